@@ -1,0 +1,1 @@
+"""Draw clips that have no media file of their own."""

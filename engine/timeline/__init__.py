@@ -1,0 +1,1 @@
+"""From a validated edit and probed media to whole frames."""
