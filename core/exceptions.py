@@ -1,0 +1,83 @@
+"""Errors that services raise and clients see.
+
+DomainError
+├── InvalidRequest       400  a header, parameter or body that cannot be read
+├── NotFound             404
+├── InvalidState         409  the object is not in a state that allows this
+├── Unacceptable         422  readable but not acceptable; lists what is wrong and where
+└── Unavailable          503  try again later
+The apps add theirs in their own `exceptions.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class DomainError(Exception):
+    """The request cannot be done."""
+
+    code = "invalid_request"
+    status = 400
+
+    def __init__(self, detail: str = "", **members: Any) -> None:
+        """detail: one sentence for the client, by default the first line of the docstring.
+
+        members: more members of the problem document, such as `conflicts` or `required_scope`.
+        """
+        self.detail = detail or (self.__doc__ or "").strip().splitlines()[0]
+        self.members = members
+        super().__init__(self.detail)
+
+
+class InvalidRequest(DomainError):
+    """The request cannot be understood."""
+
+
+class InvalidParameter(InvalidRequest):
+    """A query parameter is unknown or has an unusable value."""
+
+    code = "invalid_parameter"
+
+    def __init__(self, parameter: str, detail: str) -> None:
+        """Name the parameter, also in the list of errors."""
+        error = {"parameter": parameter, "code": self.code, "detail": detail}
+        super().__init__(detail, parameter=parameter, errors=[error])
+
+
+class NotFound(DomainError):
+    """No such object."""
+
+    code = "not_found"
+    status = 404
+
+
+class InvalidState(DomainError):
+    """The object is in a state that does not allow this."""
+
+    code = "invalid_state"
+    status = 409
+
+
+class Unacceptable(DomainError):
+    """The request is well-formed but not acceptable."""
+
+    code = "validation_error"
+    status = 422
+    MOST_ERRORS = 50
+
+    def __init__(self, errors: Sequence[Mapping[str, str]], detail: str = "") -> None:
+        """errors: items with `pointer` (or `parameter`, `header`), `code` and `detail`; at most 50 are reported."""
+        members: dict[str, Any] = {"errors": list(errors[: self.MOST_ERRORS])}
+        if len(errors) > self.MOST_ERRORS:
+            members["errors_truncated"] = True
+        super().__init__(detail, **members)
+
+
+class Unavailable(DomainError):
+    """The service cannot do this at the moment."""
+
+    code = "overloaded"
+    status = 503
+    retry_after_s = 1

@@ -1,0 +1,90 @@
+"""Typed reading of the environment. A value that cannot be read stops the boot with its name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.utils import get_random_secret_key
+
+env = environ.Env()
+
+
+def secret(name: str, default: str = "") -> str:
+    """Return the variable, or the stripped content of the file that `<name>_FILE` names.
+
+    Raises ImproperlyConfigured if the file cannot be read or both are set.
+    """
+    value = os.environ.get(name, "")
+    file_name = os.environ.get(f"{name}_FILE", "")
+    if not file_name:
+        return value or default
+    if value:
+        raise ImproperlyConfigured(f"Set {name} or {name}_FILE, not both.")
+    try:
+        return Path(file_name).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error.strerror}.") from error
+
+
+def positive_int(name: str, default: int) -> int:
+    """Return the variable as a whole number above zero.
+
+    Raises ImproperlyConfigured if it is anything else.
+    """
+    raw = os.environ.get(name, "")
+    if not raw:
+        return default
+    if not raw.isascii() or not raw.isdigit() or int(raw) == 0:
+        raise ImproperlyConfigured(f"{name} must be a whole number above zero, not {raw!r}.")
+    return int(raw)
+
+
+def seconds_list(name: str, default: list[float]) -> list[float]:
+    """Return the comma-separated seconds of the variable.
+
+    Raises ImproperlyConfigured on a value that is no number or negative.
+    """
+    raw = os.environ.get(name, "")
+    if not raw:
+        return default
+    try:
+        values = [float(part) for part in raw.split(",")]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must be comma-separated seconds, not {raw!r}.") from error
+    if any(value < 0 for value in values):
+        raise ImproperlyConfigured(f"{name} must not be negative.")
+    return values
+
+
+def host_list(name: str) -> list[tuple[str, int | None]]:
+    """Return `host` and `host:port` items as pairs; the port is None where any will do."""
+    items: list[tuple[str, int | None]] = []
+    for part in os.environ.get(name, "").split(","):
+        text = part.strip().lower()
+        if not text:
+            continue
+        host, colon, port = text.rpartition(":")
+        if colon and port.isdigit() and not host.endswith(":"):
+            items.append((host.strip("[]"), int(port)))
+        else:
+            items.append((text.strip("[]"), None))
+    return items
+
+
+def local_secret_key(data_dir: Path) -> str:
+    """Return the key of a development installation, made once and shared by all of its processes."""
+    path = data_dir / "secret_key"
+    data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        # Exclusive creation: two processes that start together must not end with two keys.
+        with os.fdopen(os.open(f"{path}.{os.getpid()}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(get_random_secret_key())
+        os.link(f"{path}.{os.getpid()}", path)
+    except FileExistsError:
+        pass
+    finally:
+        Path(f"{path}.{os.getpid()}").unlink(missing_ok=True)
+    return path.read_text(encoding="utf-8").strip()
