@@ -42,5 +42,5 @@ def publish(event: object) -> None:
         try:
             with transaction.atomic():
                 handler(event)
-        except Exception:  # noqa: BLE001 - the edge: a listener must never undo the render it listens to
+        except Exception:
             logger.exception("subscriber failed", extra={"event": type(event).__name__, "handler": handler.__name__})

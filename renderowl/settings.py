@@ -1,4 +1,4 @@
-"""All settings, from environment variables. The embedded defaults serve one laptop; production must say what it needs."""
+"""All settings, from the environment. The embedded defaults serve one laptop; production must say what it needs."""
 
 from __future__ import annotations
 
@@ -175,7 +175,9 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "core.api.schema.add_problem_component",
     ],
-    "REDOC_UI_SETTINGS": {"theme": {"typography": {"fontFamily": "sans-serif", "headings": {"fontFamily": "sans-serif"}}}},
+    "REDOC_UI_SETTINGS": {
+        "theme": {"typography": {"fontFamily": "sans-serif", "headings": {"fontFamily": "sans-serif"}}}
+    },
 }
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),

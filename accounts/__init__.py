@@ -1,0 +1,1 @@
+"""Users, plans, API keys, tokens, audit."""

@@ -1,0 +1,9 @@
+"""Registrations of the assets app."""
+
+from django.apps import AppConfig
+
+
+class AssetsConfig(AppConfig):
+    """See the package's docstring."""
+
+    name = "assets"

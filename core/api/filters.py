@@ -1,0 +1,59 @@
+"""Filters of lists: declared with django-filter, strict about what they do not know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from core.exceptions import InvalidParameter
+
+
+class ChoicesFilter(django_filters.BaseInFilter, django_filters.ChoiceFilter):
+    """One or more of the choices, separated by commas: `status=queued,rendering`."""
+
+
+class ApiFilterSet(django_filters.FilterSet):
+    """The filters that every list has. `open_prefixes` names families such as `metadata[`."""
+
+    open_prefixes: tuple[str, ...] = ()
+
+    created_at__gte = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_at__lt = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+
+
+class StrictFilterBackend(DjangoFilterBackend):
+    """Apply a view's filterset; refuse what it does not declare, so that a typo never widens a list."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
+        """Return the filtered rows.
+
+        Raises InvalidParameter for the first unknown or repeated parameter or unusable value.
+        """
+        filterset = self.get_filterset(request, queryset, view)
+        declared = set(filterset.filters) if filterset else set()
+        prefixes = tuple(getattr(filterset, "open_prefixes", ()))
+        known = declared | {"api_version"} | _paging_params(view) | set(getattr(view, "extra_query_params", ()))
+        for name, values in request.query_params.lists():
+            if name not in known and not (prefixes and name.startswith(prefixes)):
+                raise InvalidParameter(name, f"{name} is not a parameter of this list.")
+            if len(values) > 1:
+                raise InvalidParameter(name, f"{name} may be given once.")
+            if "\x00" in values[0]:
+                raise InvalidParameter(name, f"{name} has a character that is not allowed.")
+        if filterset is None:
+            return queryset
+        if not filterset.is_valid():
+            name, errors = next(iter(filterset.errors.items()))
+            raise InvalidParameter(name, f"{name}: {errors[0]}")
+        filtered: QuerySet[Any] = filterset.qs
+        return filtered
+
+
+def _paging_params(view: APIView) -> set[str]:
+    paginator = getattr(view, "paginator", None)
+    return set(getattr(paginator, "query_params", ()))

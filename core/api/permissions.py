@@ -1,0 +1,56 @@
+"""Scopes: what a credential may do."""
+
+from __future__ import annotations
+
+from typing import Protocol, cast, runtime_checkable
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from core.exceptions import DomainError
+
+ANY_SCOPE = ""
+
+
+@runtime_checkable
+class ScopedCredential(Protocol):
+    """What authentication leaves in `request.auth`."""
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """Return the scopes in force now: the credential's AND its owner's."""
+
+
+class MissingScope(DomainError):
+    """The credential does not carry the scope that this needs."""
+
+    code = "missing_scope"
+    status = 403
+
+
+class HasScope(BasePermission):
+    """Let a request pass if its credential carries the scope that the view names for the action.
+
+    A view says `scopes = {"list": "renders:read", ...}`; an action that it does not name is refused to everybody.
+    """
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Return True, or raise MissingScope with the scope's name."""
+        required = required_scope(view, request.method or "GET")
+        if required is None:
+            raise MissingScope("This action is closed.")
+        if required == ANY_SCOPE:
+            return True
+        if isinstance(request.auth, ScopedCredential) and required in request.auth.scopes:
+            return True
+        raise MissingScope(required_scope=required)
+
+
+def required_scope(view: APIView, method: str) -> str | None:
+    """Return the scope of the view's action (or method), ANY_SCOPE for any credential, None if it names none."""
+    scopes = cast("dict[str, str]", getattr(view, "scopes", {}))
+    action = getattr(view, "action", None) or method.lower()
+    if action in {"metadata", "options"}:
+        return ANY_SCOPE
+    return scopes.get(action)

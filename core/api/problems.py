@@ -1,0 +1,130 @@
+"""Every refusal becomes an RFC 9457 problem document, here and nowhere else."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+from django.core.exceptions import PermissionDenied
+from django.db import OperationalError
+from django.http import Http404, HttpResponse
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from core.api.codes import PROBLEM_TYPES, code_of_status
+from core.context import request_id
+from core.exceptions import DomainError, Unacceptable, Unavailable
+
+CONTENT_TYPE = "application/problem+json"
+logger = logging.getLogger(__name__)
+
+
+def build_problem(code: str, detail: str, http_status: int | None = None, **members: Any) -> dict[str, Any]:
+    """Return the members of a problem document.
+
+    Source: RFC 9457, section 3.1. http_status: only where a code serves several.
+    """
+    problem = PROBLEM_TYPES[code]
+    return {
+        "type": f"/problems/{problem.slug}",
+        "title": problem.title,
+        "status": http_status or problem.status,
+        "detail": detail or problem.explanation,
+        "instance": f"urn:uuid:{request_id.get()}",
+        "code": code,
+        **members,
+    }
+
+
+def problem_response(code: str, detail: str = "", http_status: int | None = None, **members: Any) -> HttpResponse:
+    """Return a problem as a plain Django response, for places outside of DRF."""
+    body = build_problem(code, detail, http_status, **members)
+    response = HttpResponse(orjson.dumps(body), status=body["status"], content_type=CONTENT_TYPE)
+    if body["status"] == 401:
+        response["WWW-Authenticate"] = challenge(code)
+    return response
+
+
+def challenge(code: str) -> str:
+    """Return the WWW-Authenticate header of a 401. Source: RFC 6750, section 3."""
+    if code == "unauthenticated":
+        return 'Bearer realm="renderowl"'
+    return f'Bearer realm="renderowl", error="invalid_token", error_description="{code}"'
+
+
+def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | None:
+    """Turn what a view raised into a problem document; None leaves unknown errors to Django's 500."""
+    headers: dict[str, str] = {}
+    if isinstance(exc, Http404):
+        exc = exceptions.NotFound()
+    elif isinstance(exc, PermissionDenied):
+        exc = exceptions.PermissionDenied()
+    elif isinstance(exc, OperationalError) and _is_busy(exc):
+        logger.warning("database busy", exc_info=exc)
+        exc = DatabaseBusy()
+    if isinstance(exc, DomainError):
+        body = build_problem(exc.code, exc.detail, exc.status, **exc.members)
+        if isinstance(exc, Unavailable):
+            headers["Retry-After"] = str(exc.retry_after_s)
+    elif isinstance(exc, exceptions.APIException):
+        body = _of_api_exception(exc)
+        if isinstance(exc, exceptions.Throttled) and exc.wait is not None:
+            headers["Retry-After"] = str(int(exc.wait))
+    else:
+        return None
+    if body["status"] == status.HTTP_401_UNAUTHORIZED:
+        headers["WWW-Authenticate"] = challenge(body["code"])
+    set_rollback()
+    return Response(body, status=body["status"], headers=headers, content_type=CONTENT_TYPE)
+
+
+class DatabaseBusy(Unavailable):
+    """Another writer holds the database."""
+
+    code = "database_busy"
+
+
+def _is_busy(exc: OperationalError) -> bool:
+    return "locked" in str(exc) or "lock timeout" in str(exc)
+
+
+def _of_api_exception(exc: exceptions.APIException) -> dict[str, Any]:
+    if isinstance(exc, exceptions.ValidationError):
+        return _of_validation(exc)
+    members: dict[str, Any] = {}
+    code = code_of_status(exc.status_code)
+    if isinstance(exc, exceptions.ParseError):
+        code = "malformed_json"
+    elif isinstance(exc, exceptions.AuthenticationFailed | exceptions.NotAuthenticated):
+        given = getattr(exc.detail, "code", "")
+        code = given if given in PROBLEM_TYPES else "unauthenticated"
+    elif isinstance(exc, exceptions.UnsupportedMediaType):
+        members["accepted"] = ["application/json"]
+    detail = "No such object." if exc.status_code == status.HTTP_404_NOT_FOUND else str(exc.detail)
+    return build_problem(code, detail, exc.status_code, **members)
+
+
+def _of_validation(exc: exceptions.ValidationError) -> dict[str, Any]:
+    refusal = Unacceptable(list(flatten_errors(exc.detail)))
+    return build_problem(refusal.code, "", **refusal.members)
+
+
+def flatten_errors(detail: Any, pointer: str = "") -> Iterator[dict[str, str]]:
+    """Yield serializer errors as pointers into the request body.
+
+    detail: what DRF builds: nested dicts and lists that end in ErrorDetail strings.
+    """
+    if isinstance(detail, Mapping):
+        for key, value in detail.items():
+            name = str(key).replace("~", "~0").replace("/", "~1")
+            inner = pointer if key == "non_field_errors" else f"{pointer}/{name}"
+            yield from flatten_errors(value, inner)
+    elif isinstance(detail, list):
+        plain = all(isinstance(item, str) for item in detail)
+        for index, item in enumerate(detail):
+            yield from flatten_errors(item, pointer if plain else f"{pointer}/{index}")
+    else:
+        yield {"pointer": pointer, "code": getattr(detail, "code", "invalid"), "detail": str(detail)}

@@ -1,0 +1,44 @@
+"""Write response bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.utils.functional import Promise
+from rest_framework.renderers import BaseRenderer
+
+
+def _fallback(value: Any) -> Any:
+    if isinstance(value, Decimal | Promise | UUID):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(type(value).__name__)
+
+
+class JsonRenderer(BaseRenderer):
+    """Write JSON with orjson; times are UTC with a Z."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(
+        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
+    ) -> bytes:
+        """Return the encoded body, empty for None."""
+        if data is None:
+            return b""
+        return orjson.dumps(data, default=_fallback, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
+
+
+def format_time(value: datetime | None) -> str | None:
+    """Return a time as the API writes it: UTC, microseconds, Z."""
+    if value is None:
+        return None
+    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

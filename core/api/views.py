@@ -1,0 +1,106 @@
+"""The bases of all endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.db.models import Model, QuerySet
+from rest_framework import exceptions
+from rest_framework.pagination import BasePagination
+from rest_framework.request import Request
+from rest_framework.serializers import BaseSerializer
+from rest_framework.views import APIView
+from rest_framework.viewsets import GenericViewSet
+
+from core.api.pagination import CursorPagination, PagePagination
+from core.exceptions import NotFound
+from core.ids import decode_id
+
+
+class ApiView(APIView):
+    """A view of the API. `scopes` maps each action to the scope it needs."""
+
+    scopes: ClassVar[Mapping[str, str]] = {}
+    versioning_class = None
+
+    def determine_version(self, request: Request, *args: Any, **kwargs: Any) -> tuple[int, None]:
+        """Take over what the middleware chose from path, headers and query."""
+        version: int = getattr(request, "api_version", 0) or getattr(request._request, "api_version", 0)  # noqa: SLF001
+        return version, None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse in the order of the contract: 401, then 429, then 403."""
+        self.format_kwarg = self.get_format_suffix(**kwargs)
+        request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
+        request.version, request.versioning_scheme = self.determine_version(request, *args, **kwargs)
+        self.perform_authentication(request)
+        if self.permission_classes and not request.user.is_authenticated:
+            raise exceptions.NotAuthenticated
+        self.check_throttles(request)
+        self.check_permissions(request)
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[Any, str]:
+        """Choose a renderer; the vendor types of the API count as JSON."""
+        try:
+            return super().perform_content_negotiation(request, force)
+        except exceptions.NotAcceptable:
+            if "application/vnd.renderowl." in request.headers.get("Accept", ""):
+                return super().perform_content_negotiation(request, force=True)
+            raise
+
+
+class ApiViewSet(ApiView, GenericViewSet[Any]):
+    """A resource of the API.
+
+    queryset: its `for_owner(user)` gives what the caller may see: somebody else's row answers as a missing one.
+    serializers: action -> serializer class, `default` for the rest; `<action>_v1` wins in version 1.
+    """
+
+    serializers: ClassVar[Mapping[str, type[BaseSerializer[Any]]]] = {}
+    lookup_field = "id"
+    lookup_url_kwarg = "id"
+
+    @property
+    def pagination_class(self) -> type[BasePagination]:  # type: ignore[override]
+        """Return the list shape of the request's version."""
+        return PagePagination if self._version() == 1 else CursorPagination
+
+    def _version(self) -> int:
+        return int(getattr(getattr(self, "request", None), "version", 0) or 2)
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return the rows that the caller may see."""
+        rows = super().get_queryset()
+        if getattr(self, "swagger_fake_view", False):
+            return rows.none()
+        return rows.for_owner(self.request.user)  # type: ignore[attr-defined, no-any-return]
+
+    def get_object(self) -> Any:
+        """Return the row of the URL's public id.
+
+        Raises NotFound for an id that is malformed, missing or somebody else's.
+        """
+        model: type[Model] = self.get_queryset().model
+        try:
+            pk = decode_id(model.ID_PREFIX, self.kwargs[self.lookup_url_kwarg])  # type: ignore[attr-defined]
+            return self.get_queryset().get(pk=pk)
+        except (ValueError, model.DoesNotExist):
+            raise NotFound from None
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        """Return the shape of the action in the request's version."""
+        action = self.action or ""
+        for name in (f"{action}_v{self._version()}", action, f"default_v{self._version()}"):
+            if name in self.serializers:
+                return self.serializers[name]
+        return self.serializers["default"]
+
+    def validated(self, serializer_class: type[BaseSerializer[Any]]) -> dict[str, Any]:
+        """Return the checked members of the request's body.
+
+        Raises ValidationError, which answers 422 with pointers.
+        """
+        serializer = serializer_class(data=self.request.data, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)

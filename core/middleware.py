@@ -1,0 +1,92 @@
+"""What happens around every request."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+
+from core.api.codes import code_of_status
+from core.api.problems import CONTENT_TYPE, problem_response
+from core.api.versioning import choose_version
+from core.context import request_id
+from core.exceptions import DomainError
+from core.ids import uuid7
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+_KEPT_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
+_API_PREFIXES = ("/api/", "/internal/", "/webhooks/")
+_HTML_PATHS = re.compile(r"^/api/(docs|redoc)/?$")
+logger = logging.getLogger(__name__)
+
+
+class RequestContextMiddleware:
+    """Give each request an id, and each answer that id and the time the application took."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Serve the request inside its context."""
+        began = time.perf_counter()
+        given = request.headers.get("X-Request-Id", "")
+        current = given if _KEPT_ID.match(given) else str(uuid7())
+        token = request_id.set(current)
+        try:
+            response = self.get_response(request)
+        finally:
+            request_id.reset(token)
+        response["X-Request-Id"] = current
+        response["Server-Timing"] = f"app;dur={(time.perf_counter() - began) * 1000:.2f}"
+        return response
+
+
+class ApiMiddleware:
+    """Choose the API version, bound the body, and make sure that machines never get an HTML error."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Serve a request; paths outside the API pass untouched."""
+        if not request.path_info.startswith(_API_PREFIXES):
+            return self.get_response(request)
+        try:
+            response = self._serve(request)
+        except DomainError as error:
+            response = problem_response(error.code, error.detail, error.status, **error.members)
+        if response.status_code >= 400 and not response.get("Content-Type", "").startswith(CONTENT_TYPE):
+            # Django's own answers: no such URL, a suspicious request, an unhandled exception.
+            response = problem_response(code_of_status(response.status_code), http_status=response.status_code)
+        version = getattr(request, "api_version", settings.RENDEROWL_DEFAULT_API_VERSION)
+        response["API-Version"] = str(version)
+        return response
+
+    def _serve(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path_info.endswith("/") and not _HTML_PATHS.match(request.path_info):
+            request.path_info = request.path_info.rstrip("/")
+        by_header = False
+        if request.path_info.startswith("/api/") and not _HTML_PATHS.match(request.path_info):
+            chosen = choose_version(request)
+            by_header = chosen.by_header
+            request.api_version = chosen.number  # type: ignore[attr-defined]
+            if not chosen.in_path:
+                request.path_info = f"/api/v{chosen.number}{request.path_info.removeprefix('/api')}"
+        if _is_too_large(request):
+            return problem_response("payload_too_large", limit_bytes=settings.RENDEROWL_BODY_LIMIT_BYTES)
+        response = self.get_response(request)
+        if by_header:
+            response["Vary"] = ", ".join(filter(None, [response.get("Vary", ""), "API-Version", "Accept"]))
+        return response
+
+
+def _is_too_large(request: HttpRequest) -> bool:
+    """Return whether a body that is not an upload announces more than the limit."""
+    if request.content_type == "multipart/form-data":
+        return False
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    return not length.isdigit() or int(length) > settings.RENDEROWL_BODY_LIMIT_BYTES

@@ -1,0 +1,9 @@
+"""Registrations of the credits app."""
+
+from django.apps import AppConfig
+
+
+class CreditsConfig(AppConfig):
+    """See the package's docstring."""
+
+    name = "credits"

@@ -1,0 +1,9 @@
+"""Registrations of the jobs app."""
+
+from django.apps import AppConfig
+
+
+class JobsConfig(AppConfig):
+    """See the package's docstring."""
+
+    name = "jobs"

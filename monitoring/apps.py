@@ -1,0 +1,9 @@
+"""Registrations of the monitoring app."""
+
+from django.apps import AppConfig
+
+
+class MonitoringConfig(AppConfig):
+    """See the package's docstring."""
+
+    name = "monitoring"

@@ -1,0 +1,1 @@
+"""The product: projects, templates, renders, their state machine, their API."""
