@@ -127,6 +127,8 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
     }
 else:
     _database["CONN_HEALTH_CHECKS"] = True
+if test_name := env.str("TEST_DATABASE_NAME", default=""):
+    _database["TEST"] = {"NAME": test_name}
 
 # --- Files ------------------------------------------------------------------------------------------------------------
 STORAGE_URL = secret("STORAGE_URL", f"file://{DATA_DIR}/media")
