@@ -1,0 +1,58 @@
+"""The API explained to people: schema, Swagger UI, Redoc, a page for every problem type."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.api.codes import PROBLEM_TYPES
+
+
+class SchemaView(SpectacularAPIView):
+    """The OpenAPI document of one version; built once a process."""
+
+    authentication_classes: list[Any] = []
+    versioning_class = None
+
+    def _get_schema_response(self, request: Request) -> Response:
+        document = _build(tuple(self.patterns or ()), int(getattr(request, "api_version", 2)))
+        return Response(document, headers={"Cache-Control": "public, max-age=300"})
+
+
+@lru_cache(maxsize=8)
+def _build(patterns: tuple[Any, ...], version: int) -> dict[str, Any]:
+    document: dict[str, Any] = SchemaGenerator(patterns=list(patterns)).get_schema(request=None, public=True)
+    document["info"]["version"] = f"{version}.0.0"
+    return document
+
+
+class SwaggerView(SpectacularSwaggerSplitView):
+    """Swagger UI from our own files. Its script is a file of its own, so that pages need no inline code."""
+
+    authentication_classes: list[Any] = []
+    url_name = f"schema-v{max(settings.RENDEROWL_API_VERSIONS)}"
+    url_self: str | None = None
+
+
+class RedocView(SpectacularRedocView):
+    """Redoc from our own files."""
+
+    authentication_classes: list[Any] = []
+    url_name = f"schema-v{max(settings.RENDEROWL_API_VERSIONS)}"
+    template_name = "core/redoc.html"
+
+
+def problem_page(request: HttpRequest, code: str) -> HttpResponse:
+    """Explain one problem type; its URI is the `type` member of the document."""
+    problem = PROBLEM_TYPES.get(code.replace("-", "_"))
+    if problem is None:
+        raise Http404
+    return render(request, "core/problem.html", {"problem": problem})

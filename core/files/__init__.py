@@ -1,0 +1,1 @@
+"""Signed, expiring URLs of stored files."""

@@ -1,0 +1,42 @@
+"""Where every path leads."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
+
+from accounts.urls import api_routes as account_routes
+from assets.urls import api_routes as asset_routes
+from core.api.docs import RedocView, SchemaView, SwaggerView, problem_page
+from core.api.routing import Route, patterns_for
+from core.files.urls import file_urls
+from credits.urls import api_routes as credit_routes
+from monitoring.urls import health_urls
+from renders.urls import api_routes as render_routes
+
+API_ROUTES: list[Route] = [*account_routes, *asset_routes, *credit_routes, *render_routes]
+
+
+def _version_urls(version: int) -> list[URLPattern | URLResolver]:
+    prefix = f"api/v{version}/"
+    patterns = patterns_for(version, API_ROUTES)
+    documented = [path(prefix, include(patterns))]
+    return [
+        path(f"{prefix}schema", SchemaView.as_view(patterns=documented), name=f"schema-v{version}"),
+        path(prefix, include((patterns, "api"), namespace=f"v{version}")),
+    ]
+
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", RedirectView.as_view(url="/admin/"), name="home"),
+    path("admin/", admin.site.urls),
+    path("api/docs/", SwaggerView.as_view(), name="docs"),
+    path("api/redoc/", RedocView.as_view(), name="redoc"),
+    path("problems/<slug:code>", problem_page, name="problem"),
+    *file_urls,
+    *health_urls,
+]
+for _version in settings.RENDEROWL_API_VERSIONS:
+    urlpatterns += _version_urls(_version)

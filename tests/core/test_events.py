@@ -1,0 +1,75 @@
+"""Events run in the publisher's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
+
+from core.events import publish, subscribe, unsubscribe
+
+
+@dataclass(frozen=True)
+class SomethingHappened:
+    name: str
+
+
+@contextmanager
+def subscribed(handler: Callable[[SomethingHappened], None]) -> Iterator[None]:
+    subscribe(SomethingHappened, handler)
+    try:
+        yield
+    finally:
+        unsubscribe(SomethingHappened, handler)
+
+
+def write(event: SomethingHappened) -> None:
+    ContentType.objects.create(app_label="events", model=event.name)
+
+
+def written() -> list[str]:
+    return sorted(ContentType.objects.filter(app_label="events").values_list("model", flat=True))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_refuses_to_publish_outside_a_transaction() -> None:
+    with pytest.raises(RuntimeError, match="outside a transaction"):
+        publish(SomethingHappened("x"))
+
+
+@pytest.mark.django_db
+def test_subscriber_writes_in_the_same_transaction() -> None:
+    with subscribed(write):
+        with pytest.raises(KeyError), transaction.atomic():
+            publish(SomethingHappened("undone"))
+            assert written() == ["undone"]
+            raise KeyError
+        assert written() == []
+        with transaction.atomic():
+            publish(SomethingHappened("kept"))
+        assert written() == ["kept"]
+
+
+@pytest.mark.django_db
+def test_failing_subscriber_undoes_only_its_own_rows(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(event: SomethingHappened) -> None:
+        ContentType.objects.create(app_label="events", model="halfway")
+        raise ZeroDivisionError
+
+    with subscribed(fail), subscribed(write), transaction.atomic():
+        publish(SomethingHappened("kept"))
+    assert written() == ["kept"]
+    assert "subscriber failed" in caplog.text
+
+
+@pytest.mark.django_db
+def test_subscribing_twice_runs_once() -> None:
+    with subscribed(write):
+        subscribe(SomethingHappened, write)
+        with transaction.atomic():
+            publish(SomethingHappened("once"))
+    assert written() == ["once"]
