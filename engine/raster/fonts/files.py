@@ -1,0 +1,61 @@
+"""What one font file says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from fontTools.ttLib import TTFont, TTLibError
+
+_FAMILY, _FULL, _POSTSCRIPT, _TYPOGRAPHIC_FAMILY = 1, 4, 6, 16
+_BOLD_FLAG, _ITALIC_FLAG = 1 << 5, 1
+
+
+@dataclass(frozen=True, slots=True)
+class FontFile:
+    """The names and style of a font file.
+
+    families: typographic and legacy family names. names: full and PostScript names.
+    weight: 100 to 900; of a variable font, its default. weight_range: the weights a variable font can take.
+    """
+
+    path: Path
+    families: tuple[str, ...]
+    names: tuple[str, ...]
+    weight: int
+    italic: bool
+    weight_range: tuple[int, int] | None = None
+
+
+@lru_cache(maxsize=256)
+def read_font(path: Path) -> FontFile | None:
+    """Read a TrueType or OpenType file's names and style; None when the file cannot be understood."""
+    try:
+        with TTFont(path, lazy=True, fontNumber=0) as font:
+            return _describe(path, font)
+    except (TTLibError, OSError, KeyError, ValueError, AssertionError, AttributeError, IndexError):
+        return None
+
+
+def _describe(path: Path, font: TTFont) -> FontFile:
+    """Return the description of an open font."""
+    table = font["name"]
+    texts = {number: table.getDebugName(number) for number in (_FAMILY, _FULL, _POSTSCRIPT, _TYPOGRAPHIC_FAMILY)}
+    families = _distinct(texts[_TYPOGRAPHIC_FAMILY], texts[_FAMILY])
+    weight, italic = 400, False
+    if "OS/2" in font:
+        weight = int(font["OS/2"].usWeightClass) or 400
+        italic = bool(font["OS/2"].fsSelection & _ITALIC_FLAG)
+        if weight == 400 and font["OS/2"].fsSelection & _BOLD_FLAG:
+            weight = 700
+    weight_range = None
+    if "fvar" in font:
+        axes = [axis for axis in font["fvar"].axes if axis.axisTag == "wght"]
+        weight_range = (int(axes[0].minValue), int(axes[0].maxValue)) if axes else None
+    return FontFile(path, families, _distinct(texts[_FULL], texts[_POSTSCRIPT]), weight, italic, weight_range)
+
+
+def _distinct(*names: str | None) -> tuple[str, ...]:
+    """Return the names that are there, each once, in order."""
+    return tuple(dict.fromkeys(name for name in names if name))

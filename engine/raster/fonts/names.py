@@ -1,0 +1,83 @@
+"""Font names as people write them: `Montserrat SemiBold`, `OpenSans-Bold`, `dm sans 9pt`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_WEIGHTS = {
+    "thin": 100,
+    "hairline": 100,
+    "extralight": 200,
+    "ultralight": 200,
+    "light": 300,
+    "regular": 400,
+    "normal": 400,
+    "book": 400,
+    "roman": 400,
+    "medium": 500,
+    "semibold": 600,
+    "demibold": 600,
+    "bold": 700,
+    "extrabold": 800,
+    "ultrabold": 800,
+    "heavy": 900,
+    "black": 900,
+}
+_ITALICS = frozenset({"italic", "oblique", "ital", "it"})
+_OPTICAL_SIZE = re.compile(r"^\d+pt$")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+[a-z]*|[^\W\d_A-Za-z]+")
+
+
+@dataclass(frozen=True, slots=True)
+class SplitName:
+    """A family name without its style words. weight: 100 to 900, or None when the name gives none."""
+
+    family: str
+    weight: int | None = None
+    italic: bool = False
+
+
+def name_key(name: str) -> str:
+    """Return a name in the form in which two spellings of it are equal: no case, blanks, hyphens or underscores."""
+    return re.sub(r"[\s_\-]+", "", name).casefold()
+
+
+def split_name(name: str) -> SplitName:
+    """Take weight, slant and optical size off the end of a font's name, and leave at least one word."""
+    words = _WORD.findall(name)
+    weight: int | None = None
+    italic = False
+    while len(words) > 1:
+        last = words[-1].casefold()
+        pair = words[-2].casefold() + last
+        if len(words) > 2 and pair in _WEIGHTS and weight is None:
+            weight = _WEIGHTS[pair]
+            del words[-2:]
+        elif last in _WEIGHTS and weight is None:
+            weight = _WEIGHTS[last]
+            words.pop()
+        elif last in _ITALICS:
+            italic = True
+            words.pop()
+        elif _OPTICAL_SIZE.match(last):
+            words.pop()
+        else:
+            break
+    return SplitName(" ".join(words), weight, italic)
+
+
+def css_weight(value: object) -> int | None:
+    """Return a CSS weight from a number, a numeric string or a word; None where it says nothing."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int | float):
+        number = int(value)
+    else:
+        word = name_key(str(value))
+        if word in _WEIGHTS:
+            return _WEIGHTS[word]
+        if not word.isdecimal():
+            return None
+        number = int(word)
+    return min(1000, max(1, number)) if number else None

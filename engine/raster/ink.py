@@ -1,0 +1,135 @@
+"""Effects on the alpha mask of drawn text, which the HTML engine does not offer: outline, shadow, gradient."""
+
+from __future__ import annotations
+
+import math
+
+from PIL import Image, ImageChops, ImageColor, ImageFilter
+
+from engine.raster.job import Gradient, Shadow, Stroke
+
+_OVERSAMPLE = 2
+
+
+def apply_ink(
+    picture: Image.Image, *, stroke: Stroke | None, shadow: Shadow | None, gradient: Gradient | None
+) -> Image.Image:
+    """Return the picture with a gradient in its ink, an outline around it and a shadow below both.
+
+    picture: RGBA, straight alpha, text on nothing.
+    """
+    result = fill_gradient(picture, gradient) if gradient else picture
+    if stroke and stroke.reach_px > 0:
+        outline = flat(grow_mask(result.getchannel("A"), stroke.reach_px), stroke.color)
+        result = Image.alpha_composite(outline, result)
+    if shadow:
+        result = Image.alpha_composite(cast_shadow(result.getchannel("A"), shadow), result)
+    return result
+
+
+def flat(mask: Image.Image, color: str) -> Image.Image:
+    """Return one colour seen through a mask. mask: L. color: `#RRGGBBAA`; its alpha weakens the mask."""
+    red, green, blue, alpha = rgba(color)
+    picture = Image.new("RGBA", mask.size, (red, green, blue, 0))
+    picture.putalpha(mask if alpha == 255 else mask.point([value * alpha // 255 for value in range(256)]))
+    return picture
+
+
+def grow_mask(mask: Image.Image, reach_px: float) -> Image.Image:
+    """Return the mask grown by a disc of that radius, with smooth edges.
+
+    Works on the inked part alone at twice the size: a disc is the union of rings of shifted copies.
+    """
+    box = mask.getbbox()
+    if box is None:
+        return mask
+    pad = math.ceil(reach_px) + 2
+    part = mask.crop((box[0] - pad, box[1] - pad, box[2] + pad, box[3] + pad))
+    large = part.resize((part.width * _OVERSAMPLE, part.height * _OVERSAMPLE), Image.Resampling.BICUBIC)
+    grown = large
+    for dx, dy in _ring_offsets(reach_px * _OVERSAMPLE):
+        grown = ImageChops.lighter(grown, ImageChops.offset(large, dx, dy))
+    small = grown.resize(part.size, Image.Resampling.BOX)
+    result = Image.new("L", mask.size, 0)
+    result.paste(small, (box[0] - pad, box[1] - pad))
+    return result
+
+
+def _ring_offsets(radius: float) -> list[tuple[int, int]]:
+    """Return shifts that cover a disc: its rim closely, and rings inside it so that thin strokes leave no hole."""
+    found: set[tuple[int, int]] = set()
+    ring = radius
+    while ring > 0.5:
+        steps = max(8, math.ceil(2 * math.pi * ring / 1.5))
+        for step in range(steps):
+            turn = 2 * math.pi * step / steps
+            found.add((round(ring * math.cos(turn)), round(ring * math.sin(turn))))
+        ring -= max(2.0, radius / 4)
+    return sorted(found)
+
+
+def cast_shadow(mask: Image.Image, shadow: Shadow) -> Image.Image:
+    """Return the mask's blurred, shifted, coloured shadow as RGBA."""
+    moved = shift(mask, round(shadow.x_px), round(shadow.y_px))
+    if shadow.blur_px > 0:
+        moved = moved.filter(ImageFilter.GaussianBlur(shadow.blur_px))
+    return flat(moved, shadow.color)
+
+
+def shift(picture: Image.Image, x_px: int, y_px: int) -> Image.Image:
+    """Return the picture moved by whole pixels; what leaves it is cut and the rest is empty."""
+    if (x_px, y_px) == (0, 0):
+        return picture
+    result = Image.new(picture.mode, picture.size, 0)
+    result.paste(picture, (x_px, y_px))
+    return result
+
+
+def fill_gradient(picture: Image.Image, gradient: Gradient) -> Image.Image:
+    """Return the picture's ink coloured by a gradient that spans the ink's own box."""
+    box = picture.getbbox()
+    if box is None:
+        return picture
+    width, height = box[2] - box[0], box[3] - box[1]
+    ramp = _ramp(width, height, gradient.angle_deg)
+    channels = [ramp.point(table) for table in _tables(gradient.stops)]
+    ink = picture.crop(box).getchannel("A")
+    alpha = ImageChops.multiply(channels[3], ink)
+    result = Image.new("RGBA", picture.size, (0, 0, 0, 0))
+    result.paste(Image.merge("RGBA", (*channels[:3], alpha)), box[:2])
+    return result
+
+
+def _ramp(width: int, height: int, angle_deg: float) -> Image.Image:
+    """Return an L picture that rises from 0 to 255 along the angle across the whole box."""
+    turn = math.radians(angle_deg)
+    cos, sin = math.cos(turn), math.sin(turn)
+    span = (abs(width * cos) + abs(height * sin)) or 1.0
+    start = (width * cos + height * sin) / 2 - span / 2
+    # The stock ramp rises downwards over 256 rows, so the source row is the projection on the gradient's axis.
+    scale = 255.0 / span
+    row = (cos * scale, sin * scale, -start * scale)
+    return Image.linear_gradient("L").transform(
+        (width, height), Image.Transform.AFFINE, (0, 0, 128, *row), Image.Resampling.BILINEAR
+    )
+
+
+def _tables(stops: tuple[tuple[float, str], ...]) -> list[list[int]]:
+    """Return a 256-entry lookup table for each of red, green, blue and alpha."""
+    points = [(offset, rgba(color)) for offset, color in stops]
+    tables: list[list[int]] = [[], [], [], []]
+    for index in range(256):
+        position = index / 255
+        before = max((point for point in points if point[0] <= position), default=points[0], key=lambda point: point[0])
+        after = min((point for point in points if point[0] >= position), default=points[-1], key=lambda point: point[0])
+        room = after[0] - before[0]
+        share = (position - before[0]) / room if room > 0 else 0.0
+        for channel, table in enumerate(tables):
+            table.append(round(before[1][channel] + (after[1][channel] - before[1][channel]) * share))
+    return tables
+
+
+def rgba(color: str) -> tuple[int, int, int, int]:
+    """Return the four channels of `#RRGGBB` or `#RRGGBBAA`."""
+    red, green, blue, *alpha = ImageColor.getrgb(color)
+    return red, green, blue, alpha[0] if alpha else 255

@@ -1,0 +1,68 @@
+"""What the drawing process is asked to do, as plain data that travels as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """An outline around the ink. reach_px: how far it stands out from the glyph. color: `#RRGGBBAA`."""
+
+    reach_px: float
+    color: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """A shadow under the ink. x_px, y_px: its offset, +y is down. blur_px: Gaussian radius. color: `#RRGGBBAA`."""
+
+    x_px: float
+    y_px: float
+    blur_px: float
+    color: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gradient:
+    """A linear gradient that replaces the ink's colour.
+
+    angle_deg: 0 runs left to right, 90 top to bottom. stops: (offset 0 to 1, `#RRGGBBAA`) in order.
+    """
+
+    angle_deg: float
+    stops: tuple[tuple[float, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One HTML or SVG page painted over the layers before it.
+
+    markup: a whole document. style: CSS of lower precedence than the document's own.
+    xml: the markup is SVG rather than HTML. opacity: 0 to 1, of the whole layer.
+    shift_x, shift_y: pixels to move the finished layer by; what leaves the picture is cut.
+    """
+
+    markup: str
+    style: str = ""
+    xml: bool = False
+    opacity: float = 1.0
+    stroke: Stroke | None = None
+    shadow: Shadow | None = None
+    gradient: Gradient | None = None
+    shift_x: float = 0.0
+    shift_y: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One picture: layers bottom first, drawn `width` by `height` pixels and saved as PNG.
+
+    fonts: names used as `font:<name>` in the layers' `@font-face` rules -> local font file.
+    """
+
+    width: int
+    height: int
+    layers: tuple[Layer, ...]
+    fonts: Mapping[str, str] = field(default_factory=dict)
