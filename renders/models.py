@@ -1,0 +1,213 @@
+"""Projects, templates and renders."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from core.indexes import NamedIndex
+from core.models import BaseModel
+from renders.states import ACTIVE, TERMINAL, RenderStatus
+
+
+class Priority(models.IntegerChoices):
+    """How soon a render is taken; the numbers are those of the queue, first served first."""
+
+    URGENT = 0, "urgent"
+    HIGH = 1, "high"
+    NORMAL = 2, "normal"
+    LOW = 3, "low"
+
+
+class OwnedQuerySet(models.QuerySet[Any]):
+    """Rows that belong to one account."""
+
+    def for_owner(self, user: Any) -> Self:
+        """Return the rows of one user."""
+        return self.filter(owner=user)
+
+
+class RenderQuerySet(OwnedQuerySet):
+    """Rows of renders."""
+
+    def active(self) -> Self:
+        """Return the renders that have not ended."""
+        return self.filter(status__in=ACTIVE)
+
+    def without_documents(self) -> Self:
+        """Leave the long columns in the database, for lists."""
+        return self.defer("edit", "merge", "log", "timings")
+
+
+class Project(BaseModel):
+    """A folder for renders, templates and assets."""
+
+    ID_PREFIX = "prj"
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="projects")
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True, max_length=2000)
+    metadata = models.JSONField(default=dict, blank=True)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Template(BaseModel):
+    """An edit with placeholders, kept to be rendered many times. Each change of it makes a version.
+
+    edit, merge_defaults: of the version in force, which is number `version`.
+    """
+
+    ID_PREFIX = "tpl"
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="templates")
+    project = models.ForeignKey(Project, null=True, blank=True, on_delete=models.SET_NULL, related_name="templates")
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True, max_length=2000)
+    edit = models.JSONField()
+    merge_defaults = models.JSONField(default=dict, blank=True)
+    version = models.PositiveIntegerField(default=1, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.name} (version {self.version})"
+
+
+class TemplateVersion(BaseModel):
+    """What a template was from one change to the next. Never edited."""
+
+    ID_PREFIX = "tpv"
+
+    template = models.ForeignKey(Template, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    edit = models.JSONField()
+    merge_defaults = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-number"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["template", "number"], name="renders_template_version_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"version {self.number}"
+
+
+class Render(BaseModel):
+    """One edit to be turned into one file, and what became of it.
+
+    edit, merge: as the client sent them; a template's edit is copied, so that later versions change nothing here.
+    attempt: the number of the queue's attempt, which fences off a worker that was thought dead.
+    credits_reserved, credits_charged: hundredths. error, warnings: as the API shows them.
+    """
+
+    ID_PREFIX = "rnd"
+
+    # The indexes below begin with these two, so that they need none of their own.
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="renders", db_index=False
+    )
+    project = models.ForeignKey(
+        Project, null=True, blank=True, on_delete=models.SET_NULL, related_name="renders", db_index=False
+    )
+    template = models.ForeignKey(Template, null=True, blank=True, on_delete=models.SET_NULL, related_name="renders")
+    template_version = models.PositiveIntegerField(null=True, blank=True)
+    retry_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="retries")
+    job_id = models.UUIDField(null=True, blank=True, editable=False)
+
+    edit = models.JSONField()
+    merge = models.JSONField(default=dict, blank=True)
+    strict = models.BooleanField(default=False)
+    priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.NORMAL)
+    metadata = models.JSONField(default=dict, blank=True)
+    webhook = models.JSONField(null=True, blank=True)
+
+    status = models.CharField(max_length=16, choices=RenderStatus.choices, default=RenderStatus.QUEUED)
+    attempt = models.PositiveIntegerField(default=0)
+    max_attempts = models.PositiveIntegerField(default=3)
+    percent = models.FloatField(default=0.0)
+    frame = models.PositiveIntegerField(default=0)
+    total_frames = models.PositiveIntegerField(null=True, blank=True)
+    speed_fps = models.FloatField(null=True, blank=True)
+    eta_s = models.FloatField(null=True, blank=True)
+    progress_at = models.DateTimeField(null=True, blank=True)
+
+    output_format = models.CharField(max_length=8, blank=True)
+    output_width = models.PositiveIntegerField(null=True, blank=True)
+    output_height = models.PositiveIntegerField(null=True, blank=True)
+    output_fps = models.FloatField(null=True, blank=True)
+    output_duration_s = models.FloatField(null=True, blank=True)
+    output_size_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    output_sha256 = models.CharField(max_length=64, blank=True)
+    output_key = models.CharField(max_length=300, blank=True)
+    poster_key = models.CharField(max_length=300, blank=True)
+    thumbnail_key = models.CharField(max_length=300, blank=True)
+    output_deleted_at = models.DateTimeField(null=True, blank=True)
+
+    credits_reserved = models.PositiveBigIntegerField(default=0)
+    credits_charged = models.PositiveBigIntegerField(null=True, blank=True)
+    error = models.JSONField(null=True, blank=True)
+    warnings = models.JSONField(default=list, blank=True)
+    timings = models.JSONField(default=dict, blank=True)
+    log = models.TextField(blank=True)
+
+    run_at = models.DateTimeField(null=True, blank=True)
+    queued_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+
+    objects = RenderQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-id"]
+        indexes: ClassVar = [
+            # The admin's list by status, the upkeep of due and stale renders, and the place in the queue.
+            NamedIndex(fields=["status", "created_at"], name="idx_renders_status_created"),
+            # GET /renders?status= of one account.
+            NamedIndex(fields=["owner", "status", "created_at"], name="idx_renders_user_status"),
+            # GET /renders of one account, newest first, and its cursors.
+            NamedIndex(fields=["owner", "created_at", "id"], name="idx_renders_user_created"),
+            # GET /renders?project=, and with it ?status=.
+            NamedIndex(fields=["project", "status", "created_at"], name="idx_renders_project_status"),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="renders_ended_has_time",
+                condition=models.Q(status__in=sorted(TERMINAL), finished_at__isnull=False)
+                | (~models.Q(status__in=sorted(TERMINAL)) & models.Q(finished_at__isnull=True)),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+    @property
+    def reference(self) -> str:
+        """Return the opaque name under which lower apps keep what belongs to this render."""
+        return f"render:{self.pk}"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Return whether the render has ended; such a state never changes."""
+        return self.status in TERMINAL
+
+    @property
+    def has_output(self) -> bool:
+        """Return whether there is a file to download."""
+        return self.status == RenderStatus.SUCCEEDED and self.output_deleted_at is None

@@ -1,0 +1,1 @@
+"""Every write of projects, templates and renders."""
