@@ -1,0 +1,220 @@
+"""Users, their keys, revoked tokens, and the record of who did what."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import UserManager as DjangoUserManager
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from accounts.append_only import AppendOnlyModel, AppendOnlyQuerySet
+from accounts.plans import Plan
+from core.indexes import NamedIndex
+from core.models import BaseModel
+from core.scopes import PUBLIC_SCOPES, RESTRICTED_SCOPES, STAFF_SCOPES, expand
+
+
+def plan_choices() -> list[tuple[str, str]]:
+    """Return the plans; a callable, so that a new plan needs no migration."""
+    return list(Plan.choices)
+
+
+def signup_plan() -> str:
+    """Return the plan of a new user."""
+    plan: str = settings.RENDEROWL_SIGNUP_PLAN
+    return plan
+
+
+class UserManager(DjangoUserManager["User"]):
+    """Makes superusers with the plan of staff, also through `createsuperuser`."""
+
+    def create_superuser(
+        self, username: str, email: str | None = None, password: str | None = None, **extra_fields: Any
+    ) -> User:
+        """Return a new superuser."""
+        extra_fields.setdefault("plan", Plan.ENTERPRISE)
+        return super().create_superuser(username, email, password, **extra_fields)
+
+
+class User(BaseModel, AbstractUser):
+    """A person or a program that owns objects.
+
+    granted_scopes: restricted scopes given by staff beyond what everybody (or all staff) has.
+    """
+
+    ID_PREFIX: ClassVar[str] = "usr"
+
+    email = models.EmailField("email address", blank=True, default="")
+    plan = models.CharField(max_length=20, choices=plan_choices, default=signup_plan)
+    is_suspended = models.BooleanField("suspended", default=False)
+    granted_scopes = models.JSONField(default=list, blank=True)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    class Meta:
+        constraints = [
+            # Two accounts must not share an inbox, however it is spelled; programs may have none.
+            models.UniqueConstraint(Lower("email"), name="accounts_user_email_unique", condition=~Q(email="")),
+        ]
+
+    def clean(self) -> None:
+        """Normalise what forms bring."""
+        super().clean()
+        self.email = self.email.lower()
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """Return the scopes that this user's credentials can have at the moment."""
+        granted = RESTRICTED_SCOPES.intersection(self.granted_scopes)
+        return PUBLIC_SCOPES | granted | (STAFF_SCOPES if self.is_staff else frozenset())
+
+
+class KeyType(models.TextChoices):
+    """What a key is for; a part of its text, so that a leak scanner knows what it found."""
+
+    LIVE = "live"
+    TEST = "test"
+    WORKER = "worker"
+
+
+def key_type_choices() -> list[tuple[str, str]]:
+    """Return the types of key."""
+    return list(KeyType.choices)
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    """Questions about keys."""
+
+    def for_owner(self, user: Any) -> Self:
+        """Return the keys of one user."""
+        return self.filter(user=user)
+
+    def active(self) -> Self:
+        """Return the keys that work now."""
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
+
+
+class ApiKey(BaseModel):
+    """A long-lived credential. Of its secret only the digest is stored.
+
+    key_prefix: the 8 characters of the key that name it; digest: SHA-256 of the whole key, hexadecimal.
+    previous_digest works until previous_valid_until: the secret that a rotation replaced.
+    scopes: grants as expanded when the key was made; in force is what the owner has as well.
+    allowed_networks: CIDR blocks; empty means from anywhere.
+    """
+
+    ID_PREFIX: ClassVar[str] = "key"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_keys", db_index=False)
+    key_prefix = models.CharField(max_length=8, editable=False)
+    digest = models.CharField(max_length=64, editable=False)
+    previous_digest = models.CharField(max_length=64, blank=True, default="", editable=False)
+    previous_valid_until = models.DateTimeField(null=True, blank=True, editable=False)
+    type = models.CharField(max_length=10, choices=key_type_choices, default=KeyType.LIVE)
+    name = models.CharField(max_length=100, blank=True, default="")
+    scopes = models.JSONField(default=list)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    allowed_networks = models.JSONField(default=list, blank=True)
+    pinned_version = models.PositiveSmallIntegerField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "API key"
+        verbose_name_plural = "API keys"
+        constraints = [
+            # Authentication: the one row that a presented key names. An expression, as that is what makes Django
+            # write a named unique index on SQLite too.
+            models.UniqueConstraint(F("key_prefix"), name="idx_api_keys_key_prefix"),
+        ]
+        indexes = [
+            # `GET /keys`, and the count of a user's active keys.
+            NamedIndex(fields=["user", "-created_at"], name="idx_api_keys_user"),
+        ]
+
+    def __str__(self) -> str:
+        return self.masked
+
+    @property
+    def masked(self) -> str:
+        """Return the part of the key that is no secret."""
+        return f"{self.head}_{self.key_prefix}_…"
+
+    @property
+    def head(self) -> str:
+        """Return how keys of this type begin."""
+        return f"ro_{'wrk' if self.type == KeyType.WORKER else self.type}"
+
+    @property
+    def is_revoked(self) -> bool:
+        """Return whether the key was withdrawn."""
+        return self.revoked_at is not None
+
+    def is_expired(self, now: datetime) -> bool:
+        """Return whether the key has run out."""
+        return self.expires_at is not None and self.expires_at <= now
+
+    @property
+    def is_active(self) -> bool:
+        """Return whether the key works now, its owner aside."""
+        return not self.is_revoked and not self.is_expired(timezone.now())
+
+    @property
+    def granted_scopes(self) -> frozenset[str]:
+        """Return the scopes of the key itself."""
+        return expand(self.scopes)
+
+
+class RevokedToken(BaseModel):
+    """A token, or a whole session of tokens, that was withdrawn before its time.
+
+    token_id: the `jti` of one token or the `sid` of a session. The row is needed until expires_at.
+    """
+
+    ID_PREFIX: ClassVar[str] = "rvk"
+
+    token_id = models.CharField(max_length=64, unique=True, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", null=True, editable=False)
+    expires_at = models.DateTimeField(editable=False, db_index=True)
+
+    def __str__(self) -> str:
+        return self.token_id
+
+
+class AuditEntry(AppendOnlyModel):
+    """What somebody did to accounts, keys or credits.
+
+    actor: None for the system and for commands; actor_name outlives the account.
+    subject: the public id of what was acted upon.
+    """
+
+    ID_PREFIX: ClassVar[str] = "aud"
+
+    actor = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
+    actor_name = models.CharField(max_length=150, blank=True, default="", editable=False)
+    action = models.CharField(max_length=60, editable=False)
+    subject = models.CharField(max_length=100, editable=False)
+    details = models.JSONField(default=dict, editable=False)
+    address = models.GenericIPAddressField(null=True, editable=False)
+
+    objects = AppendOnlyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        indexes = [
+            # The admin's list, newest first.
+            NamedIndex(fields=["-created_at"], name="idx_audit_created"),
+            # "What happened to this key?"
+            NamedIndex(fields=["subject", "-created_at"], name="idx_audit_subject_created"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.subject}"
