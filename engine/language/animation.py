@@ -1,0 +1,72 @@
+"""Values that may change over a clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from engine.language.part import Part
+from engine.language.values import Notice, Number, Seconds, Word
+
+_FAMILIES = ("Quad", "Cubic", "Quart", "Quint", "Sine", "Expo", "Circ", "Back")
+EASINGS = (
+    "linear",
+    "ease",
+    "easeIn",
+    "easeOut",
+    "easeInOut",
+    *(f"ease{way}{family}" for way in ("In", "Out", "InOut") for family in _FAMILIES),
+)
+MAX_TWEENS = 500
+
+
+class Tween(Part):
+    """One piece of an animation, in seconds from the beginning of the clip."""
+
+    from_: Annotated[float | None, Number()] = Field(default=None, alias="from")
+    """The first value; without it the value reached before."""
+    to: Annotated[float | None, Number()] = None
+    """The last value; without it the first one."""
+    start: Seconds = 0.0
+    length: Annotated[float | None, Number(low=0)] = None
+    """Without it the piece lasts to the end of the clip."""
+    interpolation: Annotated[str, Word("linear", "bezier", "constant")] = "linear"
+    easing: Annotated[str | None, Word(*EASINGS)] = None
+    """Used with the interpolation `bezier`."""
+
+
+@dataclass(frozen=True)
+class Animated:
+    """A number, or a list of tweens."""
+
+    low: float | None = None
+    high: float | None = None
+    clamp: bool = False
+
+    def notice(self, raw: Any, value: Any) -> Notice | None:
+        """Tell of the number as `Number` does; tweens are audited one by one."""
+        return self._number().notice(raw, value) if isinstance(value, float) else None
+
+    def _number(self) -> Number:
+        """Return the plain number's type."""
+        return Number(self.low, self.high, self.clamp)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Tell the two forms apart by whether a list is given."""
+        tweens = handler.generate_schema(Annotated[tuple[Tween, ...], Field(max_length=MAX_TWEENS)])
+        number = self._number().__get_pydantic_core_schema__(float, handler)
+        return core_schema.tagged_union_schema(
+            {"type:tweens": tweens, "type:number": number},
+            discriminator=lambda value: "type:tweens" if isinstance(value, list | tuple) else "type:number",
+        )
+
+
+AnyNumber = Annotated[float | tuple[Tween, ...], Animated()]
+AnyFraction = Annotated[float | tuple[Tween, ...], Animated(low=0, high=1, clamp=True)]
+AnyVolume = Annotated[float | tuple[Tween, ...], Animated(low=0, high=10, clamp=True)]
+AnyScale = Annotated[float | tuple[Tween, ...], Animated(low=0, high=100, clamp=True)]
+AnySkew = Annotated[float | tuple[Tween, ...], Animated(low=-100, high=100, clamp=True)]
+AnyAngle = Annotated[float | tuple[Tween, ...], Animated(low=-36_000, high=36_000, clamp=True)]

@@ -1,0 +1,181 @@
+"""Clips, and the union of all assets."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic_core import PydanticCustomError
+
+from engine.language.animation import AnyAngle, AnyFraction, AnyNumber, AnyScale, AnySkew
+from engine.language.media_assets import AudioAsset, ImageAsset, LumaAsset, VideoAsset
+from engine.language.part import Part
+from engine.language.shape_assets import ShapeAsset, SvgAsset
+from engine.language.text_assets import (
+    CaptionAsset,
+    Html5Asset,
+    HtmlAsset,
+    Position,
+    RichCaptionAsset,
+    RichTextAsset,
+    TextAsset,
+    TitleAsset,
+)
+from engine.language.values import Boolean, MaybeSide, Moment, Text, Word
+
+ASSET_TYPES = (
+    "video",
+    "image",
+    "audio",
+    "luma",
+    "title",
+    "text",
+    "rich-text",
+    "caption",
+    "rich-caption",
+    "html",
+    "html5",
+    "shape",
+    "svg",
+)
+GENERATIVE_TYPES = ("text-to-image", "image-to-video", "text-to-speech", "text-to-video", "image-to-image", "ai")
+
+
+class UnsupportedAsset(Part):
+    """Any other asset; it validates to an error."""
+
+    type: str
+
+    @field_validator("type", mode="before")
+    @classmethod
+    def refuse(cls, value: Any) -> str:
+        """Say what is supported instead."""
+        if not isinstance(value, str):
+            raise PydanticCustomError("invalid_type", "This must be the name of an asset type.")
+        known = ", ".join(ASSET_TYPES)
+        reason = (
+            "needs a generative model, which this service does not have"
+            if value in GENERATIVE_TYPES
+            else "is not known"
+        )
+        message = "An asset of type '{type}' {reason}. Supported: {known}."
+        raise PydanticCustomError("unsupported_asset", message, {"type": value[:60], "reason": reason, "known": known})
+
+
+def _tag(asset: Any) -> str:
+    """Return the tag of the model for an asset; the prefix keeps tags apart from the keys in an error's path."""
+    kind = asset.get("type") if isinstance(asset, dict) else getattr(asset, "type", None)
+    return f"type:{kind}" if kind in ASSET_TYPES else "type:unsupported"
+
+
+Asset = Annotated[
+    Annotated[VideoAsset, Tag("type:video")]
+    | Annotated[ImageAsset, Tag("type:image")]
+    | Annotated[AudioAsset, Tag("type:audio")]
+    | Annotated[LumaAsset, Tag("type:luma")]
+    | Annotated[TitleAsset, Tag("type:title")]
+    | Annotated[TextAsset, Tag("type:text")]
+    | Annotated[RichTextAsset, Tag("type:rich-text")]
+    | Annotated[CaptionAsset, Tag("type:caption")]
+    | Annotated[RichCaptionAsset, Tag("type:rich-caption")]
+    | Annotated[HtmlAsset, Tag("type:html")]
+    | Annotated[Html5Asset, Tag("type:html5")]
+    | Annotated[ShapeAsset, Tag("type:shape")]
+    | Annotated[SvgAsset, Tag("type:svg")]
+    | Annotated[UnsupportedAsset, Tag("type:unsupported")],
+    Discriminator(_tag),
+]
+
+_SPEEDS = ("", "Slow", "Fast")
+TRANSITIONS = (
+    "fade",
+    "reveal",
+    "wipeLeft",
+    "wipeRight",
+    "slideLeft",
+    "slideRight",
+    "slideUp",
+    "slideDown",
+    "carouselLeft",
+    "carouselRight",
+    "carouselUp",
+    "carouselDown",
+    "shuffleTopRight",
+    "shuffleRightTop",
+    "shuffleRightBottom",
+    "shuffleBottomRight",
+    "shuffleBottomLeft",
+    "shuffleLeftBottom",
+    "shuffleLeftTop",
+    "shuffleTopLeft",
+    "zoom",
+)
+EFFECTS = ("zoomIn", "zoomOut", "slideLeft", "slideRight", "slideUp", "slideDown")
+FILTERS = ("none", "blur", "boost", "contrast", "darken", "greyscale", "lighten", "muted", "negative", "invert")
+TransitionName = Annotated[str | None, Word("none", *(name + speed for name in TRANSITIONS for speed in _SPEEDS))]
+
+
+class Transition(Part):
+    """How a clip comes and goes."""
+
+    in_: TransitionName = Field(default=None, alias="in")
+    out: TransitionName = None
+
+
+class Offset(Part):
+    """A move away from the position, in fractions of the viewport; +y is up."""
+
+    x: AnyNumber = 0.0
+    y: AnyNumber = 0.0
+
+
+class Rotate(Part):
+    """A turn, in degrees clockwise."""
+
+    angle: AnyAngle = 0.0
+
+
+class Skew(Part):
+    """A shear, in fractions of the viewport."""
+
+    x: AnySkew = 0.0
+    y: AnySkew = 0.0
+
+
+class Flip(Part):
+    """Mirroring."""
+
+    horizontal: Boolean = False
+    vertical: Boolean = False
+
+
+class Transform(Part):
+    """Rotation, shear and mirroring."""
+
+    rotate: Rotate = Rotate()
+    skew: Skew = Skew()
+    flip: Flip = Flip()
+
+
+class Clip(Part):
+    """An asset at a time and place."""
+
+    asset: Asset
+    start: Annotated[float | str, Moment(("auto",))]
+    """Seconds; `auto` follows the clip before it in the track; `alias://NAME` starts with that clip."""
+    length: Annotated[float | str, Moment(("auto", "end"), positive=True)]
+    """Seconds; `auto` is the asset's own; `end` runs to the end; `alias://NAME` is as long as that clip."""
+    fit: Annotated[str | None, Word("crop", "cover", "contain", "none")] = None
+    """None: `crop` for files; drawn assets keep their size."""
+    scale: AnyScale = 1.0
+    width: MaybeSide = None
+    height: MaybeSide = None
+    position: Position = "center"
+    offset: Offset = Offset()
+    transition: Transition = Transition()
+    effect: Annotated[str | None, Word("none", *(name + speed for name in EFFECTS for speed in _SPEEDS))] = None
+    filter: Annotated[str | None, Word(*FILTERS)] = None
+    opacity: AnyFraction = 1.0
+    transform: Transform = Transform()
+    alias: Annotated[str | None, Text(max_characters=200)] = None
+    """The name by which other clips refer to this one's start and length."""

@@ -1,0 +1,105 @@
+"""Assets that play or show a file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
+
+from engine.language.animation import AnyVolume
+from engine.language.part import Part
+from engine.language.values import Color, Fraction01, Number, Seconds, Url, Word
+
+FADES = ("none", "fadeIn", "fadeOut", "fadeInFadeOut")
+Fade = Annotated[str, Word(*FADES)]
+Speed = Annotated[float, Number(low=0, high=10, clamp=True)]
+
+_GENERATION = "It steers generation, and this service renders the given source."
+_GENERATED_KEYS = ("prompt", "model", "inputSrc", "resolution", "duration", "aspectRatio", "generateAudio", "options")
+
+
+class Crop(Part):
+    """Fractions cut off each side of the source."""
+
+    top: Fraction01 = 0.0
+    right: Fraction01 = 0.0
+    bottom: Fraction01 = 0.0
+    left: Fraction01 = 0.0
+
+    @model_validator(mode="after")
+    def leave_something(self) -> Crop:
+        """Refuse a crop that cuts everything away."""
+        if self.top + self.bottom >= 1 or self.left + self.right >= 1:
+            raise PydanticCustomError("out_of_range", "The crop leaves nothing of the picture.")
+        return self
+
+
+class ChromaKey(Part):
+    """A colour that becomes transparent."""
+
+    color: Annotated[str, Color()] = "#00b140"
+    threshold: Annotated[float, Number(low=0, high=255, clamp=True)] = 150.0
+    """Distance from the colour within which pixels vanish."""
+    halo: Annotated[float, Number(low=0, high=255, clamp=True)] = 100.0
+    """Further distance over which pixels fade back in."""
+
+
+class SourcedAsset(Part):
+    """An asset with a file behind it."""
+
+    IGNORED: ClassVar[dict[str, str]] = dict.fromkeys(_GENERATED_KEYS, _GENERATION)
+
+    src: Url
+
+    @model_validator(mode="before")
+    @classmethod
+    def refuse_generation(cls, data: Any) -> Any:
+        """Refuse a prompt without a source: nothing here can generate media."""
+        if isinstance(data, dict) and data.get("prompt") and not data.get("src"):
+            message = "Media generated from a prompt is not supported; give 'src'."
+            raise PydanticCustomError("unsupported_asset", message)
+        return data
+
+
+class VideoAsset(SourcedAsset):
+    """A video file, or an animated GIF."""
+
+    IGNORED: ClassVar[dict[str, str]] = {
+        **SourcedAsset.IGNORED,
+        "transcode": "Every source is decoded as it is.",
+    }
+
+    type: Literal["video"]
+    trim: Seconds = 0.0
+    """Seconds cut from the beginning."""
+    volume: AnyVolume = 1.0
+    volume_effect: Fade = "none"
+    speed: Speed = 1.0
+    """0 holds the first picture."""
+    crop: Crop | None = None
+    chroma_key: ChromaKey | None = None
+
+
+class ImageAsset(SourcedAsset):
+    """A still picture."""
+
+    type: Literal["image"]
+    crop: Crop | None = None
+
+
+class AudioAsset(SourcedAsset):
+    """A sound file, or the sound of a video."""
+
+    type: Literal["audio"]
+    trim: Seconds = 0.0
+    volume: AnyVolume = 1.0
+    effect: Fade = "none"
+    speed: Speed = 1.0
+
+
+class LumaAsset(SourcedAsset):
+    """A matte for the clips of its track at the same time: white is solid, black is clear."""
+
+    type: Literal["luma"]
+    trim: Seconds = 0.0

@@ -1,0 +1,181 @@
+"""Assets drawn from geometry: the basic shapes and SVG."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from engine.language.part import Part
+from engine.language.text_assets import GradientStop, MaybeRgb, Rgb, Shadow, Stroke
+from engine.language.values import Angle, Fraction01, MaybeSide, Number, Pixels, Text, Word, refuse_placeholder
+
+MAX_SVG_CHARACTERS = 500_000
+Length = Annotated[float, Number(low=0, high=8192, clamp=True)]
+MaybeLength = Annotated[float | None, Number(low=0, high=8192, clamp=True)]
+
+
+class ShapeFill(Part):
+    """The inside of a basic shape."""
+
+    color: Rgb = "#ffffff"
+    opacity: Fraction01 = 1.0
+
+
+class Rectangle(Part):
+    """A rectangle, in pixels."""
+
+    width: Length
+    height: Length
+    corner_radius: Length = 0.0
+
+
+class Circle(Part):
+    """A circle, in pixels."""
+
+    radius: Length
+
+
+class Line(Part):
+    """A level line, in pixels."""
+
+    length: Length
+    thickness: Length = 1.0
+
+
+class ShapeAsset(Part):
+    """A rectangle, circle or line in the middle of its box."""
+
+    type: Literal["shape"]
+    shape: Annotated[str, Word("rectangle", "circle", "line", required=True)]
+    width: MaybeSide = None
+    height: MaybeSide = None
+    fill: ShapeFill | None = None
+    stroke: Stroke | None = None
+    rectangle: Rectangle | None = None
+    circle: Circle | None = None
+    line: Line | None = None
+
+    @model_validator(mode="after")
+    def have_measures(self) -> ShapeAsset:
+        """Refuse a shape without its own measures."""
+        if getattr(self, self.shape) is None:
+            message = "The measures of the {shape} are missing: give '{shape}'."
+            raise PydanticCustomError("missing", message, {"shape": self.shape})
+        return self
+
+
+_MEASURES: dict[str, tuple[str, ...]] = {
+    "rectangle": ("width", "height"),
+    "circle": ("radius",),
+    "ellipse": ("radius_x", "radius_y"),
+    "line": ("length", "thickness"),
+    "polygon": ("sides", "radius"),
+    "star": ("points", "outer_radius", "inner_radius"),
+    "arrow": ("length", "head_width", "head_length", "shaft_width"),
+    "heart": ("size",),
+    "cross": ("width", "height", "thickness"),
+    "ring": ("outer_radius", "inner_radius"),
+    "path": ("d",),
+}
+
+
+class SvgShape(Part):
+    """One of the named shapes; which measures it needs depends on its type."""
+
+    type: Annotated[str, Word(*_MEASURES, required=True)]
+    width: MaybeLength = None
+    height: MaybeLength = None
+    corner_radius: Length = 0.0
+    radius: MaybeLength = None
+    radius_x: MaybeLength = None
+    radius_y: MaybeLength = None
+    length: MaybeLength = None
+    thickness: MaybeLength = None
+    sides: Annotated[int | None, Number(low=3, high=100, clamp=True, whole=True)] = None
+    points: Annotated[int | None, Number(low=3, high=100, clamp=True, whole=True)] = None
+    outer_radius: MaybeLength = None
+    inner_radius: MaybeLength = None
+    head_width: MaybeLength = None
+    head_length: MaybeLength = None
+    shaft_width: MaybeLength = None
+    size: MaybeLength = None
+    d: Annotated[str | None, Text(max_characters=100_000)] = None
+    """Path data in SVG's own notation."""
+
+    @model_validator(mode="after")
+    def have_measures(self) -> SvgShape:
+        """Refuse a shape without its own measures."""
+        missing = [name for name in _MEASURES[self.type] if getattr(self, name) is None]
+        if missing:
+            message = "The measures of the {type} are missing: {names}."
+            names = ", ".join(type(self).model_fields[name].alias or name for name in missing)
+            raise PydanticCustomError("missing", message, {"type": self.type, "names": names})
+        return self
+
+
+class SvgFill(Part):
+    """The inside of a named shape: one colour, or a gradient with stops."""
+
+    type: Annotated[str, Word("solid", "linear", "radial")] = "solid"
+    color: MaybeRgb = None
+    opacity: Fraction01 = 1.0
+    angle: Angle = 0.0
+    stops: Annotated[tuple[GradientStop, ...], Field(max_length=100)] = ()
+
+
+class SvgStroke(Stroke):
+    """The outline of a named shape."""
+
+    width: Pixels = 1.0
+    line_cap: Annotated[str, Word("butt", "round", "square")] = "butt"
+    line_join: Annotated[str, Word("miter", "round", "bevel")] = "miter"
+    dash_array: Annotated[tuple[Length, ...], Field(max_length=50)] = ()
+    dash_offset: Annotated[float, Number(low=-8192, high=8192, clamp=True)] = 0.0
+
+
+class SvgTransform(Part):
+    """Where a named shape stands in its box, in pixels from the top left."""
+
+    x: Annotated[float, Number(low=-8192, high=8192, clamp=True)] = 0.0
+    y: Annotated[float, Number(low=-8192, high=8192, clamp=True)] = 0.0
+    rotation: Angle = 0.0
+    scale: Annotated[float, Number(low=0.01, high=100, clamp=True)] = 1.0
+    origin_x: Fraction01 = 0.5
+    origin_y: Fraction01 = 0.5
+
+
+class SvgAsset(Part):
+    """SVG markup, or a named shape."""
+
+    SYNONYMS: ClassVar[dict[str, str]] = {"svg": "src"}
+
+    type: Literal["svg"]
+    src: Annotated[str | None, Text(max_characters=MAX_SVG_CHARACTERS)] = None
+    """Markup, not an address."""
+    shape: SvgShape | None = None
+    fill: SvgFill | None = None
+    stroke: SvgStroke | None = None
+    shadow: Shadow | None = None
+    transform: SvgTransform | None = None
+    opacity: Fraction01 = 1.0
+    width: MaybeSide = None
+    height: MaybeSide = None
+
+    @field_validator("src")
+    @classmethod
+    def be_markup(cls, src: str | None) -> str | None:
+        """Refuse anything but markup: a file of that kind is not loaded."""
+        if src is not None and "<svg" not in src:
+            refuse_placeholder(src)
+            raise PydanticCustomError("invalid_value", "This must be SVG markup; an SVG file by URL is not supported.")
+        return src
+
+    @model_validator(mode="before")
+    @classmethod
+    def have_something(cls, data: Any) -> Any:
+        """Refuse an asset with neither markup nor shape."""
+        if isinstance(data, dict) and not any(data.get(name) for name in ("src", "svg", "shape")):
+            raise PydanticCustomError("missing", "Give 'src' with SVG markup, or 'shape'.")
+        return data
