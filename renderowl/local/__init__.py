@@ -1,0 +1,1 @@
+"""One machine: server and worker together, for `make run` and `make demo`."""
