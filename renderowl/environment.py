@@ -42,23 +42,6 @@ def positive_int(name: str, default: int) -> int:
     return int(raw)
 
 
-def seconds_list(name: str, default: list[float]) -> list[float]:
-    """Return the comma-separated seconds of the variable.
-
-    Raises ImproperlyConfigured on a value that is no number or negative.
-    """
-    raw = os.environ.get(name, "")
-    if not raw:
-        return default
-    try:
-        values = [float(part) for part in raw.split(",")]
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{name} must be comma-separated seconds, not {raw!r}.") from error
-    if any(value < 0 for value in values):
-        raise ImproperlyConfigured(f"{name} must not be negative.")
-    return values
-
-
 def host_list(name: str) -> list[tuple[str, int | None]]:
     """Return `host` and `host:port` items as pairs; the port is None where any will do."""
     items: list[tuple[str, int | None]] = []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from renderowl.environment import env, host_list, local_secret_key, positive_int, seconds_list, secret
+from renderowl.environment import env, host_list, local_secret_key, positive_int, secret
 from renderowl.unfold import UNFOLD  # noqa: F401 - read by the admin theme
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -206,8 +206,6 @@ RENDEROWL_JOBS_LEASE_S = positive_int("JOBS_LEASE_S", 30)
 
 # --- Outside world ----------------------------------------------------------------------------------------------------
 RENDEROWL_FETCH_ALLOW_HOSTS = host_list("FETCH_ALLOW_HOSTS")
-RENDEROWL_WEBHOOK_ALLOW_HOSTS = host_list("WEBHOOK_ALLOW_HOSTS")
-RENDEROWL_WEBHOOK_RETRY_S = seconds_list("WEBHOOK_RETRY_S", [])
 RENDEROWL_FFMPEG = env.str("RENDEROWL_FFMPEG", default="")
 
 # --- Logs -------------------------------------------------------------------------------------------------------------

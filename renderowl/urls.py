@@ -19,13 +19,17 @@ from renders.urls import api_routes as render_routes
 API_ROUTES: list[Route] = [*account_routes, *asset_routes, *credit_routes, *render_routes]
 
 
+def documented_patterns(version: int) -> tuple[URLPattern | URLResolver, ...]:
+    """Return what the OpenAPI document of a version describes."""
+    return (path(f"api/v{version}/", include(patterns_for(version, API_ROUTES))),)
+
+
 def _version_urls(version: int) -> list[URLPattern | URLResolver]:
     prefix = f"api/v{version}/"
-    patterns = patterns_for(version, API_ROUTES)
-    documented = [path(prefix, include(patterns))]
+    documented = SchemaView.as_view(patterns=documented_patterns(version))
     return [
-        path(f"{prefix}schema", SchemaView.as_view(patterns=documented), name=f"schema-v{version}"),
-        path(prefix, include((patterns, "api"), namespace=f"v{version}")),
+        path(f"{prefix}schema", documented, name=f"schema-v{version}"),
+        path(prefix, include((patterns_for(version, API_ROUTES), "api"), namespace=f"v{version}")),
     ]
 
 

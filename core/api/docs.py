@@ -23,12 +23,13 @@ class SchemaView(SpectacularAPIView):
     versioning_class = None
 
     def _get_schema_response(self, request: Request) -> Response:
-        document = _build(tuple(self.patterns or ()), int(getattr(request, "api_version", 2)))
+        document = build_document(tuple(self.patterns or ()), int(getattr(request, "api_version", 2)))
         return Response(document, headers={"Cache-Control": "public, max-age=300"})
 
 
 @lru_cache(maxsize=8)
-def _build(patterns: tuple[Any, ...], version: int) -> dict[str, Any]:
+def build_document(patterns: tuple[Any, ...], version: int) -> dict[str, Any]:
+    """Return the OpenAPI document of one version's URL patterns."""
     document: dict[str, Any] = SchemaGenerator(patterns=list(patterns)).get_schema(request=None, public=True)
     document["info"]["version"] = f"{version}.0.0"
     return document

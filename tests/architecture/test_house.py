@@ -1,0 +1,117 @@
+"""The house rules that a machine can check."""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.contrib import admin
+from django.core.management import call_command
+
+from core.api.permissions import required_scope
+from core.scopes import ALL_SCOPES
+from renderowl.urls import API_ROUTES
+
+ROOT = Path(settings.BASE_DIR)
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+LAYERS = {name.strip() for layer in CONTRACTS["contracts"][0]["layers"] for name in layer.split("|")}
+LOCAL_APPS = [config for config in apps.get_app_configs() if Path(config.path).parent == ROOT]
+# Their answers are public or prove their caller by other means.
+OPEN_ROUTES = {"token", "token-refresh", "token-revoke"}
+
+
+def test_imports_point_down_only() -> None:
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_package_has_a_place_in_the_layers() -> None:
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
+    assert packages == LAYERS
+
+
+def test_every_app_is_named_in_the_contract() -> None:
+    assert {config.label for config in LOCAL_APPS} <= LAYERS
+
+
+def test_every_model_is_in_the_admin() -> None:
+    missing = [
+        model._meta.label
+        for config in LOCAL_APPS
+        for model in config.get_models()
+        if model not in admin.site._registry and not _is_shown_inline(model)
+    ]
+    assert missing == []
+
+
+def _is_shown_inline(model) -> bool:
+    return any(inline.model is model for site in admin.site._registry.values() for inline in site.inlines)
+
+
+@pytest.mark.parametrize("model", [model for config in LOCAL_APPS for model in config.get_models()])
+def test_admin_lists_are_fit_for_use(model) -> None:
+    site = admin.site._registry.get(model)
+    if site is None:
+        assert _is_shown_inline(model)
+        return
+    assert site.list_display != ("__str__",), model
+    assert site.search_fields or site.list_filter, model
+    foreign = [f.name for f in model._meta.fields if f.is_relation and f.editable]
+    if site.has_change_permission.__func__ is admin.ModelAdmin.has_change_permission:
+        picked = set(site.raw_id_fields) | set(site.autocomplete_fields) | set(site.readonly_fields)
+        assert set(foreign) <= picked, f"{model}: a plain drop-down would load every row"
+
+
+@pytest.mark.parametrize("route", API_ROUTES, ids=lambda route: route.name)
+def test_every_route_names_the_scope_of_every_action(route) -> None:
+    if route.name in OPEN_ROUTES:
+        return
+    for method, action in (route.actions or {}).items():
+        view = route.view()
+        view.action = action
+        scope = required_scope(view, method)
+        assert scope is not None, f"{route.name}.{action} is closed to everybody"
+        assert scope == "" or scope in ALL_SCOPES, scope
+
+
+def test_no_migration_is_missing() -> None:
+    out = io.StringIO()
+    try:
+        call_command("makemigrations", check=True, dry_run=True, stdout=out)
+    except SystemExit:
+        pytest.fail(out.getvalue())
+
+
+def test_migrations_are_named_for_what_they_do() -> None:
+    names = [p.stem for config in LOCAL_APPS for p in Path(config.path).glob("migrations/0*.py")]
+    assert names
+    assert [name for name in names if "_auto_" in name] == []
+
+
+def test_every_command_is_called_in_a_test() -> None:
+    commands = {p.stem for config in LOCAL_APPS for p in Path(config.path).glob("management/commands/[a-z]*.py")}
+    text = "".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    assert commands
+    assert sorted(c for c in commands if not re.search(rf"[\"']{c}[\"']", text)) == []
+
+
+def test_every_setting_of_the_environment_is_in_the_example() -> None:
+    example = (ROOT / ".env.example").read_text()
+    source = (ROOT / "renderowl/settings.py").read_text()
+    pattern = r'(?:env\.\w+|secret|positive_int|seconds_list|host_list)\(\s*"([A-Z_]+)"'
+    names = set(re.findall(pattern, source)) - {"TEST_DATABASE_NAME"}
+    assert len(names) > 10
+    assert sorted(name for name in names if not re.search(rf"^#? ?{name}=", example, re.MULTILINE)) == []

@@ -1,0 +1,59 @@
+"""The OpenAPI documents are valid, complete and free of warnings."""
+
+from __future__ import annotations
+
+import pytest
+from drf_spectacular.drainage import GENERATOR_STATS
+from openapi_spec_validator import validate
+from rest_framework.test import APIClient
+
+from renderowl.urls import API_ROUTES
+
+
+@pytest.fixture
+def documents(api: APIClient) -> dict[int, dict]:
+    return {version: api.get(f"/api/v{version}/schema", HTTP_ACCEPT="application/json").json() for version in (1, 2)}
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_schema_is_valid_openapi_3(documents: dict[int, dict], version: int) -> None:
+    document = documents[version]
+    assert document["openapi"].startswith("3.")
+    validate(document)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_schema_builds_without_warnings(version: int) -> None:
+    from core.api.docs import build_document
+    from renderowl.urls import documented_patterns
+
+    GENERATOR_STATS.reset()
+    build_document.cache_clear()
+    build_document(documented_patterns(version), version)
+    assert {str(k): v for k, v in GENERATOR_STATS._warn_cache.items()} == {}
+    assert {str(k): v for k, v in GENERATOR_STATS._error_cache.items()} == {}
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_schema_has_every_route_of_the_version(documents: dict[int, dict], version: int) -> None:
+    wanted = {
+        f"/api/v{version}/{route.path}".replace("<id>", "{id}") for route in API_ROUTES if route.exists_in(version)
+    }
+    assert set(documents[version]["paths"]) == wanted
+
+
+def test_every_operation_documents_its_problems(documents: dict[int, dict]) -> None:
+    for path, operations in documents[2]["paths"].items():
+        for method, operation in operations.items():
+            responses = operation["responses"]
+            refusals = [status for status in responses if status.startswith("4")]
+            assert "429" in refusals, (method, path)
+            for status in refusals:
+                assert set(responses[status]["content"]) == {"application/problem+json"}, (method, path, status)
+
+
+def test_lists_differ_between_versions(documents: dict[int, dict]) -> None:
+    first, second = ({p["name"] for p in documents[v]["paths"][f"/api/v{v}/keys"]["get"]["parameters"]} for v in (1, 2))
+    assert {"page", "per_page"} <= first
+    assert {"cursor", "limit"} <= second
+    assert not {"cursor", "limit"} & first
