@@ -28,9 +28,10 @@ class EditInvalid(EngineError):
 
     code = "edit_invalid"
 
-    def __init__(self, issues: Sequence[Issue]) -> None:
-        """Keep the issues; there is at least one."""
+    def __init__(self, issues: Sequence[Issue], *, truncated: bool = False) -> None:
+        """Keep the issues; there is at least one. truncated: there are more than are listed."""
         self.issues = tuple(issues)
+        self.truncated = truncated
         first = self.issues[0]
         super().__init__(f"{first.pointer}: {first.detail}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine.language.part import Part
@@ -358,10 +358,11 @@ class Html5Asset(Part):
     width: MaybeSide = None
     height: MaybeSide = None
 
-    @model_validator(mode="after")
-    def refuse_script(self) -> Html5Asset:
+    @field_validator("js", "html")
+    @classmethod
+    def refuse_script(cls, code: str, info: ValidationInfo) -> str:
         """Refuse pages that draw themselves with a script: they would come out blank or wrong."""
-        if self.js.strip() or "<script" in self.html.lower():
+        if code.strip() if info.field_name == "js" else "<script" in code.lower():
             message = "An html5 asset with JavaScript is not supported; use HTML and CSS alone."
             raise PydanticCustomError("unsupported_asset", message)
-        return self
+        return code

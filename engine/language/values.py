@@ -20,6 +20,7 @@ from engine.language.colors import is_color
 
 PLACEHOLDER = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
 _ADDRESS = re.compile(r"https?://[^\s/?#]+|asset:[A-Za-z0-9_-]+$", re.IGNORECASE)
+_NUMERAL = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f]")
 ALIAS_PREFIX = "alias://"
 MAX_URL_CHARACTERS = 8192
@@ -62,10 +63,9 @@ def read_number(value: Any) -> float | int:
     """Return a JSON number, or the number that a string spells; raise `invalid_type` otherwise."""
     if isinstance(value, str):
         refuse_placeholder(value)
-        try:
-            value = float(value)
-        except ValueError:
-            raise PydanticCustomError("invalid_type", "This must be a number.") from None
+        if not _NUMERAL.fullmatch(value):
+            raise PydanticCustomError("invalid_type", "This must be a number.")
+        value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise PydanticCustomError("invalid_type", "This must be a number.")
     if not math.isfinite(value) or abs(value) > 1e15:
@@ -144,10 +144,10 @@ class Weight:
         if isinstance(raw, str) and canonical(raw) in WEIGHTS:
             return None
         try:
-            same = float(raw) == value
-        except (TypeError, ValueError):
-            same = False
-        return None if same else ("unknown_value", f"{shown(raw)} is no font weight; {value} is used.")
+            number = read_number(raw)
+        except PydanticCustomError:
+            return ("unknown_value", f"{shown(raw)} is no font weight; {value or 'the usual'} is used.")
+        return None if round(number) == value else ("out_of_range", f"{shown(raw)} is out of range; {value} is used.")
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Put the reader before pydantic's own number."""

@@ -1,0 +1,76 @@
+"""What one field alone cannot tell: references between clips, and content that will not show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from engine.issues import Issue, pointer
+from engine.language.clip import Clip
+from engine.language.edit import Edit
+from engine.language.presets import MAX_DURATION_S
+from engine.language.text_assets import Html5Asset, HtmlAsset
+from engine.language.values import ALIAS_PREFIX
+
+_RESOURCE = re.compile(
+    r"<(?:img|image|link|iframe|script|video|audio|source|embed|object|use)\b[^>]{0,5000}?"
+    r"(?:src|href|data)\s*=\s*[\"']?\s*(?!data:|#)[^\s\"'>]",
+    re.IGNORECASE,
+)
+_CSS_RESOURCE = re.compile(r"url\(\s*[\"']?\s*(?!data:|#)[^\s\"')]|@import\b", re.IGNORECASE)
+_CSS_MOTION = re.compile(r"@keyframes\b|\banimation(-name)?\s*:|\btransition\s*:", re.IGNORECASE)
+
+
+def walk_clips(edit: Edit) -> Iterator[tuple[str, int, Clip]]:
+    """Yield the pointer, the track and the clip of every clip, in the edit's order."""
+    for track, layer in enumerate(edit.timeline.tracks):
+        for index, clip in enumerate(layer.clips):
+            yield pointer("timeline", "tracks", track, "clips", index), track, clip
+
+
+def errors_of(edit: Edit) -> Iterator[Issue]:
+    """Yield what makes an edit impossible though each of its fields is well."""
+    aliases = {clip.alias for _, _, clip in walk_clips(edit) if clip.alias}
+    for where, _, clip in walk_clips(edit):
+        for name in ("start", "length"):
+            value = getattr(clip, name)
+            if isinstance(value, str) and value.startswith(ALIAS_PREFIX):
+                alias = value.removeprefix(ALIAS_PREFIX)
+                if alias not in aliases:
+                    yield Issue(f"{where}/{name}", "unknown_alias", f"No clip has the alias '{alias[:60]}'.")
+        known = [value for value in (clip.start, clip.length) if isinstance(value, float)]
+        if sum(known) > MAX_DURATION_S:
+            yield Issue(where, "out_of_range", f"A timeline ends after {MAX_DURATION_S} seconds at most.")
+    cut = edit.output.range
+    if cut is not None and cut.length == 0:
+        yield Issue("/output/range/length", "out_of_range", "The range is empty.")
+
+
+def warnings_of(edit: Edit) -> Iterator[Issue]:
+    """Yield what will not show as written."""
+    seen: set[str] = set()
+    for where, _, clip in walk_clips(edit):
+        if clip.alias in seen:
+            detail = f"The alias '{clip.alias}' names an earlier clip already; references mean that one."
+            yield Issue(f"{where}/alias", "duplicate_alias", detail)
+        if clip.alias:
+            seen.add(clip.alias)
+        if isinstance(clip.asset, HtmlAsset | Html5Asset):
+            yield from _html_warnings(f"{where}/asset", clip.asset)
+    for index, destination in enumerate(edit.output.destinations):
+        if destination.provider.lower() != "shotstack":
+            detail = f"Nothing is sent to '{destination.provider[:60]}'; outputs are kept by this service only."
+            yield Issue(pointer("output", "destinations", index), "ignored_field", detail)
+
+
+def _html_warnings(where: str, asset: HtmlAsset | Html5Asset) -> Iterator[Issue]:
+    """Yield what a page asks for and does not get."""
+    blocked = "HTML loads nothing from outside; this part stays empty."
+    if _RESOURCE.search(asset.html) or _CSS_RESOURCE.search(asset.html):
+        yield Issue(f"{where}/html", "html_resource_blocked", blocked)
+    if _CSS_RESOURCE.search(asset.css):
+        yield Issue(f"{where}/css", "html_resource_blocked", blocked)
+    if isinstance(asset, HtmlAsset) and "<script" in asset.html.lower():
+        yield Issue(f"{where}/html", "script_ignored", "Scripts in HTML are not run.")
+    if _CSS_MOTION.search(asset.css) or _CSS_MOTION.search(asset.html):
+        yield Issue(f"{where}/css", "motion_ignored", "CSS animations do not move; the page is drawn once.")

@@ -1,0 +1,139 @@
+"""From JSON to a validated edit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from engine.errors import EditInvalid
+from engine.issues import Issue, pointer
+from engine.language.audit import audit
+from engine.language.checks import errors_of, warnings_of
+from engine.language.edit import Edit
+from engine.language.guard import check_json
+from engine.language.merge import fill_placeholders
+from engine.language.presets import MAX_CLIPS
+
+MAX_ERRORS = 50
+MAX_WARNINGS = 200
+
+_OWN_CODES = frozenset(
+    {
+        "invalid_type",
+        "invalid_url",
+        "invalid_value",
+        "missing",
+        "out_of_range",
+        "unfilled_placeholder",
+        "unsupported_asset",
+    }
+)
+_RANGE_ERRORS = ("greater_than", "less_than", "too_long", "too_short", "string_too_long")
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedEdit:
+    """A validated edit.
+
+    warnings: what was coerced, is unknown or has no effect. data: the JSON after its merge fields were filled.
+    """
+
+    edit: Edit
+    warnings: tuple[Issue, ...]
+    data: Mapping[str, Any]
+
+
+def parse_edit(data: object, *, merge: Mapping[str, Any] | None = None, strict: bool = False) -> ParsedEdit:
+    """Read an edit in the Shotstack format.
+
+    data: JSON as Python has it. merge: values for placeholders, which win over the edit's own.
+    strict: refuse what would only be a warning.
+    Raises EditInvalid with up to 50 issues: `missing`, `invalid_type`, `invalid_value`, `out_of_range`,
+    `invalid_url`, `unsupported_asset`, `unfilled_placeholder`, `unknown_alias`, `too_large`, `too_deep`.
+    Warnings have the codes `unknown_field`, `ignored_field`, `unknown_value`, `coerced`, `out_of_range`,
+    `unfilled_placeholder`, `duplicate_alias`, `html_resource_blocked`, `script_ignored`, `motion_ignored`,
+    `more_warnings`.
+    """
+    if not isinstance(data, dict):
+        raise EditInvalid([Issue("", "invalid_type", "The edit must be a JSON object.")])
+    check_json(data)
+    check_json(dict(merge or {}))
+    merged = fill_placeholders(data, merge)
+    check_json(merged.data)
+    _check_clip_count(merged.data)
+    try:
+        edit = Edit.model_validate(merged.data)
+    except ValidationError as error:
+        raise _refusal(_issues(error)) from None
+    if errors := list(errors_of(edit)):
+        raise _refusal(errors)
+    warnings = _bounded([*audit(edit, merged.data, merged.filled), *warnings_of(edit)])
+    if strict and warnings:
+        raise _refusal(warnings)
+    return ParsedEdit(edit, warnings, merged.data)
+
+
+def _check_clip_count(data: Mapping[str, Any]) -> None:
+    """Refuse more clips than a render may have, before any of them is read."""
+    timeline = data.get("timeline")
+    tracks = timeline.get("tracks") if isinstance(timeline, dict) else None
+    clips = [track.get("clips") for track in tracks if isinstance(track, dict)] if isinstance(tracks, list) else []
+    count = sum(len(listed) for listed in clips if isinstance(listed, list))
+    if count > MAX_CLIPS:
+        detail = f"The edit has {count:,} clips; at most {MAX_CLIPS:,} are allowed."
+        raise EditInvalid([Issue("/timeline/tracks", "out_of_range", detail)])
+
+
+def _issues(error: ValidationError) -> list[Issue]:
+    """Return pydantic's errors as issues, without lists called too short because their items are wrong."""
+    found = error.errors(include_url=False, include_input=False)
+    places = [detail["loc"] for detail in found]
+    return [
+        _issue(detail)
+        for detail in found
+        if detail["type"] != "too_short" or not any(_is_below(place, detail["loc"]) for place in places)
+    ]
+
+
+def _is_below(place: tuple[str | int, ...], above: tuple[str | int, ...]) -> bool:
+    """Return whether a place lies inside another."""
+    return len(place) > len(above) and place[: len(above)] == above
+
+
+def _issue(error: ErrorDetails) -> Issue:
+    """Return one of pydantic's errors as an issue; the tags of unions are no part of the path."""
+    path = [part for part in error["loc"] if not (isinstance(part, str) and part.startswith("type:"))]
+    kind = error["type"]
+    detail = error["msg"]
+    if kind == "missing":
+        code, detail = "missing", "This is required."
+    elif kind in ("too_short", "too_long"):
+        bound = error["ctx"]["min_length" if kind == "too_short" else "max_length"]
+        code, detail = "out_of_range", f"This must have at {'least' if kind == 'too_short' else 'most'} {bound} items."
+    elif kind in _OWN_CODES:
+        code = kind
+    elif kind.startswith(_RANGE_ERRORS):
+        code = "out_of_range"
+    elif kind.endswith(("_type", "_parsing")):
+        code, detail = "invalid_type", detail.replace("Input", "This")
+    else:
+        code = "invalid_value"
+    return Issue(pointer(*path), code, detail.replace("Input should", "This should"))
+
+
+def _refusal(issues: Sequence[Issue]) -> EditInvalid:
+    """Return the refusal of an edit with as many issues as one answer may hold."""
+    return EditInvalid(issues[:MAX_ERRORS], truncated=len(issues) > MAX_ERRORS)
+
+
+def _bounded(issues: Iterable[Issue]) -> tuple[Issue, ...]:
+    """Return the warnings, and beyond a bound only how many more there are."""
+    found = tuple(dict.fromkeys(issues))
+    if len(found) <= MAX_WARNINGS:
+        return found
+    left = len(found) - MAX_WARNINGS
+    return (*found[:MAX_WARNINGS], Issue("", "more_warnings", f"There are {left:,} more warnings."))
