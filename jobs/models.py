@@ -1,0 +1,230 @@
+"""Rows of the queue. The job row is the truth: what it says happened, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from core.indexes import NamedIndex
+from core.models import BaseModel
+from jobs.literals import status_in, status_is
+from jobs.states import ACTIVE, DEFAULT_QUEUE, FINISHED, JobStatus, Outcome, Priority
+
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    """Questions about jobs, written so that the partial indexes serve them."""
+
+    def active(self) -> JobQuerySet:
+        """Jobs that still have something to come."""
+        return self.filter(status_in(*ACTIVE))
+
+    def dead(self) -> JobQuerySet:
+        """The dead letters."""
+        return self.filter(status_is(JobStatus.DEAD))
+
+    def running(self) -> JobQuerySet:
+        """Jobs that a worker holds."""
+        return self.filter(status_is(JobStatus.RUNNING))
+
+    def finished(self) -> JobQuerySet:
+        """Jobs that are over."""
+        return self.filter(status_in(*FINISHED))
+
+
+class Job(BaseModel):
+    """One piece of work, from enqueue to its end.
+
+    `attempts` counts every claim and never falls: with `worker` it is the fence that keeps a late worker from
+    writing. `failures` counts what the handler did wrong, `lost` what happened to its workers; only these two
+    decide when a job is dead.
+    """
+
+    ID_PREFIX: ClassVar[str] = "job"
+
+    queue = models.CharField(max_length=64, default=DEFAULT_QUEUE)
+    type = models.CharField(max_length=100)
+    status = models.CharField(max_length=16, choices=JobStatus, default=JobStatus.QUEUED)
+    priority = models.PositiveSmallIntegerField(choices=Priority, default=Priority.NORMAL)
+    scheduled_at = models.DateTimeField(default=timezone.now)
+    attempts = models.PositiveIntegerField(default=0)
+    failures = models.PositiveIntegerField(default=0)
+    lost = models.PositiveIntegerField(default=0)
+    max_attempts = models.PositiveIntegerField(default=5)
+    timeout_s = models.PositiveIntegerField(default=600)
+    worker = models.CharField(max_length=120, blank=True, default="")
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    # NULL, not "", for no key: an equality then proves NOT NULL, so that both databases use the partial index.
+    unique_key = models.CharField(max_length=200, null=True, blank=True, default=None)  # noqa: DJ001
+    payload = models.JSONField(default=dict, blank=True)
+    reference = models.CharField(max_length=200, blank=True, default="")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,  # idx_jobs_user_created starts with it
+    )
+    traceparent = models.CharField(max_length=128, blank=True, default="")
+    request_id = models.CharField(max_length=64, blank=True, default="")
+    error = models.JSONField(null=True, blank=True)
+    result = models.JSONField(null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    queued_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            # The claim: the best queued job of a queue. `id` ends it, or PostgreSQL sorts the ties.
+            NamedIndex(
+                fields=["queue", "status", "priority", "scheduled_at", "id"],
+                name="idx_jobs_queue_status_priority_scheduled",
+            ),
+            # How much waits and runs in each queue, and since when: the dashboard and the drain.
+            NamedIndex(
+                fields=["queue", "status", "scheduled_at"],
+                name="idx_jobs_active",
+                condition=Q(status__in=["scheduled", "queued", "running"]),
+            ),
+            # Jobs of one kind in one state: the admin's filters, the metrics by type.
+            NamedIndex(fields=["type", "status"], name="idx_jobs_type_status"),
+            # The newest jobs: the admin's list and its date hierarchy.
+            NamedIndex(fields=["created_at"], name="idx_jobs_created_at"),
+            # The newest jobs of one account; also what deleting an account looks for.
+            NamedIndex(fields=["user", "created_at"], name="idx_jobs_user_created"),
+            # What a worker that died was holding.
+            NamedIndex(fields=["worker", "status"], name="idx_jobs_worker_status", condition=Q(status="running")),
+            # Finished jobs past their retention.
+            NamedIndex(
+                fields=["finished_at"],
+                name="idx_jobs_old_completed",
+                condition=Q(status__in=["succeeded", "dead", "cancelled"]),
+            ),
+            # The dead letters, newest first.
+            NamedIndex(fields=["finished_at", "id"], name="idx_jobs_dlq", condition=Q(status="dead")),
+            # The promoter: scheduled jobs that have become due.
+            NamedIndex(fields=["scheduled_at"], name="idx_jobs_scheduled_due", condition=Q(status="scheduled")),
+            # The reaper: running jobs whose lease has run out.
+            NamedIndex(fields=["lease_expires_at"], name="idx_jobs_lease", condition=Q(status="running")),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["unique_key"],
+                name="uniq_jobs_active_key",
+                condition=Q(status__in=["scheduled", "queued", "running"], unique_key__isnull=False),
+            ),
+            models.CheckConstraint(condition=Q(priority__lte=3), name="jobs_priority_is_known"),
+        ]
+        permissions = [("retry_job", "Can retry dead jobs"), ("cancel_job", "Can cancel jobs")]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.public_id}"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Say whether the job is over; only staff bring a dead one back."""
+        return self.status in FINISHED
+
+
+class JobAttempt(BaseModel):
+    """One ended attempt of a job. The attempt that runs is the job row itself."""
+
+    ID_PREFIX: ClassVar[str] = "att"
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="history", db_index=False)
+    number = models.PositiveIntegerField()
+    worker = models.CharField(max_length=120)
+    outcome = models.CharField(max_length=16, choices=Outcome)
+    error = models.JSONField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            # Also the index that lists the attempts of a job.
+            models.UniqueConstraint(fields=["job", "number"], name="uniq_job_attempt_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number}: {self.outcome}"
+
+    @property
+    def duration_s(self) -> float | None:
+        """Return how long the attempt took."""
+        if self.started_at is None:
+            return None
+        return (self.finished_at - self.started_at).total_seconds()
+
+
+class Worker(BaseModel):
+    """One `run_worker` process with its slots, as last heard of."""
+
+    ID_PREFIX: ClassVar[str] = "wrk"
+    HEARTBEAT_S: ClassVar[int] = 5
+
+    name = models.CharField(max_length=100, unique=True)
+    hostname = models.CharField(max_length=64)
+    pid = models.PositiveIntegerField()
+    queues = models.JSONField(default=list)
+    concurrency = models.PositiveSmallIntegerField()
+    busy = models.PositiveSmallIntegerField(default=0)
+    started_at = models.DateTimeField(default=timezone.now)
+    last_seen_at = models.DateTimeField(default=timezone.now)
+    stopped_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_alive(self) -> bool:
+        """Say whether it was heard of within the last three heartbeats."""
+        silence = timezone.now() - self.last_seen_at
+        return self.stopped_at is None and silence < timedelta(seconds=3 * self.HEARTBEAT_S)
+
+
+class Schedule(BaseModel):
+    """A job that comes back by the clock, in UTC. Code owns its terms, staff own `enabled`."""
+
+    ID_PREFIX: ClassVar[str] = "sch"
+
+    name = models.CharField(max_length=100, unique=True)
+    cron = models.CharField(max_length=100)
+    type = models.CharField(max_length=100)
+    payload = models.JSONField(default=dict, blank=True)
+    enabled = models.BooleanField(default=True)
+    next_run_at = models.DateTimeField()
+    last_run_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        permissions = [("run_schedule", "Can run schedules at once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class QueueState(BaseModel):
+    """What staff decided about a queue. A queue without a row is open and unlimited."""
+
+    ID_PREFIX: ClassVar[str] = "que"
+
+    name = models.CharField(max_length=64, unique=True)
+    paused = models.BooleanField(default=False)
+    paused_at = models.DateTimeField(null=True, blank=True)
+    max_running = models.PositiveIntegerField(
+        null=True, blank=True, help_text="How many jobs of the queue may run at a time, over all workers."
+    )
+
+    class Meta:
+        permissions = [("pause_queue", "Can pause and resume queues")]
+
+    def __str__(self) -> str:
+        return self.name

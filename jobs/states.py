@@ -1,0 +1,62 @@
+"""The states of a job, and how they follow one another.
+
+scheduled ──due──> queued ──claim──> running ──> succeeded
+    ^                ^                  ├──retry, later──> scheduled
+    │                │                  ├──lost, handed back──> queued
+    │                └──retry by staff──┼──> dead        (the dead letters)
+    └──cancel (also from queued)────────┴──> cancelled
+"""
+
+from __future__ import annotations
+
+from django.db import models
+
+DEFAULT_QUEUE = "default"
+
+
+class JobStatus(models.TextChoices):
+    """Where a job stands."""
+
+    SCHEDULED = "scheduled"  # due later: a retry, or `run_at`
+    QUEUED = "queued"  # due: a worker may claim it
+    RUNNING = "running"  # leased to a worker
+    SUCCEEDED = "succeeded"
+    DEAD = "dead"  # the dead letter: out of attempts, or beyond help
+    CANCELLED = "cancelled"
+
+
+class Priority(models.IntegerChoices):
+    """Which job goes first; the smallest number does, so that one ascending index serves the claim."""
+
+    URGENT = 0
+    HIGH = 1
+    NORMAL = 2
+    LOW = 3
+
+
+class Outcome(models.TextChoices):
+    """How one attempt ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # the handler raised
+    TIMEOUT = "timeout"  # counted as a failure of the handler
+    POSTPONED = "postponed"  # the handler asked to run later
+    LOST = "lost"  # the worker died, or was not heard of for a lease
+    HANDED_BACK = "handed_back"  # the worker was told to stop; not counted
+    CANCELLED = "cancelled"
+
+
+WAITING = (JobStatus.SCHEDULED, JobStatus.QUEUED)
+ACTIVE = (JobStatus.SCHEDULED, JobStatus.QUEUED, JobStatus.RUNNING)
+FINISHED = (JobStatus.SUCCEEDED, JobStatus.DEAD, JobStatus.CANCELLED)
+
+TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
+    JobStatus.SCHEDULED: frozenset({JobStatus.QUEUED, JobStatus.CANCELLED}),
+    JobStatus.QUEUED: frozenset({JobStatus.RUNNING, JobStatus.CANCELLED}),
+    JobStatus.RUNNING: frozenset(
+        {JobStatus.SUCCEEDED, JobStatus.SCHEDULED, JobStatus.QUEUED, JobStatus.DEAD, JobStatus.CANCELLED}
+    ),
+    JobStatus.DEAD: frozenset({JobStatus.QUEUED}),
+    JobStatus.SUCCEEDED: frozenset(),
+    JobStatus.CANCELLED: frozenset(),
+}
