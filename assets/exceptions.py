@@ -1,0 +1,67 @@
+"""Errors of assets.
+
+DomainError
+├── AssetInUse           409  somebody holds the asset
+├── AssetMissing         422  an asset that a caller names does not exist (any more)
+├── AssetNotReady        409  its file has not arrived, or never will
+├── UploadTooLarge       413
+└── Unacceptable
+    └── FileRefused      422  the content is not a media file that this product takes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from core.exceptions import DomainError, InvalidState, Unacceptable
+from core.ids import encode_id
+
+
+class AssetInUse(DomainError):
+    """Active renders need this asset."""
+
+    code = "asset_in_use"
+    status = 409
+    MOST_CONFLICTS = 20
+
+    def __init__(self, conflicts: Iterable[str]) -> None:
+        """conflicts: the labels of the holders; at most 20 are reported."""
+        super().__init__(conflicts=sorted(conflicts)[: self.MOST_CONFLICTS])
+
+
+class AssetMissing(DomainError):
+    """The asset does not exist."""
+
+    code = "validation_error"
+    status = 422
+
+    def __init__(self, asset_ids: Iterable[UUID]) -> None:
+        """asset_ids: those that are missing."""
+        self.asset_ids = frozenset(asset_ids)
+        names = ", ".join(sorted(encode_id("ast", asset_id) for asset_id in self.asset_ids))
+        super().__init__(f"There is no asset {names}.")
+
+
+class AssetNotReady(InvalidState):
+    """The asset has no file yet."""
+
+
+class UploadTooLarge(DomainError):
+    """The file is over the limit."""
+
+    code = "payload_too_large"
+    status = 413
+
+    def __init__(self, limit_bytes: int) -> None:
+        """limit_bytes: the most that is taken."""
+        super().__init__(limit_bytes=limit_bytes)
+
+
+class FileRefused(Unacceptable):
+    """The file cannot be used."""
+
+    def __init__(self, reason: str, detail: str, pointer: str = "/file") -> None:
+        """reason: stable snake_case code; pointer: which member of the request is at fault."""
+        self.reason = reason
+        super().__init__([{"pointer": pointer, "code": reason, "detail": detail}], detail)

@@ -1,0 +1,1 @@
+"""Where files lie: a directory, or a bucket. Writes are atomic, reads can start anywhere."""

@@ -1,0 +1,90 @@
+"""Files in a directory of this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from django.core.files.base import File
+from django.core.files.storage import FileSystemStorage
+
+from core.storage.blobs import BLOCK_BYTES
+
+
+class LocalStorage(FileSystemStorage):
+    """A directory whose files are complete or not there at all."""
+
+    def publish(self, source: Path, key: str, *, content_type: str) -> None:
+        """Link or copy a file into place. The source must not be written to afterwards."""
+        target = Path(self.path(key))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{uuid4().hex}.part")
+        try:
+            try:
+                # Within one file system the bytes need not be written twice.
+                os.link(source, temporary)
+            except OSError:
+                shutil.copyfile(source, temporary)
+            self._settle(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _save(self, name: str, content: File[Any]) -> str:
+        """Write what Django's own callers save, also under a temporary name first."""
+        target = Path(self.path(name))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{uuid4().hex}.part")
+        try:
+            with temporary.open("wb") as file:
+                for chunk in content.chunks():
+                    file.write(chunk)
+            self._settle(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return name.replace("\\", "/")
+
+    def _settle(self, temporary: Path, target: Path) -> None:
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+        # The name is only as durable as its directory.
+        directory = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    def read_range(self, key: str, start: int, length: int) -> Iterator[bytes]:
+        """Return the bytes in blocks."""
+        file = Path(self.path(key)).open("rb")  # noqa: SIM115 - closed by the iterator, or by whoever closes that
+        file.seek(start)
+        return _blocks(file, length)
+
+    def delete(self, name: str) -> None:
+        """Remove a file, and its directory when that is left empty."""
+        path = Path(self.path(name))
+        path.unlink(missing_ok=True)
+        root = Path(self.location)
+        parent = path.parent
+        while parent != root and root in parent.parents:
+            try:
+                parent.rmdir()
+            except OSError:
+                return
+            parent = parent.parent
+
+    def local_path(self, key: str) -> Path | None:
+        """Return the file itself."""
+        return Path(self.path(key))
+
+
+def _blocks(file: Any, length: int) -> Iterator[bytes]:
+    with file:
+        left = length
+        while left > 0 and (block := file.read(min(left, BLOCK_BYTES))):
+            left -= len(block)
+            yield block
