@@ -82,7 +82,7 @@ APPEND_SLASH = True
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [],
+        "DIRS": [BASE_DIR / "renderowl" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -203,6 +203,11 @@ RENDEROWL_SIGNUP_PLAN = env.str("SIGNUP_PLAN", default="free")
 RENDEROWL_JOBS_ENGINE = env.str("JOBS_ENGINE", default="database")
 RENDEROWL_JOBS_ENGINES = ("database",)
 RENDEROWL_JOBS_LEASE_S = positive_int("JOBS_LEASE_S", 30)
+RENDEROWL_JOBS_GRACE_S = positive_int("JOBS_GRACE_S", 25)
+RENDEROWL_JOBS_RETRY_BASE_S = env.float("JOBS_RETRY_BASE_S", default=5.0)
+RENDEROWL_JOBS_RETRY_FACTOR = env.float("JOBS_RETRY_FACTOR", default=3.0)
+RENDEROWL_JOBS_RETRY_CAP_S = env.float("JOBS_RETRY_CAP_S", default=600.0)
+RENDEROWL_JOBS_RETENTION_DAYS = positive_int("JOBS_RETENTION_DAYS", 180)
 
 # --- Outside world ----------------------------------------------------------------------------------------------------
 RENDEROWL_FETCH_ALLOW_HOSTS = host_list("FETCH_ALLOW_HOSTS")
