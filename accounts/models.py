@@ -17,7 +17,7 @@ from accounts.append_only import AppendOnlyModel, AppendOnlyQuerySet
 from accounts.plans import Plan
 from core.indexes import NamedIndex
 from core.models import BaseModel
-from core.scopes import PUBLIC_SCOPES, RESTRICTED_SCOPES, STAFF_SCOPES, expand
+from core.scopes import ALL_SCOPES, PUBLIC_SCOPES, RESTRICTED_SCOPES, STAFF_SCOPES
 
 
 def plan_choices() -> list[tuple[str, str]]:
@@ -170,7 +170,7 @@ class ApiKey(BaseModel):
     @property
     def granted_scopes(self) -> frozenset[str]:
         """Return the scopes of the key itself."""
-        return expand(self.scopes)
+        return ALL_SCOPES.intersection(self.scopes)
 
 
 class RevokedToken(BaseModel):

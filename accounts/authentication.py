@@ -1,0 +1,163 @@
+"""Who is calling: API keys and access tokens, for DRF.
+
+Each class leaves a `Credential` in `request.auth`. Order of checks: form (no query), existence and digest, revoked,
+expired, owner, network. Whoever does not hold the secret learns nothing of the rest.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from dataclasses import dataclass
+from typing import Literal
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils import timezone
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from accounts import selectors, services
+from accounts.exceptions import AccountSuspended, CredentialExpired, CredentialRevoked, Unauthenticated
+from accounts.keys import KeyText, parse_key
+from accounts.models import ApiKey, User
+from accounts.tokens import password_stamp, read_access_token
+from core.api.problems import challenge
+
+KEY_MARK = "ro_"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a request proved. scopes: in force now, the credential's AND its owner's."""
+
+    kind: Literal["key", "token"]
+    scopes: frozenset[str]
+    key: ApiKey | None = None
+    token_id: str = ""
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """`X-API-Key: ro_...` or `Authorization: Bearer ro_...`."""
+
+    def authenticate(self, request: Request) -> tuple[User, Credential] | None:
+        """Return the owner and the credential; None where the request shows no API key.
+
+        Raises Unauthenticated and its kinds, or AccountSuspended.
+        """
+        header = request.headers.get("X-API-Key")
+        bearer = bearer_text(request)
+        if header is None:
+            if bearer is None or not bearer.startswith(KEY_MARK):
+                return None
+            header = bearer
+        elif bearer is not None and bearer != header:
+            raise Unauthenticated("The request carries two credentials that differ. Send one.")
+        presented = parse_key(header.strip())
+        if presented is None:
+            raise Unauthenticated("This is not an API key.")
+        key = self._verify(presented, client_address(request))
+        services.note_key_use(key=key)
+        return key.user, Credential("key", key.granted_scopes & key.user.scopes, key=key)
+
+    def _verify(self, presented: KeyText, address: str | None) -> ApiKey:
+        key = selectors.find_key(presented.prefix)
+        # A missing key is compared as well, so that the time tells nothing.
+        stored, previous = (key.digest, key.previous_digest) if key else ("0" * 64, "")
+        is_current = hmac.compare_digest(stored, presented.digest)
+        is_previous = hmac.compare_digest(previous, presented.digest)
+        if key is None or not (is_current or is_previous):
+            raise Unauthenticated("There is no such API key.")
+        now = timezone.now()
+        replaced = not is_current and (key.previous_valid_until is None or key.previous_valid_until <= now)
+        if key.is_revoked or replaced:
+            raise CredentialRevoked
+        if key.is_expired(now):
+            raise CredentialExpired
+        refuse_closed_account(key.user)
+        if key.allowed_networks and not _is_within(address, key.allowed_networks):
+            raise Unauthenticated("This API key may not be used from this address.")
+        return key
+
+    def authenticate_header(self, request: Request) -> str:
+        """Return the challenge of a 401."""
+        return challenge("unauthenticated")
+
+
+class AccessTokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer <access token>`."""
+
+    def authenticate(self, request: Request) -> tuple[User, Credential] | None:
+        """Return the owner and the credential; None where the request shows no token.
+
+        Raises Unauthenticated and its kinds, or AccountSuspended.
+        """
+        bearer = bearer_text(request)
+        if bearer is None:
+            return None
+        claims = read_access_token(bearer)
+        user, revoked = selectors.find_token_owner(claims)
+        if user is None:
+            raise Unauthenticated
+        if revoked or not hmac.compare_digest(claims.password_stamp, password_stamp(user)):
+            raise CredentialRevoked
+        refuse_closed_account(user)
+        return user, Credential("token", user.scopes, token_id=claims.token_id)
+
+    def authenticate_header(self, request: Request) -> str:
+        """Return the challenge of a 401."""
+        return challenge("unauthenticated")
+
+
+def refuse_closed_account(user: User) -> None:
+    """Raise Unauthenticated for an account that was switched off, AccountSuspended for a suspended one."""
+    if not user.is_active:
+        raise Unauthenticated("The account is not active.")
+    if user.is_suspended:
+        raise AccountSuspended
+
+
+def bearer_text(request: Request | HttpRequest) -> str | None:
+    """Return the token of `Authorization: Bearer`, None without one."""
+    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+    return text.strip() or None if scheme.lower() == "bearer" else None
+
+
+def client_address(request: Request | HttpRequest) -> str | None:
+    """Return the address of the caller.
+
+    Behind a TLS proxy it is the last entry of X-Forwarded-For, which the proxy wrote; the earlier ones are claims.
+    """
+    address = str(request.META.get("REMOTE_ADDR", ""))
+    if getattr(settings, "SECURE_PROXY_SSL_HEADER", None):
+        address = request.headers.get("X-Forwarded-For", address).rpartition(",")[2].strip()
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return str(mapped or parsed)
+
+
+def _is_within(address: str | None, networks: list[str]) -> bool:
+    if address is None:
+        return False
+    parsed = ipaddress.ip_address(address)
+    return any(parsed in ipaddress.ip_network(network) for network in networks)
+
+
+class _ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "accounts.authentication.ApiKeyAuthentication"
+    name = "ApiKey"
+
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:
+        return {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+
+
+class _AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "accounts.authentication.AccessTokenAuthentication"
+    name = "Bearer"
+
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT or API key"}

@@ -1,0 +1,32 @@
+"""Every write to accounts."""
+
+from accounts.services.audit import record_audit
+from accounts.services.keys import (
+    MintedKey,
+    create_api_key,
+    note_key_use,
+    revoke_api_key,
+    rotate_api_key,
+    update_api_key,
+)
+from accounts.services.sessions import log_in, refresh_session, revoke_session
+from accounts.services.users import create_user, grant_scopes, register_user, resume_user, set_plan, suspend_user
+
+__all__ = [
+    "MintedKey",
+    "create_api_key",
+    "create_user",
+    "grant_scopes",
+    "log_in",
+    "note_key_use",
+    "record_audit",
+    "refresh_session",
+    "register_user",
+    "resume_user",
+    "revoke_api_key",
+    "revoke_session",
+    "rotate_api_key",
+    "set_plan",
+    "suspend_user",
+    "update_api_key",
+]

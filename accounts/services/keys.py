@@ -1,0 +1,223 @@
+"""API keys: minted, changed, rotated, revoked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import OperationalError, connection, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.events import ApiKeyRevoked
+from accounts.exceptions import KeyLimitReached, KeyNotActive, ScopeNotGrantable
+from accounts.keys import compose_key
+from accounts.models import ApiKey, KeyType, User
+from accounts.plans import limits_of
+from accounts.selectors import count_active_keys
+from accounts.services.audit import record_audit
+from core import events
+from core.exceptions import Unacceptable
+from core.scopes import RESTRICTED_SCOPES, expand
+
+USE_IS_NOTED_EVERY = timedelta(minutes=1)
+CHANGEABLE = frozenset({"name", "scopes", "expires_at", "allowed_networks", "pinned_version"})
+
+
+@dataclass(frozen=True, slots=True)
+class MintedKey:
+    """A key and, this one time, its secret text."""
+
+    key: ApiKey
+    plaintext: str
+
+    def __repr__(self) -> str:
+        return f"MintedKey({self.key})"
+
+
+@transaction.atomic
+def create_api_key(
+    *,
+    user: User,
+    scopes: Iterable[str],
+    type: str = KeyType.LIVE,  # noqa: A002 - the name that the API has for it
+    name: str = "",
+    expires_at: datetime | None = None,
+    allowed_networks: Sequence[str] = (),
+    pinned_version: int | None = None,
+    maker_scopes: frozenset[str] | None = None,
+    actor: User | None = None,
+    address: str | None = None,
+) -> MintedKey:
+    """Return a new key. Grants such as `renders:*` and `*` are expanded now, so that they never grow.
+
+    maker_scopes: of the credential that asks for it through the API; None where staff make a key, who are bound
+    neither by the plan's number of keys nor by the scopes that the API may give.
+    Raises Unacceptable for an unknown scope, ScopeNotGrantable, KeyLimitReached.
+    """
+    granted = _expanded(scopes)
+    if maker_scopes is not None:
+        _refuse_escalation(granted, maker_scopes)
+        _refuse_over_limit(user)
+    head = ApiKey(type=type).head
+    text = compose_key(head)
+    key = ApiKey.objects.create(
+        user=user,
+        key_prefix=text.prefix,
+        digest=text.digest,
+        type=type,
+        name=name,
+        scopes=sorted(granted),
+        expires_at=expires_at,
+        allowed_networks=list(allowed_networks),
+        pinned_version=pinned_version,
+    )
+    details = {"scopes": key.scopes, "type": type, "owner": user.public_id}
+    record_audit(action="key.created", subject=key.public_id, actor=actor, details=details, address=address)
+    return MintedKey(key, text.text)
+
+
+@transaction.atomic
+def update_api_key(
+    *,
+    key: ApiKey,
+    changes: Mapping[str, Any],
+    maker_scopes: frozenset[str],
+    actor: User | None = None,
+    address: str | None = None,
+) -> ApiKey:
+    """Change a key's name or narrow what it may do. changes: some of CHANGEABLE.
+
+    Raises ScopeNotGrantable for a scope that the key does not have, or by a maker with less power than the key;
+    KeyNotActive for a key that no longer works.
+    """
+    assert changes.keys() <= CHANGEABLE
+    _refuse_escalation(key.granted_scopes, maker_scopes, restricted_too=False)
+    if not key.is_active:
+        raise KeyNotActive
+    values = dict(changes)
+    if "scopes" in values:
+        wanted = _expanded(values["scopes"])
+        _refuse_escalation(wanted, key.granted_scopes, restricted_too=False)
+        values["scopes"] = sorted(wanted)
+    if values:
+        # A key revoked, or narrowed, since it was read must stay so.
+        unchanged = ApiKey.objects.filter(pk=key.pk, revoked_at=None, scopes=key.scopes)
+        if not unchanged.update(**values):
+            raise KeyNotActive
+        record_audit(
+            action="key.changed",
+            subject=key.public_id,
+            actor=actor,
+            details={"fields": sorted(values)},
+            address=address,
+        )
+        key.refresh_from_db(fields=list(values))
+    return key
+
+
+@transaction.atomic
+def rotate_api_key(
+    *,
+    key: ApiKey,
+    overlap_s: int = 0,
+    maker_scopes: frozenset[str] | None = None,
+    actor: User | None = None,
+    address: str | None = None,
+) -> MintedKey:
+    """Give a key a new secret. The old one works for overlap_s more seconds, by default not at all.
+
+    maker_scopes: as for `create_api_key`; who gets the new secret gets the key's power, so must have it already.
+    Raises ScopeNotGrantable or KeyNotActive.
+    """
+    if maker_scopes is not None:
+        _refuse_escalation(key.granted_scopes, maker_scopes, restricted_too=False)
+    now = timezone.now()
+    text = compose_key(key.head, key.key_prefix)
+    # Of two rotations at one time one is refused: its caller would hold a secret that does not work.
+    rotated = (
+        ApiKey.objects.active()
+        .filter(pk=key.pk, digest=key.digest)
+        .update(digest=text.digest, previous_digest=key.digest, previous_valid_until=now + timedelta(seconds=overlap_s))
+    )
+    if not rotated:
+        raise KeyNotActive
+    details = {"overlap_s": overlap_s}
+    record_audit(action="key.rotated", subject=key.public_id, actor=actor, details=details, address=address)
+    key.refresh_from_db(fields=["digest", "previous_digest", "previous_valid_until"])
+    return MintedKey(key, text.text)
+
+
+@transaction.atomic
+def revoke_api_key(*, key: ApiKey, actor: User | None = None, address: str | None = None) -> bool:
+    """Withdraw a key for good; return whether it was in force until now."""
+    now = timezone.now()
+    changed = ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now)
+    if changed:
+        key.revoked_at = now
+        record_audit(action="key.revoked", subject=key.public_id, actor=actor, address=address)
+        events.publish(ApiKeyRevoked(key.pk, key.user_id))
+    return bool(changed)
+
+
+def note_key_use(*, key: ApiKey) -> bool:
+    """Write when a key was last used, at most once a minute; return whether this call wrote.
+
+    Never holds up the request: where somebody else is writing, the note is left to a later request.
+    """
+    now = timezone.now()
+    if key.last_used_at is not None and now - key.last_used_at < USE_IS_NOTED_EVERY:
+        return False
+    due = Q(last_used_at=None) | Q(last_used_at__lte=now - USE_IS_NOTED_EVERY)
+    with _NoWaiting():
+        try:
+            changed = ApiKey.objects.filter(due, pk=key.pk).update(last_used_at=now)
+        except OperationalError:
+            return False
+    if changed:
+        key.last_used_at = now
+    return bool(changed)
+
+
+class _NoWaiting:
+    """On SQLite, fail at once instead of waiting for another writer; other databases lock only the row."""
+
+    def __enter__(self) -> None:
+        self._set(0)
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._set(int(connection.settings_dict["OPTIONS"].get("timeout", 5) * 1000))
+
+    @staticmethod
+    def _set(timeout_ms: int) -> None:
+        if connection.vendor == "sqlite":
+            connection.ensure_connection()
+            connection.connection.execute(f"PRAGMA busy_timeout = {timeout_ms}")
+
+
+def _expanded(grants: Iterable[str]) -> frozenset[str]:
+    try:
+        return expand(grants)
+    except ValueError as error:
+        detail = f"{error} is not a scope."
+        raise Unacceptable([{"pointer": "/scopes", "code": "unknown_scope", "detail": detail}]) from error
+
+
+def _refuse_escalation(scopes: frozenset[str], maker: frozenset[str], *, restricted_too: bool = True) -> None:
+    """Raise ScopeNotGrantable for the first scope that is beyond the maker, or that the API never gives."""
+    beyond = scopes - maker
+    if restricted_too:
+        beyond |= scopes & RESTRICTED_SCOPES
+    if beyond:
+        raise ScopeNotGrantable(required_scope=min(beyond))
+
+
+def _refuse_over_limit(user: User) -> None:
+    # Two requests at one time must not both see the last free place: PostgreSQL locks the owner's row here,
+    # SQLite lets one writer in at a time.
+    plan = User.objects.select_for_update().values_list("plan", flat=True).get(pk=user.pk)
+    limit = limits_of(plan).active_keys
+    if count_active_keys(user) >= limit:
+        raise KeyLimitReached(f"The plan {plan} allows {limit} active keys: revoke one first.", limit=limit)

@@ -1,0 +1,87 @@
+"""Logins by name and password, and the tokens that they give."""
+
+from __future__ import annotations
+
+import hmac
+
+from django.contrib.auth import authenticate
+from django.db import transaction
+
+from accounts.exceptions import AccountSuspended, CredentialRevoked, Unauthenticated
+from accounts.models import RevokedToken, User
+from accounts.selectors import find_token_owner
+from accounts.services.audit import record_audit
+from accounts.tokens import (
+    Claims,
+    TokenPair,
+    issue_pair,
+    password_stamp,
+    read_access_token,
+    read_refresh_token,
+    session_ends_at,
+)
+
+
+def log_in(*, username: str, password: str) -> TokenPair:
+    """Return the tokens of a new session.
+
+    Raises Unauthenticated, the same for an unknown name and a wrong password (Django hashes either way), and
+    AccountSuspended to whoever knows the password.
+    """
+    user = authenticate(username=username, password=password)
+    if not isinstance(user, User):
+        raise Unauthenticated("No active account has this name and password.")
+    if user.is_suspended:
+        raise AccountSuspended
+    return issue_pair(user)
+
+
+def refresh_session(*, refresh: str) -> TokenPair:
+    """Exchange a refresh token for a new pair; each works once.
+
+    Raises Unauthenticated and its kinds, or AccountSuspended. A token that comes a second time has been copied:
+    its whole session ends, as either of the two holders may be the thief.
+    """
+    claims = read_refresh_token(refresh)
+    user, revoked = find_token_owner(claims)
+    if user is None or not user.is_active:
+        raise Unauthenticated
+    if user.is_suspended:
+        raise AccountSuspended
+    stale = not hmac.compare_digest(claims.password_stamp, password_stamp(user))
+    if revoked or stale or not _spend(claims):
+        _end_session(claims, user)
+        raise CredentialRevoked
+    return issue_pair(user, claims.session_id)
+
+
+def revoke_session(*, token: str) -> None:
+    """End the session that an access or refresh token belongs to, all its tokens with it.
+
+    Raises Unauthenticated for what is no token of ours; an expired one is refused the same way, having no power left.
+    """
+    try:
+        claims = read_refresh_token(token)
+    except Unauthenticated:
+        claims = read_access_token(token)
+    user, _ = find_token_owner(claims)
+    if user is not None:
+        _end_session(claims, user)
+
+
+@transaction.atomic
+def _spend(claims: Claims) -> bool:
+    """Mark a refresh token as used; return whether this call was the first."""
+    row = RevokedToken(token_id=claims.token_id, user_id=claims.user_id, expires_at=session_ends_at())
+    # The unique constraint decides between two calls at one time.
+    RevokedToken.objects.bulk_create([row], ignore_conflicts=True)
+    return RevokedToken.objects.filter(pk=row.pk).exists()
+
+
+@transaction.atomic
+def _end_session(claims: Claims, user: User) -> None:
+    _, is_new = RevokedToken.objects.get_or_create(
+        token_id=claims.session_id, defaults={"user": user, "expires_at": session_ends_at()}
+    )
+    if is_new:
+        record_audit(action="session.revoked", subject=user.public_id, actor=user)

@@ -1,0 +1,109 @@
+"""Users: made, put on a plan, suspended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db import transaction
+
+from accounts.events import PlanChanged, UserCreated, UserSuspended
+from accounts.models import User, signup_plan
+from accounts.plans import Plan
+from accounts.services.audit import record_audit
+from core import events
+from core.scopes import RESTRICTED_SCOPES
+
+
+@transaction.atomic
+def create_user(
+    *,
+    username: str,
+    email: str = "",
+    password: str | None = None,
+    plan: str | None = None,
+    is_staff: bool = False,
+    is_superuser: bool = False,
+    actor: User | None = None,
+) -> User:
+    """Return a new user. password: None for an account that cannot log in; plan: None for the usual one.
+
+    Raises ValidationError (Django's) for a name or address that is malformed or taken.
+    """
+    default_plan = Plan.ENTERPRISE if is_staff else signup_plan()
+    user = User(
+        username=User.normalize_username(username),
+        email=email.lower(),
+        plan=plan or default_plan,
+        is_staff=is_staff,
+        is_superuser=is_superuser,
+    )
+    user.set_password(password)
+    user.full_clean(exclude=["password"])
+    return register_user(user=user, actor=actor)
+
+
+@transaction.atomic
+def register_user(*, user: User, actor: User | None = None) -> User:
+    """Save a user that a form built, and tell the apps above."""
+    user.save(force_insert=True)
+    record_audit(action="user.created", subject=user.public_id, actor=actor, details={"plan": user.plan})
+    events.publish(UserCreated(user.pk))
+    return user
+
+
+@transaction.atomic
+def set_plan(*, user: User, plan: str, actor: User | None = None) -> User:
+    """Put a user on a plan; the same plan again changes nothing.
+
+    Raises ValueError for a name that is no plan.
+    """
+    new_plan = Plan(plan).value
+    changed = User.objects.filter(pk=user.pk).exclude(plan=new_plan).update(plan=new_plan)
+    old_plan, user.plan = user.plan, new_plan
+    if changed:
+        details = {"from": old_plan, "to": new_plan}
+        record_audit(action="user.plan_changed", subject=user.public_id, actor=actor, details=details)
+        events.publish(PlanChanged(user.pk, old_plan, new_plan))
+    return user
+
+
+@transaction.atomic
+def suspend_user(*, user: User, reason: str = "", actor: User | None = None) -> bool:
+    """Stop all credentials of a user; return whether any worked until now."""
+    changed = User.objects.filter(pk=user.pk, is_suspended=False).update(is_suspended=True)
+    user.is_suspended = True
+    if changed:
+        details = {"reason": reason}
+        record_audit(action="user.suspended", subject=user.public_id, actor=actor, details=details)
+        events.publish(UserSuspended(user.pk))
+    return bool(changed)
+
+
+@transaction.atomic
+def resume_user(*, user: User, actor: User | None = None) -> bool:
+    """Let a suspended user's credentials work again; return whether the user was suspended."""
+    changed = User.objects.filter(pk=user.pk, is_suspended=True).update(is_suspended=False)
+    user.is_suspended = False
+    if changed:
+        record_audit(action="user.resumed", subject=user.public_id, actor=actor)
+    return bool(changed)
+
+
+@transaction.atomic
+def grant_scopes(*, user: User, scopes: Iterable[str], actor: User | None = None) -> User:
+    """Give a user restricted scopes beyond the usual ones; those the user has already are left as they are.
+
+    Raises ValueError for a scope that is not restricted, as everybody has those.
+    """
+    wanted = frozenset(scopes)
+    if unknown := sorted(wanted - RESTRICTED_SCOPES):
+        raise ValueError(unknown[0])
+    # Two grants at a time must not lose each other: PostgreSQL locks the row, SQLite has one writer.
+    locked = User.objects.select_for_update().get(pk=user.pk)
+    missing = wanted - locked.scopes
+    user.granted_scopes = sorted(missing | set(locked.granted_scopes))
+    if missing:
+        user.save(update_fields=["granted_scopes"])
+        details = {"scopes": sorted(missing)}
+        record_audit(action="user.scopes_granted", subject=user.public_id, actor=actor, details=details)
+    return user
