@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import django_filters
 from django.db.models import QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from core.exceptions import InvalidParameter
+
+if TYPE_CHECKING:
+    # DRF loads this module, named in its settings, while its own views module is half loaded.
+    from rest_framework.views import APIView
 
 
 class ChoicesFilter(django_filters.BaseInFilter, django_filters.ChoiceFilter):

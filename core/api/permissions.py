@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from core.exceptions import DomainError
+
+if TYPE_CHECKING:
+    # DRF loads this module, named in its settings, while its own views module is half loaded.
+    from rest_framework.views import APIView
 
 ANY_SCOPE = ""
 

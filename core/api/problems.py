@@ -12,7 +12,6 @@ from django.db import OperationalError
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions, status
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
 from core.api.codes import PROBLEM_TYPES, code_of_status
 from core.context import request_id
@@ -77,7 +76,6 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | 
         return None
     if body["status"] == status.HTTP_401_UNAUTHORIZED:
         headers["WWW-Authenticate"] = challenge(body["code"])
-    set_rollback()
     return Response(body, status=body["status"], headers=headers, content_type=CONTENT_TYPE)
 
 

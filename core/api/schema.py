@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import build_mock_request as spectacular_mock_request
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from core.api.permissions import ANY_SCOPE, required_scope
 from core.api.problems import CONTENT_TYPE
+
+if TYPE_CHECKING:
+    # DRF loads this module, named in its settings, while its own views module is half loaded.
+    from rest_framework.views import APIView
 
 PROBLEM_COMPONENT = {
     "type": "object",

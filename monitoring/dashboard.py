@@ -1,0 +1,87 @@
+"""The first page of the admin: what a member of staff wants to know before anything else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Count, Min, Q
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from jobs.models import Job, Worker
+from jobs.states import JobStatus
+from renders.models import Render
+from renders.states import RUNNING, TERMINAL, WAITING, RenderStatus
+
+RECENT = 10
+
+
+def add_cards(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Add the cards and the latest renders, each only for those who may see the rows behind it."""
+    cards: list[dict[str, Any]] = []
+    if request.user.has_perm("renders.view_render"):
+        cards += _render_cards()
+        context["recent_renders"] = _recent_renders()
+    if request.user.has_perm("jobs.view_job"):
+        cards += _queue_cards()
+    context["cards"] = cards
+    return context
+
+
+def _render_cards() -> list[dict[str, Any]]:
+    active = Render.objects.active().aggregate(
+        waiting=Count("pk", filter=Q(status__in=WAITING)), running=Count("pk", filter=Q(status__in=RUNNING))
+    )
+    since = timezone.now() - timedelta(days=1)
+    ended = Render.objects.filter(status__in=TERMINAL, created_at__gte=since).aggregate(
+        succeeded=Count("pk", filter=Q(status=RenderStatus.SUCCEEDED)),
+        failed=Count("pk", filter=Q(status=RenderStatus.FAILED)),
+    )
+    link = reverse("admin:renders_render_changelist")
+    return [
+        _card("Waiting renders", active["waiting"], f"{link}?status__exact=queued"),
+        _card("Rendering now", active["running"], f"{link}?status__exact=rendering"),
+        _card("Succeeded, last 24 h", ended["succeeded"], f"{link}?status__exact=succeeded"),
+        _card("Failed, last 24 h", ended["failed"], f"{link}?status__exact=failed", is_alarming=ended["failed"] > 0),
+    ]
+
+
+def _queue_cards() -> list[dict[str, Any]]:
+    ready = Job.objects.filter(status=JobStatus.QUEUED).aggregate(count=Count("pk"), oldest=Min("scheduled_at"))
+    dead = Job.objects.dead().count()
+    heard_of_since = timezone.now() - timedelta(seconds=3 * Worker.HEARTBEAT_S)
+    alive = Worker.objects.filter(stopped_at__isnull=True, last_seen_at__gt=heard_of_since).count()
+    age = f"oldest {_age_s(ready['oldest'])} s" if ready["oldest"] else "nothing waits"
+    link = reverse("admin:jobs_job_changelist")
+    return [
+        _card("Ready jobs", ready["count"], f"{link}?status__exact=queued", note=age),
+        _card("Dead letters", dead, f"{link}?status__exact=dead", is_alarming=dead > 0),
+        _card("Workers alive", alive, reverse("admin:jobs_worker_changelist"), is_alarming=alive == 0),
+    ]
+
+
+def _age_s(moment: Any) -> int:
+    return max(0, round((timezone.now() - moment).total_seconds()))
+
+
+def _card(title: str, value: int, link: str, *, note: str = "", is_alarming: bool = False) -> dict[str, Any]:
+    return {"title": title, "value": value, "link": link, "note": note, "is_alarming": is_alarming}
+
+
+def _recent_renders() -> dict[str, Any]:
+    rows = Render.objects.without_documents().select_related("owner").order_by("-created_at", "-pk")[:RECENT]
+    return {
+        "headers": ["Render", "Owner", "Status", "Progress", "Created"],
+        "rows": [
+            [
+                render.public_id,
+                render.owner.get_username(),
+                render.get_status_display(),
+                f"{render.percent:.0f} %",
+                render.created_at.strftime("%Y-%m-%d %H:%M:%S"),
+            ]
+            for render in rows
+        ],
+    }
