@@ -1,3 +1,37 @@
 """Make objects for tests. Each function stands alone; alice owns, bob shares, charlie must see nothing."""
 
 from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+from accounts import services as account_services
+from accounts.models import User
+
+_numbers = count(1)
+
+# --- Accounts ---------------------------------------------------------------------------------------------------------
+
+
+def make_user(username: str = "", **fields: Any) -> User:
+    """A user with the password "correct horse battery"; `fields` as for `create_user`, or columns of the row."""
+    columns = {name: fields.pop(name) for name in ("is_suspended", "is_active", "granted_scopes") if name in fields}
+    username = username or f"user{next(_numbers)}"
+    user = account_services.create_user(username=username, **{"password": "correct horse battery", **fields})
+    for name, value in columns.items():
+        setattr(user, name, value)
+    if columns:
+        user.save(update_fields=list(columns))
+    return user
+
+
+def make_api_key(user: User | None = None, *, scopes: tuple[str, ...] = ("*",), **fields: Any) -> str:
+    """The text of a new key, as staff would make it."""
+    return make_minted_key(user, scopes=scopes, **fields).plaintext
+
+
+def make_minted_key(
+    user: User | None = None, *, scopes: tuple[str, ...] = ("*",), **fields: Any
+) -> account_services.MintedKey:
+    """A new key's row and text."""
+    return account_services.create_api_key(user=user or make_user(), scopes=scopes, **fields)

@@ -1,0 +1,23 @@
+"""Filters of lists."""
+
+from __future__ import annotations
+
+import django_filters
+
+from accounts.models import ApiKey, ApiKeyQuerySet, key_type_choices
+from core.api.filters import ApiFilterSet, ChoicesFilter
+
+
+class KeyFilterSet(ApiFilterSet):
+    """Filters of `GET /keys`."""
+
+    type = ChoicesFilter(choices=key_type_choices)
+    active = django_filters.BooleanFilter(method="filter_active")
+
+    class Meta:
+        model = ApiKey
+        fields: list[str] = []
+
+    def filter_active(self, keys: ApiKeyQuerySet, name: str, value: bool) -> ApiKeyQuerySet:
+        """Keep the keys that work, or the others."""
+        return keys.active() if value else keys.exclude(pk__in=keys.active().values("pk"))

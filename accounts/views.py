@@ -1,0 +1,169 @@
+"""Endpoints of identity: the caller, keys, tokens."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import services
+from accounts.authentication import Credential, bearer_text, client_address
+from accounts.exceptions import Unauthenticated
+from accounts.filters import KeyFilterSet
+from accounts.models import ApiKey, User
+from accounts.serializers import (
+    KeyChangeSerializer,
+    KeyCreateSerializer,
+    KeyRotateSerializer,
+    KeySerializer,
+    LoginSerializer,
+    MeSerializer,
+    MintedKeySerializer,
+    RefreshSerializer,
+    RevokeSerializer,
+    TokenPairSerializer,
+)
+from core.api.permissions import ANY_SCOPE
+from core.api.routing import api_path
+from core.api.views import ApiView, ApiViewSet
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+class MeView(ApiView):
+    """Who is calling."""
+
+    scopes: ClassVar = {"get": ANY_SCOPE}
+
+    @extend_schema(operation_id="me_retrieve", responses=MeSerializer, tags=["identity"])
+    def get(self, request: Request) -> Response:
+        """Return the account and what the credential may do."""
+        assert isinstance(request.user, User)
+        return Response(MeSerializer(request.user, context={"request": request}).data)
+
+
+@extend_schema_view(list=extend_schema(tags=["identity"]), retrieve=extend_schema(tags=["identity"]))
+class KeyViewSet(ApiViewSet):
+    """API keys of the caller."""
+
+    queryset = ApiKey.objects.all()
+    scopes: ClassVar = {
+        "list": "keys:read",
+        "retrieve": "keys:read",
+        "create": "keys:write",
+        "partial_update": "keys:write",
+        "destroy": "keys:write",
+        "rotate": "keys:write",
+    }
+    serializers: ClassVar = {"default": KeySerializer}
+    filterset_class = KeyFilterSet
+
+    def list(self, request: Request) -> Response:
+        """List the keys, without their secrets."""
+        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        response = self.get_paginated_response(self.get_serializer(rows, many=True).data)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def retrieve(self, request: Request, id: str) -> Response:  # noqa: A002 - the name in the URL
+        """Return one key, without its secret."""
+        return Response(self.get_serializer(self.get_object()).data, headers=NO_STORE)
+
+    @extend_schema(request=KeyCreateSerializer, responses={201: MintedKeySerializer}, tags=["identity"])
+    def create(self, request: Request) -> Response:
+        """Make a key; its secret is in this answer and nowhere else."""
+        body = self.validated(KeyCreateSerializer)
+        minted = services.create_api_key(user=self.user, maker_scopes=self.maker_scopes, **self.origin, **body)
+        location = api_path("key-detail", self._version(), id=minted.key.public_id)
+        return self._answer_with_secret(minted, status.HTTP_201_CREATED, {"Location": location})
+
+    @extend_schema(request=KeyChangeSerializer, responses=KeySerializer, tags=["identity"])
+    def partial_update(self, request: Request, id: str) -> Response:  # noqa: A002
+        """Rename a key, or narrow what it may do."""
+        key = self.get_object()
+        changes = self.validated(KeyChangeSerializer)
+        services.update_api_key(key=key, changes=changes, maker_scopes=self.maker_scopes, **self.origin)
+        return Response(self.get_serializer(key).data, headers=NO_STORE)
+
+    @extend_schema(responses={204: None}, tags=["identity"])
+    def destroy(self, request: Request, id: str) -> Response:  # noqa: A002
+        """Revoke a key for good; it stays in the list as revoked."""
+        services.revoke_api_key(key=self.get_object(), **self.origin)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=KeyRotateSerializer, responses=MintedKeySerializer, tags=["identity"])
+    def rotate(self, request: Request, id: str) -> Response:  # noqa: A002
+        """Give a key a new secret; the old one works for `overlap_s` more seconds, by default not at all."""
+        key = self.get_object()
+        body = self.validated(KeyRotateSerializer)
+        minted = services.rotate_api_key(key=key, maker_scopes=self.maker_scopes, **self.origin, **body)
+        return self._answer_with_secret(minted, status.HTTP_200_OK, {})
+
+    @property
+    def user(self) -> Any:
+        """Return the caller."""
+        return self.request.user
+
+    @property
+    def maker_scopes(self) -> frozenset[str]:
+        """Return the scopes that the caller can pass on."""
+        assert isinstance(self.request.auth, Credential)
+        return self.request.auth.scopes
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """Return what the audit record notes of the caller."""
+        return {"actor": self.request.user, "address": client_address(self.request)}
+
+    def _answer_with_secret(self, minted: services.MintedKey, code: int, headers: dict[str, str]) -> Response:
+        context = {**self.get_serializer_context(), "plaintext": minted.plaintext}
+        data = MintedKeySerializer(minted.key, context=context).data
+        return Response(data, status=code, headers={**NO_STORE, **headers})
+
+
+class TokenView(ApiView):
+    """Log in by name and password."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    scopes: ClassVar = {"post": ANY_SCOPE}
+    extra_problem_statuses = ("401", "403")
+
+    @extend_schema(request=LoginSerializer, responses=TokenPairSerializer, tags=["identity"], auth=[])
+    def post(self, request: Request) -> Response:
+        """Return an access and a refresh token."""
+        serializer = LoginSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        pair = services.log_in(**serializer.validated_data)
+        return Response(TokenPairSerializer(pair).data, headers=NO_STORE)
+
+
+class TokenRefreshView(TokenView):
+    """Go on with a session."""
+
+    @extend_schema(request=RefreshSerializer, responses=TokenPairSerializer, tags=["identity"], auth=[])
+    def post(self, request: Request) -> Response:
+        """Exchange a refresh token, which works once, for a new pair."""
+        serializer = RefreshSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        pair = services.refresh_session(**serializer.validated_data)
+        return Response(TokenPairSerializer(pair).data, headers=NO_STORE)
+
+
+class TokenRevokeView(TokenView):
+    """End a session."""
+
+    @extend_schema(request=RevokeSerializer, responses={204: None}, tags=["identity"], auth=[])
+    def post(self, request: Request) -> Response:
+        """Revoke all tokens of the session that the given token belongs to."""
+        serializer = RevokeSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        tokens = set(serializer.validated_data.values()) or {bearer_text(request)}
+        for token in tokens:
+            if token is None:
+                raise Unauthenticated("Name a token to revoke.")
+            services.revoke_session(token=token)
+        return Response(status=status.HTTP_204_NO_CONTENT, headers=NO_STORE)
