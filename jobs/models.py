@@ -16,7 +16,6 @@ from jobs.literals import status_in, status_is
 from jobs.states import ACTIVE, DEFAULT_QUEUE, FINISHED, JobStatus, Outcome, Priority
 
 
-
 class JobQuerySet(models.QuerySet["Job"]):
     """Questions about jobs, written so that the partial indexes serve them."""
 

@@ -1,0 +1,172 @@
+"""How an attempt ends: one fenced transaction each, in which the job's handler is told.
+
+All of these raise LeaseLost, and change nothing, where the job belongs to another attempt by now.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.db import transaction
+
+from jobs.exceptions import LeaseLost
+from jobs.retry import retry_delay_s
+from jobs.services.hooks import tell_cancelled, tell_dead
+from jobs.snapshot import JobError, JobSnapshot
+from jobs.sql import run as sql
+from jobs.states import JobStatus, Outcome
+from jobs.wake import wake_workers_on_commit
+
+logger = logging.getLogger(__name__)
+
+# Attempts lost to dead workers before the job itself is taken for what kills them.
+MAX_LOST = 12
+LOST = JobError("worker_lost", "The worker died or was not heard of for a lease.")
+POISON = JobError("lost_too_often", f"{MAX_LOST} workers died while they ran the job.")
+TIMED_OUT = JobError("timeout", "The attempt took longer than it may.")
+HANDED_BACK = JobError("handed_back", "The worker was told to stop.")
+CANCELLED = JobError("cancelled", "The job was cancelled.")
+
+
+def finish(*, job: JobSnapshot, result: dict[str, Any] | None = None) -> None:
+    """Record success."""
+    with transaction.atomic():
+        _require(sql.end(job, JobStatus.SUCCEEDED, Outcome.SUCCEEDED, result=result))
+
+
+def fail_attempt(
+    *, job: JobSnapshot, error: JobError, outcome: Outcome = Outcome.FAILED, permanent: bool = False
+) -> JobStatus:
+    """Record a failure of the handler: wait for the next attempt, or bury the job after the last.
+
+    permanent: no further attempt has any hope. A job that is to be cancelled is, instead.
+    """
+    with transaction.atomic():
+        if _lock(job):
+            return _cancel(job)
+        failures = job.failures + 1
+        if permanent or failures >= job.max_attempts:
+            return _bury(job, outcome, error, failures=1)
+        delay_s = retry_delay_s(job.type, failures)
+        _require(sql.retry(job, outcome, delay_s=delay_s, error=error, failures=1))
+        return JobStatus.SCHEDULED
+
+
+def postpone(*, job: JobSnapshot, delay_s: float) -> JobStatus:
+    """Run the job again later, without counting a failure."""
+    with transaction.atomic():
+        if _lock(job):
+            return _cancel(job)
+        _require(sql.retry(job, Outcome.POSTPONED, delay_s=max(delay_s, 0.0), error=None, failures=0))
+        return JobStatus.SCHEDULED
+
+
+def cancel_attempt(*, job: JobSnapshot) -> JobStatus:
+    """Record that a running job was stopped because somebody asked for it."""
+    with transaction.atomic():
+        return _cancel(job)
+
+
+def hand_back(*, job: JobSnapshot) -> JobStatus:
+    """Give the job back because its worker must stop; the attempt is not counted."""
+    with transaction.atomic():
+        if _lock(job):
+            return _cancel(job)
+        _require(sql.requeue(job, Outcome.HANDED_BACK, error=HANDED_BACK, lost=0))
+        wake_workers_on_commit()
+        return JobStatus.QUEUED
+
+
+def reap_expired(*, limit: int = 100) -> int:
+    """Take jobs from workers that have not been heard of for a lease; return how many.
+
+    Each goes back to its queue, or to the dead letters when it has lost too many workers.
+    """
+    reaped = 0
+    for expired in sql.list_expired(limit=limit):
+        try:
+            _lose(expired.job, cancel_requested=expired.cancel_requested)
+        except LeaseLost:
+            # A heartbeat came in after all, or another reaper was first.
+            continue
+        reaped += 1
+        logger.warning("lease of a job ran out", extra=_fields(expired.job))
+    return reaped
+
+
+def lose_held(*, slot: str) -> int:
+    """Take back at once what a slot held that is known to be dead; return how many jobs."""
+    if not sql.expire_worker(slot):
+        return 0
+    for held in sql.list_held(slot):
+        _lose(held.job, cancel_requested=held.cancel_requested)
+    return 1
+
+
+def hand_back_held(*, slot: str) -> int:
+    """Give back what a slot held that had to be killed for the worker to stop; return how many jobs."""
+    held_jobs = sql.list_held(slot)
+    for held in held_jobs:
+        hand_back(job=held.job)
+    return len(held_jobs)
+
+
+def fail_overrun(*, slot: str) -> int:
+    """Fail the attempt for whose overrun a slot was killed; return how many.
+
+    A job that the slot began just before it was killed goes back uncounted.
+    """
+    failed = 0
+    for held in sql.list_held(slot):
+        if held.elapsed_s >= held.job.timeout_s:
+            fail_attempt(job=held.job, error=TIMED_OUT, outcome=Outcome.TIMEOUT)
+            failed += 1
+        else:
+            hand_back(job=held.job)
+    return failed
+
+
+def _lose(job: JobSnapshot, *, cancel_requested: bool) -> None:
+    with transaction.atomic():
+        if cancel_requested:
+            ended = sql.end(job, JobStatus.CANCELLED, Outcome.LOST, error=CANCELLED, lost=1, only_if_expired=True)
+            _require(ended)
+            tell_cancelled(job)
+        elif job.lost + 1 >= MAX_LOST:
+            _require(sql.end(job, JobStatus.DEAD, Outcome.LOST, error=POISON, lost=1, only_if_expired=True))
+            tell_dead(job, POISON)
+        else:
+            _require(sql.requeue(job, Outcome.LOST, error=LOST, lost=1, only_if_expired=True))
+            wake_workers_on_commit()
+
+
+def _cancel(job: JobSnapshot) -> JobStatus:
+    _require(sql.end(job, JobStatus.CANCELLED, Outcome.CANCELLED, error=CANCELLED))
+    tell_cancelled(job)
+    return JobStatus.CANCELLED
+
+
+def _bury(job: JobSnapshot, outcome: Outcome, error: JobError, *, failures: int) -> JobStatus:
+    _require(sql.end(job, JobStatus.DEAD, outcome, error=error, failures=failures))
+    tell_dead(job, error)
+    logger.error("job is dead", extra={**_fields(job), "error_code": error.code})
+    return JobStatus.DEAD
+
+
+def _lock(job: JobSnapshot) -> bool:
+    """Hold the row until the transaction ends; say whether the job is to be cancelled."""
+    cancel_requested = sql.lock(job)
+    if cancel_requested is None:
+        raise LeaseLost
+    return cancel_requested
+
+
+def _require(changed: bool) -> None:
+    """Undo the transaction where the fence let nothing through."""
+    if not changed:
+        raise LeaseLost
+
+
+def _fields(job: JobSnapshot) -> dict[str, str | int]:
+    return {"job_id": job.public_id, "job_type": job.type, "attempt": job.attempt}

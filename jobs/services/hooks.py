@@ -1,0 +1,44 @@
+"""Tell a job's handler what became of it, in the transaction that decides it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.db import InterfaceError, OperationalError, transaction
+
+from jobs.registry import find_handler
+from jobs.snapshot import DeadJob, JobError, JobSnapshot
+
+logger = logging.getLogger(__name__)
+Subject = TypeVar("Subject")
+
+
+def tell_dead(job: JobSnapshot, error: JobError) -> None:
+    """Run `on_dead` of the job's handler."""
+    handler = find_handler(job.type)
+    if handler is not None and handler.on_dead is not None:
+        _call(handler.on_dead, DeadJob(job=job, error=error), job)
+
+
+def tell_cancelled(job: JobSnapshot) -> None:
+    """Run `on_cancelled` of the job's handler."""
+    handler = find_handler(job.type)
+    if handler is not None and handler.on_cancelled is not None:
+        _call(handler.on_cancelled, job, job)
+
+
+def _call(hook: Callable[[Subject], None], subject: Subject, job: JobSnapshot) -> None:
+    """Run a hook in a savepoint.
+
+    A database that is busy or gone undoes the whole ending, which is tried again. A mistake in the hook is logged: the
+    job must not run for ever because of it.
+    """
+    try:
+        with transaction.atomic():
+            hook(subject)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("hook of a job failed", extra={"job_id": job.public_id, "job_type": job.type})

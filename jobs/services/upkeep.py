@@ -1,0 +1,59 @@
+"""What keeps the queue going: due jobs, old rows, the list of workers."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from jobs.models import Job, Worker
+from jobs.sql import run as sql
+from jobs.wake import wake_workers_on_commit
+
+FORGET_WORKERS_AFTER = timedelta(days=1)
+
+
+def promote_due(*, limit: int = 1000) -> int:
+    """Queue scheduled jobs that have become due; return how many."""
+    if not sql.any_due():
+        # Read before any transaction: SQLite's takes the write lock at BEGIN.
+        return 0
+    with transaction.atomic():
+        promoted = sql.promote(limit=limit)
+        if promoted:
+            wake_workers_on_commit()
+    return promoted
+
+
+def purge_finished(*, older_than: timedelta, limit: int = 500) -> int:
+    """Delete one batch of jobs that finished longer ago, with their attempts; return how many."""
+    with transaction.atomic():
+        old = Job.objects.finished().filter(finished_at__lt=timezone.now() - older_than)
+        ids = list(old.order_by("finished_at").values_list("pk", flat=True)[:limit])
+        Job.objects.filter(pk__in=ids).delete()
+    return len(ids)
+
+
+def record_worker_started(*, name: str, hostname: str, pid: int, queues: list[str], concurrency: int) -> uuid.UUID:
+    """Add a worker to the list."""
+    worker = Worker.objects.create(name=name, hostname=hostname, pid=pid, queues=queues, concurrency=concurrency)
+    return worker.id
+
+
+def record_heartbeat(*, worker_id: uuid.UUID, busy: int) -> None:
+    """Say that a worker lives, and how many of its slots are busy."""
+    Worker.objects.filter(pk=worker_id).update(last_seen_at=Now(), busy=busy)
+
+
+def record_worker_stopped(*, worker_id: uuid.UUID) -> None:
+    """Say that a worker has left in good order."""
+    Worker.objects.filter(pk=worker_id).update(last_seen_at=Now(), stopped_at=Now(), busy=0)
+
+
+def forget_workers() -> int:
+    """Delete workers that have not been seen for a day; return how many."""
+    deleted, _ = Worker.objects.filter(last_seen_at__lt=timezone.now() - FORGET_WORKERS_AFTER).delete()
+    return deleted

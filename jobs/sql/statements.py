@@ -1,0 +1,241 @@
+"""The texts, in the dialects of both databases.
+
+Rules that all of them keep: the time is the database's, never the worker's; a status in a WHERE clause is a
+literal, or the partial indexes are not used; no `%` but the placeholders, as a doubled one is read differently with
+and without parameters.
+
+Every write to a running job is fenced: it names the worker and the attempt, and changes nothing once another
+attempt has begun.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one database spells what the statements need.
+
+    now: the time at the start of the statement; shift: the same moved by a parameter in seconds;
+    elapsed: seconds since `started_at`; skip_locked: passes over rows that another transaction holds; lock: waits for
+    them; json: a parameter that holds JSON text.
+    """
+
+    now: str
+    shift: str
+    elapsed: str
+    skip_locked: str
+    lock: str
+    json: str
+
+
+# Django writes times to SQLite as text, `2026-11-23 12:00:00.123456`; this form sorts with it.
+SQLITE = Dialect(
+    now="datetime('now', 'subsec')",
+    shift="datetime('now', 'subsec', %s || ' seconds')",
+    elapsed="unixepoch('now', 'subsec') - unixepoch(started_at, 'subsec')",
+    skip_locked="",
+    lock="",
+    json="%s",
+)
+# The time of the statement: that of the transaction may lie far back, that of the clock is no use to an index.
+POSTGRESQL = Dialect(
+    now="statement_timestamp()",
+    shift="statement_timestamp() + make_interval(secs => %s)",
+    elapsed="extract(epoch FROM statement_timestamp() - started_at)",
+    skip_locked="FOR UPDATE SKIP LOCKED",
+    lock="FOR UPDATE",
+    json="%s::jsonb",
+)
+
+SNAPSHOT_COLUMNS = (
+    "id, queue, type, priority, payload, attempts, failures, lost, max_attempts, timeout_s, worker, user_id, "
+    "reference, traceparent, request_id"
+)
+FENCE = "id = %s AND status = 'running' AND worker = %s AND attempts = %s"
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """The texts for one dialect."""
+
+    claim: str
+    lock_limited_queue: str
+    end: str
+    retry: str
+    requeue: str
+    requeue_expired: str
+    end_expired: str
+    record_attempt: str
+    renew: str
+    watch: str
+    lock: str
+    any_due: str
+    promote: str
+    expired: str
+    expire_worker: str
+    held: str
+
+
+def build(dialect: Dialect) -> Statements:
+    """Return the statements of a dialect."""
+    expired = f"AND lease_expires_at <= {dialect.now}"
+    end = _end(dialect)
+    requeue = _requeue()
+    return Statements(
+        claim=_claim(dialect),
+        lock_limited_queue=_lock_limited_queue(),
+        end=end,
+        end_expired=f"{end} {expired}",
+        retry=_retry(dialect),
+        requeue=requeue,
+        requeue_expired=f"{requeue} {expired}",
+        record_attempt=_record_attempt(dialect),
+        renew=_renew(dialect),
+        watch=_watch(),
+        lock=f"{_watch()} {dialect.lock}",
+        any_due=_any_due(dialect),
+        promote=_promote(dialect),
+        expired=_expired(dialect),
+        expire_worker=_expire_worker(dialect),
+        held=_held(dialect),
+    )
+
+
+def _claim(dialect: Dialect) -> str:
+    """Lease the best queued job of a queue that is open and below its limit.
+
+    Parameters: worker, lease in seconds, queue, queue. One statement takes the write lock of SQLite before it reads,
+    so that nobody can take the same row in between.
+    """
+    return f"""
+        UPDATE jobs_job
+        SET status = 'running', worker = %s, attempts = attempts + 1,
+            started_at = {dialect.now}, lease_expires_at = {dialect.shift}
+        WHERE id = (
+            SELECT id FROM jobs_job
+            WHERE queue = %s AND status = 'queued' AND NOT EXISTS (
+                SELECT 1 FROM jobs_queuestate AS state
+                WHERE state.name = %s AND (state.paused OR state.max_running <= (
+                    SELECT count(*) FROM jobs_job AS other
+                    WHERE other.queue = state.name AND other.status = 'running'
+                ))
+            )
+            ORDER BY priority, scheduled_at, id
+            LIMIT 1 {dialect.skip_locked}
+        )
+        RETURNING {SNAPSHOT_COLUMNS}
+    """
+
+
+def _lock_limited_queue() -> str:
+    """Make claims of a limited queue wait for each other, or two could count the same running jobs (PostgreSQL).
+
+    Parameter: queue.
+    """
+    return "SELECT 1 FROM jobs_queuestate WHERE name = %s AND max_running IS NOT NULL FOR UPDATE"
+
+
+def _end(dialect: Dialect) -> str:
+    """Bring a running job to a final status.
+
+    Parameters: status, more failures, more lost, error, result, then the fence.
+    """
+    return f"""
+        UPDATE jobs_job
+        SET status = %s, failures = failures + %s, lost = lost + %s, error = {dialect.json}, result = {dialect.json},
+            finished_at = {dialect.now}, lease_expires_at = NULL
+        WHERE {FENCE}
+    """
+
+
+def _retry(dialect: Dialect) -> str:
+    """Have a running job wait for its next attempt.
+
+    Parameters: delay in seconds, more failures, error, then the fence.
+    """
+    return f"""
+        UPDATE jobs_job
+        SET status = 'scheduled', scheduled_at = {dialect.shift}, failures = failures + %s,
+            error = {dialect.json}, worker = '', lease_expires_at = NULL
+        WHERE {FENCE}
+    """
+
+
+def _requeue() -> str:
+    """Give a running job back to its old place in the queue.
+
+    Parameters: more lost, then the fence.
+    """
+    return f"""
+        UPDATE jobs_job
+        SET status = 'queued', lost = lost + %s, worker = '', lease_expires_at = NULL
+        WHERE {FENCE}
+    """
+
+
+def _record_attempt(dialect: Dialect) -> str:
+    """Keep the attempt that a job is about to leave; run in the same transaction, before the job is changed.
+
+    Parameters: id of the row, outcome, error, then the fence.
+    """
+    return f"""
+        INSERT INTO jobs_jobattempt
+            (id, created_at, job_id, number, worker, outcome, error, started_at, finished_at)
+        SELECT %s, {dialect.now}, id, attempts, worker, %s, {dialect.json}, started_at, {dialect.now}
+        FROM jobs_job WHERE {FENCE}
+    """
+
+
+def _renew(dialect: Dialect) -> str:
+    """Renew a lease, and say whether the job is to be cancelled. Parameters: lease in seconds, then the fence."""
+    return f"""
+        UPDATE jobs_job SET lease_expires_at = {dialect.shift}
+        WHERE {FENCE} RETURNING cancel_requested_at IS NOT NULL
+    """
+
+
+def _watch() -> str:
+    """Say whether a held job is to be cancelled; no row once it is lost. Parameters: the fence."""
+    return f"SELECT cancel_requested_at IS NOT NULL FROM jobs_job WHERE {FENCE}"
+
+
+def _any_due(dialect: Dialect) -> str:
+    """Say whether any scheduled job is due: a read, so that an idle promoter takes no lock."""
+    return f"SELECT 1 FROM jobs_job WHERE status = 'scheduled' AND scheduled_at <= {dialect.now} LIMIT 1"
+
+
+def _promote(dialect: Dialect) -> str:
+    """Queue scheduled jobs that are due, the earliest first. Parameter: how many at most."""
+    return f"""
+        UPDATE jobs_job SET status = 'queued', queued_at = {dialect.now}
+        WHERE status = 'scheduled' AND id IN (
+            SELECT id FROM jobs_job WHERE status = 'scheduled' AND scheduled_at <= {dialect.now}
+            ORDER BY scheduled_at LIMIT %s {dialect.skip_locked}
+        )
+    """
+
+
+def _expired(dialect: Dialect) -> str:
+    """List jobs whose worker has not been heard of for a lease. Parameter: how many at most."""
+    return f"""
+        SELECT {SNAPSHOT_COLUMNS}, cancel_requested_at IS NOT NULL FROM jobs_job
+        WHERE status = 'running' AND lease_expires_at <= {dialect.now} ORDER BY lease_expires_at LIMIT %s
+    """
+
+
+def _expire_worker(dialect: Dialect) -> str:
+    """Let the leases of a slot that is known to be dead run out at once. Parameter: worker."""
+    return f"UPDATE jobs_job SET lease_expires_at = {dialect.now} WHERE status = 'running' AND worker = %s"
+
+
+def _held(dialect: Dialect) -> str:
+    """List what a slot holds, and for how many seconds it has run. Parameter: worker."""
+    return f"""
+        SELECT {SNAPSHOT_COLUMNS}, cancel_requested_at IS NOT NULL, {dialect.elapsed}
+        FROM jobs_job WHERE status = 'running' AND worker = %s
+    """
+
+
+BY_VENDOR = {"sqlite": build(SQLITE), "postgresql": build(POSTGRESQL)}
