@@ -54,18 +54,8 @@ class Timeline(Part):
 class Size(Part):
     """A size of one's own, in pixels."""
 
-    width: Annotated[int, Number(low=MIN_SIDE, high=MAX_WIDTH)]
-    height: Annotated[int, Number(low=MIN_SIDE, high=MAX_HEIGHT)]
-
-    @model_validator(mode="before")
-    @classmethod
-    def refuse_part_pixels(cls, data: Any) -> Any:
-        """Refuse sizes with a fraction; they are never rounded."""
-        for name in ("width", "height"):
-            value = data.get(name) if isinstance(data, dict) else None
-            if isinstance(value, float) and not value.is_integer():
-                raise PydanticCustomError("invalid_value", "A size is in whole pixels.")
-        return data
+    width: Annotated[int, Number(low=MIN_SIDE, high=MAX_WIDTH, whole=True)]
+    height: Annotated[int, Number(low=MIN_SIDE, high=MAX_HEIGHT, whole=True)]
 
 
 class Range(Part):

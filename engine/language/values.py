@@ -86,7 +86,10 @@ def shown(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Number:
-    """A number from `low` to `high`; beyond them it is clamped, or refused unless `clamp`."""
+    """A number from `low` to `high`. What is beyond them, or has a fraction where it must be `whole`, is refused.
+
+    clamp: move it to the nearest number allowed instead.
+    """
 
     low: float | None = None
     high: float | None = None
@@ -96,6 +99,8 @@ class Number:
     def read(self, value: Any) -> float | int:
         """Return the number to keep."""
         number = read_number(value)
+        if self.whole and not self.clamp and number != round(number):
+            raise PydanticCustomError("invalid_value", "This must be a whole number.")
         if self.whole:
             number = round(number)
         if self.clamp:
@@ -340,7 +345,7 @@ class Source:
 Seconds = Annotated[float, Number(low=0)]
 Fraction01 = Annotated[float, Number(low=0, high=1, clamp=True)]
 Pixels = Annotated[float, Number(low=0, high=10_000, clamp=True)]
-MaybeSide = Annotated[int | None, Number(low=1, high=7680, whole=True)]
+MaybeSide = Annotated[int | None, Number(low=1, high=7680, clamp=True, whole=True)]
 FontSize = Annotated[float, Number(low=1, high=2000, clamp=True)]
 Angle = Annotated[float, Number(low=-36_000, high=36_000, clamp=True)]
 Boolean = Annotated[bool, Flag()]

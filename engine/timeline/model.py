@@ -101,11 +101,12 @@ class TimedClip:
     start, frames: place in the timeline, output frames.
     asset: the validated pydantic asset model (see `engine.language`), merge fields filled.
     media: the probed file of an asset with a source; None for drawn assets.
-    trim_s: seconds cut from the beginning of the media. speed: 1.0 is as recorded.
+    trim_s: seconds cut from the beginning of the media. speed: 1.0 is as recorded, 0 holds the first picture.
     width, height: the clip's own box in output pixels, where the edit gives one.
     offset_x, offset_y: fractions of the viewport, +y is up. scale: 1.0 is as fitted.
     opacity: 0 to 1. rotate_deg: clockwise degrees. skew_x, skew_y: as the format gives them.
     luma: the matte clip of the same track that covers this clip's time.
+    loop: the media start again when they end before the clip does (GIF); else the last picture holds.
     """
 
     pointer: str
@@ -137,6 +138,7 @@ class TimedClip:
     chroma_key: ChromaKey | None = None
     sound: Sound | None = None
     luma: TimedClip | None = None
+    loop: bool = False
 
     @property
     def end(self) -> int:
@@ -160,6 +162,7 @@ class OutputSpec:
     first_frame, frames: the part of the timeline to write (the edit's `range`).
     quality: verylow, low, medium, high or veryhigh. mute: drop all sound. repeat: loop a GIF.
     poster_frame, thumbnail_frame: frames of the output to keep as pictures; thumbnail_scale: of the output's size.
+    scale_to: the size of the finished file where it differs: compose at width x height, then scale once at the end.
     """
 
     format: str
@@ -174,6 +177,12 @@ class OutputSpec:
     poster_frame: int | None = None
     thumbnail_frame: int | None = None
     thumbnail_scale: float = 0.3
+    scale_to: tuple[int, int] | None = None
+
+    @property
+    def final_size(self) -> tuple[int, int]:
+        """Return the width and height of the finished file."""
+        return self.scale_to or (self.width, self.height)
 
     @property
     def duration_s(self) -> float:

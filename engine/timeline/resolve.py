@@ -1,0 +1,163 @@
+"""From a validated edit and its probed media to clips on the output's frame grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from engine.errors import EditInvalid
+from engine.issues import Issue
+from engine.language.colors import parse_color
+from engine.language.edit import Edit
+from engine.language.media_assets import LumaAsset
+from engine.media import MediaInfo
+from engine.timeline.clips import ClipMaker, make_sound
+from engine.timeline.matching import mismatches
+from engine.timeline.model import Soundtrack, TimedClip, Timeline
+from engine.timeline.output import make_output, output_fps
+from engine.timeline.schedule import Slot, make_schedule
+
+MAX_ERRORS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A timeline ready to plan, and what in it is not as the edit may have meant it."""
+
+    timeline: Timeline
+    warnings: tuple[Issue, ...]
+
+
+def resolve(edit: Edit, media: Mapping[str, MediaInfo]) -> Resolved:
+    """Put an edit on the frame grid of its output.
+
+    media: the probed file of every source, by the URL as the edit writes it.
+    Starts and ends are rounded to whole frames, each by itself, so that clips that touch in the edit still do.
+    Raises EditInvalid for sources that are missing or of the wrong kind (`media_missing`, `media_mismatch`),
+    a trim behind the end of its file, an empty, endless or circular timeline, and a range behind the end.
+    """
+    if errors := list(mismatches(edit, media)):
+        raise EditInvalid(errors[:MAX_ERRORS], truncated=len(errors) > MAX_ERRORS)
+    schedule = make_schedule(edit, media)
+    fps = output_fps(edit.output)
+    spans, dropped = _spans(schedule.slots, fps)
+    total = max([1, round(schedule.length * fps), *(start + frames for _, start, frames in spans)])
+    output, output_warnings = make_output(edit.output, total)
+    warnings: list[Issue] = [*schedule.warnings, *dropped, *output_warnings]
+    maker = ClipMaker(fps, media, warnings)
+    timed = [maker.make(slot, start, frames) for slot, start, frames in spans]
+    if maker.errors:
+        raise EditInvalid(maker.errors[:MAX_ERRORS], truncated=len(maker.errors) > MAX_ERRORS)
+    clips = _with_lumas([clip for clip in timed if clip is not None], warnings)
+    timeline = Timeline(
+        output=output,
+        background=hex_color(edit.timeline.background),
+        frames=total,
+        clips=_painting_order(clips),
+        soundtrack=_soundtrack(edit, media, fps, total),
+        fonts={font.src: media[font.src] for font in edit.timeline.fonts},
+    )
+    if output.format == "mp3" and not has_sound(timeline):
+        raise EditInvalid([Issue("/output/format", "no_sound", "An mp3 is asked for, and nothing in the edit sounds.")])
+    return Resolved(timeline, tuple(dict.fromkeys(warnings)))
+
+
+def has_sound(timeline: Timeline) -> bool:
+    """Return whether anything in a timeline can be heard."""
+    audible = timeline.soundtrack is not None or any(clip.sound is not None for clip in timeline.clips)
+    return audible and not timeline.output.mute
+
+
+def hex_color(text: str) -> str:
+    """Return a colour as `#RRGGBB`, without its alpha."""
+    red, green, blue, _ = parse_color(text)
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def _spans(slots: Sequence[Slot], fps: Fraction) -> tuple[list[tuple[Slot, int, int]], list[Issue]]:
+    """Return each clip with its first frame and number of frames.
+
+    A clip shorter than half a frame still gets one, unless its track shows something else in that frame.
+    """
+    rounded = [(slot, round(slot.start * fps), round(slot.end * fps)) for slot in slots]
+    taken = {(slot.track, start) for slot, start, end in rounded if end > start}
+    covered = _Covered([(slot.track, start, end) for slot, start, end in rounded if end > start])
+    spans: list[tuple[Slot, int, int]] = []
+    lost: list[Slot] = []
+    for slot, start, end in rounded:
+        if end > start:
+            spans.append((slot, start, end - start))
+        elif (slot.track, start) in taken or covered.holds(slot.track, start):
+            lost.append(slot)
+        else:
+            taken.add((slot.track, start))
+            spans.append((slot, start, 1))
+    if not lost:
+        return spans, []
+    others = f" So are {len(lost) - 1} more clips." if len(lost) > 1 else ""
+    detail = f"The clip is shorter than a frame, and another one of its track has that frame; it is not shown.{others}"
+    return spans, [Issue(lost[0].pointer, "clip_too_short", detail)]
+
+
+class _Covered:
+    """Which frames of which tracks clips of at least one frame fill."""
+
+    def __init__(self, spans: Sequence[tuple[int, int, int]]) -> None:
+        """spans: track, first frame, end."""
+        self._spans: dict[int, list[tuple[int, int]]] = {}
+        for track, start, end in sorted(spans):
+            merged = self._spans.setdefault(track, [])
+            if merged and start <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+            else:
+                merged.append((start, end))
+
+    def holds(self, track: int, frame: int) -> bool:
+        """Return whether a clip fills the frame."""
+        return any(start <= frame < end for start, end in self._spans.get(track, ()))
+
+
+def _with_lumas(clips: Sequence[TimedClip], warnings: list[Issue]) -> list[TimedClip]:
+    """Return the clips without the mattes, each with the matte of its track that covers most of its time."""
+    lumas: dict[int, list[TimedClip]] = {}
+    for clip in clips:
+        if isinstance(clip.asset, LumaAsset):
+            lumas.setdefault(clip.track, []).append(clip)
+    used: set[str] = set()
+    masked: list[TimedClip] = []
+    for clip in clips:
+        if isinstance(clip.asset, LumaAsset):
+            continue
+        over = [luma for luma in lumas.get(clip.track, ()) if _overlap(luma, clip) > 0 and clip.asset.type != "audio"]
+        if not over:
+            masked.append(clip)
+            continue
+        luma = max(over, key=lambda candidate: _overlap(candidate, clip))
+        used.add(luma.pointer)
+        masked.append(replace(clip, luma=luma))
+    for luma in (luma for track in lumas.values() for luma in track if luma.pointer not in used):
+        detail = "No clip of its track is shown at the time of this luma clip; it has no effect."
+        warnings.append(Issue(luma.pointer, "luma_unused", detail))
+    return masked
+
+
+def _overlap(one: TimedClip, other: TimedClip) -> int:
+    """Return for how many frames two clips are shown together."""
+    return min(one.end, other.end) - max(one.start, other.start)
+
+
+def _painting_order(clips: Sequence[TimedClip]) -> tuple[TimedClip, ...]:
+    """Return the clips bottom first: the last track first, within a track by start, then as listed."""
+    return tuple(sorted(clips, key=lambda clip: (-clip.track, clip.start)))
+
+
+def _soundtrack(edit: Edit, media: Mapping[str, MediaInfo], fps: Fraction, total: int) -> Soundtrack | None:
+    """Return the sound under the whole timeline; its fades count from where it really ends."""
+    written = edit.timeline.soundtrack
+    if written is None:
+        return None
+    info = media[written.src]
+    frames = total if info.duration_s is None else max(1, min(total, round(info.duration_s * fps)))
+    sound = make_sound(written.volume, written.effect, fps=fps, frames=frames)
+    return Soundtrack(info, sound) if sound is not None else None
