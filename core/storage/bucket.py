@@ -13,12 +13,13 @@ from storages.backends.s3 import S3Storage
 from core.storage.blobs import BLOCK_BYTES
 
 
-class BucketStorage(S3Storage):
+class BucketStorage(S3Storage):  # type: ignore[misc] - the package has no types
     """A bucket. An object appears as a whole when its upload has ended, so no temporary name is needed."""
 
     def get_default_settings(self) -> dict[str, Any]:
         """Return the settings of the backend: private objects that are never renamed by it."""
-        return super().get_default_settings() | {"default_acl": None, "file_overwrite": True}
+        defaults: dict[str, Any] = super().get_default_settings()
+        return defaults | {"default_acl": None, "file_overwrite": True}
 
     def publish(self, source: Path, key: str, *, content_type: str) -> None:
         """Upload a file, in parts where it is large."""

@@ -50,7 +50,7 @@ class LocalStorage(FileSystemStorage):
     def _settle(self, temporary: Path, target: Path) -> None:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        os.replace(temporary, target)
+        temporary.replace(target)
         # The name is only as durable as its directory.
         directory = os.open(target.parent, os.O_RDONLY)
         try:
