@@ -1,1 +1,21 @@
-"""Draw clips that have no media file of their own."""
+"""Draw clips that have no media file of their own.
+
+Text, titles, captions, HTML and shapes become RGBA pictures with straight alpha. Layout runs in separate
+processes under limits (`engine.raster.worker`); nothing that a page names is ever loaded.
+"""
+
+from engine.raster.drawer import Drawer, shared_drawer
+from engine.raster.errors import DrawingFailed
+from engine.raster.model import Raster, RasterFrame
+from engine.raster.rasterize import is_drawn, rasterize, rasterize_all
+
+__all__ = [
+    "Drawer",
+    "DrawingFailed",
+    "Raster",
+    "RasterFrame",
+    "is_drawn",
+    "rasterize",
+    "rasterize_all",
+    "shared_drawer",
+]

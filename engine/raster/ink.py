@@ -6,25 +6,35 @@ import math
 
 from PIL import Image, ImageChops, ImageColor, ImageFilter
 
-from engine.raster.job import Gradient, Shadow, Stroke
+from engine.raster.job import Gradient, Layer, Shadow
 
 _OVERSAMPLE = 2
 
 
-def apply_ink(
-    picture: Image.Image, *, stroke: Stroke | None, shadow: Shadow | None, gradient: Gradient | None
-) -> Image.Image:
+def apply_ink(picture: Image.Image, layer: Layer) -> Image.Image:
     """Return the picture with a gradient in its ink, an outline around it and a shadow below both.
 
     picture: RGBA, straight alpha, text on nothing.
     """
-    result = fill_gradient(picture, gradient) if gradient else picture
+    stroke, shadow = layer.stroke, layer.shadow
+    mask = picture.getchannel("A")
+    result = fill_gradient(picture, layer.gradient) if layer.gradient else picture
+    result = fade(result, layer.ink_opacity)
     if stroke and stroke.reach_px > 0:
-        outline = flat(grow_mask(result.getchannel("A"), stroke.reach_px), stroke.color)
+        outline = flat(grow_mask(mask, stroke.reach_px), stroke.color)
         result = Image.alpha_composite(outline, result)
     if shadow:
         result = Image.alpha_composite(cast_shadow(result.getchannel("A"), shadow), result)
     return result
+
+
+def fade(picture: Image.Image, opacity: float) -> Image.Image:
+    """Return the picture with its alpha weakened. opacity: 0 to 1."""
+    if opacity >= 1:
+        return picture
+    faded = picture.copy()
+    faded.putalpha(picture.getchannel("A").point([round(value * max(0.0, opacity)) for value in range(256)]))
+    return faded
 
 
 def flat(mask: Image.Image, color: str) -> Image.Image:

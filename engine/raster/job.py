@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,9 @@ class Layer:
 
     markup: a whole document. style: CSS of lower precedence than the document's own.
     xml: the markup is SVG rather than HTML. opacity: 0 to 1, of the whole layer.
+    ink_opacity: 0 to 1, of the ink alone: an outline and a shadow keep theirs.
     shift_x, shift_y: pixels to move the finished layer by; what leaves the picture is cut.
+    keep_inside: shorten that move so that nothing leaves the picture.
     """
 
     markup: str
@@ -51,18 +52,20 @@ class Layer:
     stroke: Stroke | None = None
     shadow: Shadow | None = None
     gradient: Gradient | None = None
+    ink_opacity: float = 1.0
     shift_x: float = 0.0
     shift_y: float = 0.0
+    keep_inside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """One picture: layers bottom first, drawn `width` by `height` pixels and saved as PNG.
 
-    fonts: names used as `font:<name>` in the layers' `@font-face` rules -> local font file.
+    fonts: pairs of a name, as `font:<name>` in the layers' `@font-face` rules, and its local font file.
     """
 
     width: int
     height: int
     layers: tuple[Layer, ...]
-    fonts: Mapping[str, str] = field(default_factory=dict)
+    fonts: tuple[tuple[str, str], ...] = ()

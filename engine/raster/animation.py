@@ -1,0 +1,155 @@
+"""Text that appears piece by piece, as a sequence of pictures.
+
+The speeds and staggers are ours: the format names the presets without describing their curves.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from engine.language.text_assets import TextAnimation
+from engine.raster.block import TextBlock, block_layers
+from engine.raster.drawing import Canvas, Drawing, sequence
+from engine.raster.job import Layer
+from engine.raster.typeset import Typesetter, escape_text, px
+from engine.timeline.model import TimedClip, Timeline
+
+MAX_ANIMATED_S = 10.0
+_DEFAULT_S = 1.0
+_TYPED_S = 0.06
+_MAX_UNITS = 400
+# How much of the whole time one piece takes to arrive; the rest is the stagger between first and last.
+_PIECE_SHARE = 0.45
+_DIRECTIONS = {"left": (-1.0, 0.0), "right": (1.0, 0.0), "up": (0.0, 1.0), "down": (0.0, -1.0)}
+_DEFAULT_DIRECTIONS = {"slideIn": "left", "ascend": "up", "shift": "left", "movingLetters": "up"}
+_DEFAULT_STYLES = {"typewriter": "character", "movingLetters": "character", "ascend": "word", "shift": "word"}
+_DISTANCES = {"slideIn": 3.0, "ascend": 0.8, "shift": 1.0, "movingLetters": 1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A resolved animation. pieces: text with blanks attached. ways: how far a piece comes from, in font sizes."""
+
+    preset: str
+    pieces: tuple[str, ...]
+    frames: int
+    way: tuple[float, float]
+
+
+def animate(
+    clip: TimedClip,
+    animation: TextAnimation,
+    text: str,
+    block: TextBlock,
+    canvas: Canvas,
+    timeline: Timeline,
+    setter: Typesetter,
+) -> Drawing:
+    """Return the drawing of a text that appears; its last picture stays to the end of the clip."""
+    plan = _plan(clip, animation, text, timeline, setter)
+    shown: list[tuple[Sequence[Layer], int]] = [
+        (_picture(plan, frame / plan.frames, block, canvas, setter), 1) for frame in range(plan.frames)
+    ]
+    final = block_layers(block, canvas, _markup(plan, lambda _: 1.0, block), setter)
+    shown.append((final, clip.frames - plan.frames))
+    return sequence(canvas, shown, setter)
+
+
+def _plan(clip: TimedClip, animation: TextAnimation, text: str, timeline: Timeline, setter: Typesetter) -> _Plan:
+    """Choose pieces, direction and length."""
+    preset = animation.preset or "fadeIn"
+    style = animation.style or _DEFAULT_STYLES.get(preset)
+    if style == "character" and (_needs_shaping(text) or len(text) > _MAX_UNITS):
+        style = "word"
+    pieces = _split(text, style)
+    fps = float(timeline.output.fps)
+    default_s = _TYPED_S * len(pieces) if preset == "typewriter" else _DEFAULT_S
+    wanted_s = animation.duration or default_s
+    if wanted_s > MAX_ANIMATED_S:
+        detail = f"The animation is drawn within its first {MAX_ANIMATED_S:g} seconds."
+        setter.warn("/asset/animation/duration", "out_of_range", detail)
+    frames = max(1, round(min(wanted_s, MAX_ANIMATED_S) * fps))
+    direction = animation.direction or _DEFAULT_DIRECTIONS.get(preset, "up")
+    x, y = _DIRECTIONS[direction]
+    distance = _DISTANCES.get(preset, 0.0)
+    return _Plan(preset, pieces, min(frames, clip.frames - 1), (x * distance, y * distance))
+
+
+def _split(text: str, style: str | None) -> tuple[str, ...]:
+    """Cut text into pieces that appear one after the other; blanks go with the piece before them."""
+    if style is None:
+        return (text,)
+    if style == "word":
+        return tuple(re.findall(r"\s*\S+\s*(?=\S|$)", text)) or (text,)
+    pieces: list[str] = []
+    for character in text:
+        joins = bool(pieces) and (
+            unicodedata.combining(character)
+            or character in "\u200d\ufe0f"
+            or pieces[-1].endswith("\u200d")
+            or unicodedata.category(character) == "Sk"
+        )
+        if joins:
+            pieces[-1] += character
+        else:
+            pieces.append(character)
+    return tuple(pieces)
+
+
+def _needs_shaping(text: str) -> bool:
+    """Return whether letters join, reorder or depend on each other, so that they must not be cut apart."""
+    return any(
+        unicodedata.bidirectional(character) in {"R", "AL"} or 0x0900 <= ord(character) <= 0x109F for character in text
+    )
+
+
+def _picture(plan: _Plan, time: float, block: TextBlock, canvas: Canvas, setter: Typesetter) -> tuple[Layer, ...]:
+    """Return the layers at a moment. time: 0 to 1 of the animation."""
+    count = len(plan.pieces)
+    if plan.preset == "typewriter":
+        typed = int(time * count) + 1
+        return block_layers(block, canvas, _typed(plan.pieces, typed), setter)
+    if count == 1:
+        arrived = _ease(time)
+        layers = block_layers(block, canvas, escape_text(plan.pieces[0]), setter)
+        x, y = ((1 - arrived) * way * block.size for way in plan.way)
+        return tuple(replace(layer, opacity=arrived, shift_x=round(x), shift_y=round(y)) for layer in layers)
+
+    def progress(index: int) -> float:
+        start = (1 - _PIECE_SHARE) * index / max(1, count - 1)
+        return _ease(min(1.0, max(0.0, (time - start) / _PIECE_SHARE)))
+
+    return block_layers(block, canvas, _markup(plan, progress, block), setter)
+
+
+def _typed(pieces: Sequence[str], count: int) -> str:
+    """Return the whole text with all after the first pieces unseen: the layout never moves."""
+    seen, unseen = "".join(pieces[:count]), "".join(pieces[count:])
+    return escape_text(seen) + (f'<span style="visibility:hidden">{escape_text(unseen)}</span>' if unseen else "")
+
+
+def _markup(plan: _Plan, progress: Callable[[int], float], block: TextBlock) -> str:
+    """Return the text as spans, each as far along as its progress says."""
+    if plan.preset == "typewriter" or len(plan.pieces) == 1:
+        return escape_text("".join(plan.pieces))
+    parts: list[str] = []
+    for index, piece in enumerate(plan.pieces):
+        arrived = progress(index)
+        word = piece.strip()
+        before, after = piece[: len(piece) - len(piece.lstrip())], piece[len(piece.rstrip()) :]
+        if not word:
+            parts.append(escape_text(piece))
+            continue
+        x, y = ((1 - arrived) * way * block.size for way in plan.way)
+        place = f"transform:translate({px(x)},{px(y)})"
+        style = f"display:inline-block;opacity:{arrived:.3f};{place}"
+        parts.append(f'{escape_text(before)}<span style="{style}">{escape_text(word)}</span>{escape_text(after)}')
+    return "".join(parts)
+
+
+def _ease(time: float) -> float:
+    """Return an ease-out of a 0 to 1 time."""
+    return 1 - (1 - time) ** 3

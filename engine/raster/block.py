@@ -1,0 +1,115 @@
+"""A block of text in a box: the one layout behind titles, text, rich text and captions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from engine.raster.drawing import Canvas
+from engine.raster.job import Gradient, Layer, Shadow, Stroke
+from engine.raster.typeset import Typesetter, px
+
+_VERTICAL = {"top": "flex-start", "center": "center", "middle": "center", "bottom": "flex-end"}
+_HORIZONTAL = {"left": "flex-start", "center": "center", "right": "flex-end"}
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """What stands behind the text. Colours are CSS; None draws nothing.
+
+    hug: the background fits the text instead of filling the box. padding: top, right, bottom, left in pixels.
+    """
+
+    background: str | None = None
+    radius: float = 0.0
+    hug: bool = False
+    border_width: float = 0.0
+    border_color: str | None = None
+    padding: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    hug_padding: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class TextBlock:
+    """The look of a block of text. font: CSS declarations of the typeface. color: CSS.
+
+    highlight: CSS colour behind the letters of each line. text_css: further declarations.
+    ink_opacity: of the letters without their outline; used only along with effects.
+    """
+
+    font: str
+    size: float
+    color: str
+    horizontal: str = "center"
+    vertical: str = "center"
+    line_height: float = 1.2
+    text_css: str = ""
+    highlight: str | None = None
+    box: Box = Box()
+    stroke: Stroke | None = None
+    shadow: Shadow | None = None
+    gradient: Gradient | None = None
+    ink_opacity: float = 1.0
+
+    @property
+    def has_effects(self) -> bool:
+        """Return whether letters need more than the HTML engine draws."""
+        return bool(self.stroke or self.shadow or self.gradient or self.ink_opacity < 1)
+
+
+def block_layers(block: TextBlock, canvas: Canvas, inner: str, setter: Typesetter) -> tuple[Layer, ...]:
+    """Return the layers of a block: one, or with effects the box and then the letters.
+
+    inner: escaped text, which may hold our own `span` elements.
+    """
+    if not block.has_effects:
+        return (Layer(_page(block, canvas, inner, setter), _style(block, canvas)),)
+    letters = Layer(
+        _page(replace(block, highlight=None, box=_unpainted(block.box)), canvas, inner, setter),
+        _style(replace(block, highlight=None, box=_unpainted(block.box)), canvas),
+        stroke=block.stroke,
+        shadow=block.shadow,
+        gradient=block.gradient,
+        ink_opacity=block.ink_opacity,
+    )
+    if block.highlight is None and block.box.background is None and block.box.border_color is None:
+        return (letters,)
+    hidden = f'<span style="visibility:hidden">{inner}</span>'
+    return (Layer(_page(block, canvas, hidden, setter), _style(block, canvas)), letters)
+
+
+def _unpainted(box: Box) -> Box:
+    """Return a box that takes the same room and shows nothing."""
+    return replace(box, background=None, border_color=None)
+
+
+def _page(block: TextBlock, canvas: Canvas, inner: str, setter: Typesetter) -> str:
+    """Return the HTML document."""
+    faces = f"<style>{setter.faces}</style>" if setter.faces else ""
+    text = f'<span class="h">{inner}</span>' if block.highlight else inner
+    return f'{faces}<div class="box"><div class="text" dir="auto">{text}</div></div>'
+
+
+def _style(block: TextBlock, canvas: Canvas) -> str:
+    """Return the CSS of the document."""
+    box = block.box
+    border = f"border:{px(box.border_width)} solid {box.border_color or 'transparent'};" if box.border_width else ""
+    paint = f"background-color:{box.background};" if box.background else ""
+    round_off = f"border-radius:{px(box.radius)};" if box.radius else ""
+    frame = "" if box.hug else border + paint + round_off
+    around = (border + paint + round_off + f"padding:{_sides(box.hug_padding)};") if box.hug else ""
+    width = "max-width:100%;" if box.hug else "width:100%;"
+    return (
+        "html,body{margin:0;padding:0}"
+        f".box{{box-sizing:border-box;width:{canvas.width}px;height:{canvas.height}px;display:flex;"
+        f"flex-direction:column;justify-content:{_VERTICAL[block.vertical]};"
+        f"align-items:{_HORIZONTAL[block.horizontal]};padding:{_sides(box.padding)};{frame}}}"
+        f".text{{box-sizing:border-box;{width}{block.font}font-size:{px(block.size)};color:{block.color};"
+        f"line-height:{block.line_height:.4g};text-align:{block.horizontal};white-space:pre-wrap;"
+        f"overflow-wrap:break-word;{around}{block.text_css}}}"
+        + (f".h{{background-color:{block.highlight}}}" if block.highlight else "")
+    )
+
+
+def _sides(sides: tuple[float, float, float, float]) -> str:
+    """Return four lengths as CSS."""
+    return " ".join(px(side) for side in sides)

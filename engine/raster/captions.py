@@ -1,0 +1,202 @@
+"""Captions and rich captions: the cues of a subtitle file as pictures with their times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from engine.language.text_assets import ActiveWord, CaptionAsset, CaptionMargin, RichCaptionAsset, Sides
+from engine.raster.block import Box, TextBlock, block_layers
+from engine.raster.cues import Cue, Word, read_cues
+from engine.raster.drawing import Canvas, Drawing, canvas_of, sequence
+from engine.raster.errors import DrawingFailed
+from engine.raster.job import Layer, Stroke
+from engine.raster.text import box_of, rich_block
+from engine.raster.typeset import Typesetter, css_color, escape_text, hex_color
+from engine.timeline.model import TimedClip, Timeline
+
+MAX_CUES = 20_000
+_SIDE_MARGIN = 0.05
+_END_MARGIN = 0.06
+_POP_SCALE = 1.15
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """A stretch of frames, from `start` until `end`, with the cues shown in it, each with its spoken words."""
+
+    start: int
+    end: int
+    cues: tuple[tuple[Cue, int], ...]
+
+
+def draw_caption(clip: TimedClip, asset: CaptionAsset, timeline: Timeline, setter: Typesetter) -> Drawing:
+    """Return the drawing of captions, as large as the viewport."""
+    canvas = canvas_of(clip, timeline, viewport=True)
+    font, margin = asset.font, asset.margin
+    stroke = Stroke(font.stroke_width / 2, hex_color(font.stroke)) if font.stroke and font.stroke_width > 0 else None
+    look = box_of(asset.background, None, Sides())
+    hugging = asset.background is not None and asset.background.color is not None
+    own = asset.background.padding if asset.background else 0.0
+    block = TextBlock(
+        font=setter.font(font.family, font.weight, "/asset/font/family"),
+        size=font.size,
+        color=css_color(font.color, 1.0 if stroke else font.opacity),
+        ink_opacity=font.opacity if stroke else 1.0,
+        vertical="top" if margin.top is not None and margin.bottom is None else "bottom",
+        line_height=font.line_height or 1.2,
+        box=Box(look.background, look.radius, hugging, padding=_margins(margin, canvas), hug_padding=(own,) * 4),
+        stroke=stroke,
+    )
+
+    def layers(cues: Sequence[tuple[Cue, int]]) -> tuple[Layer, ...]:
+        return block_layers(block, canvas, escape_text("\n".join(cue.text for cue, _ in cues)), setter)
+
+    return _draw(clip, timeline, canvas, setter, layers, by_word=False)
+
+
+def draw_rich_caption(clip: TimedClip, asset: RichCaptionAsset, timeline: Timeline, setter: Typesetter) -> Drawing:
+    """Return the drawing of captions in the looks of rich text, the spoken word set off where it is timed."""
+    canvas = canvas_of(clip, timeline)
+    block = rich_block(asset, asset.font, setter)
+    if "align" not in asset.model_fields_set and (canvas.width, canvas.height) == (
+        canvas.view_width,
+        canvas.view_height,
+    ):
+        block = _at_bottom(block, canvas)
+    style = asset.animation.style if asset.animation else "highlight"
+    active = _active_css(asset.active, style, setter)
+
+    def layers(cues: Sequence[tuple[Cue, int]]) -> tuple[Layer, ...]:
+        lines = [_spoken(cue, spoken, style, active) if cue.words else escape_text(cue.text) for cue, spoken in cues]
+        return block_layers(block, canvas, "\n".join(lines), setter)
+
+    return _draw(clip, timeline, canvas, setter, layers, by_word=bool(active) or style == "typewriter")
+
+
+def _draw(
+    clip: TimedClip,
+    timeline: Timeline,
+    canvas: Canvas,
+    setter: Typesetter,
+    layers: Callable[[Sequence[tuple[Cue, int]]], tuple[Layer, ...]],
+    *,
+    by_word: bool,
+) -> Drawing:
+    """Return the pictures of a clip's cues, with empty ones between them; they fill the clip exactly."""
+    pictures: list[tuple[Sequence[Layer], int]] = []
+    reached = 0
+    cues = _cues_of(clip)
+    if by_word and not any(cue.words for cue in cues):
+        detail = "The subtitle file gives no times of single words, so that no word is set off."
+        setter.warn("/asset/src", "no_word_times", detail)
+    for span in _spans(cues, clip, float(timeline.output.fps), by_word=by_word):
+        pictures.append(((), span.start - reached))
+        pictures.append((layers(span.cues), span.end - span.start))
+        reached = span.end
+    pictures.append(((), clip.frames - reached))
+    return sequence(canvas, pictures, setter)
+
+
+def _cues_of(clip: TimedClip) -> tuple[Cue, ...]:
+    """Read a clip's subtitle file. Raises DrawingFailed when there is none, or it is damaged or too long."""
+    if clip.media is None:
+        raise DrawingFailed("the captions have no subtitle file")
+    try:
+        cues = read_cues(clip.media.path)
+    except (OSError, ValueError) as error:
+        detail = f"the subtitle file cannot be used: {error}"
+        raise DrawingFailed(detail) from error
+    if len(cues) > MAX_CUES:
+        detail = f"the subtitle file holds {len(cues)} cues; at most {MAX_CUES} can be drawn"
+        raise DrawingFailed(detail)
+    return cues
+
+
+def _spans(cues: Sequence[Cue], clip: TimedClip, fps: float, *, by_word: bool) -> list[_Span]:
+    """Cut the clip's frames wherever a cue or a spoken word begins or ends."""
+
+    def frame(seconds: float) -> int:
+        return min(clip.frames, max(0, round((seconds - clip.trim_s) / (clip.speed or 1.0) * fps)))
+
+    timed = [(frame(cue.start_s), frame(cue.end_s), cue) for cue in cues]
+    timed = [(start, end, cue) for start, end, cue in timed if end > start]
+    edges = {edge for start, end, _ in timed for edge in (start, end)}
+    if by_word:
+        edges |= {min(max(frame(word.start_s), start), end) for start, end, cue in timed for word in cue.words}
+    ordered = sorted(edges)
+    spans: list[_Span] = []
+    waiting = sorted(timed, key=lambda entry: entry[0], reverse=True)
+    shown: list[tuple[int, int, Cue]] = []
+    for start, end in pairwise(ordered):
+        while waiting and waiting[-1][0] <= start:
+            shown.append(waiting.pop())
+        shown = [entry for entry in shown if entry[1] > start]
+        if shown:
+            spoken = tuple((cue, sum(frame(word.start_s) <= start for word in cue.words)) for _, _, cue in shown)
+            spans.append(_Span(start, end, spoken))
+    return spans
+
+
+def _margins(margin: CaptionMargin, canvas: Canvas) -> tuple[float, float, float, float]:
+    """Return the room around captions in pixels: top, right, bottom, left."""
+    top = _END_MARGIN if margin.top is None else margin.top
+    bottom = _END_MARGIN if margin.bottom is None else margin.bottom
+    right = _SIDE_MARGIN if margin.right is None else margin.right
+    left = _SIDE_MARGIN if margin.left is None else margin.left
+    return top * canvas.height, right * canvas.width, bottom * canvas.height, left * canvas.width
+
+
+def _at_bottom(block: TextBlock, canvas: Canvas) -> TextBlock:
+    """Return a block that stands at the foot of the viewport: where captions go unless told otherwise."""
+    top, right, bottom, left = block.box.padding
+    room = _margins(CaptionMargin(), canvas)
+    padding = (top + room[0], right + room[1], bottom + room[2], left + room[3])
+    return replace(block, vertical="bottom", box=replace(block.box, padding=padding))
+
+
+def _active_css(active: ActiveWord | None, style: str, setter: Typesetter) -> str:
+    """Return the CSS of the word being spoken; empty when it looks like the others."""
+    parts: list[str] = []
+    scale = active.scale if active else 1.0
+    if style in {"pop", "bounce"} and scale == 1.0 and active is not None:
+        scale = _POP_SCALE
+    if active is not None:
+        font = active.font
+        if font.color:
+            parts.append(f"color:{css_color(font.color, 1.0 if font.opacity is None else font.opacity)}")
+        if font.background:
+            parts.append(f"background-color:{css_color(font.background)}")
+        if font.weight:
+            parts.append(f"font-weight:{font.weight}")
+        if font.text_decoration:
+            parts.append(f"text-decoration:{font.text_decoration}")
+        if font.family:
+            parts.append(setter.font(font.family, font.weight, "/asset/active/font/family").rstrip(";"))
+        for name, value in (("stroke", active.stroke), ("shadow", active.shadow)):
+            if value is not None:
+                detail = f"The {name} of the spoken word is the same as of the other words."
+                setter.warn(f"/asset/active/{name}", "not_supported", detail)
+    if scale != 1.0:
+        parts.append(f"display:inline-block;transform:scale({scale:.3f})")
+    return ";".join(parts)
+
+
+def _spoken(cue: Cue, spoken: int, style: str, active: str) -> str:
+    """Return a cue with the word being spoken set off. spoken: how many words have begun."""
+    return "".join(_word(word, index, spoken, style, active) for index, word in enumerate(cue.words)).strip()
+
+
+def _word(word: Word, index: int, spoken: int, style: str, active: str) -> str:
+    """Return one word of a cue, its blanks outside the mark."""
+    text = word.text
+    core = text.strip()
+    before, after = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
+    if style == "typewriter" and index >= spoken:
+        marked = f'<span style="visibility:hidden">{escape_text(core)}</span>'
+    elif active and (index < spoken if style == "karaoke" else index == spoken - 1):
+        marked = f'<span style="{active.replace(chr(34), chr(39))}">{escape_text(core)}</span>'
+    else:
+        marked = escape_text(core)
+    return escape_text(before) + marked + escape_text(after)

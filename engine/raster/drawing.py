@@ -1,0 +1,78 @@
+"""What the kinds of clips hand to the drawing process: jobs with the frames they are shown for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.issues import Issue
+from engine.raster.errors import DrawingFailed
+from engine.raster.job import Job, Layer
+from engine.raster.typeset import Typesetter
+from engine.timeline.model import TimedClip, Timeline
+
+MAX_WIDTH = 7680
+MAX_HEIGHT = 4320
+_MAX_PIXELS = MAX_WIDTH * MAX_HEIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """The pictures of a clip before they are drawn; their frames add up to the clip's."""
+
+    width: int
+    height: int
+    pictures: tuple[tuple[Job, int], ...]
+    warnings: tuple[Issue, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """Where a clip is drawn. width, height: its own box in pixels. view_width, view_height: the viewport."""
+
+    width: int
+    height: int
+    view_width: int
+    view_height: int
+
+
+def canvas_of(clip: TimedClip, timeline: Timeline, *, viewport: bool = False) -> Canvas:
+    """Return a clip's box: the asset's own size, else the clip's, else the viewport's.
+
+    viewport: use the viewport whatever the edit says. Raises DrawingFailed when it is too large.
+    """
+    output = timeline.output
+    width = height = None
+    if not viewport:
+        width = getattr(clip.asset, "width", None) or clip.width
+        height = getattr(clip.asset, "height", None) or clip.height
+    return sized_canvas(timeline, width or output.width, height or output.height)
+
+
+def sized_canvas(timeline: Timeline, width: float, height: float) -> Canvas:
+    """Return a box of that size in whole pixels. Raises DrawingFailed when it is too large."""
+    whole_width, whole_height = max(1, round(width)), max(1, round(height))
+    too_long = max(whole_width, whole_height) > MAX_WIDTH
+    if too_long or whole_width * whole_height > _MAX_PIXELS:
+        detail = f"{whole_width} x {whole_height} pixels are too many to draw; the limit is {MAX_WIDTH} x {MAX_HEIGHT}"
+        raise DrawingFailed(detail)
+    return Canvas(whole_width, whole_height, timeline.output.width, timeline.output.height)
+
+
+def still(canvas: Canvas, layers: Sequence[Layer], frames: int, setter: Typesetter) -> Drawing:
+    """Return a drawing of one picture for the whole clip."""
+    return sequence(canvas, [(layers, frames)], setter)
+
+
+def sequence(canvas: Canvas, pictures: Sequence[tuple[Sequence[Layer], int]], setter: Typesetter) -> Drawing:
+    """Return a drawing of several pictures; equal neighbours are joined and empty spans left out."""
+    joined: list[tuple[Job, int]] = []
+    for layers, frames in pictures:
+        if frames <= 0:
+            continue
+        job = Job(canvas.width, canvas.height, tuple(layers), tuple(setter.files.items()))
+        if joined and joined[-1][0] == job:
+            joined[-1] = (job, joined[-1][1] + frames)
+        else:
+            joined.append((job, frames))
+    return Drawing(canvas.width, canvas.height, tuple(joined), setter.warnings)

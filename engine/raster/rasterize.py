@@ -1,0 +1,131 @@
+"""Draw clips: from a timed clip to a `Raster`, each distinct picture once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from engine.issues import Issue
+from engine.language.shape_assets import ShapeAsset, SvgAsset
+from engine.language.text_assets import (
+    CaptionAsset,
+    Html5Asset,
+    HtmlAsset,
+    RichCaptionAsset,
+    RichTextAsset,
+    TextAsset,
+    TitleAsset,
+)
+from engine.raster.captions import draw_caption, draw_rich_caption
+from engine.raster.codec import job_to_json
+from engine.raster.drawer import Drawer, shared_drawer
+from engine.raster.drawing import Drawing
+from engine.raster.errors import DrawingFailed
+from engine.raster.job import Job
+from engine.raster.model import Raster, RasterFrame
+from engine.raster.page import draw_html, draw_html5
+from engine.raster.shapes import draw_shape, draw_svg
+from engine.raster.text import draw_rich_text, draw_text
+from engine.raster.title import draw_title
+from engine.raster.typeset import Typesetter
+from engine.timeline.model import TimedClip, Timeline
+
+DRAWN_ASSETS = (
+    CaptionAsset,
+    Html5Asset,
+    HtmlAsset,
+    RichCaptionAsset,
+    RichTextAsset,
+    ShapeAsset,
+    SvgAsset,
+    TextAsset,
+    TitleAsset,
+)
+
+
+def is_drawn(asset: Any) -> bool:
+    """Return whether clips of this asset are drawn here rather than read from a media file."""
+    return isinstance(asset, DRAWN_ASSETS)
+
+
+def rasterize(clip: TimedClip, *, timeline: Timeline, out_dir: Path, drawer: Drawer | None = None) -> Raster:
+    """Draw one clip; pictures that are already in `out_dir` are used again.
+
+    Raises DrawingFailed, which names the clip's pointer, when the clip cannot be drawn.
+    """
+    return rasterize_all([clip], timeline=timeline, out_dir=out_dir, drawer=drawer)[clip.pointer]
+
+
+def rasterize_all(
+    clips: Iterable[TimedClip], *, timeline: Timeline, out_dir: Path, drawer: Drawer | None = None
+) -> dict[str, Raster]:
+    """Draw every drawn clip among `clips`, several at a time; return the rasters by the clips' pointers.
+
+    Raises DrawingFailed for the first clip that cannot be drawn.
+    """
+    used = drawer or shared_drawer()
+    plans = [(clip, _plan(clip, timeline)) for clip in clips if is_drawn(clip.asset)]
+    out_dir.mkdir(parents=True, exist_ok=True)
+    paths: dict[Job, Path] = {}
+    waiting: dict[Path, tuple[Job, str]] = {}
+    for clip, drawing in plans:
+        for job, _ in drawing.pictures:
+            if job not in paths:
+                paths[job] = out_dir / f"{_digest(job)}.png"
+                if not paths[job].exists():
+                    waiting.setdefault(paths[job], (job, clip.pointer))
+    refused = used.draw([(job, path, pointer) for path, (job, pointer) in waiting.items()])
+    return {clip.pointer: _raster(clip, drawing, paths, refused) for clip, drawing in plans}
+
+
+def _plan(clip: TimedClip, timeline: Timeline) -> Drawing:
+    """Lay a clip out as jobs; a failure gets the clip's pointer."""
+    setter = Typesetter(dict(timeline.fonts), clip.pointer)
+    try:
+        return _drawing(clip, timeline, setter)
+    except DrawingFailed as error:
+        raise DrawingFailed(error.detail, clip.pointer) from error
+
+
+def _drawing(clip: TimedClip, timeline: Timeline, setter: Typesetter) -> Drawing:
+    """Return the drawing of a clip by the kind of its asset."""
+    match clip.asset:
+        case TitleAsset() as asset:
+            return draw_title(clip, asset, timeline, setter)
+        case TextAsset() as asset:
+            return draw_text(clip, asset, timeline, setter)
+        case RichTextAsset() as asset:
+            return draw_rich_text(clip, asset, timeline, setter)
+        case HtmlAsset() as asset:
+            return draw_html(clip, asset, timeline, setter)
+        case Html5Asset() as asset:
+            return draw_html5(clip, asset, timeline, setter)
+        case SvgAsset() as asset:
+            return draw_svg(clip, asset, timeline, setter)
+        case ShapeAsset() as asset:
+            return draw_shape(clip, asset, timeline, setter)
+        case CaptionAsset() as asset:
+            return draw_caption(clip, asset, timeline, setter)
+        case RichCaptionAsset() as asset:
+            return draw_rich_caption(clip, asset, timeline, setter)
+        case _:
+            raise DrawingFailed("this asset is not drawn")
+
+
+def _digest(job: Job) -> str:
+    """Return a file name that depends on everything in the picture."""
+    return hashlib.sha256(json.dumps(job_to_json(job), sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _raster(clip: TimedClip, drawing: Drawing, paths: dict[Job, Path], refused: dict[Path, list[str]]) -> Raster:
+    """Put the drawn pictures of a clip together."""
+    pictures = tuple(RasterFrame(paths[job], frames) for job, frames in drawing.pictures)
+    blocked = dict.fromkeys(url for picture in pictures for url in refused.get(picture.path, ()))
+    extra = [
+        Issue(f"{clip.pointer}/asset", "html_resource_blocked", f"'{url[:120]}' was not loaded: a page loads nothing.")
+        for url in blocked
+    ]
+    return Raster(drawing.width, drawing.height, pictures, warnings=(*drawing.warnings, *extra))

@@ -1,0 +1,69 @@
+"""The drawing process: `python -m engine.raster.worker`.
+
+Native layout code can crash or run for ever on hostile markup, so it runs here, under limits, and never in
+a process that matters. Reads one JSON object a line, `{"job": ..., "out": path, "timeout_s": seconds}`, and answers
+each with one line: `{"blocked": [...]}` or `{"error": sentence}`. Ends when its input does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+import plutoprint
+
+from engine.raster.codec import job_from_json
+from engine.raster.fonts.bundled import fontconfig_xml
+from engine.raster.paint import load_fonts, paint_job
+
+_MEMORY_BYTES = 3 * 1024**3
+_FILE_BYTES = 1024**3
+
+
+def main() -> int:
+    """Serve drawing jobs until the input ends."""
+    _limit_process()
+    with tempfile.TemporaryDirectory(prefix="renderowl-fonts-") as folder:
+        # Fontconfig reads this once, when the first text is laid out; nothing of it stays on disk.
+        config = Path(folder) / "fonts.conf"
+        config.write_text(fontconfig_xml(), encoding="utf-8")
+        os.environ["FONTCONFIG_FILE"] = str(config)
+        load_fonts()
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(_serve(json.loads(line))) + "\n")
+        sys.stdout.flush()
+    return 0
+
+
+def _serve(request: dict[str, object]) -> dict[str, object]:
+    """Draw one request's job and return the answer."""
+    # The default action of SIGALRM ends the process even inside native code.
+    signal.setitimer(signal.ITIMER_REAL, float(str(request["timeout_s"])))
+    job = request["job"]
+    if not isinstance(job, dict):
+        return {"error": "a request carries no job"}
+    try:
+        return {"blocked": paint_job(job_from_json(job), Path(str(request["out"])))}
+    except (plutoprint.Error, ValueError, OSError, MemoryError) as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _limit_process() -> None:
+    """Bound memory and file size, and leave no core file."""
+    for limit, value in (
+        (resource.RLIMIT_AS, _MEMORY_BYTES),
+        (resource.RLIMIT_FSIZE, _FILE_BYTES),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(limit, (value, value))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
