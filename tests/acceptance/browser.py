@@ -32,7 +32,8 @@ class Visit:
     def outside(self, base: str) -> list[str]:
         """Return the requests that left the server under test."""
         home = urlsplit(base).netloc
-        return [url for url in self.requests if urlsplit(url).scheme in {"http", "https"} and urlsplit(url).netloc != home]
+        parts = [urlsplit(url) for url in self.requests]
+        return [part.geturl() for part in parts if part.scheme in {"http", "https"} and part.netloc != home]
 
 
 @contextmanager

@@ -1,0 +1,139 @@
+"""`make run`: starts, serves, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from renderowl.local.processes import ROOT, free_port
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("servers")]
+STOP_LIMIT_S = 40
+
+
+class Run:
+    """A running installation and what it has printed."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.port = free_port()
+        self.out = data_dir / "out.txt"
+        env = {**os.environ, "DATA_DIR": str(data_dir), "PORT": str(self.port), "DEBUG": "1"}
+        for name in ("DATABASE_URL", "STORAGE_URL"):
+            env.pop(name, None)
+        with self.out.open("ab") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "renderowl.local.run"], cwd=ROOT, env=env, stdout=file, stderr=file
+            )
+
+    def said(self) -> str:
+        return self.out.read_text()
+
+    def wait_until_serving(self) -> None:
+        until = time.monotonic() + 60
+        while "Renderowl serves on" not in self.said():
+            assert self.process.poll() is None, self.said()
+            assert time.monotonic() < until, self.said()
+            time.sleep(0.05)
+
+    def descendants(self) -> list[int]:
+        found, todo = [], [self.process.pid]
+        while todo:
+            pid = todo.pop()
+            with contextlib.suppress(FileNotFoundError):
+                for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+                    found.append(int(child))
+                    todo.append(int(child))
+        return found
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    started = Run(tmp_path)
+    try:
+        yield started
+    finally:
+        if started.process.poll() is None:
+            started.process.terminate()
+            started.process.wait(STOP_LIMIT_S)
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT], [signal.SIGINT, signal.SIGTERM]])
+def test_serves_and_stops_cleanly(run: Run, signals: list[signal.Signals]) -> None:
+    run.wait_until_serving()
+    said = run.said()
+    key = re.search(r"ro_live_\w+", said)
+    assert key is not None
+    base = f"http://127.0.0.1:{run.port}"
+    assert requests.get(f"{base}/live", timeout=5).json() == {"status": "pass"}
+    assert requests.get(f"{base}/api/v2/me", headers={"X-API-Key": key[0]}, timeout=5).status_code == 200
+    assert requests.get(f"{base}/admin/login/", timeout=10).status_code == 200
+    family = run.descendants()
+    assert len(family) >= 2
+    for number in signals:
+        run.process.send_signal(number)
+        time.sleep(0.1)
+    assert run.process.wait(STOP_LIMIT_S) == 0
+    assert [pid for pid in family if not is_gone(pid)] == []
+
+
+def test_prints_credentials_on_the_first_run_only(run: Run, tmp_path: Path) -> None:
+    run.wait_until_serving()
+    run.process.terminate()
+    assert run.process.wait(STOP_LIMIT_S) == 0
+    assert "password" in run.said()
+    second = Run(tmp_path)
+    second.out.write_text("")
+    try:
+        second.wait_until_serving()
+        assert "password" not in second.said()
+        assert "ro_live_" not in second.said()
+    finally:
+        second.process.terminate()
+        assert second.process.wait(STOP_LIMIT_S) == 0
+
+
+def test_killed_launcher_leaves_no_process(run: Run) -> None:
+    run.wait_until_serving()
+    family = run.descendants()
+    run.process.kill()
+    run.process.wait(5)
+    until = time.monotonic() + STOP_LIMIT_S
+    while not all(is_gone(pid) for pid in family):
+        assert time.monotonic() < until, [pid for pid in family if not is_gone(pid)]
+        time.sleep(0.1)
+
+
+def test_taken_port_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = subprocess.run(
+            [sys.executable, "-m", "renderowl.local.run"],
+            cwd=ROOT,
+            env={**os.environ, "DATA_DIR": str(tmp_path), "PORT": str(taken.getsockname()[1])},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "is taken" in done.stderr
