@@ -2,8 +2,18 @@
 
 from django.apps import AppConfig
 
+from core import events
+
 
 class CreditsConfig(AppConfig):
     """See the package's docstring."""
 
     name = "credits"
+
+    def ready(self) -> None:
+        """Listen to accounts."""
+        # Models can be imported only from here on.
+        from accounts.events import UserCreated
+        from credits.subscribers import welcome_user
+
+        events.subscribe(UserCreated, welcome_user)

@@ -51,7 +51,7 @@ class CreditEntry(AppendOnlyModel):
 
     amount: signed; a reservation is negative, the settlement gives back what was reserved too much (0 or more).
     reference: unique, so that the same movement asked for twice happens once.
-    reservation: what a settlement or refund closes; one to one, so that nothing is closed twice.
+    reservation: what a settlement or refund closes; one to one, so that nothing can be closed twice.
     """
 
     ID_PREFIX: ClassVar[str] = "cre"

@@ -10,7 +10,15 @@ from accounts.services.keys import (
     update_api_key,
 )
 from accounts.services.sessions import log_in, refresh_session, revoke_session
-from accounts.services.users import create_user, grant_scopes, register_user, resume_user, set_plan, suspend_user
+from accounts.services.users import (
+    create_user,
+    grant_scopes,
+    promote_to_staff,
+    register_user,
+    resume_user,
+    set_plan,
+    suspend_user,
+)
 
 __all__ = [
     "MintedKey",
@@ -19,6 +27,7 @@ __all__ = [
     "grant_scopes",
     "log_in",
     "note_key_use",
+    "promote_to_staff",
     "record_audit",
     "refresh_session",
     "register_user",

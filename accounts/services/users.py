@@ -68,6 +68,15 @@ def set_plan(*, user: User, plan: str, actor: User | None = None) -> User:
 
 
 @transaction.atomic
+def promote_to_staff(*, user: User, actor: User | None = None) -> User:
+    """Make a user a member of staff, on the plan that staff have."""
+    if User.objects.filter(pk=user.pk, is_staff=False).update(is_staff=True):
+        record_audit(action="user.promoted", subject=user.public_id, actor=actor)
+    user.is_staff = True
+    return set_plan(user=user, plan=Plan.ENTERPRISE, actor=actor)
+
+
+@transaction.atomic
 def suspend_user(*, user: User, reason: str = "", actor: User | None = None) -> bool:
     """Stop all credentials of a user; return whether any worked until now."""
     changed = User.objects.filter(pk=user.pk, is_suspended=False).update(is_suspended=True)

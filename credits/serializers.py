@@ -1,0 +1,53 @@
+"""Shapes of the API: balance and entries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from core.api.serializers import TimeField
+from credits.models import CreditEntry
+from credits.pricing import format_credits
+
+
+class CreditsField(serializers.CharField):
+    """An amount: hundredths inside, a decimal string outside."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(read_only=True, **kwargs)
+
+    def to_representation(self, value: Any) -> str:
+        """Return e.g. `0.20`."""
+        return format_credits(value)
+
+
+class BalanceSerializer(serializers.Serializer[Any]):
+    """What the caller can spend, and what renders under way hold."""
+
+    object = serializers.SerializerMethodField()
+    balance = CreditsField(source="available")
+    reserved = CreditsField()
+
+    def get_object(self, balance: Any) -> str:
+        """Return the type name."""
+        return "credit_balance"
+
+
+class EntrySerializer(serializers.ModelSerializer[CreditEntry]):
+    """One movement."""
+
+    id = serializers.CharField(source="public_id", read_only=True)
+    object = serializers.SerializerMethodField()
+    amount = CreditsField()
+    balance_after = CreditsField()
+    created_at = TimeField()
+
+    class Meta:
+        model = CreditEntry
+        fields = ["id", "object", "kind", "amount", "balance_after", "reference", "note", "created_at"]
+        read_only_fields = fields
+
+    def get_object(self, entry: CreditEntry) -> str:
+        """Return the type name."""
+        return "credit_entry"

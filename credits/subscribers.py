@@ -1,0 +1,11 @@
+"""What this app does when others report."""
+
+from __future__ import annotations
+
+from accounts.events import UserCreated
+from credits import services
+
+
+def welcome_user(event: UserCreated) -> None:
+    """Open the new user's account, with the credits that come with it."""
+    services.open_account(user_id=event.user_id)

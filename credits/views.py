@@ -1,0 +1,48 @@
+"""Endpoints of credits: both only read."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import User
+from core.api.views import ApiView, ApiViewSet
+from credits import selectors, services
+from credits.filters import EntryFilterSet
+from credits.models import CreditEntry
+from credits.serializers import BalanceSerializer, EntrySerializer
+
+
+class BalanceView(ApiView):
+    """The caller's balance."""
+
+    scopes: ClassVar = {"get": "credits:read"}
+
+    @extend_schema(operation_id="credits_balance_retrieve", responses=BalanceSerializer, tags=["credits"])
+    def get(self, request: Request) -> Response:
+        """Return what can be spent and what is reserved."""
+        assert isinstance(request.user, User)
+        balance = selectors.balance_of(request.user.pk)
+        if balance is None:
+            # Somebody that `createsuperuser` or the like made without the ledger's knowledge.
+            services.open_account(user_id=request.user.pk)
+            balance = selectors.balance_of(request.user.pk)
+        return Response(BalanceSerializer(balance).data)
+
+
+@extend_schema_view(list=extend_schema(tags=["credits"]))
+class EntryViewSet(ApiViewSet):
+    """The movements of the caller's balance."""
+
+    queryset = CreditEntry.objects.all()
+    scopes: ClassVar = {"list": "credits:read"}
+    serializers: ClassVar = {"default": EntrySerializer}
+    filterset_class = EntryFilterSet
+
+    def list(self, request: Request) -> Response:
+        """List the movements, newest first."""
+        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(self.get_serializer(rows, many=True).data)

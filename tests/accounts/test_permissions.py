@@ -1,0 +1,30 @@
+"""The permission matrix of the endpoints of identity."""
+
+import pytest
+
+from tests.factories import make_minted_key, make_user
+from tests.matrix import ANY, Access, check_access
+
+pytestmark = pytest.mark.django_db
+
+
+def test_me_needs_a_credential_and_no_scope():
+    check_access(Access("me", {"GET": ANY}))
+
+
+def test_keys_are_listed_and_made_by_scope():
+    check_access(Access("key-list", {"GET": "keys:read", "POST": "keys:write"}))
+
+
+def test_a_key_belongs_to_its_owner():
+    alice = make_user("alice")
+    check_access(
+        Access("key-detail", {"GET": "keys:read", "PATCH": "keys:write", "DELETE": "keys:write"}),
+        owner=alice,
+        row=make_minted_key(alice).key,
+    )
+
+
+def test_a_key_is_rotated_by_its_owner():
+    alice = make_user("alice")
+    check_access(Access("key-rotate", {"POST": "keys:write"}), owner=alice, row=make_minted_key(alice).key)
