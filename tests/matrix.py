@@ -38,7 +38,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Model
-from django.forms.models import model_to_dict
 from django.urls import NoReverseMatch
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -82,7 +81,7 @@ def check_access(access: Access, *, owner: User | None = None, row: Model | None
     versions = [version for version in settings.RENDEROWL_API_VERSIONS if _path(access, version, row) is not None]
     assert versions, f"no version has the route {access.route}"
     stranger = make_user(is_staff=access.staff)
-    before = model_to_dict(row, fields=_columns(row)) if row is not None else {}
+    before = _columns(row)
     for version in versions:
         path, missing = _path(access, version, row), _path(access, version, row, exists=False)
         assert path is not None
@@ -98,9 +97,7 @@ def check_access(access: Access, *, owner: User | None = None, row: Model | None
             if method == "GET":
                 response = call.send(path, make_minted_key(owner).plaintext)
                 assert response.status_code < 400, (path, response.content)
-    if row is not None:
-        row.refresh_from_db()
-        assert model_to_dict(row, fields=_columns(row)) == before, "somebody without the right changed the row"
+    assert _columns(row) == before, "somebody without the right changed the row"
     _covered.add(access.route)
 
 
@@ -130,8 +127,8 @@ def _path(access: Access, version: int, row: Model | None, *, exists: bool = Tru
         return None
 
 
-def _columns(row: Model | None) -> list[str]:
-    return [column.name for column in row._meta.concrete_fields] if row is not None else []
+def _columns(row: Model | None) -> dict[str, Any]:
+    return {} if row is None else type(row)._base_manager.filter(pk=row.pk).values().get()
 
 
 def _check_every_method_is_named(access: Access, path: str) -> None:
