@@ -8,6 +8,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
+from core.storage.address import storages_from_url
 from renderowl.environment import env, host_list, local_secret_key, positive_int, secret
 from renderowl.unfold import UNFOLD  # noqa: F401 - read by the admin theme
 
@@ -132,6 +133,7 @@ if test_name := env.str("TEST_DATABASE_NAME", default=""):
 
 # --- Files ------------------------------------------------------------------------------------------------------------
 STORAGE_URL = secret("STORAGE_URL", f"file://{DATA_DIR}/media")
+STORAGES = storages_from_url(STORAGE_URL, BASE_DIR)
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)

@@ -1,5 +1,7 @@
 """Paths of stored files."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-file_urls: list[URLPattern] = []
+from core.files.views import send_file
+
+file_urls: list[URLPattern] = [path("files/<str:token>/<str:name>", send_file, name="file")]

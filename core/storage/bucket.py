@@ -13,7 +13,7 @@ from storages.backends.s3 import S3Storage
 from core.storage.blobs import BLOCK_BYTES
 
 
-class BucketStorage(S3Storage):  # type: ignore[misc] - the package has no types
+class BucketStorage(S3Storage):  # type: ignore[misc]
     """A bucket. An object appears as a whole when its upload has ended, so no temporary name is needed."""
 
     def get_default_settings(self) -> dict[str, Any]:
