@@ -113,7 +113,8 @@ class Render(BaseModel):
 
     edit, merge: as the client sent them; a template's edit is copied, so that later versions change nothing here.
     attempt: the number of the queue's attempt, which fences off a worker that was thought dead.
-    credits_reserved, credits_charged: hundredths. error, warnings: as the API shows them.
+    credits_reserved, credits_charged: hundredths; credits_topped_up is the part of the reserved that was added when
+        the worker learnt lengths that the submit could not know. error, warnings: as the API shows them.
     """
 
     ID_PREFIX = "rnd"
@@ -160,6 +161,7 @@ class Render(BaseModel):
     output_deleted_at = models.DateTimeField(null=True, blank=True)
 
     credits_reserved = models.PositiveBigIntegerField(default=0)
+    credits_topped_up = models.PositiveBigIntegerField(default=0)
     credits_charged = models.PositiveBigIntegerField(null=True, blank=True)
     error = models.JSONField(null=True, blank=True)
     warnings = models.JSONField(default=list, blank=True)

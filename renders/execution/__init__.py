@@ -1,0 +1,1 @@
+"""What a worker does with one render: fetch, probe, resolve, render, save."""

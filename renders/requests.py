@@ -1,0 +1,58 @@
+"""What a client asks for when it asks for a render, and what was found out about it before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from renders.estimates import Estimate
+from renders.models import Priority, Template
+
+
+@dataclass(frozen=True, slots=True)
+class RenderRequest:
+    """One wish for a render. Exactly one of edit and template (or template_id) is given.
+
+    edit: JSON, kept unchanged. merge: values for placeholders, which win over a template's defaults.
+    """
+
+    edit: dict[str, Any] | None = None
+    template: Template | None = None
+    template_id: UUID | None = None
+    merge: Mapping[str, Any] = field(default_factory=dict)
+    project_id: UUID | None = None
+    priority: Priority = Priority.NORMAL
+    run_at: datetime | None = None
+    webhook: Mapping[str, Any] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRender:
+    """A request that was found good.
+
+    edit, merge: what the worker will render. asset_ids: what it needs of the owner's library.
+    warnings: as the API shows them, pointers into the request.
+    """
+
+    request: RenderRequest
+    edit: dict[str, Any]
+    merge: dict[str, Any]
+    template: Template | None
+    asset_ids: frozenset[UUID]
+    warnings: list[dict[str, str]]
+    estimate: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcome of a validation or dry run. estimate: None where the edit is refused."""
+
+    valid: bool
+    errors: list[Mapping[str, str]]
+    warnings: list[dict[str, str]]
+    estimate: Estimate | None

@@ -1,0 +1,1 @@
+"""Shapes of projects, templates and renders in the API."""

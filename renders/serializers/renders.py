@@ -1,0 +1,242 @@
+"""Shapes of renders in answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from core.api.renderers import format_time
+from core.api.routing import absolute_url, api_path
+from core.api.serializers import PublicIdField, TimeField
+from core.files.links import signed_url
+from credits.pricing import format_credits
+from renders.models import Priority, Render
+from renders.selectors import OUTPUT_TYPES
+from renders.serializers.fields import MetadataField
+from renders.states import RenderStatus
+
+
+class IssueShape(serializers.Serializer[Any]):
+    """One error or warning: where, what kind, and a sentence."""
+
+    pointer = serializers.CharField()
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class EstimateShape(serializers.Serializer[Any]):
+    """What a render will be and cost. exact: false while a source of unknown length decides the duration."""
+
+    duration_s = serializers.FloatField()
+    frames = serializers.IntegerField()
+    width = serializers.IntegerField()
+    height = serializers.IntegerField()
+    fps = serializers.FloatField()
+    credits = serializers.SerializerMethodField()
+    exact = serializers.BooleanField()
+
+    @extend_schema_field({"type": "string", "example": "0.20"})
+    def get_credits(self, row: Any) -> str:
+        """Return the cost as a decimal string."""
+        return format_credits(row.credits)
+
+
+class ReportShape(serializers.Serializer[Any]):
+    """The outcome of a validation or dry run."""
+
+    valid = serializers.BooleanField()
+    errors = IssueShape(many=True)
+    warnings = IssueShape(many=True)
+    estimate = EstimateShape(allow_null=True)
+
+
+class ProgressShape(serializers.Serializer[Any]):
+    """How far a render is. queue_position: given for one waiting render, null in lists and elsewhere."""
+
+    percent = serializers.FloatField()
+    step = serializers.CharField(source="status")
+    frame = serializers.IntegerField()
+    total_frames = serializers.IntegerField(allow_null=True)
+    fps = serializers.FloatField(source="speed_fps", allow_null=True)
+    eta_s = serializers.FloatField(allow_null=True)
+    attempt = serializers.IntegerField()
+    max_attempts = serializers.IntegerField()
+    queue_position = serializers.SerializerMethodField()
+    updated_at = TimeField(source="progress_at")
+
+    @extend_schema_field({"type": "integer", "nullable": True, "minimum": 1})
+    def get_queue_position(self, row: Any) -> int | None:
+        """Return the place in the queue where the view worked it out."""
+        position: int | None = self.context.get("queue_position")
+        return position
+
+
+class OutputShape(serializers.Serializer[Any]):
+    """The file of a finished render."""
+
+    url = serializers.CharField()
+    url_expires_at = serializers.DateTimeField()
+    format = serializers.CharField()
+    width = serializers.IntegerField(allow_null=True)
+    height = serializers.IntegerField(allow_null=True)
+    fps = serializers.FloatField(allow_null=True)
+    duration_s = serializers.FloatField()
+    size_bytes = serializers.IntegerField()
+    sha256 = serializers.CharField()
+
+
+class CreditsShape(serializers.Serializer[Any]):
+    """What a render holds of its owner's credits, and what it cost in the end."""
+
+    reserved = serializers.CharField()
+    charged = serializers.CharField(allow_null=True)
+
+
+class ErrorShape(serializers.Serializer[Any]):
+    """Why a render failed."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+    retryable = serializers.BooleanField()
+    pointer = serializers.CharField(allow_null=True)
+    step = serializers.CharField(allow_null=True)
+    attempt = serializers.IntegerField()
+
+
+class LinksShape(serializers.Serializer[Any]):
+    """Where to go from here."""
+
+    self = serializers.CharField()
+    edit = serializers.CharField()
+    cancel = serializers.CharField()
+    log = serializers.CharField()
+    events = serializers.CharField(allow_null=True)
+
+
+class RenderShape(serializers.Serializer[Any]):
+    """A render in answers of version 2."""
+
+    id = serializers.CharField(source="public_id", read_only=True)
+    object = serializers.SerializerMethodField()
+    status = serializers.ChoiceField(choices=RenderStatus.values)
+    progress = ProgressShape(source="*")
+    priority = serializers.SerializerMethodField()
+    project = PublicIdField("prj", source="project_id", allow_null=True)
+    template = PublicIdField("tpl", source="template_id", allow_null=True)
+    output = serializers.SerializerMethodField()
+    poster_url = serializers.SerializerMethodField()
+    thumbnail_url = serializers.SerializerMethodField()
+    credits = serializers.SerializerMethodField()
+    error = serializers.SerializerMethodField()
+    warnings = IssueShape(many=True)
+    metadata = MetadataField()
+    retry_of = PublicIdField("rnd", source="retry_of_id", allow_null=True)
+    batch = serializers.SerializerMethodField()
+    created_at = TimeField()
+    queued_at = TimeField()
+    started_at = TimeField()
+    finished_at = TimeField()
+    links = serializers.SerializerMethodField()
+
+    @extend_schema_field({"type": "string", "enum": ["render"]})
+    def get_object(self, row: Render) -> str:
+        """Return the type of the object."""
+        return "render"
+
+    @extend_schema_field({"type": "string", "enum": Priority.labels})
+    def get_priority(self, row: Render) -> str:
+        """Return the priority's name."""
+        return str(Priority(row.priority).label)
+
+    @extend_schema_field(OutputShape(allow_null=True))
+    def get_output(self, row: Render) -> dict[str, Any] | None:
+        """Return the file with its signed URL, null until there is one and after its deletion."""
+        if not row.has_output:
+            return None
+        name = f"{row.public_id}.{row.output_format}"
+        url, expires_at = signed_url(
+            self.context.get("request"),
+            key=row.output_key,
+            content_type=OUTPUT_TYPES[row.output_format],
+            filename=name,
+            tag=row.output_sha256,
+        )
+        return {
+            "url": url,
+            "url_expires_at": format_time(expires_at),
+            "format": row.output_format,
+            "width": row.output_width,
+            "height": row.output_height,
+            "fps": row.output_fps,
+            "duration_s": row.output_duration_s,
+            "size_bytes": row.output_size_bytes,
+            "sha256": row.output_sha256,
+        }
+
+    @extend_schema_field({"type": "string", "format": "uri", "nullable": True})
+    def get_poster_url(self, row: Render) -> str | None:
+        """Return the signed URL of the poster."""
+        return self._picture_url(row, row.poster_key, "poster")
+
+    @extend_schema_field({"type": "string", "format": "uri", "nullable": True})
+    def get_thumbnail_url(self, row: Render) -> str | None:
+        """Return the signed URL of the thumbnail."""
+        return self._picture_url(row, row.thumbnail_key, "thumbnail")
+
+    def _picture_url(self, row: Render, key: str, name: str) -> str | None:
+        if not key or not row.has_output:
+            return None
+        filename = f"{row.public_id}-{name}.jpg"
+        return signed_url(self.context.get("request"), key=key, content_type="image/jpeg", filename=filename)[0]
+
+    @extend_schema_field(CreditsShape)
+    def get_credits(self, row: Render) -> dict[str, Any]:
+        """Return the credits as decimal strings."""
+        charged = None if row.credits_charged is None else format_credits(row.credits_charged)
+        return {"reserved": format_credits(row.credits_reserved), "charged": charged}
+
+    @extend_schema_field(ErrorShape(allow_null=True))
+    def get_error(self, row: Render) -> Any:
+        """Return why the render failed; the error of an attempt that is being retried is no answer yet."""
+        return row.error if row.status == RenderStatus.FAILED else None
+
+    @extend_schema_field({"type": "string", "nullable": True})
+    def get_batch(self, row: Render) -> None:
+        """Return null: a render of its own belongs to no batch."""
+
+    @extend_schema_field(LinksShape)
+    def get_links(self, row: Render) -> dict[str, Any]:
+        """Return the absolute addresses of what belongs to the render."""
+        request = self.context.get("request")
+        version = getattr(request, "version", 2) or 2
+        base = absolute_url(request, api_path("render-detail", version, id=row.public_id))
+        return {
+            "self": base,
+            "edit": f"{base}/edit",
+            "cancel": f"{base}/cancel",
+            "log": f"{base}/log",
+            "events": None,
+        }
+
+
+class RenderShapeV1(RenderShape):
+    """A render in answers of version 1, where progress is a number from 0 to 100."""
+
+    progress = serializers.FloatField(source="percent", min_value=0, max_value=100)  # type: ignore[assignment]
+
+
+class LogShape(serializers.Serializer[Any]):
+    """What happened while rendering. timings: seconds by step."""
+
+    render = serializers.CharField(source="public_id")
+    object = serializers.SerializerMethodField()
+    attempt = serializers.IntegerField()
+    log = serializers.CharField()
+    timings = serializers.DictField(child=serializers.FloatField())
+
+    @extend_schema_field({"type": "string", "enum": ["render_log"]})
+    def get_object(self, row: Render) -> str:
+        """Return the type of the object."""
+        return "render_log"

@@ -1,0 +1,78 @@
+"""Bodies that ask for renders."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from rest_framework import serializers
+
+from core.api.serializers import PublicIdField, StrictSerializer
+from renders.models import Priority
+from renders.serializers.fields import EditField, MergeField, MetadataField, StrictBooleanField
+
+RENDER_EVENTS = ("render.queued", "render.started", "render.succeeded", "render.failed", "render.cancelled")
+
+
+class WebhookBody(StrictSerializer):
+    """Where to tell of one render's events."""
+
+    url = serializers.CharField(max_length=2000)
+    events = serializers.ListField(
+        child=serializers.ChoiceField(choices=RENDER_EVENTS),
+        min_length=1,
+        max_length=len(RENDER_EVENTS),
+        required=False,
+    )
+
+    def validate_url(self, value: str) -> str:
+        """Refuse what can never be delivered to; the address itself is judged at each delivery."""
+        try:
+            parts = urlsplit(value)
+        except ValueError:
+            parts = urlsplit("")
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.password:
+            raise serializers.ValidationError("This must be an http(s) URL without credentials.", code="invalid_url")
+        return value
+
+
+class RenderOptionsBody(StrictSerializer):
+    """What may be said of a render besides its edit."""
+
+    merge = MergeField(required=False, default=dict)
+    project = PublicIdField("prj", required=False, allow_null=True, default=None)
+    priority = serializers.ChoiceField(choices=Priority.labels, required=False, default=Priority.NORMAL.label)
+    run_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
+    webhook = WebhookBody(required=False, allow_null=True, default=None)
+    metadata = MetadataField(required=False, default=dict)
+    strict = StrictBooleanField(required=False, default=False)
+    dry_run = StrictBooleanField(required=False, default=False)
+
+
+class RenderBody(RenderOptionsBody):
+    """POST /renders: an edit, or a template with values for its placeholders."""
+
+    edit = EditField(required=False)
+    template = PublicIdField("tpl", required=False, allow_null=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Want exactly one of edit and template."""
+        has_edit, has_template = "edit" in attrs, attrs.get("template") is not None
+        if has_edit and has_template:
+            message = "Give an edit or a template, not both."
+            raise serializers.ValidationError({"template": [serializers.ErrorDetail(message, code="conflict")]})
+        if not has_edit and not has_template:
+            message = "An edit (or a template) is required."
+            raise serializers.ValidationError({"edit": [serializers.ErrorDetail(message, code="required")]})
+        return attrs
+
+
+class TemplateRenderBody(RenderOptionsBody):
+    """POST /templates/{id}/render."""
+
+
+def carries_edit(data: Any) -> bool:
+    """Return whether a body has an edit or names a template at all, so that a report on it makes sense."""
+    if not isinstance(data, dict):
+        return False
+    return isinstance(data.get("edit"), dict) or ("edit" not in data and isinstance(data.get("template"), str))

@@ -1,0 +1,142 @@
+"""The steps of one attempt, each fenced by its number: a worker that was thought dead changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
+from django.utils import timezone
+
+from core.events import publish
+from credits.services import reserve
+from renders.events import RenderQueued, RenderStarted
+from renders.models import Render
+from renders.services.outcomes import TOP_UP
+from renders.services.transitions import change_status, event_fields
+from renders.states import RUNNING, WAITING, RenderStatus
+
+_RESET = {"percent": 0.0, "frame": 0, "speed_fps": None, "eta_s": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """How far the rendering is. percent: 0 to 100; fps: frames a second at which it goes."""
+
+    frame: int
+    total_frames: int
+    percent: float
+    fps: float | None
+    eta_s: float | None
+
+
+def start_attempt(*, render_id: UUID, attempt: int) -> Render | None:
+    """Take a render for an attempt of its job, also from an earlier attempt whose worker is gone.
+
+    Returns None if it has ended, is being cancelled, or a later attempt has it.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        became_due = change_status(
+            render_id=render_id, to=RenderStatus.QUEUED, only_from={RenderStatus.SCHEDULED}, queued_at=now
+        )
+        rows = Render.objects.filter(pk=render_id, status__in=[*WAITING, *RUNNING], attempt__lt=attempt)
+        taken = rows.update(status=RenderStatus.FETCHING, attempt=attempt, error=None, progress_at=now, **_RESET)
+        if not taken:
+            return None
+        Render.objects.filter(pk=render_id, started_at__isnull=True).update(started_at=now)
+        render: Render = Render.objects.select_related("owner").get(pk=render_id)
+        if became_due:
+            publish(RenderQueued(**event_fields(render)))
+        publish(RenderStarted(**event_fields(render), attempt=attempt))
+    return render
+
+
+def promote_due() -> int:
+    """Mark scheduled renders whose time has come as queued; return how many."""
+    promoted = 0
+    due = Render.objects.filter(status=RenderStatus.SCHEDULED, run_at__lte=timezone.now())
+    for render in due.without_documents()[:1000]:
+        with transaction.atomic():
+            if change_status(
+                render_id=render.pk,
+                to=RenderStatus.QUEUED,
+                only_from={RenderStatus.SCHEDULED},
+                queued_at=timezone.now(),
+            ):
+                publish(RenderQueued(**event_fields(render)))
+                promoted += 1
+    return promoted
+
+
+def begin_rendering(*, render: Render, total_frames: int, cost: int, warnings: list[dict[str, str]]) -> bool:
+    """Move an attempt on to rendering, reserving what the now known length costs more than was reserved.
+
+    Returns whether the attempt still has the render.
+    Raises InsufficientCredits; nothing is changed then.
+    """
+    # Topped up once: should a source grow from one attempt to the next, the owner still pays what was agreed first.
+    more = 0 if render.credits_topped_up else max(0, cost - render.credits_reserved)
+    with transaction.atomic():
+        if more:
+            reserve(user_id=render.owner_id, amount=more, reference=render.reference + TOP_UP)
+            render.credits_reserved += more
+            render.credits_topped_up += more
+        render.total_frames = total_frames
+        render.warnings = warnings
+        return change_status(
+            render_id=render.pk,
+            to=RenderStatus.RENDERING,
+            attempt=render.attempt,
+            total_frames=total_frames,
+            warnings=warnings,
+            credits_reserved=render.credits_reserved,
+            credits_topped_up=render.credits_topped_up,
+            progress_at=timezone.now(),
+        )
+
+
+def begin_saving(*, render: Render) -> bool:
+    """Move an attempt on to saving; return whether it still has the render."""
+    return change_status(
+        render_id=render.pk, to=RenderStatus.SAVING, attempt=render.attempt, eta_s=None, progress_at=timezone.now()
+    )
+
+
+def note_progress(*, render: Render, advance: Advance) -> bool:
+    """Write down how far an attempt is, never backwards; return whether it still has the render."""
+    rows = Render.objects.filter(pk=render.pk, attempt=render.attempt, status=RenderStatus.RENDERING)
+    return (
+        rows.update(
+            percent=Greatest(F("percent"), Value(round(advance.percent, 1))),
+            frame=Greatest(F("frame"), Value(advance.frame)),
+            speed_fps=advance.fps,
+            eta_s=advance.eta_s,
+            progress_at=timezone.now(),
+        )
+        == 1
+    )
+
+
+def still_has(*, render: Render) -> bool:
+    """Return whether the attempt still has the render: neither cancelled nor taken over."""
+    return Render.objects.filter(pk=render.pk, attempt=render.attempt, status__in=RUNNING).exists()
+
+
+def put_back(*, render: Render, error: dict[str, Any] | None, log: str = "") -> bool:
+    """Let a render wait for the next attempt of its job; return whether this attempt still had it.
+
+    error: of this attempt, as the API would show it if it were the last.
+    """
+    return change_status(
+        render_id=render.pk,
+        to=RenderStatus.QUEUED,
+        only_from=RUNNING,
+        attempt=render.attempt,
+        error=error,
+        log=log,
+        **_RESET,
+    )

@@ -1,0 +1,135 @@
+"""Write projects and templates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from engine.errors import EditInvalid
+from engine.language import parse_edit
+from renders.exceptions import EditRefused
+from renders.models import Project, Template, TemplateVersion
+
+
+def create_project(
+    *, owner: Any, name: str, description: str = "", metadata: Mapping[str, Any] | None = None
+) -> Project:
+    """Make a project."""
+    return Project.objects.create(owner=owner, name=name, description=description, metadata=dict(metadata or {}))
+
+
+def change_project(*, project: Project, changes: Mapping[str, Any]) -> Project:
+    """Set name, description or metadata."""
+    for field, value in changes.items():
+        setattr(project, field, value)
+    project.updated_at = timezone.now()
+    project.save(update_fields=[*changes, "updated_at"])
+    return project
+
+
+def delete_project(*, project: Project) -> None:
+    """Remove a project; what is in it stays, without a project."""
+    project.delete()
+
+
+def create_template(
+    *,
+    owner: Any,
+    name: str,
+    edit: dict[str, Any],
+    merge: Mapping[str, Any] | None = None,
+    description: str = "",
+    project_id: UUID | None = None,
+) -> Template:
+    """Make a template and its version 1.
+
+    merge: defaults for the edit's placeholders.
+    Raises EditRefused if the edit could never be rendered, or if the project is not the owner's.
+    """
+    _check_project(owner, project_id)
+    check_template_edit(edit=edit)
+    with transaction.atomic():
+        template = Template.objects.create(
+            owner=owner,
+            project_id=project_id,
+            name=name,
+            description=description,
+            edit=edit,
+            merge_defaults=dict(merge or {}),
+        )
+        _keep_version(template)
+    return template
+
+
+def change_template(*, template: Template, changes: Mapping[str, Any]) -> Template:
+    """Set members of a template; another edit or other defaults make a new version.
+
+    changes: of name, description, project_id, edit, merge_defaults.
+    Raises EditRefused if the edit could never be rendered, or if the project is not the owner's.
+    """
+    _check_project(template.owner, changes.get("project_id"))
+    if "edit" in changes:
+        check_template_edit(edit=changes["edit"])
+    with transaction.atomic():
+        # The row's lock (on SQLite the database's) gives each change a number of its own.
+        current = Template.objects.select_for_update().get(pk=template.pk)
+        new_version = any(
+            name in changes and changes[name] != getattr(current, name) for name in ("edit", "merge_defaults")
+        )
+        for field, value in changes.items():
+            setattr(current, field, value)
+        current.version += int(new_version)
+        current.updated_at = timezone.now()
+        current.save(update_fields=[*changes, "version", "updated_at"])
+        if new_version:
+            _keep_version(current)
+    return current
+
+
+def delete_template(*, template: Template) -> None:
+    """Remove a template and its versions; renders made from it keep their own copy of the edit."""
+    template.delete()
+
+
+def check_template_edit(*, edit: dict[str, Any]) -> None:
+    """Refuse an edit that no values for its placeholders could mend.
+
+    Raises EditRefused with pointers below `/edit`.
+    """
+    try:
+        parse_edit(edit)
+    except EditInvalid as refusal:
+        errors = [issue for issue in refusal.issues if not _may_be_filled(edit, issue.pointer)]
+        if errors:
+            raise EditRefused(
+                [{"pointer": f"/edit{issue.pointer}", "code": issue.code, "detail": issue.detail} for issue in errors]
+            ) from None
+
+
+def _may_be_filled(edit: Any, pointer: str) -> bool:
+    """Return whether the value at a pointer has a placeholder that a render may fill."""
+    value = edit
+    for part in pointer.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, list) and name.isdigit() and int(name) < len(value):
+            value = value[int(name)]
+        elif isinstance(value, dict) and name in value:
+            value = value[name]
+        else:
+            return False
+    return "{{" in str(value)
+
+
+def _keep_version(template: Template) -> None:
+    TemplateVersion.objects.create(
+        template=template, number=template.version, edit=template.edit, merge_defaults=template.merge_defaults
+    )
+
+
+def _check_project(owner: Any, project_id: UUID | None) -> None:
+    if project_id is not None and not Project.objects.for_owner(owner).filter(pk=project_id).exists():
+        raise EditRefused([{"pointer": "/project", "code": "not_found", "detail": "There is no such project."}])

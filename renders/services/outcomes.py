@@ -1,0 +1,118 @@
+"""The ends of a render. Each is one transaction: state, credits, holds and event change together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from assets.services import release_holds
+from core.events import publish
+from credits.services import refund, settle
+from jobs.services import enqueue
+from renders.events import RenderCancelled, RenderFailed, RenderSucceeded
+from renders.models import Render
+from renders.names import DISCARD_JOB
+from renders.services.transitions import change_status, event_fields
+from renders.states import RenderStatus
+
+TOP_UP = ":more"
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedFiles:
+    """What an attempt put into the storage. width, height: None for sound alone."""
+
+    format: str
+    width: int | None
+    height: int | None
+    fps: float | None
+    duration_s: float
+    size_bytes: int
+    sha256: str
+    output_key: str
+    poster_key: str
+    thumbnail_key: str
+
+
+def close_succeeded(*, render: Render, files: RenderedFiles, cost: int, timings: Mapping[str, float], log: str) -> bool:
+    """Record the output, charge the cost and release what the render held; return whether this call did it.
+
+    cost: hundredths; more than was reserved is never charged.
+    Must run in the transaction that also finishes the job.
+    """
+    charged = min(cost, render.credits_reserved)
+    done = change_status(
+        render_id=render.pk,
+        to=RenderStatus.SUCCEEDED,
+        attempt=render.attempt,
+        percent=100.0,
+        frame=render.total_frames or 0,
+        output_format=files.format,
+        output_width=files.width,
+        output_height=files.height,
+        output_fps=files.fps,
+        output_duration_s=files.duration_s,
+        output_size_bytes=files.size_bytes,
+        output_sha256=files.sha256,
+        output_key=files.output_key,
+        poster_key=files.poster_key,
+        thumbnail_key=files.thumbnail_key,
+        credits_charged=charged,
+        error=None,
+        timings=dict(timings),
+        log=log,
+    )
+    if done:
+        _settle(render, charged)
+        release_holds(reference=render.reference)
+        publish(RenderSucceeded(**event_fields(render), credits_charged=charged))
+    return done
+
+
+def close_failed(*, render_id: UUID, error: Mapping[str, Any], log: str | None = None) -> bool:
+    """Fail a render that has not ended, refund it and release what it held; return whether this call did it."""
+    fields: dict[str, Any] = {"error": dict(error), "credits_charged": 0}
+    if log is not None:
+        fields["log"] = log
+    with transaction.atomic():
+        if not change_status(render_id=render_id, to=RenderStatus.FAILED, **fields):
+            return False
+        render = Render.objects.get(pk=render_id)
+        _give_back(render)
+        publish(RenderFailed(**event_fields(render), code=str(error["code"])))
+    return True
+
+
+def close_cancelled(*, render_id: UUID, only_from: Iterable[RenderStatus] | None = None, **fields: Any) -> bool:
+    """Cancel a render that has not ended, refund it and release what it held; return whether this call did it."""
+    with transaction.atomic():
+        if not change_status(
+            render_id=render_id, to=RenderStatus.CANCELLED, only_from=only_from, credits_charged=0, **fields
+        ):
+            return False
+        render = Render.objects.get(pk=render_id)
+        _give_back(render)
+        publish(RenderCancelled(**event_fields(render)))
+    return True
+
+
+def _give_back(render: Render) -> None:
+    refund(reference=render.reference)
+    if render.credits_topped_up:
+        refund(reference=render.reference + TOP_UP)
+    release_holds(reference=render.reference)
+    if render.attempt:
+        # An attempt may have left files behind; the row of the job is what remembers to remove them.
+        enqueue(type=DISCARD_JOB, payload={"render": str(render.pk)}, user_id=render.owner_id)
+
+
+def _settle(render: Render, charged: int) -> None:
+    """Take the charge from the render's two reservations, the one of the submit first."""
+    first = min(charged, render.credits_reserved - render.credits_topped_up)
+    settle(reference=render.reference, amount=first)
+    if render.credits_topped_up:
+        settle(reference=render.reference + TOP_UP, amount=charged - first)

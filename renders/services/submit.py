@@ -1,0 +1,101 @@
+"""Accept renders: row, holds, credits, job and event in one transaction, or none of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from assets.services import hold
+from core.events import publish
+from credits.services import reserve
+from jobs.services import enqueue
+from renders.events import RenderQueued
+from renders.exceptions import RenderNotRetryable
+from renders.models import Priority, Render
+from renders.names import RENDER_JOB
+from renders.requests import PreparedRender, RenderRequest
+from renders.services.prepare import prepare_render
+from renders.services.transitions import event_fields
+from renders.states import RenderStatus
+
+RETRYABLE = frozenset({RenderStatus.FAILED, RenderStatus.CANCELLED})
+
+
+def submit_render(*, owner: Any, request: RenderRequest) -> Render:
+    """Accept a render.
+
+    Raises EditRefused before anything is written; InsufficientCredits leaves nothing behind.
+    """
+    return _accept(owner, prepare_render(owner=owner, request=request), retry_of=None)
+
+
+def retry_render(*, render: Render) -> Render:
+    """Submit the edit of a render that failed or was cancelled once more, as a new render.
+
+    Raises RenderNotRetryable, and what `submit_render` raises.
+    """
+    if render.status not in RETRYABLE:
+        raise RenderNotRetryable
+    request = RenderRequest(
+        edit=render.edit,
+        merge=render.merge,
+        project_id=render.project_id,
+        priority=Priority(render.priority),
+        webhook=render.webhook,
+        metadata=render.metadata,
+        strict=render.strict,
+    )
+    return _accept(render.owner, prepare_render(owner=render.owner, request=request), retry_of=render)
+
+
+def _accept(owner: Any, prepared: PreparedRender, *, retry_of: Render | None) -> Render:
+    now = timezone.now()
+    run_at = prepared.request.run_at
+    if run_at is not None and run_at <= now:
+        run_at = None
+    render = _build(owner, prepared, retry_of)
+    render.run_at = run_at
+    render.status = RenderStatus.QUEUED if run_at is None else RenderStatus.SCHEDULED
+    render.queued_at = now if run_at is None else None
+    with transaction.atomic():
+        render.save(force_insert=True)
+        hold(asset_ids=prepared.asset_ids, reference=render.reference, label=render.public_id)
+        reserve(user_id=owner.pk, amount=prepared.estimate.credits, reference=render.reference)
+        job = enqueue(
+            type=RENDER_JOB,
+            payload={"render": str(render.pk)},
+            priority=render.priority,
+            run_at=run_at,
+            user_id=owner.pk,
+            reference=render.reference,
+        )
+        render.job_id = job.pk
+        render.save(update_fields=["job_id"])
+        if run_at is None:
+            publish(RenderQueued(**event_fields(render)))
+    return render
+
+
+def _build(owner: Any, prepared: PreparedRender, retry_of: Render | None) -> Render:
+    request = prepared.request
+    template, version = prepared.template, prepared.template.version if prepared.template else None
+    if retry_of is not None:
+        template, version = retry_of.template, retry_of.template_version
+    return Render(
+        owner=owner,
+        project_id=request.project_id,
+        template=template,
+        template_version=version,
+        retry_of=retry_of,
+        edit=prepared.edit,
+        merge=prepared.merge,
+        strict=request.strict,
+        priority=request.priority,
+        metadata=dict(request.metadata),
+        webhook=None if request.webhook is None else dict(request.webhook),
+        warnings=prepared.warnings,
+        total_frames=prepared.estimate.frames,
+        credits_reserved=prepared.estimate.credits,
+    )

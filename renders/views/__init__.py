@@ -1,0 +1,1 @@
+"""The endpoints of projects, templates, renders and estimates."""

@@ -1,0 +1,161 @@
+"""Projects and templates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.api.routing import api_path
+from core.api.views import ApiViewSet
+from renders.filters import ProjectFilterSet, TemplateFilterSet
+from renders.models import Project, Template, TemplateVersion
+from renders.requests import RenderRequest
+from renders.serializers.projects import (
+    ProjectBody,
+    ProjectPatchBody,
+    ProjectShape,
+    TemplateBody,
+    TemplateListShape,
+    TemplatePatchBody,
+    TemplateShape,
+    TemplateVersionShape,
+)
+from renders.serializers.renders import RenderShape
+from renders.serializers.requests import TemplateRenderBody
+from renders.services.library import (
+    change_project,
+    change_template,
+    create_project,
+    create_template,
+    delete_project,
+    delete_template,
+)
+from renders.views.submission import SubmissionMixin
+
+
+class ProjectViewSet(ListModelMixin, RetrieveModelMixin, ApiViewSet):
+    """Folders for renders, templates and assets."""
+
+    queryset = Project.objects.all()
+    filterset_class = ProjectFilterSet
+    serializers = {"default": ProjectShape, "create": ProjectBody, "partial_update": ProjectPatchBody}
+    scopes = {
+        "list": "renders:read",
+        "retrieve": "renders:read",
+        "create": "renders:write",
+        "partial_update": "renders:write",
+        "destroy": "renders:write",
+    }
+
+    @extend_schema(request=ProjectBody, responses={201: ProjectShape})
+    def create(self, request: Request, **kwargs: Any) -> Response:
+        """Make a project."""
+        project = create_project(owner=request.user, **self.validated(ProjectBody))
+        location = api_path("project-detail", request.version, id=project.public_id)
+        return Response(ProjectShape(project).data, status.HTTP_201_CREATED, headers={"Location": location})
+
+    @extend_schema(request=ProjectPatchBody, responses=ProjectShape)
+    def partial_update(self, request: Request, **kwargs: Any) -> Response:
+        """Change a project."""
+        project = self.get_object()
+        return Response(ProjectShape(change_project(project=project, changes=self.validated(ProjectPatchBody))).data)
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, **kwargs: Any) -> Response:
+        """Remove a project; what is in it stays, without a project."""
+        delete_project(project=self.get_object())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _template_changes(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the members of a body under the names of the model."""
+    names = {"project": "project_id", "merge": "merge_defaults"}
+    return {names.get(name, name): value for name, value in body.items()}
+
+
+class TemplateViewSet(ListModelMixin, RetrieveModelMixin, SubmissionMixin, ApiViewSet):
+    """Edits with placeholders, kept to be rendered many times."""
+
+    queryset = Template.objects.all()
+    filterset_class = TemplateFilterSet
+    serializers = {"default": TemplateShape, "list": TemplateListShape}
+    scopes = {
+        "list": "templates:read",
+        "retrieve": "templates:read",
+        "create": "templates:write",
+        "update": "templates:write",
+        "partial_update": "templates:write",
+        "destroy": "templates:write",
+        "render": "renders:write",
+    }
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return the caller's templates, in lists without their edits."""
+        rows = super().get_queryset()
+        return rows.defer("edit", "merge_defaults") if self.action == "list" else rows
+
+    @extend_schema(request=TemplateBody, responses={201: TemplateShape})
+    def create(self, request: Request, **kwargs: Any) -> Response:
+        """Make a template."""
+        body = self.validated(TemplateBody)
+        body["project_id"] = body.pop("project")
+        template = create_template(owner=request.user, **body)
+        location = api_path("template-detail", request.version, id=template.public_id)
+        return Response(TemplateShape(template).data, status.HTTP_201_CREATED, headers={"Location": location})
+
+    @extend_schema(request=TemplateBody, responses=TemplateShape)
+    def update(self, request: Request, **kwargs: Any) -> Response:
+        """Replace a template; another edit makes a new version."""
+        template = self.get_object()
+        body = {"description": "", "merge": {}, **self.validated(TemplateBody)}
+        return Response(TemplateShape(change_template(template=template, changes=_template_changes(body))).data)
+
+    @extend_schema(request=TemplatePatchBody, responses=TemplateShape)
+    def partial_update(self, request: Request, **kwargs: Any) -> Response:
+        """Change parts of a template; another edit makes a new version."""
+        template = self.get_object()
+        changes = _template_changes(self.validated(TemplatePatchBody))
+        return Response(TemplateShape(change_template(template=template, changes=changes)).data)
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, **kwargs: Any) -> Response:
+        """Remove a template and its versions; renders made from it stay."""
+        delete_template(template=self.get_object())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=TemplateRenderBody, responses={202: RenderShape})
+    def render(self, request: Request, **kwargs: Any) -> Response:
+        """Submit a render of the template's version in force."""
+        template = self.get_object()
+        return self.submit(TemplateRenderBody, RenderRequest(template=template))
+
+
+class TemplateVersionViewSet(ListModelMixin, ApiViewSet):
+    """What a template was, newest version first."""
+
+    queryset = TemplateVersion.objects.all()
+    serializers = {"default": TemplateVersionShape}
+    scopes = {"list": "templates:read"}
+    ordering = "-number"
+    ordering_fields = ("number",)
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return the versions of the caller's template."""
+        if getattr(self, "swagger_fake_view", False):
+            return TemplateVersion.objects.none()
+        return TemplateVersion.objects.filter(template=self._template())
+
+    def _template(self) -> Template:
+        """Return the template of the URL.
+
+        Raises NotFound.
+        """
+        parents = TemplateViewSet(request=self.request, kwargs=self.kwargs, action="retrieve")
+        template: Template = parents.get_object()
+        return template

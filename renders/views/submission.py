@@ -1,0 +1,77 @@
+"""From a request's body to a render, a report or a refusal; shared by renders and templates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from core.api.problems import flatten_errors
+from core.api.routing import api_path
+from renders.models import Priority, Render
+from renders.requests import RenderRequest, Report
+from renders.serializers.renders import RenderShape, RenderShapeV1, ReportShape
+from renders.serializers.requests import carries_edit
+from renders.services.prepare import check_render
+from renders.services.submit import submit_render
+
+
+class SubmissionMixin:
+    """Submit renders, or say what submitting them would do."""
+
+    request: Request
+
+    def submit(self, body_class: type[BaseSerializer[Any]], base: RenderRequest) -> Response:
+        """Answer 202 with the accepted render, or 200 with a report for a dry run.
+
+        base: what is known besides the body: a template, or nothing.
+        """
+        data = self.request.data
+        is_dry_run = isinstance(data, dict) and data.get("dry_run") is True
+        if is_dry_run and (base.template is not None or carries_edit(data)):
+            return self.report(body_class, base)
+        body = body_class(data=data)
+        body.is_valid(raise_exception=True)
+        render = submit_render(owner=self.request.user, request=merge_body(base, body.validated_data))
+        return self.accepted(render)
+
+    def report(self, body_class: type[BaseSerializer[Any]], base: RenderRequest) -> Response:
+        """Answer 200 with what is wrong and what it would cost; nothing is changed.
+
+        Raises ValidationError, which answers 422, for a body without any edit.
+        """
+        body = body_class(data=self.request.data)
+        if body.is_valid():
+            found = check_render(owner=self.request.user, request=merge_body(base, body.validated_data))
+        elif base.template is not None or carries_edit(self.request.data):
+            found = Report(False, list(flatten_errors(body.errors)), [], None)
+        else:
+            body.is_valid(raise_exception=True)
+        return Response(ReportShape(found).data)
+
+    def accepted(self, render: Render) -> Response:
+        """Answer 202 with a new render and where to find it."""
+        shape = RenderShapeV1 if self.request.version == 1 else RenderShape
+        location = api_path("render-detail", int(self.request.version or 2), id=render.public_id)
+        body = shape(render, context={"request": self.request}).data
+        return Response(body, status.HTTP_202_ACCEPTED, headers={"Location": location})
+
+
+def merge_body(base: RenderRequest, body: dict[str, Any]) -> RenderRequest:
+    """Return the request that a checked body makes of `base`."""
+    return replace(
+        base,
+        edit=body.get("edit"),
+        template_id=body.get("template"),
+        merge=body["merge"],
+        project_id=body["project"],
+        priority=Priority[body["priority"].upper()],
+        run_at=body["run_at"],
+        webhook=body["webhook"],
+        metadata=body["metadata"],
+        strict=body["strict"],
+    )
