@@ -6,8 +6,6 @@ PostgreSQL once it has made a generic plan. A bound parameter would read the who
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import CharField, Expression, Q
 from django.db.models.sql.compiler import SQLCompiler
@@ -22,9 +20,9 @@ class StatusLiteral(Expression):
         super().__init__(output_field=CharField())
         self.status = JobStatus(status)
 
-    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, tuple[str | int, ...]]:
         """Return the quoted value and no parameters."""
-        return f"'{self.status.value}'", []
+        return f"'{self.status.value}'", ()
 
 
 def status_is(status: JobStatus) -> Q:

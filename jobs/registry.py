@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs.cron import check_cron
-
 from jobs.context import JobContext
+from jobs.cron import check_cron
 from jobs.exceptions import UnknownJobType
 from jobs.snapshot import DeadJob, JobSnapshot
 from jobs.states import DEFAULT_QUEUE

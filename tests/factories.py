@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
+from django.utils import timezone
+
 from accounts import services as account_services
 from accounts.models import User
+from jobs.models import Job
 
 _numbers = count(1)
 
@@ -35,3 +39,18 @@ def make_minted_key(
 ) -> account_services.MintedKey:
     """A new key's row and text."""
     return account_services.create_api_key(user=user or make_user(), scopes=scopes, **fields)
+
+
+# --- Jobs -------------------------------------------------------------------------------------------------------------
+
+
+def make_job(*, type: str = "test.job", status: str = "queued", **fields: Any) -> Job:
+    """A row as it stands in the table; running ones are held by `test:1/0.1` with a lease of a minute."""
+    now = timezone.now()
+    columns: dict[str, Any] = {"type": type, "status": status, "scheduled_at": now, "queued_at": now}
+    if status == "running":
+        lease = now + timedelta(minutes=1)
+        columns |= {"worker": "test:1/0.1", "attempts": 1, "started_at": now, "lease_expires_at": lease}
+    if status in ("succeeded", "dead", "cancelled"):
+        columns |= {"finished_at": now}
+    return Job.objects.create(**{**columns, **fields})

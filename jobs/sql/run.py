@@ -58,6 +58,11 @@ def claim_limited(*, queue: str, worker: str, lease_s: float) -> JobSnapshot | N
         return claim(queue=queue, worker=worker, lease_s=lease_s)
 
 
+def is_ready(queue: str) -> bool:
+    """Say whether a queue has a job to claim, be it paused or not."""
+    return bool(_fetch(statements().ready, [queue]))
+
+
 def end(
     job: JobSnapshot,
     status: JobStatus,
@@ -153,10 +158,12 @@ def _error(error: JobError | None) -> str | None:
 def _fetch(text: str, values: Sequence[Parameter]) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(text, values)
-        return cursor.fetchall()
+        rows: list[Any] = cursor.fetchall()
+    return rows
 
 
 def _change(text: str, values: Sequence[Parameter]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(text, values)
-        return cursor.rowcount
+        changed: int = cursor.rowcount
+    return changed

@@ -8,6 +8,7 @@ Every write to a running job is fenced: it names the worker and the attempt, and
 attempt has begun.
 """
 
+# ruff: noqa: S608 - only the constants of this module are put into the texts
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -62,6 +63,7 @@ class Statements:
 
     claim: str
     lock_limited_queue: str
+    ready: str
     end: str
     retry: str
     requeue: str
@@ -86,6 +88,7 @@ def build(dialect: Dialect) -> Statements:
     return Statements(
         claim=_claim(dialect),
         lock_limited_queue=_lock_limited_queue(),
+        ready=_ready(),
         end=end,
         end_expired=f"{end} {expired}",
         retry=_retry(dialect),
@@ -135,6 +138,11 @@ def _lock_limited_queue() -> str:
     Parameter: queue.
     """
     return "SELECT 1 FROM jobs_queuestate WHERE name = %s AND max_running IS NOT NULL FOR UPDATE"
+
+
+def _ready() -> str:
+    """Say whether a queue has a job to claim: a read. Parameter: queue."""
+    return "SELECT 1 FROM jobs_job WHERE queue = %s AND status = 'queued' LIMIT 1"
 
 
 def _end(dialect: Dialect) -> str:

@@ -1,0 +1,35 @@
+"""Run jobs until told to stop."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from jobs.registry import known_queues
+from jobs.worker.supervisor import Supervisor
+
+
+class Command(BaseCommand):
+    """`manage.py run_worker`: see `help`."""
+
+    help = "Run jobs until SIGTERM or SIGINT; running jobs then get their grace time and are handed back after it."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add the options of the worker."""
+        parser.add_argument("--queues", default="", help="comma-separated; by default all that handlers use")
+        parser.add_argument(
+            "--concurrency", type=int, default=os.cpu_count() or 1, help="jobs at a time (default: one per core)"
+        )
+        parser.add_argument("--drain", action="store_true", help="exit when nothing is ready or running")
+        parser.add_argument("--engine", choices=settings.RENDEROWL_JOBS_ENGINES, default=settings.RENDEROWL_JOBS_ENGINE)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the supervisor in this process."""
+        if options["concurrency"] < 1:
+            raise CommandError("--concurrency must be at least 1.")
+        queues = [name.strip() for name in options["queues"].split(",") if name.strip()] or known_queues()
+        Supervisor(queues=queues, concurrency=options["concurrency"], drain=options["drain"]).run()

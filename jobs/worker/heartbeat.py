@@ -1,0 +1,72 @@
+"""The thread beside a slot's job: renews the lease, and hears of cancels, lost leases and the supervisor's death."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import threading
+import time
+
+from django.db import Error, connection
+
+from jobs.context import JobContext
+from jobs.sql import run as sql
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 0.5
+
+
+class Heartbeat(threading.Thread):
+    """Works on its own database connection, so that a handler's transaction cannot hold it up on PostgreSQL."""
+
+    def __init__(self, *, lease_s: float, lifeline: int) -> None:
+        """lifeline: read end of a pipe whose other end only the supervisor has; it ends with the supervisor."""
+        super().__init__(name="heartbeat", daemon=True)
+        self._lease_s = lease_s
+        self._lifeline = lifeline
+        self._lock = threading.Lock()
+        self._context: JobContext | None = None
+        self._renewed_at = 0.0
+
+    def watch(self, context: JobContext | None) -> None:
+        """Look after this attempt from now on; None for no attempt."""
+        with self._lock:
+            self._context = context
+            self._renewed_at = time.monotonic()
+
+    def run(self) -> None:
+        """Look every half second; die with the supervisor."""
+        tick_s = min(LOOK_EVERY_S, self._lease_s / 6)
+        while True:
+            if select.select([self._lifeline], [], [], tick_s)[0]:
+                # Nothing is ever written to it: it is readable because the supervisor is gone. Whatever runs here is
+                # done again elsewhere, and children of this process group must not outlive it.
+                os.killpg(0, signal.SIGKILL)
+            with self._lock:
+                context, renewed_at = self._context, self._renewed_at
+            # A job that is over before the first look costs the database nothing.
+            if context is not None and context.age_s >= tick_s:
+                self._look_after(context, renewed_at)
+
+    def _look_after(self, context: JobContext, renewed_at: float) -> None:
+        now = time.monotonic()
+        try:
+            if now - renewed_at >= self._lease_s / 3:
+                context.report(sql.renew(context.job, lease_s=self._lease_s))
+                self._note_renewal(context, now)
+            else:
+                context.report(sql.watch(context.job))
+        except Error:
+            logger.warning("heartbeat failed", exc_info=True, extra={"job_id": context.job.public_id})
+            connection.close()
+            if now - renewed_at >= self._lease_s:
+                # Nobody can be told, but by now the reaper may have given the job away.
+                context.report(None)
+
+    def _note_renewal(self, context: JobContext, moment: float) -> None:
+        with self._lock:
+            if self._context is context:
+                self._renewed_at = moment

@@ -1,0 +1,98 @@
+"""What the supervisor does for the queue between looks at its slots."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from django.db import Error, connections, reset_queries
+
+from jobs import services
+from jobs.models import Worker
+from jobs.selectors import has_work
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Chore:
+    """Something to do every so often."""
+
+    every_s: float
+    action: Callable[[], object]
+    due_at: float = field(default=float("-inf"))
+
+
+class Upkeep:
+    """Promotes, reaps, fires schedules and reports the worker.
+
+    Every worker does all of it, without a leader: each step is safe to race.
+    """
+
+    def __init__(self, *, worker: str, hostname: str, queues: list[str], concurrency: int) -> None:
+        self._worker = worker
+        self._hostname = hostname
+        self._queues = queues
+        self._concurrency = concurrency
+        self._worker_id: uuid.UUID | None = None
+        self._busy = 0
+        self._chores = [
+            Chore(0.2, services.promote_due),
+            Chore(1.0, services.reap_expired),
+            Chore(1.0, services.fire_due_schedules),
+            Chore(Worker.HEARTBEAT_S, self._report),
+        ]
+
+    def start(self) -> None:
+        """Announce the worker and take up the schedules of this version of the program."""
+        self._try(services.sync_schedules)
+        self._try(self._report)
+
+    def tick(self, *, busy: int) -> None:
+        """Do what is due. busy: how many slots have a job."""
+        self._busy = busy
+        now = time.monotonic()
+        for chore in self._chores:
+            if now >= chore.due_at:
+                chore.due_at = now + chore.every_s
+                self._try(chore.action)
+        reset_queries()
+
+    def is_drained(self) -> bool:
+        """Say whether nothing is ready and nothing runs in the worker's queues."""
+        try:
+            return not has_work(self._queues)
+        except Error:
+            logger.exception("the queue could not be read")
+            connections.close_all()
+            return False
+
+    def stop(self) -> None:
+        """Take the worker off the list of those alive."""
+        worker_id = self._worker_id
+        if worker_id is not None:
+            self._try(lambda: services.record_worker_stopped(worker_id=worker_id))
+
+    def _report(self) -> None:
+        if self._worker_id is not None:
+            services.record_heartbeat(worker_id=self._worker_id, busy=self._busy)
+            return
+        self._worker_id = services.record_worker_started(
+            name=self._worker,
+            hostname=self._hostname,
+            pid=os.getpid(),
+            queues=self._queues,
+            concurrency=self._concurrency,
+        )
+
+    def _try(self, action: Callable[[], object]) -> None:
+        """Do it now, or at its next turn if the database is busy or gone."""
+        try:
+            action()
+        except Error:
+            logger.exception("upkeep of the queue failed")
+            connections.close_all()

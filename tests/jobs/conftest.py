@@ -1,0 +1,25 @@
+"""Handlers that the tests of the queue run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from jobs.registry import Handler, register, unregister
+
+
+@pytest.fixture
+def handler() -> Iterator[Callable[..., Handler]]:
+    """Register handlers for one test: `handler(run, name="test.job", ...)`."""
+    names = []
+
+    def add(run=lambda context: None, *, name="test.job", **terms) -> Handler:
+        made = Handler(name=name, run=run, **terms)
+        register(made)
+        names.append(name)
+        return made
+
+    yield add
+    for name in names:
+        unregister(name)
