@@ -58,6 +58,7 @@ class User(BaseModel, AbstractUser):
     objects: ClassVar[UserManager] = UserManager()
 
     class Meta:
+        permissions = [("suspend_user", "Can suspend and resume users")]
         constraints = [
             # Two accounts must not share an inbox, however it is spelled; programs may have none.
             models.UniqueConstraint(Lower("email"), name="accounts_user_email_unique", condition=~Q(email="")),
@@ -130,6 +131,7 @@ class ApiKey(BaseModel):
     class Meta:
         verbose_name = "API key"
         verbose_name_plural = "API keys"
+        permissions = [("revoke_apikey", "Can revoke API keys")]
         constraints = [
             # Authentication: the one row that a presented key names. An expression, as that is what makes Django
             # write a named unique index on SQLite too.

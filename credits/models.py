@@ -22,6 +22,7 @@ class CreditAccount(BaseModel):
     balance = models.BigIntegerField(default=0, editable=False)
 
     class Meta:
+        permissions = [("grant_credits", "Can give credits and correct balances")]
         constraints = [
             # The last fence: whatever the code does, nobody spends what is not there.
             models.CheckConstraint(condition=Q(balance__gte=0), name="credits_balance_not_negative"),
