@@ -23,8 +23,9 @@ _TYPED_S = 0.06
 _MAX_UNITS = 400
 # How much of the whole time one piece takes to arrive; the rest is the stagger between first and last.
 _PIECE_SHARE = 0.45
-_DIRECTIONS = {"left": (-1.0, 0.0), "right": (1.0, 0.0), "up": (0.0, 1.0), "down": (0.0, -1.0)}
-_DEFAULT_DIRECTIONS = {"slideIn": "left", "ascend": "up", "shift": "left", "movingLetters": "up"}
+# A direction is that of the movement, as in the clips' transitions: what goes right comes from the left.
+_DIRECTIONS = {"left": (1.0, 0.0), "right": (-1.0, 0.0), "up": (0.0, 1.0), "down": (0.0, -1.0)}
+_DEFAULT_DIRECTIONS = {"slideIn": "right", "ascend": "up", "shift": "right", "movingLetters": "up"}
 _DEFAULT_STYLES = {"typewriter": "character", "movingLetters": "character", "ascend": "word", "shift": "word"}
 _DISTANCES = {"slideIn": 3.0, "ascend": 0.8, "shift": 1.0, "movingLetters": 1.0}
 

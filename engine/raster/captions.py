@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -118,7 +119,7 @@ def _spans(cues: Sequence[Cue], clip: TimedClip, fps: float, *, by_word: bool) -
     """Cut the clip's frames wherever a cue or a spoken word begins or ends."""
 
     def frame(seconds: float) -> int:
-        return min(clip.frames, max(0, round((seconds - clip.trim_s) / (clip.speed or 1.0) * fps)))
+        return min(clip.frames, max(0, math.floor((seconds - clip.trim_s) / (clip.speed or 1.0) * fps + 0.5)))
 
     timed = [(frame(cue.start_s), frame(cue.end_s), cue) for cue in cues]
     timed = [(start, end, cue) for start, end, cue in timed if end > start]

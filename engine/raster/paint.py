@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,11 @@ from PIL import Image
 
 from engine.raster.ink import apply_ink, fade, shift
 from engine.raster.job import Job, Layer
+from engine.raster.png import write_png
 
 _POINTS_PER_PX = 0.75
 _FONT_SCHEME = "font:"
 _BLOCKED_SHOWN = 20
-_RUN_LENGTH = 3  # zlib's Z_RLE, a third quicker on pictures that are mostly empty
 
 
 class FontsOnlyFetcher(plutoprint.ResourceFetcher):
@@ -52,10 +51,7 @@ def paint_job(job: Job, out: Path) -> list[str]:
         picture = drawn if picture is None else Image.alpha_composite(picture, drawn)
     if picture is None:
         picture = Image.new("RGBA", (job.width, job.height), (0, 0, 0, 0))
-    part = out.with_name(out.name + ".part")
-    # The pictures are read once by FFmpeg and thrown away: speed counts, size does not.
-    picture.save(part, format="PNG", compress_level=1, compress_type=_RUN_LENGTH)
-    os.replace(part, out)  # noqa: PTH105
+    write_png(picture, out)
     return fetcher.blocked
 
 
