@@ -1,0 +1,7 @@
+"""Staff's screens of accounts."""
+
+from accounts.admin.audit import AuditEntryAdmin, RevokedTokenAdmin
+from accounts.admin.keys import ApiKeyAdmin
+from accounts.admin.users import GroupAdmin, UserAdmin
+
+__all__ = ["ApiKeyAdmin", "AuditEntryAdmin", "GroupAdmin", "RevokedTokenAdmin", "UserAdmin"]

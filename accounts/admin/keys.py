@@ -1,0 +1,176 @@
+"""API keys: made here with any scope, shown once, revoked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from unfold.admin import ModelAdmin
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultiple,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+)
+
+from accounts import services
+from accounts.models import ApiKey, User
+from accounts.validators import MOST_NETWORKS, normalise_network
+from core.scopes import ALL_SCOPES
+
+
+class KeyForm(forms.ModelForm[ApiKey]):
+    """A new key."""
+
+    maker: User
+
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope, scope) for scope in sorted(ALL_SCOPES)], widget=UnfoldAdminCheckboxSelectMultiple
+    )
+    allowed_networks = forms.CharField(
+        required=False, widget=UnfoldAdminTextareaWidget, help_text="CIDR blocks, one a line. Empty: from anywhere."
+    )
+    pinned_version = forms.TypedChoiceField(
+        choices=[("", "—"), *((version, f"v{version}") for version in settings.RENDEROWL_API_VERSIONS)],
+        coerce=int,
+        empty_value=None,
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = ("user", "name", "type", "scopes", "expires_at", "allowed_networks", "pinned_version")
+
+    def clean_allowed_networks(self) -> list[str]:
+        """Return the blocks in canonical form."""
+        lines = [line for line in self.cleaned_data["allowed_networks"].splitlines() if line.strip()]
+        if len(lines) > MOST_NETWORKS:
+            raise forms.ValidationError(f"At most {MOST_NETWORKS} networks.")
+        try:
+            return [normalise_network(line) for line in lines]
+        except ValueError as error:
+            raise forms.ValidationError(f"{error}.") from error
+
+    def clean_expires_at(self) -> Any:
+        """Refuse the past."""
+        value = self.cleaned_data["expires_at"]
+        if value is not None and value <= timezone.now():
+            raise forms.ValidationError("This is in the past.")
+        return value
+
+    def clean_user(self) -> User:
+        """Refuse keys of other staff, whose power the maker would see in plain text."""
+        owner: User = self.cleaned_data["user"]
+        if owner.is_staff and owner != self.maker and not self.maker.is_superuser:
+            raise forms.ValidationError("Only a superuser makes keys for other members of staff.")
+        return owner
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse scopes that would not be in force."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        owner = cleaned.get("user")
+        if owner and (beyond := set(cleaned.get("scopes", [])) - owner.scopes):
+            names = ", ".join(sorted(beyond))
+            self.add_error("scopes", f"{owner} does not have {names}. Grant it on the user's page first.")
+        return cleaned
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
+    """Keys are made and revoked; what a key may do never changes here, and its digest is never shown."""
+
+    form = KeyForm
+    list_display = ("masked", "name", "user", "type", "is_working", "last_used_at", "expires_at", "created_at")
+    list_filter = ("type", ("revoked_at", admin.EmptyFieldListFilter), "created_at")
+    search_fields = ("=key_prefix", "name", "user__username")
+    list_select_related = ("user",)
+    autocomplete_fields = ("user",)
+    list_per_page = 50
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    actions = ("revoke",)
+    fields = (
+        "public_id",
+        "masked",
+        "user",
+        "name",
+        "type",
+        "scopes",
+        "allowed_networks",
+        "pinned_version",
+        "created_at",
+        "last_used_at",
+        "expires_at",
+        "revoked_at",
+    )
+
+    @admin.display(boolean=True, description="works")
+    def is_working(self, key: ApiKey) -> bool:
+        """Return whether the key works."""
+        return key.is_active
+
+    def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
+        """Show the form's fields for a new key, all that is no secret for one that exists."""
+        return self.fields if obj else KeyForm.Meta.fields
+
+    def get_form(self, request: HttpRequest, obj: ApiKey | None = None, change: bool = False, **kwargs: Any) -> Any:
+        """Tell the form who is asking."""
+        form = super().get_form(request, obj, change, **kwargs)
+        form.maker = request.user
+        return form
+
+    def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
+        """Refuse: make another key."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
+        """Refuse: revoke it, so that its history stays."""
+        return False
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Return whether the action shows."""
+        return request.user.has_perm("accounts.revoke_apikey")
+
+    @method_decorator(never_cache)
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Make a key; the answer holds its secret and is kept nowhere."""
+        response: HttpResponse = super().add_view(request, form_url, extra_context)
+        return response
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
+        """Mint the key that the form describes."""
+        assert isinstance(request.user, User)
+        minted = services.create_api_key(actor=request.user, **form.cleaned_data)
+        # The admin goes on with its own object: let it be the row that the service wrote.
+        obj.pk = minted.key.pk
+        obj._state.adding = False  # noqa: SLF001 - as Django's own save does
+        obj.refresh_from_db()
+        request.minted_plaintext = minted.plaintext  # type: ignore[attr-defined]
+
+    def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
+        """Show the secret instead of redirecting, so that no message store or cookie ever holds it."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Copy the key now",
+            "opts": self.opts,
+            "key": obj,
+            "plaintext": request.minted_plaintext,  # type: ignore[attr-defined]
+            "list_url": reverse("admin:accounts_apikey_changelist"),
+        }
+        return TemplateResponse(request, "admin/accounts/apikey/minted.html", context)
+
+    @admin.action(description="Revoke", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:
+        """Withdraw the chosen keys for good."""
+        assert isinstance(request.user, User)
+        count = sum(services.revoke_api_key(key=key, actor=request.user) for key in keys)
+        self.message_user(request, f"{count} revoked.", messages.SUCCESS if count else messages.WARNING)

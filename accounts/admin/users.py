@@ -1,0 +1,134 @@
+"""Users and groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultiple
+
+from accounts import services
+from accounts.models import User
+from core.scopes import RESTRICTED_SCOPES
+
+# What makes a user more powerful: only superusers may touch it, or staff could promote themselves.
+POWERS = ("is_staff", "is_superuser", "groups", "user_permissions", "granted_scopes")
+
+
+class UserForm(UserChangeForm):  # type: ignore[misc]
+    """The detail page. Restricted scopes are ticked, not typed."""
+
+    granted_scopes = forms.MultipleChoiceField(
+        choices=[(scope, scope) for scope in sorted(RESTRICTED_SCOPES)],
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultiple,
+        help_text="Beyond what everybody has, and what all staff have.",
+    )
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
+    """Users are suspended or switched off, never deleted: the ledger and the audit name them."""
+
+    form = UserForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "email", "plan", "is_staff", "is_active", "is_suspended", "created_at")
+    list_filter = ("plan", "is_staff", "is_active", "is_suspended")
+    search_fields = ("username", "email")
+    list_select_related = ()
+    list_per_page = 50
+    date_hierarchy = "created_at"
+    ordering = ("username",)
+    actions = ("suspend", "resume")
+    readonly_fields = ("public_id", "is_suspended", "last_login", "created_at")
+    fieldsets = (
+        (None, {"fields": ("public_id", "username", "password", "email", "first_name", "last_name")}),
+        ("Account", {"fields": ("plan", "is_active", "is_suspended", "created_at", "last_login")}),
+        ("Powers", {"fields": POWERS}),
+    )
+    add_fieldsets = ((None, {"fields": ("username", "email", "usable_password", "password1", "password2", "plan")}),)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        """Keep powers to superusers."""
+        fields = tuple(super().get_readonly_fields(request, obj))
+        return fields if request.user.is_superuser else (*fields, *POWERS)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Keep superusers to superusers: whoever sets a password has the account."""
+        allowed: bool = super().has_change_permission(request, obj)
+        return allowed and (request.user.is_superuser or obj is None or not obj.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Refuse."""
+        return False
+
+    def has_suspend_permission(self, request: HttpRequest) -> bool:
+        """Return whether the actions show."""
+        return request.user.has_perm("accounts.suspend_user")
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Register a new user, so that the other apps learn of it; note a change of powers."""
+        assert isinstance(request.user, User)
+        if not change:
+            services.register_user(user=obj, actor=request.user)
+            return
+        plan = obj.plan
+        if "plan" in form.changed_data:
+            obj.plan = form.initial["plan"]
+            services.set_plan(user=obj, plan=plan, actor=request.user)
+        super().save_model(request, obj, form, change)
+        if changed := [name for name in POWERS if name in form.changed_data]:
+            details = {"fields": changed}
+            services.record_audit(
+                action="user.powers_changed", subject=obj.public_id, actor=request.user, details=details
+            )
+
+    @admin.action(description="Suspend", permissions=["suspend"])
+    def suspend(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """Stop all credentials of the chosen users; superusers only by superusers, nobody themselves."""
+        assert isinstance(request.user, User)
+        chosen = users.exclude(pk=request.user.pk)
+        if not request.user.is_superuser:
+            chosen = chosen.exclude(is_superuser=True)
+        count = sum(services.suspend_user(user=user, actor=request.user) for user in chosen)
+        self.message_user(request, f"{count} suspended.", messages.SUCCESS if count else messages.WARNING)
+
+    @admin.action(description="Resume", permissions=["suspend"])
+    def resume(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """Let the chosen users' credentials work again."""
+        assert isinstance(request.user, User)
+        count = sum(services.resume_user(user=user, actor=request.user) for user in users)
+        self.message_user(request, f"{count} resumed.", messages.SUCCESS if count else messages.WARNING)
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+    """Groups of staff, in the look of the rest."""
+
+    list_display = ("name",)
+    search_fields = ("name",)
+    list_filter = ()
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Keep to superusers: a group carries permissions."""
+        return request.user.is_superuser
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        """Keep to superusers."""
+        return request.user.is_superuser
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        """Keep to superusers."""
+        return request.user.is_superuser

@@ -1,0 +1,42 @@
+"""What staff fill in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from core.ids import uuid7
+from credits.pricing import parse_credits
+
+
+def new_reference() -> str:
+    """Return a name for one movement by staff."""
+    return f"staff:{uuid7()}"
+
+
+class MovementForm(forms.Form):
+    """Credits given or taken. The hidden reference makes a form sent twice count once."""
+
+    amount = forms.CharField(
+        max_length=20,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Credits, e.g. 25 or 0.50. A negative amount takes credits away.",
+    )
+    note = forms.CharField(max_length=200, widget=UnfoldAdminTextInputWidget, help_text="The reason; the user sees it.")
+    reference = forms.RegexField(r"^staff:[0-9a-f-]{36}$", initial=new_reference, widget=forms.HiddenInput)
+
+    def clean_amount(self) -> int:
+        """Return the hundredths."""
+        try:
+            hundredths = parse_credits(self.cleaned_data["amount"])
+        except ValueError as error:
+            raise forms.ValidationError(f"This is not an amount: {error}.") from error
+        if hundredths == 0:
+            raise forms.ValidationError("The amount is 0.")
+        return hundredths
+
+    def movement(self) -> dict[str, Any]:
+        """Return the arguments of the service."""
+        return {name: self.cleaned_data[name] for name in ("amount", "note", "reference")}
