@@ -27,7 +27,7 @@ from accounts.validators import MOST_NETWORKS, normalise_network
 from core.scopes import ALL_SCOPES
 
 
-class KeyForm(forms.ModelForm[ApiKey]):
+class KeyForm(forms.ModelForm):  # type: ignore[type-arg]
     """A new key."""
 
     maker: User
