@@ -16,7 +16,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from unfold.admin import ModelAdmin
 from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultiple,
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
 )
@@ -33,7 +33,7 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]
     maker: User
 
     scopes = forms.MultipleChoiceField(
-        choices=[(scope, scope) for scope in sorted(ALL_SCOPES)], widget=UnfoldAdminCheckboxSelectMultiple
+        choices=[(scope, scope) for scope in sorted(ALL_SCOPES)], widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
     allowed_networks = forms.CharField(
         required=False, widget=UnfoldAdminTextareaWidget, help_text="CIDR blocks, one a line. Empty: from anywhere."

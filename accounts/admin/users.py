@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminCheckboxSelectMultiple
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from accounts import services
 from accounts.models import User
@@ -29,7 +29,7 @@ class UserForm(UserChangeForm):  # type: ignore[misc]
     granted_scopes = forms.MultipleChoiceField(
         choices=[(scope, scope) for scope in sorted(RESTRICTED_SCOPES)],
         required=False,
-        widget=UnfoldAdminCheckboxSelectMultiple,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="Beyond what everybody has, and what all staff have.",
     )
 
