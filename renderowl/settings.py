@@ -212,6 +212,10 @@ RENDEROWL_JOBS_RETRY_FACTOR = env.float("JOBS_RETRY_FACTOR", default=3.0)
 RENDEROWL_JOBS_RETRY_CAP_S = env.float("JOBS_RETRY_CAP_S", default=600.0)
 RENDEROWL_JOBS_RETENTION_DAYS = positive_int("JOBS_RETENTION_DAYS", 180)
 
+# --- Renders ----------------------------------------------------------------------------------------------------------
+RENDEROWL_RENDER_TIMEOUT_S = positive_int("RENDER_TIMEOUT_S", 2 * 3600)
+RENDEROWL_FETCH_TIMEOUT_S = positive_int("FETCH_TIMEOUT_S", 120)
+
 # --- Outside world ----------------------------------------------------------------------------------------------------
 RENDEROWL_FETCH_ALLOW_HOSTS = host_list("FETCH_ALLOW_HOSTS")
 RENDEROWL_FFMPEG = env.str("RENDEROWL_FFMPEG", default="")
