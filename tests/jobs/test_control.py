@@ -1,0 +1,130 @@
+"""Cancel, retry, pause: what people and other apps do to jobs."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from core.exceptions import InvalidState
+from jobs import services
+from jobs.context import JobContext
+from jobs.exceptions import JobCancelled, JobNotFound
+from jobs.models import Job, QueueState
+from jobs.selectors import queue_depths
+from jobs.services.ending import LOST
+from jobs.sql import run as sql
+from jobs.worker.inline import run_pending
+from tests.factories import make_job
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("status", ["scheduled", "queued"])
+def test_a_waiting_job_is_cancelled_at_once_and_its_handler_told(handler, status):
+    told = []
+    handler(on_cancelled=told.append)
+    row = make_job(status=status, reference="render:1")
+    job = services.cancel_job(job_id=row.pk)
+    assert (job.status, job.finished_at is not None) == ("cancelled", True)
+    assert [(seen.id, seen.reference) for seen in told] == [(row.pk, "render:1")]
+    assert run_pending() == 0
+
+
+def test_a_running_job_is_asked_to_stop_and_cancelled_by_its_worker(handler):
+    told = []
+
+    def run(context):
+        services.cancel_job(job_id=context.job.id)
+        context._looked -= 10
+        context.check()
+
+    handler(run, on_cancelled=told.append)
+    row = services.enqueue(type="test.job")
+    assert run_pending() == 1
+    row.refresh_from_db()
+    assert (row.status, row.history.get().outcome) == ("cancelled", "cancelled")
+    assert [seen.id for seen in told] == [row.pk]
+
+
+def test_the_request_to_cancel_is_seen_by_the_heartbeat():
+    row = make_job()
+    job = sql.claim(queue="default", worker="w", lease_s=30)
+    context = JobContext(job, watched=True)
+    context.report(sql.renew(job, lease_s=30))
+    context.check()
+    assert services.request_cancel(job_id=row.pk) is True
+    assert services.request_cancel(job_id=row.pk) is False
+    context.report(sql.renew(job, lease_s=30))
+    with pytest.raises(JobCancelled):
+        context.check()
+
+
+def test_a_job_that_fails_or_is_lost_after_the_request_is_cancelled_not_retried(handler):
+    told = []
+    handler(on_cancelled=told.append)
+    failing, lost = make_job(), make_job()
+    for row in (failing, lost):
+        job = sql.claim(queue="default", worker=f"w/{row.pk}", lease_s=30)
+        services.cancel_job(job_id=job.id)
+        if row is failing:
+            services.fail_attempt(job=job, error=LOST)
+        else:
+            services.lose_held(slot=job.worker)
+    assert set(Job.objects.values_list("status", flat=True)) == {"cancelled"}
+    assert {seen.id for seen in told} == {failing.pk, lost.pk}
+
+
+@pytest.mark.parametrize("status", ["succeeded", "dead", "cancelled"])
+def test_it_can_be_too_late_to_cancel(status):
+    row = make_job(status=status)
+    before = Job.objects.filter(pk=row.pk).values().get()
+    assert services.cancel_job(job_id=row.pk).status == status
+    assert Job.objects.filter(pk=row.pk).values().get() == before
+
+
+def test_a_dead_job_can_be_retried_with_all_its_attempts(handler):
+    handler(max_attempts=2)
+    row = make_job(status="dead", max_attempts=2, failures=2, lost=3, attempts=5, error={"code": "x", "message": "y"})
+    services.retry_job(job_id=row.pk)
+    row.refresh_from_db()
+    assert (row.status, row.failures, row.lost, row.attempts, row.error) == ("queued", 0, 0, 5, None)
+    assert run_pending() == 1
+    row.refresh_from_db()
+    assert (row.status, row.attempts) == ("succeeded", 6)
+
+
+def test_only_dead_jobs_can_be_retried():
+    with pytest.raises(InvalidState, match="succeeded"):
+        services.retry_job(job_id=make_job(status="succeeded").pk)
+    with pytest.raises(JobNotFound):
+        services.retry_job(job_id=uuid.uuid4())
+
+
+def test_a_dead_job_cannot_come_back_beside_its_successor():
+    row = make_job(status="dead", unique_key="k")
+    make_job(unique_key="k")
+    with pytest.raises(InvalidState, match="unique key"):
+        services.retry_job(job_id=row.pk)
+    row.refresh_from_db()
+    assert row.status == "dead"
+
+
+def test_pausing_twice_keeps_the_first_time():
+    services.pause_queue(name="renders")
+    first = QueueState.objects.get().paused_at
+    services.pause_queue(name="renders")
+    assert QueueState.objects.get().paused_at == first
+    services.resume_queue(name="renders")
+    state = QueueState.objects.get()
+    assert (state.paused, state.paused_at) == (False, None)
+
+
+def test_depths_count_each_queue():
+    for status in ("queued", "queued", "running", "scheduled", "succeeded"):
+        make_job(queue="a", status=status)
+    make_job(queue="b", status="dead")
+    oldest = Job.objects.filter(status="queued").order_by("scheduled_at").first()
+    (depth,) = queue_depths()
+    assert (depth.queue, depth.ready, depth.running, depth.scheduled) == ("a", 2, 1, 1)
+    assert depth.oldest_ready_at == oldest.scheduled_at
