@@ -1,0 +1,262 @@
+"""A plan to one FFmpeg command: pure, so that the same plan always gives the same words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.graph.expressions import color, expression, number
+from engine.graph.masks import door_mask, ground, masked, matte_mask
+from engine.graph.outputs import JPEG_PIXELS, encoder, finish, has_pictures, may_sound
+from engine.graph.pictures import CLEAR, OPAQUE, changes, is_decoded_once, picture_chain
+from engine.graph.sounds import mix, sound_chain
+from engine.plan.model import Layer, Plan, SequenceSource, SoundLayer, Source, VideoSource
+
+# Decoders with several threads hold several pictures each; many of them would fill the memory.
+MANY_VIDEOS = 4
+# Read this much more than is shown, as the last picture may begin before its time.
+READ_MARGIN_S = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where a render's files go. work_dir: scratch files; the others are the names FFmpeg writes to."""
+
+    ffmpeg: Path
+    work_dir: Path
+    output: Path
+    poster: Path | None = None
+    thumbnail: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceFile:
+    """A file to write before the run: the pictures of a sequence, wrapped as one stream."""
+
+    path: Path
+    source: SequenceSource
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One FFmpeg run. script: the filter graph, to be written to `script_path`; sequences: to be written too.
+
+    total_frames: what the main output must hold; 0 where it holds no pictures.
+    """
+
+    argv: tuple[str, ...]
+    script: str
+    script_path: Path
+    sequences: tuple[SequenceFile, ...]
+    outputs: tuple[Path, ...]
+    total_frames: int
+    duration_s: float
+    has_audio: bool
+
+
+@dataclass(slots=True)
+class _Build:
+    """The command while it grows."""
+
+    plan: Plan
+    paths: Paths
+    inputs: list[str] = field(default_factory=list)
+    count: int = 0
+    statements: list[str] = field(default_factory=list)
+    sequences: list[SequenceFile] = field(default_factory=list)
+
+    def add_input(self, options: list[str], path: Path) -> str:
+        """Add an input and return its number."""
+        self.inputs += ["-protocol_whitelist", "file", *options, "-i", f"file:{path}"]
+        self.count += 1
+        return str(self.count - 1)
+
+
+def _video_options(source: VideoSource, frames: int, plan: Plan) -> list[str]:
+    """Return the input options of a video: pinned demuxer, bounded reading."""
+    videos = sum(isinstance(layer.source, VideoSource) for layer in plan.layers)
+    options = ["-f", source.demuxer]
+    if source.decoder:
+        options += ["-c:v", source.decoder]
+    if videos > MANY_VIDEOS:
+        options += ["-threads", "1"]
+    if source.loops:
+        options += ["-stream_loop", "-1"]
+    if source.seek_s > 0:
+        options += ["-ss", number(source.seek_s)]
+    return [*options, "-t", number(float(frames / plan.fps) * source.speed + READ_MARGIN_S), "-an", "-sn", "-dn"]
+
+
+def _picture_input(build: _Build, source: Source, frames: int, start: int) -> str:
+    """Add the input of a layer or matte and return its label."""
+    if isinstance(source, VideoSource):
+        return build.add_input(_video_options(source, frames, build.plan), source.path) + ":v:0"
+    if isinstance(source, SequenceSource):
+        path = build.paths.work_dir / f"sequence-{len(build.sequences)}.nut"
+        build.sequences.append(SequenceFile(path, source, start))
+        return build.add_input(["-f", "nut", "-threads", "1"], path) + ":v:0"
+    return build.add_input(["-f", source.demuxer, "-threads", "1"], source.path) + ":v:0"
+
+
+def _on_canvas(build: _Build, layer: Layer, label: str, name: str) -> str:
+    """Lay a picture on a clear canvas of the viewport's size, where it is not of that size and place already."""
+    spec = build.plan.output
+    viewport = (spec.width, spec.height)
+    if (
+        layer.painted_size == viewport
+        and layer.x.is_fixed
+        and layer.y.is_fixed
+        and not (layer.x.first or layer.y.first)
+    ):
+        return label
+    x, y = expression(layer.x, "n"), expression(layer.y, "n")
+    build.statements.append(f"{ground('black@0', viewport, layer.frames, build.plan.fps)},{CLEAR}[{name}c]")
+    build.statements.append(f"[{name}c][{label}]overlay=x='{x}':y='{y}':format=auto[{name}v]")
+    return f"{name}v"
+
+
+def _paint(build: _Build, layer: Layer, base: str, index: int) -> str:
+    """Add one layer over `base` and return the label of the result."""
+    plan, name = build.plan, f"l{index}"
+    source = _picture_input(build, layer.source, layer.frames, layer.start)
+    chain = picture_chain(layer, plan.fps, name)
+    moved = f"setpts=N+{layer.start}"
+    if isinstance(layer.source, SequenceSource) and not changes(layer):
+        moved = f"setpts=PTS+{layer.start}"
+    elif is_decoded_once(layer):
+        moved = f"setpts={layer.start}"
+    label = f"{name}a"
+    x, y = expression(layer.x, f"(n-{layer.start})"), expression(layer.y, f"(n-{layer.start})")
+    if not layer.doors and layer.matte is None:
+        build.statements.append(f"[{source}]{','.join([*chain, moved])}[{label}]")
+    else:
+        build.statements.append(f"[{source}]{','.join([*chain, 'setpts=N'])}[{label}0]")
+        label = _mask(build, layer, f"{label}0", name)
+        if layer.matte is not None:
+            x = y = "0"
+        build.statements.append(f"[{label}]{moved}[{name}a]")
+        label = f"{name}a"
+    out = f"{name}o"
+    last = layer.end - 1
+    build.statements.append(
+        f"[{base}][{label}]overlay=x='{x}':y='{y}':format=auto:eof_action=repeat"
+        f":enable='between(n,{layer.start},{last})'[{out}]"
+    )
+    return out
+
+
+def _mask(build: _Build, layer: Layer, label: str, name: str) -> str:
+    """Apply wipes and matte to a picture and return the label of the result."""
+    plan = build.plan
+    for number_, doors in enumerate(layer.doors):
+        statements, mask = door_mask(doors, layer, plan.fps, f"{name}x{number_}")
+        build.statements += statements
+        statements, label = masked(label, mask, has_alpha=True, name=f"{name}y{number_}")
+        build.statements += statements
+    if layer.matte is not None:
+        label = _on_canvas(build, layer, label, name)
+        source = _picture_input(build, layer.matte.source, layer.matte.frames, 0)
+        viewport = (plan.output.width, plan.output.height)
+        statements, mask = matte_mask(layer.matte, source, layer, viewport, plan.fps, f"{name}t")
+        build.statements += statements
+        statements, label = masked(label, mask, has_alpha=True, name=f"{name}z")
+        build.statements += statements
+    return label
+
+
+def _pictures(build: _Build) -> list[str]:
+    """Add the whole picture part and return the output options that use it."""
+    plan, spec = build.plan, build.plan.output
+    rate = f"{plan.fps.numerator}/{plan.fps.denominator}"
+    base = "base"
+    build.statements.append(f"color=c={color(plan.background)}:s={spec.width}x{spec.height}:r={rate},{OPAQUE}[{base}]")
+    for index, layer in enumerate(plan.layers):
+        base = _paint(build, layer, base, index)
+    stills = _stills(build)
+    if stills:
+        names = "".join(f"[still{index}]" for index in range(len(stills)))
+        build.statements.append(f"[{base}]split={len(stills) + 1}[film]{names}")
+        base = "film"
+    build.statements.append(finish(spec).format(**{"in": base, "out": "v"}))
+    options = []
+    for index, (path, frame, scale) in enumerate(stills):
+        size = "" if scale == 1 else f"scale={_whole(spec.width * scale)}:{_whole(spec.height * scale)}:flags=area,"
+        build.statements.append(
+            f"[still{index}]trim=start_frame={frame}:end_frame={frame + 1},setpts=0,{size}{JPEG_PIXELS}[s{index}]"
+        )
+        options += ["-map", f"[s{index}]", "-c:v", "mjpeg", "-q:v", "3", "-frames:v", "1", "-update", "1"]
+        options += ["-f", "image2", str(path)]
+    return options
+
+
+def _whole(value: float) -> int:
+    return max(2, round(value))
+
+
+def _stills(build: _Build) -> list[tuple[Path, int, float]]:
+    """Return path, frame and scale of the pictures to keep besides the main output."""
+    spec, paths = build.plan.output, build.paths
+    stills = []
+    if paths.poster is not None:
+        stills.append((paths.poster, _inside(spec.poster_frame, spec.frames), 1.0))
+    if paths.thumbnail is not None:
+        stills.append((paths.thumbnail, _inside(spec.thumbnail_frame, spec.frames), spec.thumbnail_scale))
+    return stills
+
+
+def _inside(frame: int | None, frames: int) -> int:
+    """Return a frame of the output; without a wish a third of the way in, past any fade."""
+    return max(0, min(frames - 1, frames // 3 if frame is None else frame))
+
+
+def _sound_input(build: _Build, sound: SoundLayer) -> str:
+    """Add the input of a sound; a file that is also seen is opened twice, so that neither waits for the other."""
+    options = ["-f", sound.demuxer, "-vn", "-sn", "-dn"]
+    if sound.seek_s > 0:
+        options += ["-ss", number(sound.seek_s)]
+    options += ["-t", number(float(sound.frames / build.plan.fps) * sound.speed + READ_MARGIN_S)]
+    return build.add_input(options, sound.path) + ":a:0"
+
+
+def _sounds(build: _Build) -> bool:
+    """Add the sound part; return whether there is one."""
+    plan, spec = build.plan, build.plan.output
+    if not may_sound(spec) or (not plan.sounds and has_pictures(spec)):
+        return False
+    labels = []
+    for index, sound in enumerate(plan.sounds):
+        source = _sound_input(build, sound)
+        build.statements.append(f"[{source}]{','.join(sound_chain(sound, plan.fps))}[a{index}]")
+        labels.append(f"a{index}")
+    build.statements += mix(labels, spec.frames, plan.fps, "a")
+    return True
+
+
+def compile_plan(plan: Plan, paths: Paths) -> Command:
+    """Return the one FFmpeg run that writes the main output and, with it, poster and thumbnail."""
+    build = _Build(plan, paths)
+    spec = plan.output
+    pictures = has_pictures(spec)
+    stills = _pictures(build) if pictures else []
+    sounding = _sounds(build)
+    script_path = paths.work_dir / "graph.txt"
+    maps = (["-map", "[v]"] if pictures else []) + (["-map", "[a]"] if sounding else [])
+    argv = [str(paths.ffmpeg), "-nostdin", "-hide_banner", "-v", "error", "-nostats", "-progress", "pipe:1"]
+    argv += ["-stats_period", "0.25", "-y", *build.inputs, "-/filter_complex", str(script_path)]
+    argv += [*maps, *encoder(spec, sounding), str(paths.output), *stills]
+    outputs = [
+        path
+        for path in (paths.output, paths.poster if pictures else None, paths.thumbnail if pictures else None)
+        if path
+    ]
+    return Command(
+        argv=tuple(argv),
+        script=";\n".join(build.statements) + "\n",
+        script_path=script_path,
+        sequences=tuple(build.sequences),
+        outputs=tuple(outputs),
+        total_frames=(1 if spec.format in ("jpg", "png", "bmp") else spec.frames) if pictures else 0,
+        duration_s=spec.duration_s,
+        has_audio=sounding,
+    )

@@ -1,0 +1,69 @@
+"""Mattes and wipes: pictures whose brightness becomes a layer's transparency."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from engine.graph.expressions import expression
+from engine.graph.pictures import MASK, OPAQUE, arrival, crop_filter, tick
+from engine.plan.model import Door, Layer, Matte, StillSource, VideoSource
+
+
+def ground(color: str, size: tuple[int, int], frames: int, fps: Fraction) -> str:
+    """Return a plain picture for a number of frames."""
+    rate = f"{fps.numerator}/{fps.denominator}"
+    return f"color=c={color}:s={size[0]}x{size[1]}:r={rate},trim=end_frame={frames},{tick(fps)}"
+
+
+def masked(picture: str, mask: str, has_alpha: bool, name: str) -> tuple[list[str], str]:
+    """Return the statements that multiply a picture's transparency by a mask, and the label of the result."""
+    out = f"{name}k"
+    if not has_alpha:
+        return [f"[{picture}]format=yuva420p[{name}u]", f"[{name}u][{mask}]alphamerge[{out}]"], out
+    return [
+        f"[{picture}]split[{name}p][{name}q]",
+        f"[{name}q]alphaextract,{MASK}[{name}r]",
+        f"[{name}r][{mask}]blend=all_mode=multiply[{name}s]",
+        f"[{name}p][{name}s]alphamerge[{out}]",
+    ], out
+
+
+def door_mask(doors: tuple[Door, ...], layer: Layer, fps: Fraction, name: str) -> tuple[list[str], str]:
+    """Return the statements that draw the mask of one wipe, and its label."""
+    size = layer.painted_size
+    back = "black" if doors[0].white else "white"
+    statements = [f"{ground(back, size, layer.frames, fps)},{OPAQUE}[{name}b0]"]
+    for index, door in enumerate(doors):
+        front = "white" if door.white else "black"
+        statements.append(f"{ground(front, size, layer.frames, fps)},{OPAQUE}[{name}d{index}]")
+        x, y = expression(door.x, "n"), expression(door.y, "n")
+        statements.append(f"[{name}b{index}][{name}d{index}]overlay=x='{x}':y='{y}'[{name}b{index + 1}]")
+    statements.append(f"[{name}b{len(doors)}]{MASK}[{name}m]")
+    return statements, f"{name}m"
+
+
+def matte_mask(
+    matte: Matte, input_label: str, layer: Layer, viewport: tuple[int, int], fps: Fraction, name: str
+) -> tuple[list[str], str]:
+    """Return the statements that draw a luma matte over the whole viewport, and its label.
+
+    Before and after the matte's time everything is solid; beside it everything is clear.
+    """
+    chain = arrival(matte.source, matte.frames, fps) if isinstance(matte.source, VideoSource) else []
+    chain += crop_filter(matte.crop, matte.source_size)
+    chain += [f"scale={matte.size[0]}:{matte.size[1]}", "setsar=1", OPAQUE]
+    if (matte.x, matte.y, *matte.size) != (0, 0, *viewport):
+        width, height = max(viewport[0], matte.size[0]), max(viewport[1], matte.size[1])
+        chain.append(f"pad={width}:{height}:{matte.x}:{matte.y}:color=black")
+        chain.append(f"crop={viewport[0]}:{viewport[1]}:0:0")
+    chain.append(tick(fps))
+    if isinstance(matte.source, StillSource):
+        chain += ["loop=loop=-1:size=1", "setpts=N", f"trim=end_frame={matte.frames}"]
+    if matte.start == 0 and matte.frames >= layer.frames:
+        return [f"[{input_label}]{','.join([*chain, 'setpts=N', MASK])}[{name}m]"], f"{name}m"
+    last = matte.start + matte.frames - 1
+    return [
+        f"[{input_label}]{','.join([*chain, f'setpts=N+{matte.start}'])}[{name}l]",
+        f"{ground('white', viewport, layer.frames, fps)},{OPAQUE}[{name}w]",
+        f"[{name}w][{name}l]overlay=enable='between(n,{matte.start},{last})',{MASK}[{name}m]",
+    ], f"{name}m"

@@ -1,0 +1,67 @@
+"""How each format is encoded."""
+
+from __future__ import annotations
+
+from engine.timeline.model import OutputSpec
+
+CRF = {"verylow": 35, "low": 30, "medium": 23, "high": 20, "veryhigh": 17}
+VP9_CRF = {"verylow": 45, "low": 40, "medium": 34, "high": 30, "veryhigh": 24}
+JPEG_QSCALE = {"verylow": 20, "low": 12, "medium": 5, "high": 3, "veryhigh": 2}
+COLOR_TAGS = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv")
+PICTURE_FORMATS = ("jpg", "png", "bmp")
+SOUND_FORMATS = ("mp3", "wav")
+# JPEG files are full range BT.601 by definition (JFIF 1.02).
+JPEG_PIXELS = "scale=out_color_matrix=bt601:out_range=pc,format=yuvj420p"
+# A palette over the whole film needs every frame in memory; above this each frame gets its own.
+PALETTE_BUFFER_BYTES = 200_000_000
+
+
+def has_pictures(spec: OutputSpec) -> bool:
+    """Return whether the format shows anything."""
+    return spec.format not in SOUND_FORMATS
+
+
+def may_sound(spec: OutputSpec) -> bool:
+    """Return whether the format can hold sound and is to have it."""
+    return spec.format in ("mp4", "webm", "mp3", "wav") and not spec.mute
+
+
+def finish(spec: OutputSpec) -> str:
+    """Return the last filters before the encoder, with `[in]` and `[out]` left as `{in}` and `{out}`."""
+    if spec.format == "gif":
+        buffered = spec.frames * spec.width * spec.height * 3 // 2
+        make, use = ("single", "new=1:dither=bayer:bayer_scale=4") if buffered > PALETTE_BUFFER_BYTES else ("diff", "")
+        use = use or "dither=sierra2_4a:diff_mode=rectangle"
+        split = "[{in}]split[{out}g][{out}h];[{out}g]palettegen=stats_mode=" + make + "[{out}p]"
+        return split + ";[{out}h][{out}p]paletteuse=" + use + "[{out}]"
+    if spec.format == "jpg":
+        return f"[{{in}}]{JPEG_PIXELS}[{{out}}]"
+    if spec.format in ("png", "bmp"):
+        return "[{in}]format=rgb24[{out}]"
+    return "[{in}]format=yuv420p[{out}]"
+
+
+def encoder(spec: OutputSpec, sounding: bool) -> list[str]:
+    """Return the options that encode and wrap the main output; the path follows."""
+    frames, seconds = str(spec.frames), f"{spec.duration_s:.6f}"
+    plain = ["-map_metadata", "-1", "-map_chapters", "-1"]
+    if spec.format in SOUND_FORMATS:
+        codec = ["-c:a", "libmp3lame", "-b:a", "192k"] if spec.format == "mp3" else ["-c:a", "pcm_s16le"]
+        return [*codec, "-t", seconds, *plain, "-f", spec.format]
+    if spec.format in PICTURE_FORMATS:
+        codec = (
+            ["-c:v", "mjpeg", "-q:v", str(JPEG_QSCALE[spec.quality])] if spec.format == "jpg" else ["-c:v", spec.format]
+        )
+        return [*codec, "-frames:v", "1", "-update", "1", *plain, "-f", "image2"]
+    limits = ["-frames:v", frames, "-t", seconds, *plain]
+    if spec.format == "gif":
+        return [*limits, "-loop", "0" if spec.repeat else "-1", "-f", "gif"]
+    keys = str(max(1, round(2 * float(spec.fps))))
+    if spec.format == "webm":
+        video = ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "6", "-row-mt", "1", "-b:v", "0"]
+        video += ["-crf", str(VP9_CRF[spec.quality]), "-g", keys, *COLOR_TAGS]
+        sound = ["-c:a", "libopus", "-b:a", "128k"] if sounding else []
+        return [*video, *sound, *limits, "-f", "webm"]
+    video = ["-c:v", "libx264", "-preset", "veryfast", "-crf", str(CRF[spec.quality]), "-g", keys, *COLOR_TAGS]
+    sound = ["-c:a", "aac", "-b:a", "192k"] if sounding else []
+    return [*video, *sound, *limits, "-movflags", "+faststart", "-f", "mp4"]

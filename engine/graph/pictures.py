@@ -1,0 +1,216 @@
+"""The filters that bring one source to the size, colour and motion of its layer."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from engine.graph.expressions import expression, number
+from engine.plan.model import Box, Layer, SequenceSource, StillSource, Trace, VideoSource, Warp
+
+# Everything is painted in one colour space, so that no filter converts behind our back.
+SPACE = "color_spaces=bt709:color_ranges=tv"
+OPAQUE = f"format=yuv420p:{SPACE}"
+CLEAR = f"format=yuva420p:{SPACE}"
+CLEAR_444 = f"format=yuva444p:{SPACE}"
+MASK = "format=gray:color_ranges=pc"
+
+FILTERS = {
+    "boost": (1.2, 0.0, 1.6),
+    "contrast": (1.4, 0.0, 1.0),
+    "darken": (0.85, -28.0, 1.0),
+    "lighten": (0.9, 36.0, 1.0),
+    "muted": (0.85, 10.0, 0.5),
+    "greyscale": (1.0, 0.0, 0.0),
+    "grayscale": (1.0, 0.0, 0.0),
+}
+BLUR_SHRINK = 8
+BLUR_SIGMA_SHARE = 1 / 45
+
+
+def tick(fps: Fraction) -> str:
+    """Return the time base in which one frame is one tick."""
+    return f"settb={fps.denominator}/{fps.numerator}"
+
+
+def crop_filter(crop: Box | None, size: tuple[int, int]) -> list[str]:
+    """Return the cut of a source, in shares of its size: the decoder may hold it at another one."""
+    if crop is None:
+        return []
+    width, height = size
+    return [f"crop=w=iw*{crop.width}/{width}:h=ih*{crop.height}/{height}:x=iw*{crop.x}/{width}:y=ih*{crop.y}/{height}"]
+
+
+def arrival(source: VideoSource, frames: int, fps: Fraction) -> list[str]:
+    """Return the filters that put a video's pictures on the output's frame grid, exactly `frames` of them."""
+    chain = []
+    if source.speed != 1.0:
+        chain.append(f"setpts=PTS/{number(source.speed)}")
+    chain.append(f"fps=fps={fps.numerator}/{fps.denominator}:start_time=0")
+    if source.may_end_early:
+        chain.append("tpad=stop=-1:stop_mode=clone")
+    return [*chain, f"trim=end_frame={frames}"]
+
+
+def needs_alpha(layer: Layer) -> bool:
+    """Return whether any pixel of the layer can be less than solid."""
+    return not layer.is_solid
+
+
+def _resized(layer: Layer) -> bool:
+    box = (layer.crop.width, layer.crop.height) if layer.crop else layer.source_size
+    return box != layer.size
+
+
+def _scaling(layer: Layer) -> list[str]:
+    """Return the scaling to the layer's size; edges of transparent stills keep their colour."""
+    if isinstance(layer.source, StillSource | SequenceSource):
+        if not _resized(layer):
+            return []
+        scale = f"scale={layer.size[0]}:{layer.size[1]}:flags=lanczos+accurate_rnd+full_chroma_int"
+        if layer.source.has_alpha:
+            return ["format=gbrap", "premultiply=inplace=1", scale, "format=gbrap", "unpremultiply=inplace=1"]
+        return [scale]
+    return [f"scale={layer.size[0]}:{layer.size[1]}"]
+
+
+def _looks(layer: Layer) -> list[str]:
+    """Return the filters that change colours."""
+    chain = []
+    if layer.chroma_key is not None:
+        key = layer.chroma_key
+        similarity, blend = max(0.01, min(1.0, key.threshold / 255)), min(1.0, max(0.0, key.halo / 255))
+        chain.append(f"chromakey=color=0x{key.color.lstrip('#')}:similarity={number(similarity)}:blend={number(blend)}")
+    name = layer.filter
+    if name in FILTERS:
+        gain, lift, saturation = FILTERS[name]
+        chain.append(
+            f"lutyuv=y='clip((val-126)*{number(gain)}+126+{number(lift)},16,235)'"
+            f":u='(val-128)*{number(saturation)}+128':v='(val-128)*{number(saturation)}+128'"
+        )
+    elif name in ("negative", "invert"):
+        chain.append("lutyuv=y='251-clip(val,16,235)':u='256-val':v='256-val'")
+    elif name == "blur":
+        width, height = layer.size
+        small = (max(2, width // BLUR_SHRINK), max(2, height // BLUR_SHRINK))
+        sigma = max(0.6, max(small) * BLUR_SIGMA_SHARE)
+        chain.append(f"scale={small[0]}:{small[1]}:flags=area,gblur=sigma={number(sigma)},scale={width}:{height}")
+    return chain
+
+
+def _warping(warp: Warp, size: tuple[int, int]) -> list[str]:
+    """Return the motion between pixels."""
+    chain = []
+    if warp.frame != size:
+        ground = "black@0" if warp.border else "black"
+        chain.append(f"pad={warp.frame[0]}:{warp.frame[1]}:{warp.pad[0]}:{warp.pad[1]}:color={ground}")
+    moving = not all(corner.is_fixed for corner in warp.corners)
+    names = ("x0", "y0", "x1", "y1", "x2", "y2", "x3", "y3")
+    # The filter counts its frames from one.
+    corners = ":".join(
+        f"{name}='{expression(corner, '(on-1)')}'" for name, corner in zip(names, warp.corners, strict=True)
+    )
+    chain.append(f"perspective={corners}:interpolation=linear:sense=source:eval={'frame' if moving else 'init'}")
+    if warp.frame != (warp.region.width, warp.region.height):
+        chain.append(f"crop={warp.region.width}:{warp.region.height}:0:0")
+    return chain
+
+
+def _alpha_course(trace: Trace, frames: int, fps: Fraction, name: str) -> list[str]:
+    """Return a free course of transparency: a command to a look-up table wherever the level changes."""
+    levels: list[tuple[int, int]] = []
+    for frame, value in enumerate(sampled(trace, frames)):
+        level = round(value * 255)
+        if not levels or levels[-1][1] != level:
+            levels.append((frame, level))
+    # Half a frame early, so that rounding cannot make a command late.
+    commands = ";".join(
+        f"{max(0.0, float((frame - Fraction(1, 2)) / fps)):.5f} lutyuv@{name} a val*{level}/255"
+        for frame, level in levels[1:]
+    )
+    first = f"lutyuv@{name}=a=val*{levels[0][1]}/255"
+    return [f"sendcmd=c='{commands}'", first] if commands else [first]
+
+
+def sampled(trace: Trace, frames: int) -> list[float]:
+    """Return the value of a trace at each frame."""
+    points = trace.points
+    values = []
+    index = 0
+    for frame in range(frames):
+        while index + 1 < len(points) and points[index + 1][0] <= frame:
+            index += 1
+        start = points[index]
+        if index + 1 == len(points) or frame <= start[0]:
+            values.append(start[1])
+            continue
+        end = points[index + 1]
+        values.append(start[1] + (end[1] - start[1]) * (frame - start[0]) / (end[0] - start[0]))
+    return values
+
+
+def _transparency(layer: Layer, fps: Fraction, name: str) -> list[str]:
+    """Return opacity and fades, frame by frame."""
+    if layer.alpha is not None:
+        return _alpha_course(layer.alpha, layer.frames, fps, name)
+    chain = []
+    if layer.fade_in:
+        chain.append(f"fade=t=in:start_frame=0:nb_frames={layer.fade_in}:alpha=1")
+    if layer.fade_out:
+        chain.append(
+            f"fade=t=out:start_frame={max(0, layer.frames - layer.fade_out)}:nb_frames={layer.fade_out}:alpha=1"
+        )
+    return chain
+
+
+def _nudge(layer: Layer) -> list[str]:
+    """Return a transparent margin where the layer stands on an odd pixel: chroma moves in steps of two."""
+    if layer.warp or not (layer.x.is_fixed and layer.y.is_fixed) or not layer.source.has_alpha:
+        return []
+    right, down = int(layer.x.first) % 2, int(layer.y.first) % 2
+    return [f"pad=iw+{right}:ih+{down}:{right}:{down}:color=black@0"] if right or down else []
+
+
+def is_decoded_once(layer: Layer) -> bool:
+    """Return whether one decoded picture, left to stand, is all that the overlay needs."""
+    return isinstance(layer.source, StillSource) and not changes(layer)
+
+
+def changes(layer: Layer) -> bool:
+    """Return whether something happens to the picture from frame to frame."""
+    moving = layer.warp is not None and not all(corner.is_fixed for corner in layer.warp.corners)
+    faded = bool(layer.fade_in or layer.fade_out) or layer.alpha is not None
+    return moving or faded or bool(layer.doors) or layer.matte is not None
+
+
+def picture_chain(layer: Layer, fps: Fraction, name: str) -> list[str]:
+    """Return the filters from a layer's input to the picture that is masked and painted.
+
+    What never changes is done to a still once, before it is repeated. name: unique in the graph.
+    """
+    chain: list[str] = []
+    if isinstance(layer.source, VideoSource):
+        chain += arrival(layer.source, layer.frames, fps)
+    chain += crop_filter(layer.crop, layer.source_size)
+    chain += _scaling(layer)
+    chain.append("setsar=1")
+    if layer.flip_horizontal:
+        chain.append("hflip")
+    if layer.flip_vertical:
+        chain.append("vflip")
+    chain += _nudge(layer)
+    chain.append(CLEAR if needs_alpha(layer) else OPAQUE)
+    chain += _looks(layer)
+    if layer.opacity < 1:
+        chain.append(f"lutyuv=a=val*{number(layer.opacity)}")
+    still_warp = layer.warp is not None and all(corner.is_fixed for corner in layer.warp.corners)
+    if layer.warp is not None and still_warp:
+        chain += _warping(layer.warp, layer.size)
+    chain.append(tick(fps))
+    if isinstance(layer.source, StillSource) and changes(layer):
+        chain += ["loop=loop=-1:size=1", "setpts=N", f"trim=end_frame={layer.frames}"]
+    elif isinstance(layer.source, SequenceSource) and changes(layer):
+        rate = f"fps=fps={fps.numerator}/{fps.denominator}:start_time=0"
+        chain += [rate, "tpad=stop=-1:stop_mode=clone", f"trim=end_frame={layer.frames}"]
+    if layer.warp is not None and not still_warp:
+        chain += _warping(layer.warp, layer.size)
+    return chain + _transparency(layer, fps, name)

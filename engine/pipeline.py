@@ -1,0 +1,173 @@
+"""A resolved timeline to files: draw, plan, compile, run, verify, publish."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+from engine.errors import RenderCancelled
+from engine.graph import Command, Paths, compile_plan
+from engine.issues import Issue
+from engine.plan import make_plan
+from engine.raster import is_drawn, rasterize_all
+from engine.raster.model import Raster
+from engine.run import Limits, Progress, RunResult, run
+from engine.run.binary import ffmpeg_path
+from engine.run.files import Found, check_output, picture_size, publish, sha256_of, temporary_outputs
+from engine.run.sequences import write_sequence
+from engine.timeline.model import Timeline
+
+# Clips drawn between two looks at `should_cancel`.
+DRAW_BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class RenderResult:
+    """A published render. width, height: None without pictures. timings: seconds by step. log: FFmpeg's last words."""
+
+    output: Path
+    width: int | None
+    height: int | None
+    duration_s: float
+    fps: Fraction
+    size_bytes: int
+    sha256: str
+    has_audio: bool
+    poster: Path | None
+    thumbnail: Path | None
+    warnings: tuple[Issue, ...]
+    timings: Mapping[str, float]
+    log: str
+
+
+@dataclass(slots=True)
+class _Clock:
+    """Seconds by step."""
+
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time one step."""
+        began = time.perf_counter()
+        yield
+        self.timings[name] = round(time.perf_counter() - began, 4)
+
+
+def draw(timeline: Timeline, out_dir: Path, should_cancel: Callable[[], bool]) -> dict[str, Raster]:
+    """Return the pictures of every clip that has no file of its own, by pointer.
+
+    Only clips in the written part of the timeline are drawn. Raises RenderCancelled between two batches.
+    """
+    first, last = timeline.output.first_frame, timeline.output.first_frame + timeline.output.frames
+    seen = [clip for clip in timeline.clips if is_drawn(clip.asset) and clip.end > first and clip.start < last]
+    rasters: dict[str, Raster] = {}
+    for at in range(0, len(seen), DRAW_BATCH):
+        if should_cancel():
+            raise RenderCancelled("The render was cancelled.")
+        rasters.update(rasterize_all(seen[at : at + DRAW_BATCH], timeline=timeline, out_dir=out_dir))
+    return rasters
+
+
+def _write_inputs(command: Command, fps: Fraction) -> None:
+    """Write the files that the command reads besides the media."""
+    command.script_path.write_text(command.script, encoding="utf-8")
+    for sequence in command.sequences:
+        write_sequence(sequence.path, sequence.source, fps)
+
+
+@contextmanager
+def _scratch(work_dir: Path) -> Iterator[Path]:
+    """Give a fresh folder below `work_dir` that is removed afterwards."""
+    work_dir.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="render-", dir=work_dir.resolve()))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def render_timeline(
+    timeline: Timeline,
+    *,
+    out: Path,
+    work_dir: Path,
+    poster: Path | None = None,
+    thumbnail: Path | None = None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    should_cancel: Callable[[], bool] = lambda: False,
+    limits: Limits | None = None,
+) -> RenderResult:
+    """Render a timeline to `out`, and to `poster` and `thumbnail` (JPEG) where they are given and it has pictures.
+
+    The files appear under their names whole or not at all. Scratch files live below `work_dir` and beside the
+    targets (hidden, ending in `.partial`); a killed attempt's are removed by the next attempt at the same target.
+    Raises RenderError and its kin, and what the callbacks raise.
+    """
+    clock = _Clock()
+    spec = timeline.output
+    out = out.absolute()
+    pictures = spec.format not in ("mp3", "wav")
+    extras = [path.absolute() for path in (poster, thumbnail) if path is not None and pictures]
+    with _scratch(work_dir) as scratch, temporary_outputs([out, *extras]) as names:
+        with clock.step("draw"):
+            rasters = draw(timeline, scratch, should_cancel) if pictures else {}
+        with clock.step("plan"):
+            plan = make_plan(timeline, rasters)
+            paths = Paths(
+                ffmpeg_path(),
+                scratch,
+                names[out],
+                names[poster.absolute()] if poster is not None and pictures else None,
+                names[thumbnail.absolute()] if thumbnail is not None and pictures else None,
+            )
+            command = compile_plan(plan, paths)
+            _write_inputs(command, spec.fps)
+        with clock.step("run"):
+            result = run(command, on_progress=on_progress, should_cancel=should_cancel, limits=limits or Limits())
+        with clock.step("verify"):
+            found = check_output(names[out], spec, frames=result.frames, has_audio=command.has_audio)
+            for path in extras:
+                picture_size(names[path])
+            digest = sha256_of(names[out])
+        with clock.step("publish"):
+            for path in [*extras, out]:
+                publish(names[path], path)
+    warnings = tuple(issue for raster in rasters.values() for issue in raster.warnings)
+    return _result(timeline, out, poster, thumbnail, found, digest, warnings, clock, result)
+
+
+def _result(
+    timeline: Timeline,
+    out: Path,
+    poster: Path | None,
+    thumbnail: Path | None,
+    found: Found,
+    digest: str,
+    warnings: tuple[Issue, ...],
+    clock: _Clock,
+    result: RunResult,
+) -> RenderResult:
+    """Put the result together."""
+    pictures = found.width is not None
+    return RenderResult(
+        output=out,
+        width=found.width,
+        height=found.height,
+        duration_s=timeline.output.duration_s,
+        fps=timeline.output.fps,
+        size_bytes=found.size_bytes,
+        sha256=digest,
+        has_audio=found.has_audio,
+        poster=poster if pictures else None,
+        thumbnail=thumbnail if pictures else None,
+        warnings=warnings,
+        timings=clock.timings,
+        log=result.log,
+    )

@@ -1,0 +1,297 @@
+"""One clip to one layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.plan.geometry import Cut, anchored, even, fit_picture, source_box, trimmed_to
+from engine.plan.model import Box, Door, Layer, Matte, SequenceSource, StillSource, Trace, VideoSource, Warp
+from engine.plan.motion import Pose, constant, displacements, entered, pose_at, remaining
+from engine.plan.sources import Picture, media_source, picture_of
+from engine.plan.warps import make_warp, place, reference_scale
+from engine.raster.model import Raster
+from engine.timeline.model import TimedClip, Timeline, Transition
+
+WIPES = ("wipe", "reveal")
+PIXEL_TOLERANCE = 0.5
+ALPHA_TOLERANCE = 0.002
+TINY = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The part of a clip that is written: `skip` of its frames come before; it shows from `start` of the output."""
+
+    start: int
+    skip: int
+    frames: int
+
+    @property
+    def own_frames(self) -> range:
+        """Return the clip's own frame numbers in this part."""
+        return range(self.skip, self.skip + self.frames)
+
+
+def span_of(start: int, frames: int, timeline: Timeline) -> Span | None:
+    """Return the part of `frames` from `start` that falls into the written part of the timeline."""
+    first, last = timeline.output.first_frame, timeline.output.first_frame + timeline.output.frames
+    begin, end = max(start, first), min(start + frames, last)
+    if begin >= end:
+        return None
+    return Span(begin - first, begin - start, end - begin)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stand:
+    """A picture in its place: what is cut from the source, its size, its corner, and its warp if it has one."""
+
+    crop: Box | None
+    size: tuple[int, int]
+    x: Trace
+    y: Trace
+    warp: Warp | None
+    opaque_area: bool
+
+
+def make_layer(clip: TimedClip, raster: Raster | None, timeline: Timeline) -> Layer | None:
+    """Return the layer of a clip; None if nothing of it is ever seen."""
+    span = span_of(clip.start, clip.frames, timeline)
+    if span is None:
+        return None
+    picture = picture_of(clip, raster, span.skip, span.frames, float(timeline.output.fps))
+    if picture is None:
+        return None
+    poses = _poses(clip, span)
+    if all(pose.alpha <= 0 for pose in poses):
+        return None
+    viewport = (timeline.output.width, timeline.output.height)
+    box = (clip.width or viewport[0], clip.height or viewport[1]) if picture.boxed else picture.size
+    cut = fit_picture(picture.size, picture.fit if picture.boxed else "none", box, clip.crop)
+    if min(cut.width, cut.height, cut.shown_width, cut.shown_height) < TINY:
+        return None
+    stand = _stand(clip, picture, cut, poses, span, viewport)
+    if stand is None:
+        return None
+    opacity, fades, alpha = _transparency(clip, poses, span)
+    return Layer(
+        pointer=clip.pointer,
+        start=span.start,
+        frames=span.frames,
+        source=picture.source,
+        source_size=picture.size,
+        size=stand.size,
+        x=stand.x,
+        y=stand.y,
+        crop=stand.crop,
+        flip_horizontal=clip.flip_horizontal,
+        flip_vertical=clip.flip_vertical,
+        warp=stand.warp,
+        opacity=opacity,
+        fade_in=fades[0],
+        fade_out=fades[1],
+        alpha=alpha,
+        doors=_doors(clip, span, (stand.warp.region.width, stand.warp.region.height) if stand.warp else stand.size),
+        matte=_matte(clip, timeline),
+        filter=clip.filter,
+        chroma_key=clip.chroma_key,
+        opaque=not picture.source.has_alpha and stand.opaque_area,
+    )
+
+
+def _poses(clip: TimedClip, span: Span) -> list[Pose]:
+    """Return the pose at each frame of the span; one pose stands for all where nothing moves."""
+    curves = (clip.scale, clip.offset_x, clip.offset_y, clip.opacity, clip.rotate_deg, clip.skew_x, clip.skew_y)
+    moving = clip.effect is not None or not all(curve.is_constant for curve in curves)
+    changing = any(t is not None and t.name in ("fade", "zoom") for t in (clip.transition_in, clip.transition_out))
+    frames = span.own_frames if moving or changing else range(span.skip, span.skip + 1)
+    poses = [pose_at(clip, frame) for frame in frames]
+    return poses if len(poses) == span.frames else poses * span.frames
+
+
+def _stand(
+    clip: TimedClip, picture: Picture, cut: Cut, poses: list[Pose], span: Span, viewport: tuple[int, int]
+) -> _Stand | None:
+    """Return where the picture stands: still in whole pixels, or warped where it moves, turns or leans."""
+    tilted = any(pose.rotate_deg % 360 or pose.skew_x or pose.skew_y for pose in poses)
+    if tilted or not _rests(poses):
+        return _warped(clip, picture, cut, poses, span, viewport)
+    pose = poses[0]
+    factor = pose.scale * pose.zoom
+    shown = Cut(cut.left, cut.top, cut.width, cut.height, cut.shown_width * factor, cut.shown_height * factor)
+    if min(shown.shown_width, shown.shown_height) < TINY:
+        return None
+    corner = anchored(clip.position, (shown.shown_width, shown.shown_height), (pose.offset_x, pose.offset_y), viewport)
+    pushes = _pushes(clip, span, (*corner, corner[0] + shown.shown_width, corner[1] + shown.shown_height), viewport)
+    native = abs(shown.shown_width - shown.width) < 0.01 and abs(shown.shown_height - shown.height) < 0.01
+    if pushes is None:
+        trimmed = trimmed_to(shown, *corner, (clip.flip_horizontal, clip.flip_vertical), viewport)
+        if trimmed is None:
+            return None
+        shown, corner = trimmed[0], (trimmed[1], trimmed[2])
+        native = native and not isinstance(picture.source, VideoSource)
+    crop = source_box(shown, picture.size)
+    size = (even(shown.shown_width), even(shown.shown_height))
+    if native:
+        size = (crop.width, crop.height) if crop else picture.size
+    elif isinstance(picture.source, StillSource | SequenceSource) and picture.source.has_alpha:
+        size = (max(1, round(shown.shown_width)), max(1, round(shown.shown_height)))
+    elif size[0] >= viewport[0] - 1 and size[1] >= viewport[1] - 1 and pushes is None:
+        size = viewport
+    x, y = _corner_traces(corner, pushes)
+    return _Stand(crop, size, x, y, None, opaque_area=True)
+
+
+def _corner_traces(corner: tuple[float, float], pushes: list[tuple[float, float]] | None) -> tuple[Trace, Trace]:
+    """Return the whole-pixel course of a top left corner."""
+    if pushes is None:
+        return Trace.fixed(round(corner[0])), Trace.fixed(round(corner[1]))
+    return (
+        Trace.through([corner[0] + push[0] for push in pushes], PIXEL_TOLERANCE),
+        Trace.through([corner[1] + push[1] for push in pushes], PIXEL_TOLERANCE),
+    )
+
+
+def _rests(poses: list[Pose]) -> bool:
+    """Return whether scale and place stay the same."""
+    columns = [
+        [pose.scale * pose.zoom for pose in poses],
+        [pose.offset_x for pose in poses],
+        [pose.offset_y for pose in poses],
+        [pose.drift_x for pose in poses],
+        [pose.drift_y for pose in poses],
+    ]
+    return all(constant(column) for column in columns)
+
+
+def _pushes(
+    clip: TimedClip, span: Span, box: tuple[float, float, float, float], viewport: tuple[int, int]
+) -> list[tuple[float, float]] | None:
+    """Return the pushes of sliding transitions at each frame, or None where there are none."""
+    if clip.transition_in is None and clip.transition_out is None:
+        return None
+    pushes = displacements(clip, span.own_frames, box, viewport)
+    return pushes if any(push != (0.0, 0.0) for push in pushes) else None
+
+
+def _warped(
+    clip: TimedClip, picture: Picture, cut: Cut, poses: list[Pose], span: Span, viewport: tuple[int, int]
+) -> _Stand | None:
+    """Return the stand of a clip that moves between pixels."""
+    shown = (cut.shown_width, cut.shown_height)
+    poses = _overscanned(clip, poses, shown, viewport)
+    reference = reference_scale(poses, shown, viewport)
+    size = (even(shown[0] * reference), even(shown[1] * reference))
+    exact = (size[0] / reference, size[1] / reference)
+    placed = [place(pose, exact, reference, clip.position, viewport) for pose in poses]
+    warp = make_warp(placed, size, viewport)
+    if warp is None:
+        return None
+    region = warp.region
+    box = (float(region.x), float(region.y), float(region.x + region.width), float(region.y + region.height))
+    x, y = _corner_traces((region.x, region.y), _pushes(clip, span, box, viewport))
+    return _Stand(source_box(cut, picture.size), size, x, y, warp, opaque_area=not warp.border)
+
+
+def _overscanned(
+    clip: TimedClip, poses: list[Pose], shown: tuple[float, float], viewport: tuple[int, int]
+) -> list[Pose]:
+    """Enlarge a drifting clip that fills the viewport, so that its edge stays out of sight."""
+    reach = max(max(abs(pose.drift_x), abs(pose.drift_y)) for pose in poses)
+    least = min(min(shown[0] * p.scale / viewport[0], shown[1] * p.scale / viewport[1]) for p in poses)
+    if not reach or least < 0.99 or least >= 1 + 2 * reach:
+        return poses
+    factor = (1 + 2 * reach) / least
+    return [
+        Pose(
+            p.scale,
+            p.zoom * factor,
+            p.offset_x,
+            p.offset_y,
+            p.drift_x,
+            p.drift_y,
+            p.rotate_deg,
+            p.skew_x,
+            p.skew_y,
+            p.alpha,
+        )
+        for p in poses
+    ]
+
+
+def _fade_frames(transition: Transition | None) -> int:
+    return transition.frames if transition is not None and transition.name == "fade" else 0
+
+
+def _transparency(clip: TimedClip, poses: list[Pose], span: Span) -> tuple[float, tuple[int, int], Trace | None]:
+    """Return opacity and fades where they say it all; else a free course of alpha."""
+    zooms = any(t is not None and t.name == "zoom" for t in (clip.transition_in, clip.transition_out))
+    fade_in, fade_out = _fade_frames(clip.transition_in), _fade_frames(clip.transition_out)
+    whole = span.skip == 0 and span.frames == clip.frames
+    if clip.opacity.is_constant and not zooms and (whole or not (fade_in or fade_out)):
+        return max(0.0, min(1.0, clip.opacity.constant)), (fade_in, fade_out), None
+    trace = Trace.through([pose.alpha for pose in poses], ALPHA_TOLERANCE)
+    if trace.is_fixed:
+        return trace.first, (0, 0), None
+    return 1.0, (0, 0), trace
+
+
+def _doors(clip: TimedClip, span: Span, size: tuple[int, int]) -> tuple[tuple[Door, ...], ...]:
+    """Return the masks of wipes and reveals, one set of doors for each end that has one."""
+    sets = []
+    for transition, arriving in ((clip.transition_in, True), (clip.transition_out, False)):
+        if transition is None or not transition.name.startswith(WIPES):
+            continue
+        if arriving:
+            open_parts = [entered(clip, frame) for frame in span.own_frames]
+        else:
+            open_parts = [remaining(clip, frame) for frame in span.own_frames]
+        if not constant(open_parts):
+            sets.append(_door_set(transition.name, arriving, open_parts, size))
+    return tuple(sets)
+
+
+def _door_set(name: str, arriving: bool, open_parts: list[float], size: tuple[int, int]) -> tuple[Door, ...]:
+    """Return the doors of one transition; open_parts: how much is to be seen at each frame."""
+    width = size[0]
+    still = Trace.fixed(0)
+    if name == "reveal":
+        half = width / 2
+        left = [-half - half * part for part in open_parts]
+        right = [half + half * part for part in open_parts]
+        return (
+            Door(False, Trace.through(left, PIXEL_TOLERANCE), still),
+            Door(False, Trace.through(right, PIXEL_TOLERANCE), still),
+        )
+    # The edge runs the way the name says, whether it uncovers or covers.
+    from_left = (name == "wipeRight") == arriving
+    side = -1 if from_left else 1
+    return (Door(True, Trace.through([side * width * (1 - part) for part in open_parts], PIXEL_TOLERANCE), still),)
+
+
+def _matte(clip: TimedClip, timeline: Timeline) -> Matte | None:
+    """Return the clip's luma matte for the part of both that is written."""
+    luma = clip.luma
+    if luma is None or luma.media is None or not luma.media.width or not luma.media.height:
+        return None
+    begin, end = max(luma.start, clip.start), min(luma.end, clip.end)
+    own, span = span_of(clip.start, clip.frames, timeline), span_of(begin, end - begin, timeline)
+    if own is None or span is None or begin >= end:
+        return None
+    skip = span.skip + begin - luma.start
+    source = media_source(luma.media, luma, skip, span.frames, float(timeline.output.fps))
+    viewport = (timeline.output.width, timeline.output.height)
+    size = (luma.media.width, luma.media.height)
+    box = (luma.width or viewport[0], luma.height or viewport[1])
+    cut = fit_picture(size, luma.fit, box, luma.crop)
+    factor = luma.scale.constant
+    shown = Cut(cut.left, cut.top, cut.width, cut.height, cut.shown_width * factor, cut.shown_height * factor)
+    offset = (luma.offset_x.constant, luma.offset_y.constant)
+    corner = anchored(luma.position, (shown.shown_width, shown.shown_height), offset, viewport)
+    trimmed = trimmed_to(shown, *corner, (False, False), viewport)
+    if trimmed is None:
+        return None
+    kept, left, top = trimmed
+    painted = (max(1, round(kept.shown_width)), max(1, round(kept.shown_height)))
+    return Matte(
+        source, size, span.start - own.start, span.frames, source_box(kept, size), painted, round(left), round(top)
+    )

@@ -1,0 +1,219 @@
+"""Where a clip is, how big and how solid, at each of its frames."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from engine.timeline.model import Curve, Effect, Keyframe, TimedClip, Transition
+
+# Ours, since the format names speeds without numbers.
+ZOOM_FACTORS = {"slow": 1.15, "normal": 1.3, "fast": 1.5}
+SLIDE_TRAVEL = {"slow": 0.06, "normal": 0.12, "fast": 0.2}
+TRANSITION_ZOOM_IN = 0.5
+TRANSITION_ZOOM_OUT = 2.0
+
+DIRECTIONS = {"Left": (-1, 0), "Right": (1, 0), "Up": (0, -1), "Down": (0, 1)}
+SIDES = {"Left": (-1, 0), "Right": (1, 0), "Top": (0, -1), "Bottom": (0, 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """A clip at one frame.
+
+    scale: of the clip itself, which the anchor heeds; zoom: on top, about its own centre.
+    offset_x, offset_y: fractions of the viewport, +y up. drift_x, drift_y: slow motion of an effect, fractions
+    of the viewport, +y down. alpha: 0 to 1.
+    """
+
+    scale: float
+    zoom: float
+    offset_x: float
+    offset_y: float
+    drift_x: float
+    drift_y: float
+    rotate_deg: float
+    skew_x: float
+    skew_y: float
+    alpha: float
+
+
+def _bezier(x: float, control: tuple[float, float, float, float]) -> float:
+    """Return y of a cubic Bezier from (0, 0) to (1, 1) at `x`; control: x1, y1, x2, y2 as CSS orders them."""
+    x1, y1, x2, y2 = control
+
+    def axis(t: float, a: float, b: float) -> float:
+        return 3 * a * t * (1 - t) ** 2 + 3 * b * t * t * (1 - t) + t**3
+
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        if axis(middle, x1, x2) < x:
+            low = middle
+        else:
+            high = middle
+    return axis(low, y1, y2)
+
+
+def ease(name: str | tuple[float, float, float, float], part: float) -> float:
+    """Return how much of a change has happened when `part` (0 to 1) of its time has passed."""
+    if isinstance(name, tuple):
+        return _bezier(part, name)
+    if name == "ease_in":
+        return part**3
+    if name == "ease_out":
+        return 1 - (1 - part) ** 3
+    if name == "ease_in_out":
+        return 4 * part**3 if part < 0.5 else 1 - (2 - 2 * part) ** 3 / 2
+    if name == "hold":
+        return 0.0 if part < 1 else 1.0
+    return part
+
+
+def _within(piece: Keyframe, frame: int) -> float:
+    """Return the value of one keyframe piece at `frame`, held after its end."""
+    if frame >= piece.start + piece.frames or piece.frames <= 0:
+        return piece.value_to
+    part = max(0, frame - piece.start) / piece.frames
+    return piece.value_from + (piece.value_to - piece.value_from) * ease(piece.easing, part)
+
+
+def value_at(curve: Curve, frame: int) -> float:
+    """Return the value of a curve at a frame of its clip."""
+    if curve.is_constant:
+        return curve.constant
+    index = bisect_right(curve.keyframes, frame, key=lambda piece: piece.start) - 1
+    return _within(curve.keyframes[max(0, index)], frame)
+
+
+def _part(frame: int, frames: int) -> float:
+    """Return how far a clip has come: 0 at its first frame, 1 at its last."""
+    return frame / (frames - 1) if frames > 1 else 0.0
+
+
+def effect_zoom(effect: Effect | None, frame: int, frames: int) -> float:
+    """Return the enlargement that an effect gives a frame of a clip of `frames`."""
+    if effect is None or effect.name not in ("zoomIn", "zoomOut"):
+        return 1.0
+    part = _part(frame, frames)
+    factor = ZOOM_FACTORS.get(effect.speed, ZOOM_FACTORS["normal"])
+    return 1 + (factor - 1) * (part if effect.name == "zoomIn" else 1 - part)
+
+
+def effect_drift(effect: Effect | None, frame: int, frames: int) -> tuple[float, float]:
+    """Return how far a slide effect has moved a clip from its place, as fractions of the viewport, +y down."""
+    if effect is None or not effect.name.startswith("slide"):
+        return 0.0, 0.0
+    dx, dy = DIRECTIONS.get(effect.name.removeprefix("slide"), (0, 0))
+    reach = SLIDE_TRAVEL.get(effect.speed, SLIDE_TRAVEL["normal"]) * (_part(frame, frames) - 0.5)
+    return dx * reach, dy * reach
+
+
+def entered(clip: TimedClip, frame: int) -> float:
+    """Return how much of the way in a clip has come: 0 at its first frame, 1 when its transition is over."""
+    transition = clip.transition_in
+    return min(1.0, frame / transition.frames) if transition and transition.frames else 1.0
+
+
+def remaining(clip: TimedClip, frame: int) -> float:
+    """Return how much of the way out is still to go: 1 before the transition, towards 0 after the last frame."""
+    transition = clip.transition_out
+    return min(1.0, (clip.frames - frame) / transition.frames) if transition and transition.frames else 1.0
+
+
+def _is(transition: Transition | None, name: str) -> bool:
+    return transition is not None and transition.name == name
+
+
+def transition_alpha(clip: TimedClip, frame: int) -> float:
+    """Return the solidity that fades and zooms leave a clip."""
+    alpha = 1.0
+    if _is(clip.transition_in, "fade") or _is(clip.transition_in, "zoom"):
+        alpha *= entered(clip, frame)
+    if _is(clip.transition_out, "fade") or _is(clip.transition_out, "zoom"):
+        alpha *= remaining(clip, frame)
+    return alpha
+
+
+def transition_zoom(clip: TimedClip, frame: int) -> float:
+    """Return the enlargement that zoom transitions give a clip: it grows into its place and grows out of it."""
+    zoom = 1.0
+    if _is(clip.transition_in, "zoom"):
+        zoom *= TRANSITION_ZOOM_IN + (1 - TRANSITION_ZOOM_IN) * ease("ease_out", entered(clip, frame))
+    if _is(clip.transition_out, "zoom"):
+        zoom *= 1 + (TRANSITION_ZOOM_OUT - 1) * ease("ease_in", 1 - remaining(clip, frame))
+    return zoom
+
+
+def pose_at(clip: TimedClip, frame: int) -> Pose:
+    """Return where and how a clip is at one of its own frames (0 is its first)."""
+    drift = effect_drift(clip.effect, frame, clip.frames)
+    return Pose(
+        scale=value_at(clip.scale, frame),
+        zoom=effect_zoom(clip.effect, frame, clip.frames) * transition_zoom(clip, frame),
+        offset_x=value_at(clip.offset_x, frame),
+        offset_y=value_at(clip.offset_y, frame),
+        drift_x=drift[0],
+        drift_y=drift[1],
+        rotate_deg=value_at(clip.rotate_deg, frame),
+        skew_x=value_at(clip.skew_x, frame),
+        skew_y=value_at(clip.skew_y, frame),
+        alpha=max(0.0, min(1.0, value_at(clip.opacity, frame))) * transition_alpha(clip, frame),
+    )
+
+
+def _slide_direction(name: str) -> tuple[int, int] | None:
+    """Return the way a sliding transition moves, or None for the others."""
+    for family in ("slide", "carousel"):
+        if name.startswith(family):
+            return DIRECTIONS.get(name.removeprefix(family))
+    if name.startswith("shuffle"):
+        # "TopRight" comes and goes over the top, "RightTop" over the right.
+        for side, (dx, dy) in SIDES.items():
+            if name.removeprefix("shuffle").startswith(side):
+                return -dx, -dy
+    return None
+
+
+def displacements(
+    clip: TimedClip, frames: range, box: tuple[float, float, float, float], viewport: tuple[int, int]
+) -> list[tuple[float, float]]:
+    """Return how far sliding transitions push a clip out of its place at each frame, in pixels, +y down.
+
+    box: left, top, right, bottom of the clip at rest. A slide begins (ends) just outside the viewport;
+    a carousel travels the whole viewport.
+    """
+    pushes = []
+    for frame in frames:
+        x = y = 0.0
+        coming, going = clip.transition_in, clip.transition_out
+        if coming and (way := _slide_direction(coming.name)):
+            left = 1 - ease("ease_out", entered(clip, frame))
+            reach = _reach(coming.name, (-way[0], -way[1]), box, viewport)
+            x, y = x + reach[0] * left, y + reach[1] * left
+        if going and (way := _slide_direction(going.name)):
+            if going.name.startswith("shuffle"):
+                way = (-way[0], -way[1])
+            gone = ease("ease_in", 1 - remaining(clip, frame))
+            reach = _reach(going.name, way, box, viewport)
+            x, y = x + reach[0] * gone, y + reach[1] * gone
+        pushes.append((x, y))
+    return pushes
+
+
+def _reach(
+    name: str, way: tuple[int, int], box: tuple[float, float, float, float], viewport: tuple[int, int]
+) -> tuple[float, float]:
+    """Return the push in pixels that takes a clip's box out of sight towards `way`."""
+    if name.startswith("carousel"):
+        return way[0] * float(viewport[0]), way[1] * float(viewport[1])
+    left, top, right, bottom = box
+    if way[0]:
+        return (float(viewport[0]) - left if way[0] > 0 else -right), 0.0
+    return 0.0, (float(viewport[1]) - top if way[1] > 0 else -bottom)
+
+
+def constant(values: list[float], tolerance: float = 1e-6) -> bool:
+    """Return whether all values are the same."""
+    return math.isclose(min(values), max(values), abs_tol=tolerance, rel_tol=0.0)

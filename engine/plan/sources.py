@@ -1,0 +1,80 @@
+"""The picture source of a clip: a probed file or drawn pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.errors import MediaUnreadable
+from engine.media import MediaInfo, MediaKind
+from engine.plan.model import SequencePicture, SequenceSource, Source, StillSource, VideoSource
+from engine.raster.model import Raster
+from engine.timeline.model import TimedClip
+
+PNG_DEMUXER = "png_pipe"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A clip's source with its size in pixels and the fit to give it."""
+
+    source: Source
+    size: tuple[int, int]
+    fit: str
+    boxed: bool
+
+
+def media_source(media: MediaInfo, clip: TimedClip, skip: int, frames: int, fps: float) -> StillSource | VideoSource:
+    """Return how to read the pictures of a file for `frames` output frames, `skip` frames into the clip."""
+    if media.kind is MediaKind.IMAGE:
+        return StillSource(media.path, media.demuxer, media.has_alpha)
+    seek_s = clip.trim_s + skip / fps * clip.speed
+    needed_s = (frames + 1.5) / fps * clip.speed
+    short = media.duration_s is None or media.duration_s - seek_s < needed_s
+    loops = media.demuxer == "gif"
+    if media.duration_s and loops:
+        seek_s %= media.duration_s
+    return VideoSource(
+        media.path,
+        media.demuxer,
+        media.has_alpha,
+        seek_s,
+        clip.speed,
+        decoder=media.video_decoder,
+        loops=loops,
+        may_end_early=short and not loops,
+    )
+
+
+def raster_source(raster: Raster, skip: int, frames: int) -> Source:
+    """Return how to read drawn pictures for `frames` output frames, `skip` frames into the clip."""
+    if raster.is_still:
+        return StillSource(raster.pictures[0].path, PNG_DEMUXER, has_alpha=True)
+    pictures: list[SequencePicture] = []
+    at = -skip
+    for picture in raster.pictures:
+        begin, end = max(0, at), min(frames, at + picture.frames)
+        if begin < end:
+            pictures.append(SequencePicture(picture.path, begin, end - begin))
+        at += picture.frames
+    if not pictures:
+        pictures.append(SequencePicture(raster.pictures[-1].path, 0, frames))
+    last = pictures[-1]
+    if last.start + last.frames < frames:
+        pictures[-1] = SequencePicture(last.path, last.start, frames - last.start)
+    return SequenceSource(tuple(pictures), raster.width, raster.height)
+
+
+def picture_of(clip: TimedClip, raster: Raster | None, skip: int, frames: int, fps: float) -> Picture | None:
+    """Return what a clip shows, or None if it is only heard.
+
+    Raises MediaUnreadable if a file with pictures has no known size.
+    """
+    if raster is not None:
+        source = raster_source(raster, skip, frames)
+        return Picture(source, (raster.width, raster.height), raster.fit, raster.fit != "none")
+    media = clip.media
+    if media is None or not media.has_video:
+        return None
+    if not media.width or not media.height:
+        raise MediaUnreadable("no_size", "The file has pictures of unknown size.")
+    return Picture(media_source(media, clip, skip, frames, fps), (media.width, media.height), clip.fit, boxed=True)

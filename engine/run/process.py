@@ -1,0 +1,216 @@
+"""Run one FFmpeg process: limits, progress, cancel, watchdog, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from engine.errors import RenderCancelled, RenderCrashed, RenderTimeout
+from engine.graph import Command
+from engine.run.model import Limits, Progress, RunResult
+
+LAUNCHER = Path(__file__).with_name("launcher.py")
+LOG_LINES = 60
+LOG_LINE_CHARACTERS = 500
+REPORT_EVERY_S = 0.25
+POLL_S = 0.1
+TERMINATE_GRACE_S = 1.0
+# FFmpeg names its filters and threads by addresses, which say nothing to a reader.
+ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
+
+
+class _Tail:
+    """The last lines of a stream, read in a thread so that the writer never waits."""
+
+    def __init__(self, stream: int) -> None:
+        self._lines: deque[str] = deque(maxlen=LOG_LINES)
+        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        self._thread.start()
+
+    def _read(self, stream: int) -> None:
+        with os.fdopen(stream, "rb", closefd=True) as lines:
+            while line := lines.readline(4096):
+                text = line.decode("utf-8", "replace").strip()
+                self._lines.append(ADDRESS.sub("", text)[:LOG_LINE_CHARACTERS])
+
+    def text(self) -> str:
+        """Return the lines once the stream has ended."""
+        self._thread.join(timeout=2.0)
+        return "\n".join(self._lines)
+
+
+def _read_progress(stream: int, blocks: queue.SimpleQueue[dict[str, str] | None]) -> None:
+    """Put each block of FFmpeg's progress report into a queue, and None at the end."""
+    block: dict[str, str] = {}
+    with os.fdopen(stream, "rb", closefd=True) as lines:
+        while line := lines.readline(4096):
+            key, _, value = line.decode("utf-8", "replace").strip().partition("=")
+            block[key] = value.strip()
+            if key == "progress":
+                blocks.put(block)
+                block = {}
+    blocks.put(None)
+
+
+def _number(text: str | None) -> float:
+    """Return a figure of the progress report; 0 where FFmpeg cannot tell yet."""
+    try:
+        return float((text or "0").rstrip("x"))
+    except ValueError:
+        return 0.0
+
+
+def _progress(block: dict[str, str], command: Command) -> Progress:
+    """Return what a block of the report means."""
+    frame = int(_number(block.get("frame")))
+    done_s = max(0.0, _number(block.get("out_time_us")) / 1e6)
+    if command.total_frames:
+        part = frame / command.total_frames
+    else:
+        part = done_s / command.duration_s if command.duration_s else 0.0
+    speed = _number(block.get("speed"))
+    remaining_s = command.duration_s * max(0.0, 1 - part)
+    eta_s = remaining_s / speed if speed > 0 else None
+    return Progress(frame, command.total_frames, min(100.0, 100 * part), _number(block.get("fps")), speed, eta_s)
+
+
+class _Watch:
+    """Decides when a run has to be stopped."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._began = self._moved = time.monotonic()
+        self._mark = ("", "")
+
+    @property
+    def elapsed_s(self) -> float:
+        """Return the seconds since the start."""
+        return time.monotonic() - self._began
+
+    def saw(self, block: dict[str, str]) -> None:
+        """Note a report; only a new frame or later time counts as progress."""
+        mark = (block.get("frame", ""), block.get("out_time_us", ""))
+        if mark != self._mark:
+            self._mark, self._moved = mark, time.monotonic()
+
+    def check(self) -> None:
+        """Raise RenderTimeout when a limit has passed."""
+        if self.elapsed_s > self._limits.wall_s:
+            raise RenderTimeout(f"The render took longer than {self._limits.wall_s:.0f} s.")
+        if time.monotonic() - self._moved > self._limits.stall_s:
+            raise RenderTimeout(f"The render made no progress for {self._limits.stall_s:.0f} s.")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the process and everything in its group, politely for a second, and reap it."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(TERMINATE_GRACE_S)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@contextmanager
+def _started(argv: tuple[str, ...], limits: Limits) -> Iterator[tuple[subprocess.Popen[bytes], int, int]]:
+    """Start the command in a session of its own; whatever happens, it has ended afterwards.
+
+    Gives the process and the descriptors of its output and error streams, which the caller's readers close.
+    The kernel kills the child when the thread that started it ends: that thread waits here.
+    """
+    figures = (limits.niceness, limits.address_space_bytes, limits.file_size_bytes, limits.cpu_s)
+    launch = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), *map(str, figures), "--", *argv]
+    environment = {"PATH": os.defpath, "LC_ALL": "C", "HOME": "/nonexistent", "AV_LOG_FORCE_NOCOLOR": "1"}
+    process = subprocess.Popen(
+        launch,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        close_fds=True,
+        env=environment,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        output, errors = os.dup(process.stdout.fileno()), os.dup(process.stderr.fileno())
+        process.stdout.close()
+        process.stderr.close()
+        yield process, output, errors
+    finally:
+        _stop(process)
+
+
+def run(
+    command: Command,
+    *,
+    on_progress: Callable[[Progress], None],
+    should_cancel: Callable[[], bool],
+    limits: Limits,
+) -> RunResult:
+    """Run FFmpeg to the end.
+
+    on_progress and should_cancel are called in this thread, a few times a second; what they raise ends the run.
+    Raises RenderCancelled, RenderTimeout, or RenderCrashed with the tail of FFmpeg's log. In every case the
+    process, and whatever it started, is gone on return; its output files are the caller's to remove.
+    """
+    blocks: queue.SimpleQueue[dict[str, str] | None] = queue.SimpleQueue()
+    watch = _Watch(limits)
+    frames, reported_at = 0, float("-inf")
+    with _started(command.argv, limits) as (process, output, errors):
+        tail = _Tail(errors)
+        threading.Thread(target=_read_progress, args=(output, blocks), daemon=True).start()
+        while True:
+            if should_cancel():
+                raise RenderCancelled("The render was cancelled.")
+            watch.check()
+            try:
+                block = blocks.get(timeout=POLL_S)
+            except queue.Empty:
+                continue
+            if block is None:
+                break
+            watch.saw(block)
+            progress = _progress(block, command)
+            frames = max(frames, progress.frame)
+            if time.monotonic() - reported_at >= REPORT_EVERY_S or block.get("progress") == "end":
+                reported_at = time.monotonic()
+                on_progress(progress)
+        code = _exit_code(process, watch, should_cancel)
+        log = tail.text()
+    if code != 0:
+        raise RenderCrashed(_reason(code, log), log)
+    return RunResult(frames, watch.elapsed_s, log)
+
+
+def _exit_code(process: subprocess.Popen[bytes], watch: _Watch, should_cancel: Callable[[], bool]) -> int:
+    """Wait for the end of a process that has closed its output: the index of an mp4 may still be moved."""
+    while True:
+        try:
+            return process.wait(POLL_S)
+        except subprocess.TimeoutExpired:
+            if should_cancel():
+                raise RenderCancelled("The render was cancelled.") from None
+            watch.check()
+
+
+def _reason(code: int, log: str) -> str:
+    """Return one sentence on why FFmpeg failed."""
+    if code == -signal.SIGXCPU:
+        return "FFmpeg used up its processor time."
+    if code < 0:
+        return f"FFmpeg was ended by signal {-code}."
+    lines = [line for line in log.splitlines() if line]
+    return f"FFmpeg failed (exit {code}): {lines[0] if lines else 'no message'}"
