@@ -1,0 +1,166 @@
+"""`manage.py render_edit`: one edit to one file, without server or database."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from argparse import ArgumentTypeError
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, ClassVar, NoReturn
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+
+from engine.errors import EditInvalid, EngineError
+from engine.issues import Issue
+from engine.run import Progress
+from renders.fetching import FetchTerms
+from renders.offline import elapsed_since, render_offline
+
+REFUSED, FAILED = 1, 2
+BAR_WIDTH = 40
+LINE_EVERY_PERCENT = 20
+LARGEST_EDIT_BYTES = 8 * 1024 * 1024
+
+
+class Command(BaseCommand):
+    """Render an edit offline."""
+
+    help = (
+        "Render EDIT.json to a file without server or database. Exit status: 0 rendered, 1 the edit is refused "
+        "(with JSON pointers), 2 anything else."
+    )
+    # Both would look at the database, which this command does without.
+    requires_system_checks: ClassVar[Sequence[str]] = ()
+    requires_migrations_checks = False
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the arguments."""
+        parser.add_argument("edit", type=Path, metavar="EDIT.json", help="the edit; '-' reads standard input")
+        parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="the file to write")
+        parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+        parser.add_argument("--strict", action="store_true", help="refuse the edit for any warning")
+        parser.add_argument(
+            "--merge",
+            action="append",
+            type=parse_merge,
+            default=[],
+            metavar="KEY=VALUE",
+            help="the value of a placeholder; may be repeated",
+        )
+
+    def handle(self, **options: Any) -> None:
+        """Render, print the outcome, and exit with its status."""
+        signal.signal(signal.SIGTERM, _interrupt)
+        began = time.monotonic()
+        meter = ProgressMeter()
+        try:
+            render = render_offline(
+                self._read(options["edit"]),
+                out=options["output"].absolute(),
+                merge=dict(options["merge"]),
+                strict=options["strict"],
+                terms=FetchTerms(
+                    settings.RENDEROWL_FETCH_ALLOW_HOSTS,
+                    settings.RENDEROWL_UPLOAD_LIMIT_BYTES,
+                    settings.RENDEROWL_FETCH_TIMEOUT_S,
+                ),
+                on_progress=meter.show,
+            )
+        except EditInvalid as refusal:
+            self._refuse(refusal, as_json=options["json"])
+        except EngineError as error:
+            self._fail(f"{error.code}: {error}")
+        except OSError as error:
+            self._fail(f"{error.strerror or error}: {error.filename or options['output']}")
+        except KeyboardInterrupt:
+            self._fail("stopped")
+        except Exception as error:  # noqa: BLE001 - the command's edge: one line, unless --traceback asks for more
+            if options["traceback"]:
+                raise
+            self._fail(f"internal error: {type(error).__name__}: {error}")
+        finally:
+            meter.close()
+        warnings = [_as_json(issue) for issue in render.warnings]
+        outcome = {
+            "output": str(render.output),
+            "duration_s": render.duration_s,
+            "width": render.width,
+            "height": render.height,
+            "warnings": warnings,
+            "took_s": elapsed_since(began),
+        }
+        for warning in warnings:
+            self.stderr.write(f"warning {warning['pointer']}: {warning['detail']}")
+        size = f"{render.width}x{render.height}, " if render.width else ""
+        text = f"{render.output}: {size}{render.duration_s:.2f} s, took {outcome['took_s']:.2f} s"
+        self.stdout.write(json.dumps(outcome) if options["json"] else text)
+
+    def _read(self, path: Path) -> object:
+        """Return the JSON of a file."""
+        try:
+            raw = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+            if len(raw) > LARGEST_EDIT_BYTES:
+                self._fail(f"{path} is larger than {LARGEST_EDIT_BYTES} bytes")
+            found: object = json.loads(raw)
+        except (ValueError, RecursionError) as error:
+            self._fail(f"{path} is not JSON: {error}")
+        return found
+
+    def _refuse(self, refusal: EditInvalid, *, as_json: bool) -> NoReturn:
+        for issue in refusal.issues:
+            self.stderr.write(f"{issue.pointer or '/'}: {issue.detail} ({issue.code})")
+        if as_json:
+            self.stdout.write(json.dumps({"errors": [_as_json(issue) for issue in refusal.issues]}))
+        sys.exit(REFUSED)
+
+    def _fail(self, message: str) -> NoReturn:
+        self.stderr.write(" ".join(message.split()))
+        sys.exit(FAILED)
+
+
+class ProgressMeter:
+    """Shows progress on standard error: a bar on a terminal, a few plain lines elsewhere."""
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stderr.isatty()
+        self._shown = -1
+
+    def show(self, progress: Progress) -> None:
+        """Show where the render is."""
+        if self._is_terminal:
+            done = round(BAR_WIDTH * progress.percent / 100)
+            eta = "" if progress.eta_s is None else f" {progress.eta_s:.0f} s left"
+            sys.stderr.write(f"\r[{'#' * done}{'.' * (BAR_WIDTH - done)}] {progress.percent:5.1f} %{eta}\x1b[K")
+            sys.stderr.flush()
+            self._shown = 0
+            return
+        step = int(progress.percent // LINE_EVERY_PERCENT)
+        if step > self._shown:
+            self._shown = step
+            sys.stderr.write(f"rendering {progress.frame} of {progress.total_frames} frames\n")
+
+    def close(self) -> None:
+        """Leave the terminal on a line of its own."""
+        if self._is_terminal and self._shown >= 0:
+            sys.stderr.write("\n")
+
+
+def parse_merge(text: str) -> tuple[str, str]:
+    """Return name and value of `KEY=VALUE`."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    return name, value
+
+
+def _as_json(issue: Issue) -> dict[str, str]:
+    return {"pointer": issue.pointer, "code": issue.code, "detail": issue.detail}
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,64 @@
+"""Render an edit without server, queue or database."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.errors import EditInvalid
+from engine.issues import Issue
+from engine.language import parse_edit, sources
+from engine.pipeline import render_timeline
+from engine.run import Progress
+from engine.timeline import resolve
+from renders.fetching import FetchTerms, FolderFetch
+from renders.sources import gather_media
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineRender:
+    """What came of it. width, height: None for sound alone. warnings: pointers into the edit."""
+
+    output: Path
+    duration_s: float
+    width: int | None
+    height: int | None
+    warnings: tuple[Issue, ...]
+
+
+def render_offline(
+    edit: object,
+    *,
+    out: Path,
+    merge: Mapping[str, Any],
+    strict: bool,
+    terms: FetchTerms,
+    on_progress: Callable[[Progress], None],
+) -> OfflineRender:
+    """Render an edit to a file.
+
+    out: appears as a whole, or not at all.
+    Raises EditInvalid with pointers into the edit, also for sources that cannot be used, and RenderError.
+    """
+    parsed = parse_edit(edit, merge=merge, strict=strict)
+    with tempfile.TemporaryDirectory(prefix="renderowl-") as name:
+        folder = Path(name)
+        media = gather_media(sources(parsed.edit), FolderFetch(folder, terms))
+        resolved = resolve(parsed.edit, media)
+        warnings = tuple(dict.fromkeys([*parsed.warnings, *resolved.warnings]))
+        if strict and warnings:
+            raise EditInvalid(warnings)
+        work = folder / "work"
+        work.mkdir()
+        result = render_timeline(resolved.timeline, out=out, work_dir=work, on_progress=on_progress)
+    found = tuple(dict.fromkeys([*warnings, *result.warnings]))
+    return OfflineRender(out, result.duration_s, result.width, result.height, found)
+
+
+def elapsed_since(began: float) -> float:
+    """Return the seconds since a moment of the monotonic clock, to the hundredth."""
+    return round(time.monotonic() - began, 2)
