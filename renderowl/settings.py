@@ -142,6 +142,7 @@ WHITENOISE_AUTOREFRESH = False
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 RENDEROWL_BODY_LIMIT_BYTES = 2 * 1024 * 1024
 RENDEROWL_UPLOAD_LIMIT_BYTES = positive_int("UPLOAD_LIMIT_BYTES", 512 * 1024 * 1024)
+RENDEROWL_FILE_CACHE_BYTES = positive_int("FILE_CACHE_BYTES", 4 * 1024**3)
 RENDEROWL_SIGNED_URL_TTL_S = positive_int("SIGNED_URL_TTL_S", 24 * 3600)
 
 # --- API --------------------------------------------------------------------------------------------------------------

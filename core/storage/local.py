@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from uuid import uuid4
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage
 
+from core.files.cache import place_file
 from core.storage.blobs import BLOCK_BYTES
 
 
@@ -21,14 +21,9 @@ class LocalStorage(FileSystemStorage):
     def publish(self, source: Path, key: str, *, content_type: str) -> None:
         """Link or copy a file into place. The source must not be written to afterwards."""
         target = Path(self.path(key))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{uuid4().hex}.part")
+        temporary = self._temporary_beside(target)
         try:
-            try:
-                # Within one file system the bytes need not be written twice.
-                os.link(source, temporary)
-            except OSError:
-                shutil.copyfile(source, temporary)
+            place_file(source, temporary)
             self._settle(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
@@ -36,8 +31,7 @@ class LocalStorage(FileSystemStorage):
     def _save(self, name: str, content: File[Any]) -> str:
         """Write what Django's own callers save, also under a temporary name first."""
         target = Path(self.path(name))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{uuid4().hex}.part")
+        temporary = self._temporary_beside(target)
         try:
             with temporary.open("wb") as file:
                 for chunk in content.chunks():
@@ -46,6 +40,10 @@ class LocalStorage(FileSystemStorage):
         finally:
             temporary.unlink(missing_ok=True)
         return name.replace("\\", "/")
+
+    def _temporary_beside(self, target: Path) -> Path:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target.with_name(f".{uuid4().hex}.part")
 
     def _settle(self, temporary: Path, target: Path) -> None:
         with temporary.open("rb") as file:

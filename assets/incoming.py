@@ -1,0 +1,107 @@
+"""A file on its way in: on disk, measured and judged, not yet stored."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+
+from assets.exceptions import UploadTooLarge
+from assets.posters import make_poster
+from core.ids import encode_id
+from core.storage import blob_store
+from engine.media import MediaInfo
+
+# What a client learns of a file; `width` and `height` are as displayed.
+PROBE_FIELDS = ("duration_s", "width", "height", "fps", "video_codec", "audio_codec", "has_alpha")
+_POSTER_TYPES = {".jpg": "image/jpeg", ".png": "image/png"}
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingFile:
+    """A file that may be stored. poster: a picture of it, where its kind has one."""
+
+    info: MediaInfo
+    sha256: str
+    poster: Path | None
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """Return what an asset's row says of the file."""
+        return {
+            "kind": self.info.kind.value,
+            "size_bytes": self.info.size_bytes,
+            "sha256": self.sha256,
+            "content_type": self.info.content_type,
+            "probe": {name: getattr(self.info, name) for name in PROBE_FIELDS},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKeys:
+    """Where a file and its poster lie; the poster's key is empty where there is none."""
+
+    file: str
+    poster: str
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Give a folder for temporary files; on the file system of the storage, so that files can be linked across."""
+    root = settings.DATA_DIR / "tmp"
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="asset-", dir=root) as name:
+        yield Path(name)
+
+
+def write_upload(file: UploadedFile[Any], target: Path) -> str:
+    """Write an upload to a local file and return its SHA-256.
+
+    Raises UploadTooLarge.
+    """
+    limit: int = settings.RENDEROWL_UPLOAD_LIMIT_BYTES
+    digest = hashlib.sha256()
+    size = 0
+    with target.open("wb") as out:
+        for chunk in file.chunks():
+            size += len(chunk)
+            if size > limit:
+                raise UploadTooLarge(limit)
+            digest.update(chunk)
+            out.write(chunk)
+    return digest.hexdigest()
+
+
+def examine(path: Path, sha256: str, probe: Any) -> IncomingFile:
+    """Judge a local file by its content.
+
+    probe: `engine.probe_file`, or what stands for it.
+    Raises engine's MediaUnreadable.
+    """
+    info: MediaInfo = probe(path)
+    return IncomingFile(info, sha256, make_poster(info, path.parent))
+
+
+def store(incoming: IncomingFile, asset_id: UUID, *, attempt: int = 1) -> StoredKeys:
+    """Put a file and its poster into the storage, under names that no other asset or attempt has."""
+    folder = f"assets/{encode_id('ast', asset_id)}/{attempt}"
+    keys = StoredKeys(f"{folder}/{incoming.sha256}", "")
+    if incoming.poster is not None:
+        keys = StoredKeys(keys.file, f"{folder}/poster{incoming.poster.suffix}")
+        blob_store().publish(incoming.poster, keys.poster, content_type=_POSTER_TYPES[incoming.poster.suffix])
+    blob_store().publish(incoming.info.path, keys.file, content_type=incoming.info.content_type)
+    return keys
+
+
+def discard(keys: StoredKeys) -> None:
+    """Remove stored files that no row came to use."""
+    for key in filter(None, (keys.file, keys.poster)):
+        blob_store().delete(key)

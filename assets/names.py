@@ -1,0 +1,37 @@
+"""Names that files are shown under, and names under which assets are known to the queue."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+IMPORT_JOB = "assets.import"
+REMOVE_FILES_JOB = "assets.remove_files"
+UPKEEP_JOB = "assets.upkeep"
+LONGEST_NAME = 255
+_SPACES = re.compile(r"\s+")
+
+
+def clean_name(text: str, default: str = "file") -> str:
+    """Return a client's file name as one line of text without folders or control characters."""
+    last = re.split(r"[/\\]", unicodedata.normalize("NFC", text))[-1]
+    # Cc: control; Cf: marks that turn the reading direction, which make gpj.exe read as exe.jpg; Cs: half characters.
+    shown = "".join(" " if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else c for c in last)
+    name = _SPACES.sub(" ", shown).strip(" .")
+    return _shorten(name) or default
+
+
+def name_of_url(url: str) -> str:
+    """Return the name that a URL suggests."""
+    return clean_name(PurePosixPath(unquote(urlsplit(url).path)).name)
+
+
+def _shorten(name: str) -> str:
+    if len(name) <= LONGEST_NAME:
+        return name
+    stem, dot, ending = name.rpartition(".")
+    if not dot or len(ending) > 10:
+        return name[:LONGEST_NAME]
+    return f"{stem[: LONGEST_NAME - len(ending) - 1]}.{ending}"

@@ -1,0 +1,19 @@
+"""Every write to assets."""
+
+from assets.services.creation import ImportRequest, create_from_upload, create_from_url, update_asset
+from assets.services.deletion import delete_asset, remove_unused_files
+from assets.services.holds import hold, release_holds
+from assets.services.importing import fail_import, finish_import
+
+__all__ = [
+    "ImportRequest",
+    "create_from_upload",
+    "create_from_url",
+    "delete_asset",
+    "fail_import",
+    "finish_import",
+    "hold",
+    "release_holds",
+    "remove_unused_files",
+    "update_asset",
+]

@@ -1,0 +1,129 @@
+"""New assets, from an upload or by URL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+
+from assets.events import AssetReady
+from assets.exceptions import FileRefused
+from assets.incoming import IncomingFile, StoredKeys, discard, examine, scratch_folder, store, write_upload
+from assets.models import Asset, AssetStatus
+from assets.names import IMPORT_JOB, clean_name, name_of_url
+from core.events import publish
+from core.http.exceptions import FetchRefused
+from core.http.targets import check_url
+from core.ids import uuid7
+from engine.errors import MediaUnreadable
+from engine.probe.client import probe_file
+from jobs.services import enqueue
+
+CHANGEABLE = frozenset({"name", "project_id"})
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """What a client asks to import. name: empty for the one that the URL suggests."""
+
+    url: str
+    name: str = ""
+    project_id: UUID | None = None
+
+
+def create_from_upload(*, user: Any, file: UploadedFile[Any], name: str = "", project_id: UUID | None = None) -> Asset:
+    """Store an uploaded file and return its asset, ready.
+
+    name: empty for the name that the file came with.
+    Raises UploadTooLarge, and FileRefused where the content is no media file that can be used; nothing is kept then.
+    """
+    with scratch_folder() as folder:
+        path = folder / "file"
+        sha256 = write_upload(file, path)
+        try:
+            incoming = examine(path, sha256, probe_file)
+        except MediaUnreadable as error:
+            raise FileRefused(error.reason, str(error)) from error
+        asset = Asset(
+            owner=user,
+            project_id=project_id,
+            name=clean_name(name or file.name or ""),
+            status=AssetStatus.READY,
+            **incoming.columns,
+        )
+        return _save_ready(asset, incoming)
+
+
+def _save_ready(asset: Asset, incoming: IncomingFile) -> Asset:
+    """Insert a row for a file, sharing the bytes with an asset of the same owner that has them already."""
+    if _save_sharing(asset):
+        return asset
+    keys = store(incoming, asset.pk)
+    try:
+        _insert(asset, keys)
+    except BaseException:
+        discard(keys)
+        raise
+    return asset
+
+
+def _save_sharing(asset: Asset) -> bool:
+    """Insert the row if a twin can be shared with; return whether it was.
+
+    The twin stays locked until the row is there: whoever removes files looks for rows that use them after that.
+    """
+    with transaction.atomic():
+        twins = Asset.objects.select_for_update().ready().filter(owner=asset.owner, sha256=asset.sha256)
+        twin = twins.order_by("pk").first()
+        if twin is None:
+            return False
+        _insert(asset, StoredKeys(twin.storage_key, twin.poster_key))
+        return True
+
+
+def _insert(asset: Asset, keys: StoredKeys) -> None:
+    asset.storage_key, asset.poster_key = keys.file, keys.poster
+    with transaction.atomic():
+        asset.save(force_insert=True)
+        publish(AssetReady(asset_id=asset.pk, owner_id=asset.owner_id))
+
+
+def create_from_url(*, user: Any, request: ImportRequest) -> Asset:
+    """Return a pending asset whose file a job will fetch.
+
+    Raises FileRefused for a URL that could never be fetched.
+    """
+    try:
+        check_url(request.url, allow_hosts=settings.RENDEROWL_FETCH_ALLOW_HOSTS)
+    except FetchRefused as error:
+        raise FileRefused(error.reason, error.detail, "/url") from error
+    asset = Asset(
+        id=uuid7(),
+        owner=user,
+        project_id=request.project_id,
+        name=clean_name(request.name) if request.name else name_of_url(request.url),
+        source_url=request.url,
+    )
+    with transaction.atomic():
+        asset.save(force_insert=True)
+        enqueue(
+            type=IMPORT_JOB,
+            payload={"asset": str(asset.pk)},
+            user_id=user.pk,
+            reference=f"asset:{asset.pk}",
+        )
+    return asset
+
+
+def update_asset(*, asset: Asset, changes: Mapping[str, Any]) -> Asset:
+    """Change the name or the project of an asset."""
+    assert changes.keys() <= CHANGEABLE
+    for field, value in changes.items():
+        setattr(asset, field, clean_name(value) if field == "name" else value)
+    asset.save(update_fields=list(changes))
+    return asset

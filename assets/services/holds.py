@@ -1,0 +1,37 @@
+"""Holds: who needs an asset keeps it from being deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from uuid import UUID
+
+from django.db import transaction
+
+from assets.exceptions import AssetMissing
+from assets.models import Asset, AssetHold
+
+
+def hold(*, asset_ids: Collection[UUID], reference: str, label: str) -> None:
+    """Keep assets from being deleted until `release_holds` with the same reference; safe to repeat.
+
+    reference: opaque, e.g. `render:<uuid>`; label: what a client who may not delete the asset is told.
+    Raises AssetMissing, and holds none of them, if one does not exist.
+    """
+    wanted = set(asset_ids)
+    with transaction.atomic():
+        # A deletion locks the row before it looks for holds: either it waits and sees this hold, or it was first
+        # and the row is missing here. In the order of the keys, so that two callers cannot wait for each other.
+        rows = Asset.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk")
+        missing = wanted - set(rows.values_list("pk", flat=True))
+        if missing:
+            raise AssetMissing(missing)
+        AssetHold.objects.bulk_create(
+            [AssetHold(asset_id=asset_id, reference=reference, label=label) for asset_id in sorted(wanted)],
+            ignore_conflicts=True,
+        )
+
+
+def release_holds(*, reference: str) -> int:
+    """Give up all holds of a holder; return how many there were. Safe to repeat."""
+    number, _ = AssetHold.objects.filter(reference=reference).delete()
+    return number

@@ -1,0 +1,49 @@
+"""The ends of an import. Each is one transaction, and happens once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+from django.db import transaction
+
+from assets.events import AssetFailed, AssetReady
+from assets.incoming import IncomingFile, StoredKeys
+from assets.models import Asset, AssetStatus
+from core.events import publish
+
+
+def finish_import(*, asset_id: UUID, incoming: IncomingFile, keys: StoredKeys, complete: Callable[[], None]) -> bool:
+    """Make a pending asset ready; return False if it was deleted or settled meanwhile.
+
+    complete: ends the job in the same transaction; what it raises undoes all.
+    """
+    with transaction.atomic():
+        pending = Asset.objects.filter(pk=asset_id, status=AssetStatus.PENDING)
+        done = pending.update(
+            status=AssetStatus.READY, storage_key=keys.file, poster_key=keys.poster, **incoming.columns
+        )
+        if done:
+            _publish_ready(asset_id)
+        complete()
+    return bool(done)
+
+
+def _publish_ready(asset_id: UUID) -> None:
+    owner_id = Asset.objects.values_list("owner_id", flat=True).get(pk=asset_id)
+    publish(AssetReady(asset_id=asset_id, owner_id=owner_id))
+
+
+def fail_import(*, asset_id: UUID, code: str, detail: str, complete: Callable[[], None] = lambda: None) -> bool:
+    """Make a pending asset failed; return False if it was deleted or settled meanwhile.
+
+    code, detail: what the client is told. complete: as in `finish_import`.
+    """
+    with transaction.atomic():
+        pending = Asset.objects.filter(pk=asset_id, status=AssetStatus.PENDING)
+        done = pending.update(status=AssetStatus.FAILED, error={"code": code, "detail": detail})
+        if done:
+            owner_id = Asset.objects.values_list("owner_id", flat=True).get(pk=asset_id)
+            publish(AssetFailed(asset_id=asset_id, owner_id=owner_id, code=code, detail=detail))
+        complete()
+    return bool(done)

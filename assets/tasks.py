@@ -1,0 +1,93 @@
+"""Jobs of assets."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from assets import services
+from assets.incoming import discard, examine, scratch_folder, store
+from assets.local import fetch_cache, file_cache
+from assets.models import Asset, AssetStatus
+from core.files.upkeep import sweep_old_files
+from core.http.exceptions import FetchError
+from core.http.fetch import fetch_to_file
+from engine.errors import MediaUnreadable
+from engine.probe.client import probe_file
+from jobs.context import JobContext
+from jobs.snapshot import DeadJob
+
+IMPORT_ATTEMPTS = 4
+IMPORT_RETRY_S = (2.0, 15.0, 60.0)
+FETCH_LIMIT_S = 240.0
+IMPORT_LIMIT_S = 300
+SCRATCH_LIFE = timedelta(days=1)
+GAVE_UP = ("import_failed", "The import was given up. Start it again.")
+
+
+def run_import(context: JobContext) -> None:
+    """Fetch, judge and store the file of a pending asset. A file that cannot be used fails the asset, not the job."""
+    asset_id = UUID(context.job.payload["asset"])
+    asset = Asset.objects.filter(pk=asset_id, status=AssetStatus.PENDING).first()
+    if asset is None:
+        return
+    with scratch_folder() as folder:
+        try:
+            _import_into(context, asset, folder)
+        except FetchError as error:
+            if error.retryable and context.job.failures + 1 < context.job.max_attempts:
+                raise
+            _fail(context, asset_id, error.reason, error.detail)
+        except MediaUnreadable as error:
+            _fail(context, asset_id, error.reason, str(error))
+
+
+def _import_into(context: JobContext, asset: Asset, folder: Path) -> None:
+    path = folder / "file"
+    fetched = fetch_to_file(
+        asset.source_url,
+        path,
+        allow_hosts=settings.RENDEROWL_FETCH_ALLOW_HOSTS,
+        max_bytes=settings.RENDEROWL_UPLOAD_LIMIT_BYTES,
+        total_timeout_s=FETCH_LIMIT_S,
+    )
+    context.check()
+    incoming = examine(path, fetched.sha256, probe_file)
+    context.check()
+    # The attempt is part of the name: a worker that was thought dead shares no file with its successor.
+    keys = store(incoming, asset.pk, attempt=context.job.attempt)
+    try:
+        used = services.finish_import(asset_id=asset.pk, incoming=incoming, keys=keys, complete=context.complete)
+    except BaseException:
+        discard(keys)
+        raise
+    if not used:
+        discard(keys)
+
+
+def _fail(context: JobContext, asset_id: UUID, code: str, detail: str) -> None:
+    services.fail_import(asset_id=asset_id, code=code, detail=detail, complete=context.complete)
+
+
+def give_up_import(dead: DeadJob) -> None:
+    """Fail the asset of a job that died; why it did is for staff."""
+    code, detail = GAVE_UP
+    services.fail_import(asset_id=UUID(dead.payload["asset"]), code=code, detail=detail)
+
+
+def run_remove_files(context: JobContext) -> dict[str, Any]:
+    """Remove the files of a deleted asset."""
+    payload = context.job.payload
+    return {"removed": services.remove_unused_files(file=payload["file"], poster=payload["poster"])}
+
+
+def run_upkeep(context: JobContext) -> dict[str, Any]:
+    """Remove what killed processes left among the temporary files, and bring the caches to their limit."""
+    before = time.time() - SCRATCH_LIFE.total_seconds()
+    swept = sweep_old_files(settings.DATA_DIR / "tmp", before=before)
+    return {"swept": swept, "dropped": file_cache().trim() + fetch_cache().trim()}

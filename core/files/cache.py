@@ -1,0 +1,90 @@
+"""A folder of files by content, for what is used again and can be had again. Safe for many processes at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+from pathlib import Path
+from uuid import uuid4
+
+_SHA256 = re.compile(r"^[0-9a-f]{64}$")
+
+
+def place_file(source: Path, target: Path) -> Path:
+    """Put a file at another path without writing its bytes again where the file system allows; return the path.
+
+    Neither may be written to afterwards.
+    """
+    try:
+        os.link(source, target)
+    except OSError:
+        if not source.is_file():
+            raise
+        shutil.copyfile(source, target)
+    return target
+
+
+class FileCache:
+    """At most `limit_bytes` of files, the least recently used dropped first.
+
+    A user gets a link of their own, so a file that is dropped meanwhile stays readable for them.
+    """
+
+    def __init__(self, root: Path, limit_bytes: int) -> None:
+        self._root = root
+        self._limit_bytes = limit_bytes
+
+    def take(self, sha256: str, target: Path) -> bool:
+        """Put the file with this content at `target`; return False if the cache has none."""
+        path = self._path(sha256)
+        try:
+            place_file(path, target)
+            os.utime(path)
+        except FileNotFoundError:
+            # Dropped before, or between the two lines: then the link is good all the same.
+            return target.exists()
+        return True
+
+    def add(self, source: Path, sha256: str) -> None:
+        """Keep a file under the hash of its content, which the caller has computed while writing it."""
+        path = self._path(sha256)
+        if path.exists() or source.stat().st_size > self._limit_bytes:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{uuid4().hex}.part")
+        try:
+            place_file(source, temporary)
+            # A link has the times of the file; its first use is now.
+            os.utime(temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        self.trim()
+
+    def trim(self) -> int:
+        """Drop the least recently used files until the rest is within the limit; return how many went."""
+        entries = sorted(self._entries())
+        total = sum(size for _, size, _ in entries)
+        dropped = 0
+        for _, size, path in entries:
+            if total <= self._limit_bytes:
+                break
+            path.unlink(missing_ok=True)
+            total -= size
+            dropped += 1
+        return dropped
+
+    def _entries(self) -> list[tuple[float, int, Path]]:
+        found = []
+        for path in self._root.glob("??/*"):
+            with contextlib.suppress(FileNotFoundError):
+                stat = path.stat()
+                found.append((stat.st_mtime, stat.st_size, path))
+        return found
+
+    def _path(self, sha256: str) -> Path:
+        if not _SHA256.match(sha256):
+            raise ValueError("not a SHA-256")
+        return self._root / sha256[:2] / sha256
