@@ -11,8 +11,8 @@ from uuid import UUID
 from django.conf import settings
 
 from assets import services
+from assets.cache import fetch_cache, file_cache
 from assets.incoming import discard, examine, scratch_folder, store
-from assets.local import fetch_cache, file_cache
 from assets.models import Asset, AssetStatus
 from core.files.upkeep import sweep_old_files
 from core.http.exceptions import FetchError

@@ -1,5 +1,15 @@
 """Paths of the API."""
 
+from assets.views import AssetViewSet
 from core.api.routing import Route
 
-api_routes: list[Route] = []
+api_routes: list[Route] = [
+    Route("assets", AssetViewSet, "asset-list", {"get": "list", "post": "create"}),
+    Route(
+        "assets/<str:id>",
+        AssetViewSet,
+        "asset-detail",
+        {"get": "retrieve", "patch": "partial_update", "delete": "destroy"},
+    ),
+    Route("assets/<str:id>/references", AssetViewSet, "asset-references", {"get": "references"}),
+]

@@ -1,0 +1,32 @@
+"""Filters of the list of assets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+
+from assets.models import Asset, AssetStatus, kind_choices
+from core.api.filters import ApiFilterSet, ChoicesFilter
+from core.exceptions import InvalidParameter
+from core.ids import decode_id
+
+
+class AssetFilter(ApiFilterSet):
+    """`?kind=video,image&status=ready&project=prj_...`, and the times that every list has."""
+
+    kind = ChoicesFilter(choices=kind_choices)
+    status = ChoicesFilter(choices=AssetStatus.choices)
+    project = django_filters.CharFilter(method="in_project")
+
+    class Meta:
+        model = Asset
+        fields: list[str] = []
+
+    def in_project(self, rows: QuerySet[Asset], name: str, value: Any) -> QuerySet[Asset]:
+        """Keep the assets of one project."""
+        try:
+            return rows.filter(project_id=decode_id("prj", value))
+        except ValueError:
+            raise InvalidParameter(name, f"{name} is not the id of a project.") from None

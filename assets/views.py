@@ -1,0 +1,80 @@
+"""The API of assets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from assets import services
+from assets.filters import AssetFilter
+from assets.models import Asset, AssetHold
+from assets.parsers import UploadParser
+from assets.serializers import AssetChanges, AssetShape, ImportRequestBody, ReferenceShape, UploadRequest
+from core.api.parsers import JsonParser
+from core.api.routing import api_path
+from core.api.views import ApiViewSet
+
+
+class AssetViewSet(ApiViewSet):
+    """Files that edits use."""
+
+    queryset = Asset.objects.with_references()
+    filterset_class = AssetFilter
+    parser_classes = [JsonParser, UploadParser]
+    serializers = {"default": AssetShape, "references": ReferenceShape}
+    scopes = {
+        "list": "assets:read",
+        "create": "assets:write",
+        "retrieve": "assets:read",
+        "partial_update": "assets:write",
+        "destroy": "assets:delete",
+        "references": "assets:read",
+    }
+
+    def list(self, request: Request, **kwargs: Any) -> Response:
+        """List the assets of the account."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    @extend_schema(
+        request={"multipart/form-data": UploadRequest, "application/json": ImportRequestBody},
+        responses={201: AssetShape, 202: AssetShape},
+    )
+    def create(self, request: Request, **kwargs: Any) -> Response:
+        """Upload a file (201, ready), or have one fetched from the web (202, pending)."""
+        if (request.content_type or "").startswith("multipart/"):
+            asset = services.create_from_upload(user=request.user, **self.validated(UploadRequest))
+            return self._created(asset, status.HTTP_201_CREATED)
+        wanted = services.ImportRequest(**self.validated(ImportRequestBody))
+        return self._created(services.create_from_url(user=request.user, request=wanted), status.HTTP_202_ACCEPTED)
+
+    def _created(self, asset: Asset, http_status: int) -> Response:
+        location = api_path("asset-detail", int(self.request.version or 1), id=asset.public_id)
+        return Response(self.get_serializer(asset).data, http_status, headers={"Location": location})
+
+    def retrieve(self, request: Request, **kwargs: Any) -> Response:
+        """Return one asset."""
+        return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(request=AssetChanges)
+    def partial_update(self, request: Request, **kwargs: Any) -> Response:
+        """Change the name or the project of an asset."""
+        asset = self.get_object()
+        services.update_asset(asset=asset, changes=self.validated(AssetChanges))
+        return Response(self.get_serializer(asset).data)
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, **kwargs: Any) -> Response:
+        """Delete an asset, unless active renders need it."""
+        services.delete_asset(asset=self.get_object())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(responses=ReferenceShape(many=True), filters=False)
+    def references(self, request: Request, **kwargs: Any) -> Response:
+        """List what needs an asset at the moment."""
+        holds = AssetHold.objects.filter(asset=self.get_object())
+        return self.get_paginated_response(self.get_serializer(self.paginate_queryset(holds), many=True).data)
