@@ -28,6 +28,8 @@ class MediaInfo:
     duration_s, fps, frames: None where the kind has none.
     has_alpha: whether decoded pictures carry transparency. A VP8/VP9 file with an alpha side
         stream counts, and must then be decoded with libvpx (`video_decoder`).
+    rotation: degrees clockwise by which FFmpeg turns the stored picture; width and height are after it.
+    pixel_aspect: width of a pixel over its height; all but old television footage has square ones.
     """
 
     path: Path
@@ -45,6 +47,7 @@ class MediaInfo:
     has_alpha: bool = False
     rotation: int = 0
     video_decoder: str | None = None
+    pixel_aspect: float = 1.0
 
     @property
     def has_video(self) -> bool:

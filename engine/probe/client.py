@@ -1,0 +1,155 @@
+"""Probe files in a process of their own, which may crash, hang or run out of memory without harm."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import engine
+from engine.errors import EngineError, MediaUnreadable
+from engine.media import MediaInfo, MediaKind
+from engine.raster.cues import read_cues
+from engine.sniff import sniff
+
+TIMEOUT_S = 10
+START_TIMEOUT_S = 30
+_ROOT = Path(engine.__file__).resolve().parent.parent
+_FIELDS = frozenset(field.name for field in fields(MediaInfo))
+_ANSWER_BYTES = 65_536
+
+
+def probe_file(path: Path, *, timeout_s: int = TIMEOUT_S) -> MediaInfo:
+    """Return what a local file is, by content. Raises MediaUnreadable as `probe_files` returns it."""
+    (result,) = probe_files([path], timeout_s=timeout_s)
+    if isinstance(result, MediaUnreadable):
+        raise result
+    return result
+
+
+def probe_files(paths: Sequence[Path], *, timeout_s: int = TIMEOUT_S) -> list[MediaInfo | MediaUnreadable]:
+    """Return for each path, in order, what the file is, or why it cannot be used.
+
+    timeout_s: for each file. One process serves all of them; a file that ends it costs a new one.
+    Reasons: `not_found`, `empty_file`, `unsupported_type`, `damaged`, `truncated`, `too_many_pixels`,
+    `too_large`, `no_streams`, `bad_timing`, `probe_timeout`, `probe_crashed`.
+    Raises EngineError when the process cannot be started at all.
+    """
+    results: list[MediaInfo | MediaUnreadable] = []
+    with _Worker() as worker:
+        for path in paths:
+            try:
+                results.append(_probe(worker, path.absolute(), timeout_s))
+            except MediaUnreadable as error:
+                results.append(error)
+    return results
+
+
+def _probe(worker: _Worker, path: Path, timeout_s: int) -> MediaInfo:
+    """Probe one file; subtitles are read here, all else by the worker."""
+    file_type = sniff(path)
+    size = path.stat().st_size
+    if file_type.kind is MediaKind.SUBTITLE:
+        try:
+            duration = max(cue.end_s for cue in read_cues(path))
+        except ValueError as error:
+            raise MediaUnreadable("damaged", f"The subtitles cannot be used: {error}.") from error
+        return MediaInfo(path, MediaKind.SUBTITLE, file_type.content_type, size, duration_s=duration)
+    found = worker.ask(path, timeout_s)
+    known = {name: value for name, value in found.items() if name in _FIELDS and name != "kind"}
+    return MediaInfo(path=path, size_bytes=size, kind=MediaKind(found["kind"]), **known)
+
+
+class _Worker:
+    """The probing process, started when first needed and again after it was lost."""
+
+    def __init__(self) -> None:
+        """Start nothing yet."""
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> _Worker:
+        """Return the worker itself."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End the process."""
+        self._stop()
+
+    def ask(self, path: Path, timeout_s: int) -> dict[str, Any]:
+        """Return the fields found in a file. Raises MediaUnreadable."""
+        process = self._started()
+        request = json.dumps({"path": str(path), "timeout_s": timeout_s}) + "\n"
+        try:
+            if process.stdin is not None:
+                process.stdin.write(request.encode())
+            answer = self._answer(process, time.monotonic() + timeout_s)
+        except (BrokenPipeError, TimeoutError, EOFError) as error:
+            status = self._stop()
+            if isinstance(error, TimeoutError) or status in (-signal.SIGALRM, -signal.SIGXCPU):
+                detail = f"The file could not be examined within {timeout_s} s."
+                raise MediaUnreadable("probe_timeout", detail) from error
+            raise MediaUnreadable("probe_crashed", "The file could not be examined: it breaks the decoder.") from error
+        if "info" in answer:
+            return dict(answer["info"])
+        raise MediaUnreadable(answer["reason"], answer["detail"])
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        """Return the running process; its environment holds nothing of ours."""
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "engine.inspection.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                cwd=_ROOT,
+                env={"PYTHONPATH": str(_ROOT), "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"},
+                start_new_session=True,
+                bufsize=0,
+            )
+            try:
+                self._answer(self._process, time.monotonic() + START_TIMEOUT_S)
+            except (TimeoutError, EOFError) as error:
+                status = self._stop()
+                raise EngineError(f"The probing process does not start (status {status}).") from error
+        return self._process
+
+    @staticmethod
+    def _answer(process: subprocess.Popen[bytes], deadline: float) -> dict[str, Any]:
+        """Return the next line of the process. Raises TimeoutError or EOFError without one."""
+        if process.stdout is None:
+            raise EOFError
+        received = bytearray()
+        waiting = select.poll()
+        waiting.register(process.stdout, select.POLLIN)
+        while not received.endswith(b"\n"):
+            if not waiting.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                raise TimeoutError
+            chunk = process.stdout.read(_ANSWER_BYTES)
+            if not chunk:
+                raise EOFError
+            received += chunk
+        return dict(json.loads(received))
+
+    def _stop(self) -> int | None:
+        """End the process and its group, and return its exit status."""
+        process, self._process = self._process, None
+        if process is None:
+            return None
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            process.wait(timeout=0.2)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+        status = process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+        return status
