@@ -1,9 +1,30 @@
 """Registrations of the renders app."""
 
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class RendersConfig(AppConfig):
     """See the package's docstring."""
 
     name = "renders"
+
+    def ready(self) -> None:
+        """Register the job handlers and the upkeep."""
+        from jobs.registry import Handler, register, register_schedule
+        from renders import names, tasks
+
+        register(
+            Handler(
+                names.RENDER_JOB,
+                tasks.render,
+                on_dead=tasks.fail_dead_render,
+                on_cancelled=tasks.cancel_render_of,
+                queue=names.RENDER_QUEUE,
+                max_attempts=3,
+                timeout_s=settings.RENDEROWL_RENDER_TIMEOUT_S,
+            )
+        )
+        register(Handler(names.DISCARD_JOB, tasks.discard, timeout_s=300))
+        register(Handler(names.UPKEEP_JOB, tasks.keep_up, max_attempts=1, timeout_s=300))
+        register_schedule("renders-upkeep", cron="* * * * *", type=names.UPKEEP_JOB)

@@ -6,11 +6,31 @@ import threading
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Protocol
 
 from core.http.exceptions import FetchError
 from core.http.fetch import fetch_to_file
 from core.http.targets import AllowHosts
 from renders.sources import SourceUnavailable
+
+
+class Download(Protocol):
+    """Write what a URL gives to a new file, as `core.http.fetch.fetch_to_file` does."""
+
+    def __call__(
+        self,
+        url: str,
+        target: Path,
+        *,
+        allow_hosts: AllowHosts,
+        max_bytes: int,
+        total_timeout_s: float,
+        stop: threading.Event | None,
+    ) -> object:
+        """Write the file.
+
+        Raises FetchError.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +45,10 @@ class FetchTerms:
 class FolderFetch:
     """Fetches URLs into one folder."""
 
-    def __init__(self, folder: Path, terms: FetchTerms) -> None:
+    def __init__(self, folder: Path, terms: FetchTerms, download: Download = fetch_to_file) -> None:
+        """download: `fetch_to_file`, or something like it that need not fetch everything anew."""
         self._folder = folder
+        self._download = download
         self._terms = terms
         self._numbers = count()
 
@@ -41,7 +63,7 @@ class FolderFetch:
         # The name says nothing: what a file is, its content decides.
         target = self._folder / f"source-{next(self._numbers)}"
         try:
-            fetch_to_file(
+            self._download(
                 url,
                 target,
                 allow_hosts=self._terms.allow_hosts,

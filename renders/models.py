@@ -178,6 +178,11 @@ class Render(BaseModel):
 
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
+        permissions: ClassVar = [
+            ("cancel_render", "Can cancel renders"),
+            ("retry_render", "Can retry renders"),
+            ("delete_render_output", "Can delete the outputs of renders"),
+        ]
         indexes: ClassVar = [
             # The admin's list by status, the upkeep of due and stale renders, and the place in the queue.
             NamedIndex(fields=["status", "created_at"], name="idx_renders_status_created"),

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q
 
 from assets.models import Asset
+from core.ids import decode_id
 from engine.media import MediaInfo, MediaKind
 from renders.models import Render
+from renders.names import ASSET_SCHEME
 from renders.states import RenderStatus
 
 OUTPUT_TYPES = {
@@ -40,6 +45,19 @@ def asset_media(asset: Asset) -> MediaInfo:
         audio_codec=probe.get("audio_codec"),
         has_alpha=bool(probe.get("has_alpha")),
     )
+
+
+def find_assets(owner_id: UUID, urls: Iterable[str]) -> dict[str, Asset]:
+    """Return the owner's assets that `asset:` URLs name, by URL; what is missing or somebody else's is left out."""
+    ids: dict[str, UUID] = {}
+    for url in urls:
+        if url.startswith(ASSET_SCHEME):
+            with suppress(ValueError):
+                ids[url] = decode_id(Asset.ID_PREFIX, url.removeprefix(ASSET_SCHEME))
+    if not ids:
+        return {}
+    rows = {row.pk: row for row in Asset.objects.filter(owner=owner_id, pk__in=set(ids.values()))}
+    return {url: rows[pk] for url, pk in ids.items() if pk in rows}
 
 
 def queue_position(render: Render) -> int | None:

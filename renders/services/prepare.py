@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from assets.models import Asset
-from core.ids import decode_id
+from assets.models import Asset, AssetStatus
 from engine.errors import EditInvalid
 from engine.issues import Issue
 from engine.language import ParsedEdit, SourceRef, parse_edit, sources
@@ -17,10 +16,10 @@ from engine.timeline.matching import mismatches
 from renders.estimates import Estimate, estimate_render
 from renders.exceptions import EditRefused
 from renders.models import Project, Template
+from renders.names import ASSET_SCHEME
 from renders.requests import PreparedRender, RenderRequest, Report
-from renders.selectors import asset_media
+from renders.selectors import asset_media, find_assets
 
-ASSET_SCHEME = "asset:"
 NOT_DELIVERED = {
     "pointer": "/webhook",
     "code": "webhook_not_delivered",
@@ -109,31 +108,26 @@ def _find_template(owner: Any, template_id: UUID | None) -> Template | None:
 
 def _find_assets(owner: Any, refs: Sequence[SourceRef]) -> tuple[dict[str, MediaInfo], frozenset[UUID], list[Issue]]:
     """Return what is known of the assets that an edit names, their ids, and what is wrong with them."""
-    ids: dict[str, UUID] = {}
-    problems: list[Issue] = []
-    named = [ref for ref in refs if ref.url.startswith(ASSET_SCHEME)]
-    for ref in named:
-        try:
-            ids[ref.url] = decode_id(Asset.ID_PREFIX, ref.url.removeprefix(ASSET_SCHEME))
-        except ValueError:
-            continue
-    rows = {row.pk: row for row in Asset.objects.for_owner(owner).filter(pk__in=set(ids.values()))}
+    found = find_assets(owner.pk, [ref.url for ref in refs])
     media: dict[str, MediaInfo] = {}
-    for ref in named:
-        asset = rows.get(ids[ref.url]) if ref.url in ids else None
+    problems: list[Issue] = []
+    for ref in refs:
+        if not ref.url.startswith(ASSET_SCHEME):
+            continue
+        asset = found.get(ref.url)
         if problem := _problem_of(asset):
             problems.append(Issue(ref.pointer, *problem))
         elif asset is not None and ref.url not in media:
             media[ref.url] = asset_media(asset)
-    return media, frozenset(rows), problems
+    return media, frozenset(asset.pk for asset in found.values()), problems
 
 
 def _problem_of(asset: Asset | None) -> tuple[str, str] | None:
     if asset is None:
         return "asset_not_found", "There is no such asset."
-    if asset.status == "pending":
+    if asset.status == AssetStatus.PENDING:
         return "asset_pending", "The asset is still being imported; wait until it is ready."
-    if asset.status == "failed":
+    if asset.status == AssetStatus.FAILED:
         return "asset_failed", "The asset could not be imported, so it cannot be used."
     return None
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from renders.models import Render
-from renders.states import TERMINAL, RenderStatus, sources_of
+from renders.states import ACTIVE, TERMINAL, RenderStatus, sources_of
 
 
 def change_status(
@@ -39,3 +39,8 @@ def change_status(
 def event_fields(render: Render) -> dict[str, Any]:
     """Return the members that every event of a render has."""
     return {"render_id": render.pk, "owner_id": render.owner_id, "project_id": render.project_id}
+
+
+def note_error(*, render: Render, error: dict[str, Any], log: str) -> None:
+    """Keep why an attempt fails, for the transaction that will end the render."""
+    Render.objects.filter(pk=render.pk, attempt=render.attempt, status__in=ACTIVE).update(error=error, log=log)

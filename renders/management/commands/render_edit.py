@@ -79,7 +79,7 @@ class Command(BaseCommand):
             self._fail(f"{error.strerror or error}: {error.filename or options['output']}")
         except KeyboardInterrupt:
             self._fail("stopped")
-        except Exception as error:  # noqa: BLE001 - the command's edge: one line, unless --traceback asks for more
+        except Exception as error:
             if options["traceback"]:
                 raise
             self._fail(f"internal error: {type(error).__name__}: {error}")

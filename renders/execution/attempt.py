@@ -1,0 +1,250 @@
+"""One attempt at one render."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from core.exceptions import DomainError
+from credits.pricing import cost_of
+from engine.errors import EditInvalid, EngineError, RenderCrashed, RenderTimeout
+from engine.language import ParsedEdit, parse_edit, sources
+from engine.pipeline import RenderResult, render_timeline
+from engine.run import Limits, Progress
+from engine.timeline import Resolved, resolve
+from engine.timeline.model import Timeline
+from jobs.context import JobContext
+from jobs.exceptions import AttemptTimedOut, JobCancelled, JobInterrupted, LeaseLost
+from renders.execution.failures import as_queue_failure, describe, issues_as_json
+from renders.execution.fetching import LibraryFetch
+from renders.execution.folders import work_folder
+from renders.models import Render
+from renders.selectors import OUTPUT_TYPES
+from renders.services.attempts import (
+    Advance,
+    begin_rendering,
+    begin_saving,
+    note_progress,
+    put_back,
+    start_attempt,
+    still_has,
+)
+from renders.services.outcomes import RenderedFiles, close_succeeded
+from renders.services.storage import discard_files, publish_file, storage_key
+from renders.services.transitions import note_error
+from renders.sources import gather_media
+from renders.states import RenderStatus
+
+PROGRESS_EVERY_S = 1.0
+LOG_LIMIT = 20_000
+
+
+def run_render(context: JobContext) -> None:
+    """Handle a job of type `renders.render`."""
+    render_id = UUID(context.job.payload["render"])
+    render = start_attempt(render_id=render_id, attempt=context.job.attempt)
+    if render is None:
+        # Ended, or taken over; a cancel whose worker was lost is finished by the queue.
+        if Render.objects.filter(pk=render_id, status=RenderStatus.CANCELLING).exists():
+            raise JobCancelled
+        return
+    Attempt(render, context).run()
+
+
+class Attempt:
+    """The steps from an edit to stored files. step: the state in which the render is now."""
+
+    def __init__(self, render: Render, context: JobContext) -> None:
+        self.render = render
+        self.context = context
+        self.step = RenderStatus.FETCHING
+        self.timings: dict[str, float] = {}
+        self.log = ""
+        self._written_at = 0.0
+        self._latest: Progress | None = None
+
+    def run(self) -> None:
+        """Do it all.
+
+        Raises what the queue needs to hear; the render waits for its next attempt if there may be one.
+        """
+        try:
+            with work_folder(self.render) as folder:
+                timeline = self._prepare(folder)
+                result = self._render(timeline, folder)
+                self._save(timeline, result)
+        except LeaseLost:
+            # Somebody else has the render; what this attempt stored is of no use to them.
+            discard_files(render_id=self.render.pk)
+            raise
+        except JobCancelled:
+            raise
+        except AttemptTimedOut:
+            self._fail(RenderTimeout(f"The render took longer than {self.context.job.timeout_s} s."))
+        except JobInterrupted:
+            put_back(render=self.render, error=None)
+            raise
+        except (EngineError, DomainError) as failure:
+            self._fail(failure)
+        except OSError as failure:
+            put_back(render=self.render, error=None, log=self._log_text(f"{type(failure).__name__}: {failure}"))
+            raise
+
+    def _prepare(self, folder: Path) -> Timeline:
+        """Bring everything here, find out what it is, and agree on the price."""
+        with self._timed("fetch"):
+            parsed = parse_edit(self.render.edit, merge=self.render.merge, strict=self.render.strict)
+            refs = sources(parsed.edit)
+            library = LibraryFetch(self.render, [ref.url for ref in refs], folder)
+            media = gather_media(refs, library, check=self.check)
+        with self._timed("resolve"):
+            resolved = resolve(parsed.edit, media)
+        self._begin_rendering(parsed, resolved)
+        return resolved.timeline
+
+    def _begin_rendering(self, parsed: ParsedEdit, resolved: Resolved) -> None:
+        findings = tuple(dict.fromkeys([*parsed.warnings, *resolved.warnings]))
+        if self.render.strict and findings:
+            raise EditInvalid(findings)
+        known = {(warning["pointer"], warning["code"]) for warning in self.render.warnings}
+        new = [found for found in issues_as_json(findings) if (found["pointer"], found["code"]) not in known]
+        if not begin_rendering(
+            render=self.render,
+            total_frames=resolved.timeline.output.frames,
+            cost=cost_of_timeline(resolved.timeline),
+            warnings=[*self.render.warnings, *new],
+        ):
+            self._lose()
+        self.step = RenderStatus.RENDERING
+
+    def _render(self, timeline: Timeline, folder: Path) -> RenderResult:
+        """Draw and encode, telling about once a second how far it is."""
+        work = folder / "engine"
+        work.mkdir()
+        with self._timed("render"):
+            result = render_timeline(
+                timeline,
+                out=folder / f"output.{timeline.output.format}",
+                work_dir=work,
+                poster=folder / "poster.jpg",
+                thumbnail=folder / "thumbnail.jpg",
+                on_progress=self._note,
+                should_cancel=self._should_cancel,
+                limits=Limits(wall_s=settings.RENDEROWL_RENDER_TIMEOUT_S),
+            )
+        self.timings |= {f"render_{name}": round(seconds, 3) for name, seconds in result.timings.items()}
+        self.log = result.log
+        return result
+
+    def _save(self, timeline: Timeline, result: RenderResult) -> None:
+        """Store the files, then let everything that follows from them happen at once."""
+        if not begin_saving(render=self.render):
+            self._lose()
+        self.step = RenderStatus.SAVING
+        with self._timed("save"):
+            files = self._publish(timeline, result)
+        self.check()
+        with transaction.atomic():
+            done = close_succeeded(
+                render=self.render,
+                files=files,
+                cost=cost_of_timeline(timeline),
+                timings=self.timings,
+                log=self._log_text(""),
+            )
+            if not done:
+                self._lose()
+            self.context.complete({"render": self.render.public_id})
+        discard_files(render_id=self.render.pk)
+
+    def _publish(self, timeline: Timeline, result: RenderResult) -> RenderedFiles:
+        kind = timeline.output.format
+        keys = {
+            name: publish_file(source=path, key=storage_key(self.render, path.name), content_type=content_type)
+            for name, path, content_type in (
+                ("output", result.output, OUTPUT_TYPES[kind]),
+                ("poster", result.poster, "image/jpeg"),
+                ("thumbnail", result.thumbnail, "image/jpeg"),
+            )
+            if path is not None
+        }
+        return RenderedFiles(
+            format=kind,
+            width=result.width,
+            height=result.height,
+            fps=float(result.fps) if result.width else None,
+            duration_s=result.duration_s,
+            size_bytes=result.size_bytes,
+            sha256=result.sha256,
+            output_key=keys["output"],
+            poster_key=keys.get("poster", ""),
+            thumbnail_key=keys.get("thumbnail", ""),
+        )
+
+    def check(self) -> None:
+        """Raise what must end the attempt. Looks at the render's row about once a second."""
+        self.context.check()
+        now = time.monotonic()
+        if now - self._written_at < PROGRESS_EVERY_S:
+            return
+        self._written_at = now
+        if self._latest is not None and self.step is RenderStatus.RENDERING:
+            kept = note_progress(render=self.render, advance=_advance(self._latest))
+        else:
+            kept = still_has(render=self.render)
+        if not kept:
+            self._lose()
+
+    def _note(self, progress: Progress) -> None:
+        self._latest = progress
+
+    def _should_cancel(self) -> bool:
+        # What this raises stops FFmpeg and comes out of `render_timeline` as it is.
+        self.check()
+        return False
+
+    def _lose(self) -> None:
+        """Raise why the render is no longer this attempt's.
+
+        Raises JobCancelled or LeaseLost.
+        """
+        status = Render.objects.values_list("status", flat=True).get(pk=self.render.pk)
+        raise JobCancelled if status in {RenderStatus.CANCELLING, RenderStatus.CANCELLED} else LeaseLost
+
+    def _fail(self, failure: EngineError | DomainError) -> None:
+        """Write down what happened and tell the queue whether to try again."""
+        error = describe(failure, step=self.step, attempt=self.render.attempt)
+        log = self._log_text(failure.log if isinstance(failure, RenderCrashed) else "")
+        if error["retryable"]:
+            put_back(render=self.render, error=error, log=log)
+        else:
+            note_error(render=self.render, error=error, log=log)
+        raise as_queue_failure(error) from failure
+
+    def _log_text(self, more: str) -> str:
+        return "\n".join(filter(None, (self.log, more)))[-LOG_LIMIT:]
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings[name] = round(time.perf_counter() - began, 3)
+
+
+def cost_of_timeline(timeline: Timeline) -> int:
+    """Return what an output costs, in hundredths of a credit."""
+    output = timeline.output
+    width, height = output.final_size
+    return cost_of(output.duration_s, width, height, float(output.fps))
+
+
+def _advance(progress: Progress) -> Advance:
+    return Advance(progress.frame, progress.total_frames, progress.percent, progress.fps, progress.eta_s)

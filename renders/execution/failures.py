@@ -1,0 +1,67 @@
+"""What an attempt's failure looks like to the owner of the render."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.exceptions import DomainError
+from engine.errors import EditInvalid, EngineError
+from engine.issues import Issue
+from jobs.exceptions import PermanentFailure
+from jobs.snapshot import DeadJob
+from renders.models import Render
+
+# The codes of the queue, in the words of the API. Whatever else ends a job is our fault, and its text is for the log.
+_QUEUE_MESSAGES = {
+    "timeout": ("render_timeout", "The render took longer than a render may take."),
+    "lost": ("worker_lost", "The workers that tried this render were lost one after the other."),
+}
+_OUR_FAULT = ("internal_error", "The render failed for a reason on our side.")
+
+
+class AttemptFailed(Exception):
+    """An attempt ended in an error that a later attempt may not meet; the queue tries again."""
+
+
+def describe(failure: EngineError | DomainError, *, step: str, attempt: int) -> dict[str, Any]:
+    """Return a failure as the API shows it. step: the state of the render in which it happened."""
+    pointer = None
+    message = str(failure)
+    if isinstance(failure, EditInvalid):
+        pointer, message = f"/edit{failure.issues[0].pointer}", failure.issues[0].detail
+    return {
+        "code": failure.code,
+        "message": message,
+        "retryable": bool(getattr(failure, "retryable", False)),
+        "pointer": pointer,
+        "step": step,
+        "attempt": attempt,
+    }
+
+
+def as_queue_failure(error: dict[str, Any]) -> PermanentFailure | AttemptFailed:
+    """Return what to raise for the queue to try again, or not to."""
+    if error["retryable"]:
+        return AttemptFailed(f"{error['code']}: {error['message']}")
+    return PermanentFailure(error["code"], error["message"])
+
+
+def error_of_dead(render: Render, dead: DeadJob) -> dict[str, Any]:
+    """Return the error of a render whose job is dead: what its last attempt wrote, else what the queue says."""
+    if render.error is not None and render.error.get("attempt") == render.attempt:
+        return dict(render.error)
+    code, message = _QUEUE_MESSAGES.get(dead.error.code, _OUR_FAULT)
+    step = render.status if render.attempt else None
+    return {
+        "code": code,
+        "message": message,
+        "retryable": code != "render_timeout",
+        "pointer": None,
+        "step": step,
+        "attempt": render.attempt,
+    }
+
+
+def issues_as_json(issues: tuple[Issue, ...]) -> list[dict[str, str]]:
+    """Return the engine's findings as the API shows them."""
+    return [{"pointer": f"/edit{issue.pointer}", "code": issue.code, "detail": issue.detail} for issue in issues]

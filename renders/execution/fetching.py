@@ -1,0 +1,57 @@
+"""Where a worker gets the sources of a render from: the owner's library, or the network."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from assets.cache import fetch_cache, materialise
+from django.conf import settings
+
+from assets.models import Asset
+from renders.fetching import FetchTerms, FolderFetch
+from renders.models import Render
+from renders.names import ASSET_SCHEME
+from renders.selectors import find_assets
+from renders.sources import SourceUnavailable
+
+
+class LibraryFetch:
+    """Fetches the sources of one render into a folder.
+
+    Assets are looked up before any thread starts, so that fetching itself needs no database.
+    """
+
+    def __init__(self, render: Render, urls: Iterable[str], folder: Path) -> None:
+        """urls: all that the edit names."""
+        self._folder = folder
+        self._assets: dict[str, Asset] = find_assets(render.owner_id, urls)
+        self._from_network = FolderFetch(
+            folder,
+            FetchTerms(
+                settings.RENDEROWL_FETCH_ALLOW_HOSTS,
+                settings.RENDEROWL_UPLOAD_LIMIT_BYTES,
+                settings.RENDEROWL_FETCH_TIMEOUT_S,
+            ),
+            fetch_cache().fetch,
+        )
+
+    def __call__(self, url: str, *, stop: threading.Event) -> Path:
+        """Return the file of a source.
+
+        Raises SourceUnavailable.
+        """
+        if not url.startswith(ASSET_SCHEME):
+            return self._from_network(url, stop=stop)
+        asset = self._assets.get(url)
+        if asset is None or not asset.is_ready:
+            raise SourceUnavailable("asset_not_found", "There is no such asset.", retryable=False)
+        try:
+            return materialise(asset, self._folder)
+        except FileNotFoundError as error:
+            detail = "The asset's file is no longer in the storage."
+            raise SourceUnavailable("asset_file_missing", detail, retryable=False) from error
+        except OSError as error:
+            detail = "The storage did not give the asset's file."
+            raise SourceUnavailable("storage_unavailable", detail, retryable=True) from error

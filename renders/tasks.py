@@ -1,0 +1,43 @@
+"""The job handlers of renders."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from jobs.context import JobContext
+from jobs.snapshot import DeadJob, JobSnapshot
+from renders.execution.attempt import run_render
+from renders.execution.failures import error_of_dead
+from renders.execution.folders import sweep_folders
+from renders.models import Render
+from renders.services.attempts import promote_due
+from renders.services.outcomes import close_cancelled, close_failed
+from renders.services.storage import discard_files
+
+
+def render(context: JobContext) -> None:
+    """Render one edit."""
+    run_render(context)
+
+
+def fail_dead_render(dead: DeadJob) -> None:
+    """Fail the render of a dead job: refund it, release what it held."""
+    found = Render.objects.without_documents().filter(pk=UUID(dead.payload["render"])).first()
+    if found is not None:
+        close_failed(render_id=found.pk, error=error_of_dead(found, dead))
+
+
+def cancel_render_of(job: JobSnapshot) -> None:
+    """Cancel the render of a cancelled job: refund it, release what it held."""
+    close_cancelled(render_id=UUID(job.payload["render"]))
+
+
+def discard(context: JobContext) -> dict[str, Any]:
+    """Remove the stored files that a render no longer has a use for."""
+    return {"removed": discard_files(render_id=UUID(context.job.payload["render"]))}
+
+
+def keep_up(context: JobContext) -> dict[str, Any]:
+    """Queue scheduled renders that have become due, and remove what killed workers left behind."""
+    return {"promoted": promote_due(), "swept": sweep_folders()}
