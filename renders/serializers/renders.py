@@ -47,7 +47,7 @@ class ReportShape(serializers.Serializer[Any]):
     """The outcome of a validation or dry run."""
 
     valid = serializers.BooleanField()
-    errors = IssueShape(many=True)
+    errors = IssueShape(many=True)  # type: ignore[assignment]
     warnings = IssueShape(many=True)
     estimate = EstimateShape(allow_null=True)
 
@@ -156,7 +156,7 @@ class RenderShape(serializers.Serializer[Any]):
         if not row.has_output:
             return None
         name = f"{row.public_id}.{row.output_format}"
-        url, expires_at = signed_url(
+        signed = signed_url(
             self.context.get("request"),
             key=row.output_key,
             content_type=OUTPUT_TYPES[row.output_format],
@@ -164,8 +164,8 @@ class RenderShape(serializers.Serializer[Any]):
             tag=row.output_sha256,
         )
         return {
-            "url": url,
-            "url_expires_at": format_time(expires_at),
+            "url": signed.url,
+            "url_expires_at": format_time(signed.expires_at),
             "format": row.output_format,
             "width": row.output_width,
             "height": row.output_height,
@@ -189,7 +189,7 @@ class RenderShape(serializers.Serializer[Any]):
         if not key or not row.has_output:
             return None
         filename = f"{row.public_id}-{name}.jpg"
-        return signed_url(self.context.get("request"), key=key, content_type="image/jpeg", filename=filename)[0]
+        return signed_url(self.context.get("request"), key=key, content_type="image/jpeg", filename=filename).url
 
     @extend_schema_field(CreditsShape)
     def get_credits(self, row: Render) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def change_template(*, template: Template, changes: Mapping[str, Any]) -> Templa
         check_template_edit(edit=changes["edit"])
     with transaction.atomic():
         # The row's lock (on SQLite the database's) gives each change a number of its own.
-        current = Template.objects.select_for_update().get(pk=template.pk)
+        current: Template = Template.objects.select_for_update().get(pk=template.pk)
         new_version = any(
             name in changes and changes[name] != getattr(current, name) for name in ("edit", "merge_defaults")
         )

@@ -11,6 +11,7 @@ from assets.services import hold
 from core.events import publish
 from credits.services import reserve
 from jobs.services import enqueue
+from jobs.states import Priority as JobPriority
 from renders.events import RenderQueued
 from renders.exceptions import RenderNotRetryable
 from renders.models import Priority, Render
@@ -66,7 +67,7 @@ def _accept(owner: Any, prepared: PreparedRender, *, retry_of: Render | None) ->
         job = enqueue(
             type=RENDER_JOB,
             payload={"render": str(render.pk)},
-            priority=render.priority,
+            priority=JobPriority(render.priority),
             run_at=run_at,
             user_id=owner.pk,
             reference=render.reference,

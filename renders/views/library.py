@@ -36,7 +36,7 @@ from renders.services.library import (
     delete_project,
     delete_template,
 )
-from renders.views.submission import SubmissionMixin
+from renders.views.submission import SubmittingViewSet
 
 
 class ProjectViewSet(ListModelMixin, RetrieveModelMixin, ApiViewSet):
@@ -57,7 +57,7 @@ class ProjectViewSet(ListModelMixin, RetrieveModelMixin, ApiViewSet):
     def create(self, request: Request, **kwargs: Any) -> Response:
         """Make a project."""
         project = create_project(owner=request.user, **self.validated(ProjectBody))
-        location = api_path("project-detail", request.version, id=project.public_id)
+        location = api_path("project-detail", self._version(), id=project.public_id)
         return Response(ProjectShape(project).data, status.HTTP_201_CREATED, headers={"Location": location})
 
     @extend_schema(request=ProjectPatchBody, responses=ProjectShape)
@@ -79,7 +79,7 @@ def _template_changes(body: dict[str, Any]) -> dict[str, Any]:
     return {names.get(name, name): value for name, value in body.items()}
 
 
-class TemplateViewSet(ListModelMixin, RetrieveModelMixin, SubmissionMixin, ApiViewSet):
+class TemplateViewSet(ListModelMixin, RetrieveModelMixin, SubmittingViewSet):
     """Edits with placeholders, kept to be rendered many times."""
 
     queryset = Template.objects.all()
@@ -106,7 +106,7 @@ class TemplateViewSet(ListModelMixin, RetrieveModelMixin, SubmissionMixin, ApiVi
         body = self.validated(TemplateBody)
         body["project_id"] = body.pop("project")
         template = create_template(owner=request.user, **body)
-        location = api_path("template-detail", request.version, id=template.public_id)
+        location = api_path("template-detail", self._version(), id=template.public_id)
         return Response(TemplateShape(template).data, status.HTTP_201_CREATED, headers={"Location": location})
 
     @extend_schema(request=TemplateBody, responses=TemplateShape)

@@ -11,7 +11,7 @@ from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.api.views import ApiView, ApiViewSet
+from core.api.views import ApiView
 from renders.filters import RenderFilterSet
 from renders.models import Render
 from renders.requests import RenderRequest
@@ -30,7 +30,7 @@ from renders.services.prepare import prepare_render
 from renders.services.storage import delete_output
 from renders.services.submit import retry_render
 from renders.states import RenderStatus
-from renders.views.submission import SubmissionMixin, merge_body
+from renders.views.submission import SubmittingViewSet, merge_body
 
 _METADATA_PARAMETER = OpenApiParameter(
     "metadata",
@@ -41,7 +41,7 @@ _METADATA_PARAMETER = OpenApiParameter(
 )
 
 
-class RenderViewSet(ListModelMixin, SubmissionMixin, ApiViewSet):
+class RenderViewSet(ListModelMixin, SubmittingViewSet):
     """Edits on their way to files."""
 
     queryset = Render.objects.all()

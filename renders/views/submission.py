@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from rest_framework import status
-from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from core.api.problems import flatten_errors
 from core.api.routing import api_path
+from core.api.views import ApiViewSet
 from renders.models import Priority, Render
 from renders.requests import RenderRequest, Report
 from renders.serializers.renders import RenderShape, RenderShapeV1, ReportShape
@@ -20,10 +20,8 @@ from renders.services.prepare import check_render
 from renders.services.submit import submit_render
 
 
-class SubmissionMixin:
-    """Submit renders, or say what submitting them would do."""
-
-    request: Request
+class SubmittingViewSet(ApiViewSet):
+    """A resource from which renders can be submitted."""
 
     def submit(self, body_class: type[BaseSerializer[Any]], base: RenderRequest) -> Response:
         """Answer 202 with the accepted render, or 200 with a report for a dry run.
@@ -55,8 +53,8 @@ class SubmissionMixin:
 
     def accepted(self, render: Render) -> Response:
         """Answer 202 with a new render and where to find it."""
-        shape = RenderShapeV1 if self.request.version == 1 else RenderShape
-        location = api_path("render-detail", int(self.request.version or 2), id=render.public_id)
+        shape = RenderShapeV1 if self._version() == 1 else RenderShape
+        location = api_path("render-detail", self._version(), id=render.public_id)
         body = shape(render, context={"request": self.request}).data
         return Response(body, status.HTTP_202_ACCEPTED, headers={"Location": location})
 

@@ -7,10 +7,9 @@ import signal
 import sys
 import time
 from argparse import ArgumentTypeError
-from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
@@ -35,7 +34,7 @@ class Command(BaseCommand):
         "(with JSON pointers), 2 anything else."
     )
     # Both would look at the database, which this command does without.
-    requires_system_checks: ClassVar[Sequence[str]] = ()
+    requires_system_checks = ()
     requires_migrations_checks = False
 
     def add_arguments(self, parser: CommandParser) -> None:
