@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -42,6 +43,8 @@ class HasScope(BasePermission):
         """Return True, or raise MissingScope with the scope's name."""
         required = required_scope(view, request.method or "GET")
         if required is None:
+            if not hasattr(view, (request.method or "").lower()):
+                raise MethodNotAllowed(request.method or "")
             raise MissingScope("This action is closed.")
         if required == ANY_SCOPE:
             return True
