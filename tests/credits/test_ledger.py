@@ -1,0 +1,253 @@
+"""Reserve, settle, refund, grant, adjust: each once, and the sum is always the balance."""
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from accounts.append_only import AppendOnlyError
+from accounts.models import AuditEntry, User
+from credits import services
+from credits.exceptions import InsufficientCredits, NoReservation, ReferenceReused, ReservationClosed
+from credits.models import CreditAccount, CreditEntry
+from credits.selectors import Balance, balance_of, check_ledger
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice():
+    """10 credits from signing up."""
+    return make_user("alice")
+
+
+@pytest.fixture(autouse=True)
+def _the_ledger_always_sums(db):
+    yield
+    assert list(check_ledger()) == []
+
+
+def movements(user):
+    rows = CreditEntry.objects.filter(user=user).order_by("created_at", "pk")
+    return [(row.kind, row.amount, row.balance_after) for row in rows]
+
+
+def test_a_new_user_gets_the_welcome_credits_once(alice):
+    services.open_account(user_id=alice.pk)
+    assert movements(alice) == [("grant", 1000, 1000)]
+    assert balance_of(alice.pk) == Balance(available=1000, reserved=0)
+
+
+def test_the_welcome_follows_the_setting(settings):
+    settings.RENDEROWL_SIGNUP_CREDITS = 0
+    assert movements(make_user()) == []
+    settings.RENDEROWL_SIGNUP_CREDITS = 3
+    assert movements(make_user()) == [("grant", 300, 300)]
+
+
+def test_a_user_made_behind_the_ledgers_back_has_the_welcome_too():
+    user = User.objects.create_superuser("root", password="x")
+    services.reserve(user_id=user.pk, amount=100, reference="render:1")
+    assert movements(user) == [("grant", 1000, 1000), ("reserve", -100, 900)]
+
+
+def test_reserving_sets_credits_aside(alice):
+    services.reserve(user_id=alice.pk, amount=20, reference="render:1")
+    assert balance_of(alice.pk) == Balance(available=980, reserved=20)
+
+
+def test_the_same_reservation_twice_is_one(alice):
+    first = services.reserve(user_id=alice.pk, amount=20, reference="render:1")
+    second = services.reserve(user_id=alice.pk, amount=20, reference="render:1")
+    assert first.pk == second.pk
+    assert balance_of(alice.pk) == Balance(980, 20)
+
+
+def test_a_repeated_reservation_needs_no_further_funds(alice):
+    first = services.reserve(user_id=alice.pk, amount=1000, reference="render:1")
+    assert services.reserve(user_id=alice.pk, amount=1000, reference="render:1").pk == first.pk
+
+
+def test_refuses_a_reference_of_something_else(alice):
+    services.reserve(user_id=alice.pk, amount=20, reference="render:1")
+    bob = make_user("bob")
+    for user, amount in ((alice, 21), (bob, 20)):
+        with pytest.raises(ReferenceReused):
+            services.reserve(user_id=user.pk, amount=amount, reference="render:1")
+    with pytest.raises(ReferenceReused):
+        services.grant(user_id=alice.pk, amount=20, reference="render:1")
+    assert balance_of(alice.pk) == Balance(980, 20)
+    assert balance_of(bob.pk) == Balance(1000, 0)
+
+
+def test_refuses_more_than_there_is(alice):
+    with pytest.raises(InsufficientCredits) as refusal:
+        services.reserve(user_id=alice.pk, amount=1001, reference="render:1")
+    assert (refusal.value.status, refusal.value.code) == (402, "insufficient_credits")
+    assert refusal.value.members == {"required": "10.01", "balance": "10.00"}
+    assert movements(alice) == [("grant", 1000, 1000)]
+
+
+def test_all_of_it_may_be_spent(alice):
+    services.reserve(user_id=alice.pk, amount=1000, reference="render:1")
+    assert balance_of(alice.pk) == Balance(0, 1000)
+
+
+@pytest.mark.parametrize("amount", [0, -1])
+def test_refuses_to_reserve_or_grant_nothing(alice, amount):
+    with pytest.raises(ValueError, match="positive"):
+        services.reserve(user_id=alice.pk, amount=amount, reference="render:1")
+    with pytest.raises(ValueError, match="positive"):
+        services.grant(user_id=alice.pk, amount=amount, reference="gift:1")
+
+
+@pytest.mark.parametrize(("charged", "back"), [(0, 20), (5, 15), (20, 0), (25, 0)])
+def test_settling_charges_at_most_the_reservation(alice, charged, back):
+    services.reserve(user_id=alice.pk, amount=20, reference="render:1")
+    services.settle(reference="render:1", amount=charged)
+    assert movements(alice)[1:] == [("reserve", -20, 980), ("settle", back, 980 + back)]
+    assert balance_of(alice.pk) == Balance(980 + back, 0)
+
+
+def test_refunding_gives_all_back(alice):
+    services.reserve(user_id=alice.pk, amount=20, reference="render:1")
+    services.refund(reference="render:1")
+    assert movements(alice)[1:] == [("reserve", -20, 980), ("refund", 20, 1000)]
+
+
+def settle(amount=5):
+    return services.settle(reference="render:1", amount=amount)
+
+
+def refund():
+    return services.refund(reference="render:1")
+
+
+def test_a_reservation_closes_once(alice):
+    for first, again, other in ((settle, settle, refund), (refund, refund, settle)):
+        with transaction.atomic():
+            services.reserve(user_id=alice.pk, amount=20, reference="render:1")
+            closing = first()
+            after = balance_of(alice.pk)
+            assert again().pk == closing.pk
+            with pytest.raises(ReservationClosed):
+                other()
+            assert balance_of(alice.pk) == after
+            transaction.set_rollback(True)
+
+
+def test_settling_again_with_another_amount_changes_nothing(alice):
+    services.reserve(user_id=alice.pk, amount=20, reference="render:1")
+    first = settle(5)
+    assert settle(20).pk == first.pk
+    assert balance_of(alice.pk) == Balance(995, 0)
+
+
+def test_a_closed_reservation_is_not_reserved_again(alice):
+    services.reserve(user_id=alice.pk, amount=20, reference="render:1")
+    refund()
+    services.reserve(user_id=alice.pk, amount=20, reference="render:1")
+    assert balance_of(alice.pk) == Balance(1000, 0)
+
+
+def test_nothing_to_close(alice):
+    for close in (settle, refund):
+        with pytest.raises(NoReservation):
+            close()
+    services.grant(user_id=alice.pk, amount=5, reference="render:1")
+    with pytest.raises(NoReservation):
+        refund()
+
+
+def test_refuses_to_charge_less_than_nothing(alice):
+    services.reserve(user_id=alice.pk, amount=20, reference="render:1")
+    with pytest.raises(ValueError, match="negative"):
+        settle(-1)
+
+
+def test_granting_twice_under_one_reference_is_once(alice):
+    staff = make_user("staff", is_staff=True)
+    for _ in range(2):
+        services.grant(user_id=alice.pk, amount=250, reference="gift:1", note="Sorry", actor=staff)
+    assert movements(alice)[1:] == [("grant", 250, 1250)]
+    audit = AuditEntry.objects.get(action="credits.grant")
+    assert (audit.actor, audit.details["amount"]) == (staff, "2.50")
+
+
+def test_adjusting_takes_no_more_than_there_is(alice):
+    services.adjust(user_id=alice.pk, amount=-400, reference="fix:1", note="Paid twice")
+    assert balance_of(alice.pk) == Balance(600, 0)
+    with pytest.raises(InsufficientCredits):
+        services.adjust(user_id=alice.pk, amount=-601, reference="fix:2", note="Too much")
+    for amount, note in ((0, "x"), (5, "")):
+        with pytest.raises(ValueError, match="reason"):
+            services.adjust(user_id=alice.pk, amount=amount, reference="fix:3", note=note)
+
+
+def test_a_failed_transaction_leaves_nothing(alice):
+    with pytest.raises(RuntimeError), transaction.atomic():
+        services.reserve(user_id=alice.pk, amount=20, reference="render:1")
+        raise RuntimeError
+    assert movements(alice) == [("grant", 1000, 1000)]
+
+
+def test_the_database_itself_refuses_a_negative_balance(alice):
+    with pytest.raises(IntegrityError, match=r"credits_balance_not_negative|CHECK"), transaction.atomic():
+        CreditAccount.objects.filter(user=alice).update(balance=-1)
+
+
+def test_the_database_itself_refuses_a_reference_twice(alice):
+    entry = CreditEntry.objects.get(user=alice)
+    twin = CreditEntry(user=alice, kind="grant", amount=1, balance_after=1, reference=entry.reference)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        twin.save()
+
+
+def test_the_database_itself_refuses_to_close_twice(alice):
+    reservation = services.reserve(user_id=alice.pk, amount=20, reference="render:1")
+    refund()
+    twin = CreditEntry(
+        user=alice, kind="refund", amount=20, balance_after=1020, reference="other", reservation=reservation
+    )
+    with pytest.raises(IntegrityError), transaction.atomic():
+        twin.save()
+
+
+def test_entries_are_written_once(alice):
+    entry = CreditEntry.objects.get(user=alice)
+    entry.amount = 5
+    for rewrite in (
+        entry.save,
+        entry.delete,
+        lambda: CreditEntry.objects.update(amount=5),
+        CreditEntry.objects.all().delete,
+    ):
+        with pytest.raises(AppendOnlyError):
+            rewrite()
+    assert CreditEntry.objects.get(user=alice).amount == 1000
+
+
+def test_the_check_finds_a_balance_that_does_not_sum(alice):
+    CreditAccount.objects.filter(user=alice).update(balance=999)
+    fault = next(iter(check_ledger()))
+    assert (fault.user_id, fault.balance, fault.sum_of_entries) == (alice.pk, 999, 1000)
+    CreditAccount.objects.filter(user=alice).update(balance=1000)
+
+
+def test_the_check_finds_entries_without_an_account(alice):
+    with transaction.atomic():
+        CreditAccount.objects.filter(user=alice).delete()
+        assert [(fault.user_id, fault.sum_of_entries) for fault in check_ledger()] == [(alice.pk, 1000)]
+        transaction.set_rollback(True)
+
+
+def test_the_indexes_serve_their_queries(alice):
+    newest = CreditEntry.objects.filter(user=alice).order_by("-created_at")[:25]
+    of_kind = CreditEntry.objects.filter(user=alice, kind="reserve").order_by("-created_at")[:25]
+    with connection.cursor() as cursor, transaction.atomic():
+        if connection.vendor == "postgresql":
+            # A handful of rows is always cheapest to read in full, and to sort.
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute("SET LOCAL enable_sort = off")
+            cursor.execute("SET LOCAL enable_bitmapscan = off")
+        assert "idx_credits_user_created" in newest.explain()
+        assert "idx_credits_user_type" in of_kind.explain()
