@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass, replace
 
 from engine.raster.drawing import Canvas
 from engine.raster.job import Gradient, Layer, Shadow, Stroke
 from engine.raster.typeset import Typesetter, px
 
+_TAG = re.compile(r"<[^>]*>|&[#\w]+;")
 _VERTICAL = {"top": "flex-start", "center": "center", "middle": "center", "bottom": "flex-end"}
 _HORIZONTAL = {"left": "flex-start", "center": "center", "right": "flex-end"}
 
@@ -86,7 +89,16 @@ def _page(block: TextBlock, canvas: Canvas, inner: str, setter: Typesetter) -> s
     """Return the HTML document."""
     faces = f"<style>{setter.faces}</style>" if setter.faces else ""
     text = f'<span class="h">{inner}</span>' if block.highlight else inner
-    return f'{faces}<div class="box"><div class="text" dir="auto">{text}</div></div>'
+    return f'{faces}<div class="box"><div class="text" dir="{_direction(inner)}">{text}</div></div>'
+
+
+def _direction(inner: str) -> str:
+    """Return the direction of the text's first letter that has one; the HTML engine knows no `dir="auto"`."""
+    for character in _TAG.sub("", inner):
+        kind = unicodedata.bidirectional(character)
+        if kind in {"L", "R", "AL"}:
+            return "ltr" if kind == "L" else "rtl"
+    return "ltr"
 
 
 def _style(block: TextBlock, canvas: Canvas) -> str:

@@ -130,8 +130,9 @@ def _tables(stops: tuple[tuple[float, str], ...]) -> list[list[int]]:
     tables: list[list[int]] = [[], [], [], []]
     for index in range(256):
         position = index / 255
-        before = max((point for point in points if point[0] <= position), default=points[0], key=lambda point: point[0])
-        after = min((point for point in points if point[0] >= position), default=points[-1], key=lambda point: point[0])
+        # Of several stops at one place the last one counts for what follows it, the first for what precedes.
+        before = next((point for point in reversed(points) if point[0] <= position), points[0])
+        after = next((point for point in points if point[0] >= position), points[-1])
         room = after[0] - before[0]
         share = (position - before[0]) / room if room > 0 else 0.0
         for channel, table in enumerate(tables):

@@ -5,13 +5,11 @@ from __future__ import annotations
 from engine.language.text_assets import Html5Asset, HtmlAsset
 from engine.raster.css import close_style, tidy_css, tidy_html
 from engine.raster.drawing import Drawing, canvas_of, still
-from engine.raster.errors import DrawingFailed
 from engine.raster.job import Layer
 from engine.raster.title import split_position
 from engine.raster.typeset import Typesetter, css_color
 from engine.timeline.model import TimedClip, Timeline
 
-MAX_HTML_CHARACTERS = 500_000
 _JUSTIFY = {"top": "flex-start", "center": "center", "bottom": "flex-end"}
 _DEFAULT_SIZE_PX = 16
 
@@ -41,11 +39,7 @@ def draw_html5(clip: TimedClip, asset: Html5Asset, timeline: Timeline, setter: T
 
 
 def _markup(asset: HtmlAsset | Html5Asset, setter: Typesetter) -> str:
-    """Return the asset's HTML, fonts resolved. Raises DrawingFailed when it is too long."""
-    length = len(asset.html) + len(asset.css)
-    if length > MAX_HTML_CHARACTERS:
-        detail = f"the HTML and CSS have {length} characters; at most {MAX_HTML_CHARACTERS} can be drawn"
-        raise DrawingFailed(detail)
+    """Return the asset's HTML, fonts resolved."""
     return tidy_html(asset.html.replace("\x00", ""), setter, "/asset/html")
 
 

@@ -78,7 +78,10 @@ def rasterize_all(
                 if not paths[job].exists():
                     waiting.setdefault(paths[job], (job, clip.pointer))
     refused = used.draw([(job, path, pointer) for path, (job, pointer) in waiting.items()])
-    return {clip.pointer: _raster(clip, drawing, paths, refused) for clip, drawing in plans}
+    for path, urls in refused.items():
+        if urls:
+            _refusals(path).write_text(json.dumps(urls), encoding="utf-8")
+    return {clip.pointer: _raster(clip, drawing, paths) for clip, drawing in plans}
 
 
 def _plan(clip: TimedClip, timeline: Timeline) -> Drawing:
@@ -120,12 +123,23 @@ def _digest(job: Job) -> str:
     return hashlib.sha256(json.dumps(job_to_json(job), sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _raster(clip: TimedClip, drawing: Drawing, paths: dict[Job, Path], refused: dict[Path, list[str]]) -> Raster:
+def _raster(clip: TimedClip, drawing: Drawing, paths: dict[Job, Path]) -> Raster:
     """Put the drawn pictures of a clip together."""
     pictures = tuple(RasterFrame(paths[job], frames) for job, frames in drawing.pictures)
-    blocked = dict.fromkeys(url for picture in pictures for url in refused.get(picture.path, ()))
+    blocked = dict.fromkeys(url for path in {picture.path: None for picture in pictures} for url in _refused(path))
     extra = [
         Issue(f"{clip.pointer}/asset", "html_resource_blocked", f"'{url[:120]}' was not loaded: a page loads nothing.")
         for url in blocked
     ]
     return Raster(drawing.width, drawing.height, pictures, warnings=(*drawing.warnings, *extra))
+
+
+def _refusals(path: Path) -> Path:
+    """Return the file beside a picture that lists what its page asked for in vain; most pictures have none."""
+    return path.with_suffix(".refused.json")
+
+
+def _refused(path: Path) -> list[str]:
+    """Return the URLs that a picture's page asked for in vain, also when it was drawn earlier."""
+    listed = _refusals(path)
+    return [str(url) for url in json.loads(listed.read_text(encoding="utf-8"))] if listed.exists() else []

@@ -32,8 +32,8 @@ class FontFile:
 def read_font(path: Path) -> FontFile | None:
     """Read a TrueType or OpenType file's names and style; None when the file cannot be understood."""
     try:
-        with TTFont(path, lazy=True, fontNumber=0) as font:
-            return _describe(path, font)
+        with path.open("rb") as file:
+            return _describe(path, TTFont(file, lazy=True, fontNumber=0))
     except (TTLibError, OSError, KeyError, ValueError, AssertionError, AttributeError, IndexError):
         return None
 

@@ -1,0 +1,205 @@
+"""The drawing process: hostile pages end quickly, failures name their clip, nothing stays behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from engine.errors import RenderError
+from engine.raster import Drawer, DrawingFailed, is_drawn, rasterize, rasterize_all
+from engine.raster.job import Job, Layer
+from tests.engine.drawing_kit import draw, ink_box, load, make_clip, make_timeline
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def job(markup: str, style: str = "") -> Job:
+    return Job(64, 32, (Layer(markup, style),))
+
+
+@pytest.fixture
+def drawer():
+    drawer = Drawer(processes=1)
+    yield drawer
+    drawer.close()
+
+
+def html(markup: str, css: str = "") -> dict[str, object]:
+    return {"type": "html", "html": markup, "css": css, "width": 64, "height": 32}
+
+
+@pytest.mark.acceptance
+@pytest.mark.parametrize(
+    ("name", "markup"),
+    [
+        ("deep", "<div>" * 100_000),
+        ("tables", "<table><tr><td>" * 3_000),
+        ("words", "x " * 200_000),
+    ],
+)
+def test_hostile_page_ends_in_seconds_and_the_next_is_drawn(tmp_path: Path, drawer: Drawer, name, markup) -> None:
+    started = time.monotonic()
+
+    with pytest.raises(DrawingFailed, match=r"^/timeline/tracks/0/clips/7: ") as caught:
+        drawer.draw([(job(markup), tmp_path / f"{name}.png", "/timeline/tracks/0/clips/7")], timeout_s=2)
+
+    assert caught.value.pointer == "/timeline/tracks/0/clips/7"
+    assert time.monotonic() - started < 8
+    drawer.draw([(job("<p>fine</p>"), tmp_path / "next.png", "")])
+    assert ink_box(load(tmp_path / "next.png"))
+
+
+@pytest.mark.parametrize(
+    "css",
+    [
+        "p{font-size:10000000px}",
+        "p{width:1e12px;height:1e12px;background:red;border-radius:1e9px}",
+        "p{column-count:1000000}",
+        "p{margin:-1e30px;line-height:1e30}",
+        "p{transform:scale(1e30) rotate(1e30deg)}",
+        "}}}}{{{{ ;;;; @media ( ",
+        "p{color:" + "(" * 10_000,
+    ],
+)
+def test_absurd_css_is_drawn_or_refused_quickly(tmp_path: Path, css) -> None:
+    started = time.monotonic()
+
+    raster = draw(html("<p>x</p>", css), tmp_path)
+
+    assert load(raster.pictures[0].path).size == (64, 32)
+    assert time.monotonic() - started < 5
+
+
+def test_text_that_is_too_long_is_refused_with_its_pointer(tmp_path: Path) -> None:
+    with pytest.raises(DrawingFailed, match="at most 20000") as caught:
+        draw({"type": "text", "text": "x" * 20_001}, tmp_path)
+
+    assert caught.value.pointer == "/timeline/tracks/0/clips/0"
+    assert isinstance(caught.value, RenderError)
+
+
+def test_killed_process_fails_the_job_and_is_replaced(tmp_path: Path, drawer: Drawer) -> None:
+    drawer.draw([(job("<p>a</p>"), tmp_path / "a.png", "")])
+    first = drawer._processes[0]._child
+    assert first is not None
+    first.kill()
+    first.wait()
+
+    drawer.draw([(job("<p>b</p>"), tmp_path / "b.png", "")])
+
+    assert ink_box(load(tmp_path / "b.png"))
+    assert drawer._processes[0]._child is not first
+
+
+def test_timeout_leaves_no_file_and_no_process(tmp_path: Path, drawer: Drawer) -> None:
+    drawer.draw([(job("<p>a</p>"), tmp_path / "a.png", "")])
+    child = drawer._processes[0]._child
+    assert child is not None
+
+    with pytest.raises(DrawingFailed, match="too long"):
+        drawer.draw([(job("x " * 1_000_000), tmp_path / "slow.png", "/p")], timeout_s=0.3)
+
+    assert child.returncode is not None
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png"]
+
+
+def test_picture_that_cannot_be_saved_is_a_failure_with_its_reason(tmp_path: Path, drawer: Drawer) -> None:
+    with pytest.raises(DrawingFailed, match="No such file"):
+        drawer.draw([(job("<p>a</p>"), tmp_path / "missing" / "a.png", "/p")])
+
+    drawer.draw([(job("<p>a</p>"), tmp_path / "a.png", "/p")])
+
+
+def test_process_sees_no_secret_of_its_parent(tmp_path: Path, drawer: Drawer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "do not pass on")
+
+    drawer.draw([(job("<p>a</p>"), tmp_path / "a.png", "")])
+
+    child = drawer._processes[0]._child
+    assert child is not None
+    assert b"SECRET_KEY" not in Path(f"/proc/{child.pid}/environ").read_bytes()
+
+
+@pytest.mark.acceptance
+def test_processes_end_with_their_parent(tmp_path: Path) -> None:
+    script = """
+import os, sys, signal
+from pathlib import Path
+from engine.raster import Drawer
+from engine.raster.job import Job, Layer
+drawer = Drawer(processes=1)
+drawer.draw([(Job(8, 8, (Layer("<p>a</p>"),)), Path(sys.argv[1]), "")])
+print(drawer._processes[0]._child.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "a.png")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    pid = int(done.stdout)
+
+    deadline = time.monotonic() + 10
+    while _is_running(pid):
+        assert time.monotonic() < deadline, "the drawing process outlived its parent"
+        os.sched_yield()
+
+
+def _is_running(pid: int) -> bool:
+    """Return whether a process exists and is no zombie that only waits for init."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] not in {"Z", "X"}
+
+
+def test_fonts_configuration_does_not_stay_on_disk(
+    tmp_path: Path, drawer: Drawer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+    drawer.draw([(job("<p>a</p>"), tmp_path / "a.png", "")])
+
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_many_clips_are_drawn_at_once_each_picture_once(tmp_path: Path) -> None:
+    clips = [make_clip({"type": "title", "text": str(index % 20)}, index=index) for index in range(100)]
+
+    rasters = rasterize_all(clips, timeline=make_timeline(), out_dir=tmp_path)
+
+    assert len(rasters) == 100
+    assert len(list(tmp_path.glob("*.png"))) == 20
+    assert rasters["/timeline/tracks/0/clips/3"].pictures == rasters["/timeline/tracks/0/clips/23"].pictures
+
+
+def test_failure_among_many_clips_names_the_one(tmp_path: Path, drawer: Drawer) -> None:
+    clips = [make_clip(html(f"<p>{index}</p>"), index=index) for index in range(5)]
+    clips[3] = make_clip({"type": "title", "text": "x" * 20_001}, index=3)
+
+    with pytest.raises(DrawingFailed) as caught:
+        rasterize_all(clips, timeline=make_timeline(), out_dir=tmp_path, drawer=drawer)
+
+    assert caught.value.pointer == "/timeline/tracks/0/clips/3"
+
+
+def test_only_drawn_assets_are_drawn(tmp_path: Path) -> None:
+    video = make_clip({"type": "video", "src": "https://e.com/a.mp4"})
+    title = make_clip({"type": "title", "text": "x"}, index=1)
+
+    rasters = rasterize_all([video, title], timeline=make_timeline(), out_dir=tmp_path)
+
+    assert not is_drawn(video.asset)
+    assert is_drawn(title.asset)
+    assert list(rasters) == [title.pointer]
+    with pytest.raises(KeyError):
+        rasterize(video, timeline=make_timeline(), out_dir=tmp_path)
