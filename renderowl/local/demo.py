@@ -49,6 +49,8 @@ class Client:
         """
         url = path if path.startswith("http") else f"{self.base}{path}"
         response = self.session.request(method, url, timeout=60, **arguments)
+        if "json" not in response.headers.get("Content-Type", ""):
+            raise DemoFailed(f"{method} {path} answered {response.status_code} without JSON")
         body: dict[str, Any] = response.json()
         if not response.ok:
             raise DemoFailed(
