@@ -16,6 +16,8 @@ from engine.plan.model import Layer, Plan, SequenceSource, SoundLayer, Source, V
 MANY_VIDEOS = 4
 # Read this much more than is shown, as the last picture may begin before its time.
 READ_MARGIN_S = 0.6
+# From this height on, pictures of unknown colour matrix are taken as BT.709, below as BT.601.
+HD_LINES = 720
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,13 @@ class _Build:
         return str(self.count - 1)
 
 
-def _video_options(source: VideoSource, frames: int, plan: Plan) -> list[str]:
+def _video_options(source: VideoSource, size: tuple[int, int], frames: int, plan: Plan) -> list[str]:
     """Return the input options of a video: pinned demuxer, bounded reading."""
     videos = sum(isinstance(layer.source, VideoSource) for layer in plan.layers)
     options = ["-f", source.demuxer]
+    if not source.loops:
+        # What the file does not say is taken as players do; decoders overrule it where the file says.
+        options += ["-colorspace", "bt709" if min(size) >= HD_LINES else "smpte170m"]
     if source.decoder:
         options += ["-c:v", source.decoder]
     if videos > MANY_VIDEOS:
@@ -88,10 +93,10 @@ def _video_options(source: VideoSource, frames: int, plan: Plan) -> list[str]:
     return [*options, "-t", number(float(frames / plan.fps) * source.speed + READ_MARGIN_S), "-an", "-sn", "-dn"]
 
 
-def _picture_input(build: _Build, source: Source, frames: int, start: int) -> str:
+def _picture_input(build: _Build, source: Source, size: tuple[int, int], frames: int, start: int) -> str:
     """Add the input of a layer or matte and return its label."""
     if isinstance(source, VideoSource):
-        return build.add_input(_video_options(source, frames, build.plan), source.path) + ":v:0"
+        return build.add_input(_video_options(source, size, frames, build.plan), source.path) + ":v:0"
     if isinstance(source, SequenceSource):
         path = build.paths.work_dir / f"sequence-{len(build.sequences)}.nut"
         build.sequences.append(SequenceFile(path, source, start))
@@ -119,7 +124,7 @@ def _on_canvas(build: _Build, layer: Layer, label: str, name: str) -> str:
 def _paint(build: _Build, layer: Layer, base: str, index: int) -> str:
     """Add one layer over `base` and return the label of the result."""
     plan, name = build.plan, f"l{index}"
-    source = _picture_input(build, layer.source, layer.frames, layer.start)
+    source = _picture_input(build, layer.source, layer.source_size, layer.frames, layer.start)
     chain = picture_chain(layer, plan.fps, name)
     moved = f"setpts=N+{layer.start}"
     if isinstance(layer.source, SequenceSource) and not changes(layer):
@@ -140,7 +145,7 @@ def _paint(build: _Build, layer: Layer, base: str, index: int) -> str:
     out = f"{name}o"
     last = layer.end - 1
     build.statements.append(
-        f"[{base}][{label}]overlay=x='{x}':y='{y}':format=auto:eof_action=repeat"
+        f"[{base}][{label}]overlay=x='{x}':y='{y}':format=yuv420:eof_action=repeat"
         f":enable='between(n,{layer.start},{last})'[{out}]"
     )
     return out
@@ -156,7 +161,7 @@ def _mask(build: _Build, layer: Layer, label: str, name: str) -> str:
         build.statements += statements
     if layer.matte is not None:
         label = _on_canvas(build, layer, label, name)
-        source = _picture_input(build, layer.matte.source, layer.matte.frames, 0)
+        source = _picture_input(build, layer.matte.source, layer.matte.source_size, layer.matte.frames, 0)
         viewport = (plan.output.width, plan.output.height)
         statements, mask = matte_mask(layer.matte, source, layer, viewport, plan.fps, f"{name}t")
         build.statements += statements

@@ -213,4 +213,7 @@ def picture_chain(layer: Layer, fps: Fraction, name: str) -> list[str]:
         chain += [rate, "tpad=stop=-1:stop_mode=clone", f"trim=end_frame={layer.frames}"]
     if layer.warp is not None and not still_warp:
         chain += _warping(layer.warp, layer.size)
+    if not needs_alpha(layer):
+        # The overlay filter takes nothing else; what goes before is cheaper without the alpha plane.
+        chain.append(CLEAR)
     return chain + _transparency(layer, fps, name)
