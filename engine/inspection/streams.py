@@ -23,7 +23,8 @@ WHOLE_READ_BYTES = 256 * 1024 * 1024
 """Files up to this size are read through; of larger ones the end is looked at."""
 MAX_PACKETS = 3_000_000
 MAX_DURATION_S = 24 * 3600
-MIN_FPS, MAX_FPS = 1, 240
+MAX_SINGLE_FRAME_S = 600
+MIN_FPS, MAX_FPS = 1.0, 240.0
 DECODE_ATTEMPTS = 100
 _TAIL_S = 5
 _INDEXED = ("mov", "matroska")
@@ -171,7 +172,11 @@ def _check_ends(survey: Survey, file_type: FileType) -> None:
     if declared is not None and file_type.demuxer in _INDEXED and declared > real + max(2.0, 0.1 * declared):
         detail = f"The file says that it lasts {declared:.1f} s, and it holds {max(real, 0):.1f} s."
         raise MediaUnreadable("truncated", detail)
-    if real > MAX_DURATION_S:
+    if declared is not None and file_type.demuxer == "mov":
+        begin = survey.begin
+        for track in survey.tracks:  # an edit list may end before the last sample does
+            track.end = min(track.end, begin + declared)
+    if survey.end - survey.begin > MAX_DURATION_S:
         raise MediaUnreadable("bad_timing", "The file lasts longer than a day.")
 
 
@@ -220,16 +225,20 @@ def _checked_fps(frames: int, seconds: float, stream: av.VideoStream, *, lowest:
     """Return the average rate. Raises MediaUnreadable (`bad_timing`) where it cannot be rendered sensibly."""
     if seconds <= 0:
         raise MediaUnreadable("bad_timing", "The pictures have no duration.")
+    if frames == 1:
+        if seconds > MAX_SINGLE_FRAME_S:
+            raise MediaUnreadable("bad_timing", f"The video has one frame for {seconds:.0f} s.")
+        return max(MIN_FPS, min(1 / seconds, MAX_FPS))
     declared = float(stream.average_rate) if stream.average_rate else frames / seconds
     measured = frames / seconds
-    if frames > 1 and not (lowest <= measured <= MAX_FPS * 1.05 and lowest <= declared <= MAX_FPS * 1.05):
-        detail = f"The video has {measured:.3g} frames per second on average; {MIN_FPS} to {MAX_FPS} are allowed."
+    if not (lowest <= measured <= MAX_FPS * 1.05 and lowest <= declared <= MAX_FPS * 1.05):
+        detail = f"The video has {measured:.3g} frames per second on average; {MIN_FPS:g} to {MAX_FPS:g} are allowed."
         raise MediaUnreadable("bad_timing", detail)
     base = float(stream.base_rate) if stream.base_rate else declared
-    if frames > 1 and lowest >= MIN_FPS and base > 0 and seconds > 4 * frames / base + 60:
+    if lowest >= MIN_FPS and base > 0 and seconds > 4 * frames / base + 60:
         detail = f"The video has {frames} frames for {seconds:.0f} s: its timestamps have a gap."
         raise MediaUnreadable("bad_timing", detail)
-    return declared if frames > 1 else min(declared, 25.0)
+    return declared
 
 
 def _alpha(stream: av.VideoStream, frame: av.VideoFrame) -> tuple[bool, str | None]:
