@@ -6,9 +6,9 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-from assets.cache import fetch_cache, materialise
 from django.conf import settings
 
+from assets.cache import fetch_cache, materialise
 from assets.models import Asset
 from renders.fetching import FetchTerms, FolderFetch
 from renders.models import Render

@@ -57,6 +57,7 @@ def _accept(owner: Any, prepared: PreparedRender, *, retry_of: Render | None) ->
     if run_at is not None and run_at <= now:
         run_at = None
     render = _build(owner, prepared, retry_of)
+    render.created_at = now
     render.run_at = run_at
     render.status = RenderStatus.QUEUED if run_at is None else RenderStatus.SCHEDULED
     render.queued_at = now if run_at is None else None
