@@ -22,7 +22,7 @@ from engine.media import MediaInfo
 
 # What a client learns of a file; `width` and `height` are as displayed.
 PROBE_FIELDS = ("duration_s", "width", "height", "fps", "video_codec", "audio_codec", "has_alpha")
-_POSTER_TYPES = {".jpg": "image/jpeg", ".png": "image/png"}
+POSTER_TYPES = {"jpg": "image/jpeg", "png": "image/png"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,8 @@ def store(incoming: IncomingFile, asset_id: UUID, *, attempt: int = 1) -> Stored
     keys = StoredKeys(f"{folder}/{incoming.sha256}", "")
     if incoming.poster is not None:
         keys = StoredKeys(keys.file, f"{folder}/poster{incoming.poster.suffix}")
-        blob_store().publish(incoming.poster, keys.poster, content_type=_POSTER_TYPES[incoming.poster.suffix])
+        content_type = POSTER_TYPES[incoming.poster.suffix.removeprefix(".")]
+        blob_store().publish(incoming.poster, keys.poster, content_type=content_type)
     blob_store().publish(incoming.info.path, keys.file, content_type=incoming.info.content_type)
     return keys
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
+import sys
 from pathlib import Path
 
-import imageio_ffmpeg
-from django.conf import settings
-
 from engine.media import MediaInfo, MediaKind
+from engine.run import launcher
+from engine.run.binary import ffmpeg_path
 
 LONGEST_SIDE_PX = 640
 TIMEOUT_S = 10
-MOST_MEMORY_KIB = 3 * 1024 * 1024
+MOST_MEMORY_BYTES = 3 * 1024**3
+MOST_BYTES = 8 * 1024**2
+NICE = 5
 _LATEST_S = 1.0
 _KINDS = frozenset({MediaKind.VIDEO, MediaKind.IMAGE})
-# Limits are set by the shell that becomes FFmpeg: setting them in a forked child is unsafe in a program with threads.
-_LIMITED = f'ulimit -v {MOST_MEMORY_KIB} -t {TIMEOUT_S}; exec "$@"'
 logger = logging.getLogger(__name__)
 
 
@@ -32,7 +33,7 @@ def make_poster(info: MediaInfo, folder: Path) -> Path | None:
     target = folder / ("poster.png" if info.has_alpha else "poster.jpg")
     try:
         subprocess.run(
-            ["/bin/sh", "-c", _LIMITED, "sh", *_command(info, target)],
+            [*_limited(), *_command(info, target)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=TIMEOUT_S,
@@ -44,8 +45,12 @@ def make_poster(info: MediaInfo, folder: Path) -> Path | None:
     return target if target.is_file() and target.stat().st_size else None
 
 
+def _limited() -> list[str]:
+    limits = (os.getpid(), NICE, MOST_MEMORY_BYTES, MOST_BYTES, TIMEOUT_S)
+    return [sys.executable, "-I", "-S", str(launcher.__file__), *(str(value) for value in limits), "--"]
+
+
 def _command(info: MediaInfo, target: Path) -> list[str]:
-    exe = settings.RENDEROWL_FFMPEG or imageio_ffmpeg.get_ffmpeg_exe()
     at_s = min(_LATEST_S, (info.duration_s or 0) / 10)
     side = LONGEST_SIDE_PX
     fit = (
@@ -56,5 +61,5 @@ def _command(info: MediaInfo, target: Path) -> list[str]:
     seek = ["-ss", f"{at_s:.3f}"] if at_s else []
     source = ["-f", info.demuxer, *decoder, *seek, "-i", str(info.path)]
     muxer = ["-f", "image2pipe", "-c:v", "png" if info.has_alpha else "mjpeg"]
-    safe = [exe, "-nostdin", "-y", "-v", "error", "-threads", "1", "-protocol_whitelist", "file"]
+    safe = [str(ffmpeg_path()), "-nostdin", "-y", "-v", "error", "-threads", "1", "-protocol_whitelist", "file"]
     return [*safe, *source, "-map", "0:v:0", "-an", "-vf", fit, "-frames:v", "1", "-q:v", "4", *muxer, str(target)]

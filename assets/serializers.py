@@ -8,13 +8,12 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from assets.incoming import POSTER_TYPES
 from assets.models import Asset, AssetHold
 from assets.names import LONGEST_NAME, clean_name
 from core.api.serializers import PublicIdField, StrictSerializer, TimeField
 from core.files.links import signed_url
 from core.http.targets import LONGEST_URL
-
-_POSTER_TYPES = {"jpg": "image/jpeg", "png": "image/png"}
 
 
 class NameField(serializers.CharField):
@@ -147,7 +146,7 @@ class AssetShape(serializers.ModelSerializer[Asset]):
         return signed_url(
             self.context.get("request"),
             key=row.poster_key,
-            content_type=_POSTER_TYPES[ending],
+            content_type=POSTER_TYPES[ending],
             filename=f"poster.{ending}",
             tag=f"{row.sha256[:32]}-poster",
         ).url

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from itertools import count
 from typing import Any
 
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from accounts import services as account_services
 from accounts.models import User
+from assets.models import Asset, AssetHold
+from core.ids import uuid7
 from jobs.models import Job
 
 _numbers = count(1)
@@ -54,3 +59,33 @@ def make_job(*, type: str = "test.job", status: str = "queued", **fields: Any) -
     if status in ("succeeded", "dead", "cancelled"):
         columns |= {"finished_at": now}
     return Job.objects.create(**{**columns, **fields})
+
+
+# --- Assets -----------------------------------------------------------------------------------------------------------
+
+
+def make_asset(user: User | None = None, *, content: bytes | None = None, **fields: Any) -> Asset:
+    """A ready video of 2 s, 320x180, unless `fields` say otherwise. content: bytes to put into the storage for it."""
+    asset_id = fields.pop("id", None) or uuid7()
+    sha256 = hashlib.sha256(content if content is not None else asset_id.bytes).hexdigest()
+    probe = {"duration_s": 2.0, "width": 320, "height": 180, "fps": 25.0}
+    codecs = {"video_codec": "h264", "audio_codec": "aac", "has_alpha": False}
+    columns: dict[str, Any] = {
+        "name": "clip.mp4",
+        "status": "ready",
+        "kind": "video",
+        "content_type": "video/mp4",
+        "sha256": sha256,
+        "size_bytes": 1000 if content is None else len(content),
+        "probe": probe | codecs,
+        "storage_key": f"assets/test/{asset_id}/{sha256}",
+    }
+    asset = Asset.objects.create(id=asset_id, owner=user or make_user(), **{**columns, **fields})
+    if content is not None:
+        default_storage.save(asset.storage_key, ContentFile(content))
+    return asset
+
+
+def make_hold(asset: Asset | None = None, *, label: str = "rnd_test", reference: str = "") -> AssetHold:
+    """A hold on an asset."""
+    return AssetHold.objects.create(asset=asset or make_asset(), label=label, reference=reference or f"test:{uuid7()}")

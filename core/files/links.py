@@ -49,7 +49,7 @@ class LinkExpired(DomainError):
 
 
 class SignedUrl(NamedTuple):
-    """url: absolute; expires_at: aware UTC."""
+    """url: absolute, or a path where asked for; expires_at: aware UTC."""
 
     url: str
     expires_at: datetime
@@ -83,12 +83,18 @@ def signed_url(
     request: gives the host of the link; None takes PUBLIC_URL. tag: e.g. the SHA-256 of the file, becomes its ETag.
     ttl_s: the least time that the link works; it may be a quarter more. By default SIGNED_URL_TTL_S.
     """
+    path, expires_at = signed_path(key=key, content_type=content_type, filename=filename, tag=tag, ttl_s=ttl_s)
+    return SignedUrl(absolute_url(request, path), expires_at)
+
+
+def signed_path(*, key: str, content_type: str, filename: str, tag: str = "", ttl_s: int | None = None) -> SignedUrl:
+    """Return a link without a host, for pages of this server; otherwise as `signed_url`."""
     life = settings.RENDEROWL_SIGNED_URL_TTL_S if ttl_s is None else ttl_s
     step = max(1, life // STEPS_OF_LIFE)
     expires = -(-(int(time.time()) + life) // step) * step
     link = FileLink(key, content_type, safe_name(filename), tag, expires)
     path = reverse("file", kwargs={"token": encode_token(link), "name": link.name})
-    return SignedUrl(absolute_url(request, path), datetime.fromtimestamp(expires, tz=UTC))
+    return SignedUrl(path, datetime.fromtimestamp(expires, tz=UTC))
 
 
 def safe_name(name: str) -> str:

@@ -1,0 +1,185 @@
+"""Staff's screens of assets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import display
+from unfold.paginator import InfinitePaginator
+
+from assets import services
+from assets.exceptions import AssetInUse
+from assets.incoming import POSTER_TYPES
+from assets.models import Asset, AssetHold, AssetStatus
+from core.exceptions import NotFound
+from core.files.links import signed_path
+from engine.media import MediaKind
+
+_LABELS = {AssetStatus.READY: "success", AssetStatus.PENDING: "info", AssetStatus.FAILED: "danger"}
+_PLAYERS = {
+    MediaKind.VIDEO: '<video controls preload="metadata" style="max-width:640px;max-height:480px" src="{}"></video>',
+    MediaKind.AUDIO: '<audio controls preload="metadata" src="{}"></audio>',
+    MediaKind.IMAGE: '<img alt="" style="max-width:640px;max-height:480px" src="{}">',
+}
+
+
+class ReadOnlyRows:
+    """What services write, staff only read."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+
+class HoldInline(ReadOnlyRows, TabularInline):  # type: ignore[misc]
+    """What needs the asset at the moment."""
+
+    model = AssetHold
+    fields = ("label", "reference", "created_at")
+    readonly_fields = fields
+    extra = 0
+    verbose_name_plural = "active references"
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: who took a hold releases it."""
+        return False
+
+
+@admin.register(Asset)
+class AssetAdmin(ReadOnlyRows, ModelAdmin):  # type: ignore[misc]
+    """Files of all accounts: look, play, delete."""
+
+    list_display = ("thumbnail", "name", "owner", "show_kind", "show_status", "show_size", "created_at")
+    list_display_links = ("thumbnail", "name")
+    list_filter = ("kind", "status")
+    search_fields = ("=id", "name", "owner__username", "sha256")
+    list_select_related = ("owner",)
+    raw_id_fields = ("owner",)
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    paginator = InfinitePaginator
+    show_full_result_count = False
+    list_per_page = 50
+    inlines = (HoldInline,)
+    actions = ("delete_unheld",)
+    fieldsets = (
+        (None, {"fields": ("player", "show_id", "name", "owner", "project_id", "show_status", "error", "created_at")}),
+        ("File", {"fields": ("kind", "content_type", "show_size", "sha256", "probe", "source_url", "storage_key")}),
+    )
+    readonly_fields = (
+        "player",
+        "show_id",
+        "name",
+        "owner",
+        "project_id",
+        "show_status",
+        "error",
+        "created_at",
+        "kind",
+        "content_type",
+        "show_size",
+        "sha256",
+        "probe",
+        "source_url",
+        "storage_key",
+    )
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Leave out Django's own deletion, which knows nothing of holds and files."""
+        found = super().get_actions(request)
+        found.pop("delete_selected", None)
+        return found
+
+    def delete_model(self, request: HttpRequest, obj: Asset) -> None:
+        """Delete through the service; the page itself says what stands in the way."""
+        services.delete_asset(asset=obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Asset | None = None) -> bool:
+        """Offer no deletion on the page of an asset that is held."""
+        allowed: bool = super().has_delete_permission(request, obj)
+        return allowed and (obj is None or not obj.holds.exists())
+
+    @admin.action(description="Delete (assets in use are kept)", permissions=["delete"])
+    def delete_unheld(self, request: HttpRequest, queryset: QuerySet[Asset]) -> None:
+        """Delete the chosen assets, and say which ones active renders need."""
+        deleted, kept = 0, []
+        for asset in queryset:
+            try:
+                services.delete_asset(asset=asset)
+                deleted += 1
+            except AssetInUse as error:
+                kept.append(f"{asset.name}: needed by {', '.join(error.members['conflicts'])}")
+            except NotFound:
+                continue
+        if deleted:
+            self.message_user(request, f"Deleted {deleted} assets.", messages.SUCCESS)
+        for line in kept:
+            self.message_user(request, line, messages.WARNING)
+
+    @admin.display(description="")
+    def thumbnail(self, row: Asset) -> SafeString | str:
+        """Show the poster."""
+        if not row.poster_key:
+            return row.kind or "—"
+        ending = row.poster_key.rpartition(".")[2]
+        url = signed_path(key=row.poster_key, content_type=POSTER_TYPES[ending], filename=f"poster.{ending}").url
+        style = "height:40px;max-width:72px;object-fit:cover;border-radius:4px"
+        return format_html('<img src="{}" alt="" loading="lazy" style="{}">', url, style)
+
+    @admin.display(description="Preview")
+    def player(self, row: Asset) -> SafeString | str:
+        """Show, or play, the file."""
+        template = _PLAYERS.get(MediaKind(row.kind)) if row.is_ready else None
+        if template is None:
+            return "—"
+        link = signed_path(key=row.storage_key, content_type=row.content_type, filename=row.name, tag=row.sha256)
+        return format_html(template, link.url)
+
+    @admin.display(description="Id")
+    def show_id(self, row: Asset) -> str:
+        """Show the id as clients know it."""
+        return row.public_id
+
+    @admin.display(description="Kind", ordering="kind")
+    def show_kind(self, row: Asset) -> str:
+        """Show the kind."""
+        return row.kind or "—"
+
+    @display(description="Status", label=_LABELS, ordering="status")  # type: ignore[untyped-decorator]
+    def show_status(self, row: Asset) -> Any:
+        """Show the status in its colour."""
+        return row.status, row.get_status_display()
+
+    @admin.display(description="Size", ordering="size_bytes")
+    def show_size(self, row: Asset) -> str:
+        """Show the size for people."""
+        return "—" if row.size_bytes is None else filesizeformat(row.size_bytes)
+
+
+@admin.register(AssetHold)
+class AssetHoldAdmin(ReadOnlyRows, ModelAdmin):  # type: ignore[misc]
+    """Who needs which asset."""
+
+    list_display = ("asset", "label", "reference", "created_at")
+    search_fields = ("label", "=reference")
+    list_filter = (("created_at", admin.DateFieldListFilter),)
+    list_select_related = ("asset",)
+    raw_id_fields = ("asset",)
+    date_hierarchy = "created_at"
+    paginator = InfinitePaginator
+    show_full_result_count = False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: who took a hold releases it."""
+        return False
