@@ -16,6 +16,8 @@ from accounts.models import User
 from assets.models import Asset, AssetHold
 from core.ids import uuid7
 from jobs.models import Job
+from renders.models import Project, Render, Template
+from renders.services.library import create_template
 
 _numbers = count(1)
 
@@ -89,3 +91,53 @@ def make_asset(user: User | None = None, *, content: bytes | None = None, **fiel
 def make_hold(asset: Asset | None = None, *, label: str = "rnd_test", reference: str = "") -> AssetHold:
     """A hold on an asset."""
     return AssetHold.objects.create(asset=asset or make_asset(), label=label, reference=reference or f"test:{uuid7()}")
+
+
+# --- Renders ----------------------------------------------------------------------------------------------------------
+
+
+def make_edit(*, length: float = 1.0, **output: Any) -> dict[str, Any]:
+    """An edit that needs no files: a title on a blue ground, 64x36 at 10 fps unless `output` says otherwise."""
+    title = {"type": "title", "text": "owl", "style": "minimal"}
+    return {
+        "timeline": {"background": "#0000ff", "tracks": [{"clips": [{"asset": title, "start": 0, "length": length}]}]},
+        "output": {"format": "mp4", "size": {"width": 64, "height": 36}, "fps": 10, **output},
+    }
+
+
+def make_project(user: User | None = None, **fields: Any) -> Project:
+    """A project."""
+    return Project.objects.create(owner=user or make_user(), **{"name": f"Project {next(_numbers)}", **fields})
+
+
+def make_template(user: User | None = None, **fields: Any) -> Template:
+    """A template in its version 1, with a placeholder NAME."""
+    edit = make_edit()
+    edit["timeline"]["tracks"][0]["clips"][0]["asset"]["text"] = "{{ NAME }}"
+    columns = {"name": f"Template {next(_numbers)}", "edit": edit, "merge": {"NAME": "nobody"}, **fields}
+    return create_template(owner=user or make_user(), **columns)
+
+
+def make_render(user: User | None = None, *, status: str = "queued", **fields: Any) -> Render:
+    """A row as it stands in the table, without job, holds or credits; a finished one has output figures but no file."""
+    now = timezone.now()
+    columns: dict[str, Any] = {"edit": make_edit(), "status": status, "queued_at": now, "credits_reserved": 1}
+    if status in ("fetching", "rendering", "saving", "cancelling"):
+        columns |= {"attempt": 1, "started_at": now}
+    if status in ("succeeded", "failed", "cancelled"):
+        columns |= {"finished_at": now, "credits_charged": 0}
+    if status == "succeeded":
+        columns |= {
+            "attempt": 1,
+            "percent": 100.0,
+            "credits_charged": 1,
+            "output_format": "mp4",
+            "output_width": 64,
+            "output_height": 36,
+            "output_fps": 10.0,
+            "output_duration_s": 1.0,
+            "output_size_bytes": 1000,
+            "output_sha256": "0" * 64,
+            "output_key": f"renders/test-{next(_numbers)}/1/output.mp4",
+        }
+    return Render.objects.create(owner=user or make_user(), **{**columns, **fields})
