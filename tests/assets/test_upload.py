@@ -1,0 +1,57 @@
+"""`POST /assets` with a file: what is refused without looking into it."""
+
+from __future__ import annotations
+
+import pytest
+
+from assets.names import clean_name
+from tests.assets.conftest import upload
+from tests.matrix import Access, check_access
+
+pytestmark = pytest.mark.django_db
+
+
+def test_permissions() -> None:
+    bodies = {"POST": {"url": "https://example.com/clip.mp4"}}
+    check_access(Access("asset-list", {"GET": "assets:read", "POST": "assets:write"}, bodies=bodies))
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("../../etc/passwd", "passwd"),
+        ("..\\..\\boot.ini", "boot.ini"),
+        ("a\u202egpj.exe", "a gpj.exe"),
+        ("...", "file"),
+        ("x" * 400 + ".mp4", "x" * 251 + ".mp4"),
+        ('quo"te;.png', 'quo"te;.png'),
+    ],
+)
+def test_file_names_are_made_harmless(given, shown) -> None:
+    assert clean_name(given) == shown
+
+
+def test_an_empty_file_is_refused(client) -> None:
+    response = upload(client, b"")
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["pointer"] == "/file"
+
+
+def test_a_form_without_a_file_is_refused(client) -> None:
+    response = client.post("/api/v2/assets", {"name": "x"}, format="multipart")
+    assert response.status_code == 422
+    assert {error["pointer"] for error in response.json()["errors"]} == {"/file"}
+
+
+def test_an_announced_size_over_the_limit_is_refused_unread(client, settings) -> None:
+    settings.RENDEROWL_UPLOAD_LIMIT_BYTES = 1000
+    response = client.generic(
+        "POST", "/api/v2/assets", b"", content_type="multipart/form-data; boundary=x", CONTENT_LENGTH="99999999"
+    )
+    assert response.status_code == 413
+    assert (response.json()["code"], response.json()["limit_bytes"]) == ("payload_too_large", 1000)
+
+
+def test_other_content_types_are_refused(client) -> None:
+    response = client.generic("POST", "/api/v2/assets", b"<a/>", content_type="text/xml")
+    assert response.status_code == 415
