@@ -215,13 +215,17 @@ def _any_due(dialect: Dialect) -> str:
 
 
 def _promote(dialect: Dialect) -> str:
-    """Queue scheduled jobs that are due, the earliest first. Parameter: how many at most."""
+    """Queue scheduled jobs that are due, the earliest first. Parameter: how many at most.
+
+    Materialized, as PostgreSQL may run a subquery in a condition once for each row, each time past other locks.
+    """
     return f"""
-        UPDATE jobs_job SET status = 'queued', queued_at = {dialect.now}
-        WHERE status = 'scheduled' AND id IN (
+        WITH due AS MATERIALIZED (
             SELECT id FROM jobs_job WHERE status = 'scheduled' AND scheduled_at <= {dialect.now}
             ORDER BY scheduled_at LIMIT %s {dialect.skip_locked}
         )
+        UPDATE jobs_job SET status = 'queued', queued_at = {dialect.now}
+        WHERE status = 'scheduled' AND id IN (SELECT id FROM due)
     """
 
 

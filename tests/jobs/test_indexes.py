@@ -1,0 +1,121 @@
+"""Every index of the job table serves the query that it was made for, on both databases."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from core.ids import uuid7
+from jobs.models import Job
+from jobs.sql.run import statements
+from jobs.states import JobStatus
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def crowd():
+    """Three thousand jobs, mostly finished, as an old table has them."""
+    now = timezone.now()
+    users = [make_user(f"user-{number}").pk for number in range(20)]
+    statuses = [*["succeeded"] * 20, "dead", "cancelled", *["queued"] * 4, "running", "scheduled"]
+    rows = []
+    for number in range(3000):
+        status = statuses[number % len(statuses)]
+        moment = now - timedelta(minutes=number)
+        row = Job(
+            type=f"type.{number % 40}",
+            queue=f"queue-{number % 10}",
+            status=status,
+            priority=number % 4,
+            scheduled_at=moment,
+            created_at=moment,
+            user_id=users[number % 20],
+        )
+        if status == "running":
+            row.worker, row.lease_expires_at = f"w/{number}", now + timedelta(seconds=number)
+        if row.is_terminal:
+            row.finished_at = moment
+        if status in ("queued", "running") and number % 3 == 0:
+            row.unique_key = f"key-{number}"
+        rows.append(row)
+    Job.objects.bulk_create(rows, batch_size=500)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE jobs_job")
+    return users
+
+
+def explain(text, values):
+    prefix = "EXPLAIN " if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN "
+    with connection.cursor() as cursor:
+        cursor.execute(prefix + text, values)
+        return "\n".join(str(row[-1]) for row in cursor.fetchall())
+
+
+def plan_of(queryset):
+    return queryset.explain()
+
+
+def test_each_index_serves_its_query(crowd):
+    texts = statements()
+    old = timezone.now() - timedelta(days=2)
+    some_id = uuid7() if connection.vendor == "postgresql" else uuid7().hex
+    plans = {
+        "idx_jobs_queue_status_priority_scheduled": explain(texts.claim, ["w", 30, "queue-5", "queue-5"]),
+        "idx_jobs_active": plan_of(Job.objects.active().order_by().filter(queue="queue-5").values("queue", "status")),
+        "idx_jobs_type_status": plan_of(Job.objects.filter(type="type.7", status="dead")),
+        "idx_jobs_created_at": plan_of(Job.objects.order_by("-created_at")[:50]),
+        "idx_jobs_user_created": plan_of(Job.objects.filter(user_id=crowd[3]).order_by("-created_at")[:100]),
+        "idx_jobs_worker_status": explain(texts.held, ["w/26"]),
+        "idx_jobs_old_completed": plan_of(
+            Job.objects.finished().filter(finished_at__lt=old).order_by("finished_at").values("pk")[:5]
+        ),
+        "idx_jobs_dlq": plan_of(Job.objects.dead().order_by("-finished_at", "-id")[:50]),
+        "idx_jobs_scheduled_due": explain(texts.promote, [100]),
+        "idx_jobs_lease": explain(texts.expired, [100]),
+        "uniq_jobs_active_key": plan_of(Job.objects.active().filter(unique_key="key-24")),
+    }
+    for name, plan in plans.items():
+        assert name in plan, f"{name} is not used:\n{plan}"
+    assert "idx_jobs_scheduled_due" in explain(texts.any_due, [])
+    assert "idx_jobs_queue_status_priority_scheduled" in explain(texts.ready, ["queue-5"])
+    for fenced in (texts.renew, texts.end, texts.requeue):
+        values = {texts.renew: [30], texts.end: ["dead", 0, 0, None, None], texts.requeue: [0]}[fenced]
+        plan = explain(fenced, [*values, some_id, "w", 1])
+        assert "jobs_job_pkey" in plan or "sqlite_autoindex_jobs_job_1" in plan
+
+
+def test_the_claim_reads_no_row_that_it_does_not_take(crowd):
+    plan = explain(statements().claim, ["w", 30, "queue-5", "queue-5"])
+    assert "Sort" not in plan
+    assert "TEMP B-TREE" not in plan
+
+
+def test_every_index_of_the_design_exists():
+    with connection.cursor() as cursor:
+        found = set(connection.introspection.get_constraints(cursor, Job._meta.db_table))
+    assert {
+        "idx_jobs_queue_status_priority_scheduled", "idx_jobs_active", "idx_jobs_type_status", "idx_jobs_created_at",
+        "idx_jobs_user_created", "idx_jobs_worker_status", "idx_jobs_old_completed", "idx_jobs_dlq",
+        "idx_jobs_scheduled_due", "idx_jobs_lease",
+    } <= found  # fmt: skip
+
+
+def test_the_job_table_is_tuned_on_postgresql():
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no such settings")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reloptions FROM pg_class WHERE relname = 'jobs_job'")
+        (options,) = cursor.fetchone()
+    assert {"fillfactor=70", "autovacuum_vacuum_scale_factor=0.01"} <= set(options)
+
+
+def test_status_literals_are_in_the_sql_itself():
+    text, values = Job.objects.finished().filter(queue="q").query.sql_with_params()
+    assert "IN ('succeeded', 'dead', 'cancelled')" in text
+    assert values == ("q",)
+    assert JobStatus.DEAD.value not in values

@@ -1,0 +1,157 @@
+"""Schedules, and the queue's own upkeep."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from jobs import services
+from jobs.cron import next_tick
+from jobs.models import Job, JobAttempt, Schedule, Worker
+from jobs.registry import register_schedule, unregister_schedule
+from jobs.worker.inline import run_pending
+from tests.factories import make_job
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def nightly(handler):
+    handler()
+    register_schedule("nightly", cron="30 2 * * *", type="test.job", payload={"n": 1})
+    services.sync_schedules()
+    yield Schedule.objects.get(name="nightly")
+    unregister_schedule("nightly")
+
+
+def make_due(schedule, ago=timedelta(seconds=1)):
+    Schedule.objects.filter(pk=schedule.pk).update(next_run_at=timezone.now() - ago)
+
+
+@pytest.mark.parametrize(
+    ("cron", "after", "expected"),
+    [
+        ("30 2 * * *", datetime(2026, 3, 1, 2, 30, tzinfo=UTC), datetime(2026, 3, 2, 2, 30, tzinfo=UTC)),
+        ("*/15 * * * *", datetime(2026, 3, 1, 2, 31, 7, tzinfo=UTC), datetime(2026, 3, 1, 2, 45, tzinfo=UTC)),
+        ("0 0 29 2 *", datetime(2026, 3, 1, tzinfo=UTC), datetime(2028, 2, 29, tzinfo=UTC)),
+    ],
+)
+def test_the_next_tick_is_later_than_the_last(cron, after, expected):
+    assert next_tick(cron, after) == expected
+
+
+def test_registering_refuses_nonsense_and_double_names(nightly):
+    with pytest.raises(ValueError, match="no cron expression"):
+        register_schedule("broken", cron="every day", type="test.job")
+    with pytest.raises(ValueError, match="two schedules"):
+        register_schedule("nightly", cron="0 0 * * *", type="test.job")
+
+
+def test_workers_take_up_what_the_code_registers(nightly):
+    assert (nightly.cron, nightly.type, nightly.payload, nightly.enabled) == ("30 2 * * *", "test.job", {"n": 1}, True)
+    assert (nightly.next_run_at.hour, nightly.next_run_at.minute) == (2, 30)
+    assert timezone.now() < nightly.next_run_at <= timezone.now() + timedelta(days=1)
+
+
+def test_syncing_keeps_what_staff_decided_and_updates_what_code_did(nightly):
+    services.set_schedule_enabled(schedule_id=nightly.pk, enabled=False)
+    before = Schedule.objects.get(pk=nightly.pk)
+    services.sync_schedules()
+    assert Schedule.objects.get(pk=nightly.pk).next_run_at == before.next_run_at
+    unregister_schedule("nightly")
+    register_schedule("nightly", cron="0 5 * * *", type="test.job")
+    services.sync_schedules()
+    after = Schedule.objects.get(pk=nightly.pk)
+    assert (after.cron, after.payload, after.enabled, after.next_run_at.hour) == ("0 5 * * *", {}, False, 5)
+
+
+def test_a_due_schedule_fires_once_and_moves_on(nightly):
+    make_due(nightly)
+    due_at = Schedule.objects.get(pk=nightly.pk).next_run_at
+    assert services.fire_due_schedules() == 1
+    assert services.fire_due_schedules() == 0
+    assert Job.objects.get().payload == {"n": 1}
+    after = Schedule.objects.get(pk=nightly.pk)
+    assert (after.last_run_at, after.next_run_at > timezone.now()) == (due_at, True)
+
+
+def test_two_workers_that_see_the_same_tick_fire_it_once(nightly, monkeypatch):
+    make_due(nightly)
+    seen = [Schedule.objects.get(pk=nightly.pk)]
+    monkeypatch.setattr(Schedule.objects, "filter", _first_call_returns(seen, Schedule.objects.filter))
+    assert services.fire_due_schedules() == 1
+    assert run_pending() == 1
+    monkeypatch.setattr(Schedule.objects, "filter", _first_call_returns(seen, Schedule.objects.filter))
+    assert services.fire_due_schedules() == 0
+    assert Job.objects.count() == 1
+
+
+def _first_call_returns(rows, real):
+    calls = iter([rows])
+    return lambda *args, **terms: next(calls, None) or real(*args, **terms)
+
+
+def test_missed_ticks_are_made_up_for_by_one_run(nightly):
+    make_due(nightly, ago=timedelta(days=9))
+    assert services.fire_due_schedules() == 1
+    assert services.fire_due_schedules() == 0
+
+
+def test_a_run_that_is_still_active_is_not_piled_on(nightly):
+    for _ in range(2):
+        make_due(nightly)
+        services.fire_due_schedules()
+    assert Job.objects.count() == 1
+    assert services.run_schedule_now(schedule_id=nightly.pk) == Job.objects.get()
+
+
+def test_neither_disabled_nor_unknown_schedules_fire(nightly):
+    services.set_schedule_enabled(schedule_id=nightly.pk, enabled=False)
+    make_due(nightly)
+    stranger = Schedule.objects.create(name="x", cron="* * * * *", type="not.here", next_run_at=timezone.now())
+    make_due(stranger)
+    assert services.fire_due_schedules() == 0
+    services.set_schedule_enabled(schedule_id=nightly.pk, enabled=True)
+    assert Schedule.objects.get(pk=nightly.pk).next_run_at > timezone.now()
+
+
+def test_the_purge_deletes_old_finished_jobs_with_their_attempts_and_nothing_else(settings):
+    settings.RENDEROWL_JOBS_RETENTION_DAYS = 7
+    old = timezone.now() - timedelta(days=8)
+    for status in ("succeeded", "dead", "cancelled"):
+        job = make_job(status=status, finished_at=old)
+        JobAttempt.objects.create(job=job, number=1, worker="w", outcome="failed", finished_at=old)
+    kept = {make_job(status="succeeded").pk, make_job(status="queued", created_at=old, scheduled_at=old).pk}
+    kept.add(make_job(status="scheduled", scheduled_at=timezone.now() + timedelta(days=1)).pk)
+    purge = services.enqueue(type="jobs.purge_finished")
+    run_pending(queues=["maintenance"])
+    purge.refresh_from_db()
+    assert (purge.status, purge.result) == ("succeeded", {"deleted": 3})
+    assert set(Job.objects.values_list("pk", flat=True)) == kept | {purge.pk}
+    assert set(JobAttempt.objects.values_list("job_id", flat=True)) == {purge.pk}
+
+
+def test_the_purge_goes_in_batches():
+    old = timezone.now() - timedelta(days=8)
+    for _ in range(5):
+        make_job(status="succeeded", finished_at=old)
+    counts = [services.purge_finished(older_than=timedelta(days=7), limit=2) for _ in range(4)]
+    assert counts == [2, 2, 1, 0]
+
+
+def test_workers_are_alive_while_they_report_and_forgotten_a_day_later():
+    terms = {"hostname": "h", "pid": 1, "queues": ["default"], "concurrency": 2}
+    ids = {name: services.record_worker_started(name=name, **terms) for name in ("here", "left", "silent", "gone")}
+    services.record_heartbeat(worker_id=ids["here"], busy=2)
+    services.record_worker_stopped(worker_id=ids["left"])
+    Worker.objects.filter(name="silent").update(last_seen_at=timezone.now() - timedelta(seconds=16))
+    Worker.objects.filter(name="gone").update(last_seen_at=timezone.now() - timedelta(hours=25))
+    assert {worker.name for worker in Worker.objects.all() if worker.is_alive} == {"here"}
+    assert Worker.objects.get(name="here").busy == 2
+    row = services.enqueue(type="jobs.forget_workers")
+    run_pending(queues=["maintenance"])
+    row.refresh_from_db()
+    assert row.result == {"deleted": 1}
+    assert set(Worker.objects.values_list("name", flat=True)) == {"here", "left", "silent"}
