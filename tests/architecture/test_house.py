@@ -90,6 +90,7 @@ def test_every_route_names_the_scope_of_every_action(route) -> None:
         assert scope == "" or scope in ALL_SCOPES, scope
 
 
+@pytest.mark.django_db
 def test_no_migration_is_missing() -> None:
     out = io.StringIO()
     try:
