@@ -109,7 +109,7 @@ def _issue(error: ErrorDetails) -> Issue:
     path = [part for part in error["loc"] if not (isinstance(part, str) and part.startswith("type:"))]
     kind = error["type"]
     detail = error["msg"]
-    if kind == "missing":
+    if kind == "missing" and detail == "Field required":
         code, detail = "missing", "This is required."
     elif kind in ("too_short", "too_long"):
         bound = error["ctx"]["min_length" if kind == "too_short" else "max_length"]

@@ -1,0 +1,398 @@
+"""Reading edits: what is accepted, what is refused and where, and what is only warned of."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import jsonschema
+import pytest
+
+from engine.errors import EditInvalid
+from engine.language import edit_json_schema, parse_color, parse_edit, sources
+from engine.language.parse import MAX_WARNINGS
+from tests.engine.edits import asset, edit_of, parsed, refused, title, warned
+
+CLIP = "/timeline/tracks/0/clips/0"
+
+
+def first_clip(data, **options):
+    return parsed(data, **options).timeline.tracks[0].clips[0]
+
+
+def test_reads_a_plain_edit_without_warnings():
+    result = parse_edit(edit_of(title(transition={"in": "fade", "out": "slideLeftFast"}, effect="zoomInSlow")))
+    clip = result.edit.timeline.tracks[0].clips[0]
+    assert result.warnings == ()
+    assert (clip.asset.type, clip.asset.text, clip.start, clip.length) == ("title", "Hi", 0.0, 2.0)
+    assert (clip.transition.in_, clip.transition.out, clip.effect) == ("fade", "slideLeftFast", "zoomInSlow")
+
+
+@pytest.mark.parametrize("body", [None, [], "text", 5, True])
+def test_refuses_what_is_no_object(body):
+    assert refused(body) == [("", "invalid_type")]
+
+
+ASSETS = [
+    ({"type": "video", "src": "https://e.com/v.mp4", "trim": 2, "volume": 0.5, "speed": 2}, "video"),
+    ({"type": "image", "src": "asset:ast_0123456789"}, "image"),
+    ({"type": "audio", "src": "http://e.com/a.mp3", "effect": "fadeOut"}, "audio"),
+    ({"type": "luma", "src": "https://e.com/l.png"}, "luma"),
+    ({"type": "title", "text": "T", "style": "chunkLight", "size": "xx-large"}, "title"),
+    ({"type": "text", "text": "T", "font": {"family": "Lato", "size": 40, "lineHeight": 1}, "width": 100}, "text"),
+    ({"type": "rich-text", "text": "T", "font": {"weight": "bold"}, "padding": 4}, "rich-text"),
+    ({"type": "caption", "src": "https://e.com/c.srt", "margin": {"top": 0.5}}, "caption"),
+    ({"type": "rich-caption", "src": "https://e.com/c.vtt", "active": {"stroke": "none"}}, "rich-caption"),
+    ({"type": "html", "html": "<p>x</p>", "css": "p{}", "width": 10, "height": 10, "position": "top-left"}, "html"),
+    ({"type": "html5", "html": "<p>x</p>"}, "html5"),
+    ({"type": "shape", "shape": "circle", "circle": {"radius": 5}, "fill": {"color": "#ff0000"}}, "shape"),
+    ({"type": "svg", "src": "<svg xmlns='http://www.w3.org/2000/svg'/>"}, "svg"),
+    ({"type": "svg", "shape": {"type": "star", "points": 5, "outerRadius": 9, "innerRadius": 4}}, "svg"),
+]
+
+
+@pytest.mark.parametrize(("given", "kind"), ASSETS, ids=[kind for _, kind in ASSETS])
+def test_reads_every_type_of_asset(given, kind):
+    result = parse_edit(edit_of(title(asset=given)))
+    assert result.warnings == ()
+    assert result.edit.timeline.tracks[0].clips[0].asset.type == kind
+
+
+def changed(path: str, value) -> dict:
+    """Return an edit with one value replaced; the path is dotted, a value of KeyError removes the key."""
+    data = edit_of(
+        title(asset=asset("video", "https://e.com/v.mp4")),
+        timeline={"soundtrack": {"src": "https://e.com/s.mp3"}, "fonts": [{"src": "https://e.com/f.ttf"}]},
+    )
+    *way, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    place = data
+    for part in way:
+        place = place.setdefault(part, {}) if isinstance(place, dict) else place[part]
+    if value is KeyError:
+        del place[last]
+    else:
+        place[last] = value
+    return data
+
+
+C = "timeline.tracks.0.clips.0"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "code"),
+    [
+        ("timeline", KeyError, "missing"),
+        ("output", KeyError, "missing"),
+        ("output.format", KeyError, "missing"),
+        ("timeline.tracks", KeyError, "missing"),
+        ("timeline.tracks", [], "out_of_range"),
+        ("timeline.tracks", {}, "invalid_type"),
+        ("timeline.tracks.0.clips", "x", "invalid_type"),
+        (f"{C}.asset", KeyError, "missing"),
+        (f"{C}.asset", "video", "invalid_type"),
+        (f"{C}.asset.src", KeyError, "missing"),
+        (f"{C}.asset.src", "", "missing"),
+        (f"{C}.asset.src", 5, "invalid_type"),
+        (f"{C}.asset.src", "file:///etc/passwd", "invalid_url"),
+        (f"{C}.asset.src", "/etc/passwd", "invalid_url"),
+        (f"{C}.asset.src", "concat:a|b", "invalid_url"),
+        (f"{C}.asset.src", "data:video/mp4;base64,AAAA", "invalid_url"),
+        (f"{C}.asset.src", "http://", "invalid_url"),
+        (f"{C}.asset.src", "alias://other", "unsupported_asset"),
+        (f"{C}.asset.src", "{{ VIDEO }}", "unfilled_placeholder"),
+        (f"{C}.asset.src", "https://e.com/{{ VIDEO }}.mp4", "unfilled_placeholder"),
+        (f"{C}.asset.type", KeyError, "missing"),
+        (f"{C}.asset.type", "hologram", "unsupported_asset"),
+        (f"{C}.asset.type", "text-to-speech", "unsupported_asset"),
+        (f"{C}.asset.type", 7, "invalid_type"),
+        (f"{C}.start", KeyError, "missing"),
+        (f"{C}.start", "soon", "invalid_type"),
+        (f"{C}.start", -1, "out_of_range"),
+        (f"{C}.start", True, "invalid_type"),
+        (f"{C}.start", "{{ START }}", "unfilled_placeholder"),
+        (f"{C}.start", "alias://nobody", "unknown_alias"),
+        (f"{C}.length", 0, "out_of_range"),
+        (f"{C}.length", [], "invalid_type"),
+        (f"{C}.scale", {}, "invalid_type"),
+        (f"{C}.opacity", "half", "invalid_type"),
+        (f"{C}.asset.crop", {"left": 0.5, "right": 0.5}, "out_of_range"),
+        ("output.format", "avi", "invalid_value"),
+        ("output.resolution", "8k", "invalid_value"),
+        ("output.aspectRatio", "21:9", "invalid_value"),
+        ("output.fps", 0, "out_of_range"),
+        ("output.fps", 121, "out_of_range"),
+        ("output.range", {"start": 0, "length": 0}, "out_of_range"),
+        ("timeline.soundtrack.src", "ftp://e.com/s.mp3", "invalid_url"),
+        ("timeline.fonts.0.src", "Arial", "invalid_url"),
+        ("merge", {"find": "A"}, "invalid_type"),
+    ],
+)
+def test_refuses_at_the_place_of_the_fault(path, value, code):
+    data = changed(path, value)
+    pointer = "/" + path.replace(".", "/")
+    found = refused(data)
+    expected = {
+        "/output/range": "/output/range/length",
+    }.get(pointer, pointer)
+    assert (expected, code) in found
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "place", "code"),
+    [
+        ({"width": 15, "height": 100}, "width", "out_of_range"),
+        ({"width": 7682, "height": 100}, "width", "out_of_range"),
+        ({"width": 100, "height": 4322}, "height", "out_of_range"),
+        ({"width": 100}, "height", "missing"),
+        ({"width": 100.5, "height": 100}, "width", "invalid_value"),
+        ({"width": "wide", "height": 100}, "width", "invalid_type"),
+    ],
+)
+def test_refuses_impossible_sizes(size, place, code):
+    data = edit_of(title(), output={"size": size, "resolution": None})
+    assert refused(data) == [(f"/output/size/{place}", code)]
+
+
+def test_refuses_odd_sizes_for_video_only():
+    data = edit_of(title(), output={"size": {"width": 101, "height": 99}})
+    assert refused(data) == [("/output", "invalid_value")]
+    data["output"]["format"] = "png"
+    assert parsed(data).output.size.width == 101
+
+
+@pytest.mark.parametrize("js", ["gsap.to('.x', {x: 1})", " run() "])
+def test_refuses_html5_with_script(js):
+    data = edit_of(title(asset={"type": "html5", "html": "<p>x</p>", "js": js}))
+    assert refused(data) == [(f"{CLIP}/asset/js", "unsupported_asset")]
+
+
+def test_refuses_media_to_be_generated():
+    data = edit_of(title(asset={"type": "image", "prompt": "a lake"}))
+    assert refused(data) == [(f"{CLIP}/asset", "unsupported_asset")]
+
+
+def test_refuses_shapes_without_measures():
+    data = edit_of(title(asset={"type": "svg", "shape": {"type": "ring", "outerRadius": 5}}))
+    with pytest.raises(EditInvalid, match="innerRadius"):
+        parse_edit(data)
+    assert refused(edit_of(title(asset={"type": "shape", "shape": "line"}))) == [(f"{CLIP}/asset", "missing")]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "code"),
+    [
+        (f"{C}.effect", "explode", "unknown_value"),
+        (f"{C}.filter", "sepia", "unknown_value"),
+        (f"{C}.fit", "squeeze", "unknown_value"),
+        (f"{C}.position", "nowhere", "unknown_value"),
+        (f"{C}.transition.in", "teleport", "unknown_value"),
+        (f"{C}.asset.volumeEffect", "bang", "unknown_value"),
+        (f"{C}.opacity", 1.5, "out_of_range"),
+        (f"{C}.asset.speed", 11, "out_of_range"),
+        (f"{C}.start", "1.5", "coerced"),
+        (f"{C}.scale", "0.5", "coerced"),
+        (f"{C}.width", 100.4, "coerced"),
+        (f"{C}.transform.flip.horizontal", "true", "coerced"),
+        (f"{C}.sparkle", 1, "unknown_field"),
+        (f"{C}.asset.transcode", True, "ignored_field"),
+        (f"{C}.asset.prompt", "x", "ignored_field"),
+        ("timeline.background", "sky", "unknown_value"),
+        ("timeline.cache", False, "ignored_field"),
+        ("output.width", 1280, "ignored_field"),
+        ("output.quality", "superb", "unknown_value"),
+        ("output.fps", "30", "coerced"),
+        ("disk", "mount", "ignored_field"),
+        ("instance", "s2", "ignored_field"),
+        ("a/b~c", 1, "unknown_field"),
+    ],
+)
+def test_warns_of_what_is_bent_or_has_no_effect(path, value, code):
+    data = changed(path, value)
+    pointer = "/" + path.replace(".", "/") if "~" not in path else "/a~1b~0c"
+    assert warned(parse_edit(data)) == [(pointer, code)]
+    assert refused(data, strict=True) == [(pointer, code)]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (f"{C}.position", "top-right"),
+        (f"{C}.transition.in", "CarouselLeftSlow"),
+        (f"{C}.alias", "intro"),
+        (f"{C}.opacity", None),
+        ("output.resolution", 1080),
+        ("output.resolution", "4K"),
+        ("output.destinations", [{"provider": "shotstack"}]),
+        ("callback", "https://e.com/hook"),
+        ("id", "abc"),
+        ("timeline.background", "#fff"),
+        ("timeline.background", "rgba(10, 20, 30, 0.5)"),
+    ],
+)
+def test_takes_usual_spellings_without_a_word(path, value):
+    assert parse_edit(changed(path, value)).warnings == ()
+
+
+def test_falls_back_to_the_default_of_what_only_refines():
+    clip = first_clip(edit_of(title(effect="explode", filter="sepia", position="nowhere")))
+    assert (clip.effect, clip.filter, clip.position) == (None, None, "center")
+
+
+def test_hints_at_the_key_that_was_meant():
+    (warning,) = parse_edit(edit_of(title(opacty=0.5))).warnings
+    assert "opacity" in warning.detail
+
+
+def test_tells_where_outputs_do_not_go():
+    data = edit_of(title(), output={"destinations": [{"provider": "s3", "options": {"bucket": "b"}}]})
+    assert warned(parse_edit(data)) == [
+        ("/output/destinations/0/options", "ignored_field"),
+        ("/output/destinations/0", "ignored_field"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["alignment", "align"])
+def test_knows_both_names_of_the_alignment(name):
+    for kind in ("text", "rich-text"):
+        given = {"type": kind, "text": "x", name: {"horizontal": "left"}}
+        result = parse_edit(edit_of(title(asset=given)))
+        found = result.edit.timeline.tracks[0].clips[0].asset
+        assert result.warnings == ()
+        assert (found.alignment if kind == "text" else found.align).horizontal == "left"
+
+
+def test_reads_tweens_and_points_into_them():
+    tweens = [{"from": 0, "to": 1, "start": 0, "length": 1, "interpolation": "bezier", "easing": "easeInOutBack"}]
+    clip = first_clip(edit_of(title(opacity=tweens, offset={"x": copy.deepcopy(tweens)})))
+    assert (clip.opacity[0].from_, clip.opacity[0].to, clip.opacity[0].easing) == (0.0, 1.0, "easeInOutBack")
+    broken = copy.deepcopy(tweens)
+    broken[0]["length"] = "long"
+    assert refused(edit_of(title(opacity=broken))) == [(f"{CLIP}/opacity/0/length", "invalid_type")]
+    broken[0]["length"] = 1
+    broken[0]["easing"] = "wobble"
+    assert warned(parse_edit(edit_of(title(opacity=broken)))) == [(f"{CLIP}/opacity/0/easing", "unknown_value")]
+
+
+@pytest.mark.parametrize(
+    ("given", "place", "code"),
+    [
+        ({"html": "<img src='http://e.com/x.png'>"}, "html", "html_resource_blocked"),
+        ({"html": "<p>x</p>", "css": "p{background:url(//e.com/x.png)}"}, "css", "html_resource_blocked"),
+        ({"html": "<p>x</p>", "css": "@import 'x.css';"}, "css", "html_resource_blocked"),
+        ({"html": "<script>x()</script>"}, "html", "script_ignored"),
+        ({"html": "<p>x</p>", "css": "@keyframes a{}"}, "css", "motion_ignored"),
+    ],
+)
+def test_tells_what_html_does_not_get(given, place, code):
+    result = parse_edit(edit_of(title(asset={"type": "html", **given})))
+    assert warned(result) == [(f"{CLIP}/asset/{place}", code)]
+
+
+def test_reports_fifty_errors_and_says_that_there_are_more():
+    data = edit_of(*[title(start="x") for _ in range(60)])
+    with pytest.raises(EditInvalid) as caught:
+        parse_edit(data)
+    assert len(caught.value.issues) == 50
+    assert caught.value.truncated
+    assert caught.value.issues[49].pointer == "/timeline/tracks/0/clips/49/start"
+
+
+def test_bounds_the_number_of_warnings():
+    result = parse_edit(edit_of(*[title(sparkle=1) for _ in range(MAX_WARNINGS + 5)]))
+    assert len(result.warnings) == MAX_WARNINGS + 1
+    assert (result.warnings[-1].code, "5" in result.warnings[-1].detail) == ("more_warnings", True)
+
+
+def test_refuses_too_many_clips_and_too_long_timelines():
+    assert refused(edit_of(*[title()] * 5001)) == [("/timeline/tracks", "out_of_range")]
+    assert refused(edit_of(title(start=3599, length=2))) == [(CLIP, "out_of_range")]
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        (math.nan, "invalid_value"),
+        (math.inf, "invalid_value"),
+        (10**400, "out_of_range"),
+        ("a\x00b", "invalid_value"),
+        ("\ud800", "invalid_value"),
+        (object(), "invalid_type"),
+    ],
+)
+def test_refuses_what_no_json_or_database_can_hold(value, code):
+    assert refused(edit_of(title(note=value))) == [(f"{CLIP}/note", code)]
+
+
+def test_refuses_deep_nesting_without_running_out_of_stack():
+    deep: object = 1
+    for _ in range(100_000):
+        deep = [deep]
+    ((_, code),) = refused(edit_of(title(note=deep)))
+    assert code == "too_deep"
+    while isinstance(deep, list):  # taken apart by hand, as deep lists are costly to collect
+        deep = deep.pop()
+
+
+def test_lists_the_sources_with_their_places_and_uses():
+    data = edit_of(
+        title(asset=asset("video", "https://e.com/v.mp4")),
+        title(asset=asset("caption", "https://e.com/c.srt")),
+        title(),
+        title(asset=asset("luma", "asset:ast_1")),
+        timeline={"soundtrack": {"src": "https://e.com/s.mp3"}, "fonts": [{"src": "https://e.com/f.ttf"}]},
+    )
+    assert [(ref.pointer, ref.url, ref.kind.value) for ref in sources(parsed(data))] == [
+        ("/timeline/soundtrack/src", "https://e.com/s.mp3", "soundtrack"),
+        ("/timeline/fonts/0/src", "https://e.com/f.ttf", "font"),
+        (f"{CLIP}/asset/src", "https://e.com/v.mp4", "video"),
+        ("/timeline/tracks/0/clips/1/asset/src", "https://e.com/c.srt", "caption"),
+        ("/timeline/tracks/0/clips/3/asset/src", "asset:ast_1", "luma"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("#ff8000", (255, 128, 0, 255)),
+        ("ff8000", (255, 128, 0, 255)),
+        ("#f80", (255, 136, 0, 255)),
+        ("#80ff8000", (255, 128, 0, 128)),
+        ("red", (255, 0, 0, 255)),
+        ("transparent", (0, 0, 0, 0)),
+        ("rgba(1,2,3,0.5)", (1, 2, 3, 128)),
+        ("rgb(1,2,3)", (1, 2, 3, 255)),
+    ],
+)
+def test_reads_colours(text, expected):
+    assert parse_color(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "#12", "#12345g", "colour", "rgb(", "x" * 100])
+def test_refuses_what_is_no_colour(text):
+    with pytest.raises(ValueError):
+        parse_color(text)
+
+
+@pytest.fixture(scope="module")
+def validator():
+    schema = edit_json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+@pytest.mark.parametrize(("given", "kind"), ASSETS, ids=[kind for _, kind in ASSETS])
+def test_exports_a_schema_that_describes_valid_edits(validator, given, kind):
+    data = edit_of(title(asset={**given, **({"position": "topLeft"} if kind == "html" else {})}))
+    if kind in ("rich-text", "rich-caption"):
+        data["timeline"]["tracks"][0]["clips"][0]["asset"] = {"type": kind, "text": "x", "src": "https://e.com/x"}
+    assert list(validator.iter_errors(data)) == []
+    data["timeline"]["tracks"][0]["clips"][0]["asset"] = {"type": "hologram"}
+    assert list(validator.iter_errors(data)) != []
+
+
+def test_schema_points_where_it_is_told():
+    schema = edit_json_schema("#/components/schemas/{model}")
+    mapping = schema["$defs"]["Clip"]["properties"]["asset"]["discriminator"]["mapping"]
+    assert mapping["video"] == "#/components/schemas/VideoAsset"
+    assert "UnsupportedAsset" not in str(schema)
