@@ -92,6 +92,8 @@ def _families(names: str, setter: Typesetter, where: str, quote: str) -> str:
         if not first.stand_in:
             break
         first = setter.choose(name, where)
-    variation = f'"wght" {first.weight}' if first.weight else "normal"
+    # A variable font takes the weight of the name from its axis, whatever a bold element asks for; a family of
+    # separate files takes it from the weight.
+    variation = f'"wght" {first.weight};font-weight:{first.weight}' if first.weight else "normal"
     slant = ";font-style:italic" if first.italic else ""
     return f"{quote}{first.family}{quote};font-variation-settings:{variation}{slant}"

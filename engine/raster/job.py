@@ -42,7 +42,7 @@ class Layer:
     xml: the markup is SVG rather than HTML. opacity: 0 to 1, of the whole layer.
     ink_opacity: 0 to 1, of the ink alone: an outline and a shadow keep theirs.
     shift_x, shift_y: pixels to move the finished layer by; what leaves the picture is cut.
-    keep_inside: shorten that move so that nothing leaves the picture.
+    inset: where given, that move is shortened so that the ink stays this many pixels inside the picture.
     """
 
     markup: str
@@ -55,7 +55,7 @@ class Layer:
     ink_opacity: float = 1.0
     shift_x: float = 0.0
     shift_y: float = 0.0
-    keep_inside: bool = False
+    inset: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,9 +77,10 @@ def _paint_layer(layer: Layer, width: int, height: int, fetcher: FontsOnlyFetche
 def _move(layer: Layer, picture: Image.Image) -> tuple[int, int]:
     """Return by how many pixels a drawn layer is moved."""
     x, y = round(layer.shift_x), round(layer.shift_y)
-    box = picture.getbbox() if layer.keep_inside and (x or y) else None
-    if box is None:
+    box = picture.getbbox() if layer.inset is not None and (x or y) else None
+    if box is None or layer.inset is None:
         return x, y
-    x = min(max(x, min(0, -box[0])), max(0, picture.width - box[2]))
-    y = min(max(y, min(0, -box[1])), max(0, picture.height - box[3]))
+    inset = round(layer.inset)
+    x = min(max(x, min(0, inset - box[0])), max(0, picture.width - inset - box[2]))
+    y = min(max(y, min(0, inset - box[1])), max(0, picture.height - inset - box[3]))
     return x, y

@@ -25,6 +25,8 @@ _SIZES = {
     "xx-large": 0.18,
 }
 _MARGIN = 0.05
+# A title's own offset never pushes it out of sight: it stops this far from the edge.
+_INSET = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def draw_title(clip: TimedClip, asset: TitleAsset, timeline: Timeline, setter: T
     layers = block_layers(block, canvas, escape_text(asset.text), setter)
     if asset.offset is not None:
         x, y = asset.offset.x * canvas.width, -asset.offset.y * canvas.height
-        layers = tuple(replace(layer, shift_x=x, shift_y=y, keep_inside=True) for layer in layers)
+        layers = tuple(replace(layer, shift_x=x, shift_y=y, inset=shorter * _INSET) for layer in layers)
     return still(canvas, layers, clip.frames, setter)
 
 

@@ -22,18 +22,22 @@ from engine.raster.fonts.bundled import fontconfig_xml
 from engine.raster.paint import load_fonts, paint_job
 
 _MEMORY_BYTES = 3 * 1024**3
+_START_S = 25.0
 _FILE_BYTES = 1024**3
 
 
 def main() -> int:
     """Serve drawing jobs until the input ends."""
     _limit_process()
+    # Until the first job sets its own: a start that hangs must not hold the render up for ever.
+    signal.setitimer(signal.ITIMER_REAL, _START_S)
     with tempfile.TemporaryDirectory(prefix="renderowl-fonts-") as folder:
         # Fontconfig reads this once, when the first text is laid out; nothing of it stays on disk.
         config = Path(folder) / "fonts.conf"
         config.write_text(fontconfig_xml(), encoding="utf-8")
         os.environ["FONTCONFIG_FILE"] = str(config)
         load_fonts()
+    signal.setitimer(signal.ITIMER_REAL, 0)
     for line in sys.stdin:
         sys.stdout.write(json.dumps(_serve(json.loads(line))) + "\n")
         sys.stdout.flush()

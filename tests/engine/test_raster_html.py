@@ -85,6 +85,7 @@ def test_weight_in_a_family_name_is_kept_inside_bold_elements(tmp_path: Path) ->
         return sum(picture(page("<h1>HHH</h1>", css), tmp_path).getchannel("A").tobytes())
 
     assert ink("Montserrat Thin") * 2 < ink("Montserrat Black")
+    assert ink("Lato Thin") * 2 < ink("Lato Black")
 
 
 def test_inline_style_and_shorthand_fonts_are_resolved(tmp_path: Path) -> None:

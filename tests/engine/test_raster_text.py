@@ -323,7 +323,8 @@ def test_title_offset_moves_up_and_stays_inside(tmp_path: Path) -> None:
 
     assert plain[1] - up[1] == 45
     assert below[3] - below[1] == plain[3] - plain[1]
-    assert below[3] >= 178
+    # 2 % of the shorter side stay free.
+    assert 174 <= below[3] <= 177
 
 
 def test_title_background_with_alpha_first(tmp_path: Path) -> None:
