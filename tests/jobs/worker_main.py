@@ -1,0 +1,98 @@
+"""A program beside the tests: the real worker, with handlers that a test can watch from outside.
+
+    python -m tests.jobs.worker_main migrate | enqueue TYPE COUNT PAYLOAD [TERMS] | cancel ID | claim | work [options]
+
+`effects` is a plain table without any constraint: what runs twice shows in it twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+
+import django
+from django.core.management import call_command
+from django.db import connection, transaction
+
+import renderowl  # noqa: F401 - puts the newer SQLite in place
+
+
+def note(job, word):
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO effects VALUES (%s, %s, %s)", [str(job.id), job.attempt, word])
+
+
+def effect(context):
+    """Take a moment, then write one row and complete, together."""
+    time.sleep(context.job.payload.get("s", 0.01))
+    with transaction.atomic():
+        note(context.job, "done")
+        context.complete()
+
+
+def patient(context):
+    """Take long, but listen."""
+    note(context.job, "began")
+    end = time.monotonic() + context.job.payload["s"]
+    while time.monotonic() < end:
+        context.check()
+        time.sleep(0.02)
+    note(context.job, "done")
+
+
+def stuck(context):
+    """Start a child and listen to nobody."""
+    subprocess.Popen(["sleep", "600"])
+    note(context.job, "began")
+    time.sleep(600)
+
+
+def crash_once(context):
+    """Kill the slot at the first attempt."""
+    note(context.job, "began")
+    if context.job.attempt == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def claim_all():
+    from jobs.sql import run as sql
+
+    name = f"claimer:{os.getpid()}"
+    while (job := sql.claim(queue="default", worker=name, lease_s=600)) is not None:
+        note(job, name)
+
+
+def main():
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "renderowl.settings")
+    django.setup()
+    from jobs import services
+    from jobs.registry import Handler, register, register_schedule
+
+    for run in (effect, patient, stuck, crash_once):
+        register(Handler(name=f"test.{run.__name__}", run=run))
+    register_schedule("test.minutely", cron="* * * * *", type="test.effect")
+    command, *rest = sys.argv[1:]
+    if command == "migrate":
+        call_command("migrate", verbosity=0, skip_checks=True)
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE effects (job_id text, attempt integer, word text)")
+    elif command == "enqueue":
+        terms = json.loads(rest[3]) if len(rest) > 3 else {}
+        new = services.NewJob(type=rest[0], payload=json.loads(rest[2]), **terms)
+        for job in services.enqueue_many(jobs=[new] * int(rest[1])):
+            print(job.pk)
+    elif command == "cancel":
+        services.cancel_job(job_id=uuid.UUID(rest[0]))
+    elif command == "claim":
+        claim_all()
+    elif command == "work":
+        call_command("run_worker", *rest, skip_checks=True)
+
+
+if __name__ == "__main__":
+    main()
