@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Request, sync_playwright
 
 from tests.services import chromium
 
@@ -29,6 +29,11 @@ class Visit:
     requests: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
+    def note_failure(self, request: Request) -> None:
+        """Take back a request that the page's own policy forbade: it never left the browser."""
+        if request.failure == "csp":
+            self.requests.remove(request.url)
+
     def outside(self, base: str) -> list[str]:
         """Return the requests that left the server under test."""
         home = urlsplit(base).netloc
@@ -46,6 +51,7 @@ def browser_page() -> Iterator[Visit]:
             page = browser.new_page(viewport={"width": 1440, "height": 900})
             visit = Visit(page)
             page.on("request", lambda request: visit.requests.append(request.url))
+            page.on("requestfailed", visit.note_failure)
             page.on("pageerror", lambda error: visit.errors.append(str(error)))
             yield visit
         finally:

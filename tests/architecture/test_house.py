@@ -18,13 +18,12 @@ from django.core.management import call_command
 from core.api.permissions import required_scope
 from core.scopes import ALL_SCOPES
 from renderowl.urls import API_ROUTES
+from tests.matrix import PUBLIC_ROUTES
 
 ROOT = Path(settings.BASE_DIR)
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
 LAYERS = {name.strip() for layer in CONTRACTS["contracts"][0]["layers"] for name in layer.split("|")}
 LOCAL_APPS = [config for config in apps.get_app_configs() if Path(config.path).parent == ROOT]
-# They prove their caller by other means than a scope.
-OPEN_ROUTES = {"auth-token", "auth-token-refresh", "auth-token-revoke"}
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -78,7 +77,7 @@ def test_admin_lists_are_fit_for_use(model) -> None:
 
 @pytest.mark.parametrize("route", API_ROUTES, ids=lambda route: route.name)
 def test_every_route_names_the_scope_of_every_action(route) -> None:
-    if route.name in OPEN_ROUTES:
+    if route.name in PUBLIC_ROUTES:
         return
     actions = route.actions or {method: method for method in METHODS if hasattr(route.view, method)}
     assert actions
@@ -88,6 +87,12 @@ def test_every_route_names_the_scope_of_every_action(route) -> None:
         scope = required_scope(view, method)
         assert scope is not None, f"{route.name}.{action} is closed to everybody"
         assert scope == "" or scope in ALL_SCOPES, scope
+
+
+def test_every_route_passes_through_the_permission_matrix() -> None:
+    text = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    checked = set(re.findall(r"Access\(\s*[\"']([a-z-]+)[\"']", text))
+    assert {route.name for route in API_ROUTES} - PUBLIC_ROUTES - checked == set()
 
 
 @pytest.mark.django_db
