@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -15,7 +14,7 @@ from unfold.decorators import display
 
 from accounts.readonly_admin import ReadOnlyAdmin
 from core.exceptions import DomainError
-from core.files.links import signed_url
+from core.files.links import signed_path
 from core.ids import decode_id
 from credits.pricing import format_credits
 from renders.admin.pages import figures, findings, picture, player, pretty_json, progress_bar, text_box
@@ -147,7 +146,7 @@ class RenderAdmin(ReadOnlyAdmin):
             return "deleted" if render.output_deleted_at else "—"
         content_type = OUTPUT_TYPES[render.output_format]
         name = f"{render.public_id}.{render.output_format}"
-        url = _path(render.output_key, content_type, name)
+        url = signed_path(key=render.output_key, content_type=content_type, filename=name).url
         return player(url, poster=_picture_path(render, render.poster_key), content_type=content_type)
 
     @admin.display(description="priority", ordering="priority")
@@ -256,9 +255,4 @@ def _picture_path(render: Render, key: str) -> str:
     """Return the path of a stored picture's link, empty where there is none."""
     if not key or not render.has_output:
         return ""
-    return _path(key, "image/jpeg", f"{render.public_id}.jpg")
-
-
-def _path(key: str, content_type: str, name: str) -> str:
-    """Return a link without its host: the page is shown under whatever name the staff use."""
-    return urlsplit(signed_url(None, key=key, content_type=content_type, filename=name).url).path
+    return signed_path(key=key, content_type="image/jpeg", filename=f"{render.public_id}.jpg").url
