@@ -144,6 +144,8 @@ def _describe(head: bytes) -> str:
         return "a concat script"
     if b"<svg" in start.lower():
         return "an SVG file"
+    if head.startswith(b"PK\x03\x04"):
+        return "a ZIP archive or office document"
     try:
         name = puremagic.from_string(head, mime=True)
     except (puremagic.PureError, ValueError):

@@ -15,7 +15,7 @@ from engine.media import MediaInfo
 from engine.timeline.curves import make_curve
 from engine.timeline.matching import GIF
 from engine.timeline.model import ChromaKey, Crop, Effect, Sound, TimedClip, Transition
-from engine.timeline.schedule import Slot, exact
+from engine.timeline.schedule import Slot, exact, to_frame
 
 TRANSITION_S = {"": Fraction(1), "Fast": Fraction(1, 2), "Slow": Fraction(2)}
 FADE_S = Fraction(2)
@@ -97,7 +97,7 @@ class ClipMaker:
             pace = f" at speed {asset.speed:g}" if asset.speed != 1 else ""
             detail = f"The file{rest}{pace} lasts {float(left):.2f} s; the clip ends with it, after that it is empty."
             self.warnings.append(Issue(f"{slot.pointer}/length", "media_too_short", detail))
-        return max(1, min(frames, round(left * self.fps)))
+        return max(1, min(frames, to_frame(left, self.fps)))
 
     def _transitions(self, clip: Clip, frames: int) -> tuple[Transition | None, Transition | None]:
         """Return the transitions at both ends; where there are two, each takes at most half of the clip."""
@@ -106,7 +106,7 @@ class ClipMaker:
         made = []
         for name in names:
             base, speed = split_speed(name) if name else ("", "")
-            length = min(round(TRANSITION_S[speed] * self.fps), most)
+            length = min(to_frame(TRANSITION_S[speed], self.fps), most)
             made.append(Transition(base, length) if name and length > 0 else None)
         return made[0], made[1]
 
@@ -128,7 +128,7 @@ def make_sound(volume: Animatable, effect: str, *, fps: Fraction, frames: int) -
     if curve.is_constant and curve.constant == 0:
         return None
     fades_in, fades_out = effect.startswith("fadeIn"), effect.lower().endswith("fadeout")
-    fade = min(round(FADE_S * fps), frames // 2 if fades_in and fades_out else frames)
+    fade = min(to_frame(FADE_S, fps), frames // 2 if fades_in and fades_out else frames)
     return Sound(curve, fade if fades_in else 0, fade if fades_out else 0)
 
 

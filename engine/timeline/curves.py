@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from engine.language.animation import Tween
 from engine.timeline.model import Curve, Keyframe
-from engine.timeline.schedule import exact
+from engine.timeline.schedule import exact, to_frame
 
 _BEZIERS: dict[str, tuple[float, float, float, float]] = {
     "ease": (0.25, 0.1, 0.25, 1.0),
@@ -61,10 +61,10 @@ def make_curve(
     for tween in sorted(value, key=lambda piece: piece.start):
         first = reached if tween.from_ is None else tween.from_
         last = first if tween.to is None else tween.to
-        start = round(exact(tween.start) * fps)
+        start = to_frame(exact(tween.start), fps)
         if start >= frames:
             break
-        end = frames if tween.length is None else round((exact(tween.start) + exact(tween.length)) * fps)
+        end = frames if tween.length is None else to_frame(exact(tween.start) + exact(tween.length), fps)
         if pieces and pieces[-1].start + pieces[-1].frames > start:
             pieces[-1] = replace(pieces[-1], frames=start - pieces[-1].start)
         ends = (_bounded(first, low, high), _bounded(last, low, high))

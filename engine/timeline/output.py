@@ -12,7 +12,7 @@ from engine.language.edit import Edit, Output
 from engine.language.presets import DEFAULT_FPS, DEFAULT_RESOLUTION, PRESET_FPS, exact_fps, preset_size
 from engine.media import MediaInfo
 from engine.timeline.model import OutputSpec
-from engine.timeline.schedule import exact, make_schedule
+from engine.timeline.schedule import exact, make_schedule, to_frame
 
 DEFAULT_THUMBNAIL_SCALE = 0.3
 STILL_FORMATS = ("jpg", "png", "bmp")
@@ -38,7 +38,7 @@ def estimate(edit: Edit, media: Mapping[str, MediaInfo] | None = None, *, unknow
     """
     schedule = make_schedule(edit, media or {}, unknown=exact(unknown_s))
     fps = output_fps(edit.output)
-    spec, _ = make_output(edit.output, max(1, round(schedule.length * fps)))
+    spec, _ = make_output(edit.output, max(1, to_frame(schedule.length, fps)))
     width, height = spec.final_size
     return Estimate(spec.duration_s, spec.frames, width, height, float(fps), schedule.is_exact)
 
@@ -94,19 +94,19 @@ def _cut(output: Output, total_frames: int, fps: Fraction) -> tuple[int, int]:
     """Return the first frame and the number of frames to write."""
     start = output.range.start if output.range is not None else 0.0
     length = output.range.length if output.range is not None else None
-    first = round(exact(start) * fps)
+    first = to_frame(exact(start), fps)
     if first >= total_frames:
         detail = f"The range starts at {start:g} s, and the timeline ends at {float(total_frames / fps):.2f} s."
         raise EditInvalid([Issue("/output/range/start", "out_of_range", detail)])
     if output.format in STILL_FORMATS:
         return first, 1
-    end = total_frames if length is None else min(total_frames, round((exact(start) + exact(length)) * fps))
+    end = total_frames if length is None else min(total_frames, to_frame(exact(start) + exact(length), fps))
     return first, max(1, end - first)
 
 
 def _capture(where: str, seconds: float, fps: Fraction, first: int, frames: int, warnings: list[Issue]) -> int:
     """Return the frame of the output at a moment of the timeline, kept within the output."""
-    frame = round(exact(seconds) * fps) - first
+    frame = to_frame(exact(seconds), fps) - first
     kept = min(max(frame, 0), frames - 1)
     if frame > frames or frame < 0:
         detail = f"{seconds:g} s is outside the output; its {'first' if frame < 0 else 'last'} picture is used."

@@ -16,7 +16,7 @@ from engine.timeline.clips import ClipMaker, make_sound
 from engine.timeline.matching import mismatches
 from engine.timeline.model import Soundtrack, TimedClip, Timeline
 from engine.timeline.output import make_output, output_fps
-from engine.timeline.schedule import Slot, make_schedule
+from engine.timeline.schedule import Slot, exact, make_schedule, to_frame
 
 MAX_ERRORS = 50
 
@@ -42,7 +42,7 @@ def resolve(edit: Edit, media: Mapping[str, MediaInfo]) -> Resolved:
     schedule = make_schedule(edit, media)
     fps = output_fps(edit.output)
     spans, dropped = _spans(schedule.slots, fps)
-    total = max([1, round(schedule.length * fps), *(start + frames for _, start, frames in spans)])
+    total = max([1, to_frame(schedule.length, fps), *(start + frames for _, start, frames in spans)])
     output, output_warnings = make_output(edit.output, total)
     warnings: list[Issue] = [*schedule.warnings, *dropped, *output_warnings]
     maker = ClipMaker(fps, media, warnings)
@@ -80,7 +80,7 @@ def _spans(slots: Sequence[Slot], fps: Fraction) -> tuple[list[tuple[Slot, int, 
 
     A clip shorter than half a frame still gets one, unless its track shows something else in that frame.
     """
-    rounded = [(slot, round(slot.start * fps), round(slot.end * fps)) for slot in slots]
+    rounded = [(slot, to_frame(slot.start, fps), to_frame(slot.end, fps)) for slot in slots]
     taken = {(slot.track, start) for slot, start, end in rounded if end > start}
     covered = _Covered([(slot.track, start, end) for slot, start, end in rounded if end > start])
     spans: list[tuple[Slot, int, int]] = []
@@ -158,6 +158,6 @@ def _soundtrack(edit: Edit, media: Mapping[str, MediaInfo], fps: Fraction, total
     if written is None:
         return None
     info = media[written.src]
-    frames = total if info.duration_s is None else max(1, min(total, round(info.duration_s * fps)))
+    frames = total if info.duration_s is None else max(1, min(total, to_frame(exact(info.duration_s), fps)))
     sound = make_sound(written.volume, written.effect, fps=fps, frames=frames)
     return Soundtrack(info, sound) if sound is not None else None

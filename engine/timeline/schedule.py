@@ -6,6 +6,7 @@ from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import floor
 
 from engine.errors import EditInvalid
 from engine.issues import Issue
@@ -108,8 +109,13 @@ def natural_length(clip: Clip, media: Mapping[str, MediaInfo], unknown: Fraction
 
 
 def exact(seconds: float) -> Fraction:
-    """Return a number of seconds as the decimal fraction that was written."""
-    return Fraction(repr(seconds))
+    """Return a number of seconds as the decimal fraction that was meant, without the noise of binary sums."""
+    return Fraction(str(round(seconds, 9)))
+
+
+def to_frame(seconds: Fraction, fps: Fraction) -> int:
+    """Return the frame whose beginning is nearest to a moment, the later one of two as near."""
+    return floor(seconds * fps + Fraction(1, 2))
 
 
 def _has_own_length(clip: Clip) -> bool:
