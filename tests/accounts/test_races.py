@@ -1,0 +1,17 @@
+"""Fifty at once: limits hold, tokens work once."""
+
+import pytest
+
+from tests.race_fixtures import race  # noqa: F401 - a fixture
+
+pytestmark = pytest.mark.acceptance
+
+
+def test_the_limit_of_keys_holds(race):  # noqa: F811
+    assert race("make_keys_up_to_the_limit") == {"outcomes": {"made": 5, "KeyLimitReached": 45}, "keys": 5}
+
+
+def test_a_refresh_token_works_at_most_once(race):  # noqa: F811
+    state = race("refresh_one_token")
+    assert state["outcomes"] == {"refreshed": 1, "CredentialRevoked": 49}
+    assert state["revoked"] == 2  # the token, and the session that its copies ended

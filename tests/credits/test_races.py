@@ -1,0 +1,44 @@
+"""Fifty at once: no credit is spent twice, none is lost."""
+
+import pytest
+
+from tests.race_fixtures import race  # noqa: F401 - a fixture
+
+pytestmark = pytest.mark.acceptance
+
+
+def test_funds_for_ten_let_ten_of_fifty_reserve(race):  # noqa: F811
+    assert race("reserve_with_funds_for_ten") == {
+        "outcomes": {"reserved": 10, "InsufficientCredits": 40},
+        "balance": 0,
+        "reserved": 1000,
+        "faults": 0,
+        "kinds": {"grant": 1, "reserve": 10},
+    }
+
+
+def test_one_reference_reserves_once(race):  # noqa: F811
+    assert race("reserve_one_reference") == {
+        "entries": 1,
+        "balance": 0,
+        "reserved": 1000,
+        "faults": 0,
+        "kinds": {"grant": 1, "reserve": 1},
+    }
+
+
+def test_a_reservation_is_settled_or_refunded_never_both(race):  # noqa: F811
+    state = race("close_one_reservation")
+    assert state["faults"] == state["reserved"] == 0
+    assert state["outcomes"]["ReservationClosed"] == 25
+    if "settle" in state["outcomes"]:
+        assert state["outcomes"]["settle"] == 25
+        assert (state["balance"], state["kinds"]) == (960, {"grant": 1, "reserve": 1, "settle": 1})
+    else:
+        assert state["outcomes"]["refund"] == 25
+        assert (state["balance"], state["kinds"]) == (1000, {"grant": 1, "reserve": 1, "refund": 1})
+
+
+def test_an_account_opens_once(race):  # noqa: F811
+    state = race("open_one_account")
+    assert (state["accounts"], state["balance"], state["kinds"]) == (1, 1000, {"grant": 1})

@@ -1,0 +1,53 @@
+"""Run a scenario of `tests.races` on the database of the session: `race("reserve_one_reference")`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from tests import races
+
+ROOT = Path(__file__).resolve().parent.parent
+Race = Callable[[str], dict[str, Any]]
+
+
+@lru_cache(maxsize=1)
+def _outcomes_on_sqlite(directory: Path) -> dict[str, Any]:
+    environment = {
+        **os.environ,
+        "DATABASE_URL": f"sqlite:///{directory}/race.sqlite3",
+        "DATA_DIR": str(directory / "data"),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.races"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    outcomes: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return outcomes
+
+
+@pytest.fixture
+def race(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Race:
+    """The runner of the session's database; on SQLite all scenarios run at the first call."""
+    if connection.vendor == "postgresql":
+        request.getfixturevalue("transactional_db")
+        return races.run
+    directory = tmp_path_factory.getbasetemp() / "races"
+    directory.mkdir(exist_ok=True)
+    return lambda name: _outcomes_on_sqlite(directory)[name]
