@@ -1,4 +1,7 @@
-"""Foreign CSS made ready for the HTML engine: fonts by the names we know, and habits that browsers would drop."""
+"""Foreign CSS made ready for the HTML engine: fonts by the names we know, and habits that browsers would drop.
+
+This runs outside the limited drawing process, so everything here takes time in proportion to its input.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +9,25 @@ import re
 
 from engine.raster.typeset import Typesetter
 
-_QUOTED_COLOR = re.compile(
-    r"((?:^|[{;\s\"'])(?:background-|border-)?(?:color|background)\s*:\s*)([\"'])([^\"']*)\2", re.IGNORECASE
-)
-_LINE_HEIGHT = re.compile(r"(line-height\s*:\s*)(\d+(?:\.\d+)?)(?=\s*(?:[;}!]|$))", re.IGNORECASE)
-_LARGEST_RATIO = 5
-_FONT_FAMILY = re.compile(r"(font-family\s*:\s*)((?:\"[^\"]*\"|'[^']*'|[^;}\"'!])*)", re.IGNORECASE)
-_FONT_SHORTHAND = re.compile(
-    r"((?:^|[{;\s])font\s*:[^;}\"']*?[\d.]+(?:px|pt|em|rem|%|vh|vw)(?:\s*/\s*[\d.a-z%]+)?\s+)((?:\"[^\"]*\"|'[^']*'|[^;}\"'!])+)",
-    re.IGNORECASE,
-)
+# Whatever stands between delimiters, strings whole; then one delimiter, or a quote that nothing closes.
+_PIECE = re.compile(r"""(?:"[^"\n]*+"|'[^'\n]*+'|[^{};"']++)++|[{};"']""")
+_STYLE_ATTRIBUTE = re.compile(r"(\sstyle\s*+=\s*+)(\"[^\"]*+\"|'[^']*+')", re.IGNORECASE)
+_IMPORTANT = re.compile(r"!\s*important\s*$", re.IGNORECASE)
+_BARE_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_FONT_SIZE = re.compile(r"[\d.]+(?:px|pt|em|rem|%|vh|vw)(?:/\S+)?", re.IGNORECASE)
+_TOKEN = re.compile(r"""\s*+(?:"[^"]*+"|'[^']*+'|[^\s"']++|["'])""")
 _NAME = re.compile(r"\"([^\"]*)\"|'([^']*)'|([^,\s][^,]*)")
-_STYLE_ATTRIBUTE = re.compile(r"(\sstyle\s*=\s*)(\"[^\"]*\"|'[^']*')", re.IGNORECASE)
-_STYLE_ELEMENT = re.compile(r"(<style\b[^>]*>)(.*?)(</style)", re.IGNORECASE | re.DOTALL)
+_LARGEST_RATIO = 5
+_COLORS = frozenset({"color", "background", "background-color", "border-color", "fill", "stroke"})
 _KEYWORDS = frozenset({"inherit", "initial", "unset", "revert"})
 _UNSUPPORTED = {
-    "text-shadow": re.compile(r"text-shadow\s*:(?!\s*none)", re.IGNORECASE),
-    "text-stroke": re.compile(r"-webkit-text-stroke", re.IGNORECASE),
-    "box-shadow": re.compile(r"box-shadow\s*:(?!\s*none)", re.IGNORECASE),
-    "gradients": re.compile(r"(?:linear|radial|conic)-gradient\s*\(", re.IGNORECASE),
-    "animations": re.compile(r"@keyframes|(?:^|[;{\s])animation(?:-name)?\s*:(?!\s*none)", re.IGNORECASE),
-    "filters": re.compile(r"(?:^|[;{\s])(?:backdrop-)?filter\s*:(?!\s*none)", re.IGNORECASE),
+    "text-shadow": "text-shadow is",
+    "box-shadow": "box-shadow is",
+    "-webkit-text-stroke": "text-stroke is",
+    "animation": "animations are",
+    "animation-name": "animations are",
+    "filter": "filters are",
+    "backdrop-filter": "filters are",
 }
 
 
@@ -37,18 +38,7 @@ def tidy_css(css: str, setter: Typesetter, where: str) -> str:
     can only mean pixels gets its unit; each family name becomes one that can be drawn, and a weight that is
     part of the name is kept.
     """
-    css = _QUOTED_COLOR.sub(lambda found: found[1] + found[3], css)
-    css = _LINE_HEIGHT.sub(_mend_line_height, css)
-    css = _FONT_FAMILY.sub(lambda found: found[1] + _families(found[2], setter, where, '"'), css)
-    css = _FONT_SHORTHAND.sub(lambda found: found[1] + _families(found[2], setter, where, '"'), css)
-    for name, pattern in _UNSUPPORTED.items():
-        if pattern.search(css):
-            setter.warn(
-                where,
-                "css_unsupported",
-                f"CSS {name} are not drawn." if name.endswith("s") else f"CSS {name} is not drawn.",
-            )
-    return css
+    return "".join(_tidy_piece(piece, setter, where) for piece in _PIECE.findall(_without_comments(css)))
 
 
 def tidy_html(markup: str, setter: Typesetter, where: str) -> str:
@@ -57,17 +47,22 @@ def tidy_html(markup: str, setter: Typesetter, where: str) -> str:
     def attribute(found: re.Match[str]) -> str:
         quote = found[2][0]
         # A style attribute ends at its own quote, so the names inside must use the other one.
-        return (
-            found[1]
-            + quote
-            + tidy_css(found[2][1:-1], setter, where).replace(quote, "'" if quote == '"' else '"')
-            + quote
-        )
+        css = tidy_css(found[2][1:-1], setter, where).replace(quote, "'" if quote == '"' else '"')
+        return found[1] + quote + css + quote
 
-    def element(found: re.Match[str]) -> str:
-        return found[1] + tidy_css(found[2], setter, where) + found[3]
-
-    return _STYLE_ATTRIBUTE.sub(attribute, _STYLE_ELEMENT.sub(element, markup))
+    parts: list[str] = []
+    lower, position = markup.lower(), 0
+    while (opened := lower.find("<style", position)) >= 0:
+        inside = lower.find(">", opened) + 1
+        if inside == 0:
+            break
+        closed = lower.find("</style", inside)
+        closed = len(markup) if closed < 0 else closed
+        parts.append(_STYLE_ATTRIBUTE.sub(attribute, markup[position:opened]))
+        parts.append(markup[opened:inside] + tidy_css(markup[inside:closed], setter, where))
+        position = closed
+    parts.append(_STYLE_ATTRIBUTE.sub(attribute, markup[position:]))
+    return "".join(parts)
 
 
 def close_style(css: str) -> str:
@@ -75,25 +70,80 @@ def close_style(css: str) -> str:
     return re.sub(r"<(?=/|!)", r"\\3c ", css)
 
 
-def _mend_line_height(found: re.Match[str]) -> str:
-    """Return a line height; a bare number beyond any sensible ratio is meant in pixels."""
-    return f"{found[1]}{found[2]}px" if float(found[2]) > _LARGEST_RATIO else found[0]
+def _without_comments(css: str) -> str:
+    """Return CSS without its comments; one that is not closed goes to the end."""
+    parts: list[str] = []
+    position = 0
+    while (opened := css.find("/*", position)) >= 0:
+        parts.append(css[position:opened])
+        closed = css.find("*/", opened + 2)
+        position = len(css) if closed < 0 else closed + 2
+    parts.append(css[position:])
+    return " ".join(parts)
 
 
-def _families(names: str, setter: Typesetter, where: str, quote: str) -> str:
-    """Return a list of family names that can be drawn, with the variation that the first name asks for."""
+def _tidy_piece(piece: str, setter: Typesetter, where: str) -> str:
+    """Return what stands between two delimiters, mended where it is a declaration."""
+    if piece.lstrip().lower().startswith("@keyframes"):
+        setter.warn(where, "css_unsupported", "CSS animations are not drawn.")
+    name, colon, value = piece.partition(":")
+    if not colon:
+        return piece
+    return name + colon + _tidy_value(name.strip().lower(), value, setter, where)
+
+
+def _tidy_value(name: str, value: str, setter: Typesetter, where: str) -> str:
+    """Return the value of one declaration, mended."""
+    important = _IMPORTANT.search(value)
+    core, end = (value[: important.start()], value[important.start() :]) if important else (value, "")
+    bare = core.strip()
+    if name in _UNSUPPORTED and bare.lower() != "none":
+        setter.warn(where, "css_unsupported", f"CSS {_UNSUPPORTED[name]} not drawn.")
+    elif "-gradient(" in bare.lower():
+        setter.warn(where, "css_unsupported", "CSS gradients are not drawn.")
+    elif name in _COLORS and len(bare) > 1 and bare[0] in "\"'" and bare[0] == bare[-1]:
+        return f" {bare[1:-1]} {end}"
+    elif name == "line-height" and _BARE_NUMBER.fullmatch(bare) and float(bare) > _LARGEST_RATIO:
+        return f" {bare}px {end}"
+    elif name == "font-family":
+        return _families(core, end, setter, where)
+    elif name == "font":
+        return _shorthand(core, end, setter, where)
+    return value
+
+
+def _shorthand(value: str, end: str, setter: Typesetter, where: str) -> str:
+    """Return a `font` declaration's value; the family follows its size."""
+    tokens = _TOKEN.findall(value)
+    size = next((index for index, token in enumerate(tokens) if _FONT_SIZE.fullmatch(token.strip())), None)
+    if size is None:
+        return value + end
+    if size + 2 < len(tokens) and tokens[size + 1].strip() == "/":
+        size += 2
+    names = "".join(tokens[size + 1 :])
+    if not names.strip():
+        return value + end
+    return "".join(tokens[: size + 1]) + " " + _families(names, end, setter, where)
+
+
+def _families(names: str, end: str, setter: Typesetter, where: str) -> str:
+    """Return the family that can be drawn best among those named, with the weight that its name asks for.
+
+    end: what closes the declaration, such as `!important`.
+    """
     wanted = [next(part for part in found.groups() if part is not None).strip() for found in _NAME.finditer(names)]
     wanted = [name for name in wanted if name]
     if not wanted or wanted[0].lower() in _KEYWORDS:
-        return names
-    choice = setter.choose(wanted[0], where)
-    first = choice
-    for name in wanted[1:]:
-        if not first.stand_in:
-            break
-        first = setter.choose(name, where)
+        return names + end
+    choice = next((setter.find(name) for name in wanted if not setter.find(name).stand_in), None)
+    if choice is None:
+        choice = setter.choose(wanted[0], where)
+    else:
+        setter.use(choice)
+        if setter.find(wanted[0]).stand_in:
+            setter.substituted(wanted[0], choice, where)
     # A variable font takes the weight of the name from its axis, whatever a bold element asks for; a family of
     # separate files takes it from the weight.
-    variation = f'"wght" {first.weight};font-weight:{first.weight}' if first.weight else "normal"
-    slant = ";font-style:italic" if first.italic else ""
-    return f"{quote}{first.family}{quote};font-variation-settings:{variation}{slant}"
+    weight = f'"wght" {choice.weight}{end};font-weight:{choice.weight}{end}' if choice.weight else f"normal{end}"
+    slant = f";font-style:italic{end}" if choice.italic else ""
+    return f'"{choice.family}"{end};font-variation-settings:{weight}{slant}'

@@ -14,7 +14,7 @@ from engine.raster.text import shadow_of
 from engine.raster.typeset import Typesetter, hex_color
 from engine.timeline.model import TimedClip, Timeline
 
-_ROOT = re.compile(r"<svg\b([^>]*)>", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"(?<![\w:-])([\w:-]++)\s*+=\s*+(\"[^\"]*+\"|'[^']*+')")
 _LENGTH = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(?:px)?\s*$")
 _STYLE = "html,body{margin:0;padding:0}svg{display:block}"
 
@@ -95,9 +95,16 @@ def draw_svg(clip: TimedClip, asset: SvgAsset, timeline: Timeline, setter: Types
 
 def _root_attributes(markup: str) -> dict[str, str]:
     """Return the attributes of the outermost element, names in lower case."""
-    found = _ROOT.search(markup)
-    pairs = re.findall(r"([\w:-]+)\s*=\s*(\"[^\"]*\"|'[^']*')", found[1]) if found else []
+    span = _root_span(markup)
+    pairs = _ATTRIBUTE.findall(markup[span[0] : span[1]]) if span else []
     return {name.lower(): value[1:-1] for name, value in pairs}
+
+
+def _root_span(markup: str) -> tuple[int, int] | None:
+    """Return where the outermost element's attributes begin and end; None when there is no such element."""
+    opened = markup.lower().find("<svg")
+    closed = markup.find(">", opened)
+    return None if opened < 0 or closed < 0 else (opened + len("<svg"), closed)
 
 
 def _own_size(attributes: dict[str, str]) -> tuple[float | None, float | None]:
@@ -113,16 +120,17 @@ def _own_size(attributes: dict[str, str]) -> tuple[float | None, float | None]:
 
 def _fit_root(markup: str, attributes: dict[str, str], canvas: Canvas, own: tuple[float | None, float | None]) -> str:
     """Return the markup from its outermost element on, as large as the canvas."""
-    found = _ROOT.search(markup)
-    if found is None:
+    span = _root_span(markup)
+    if span is None:
         return markup
-    rest = re.sub(r"\s(?:width|height)\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>]+)", "", found[1], flags=re.IGNORECASE)
+    own_attributes = markup[span[0] : span[1]]
+    rest = re.sub(r"\s(?:width|height)\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>]+)", "", own_attributes, flags=re.IGNORECASE)
     closed = "/" if rest.rstrip().endswith("/") else ""
     if "viewbox" not in attributes and own[0] and own[1]:
         rest = f' viewBox="0 0 {own[0]:g} {own[1]:g}"' + rest
     return (
         f'<svg width="{canvas.width}" height="{canvas.height}"{rest.rstrip().rstrip("/")}{closed}>'
-        + markup[found.end() :]
+        + markup[span[1] + 1 :]
     )
 
 

@@ -42,18 +42,30 @@ class Typesetter:
 
     def choose(self, family: str, where: str) -> FontChoice:
         """Return what stands for a family name, ready to be used in CSS; warn when it is a stand-in."""
-        choice = self._book.choose(family)
+        choice = self.find(family)
         if choice.stand_in:
-            drawn = "the font that the edit loads" if choice.files else f"'{choice.family}'"
-            detail = f"The font '{family[:80]}' is neither loaded by the edit nor bundled; {drawn} is used instead."
-            self.warn(where, "font_substituted", detail)
+            self.substituted(family, choice, where)
+        self.use(choice)
+        return choice
+
+    def substituted(self, family: str, choice: FontChoice, where: str) -> None:
+        """Warn that a family was not found and what is drawn in its place."""
+        drawn = "the font that the edit loads" if choice.files else f"'{choice.family}'"
+        detail = f"The font '{family[:80]}' is neither loaded by the edit nor bundled; {drawn} is used instead."
+        self.warn(where, "font_substituted", detail)
+
+    def find(self, family: str) -> FontChoice:
+        """Return what stands for a family name, without a warning and without using it."""
+        return self._book.choose(family)
+
+    def use(self, choice: FontChoice) -> None:
+        """Bring a choice's font files into the document."""
         for name, font in choice.files:
             self.files[name] = str(font.path)
             weight = "" if font.weight_range else f"font-weight:{font.weight};"
             slant = "font-style:italic;" if font.italic else ""
             rule = f'@font-face{{font-family:"{choice.family}";src:url("font:{name}");{weight}{slant}}}'
             self._faces[f"{choice.family} {name}"] = rule
-        return choice
 
     def font(self, family: str, weight: int | None, where: str) -> str:
         """Return CSS declarations of family, weight and slant. weight: the text's own; a weight in the name wins."""

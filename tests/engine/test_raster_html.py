@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -207,6 +208,61 @@ def test_plain_css_passes_without_a_change(setter: Typesetter) -> None:
 
     assert tidy_css("p { color: #ffffff; line-height: 1.4 }", setter, "") == "p { color: #ffffff; line-height: 1.4 }"
     assert "line-height: 1.4;" in tidy_css(css, setter, "")
+    assert setter.warnings == ()
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "<style>" * 14_000,
+        "<style" * 16_000,
+        "/*" * 50_000,
+        "font:" + "1" * 99_000,
+        "font:" + "1 " * 49_000,
+        "font-family:" + '"' * 99_001,
+        "font-family:" + "a," * 49_000,
+        " style=" * 14_000,
+        " style" + " " * 99_000,
+        '"\n' * 49_000,
+        "a:" * 49_000,
+        "{" * 99_000,
+    ],
+)
+def test_hostile_css_is_made_ready_in_a_moment(setter: Typesetter, hostile) -> None:
+    started = time.process_time()
+
+    tidy_css(hostile, setter, "")
+    tidy_html(hostile, setter, "")
+    close_style(hostile)
+
+    assert time.process_time() - started < 1.5
+
+
+@pytest.mark.parametrize(
+    ("css", "tidied"),
+    [
+        ('p{color:"#25d3d0"}', "p{color: #25d3d0 }"),
+        ("p{line-height:78}", "p{line-height: 78px }"),
+        ("p{line-height:1.4}", "p{line-height:1.4}"),
+        ("p{font-family:Arial}", 'p{font-family:"Arimo";font-variation-settings:normal}'),
+        ("p{font-family:system-ui, Nope}", 'p{font-family:"Roboto";font-variation-settings:normal}'),
+        (
+            "p{font-family:'Montserrat ExtraBold' !important}",
+            (
+                'p{font-family:"Montserrat"!important;font-variation-settings:"wght" 800!important;'
+                "font-weight:800!important}"
+            ),
+        ),
+        (
+            "p{font:italic 12px/1.5 Lato, serif}",
+            'p{font:italic 12px/1.5 "Lato";font-variation-settings:normal}',
+        ),
+        ("p{font-family:inherit}", "p{font-family:inherit}"),
+        ("a:hover{margin:0}/* x */b{}", "a:hover{margin:0} b{}"),
+    ],
+)
+def test_css_is_mended(setter: Typesetter, css, tidied) -> None:
+    assert tidy_css(css, setter, "") == tidied
     assert setter.warnings == ()
 
 
