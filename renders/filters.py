@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import django_filters
-from django.db.models import QuerySet
+from django.db.models import QuerySet, TextField
 from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 
 from core.api.filters import ApiFilterSet, ChoicesFilter
 from core.exceptions import InvalidParameter
@@ -64,7 +65,8 @@ class RenderFilterSet(ApiFilterSet):
             key = name.removeprefix(METADATA_PREFIX).removesuffix("]")
             if not name.endswith("]") or not METADATA_KEY.match(key):
                 raise InvalidParameter(name, f"{name} is not a parameter of this list.")
-            rows = rows.alias(**{f"metadata_{number}": KeyTextTransform(key, "metadata")})
+            # The cast makes it text for the database too: compared as JSON, "3" and 3 would differ.
+            rows = rows.alias(**{f"metadata_{number}": Cast(KeyTextTransform(key, "metadata"), TextField())})
             rows = rows.filter(**{f"metadata_{number}": value})
         return rows  # type: ignore[no-any-return]
 

@@ -151,16 +151,16 @@ class Attempt:
             files = self._publish(timeline, result)
         self.check()
         with transaction.atomic():
-            done = close_succeeded(
+            # Job before render, as in every transaction that writes both, so that no two wait for each other.
+            self.context.complete({"render": self.render.public_id})
+            if not close_succeeded(
                 render=self.render,
                 files=files,
                 cost=cost_of_timeline(timeline),
                 timings=self.timings,
                 log=self._log_text(""),
-            )
-            if not done:
+            ):
                 self._lose()
-            self.context.complete({"render": self.render.public_id})
         discard_files(render_id=self.render.pk)
 
     def _publish(self, timeline: Timeline, result: RenderResult) -> RenderedFiles:

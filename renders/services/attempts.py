@@ -81,22 +81,24 @@ def begin_rendering(*, render: Render, total_frames: int, cost: int, warnings: l
     # Topped up once: should a source grow from one attempt to the next, the owner still pays what was agreed first.
     more = 0 if render.credits_topped_up else max(0, cost - render.credits_reserved)
     with transaction.atomic():
-        if more:
-            reserve(user_id=render.owner_id, amount=more, reference=render.reference + TOP_UP)
-            render.credits_reserved += more
-            render.credits_topped_up += more
-        render.total_frames = total_frames
-        render.warnings = warnings
-        return change_status(
+        moved = change_status(
             render_id=render.pk,
             to=RenderStatus.RENDERING,
             attempt=render.attempt,
             total_frames=total_frames,
             warnings=warnings,
-            credits_reserved=render.credits_reserved,
-            credits_topped_up=render.credits_topped_up,
+            credits_reserved=render.credits_reserved + more,
+            credits_topped_up=render.credits_topped_up + more,
             progress_at=timezone.now(),
         )
+        if moved and more:
+            reserve(user_id=render.owner_id, amount=more, reference=render.reference + TOP_UP)
+    if moved:
+        render.total_frames = total_frames
+        render.warnings = warnings
+        render.credits_reserved += more
+        render.credits_topped_up += more
+    return moved
 
 
 def begin_saving(*, render: Render) -> bool:

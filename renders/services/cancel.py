@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from django.db import transaction
 from django.utils import timezone
 
-from jobs.services import request_cancel
+from jobs.services import cancel_job
 from renders.exceptions import RenderNotCancellable
 from renders.models import Render
 from renders.services.outcomes import close_cancelled
@@ -20,21 +18,16 @@ def cancel_render(*, render: Render) -> Render:
 
     Raises RenderNotCancellable if it has succeeded or failed.
     """
+    asked_at = timezone.now()
     with transaction.atomic():
-        if not _cancel_waiting(render.pk):
+        # Job before render, as in every transaction that writes both, so that no two wait for each other.
+        if render.job_id is not None:
+            cancel_job(job_id=render.job_id)
+        if not close_cancelled(render_id=render.pk, only_from=WAITING, cancel_requested_at=asked_at):
             change_status(
-                render_id=render.pk,
-                to=RenderStatus.CANCELLING,
-                only_from=RUNNING,
-                cancel_requested_at=timezone.now(),
+                render_id=render.pk, to=RenderStatus.CANCELLING, only_from=RUNNING, cancel_requested_at=asked_at
             )
         current: Render = Render.objects.get(pk=render.pk)
         if current.status in {RenderStatus.SUCCEEDED, RenderStatus.FAILED}:
             raise RenderNotCancellable
-        if current.job_id is not None:
-            request_cancel(job_id=current.job_id)
     return current
-
-
-def _cancel_waiting(render_id: UUID) -> bool:
-    return close_cancelled(render_id=render_id, only_from=WAITING, cancel_requested_at=timezone.now())
