@@ -178,6 +178,10 @@ def _pictures(build: _Build) -> list[str]:
     build.statements.append(f"color=c={color(plan.background)}:s={spec.width}x{spec.height}:r={rate},{OPAQUE}[{base}]")
     for index, layer in enumerate(plan.layers):
         base = _paint(build, layer, base, index)
+    width, height = spec.final_size
+    if spec.scale_to is not None:
+        build.statements.append(f"[{base}]scale={width}:{height}:flags=lanczos[scaled]")
+        base = "scaled"
     stills = _stills(build)
     if stills:
         names = "".join(f"[still{index}]" for index in range(len(stills)))
@@ -186,7 +190,7 @@ def _pictures(build: _Build) -> list[str]:
     build.statements.append(finish(spec).format(**{"in": base, "out": "v"}))
     options = []
     for index, (path, frame, scale) in enumerate(stills):
-        size = "" if scale == 1 else f"scale={_whole(spec.width * scale)}:{_whole(spec.height * scale)}:flags=area,"
+        size = "" if scale == 1 else f"scale={_whole(width * scale)}:{_whole(height * scale)}:flags=area,"
         build.statements.append(
             f"[still{index}]trim=start_frame={frame}:end_frame={frame + 1},setpts=0,{size}{JPEG_PIXELS}[s{index}]"
         )

@@ -29,7 +29,8 @@ def may_sound(spec: OutputSpec) -> bool:
 def finish(spec: OutputSpec) -> str:
     """Return the last filters before the encoder, with `[in]` and `[out]` left as `{in}` and `{out}`."""
     if spec.format == "gif":
-        buffered = spec.frames * spec.width * spec.height * 3 // 2
+        width, height = spec.final_size
+        buffered = spec.frames * width * height * 3 // 2
         make, use = ("single", "new=1:dither=bayer:bayer_scale=4") if buffered > PALETTE_BUFFER_BYTES else ("diff", "")
         use = use or "dither=sierra2_4a:diff_mode=rectangle"
         split = "[{in}]split[{out}g][{out}h];[{out}g]palettegen=stats_mode=" + make + "[{out}p]"

@@ -43,6 +43,14 @@ def crop_filter(crop: Box | None, size: tuple[int, int]) -> list[str]:
 def arrival(source: VideoSource, frames: int, fps: Fraction) -> list[str]:
     """Return the filters that put a video's pictures on the output's frame grid, exactly `frames` of them."""
     chain = []
+    if source.speed == 0:
+        return [
+            "trim=end_frame=1",
+            "setpts=0",
+            f"fps=fps={fps.numerator}/{fps.denominator}:start_time=0",
+            "tpad=stop=-1:stop_mode=clone",
+            f"trim=end_frame={frames}",
+        ]
     if source.speed != 1.0:
         chain.append(f"setpts=PTS/{number(source.speed)}")
     chain.append(f"fps=fps={fps.numerator}/{fps.denominator}:start_time=0")

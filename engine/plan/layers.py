@@ -153,12 +153,12 @@ def _corner_traces(corner: tuple[float, float], pushes: list[tuple[float, float]
 
 def _rests(poses: list[Pose]) -> bool:
     """Return whether scale and place stay the same."""
+    if any(pose.drift_x or pose.drift_y for pose in poses):
+        return False
     columns = [
         [pose.scale * pose.zoom for pose in poses],
         [pose.offset_x for pose in poses],
         [pose.offset_y for pose in poses],
-        [pose.drift_x for pose in poses],
-        [pose.drift_y for pose in poses],
     ]
     return all(constant(column) for column in columns)
 
@@ -245,7 +245,7 @@ def _doors(clip: TimedClip, span: Span, size: tuple[int, int]) -> tuple[tuple[Do
             open_parts = [entered(clip, frame) for frame in span.own_frames]
         else:
             open_parts = [remaining(clip, frame) for frame in span.own_frames]
-        if not constant(open_parts):
+        if min(open_parts) < 1:
             sets.append(_door_set(transition.name, arriving, open_parts, size))
     return tuple(sets)
 

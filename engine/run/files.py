@@ -93,7 +93,7 @@ def check_output(path: Path, spec: OutputSpec, *, frames: int, has_audio: bool) 
         raise RenderCrashed("FFmpeg wrote nothing.")
     if spec.format in ("jpg", "png", "bmp"):
         width, height = picture_size(path)
-        _same("size", (width, height), (spec.width, spec.height))
+        _same("size", (width, height), spec.final_size)
         return Found(size_bytes, width, height, has_audio=False)
     try:
         with av.open(str(path), "r", format=_demuxer(spec.format)) as container:
@@ -118,7 +118,7 @@ def _check_streams(
     width = height = None
     if pictures:
         width, height = videos[0].width, videos[0].height
-        _same("size", (width, height), (spec.width, spec.height))
+        _same("size", (width, height), spec.final_size)
         _same("number of frames", frames, spec.frames)
         if spec.format == "mp4":
             _same("number of frames in the file", videos[0].frames, spec.frames)

@@ -1,0 +1,160 @@
+"""Where pictures stand: expected rectangles are worked out by hand from the format's rules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from engine.timeline.model import Crop, Curve
+from tests.engine.film_kit import BLACK, BLUE, GREEN, RED, WHITE, clip, extent, near, photo, still
+
+pytestmark = pytest.mark.acceptance
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory) -> Path:
+    """A folder with the pictures of this file."""
+    folder = tmp_path_factory.mktemp("pictures")
+    Image.new("RGB", (100, 60), RED).save(folder / "red.png")
+    Image.new("RGB", (100, 60), BLUE).save(folder / "blue.png")
+    quarters = Image.new("RGB", (200, 100), WHITE)
+    quarters.paste(RED, (0, 0, 100, 50))
+    quarters.paste(GREEN, (100, 0, 200, 50))
+    quarters.paste(BLUE, (0, 50, 100, 100))
+    quarters.save(folder / "quarters.png")
+    tall = Image.new("RGB", (100, 200), GREEN)
+    tall.paste(RED, (0, 0, 100, 50))
+    tall.paste(RED, (0, 150, 100, 200))
+    tall.save(folder / "tall.png")
+    halo = Image.new("RGBA", (80, 80), (255, 255, 255, 0))
+    halo.paste((255, 255, 255, 255), (20, 20, 60, 60))
+    halo.save(folder / "halo.png")
+    return folder
+
+
+def close_to(found, wanted, within: int = 2) -> bool:
+    return found is not None and all(abs(a - b) <= within for a, b in zip(found, wanted, strict=True))
+
+
+def test_paints_the_background_in_its_exact_colour(tmp_path):
+    for text, color in (("#3366cc", (0x33, 0x66, 0xCC)), ("#ff0000", RED)):
+        image = photo(tmp_path, background=text)
+        assert near(image.getpixel((160, 90)), color, 4)
+
+
+def test_picture_keeps_its_colours(shelf, tmp_path):
+    image = photo(tmp_path, clip(still(shelf / "quarters.png"), fit="cover"))
+    for place, color in (((40, 30), RED), ((280, 30), GREEN), ((40, 150), BLUE), ((280, 150), WHITE)):
+        assert near(image.getpixel(place), color, 5)
+
+
+@pytest.mark.parametrize(
+    ("fit", "wanted"),
+    [
+        ("crop", (0, 0, 320, 180)),
+        ("cover", (0, 0, 320, 180)),
+        ("contain", (10, 0, 310, 180)),  # 100x60 grows three times, to 300x180
+        ("none", (110, 60, 210, 120)),
+    ],
+)
+def test_fits_the_viewport(shelf, tmp_path, fit, wanted):
+    assert close_to(extent(photo(tmp_path, clip(still(shelf / "red.png"), fit=fit)), RED), wanted)
+
+
+def test_crop_fit_cuts_what_stands_out(shelf, tmp_path):
+    image = photo(tmp_path, clip(still(shelf / "tall.png"), fit="crop"))
+    assert extent(image, GREEN) == (0, 0, 320, 180)  # 640 high, the middle 180 shows
+
+
+def test_cover_stretches(shelf, tmp_path):
+    image = photo(tmp_path, clip(still(shelf / "tall.png"), fit="cover"))
+    assert close_to(extent(image, GREEN), (0, 45, 320, 135))
+
+
+def test_box_of_the_clip_takes_the_place_of_the_viewport(shelf, tmp_path):
+    image = photo(tmp_path, clip(still(shelf / "red.png"), fit="crop", width=80, height=100))
+    assert close_to(extent(image, RED), (120, 40, 200, 140))
+
+
+@pytest.mark.parametrize(
+    ("position", "wanted"),
+    [
+        ("topLeft", (0, 0, 100, 60)),
+        ("top", (110, 0, 210, 60)),
+        ("topRight", (220, 0, 320, 60)),
+        ("left", (0, 60, 100, 120)),
+        ("right", (220, 60, 320, 120)),
+        ("bottomLeft", (0, 120, 100, 180)),
+        ("bottom", (110, 120, 210, 180)),
+        ("bottomRight", (220, 120, 320, 180)),
+    ],
+)
+def test_position_is_against_the_edge(shelf, tmp_path, position, wanted):
+    image = photo(tmp_path, clip(still(shelf / "red.png"), fit="none", position=position))
+    assert close_to(extent(image, RED), wanted)
+
+
+def test_offset_is_a_share_of_the_viewport_and_up_is_positive(shelf, tmp_path):
+    placed = clip(still(shelf / "red.png"), fit="none", offset_x=Curve(0.25), offset_y=Curve(0.2))
+    assert close_to(extent(photo(tmp_path, placed), RED), (190, 24, 290, 84))
+
+
+def test_scaled_picture_stands_against_the_edge(shelf, tmp_path):
+    placed = clip(still(shelf / "red.png"), fit="none", position="bottomRight", scale=Curve(0.5))
+    assert close_to(extent(photo(tmp_path, placed), RED), (270, 150, 320, 180))
+
+
+def test_crop_cuts_shares_and_keeps_the_scale(shelf, tmp_path):
+    cut = Crop(left=0.25, right=0.25, top=0.5)
+    image = photo(tmp_path, clip(still(shelf / "quarters.png"), fit="cover", crop=cut))
+    assert close_to(extent(image, BLUE), (80, 45, 160, 135))
+    assert close_to(extent(image, WHITE), (160, 45, 240, 135))
+
+
+def test_upper_track_hides_the_lower(shelf, tmp_path):
+    below = clip(still(shelf / "blue.png"), track=1)
+    above = clip(still(shelf / "red.png"), track=0, fit="none")
+    image = photo(tmp_path, below, above)
+    assert near(image.getpixel((160, 90)), RED)
+    assert near(image.getpixel((20, 20)), BLUE)
+
+
+def test_opacity_mixes_with_what_is_below(shelf, tmp_path):
+    below = clip(still(shelf / "blue.png"), track=1)
+    image = photo(tmp_path, below, clip(still(shelf / "red.png"), opacity=Curve(0.25)))
+    assert near(image.getpixel((160, 90)), (64, 0, 191), 8)
+
+
+def test_flips_mirror_the_picture(shelf, tmp_path):
+    image = photo(tmp_path, clip(still(shelf / "quarters.png"), fit="cover", flip_horizontal=True))
+    assert near(image.getpixel((280, 30)), RED)
+    image = photo(tmp_path, clip(still(shelf / "quarters.png"), fit="cover", flip_vertical=True))
+    assert near(image.getpixel((40, 150)), RED)
+
+
+def test_rotates_clockwise_about_the_centre(shelf, tmp_path):
+    image = photo(tmp_path, clip(still(shelf / "quarters.png"), fit="none", rotate_deg=Curve(90.0)))
+    # 200x100 turned: 100x200, cut to the viewport's height; the red top left goes to the top right.
+    assert near(image.getpixel((185, 40)), RED)
+    assert near(image.getpixel((135, 40)), BLUE)
+    assert near(image.getpixel((185, 140)), GREEN)
+    assert near(image.getpixel((90, 90)), BLACK)
+
+
+def test_skew_leans_the_picture(shelf, tmp_path):
+    image = photo(tmp_path, clip(still(shelf / "red.png"), fit="none", skew_x=Curve(1.0)))
+    assert near(image.getpixel((160, 90)), RED)
+    assert near(image.getpixel((130, 64)), BLACK) != near(image.getpixel((190, 64)), BLACK)
+
+
+def test_scaling_a_transparent_picture_leaves_no_dark_rim(shelf, tmp_path):
+    placed = clip(still(shelf / "halo.png", alpha=True), fit="none", scale=Curve(1.7))
+    image = photo(tmp_path, placed, background="#ffffff")
+    assert min(min(pixel) for pixel in image.get_flattened_data()) > 235
+
+
+def test_drawn_picture_on_odd_pixels_stays_there(shelf, tmp_path):
+    placed = clip(still(shelf / "halo.png", alpha=True), fit="none", offset_x=Curve(1 / 320), offset_y=Curve(1 / 180))
+    assert extent(photo(tmp_path, placed), WHITE) == (141, 69, 181, 109)

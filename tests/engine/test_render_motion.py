@@ -1,0 +1,278 @@
+"""What moves, fades and changes over time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from engine.timeline.model import ChromaKey, Curve, Effect, Keyframe, Transition
+from tests.engine.film_kit import (
+    BLACK,
+    BLUE,
+    GREEN,
+    RED,
+    WHITE,
+    clip,
+    extent,
+    film,
+    filmed,
+    movie,
+    near,
+    photo,
+    still,
+)
+
+pytestmark = pytest.mark.acceptance
+MIDDLE = (160, 90)
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory, run_ffmpeg) -> Path:
+    """A folder with the media of this file."""
+    folder = tmp_path_factory.mktemp("media")
+    Image.new("RGB", (100, 60), RED).save(folder / "red.png")
+    Image.new("RGB", (320, 180), BLUE).save(folder / "blue.png")
+    Image.new("L", (320, 180), 0).save(folder / "black.png")
+    half = Image.new("RGB", (320, 180), BLACK)
+    half.paste(WHITE, (0, 0, 160, 180))
+    half.save(folder / "half.png")
+    stripe = Image.new("RGB", (320, 180), BLACK)
+    stripe.paste(WHITE, (150, 0, 170, 180))
+    stripe.save(folder / "stripe.png")
+    # Frame n of the counter has the grey level 4 n.
+    counter = "color=black:s=320x180:r=25:d=2,format=gray,geq=lum='4*N',format=yuv420p"
+    run_ffmpeg("-f", "lavfi", "-i", counter, "-crf", "8", "-pix_fmt", "yuv420p", folder / "counter.mp4")
+    # The left half is solid green, the right half clear.
+    ghost = "color=0x00ff00:s=320x180:r=25:d=1,format=rgba,geq=r=0:g=255:b=0:a='if(lt(X,160),255,0)',format=yuva420p"
+    run_ffmpeg("-f", "lavfi", "-i", ghost, "-c:v", "libvpx-vp9", "-cpu-used", "8", folder / "ghost.webm")
+    # A white edge that runs from left to right within one second.
+    edge = "color=black:s=320x180:r=25:d=1,format=gray,geq=lum='if(lt(X,320*N/25),255,0)',format=yuv420p"
+    run_ffmpeg("-f", "lavfi", "-i", edge, "-crf", "8", folder / "edge.mp4")
+    return folder
+
+
+def gray(image: Image.Image) -> int:
+    return image.getpixel(MIDDLE)[1]
+
+
+def counted(image: Image.Image) -> float:
+    """Return the number of the counter's frame that is shown."""
+    return gray(image) / 4
+
+
+def test_fades_are_half_way_in_the_middle(shelf, tmp_path):
+    below = clip(still(shelf / "blue.png"), frames=30, track=1)
+    faded = clip(
+        still(shelf / "red.png"),
+        frames=30,
+        fit="cover",
+        transition_in=Transition("fade", 10),
+        transition_out=Transition("fade", 10),
+    )
+    shots = filmed(film(below, faded, frames=30), tmp_path)
+    assert near(shots[0].getpixel(MIDDLE), BLUE, 10)
+    assert near(shots[5].getpixel(MIDDLE), (128, 0, 127), 12)
+    assert near(shots[15].getpixel(MIDDLE), RED, 10)
+    assert near(shots[25].getpixel(MIDDLE), (128, 0, 127), 12)
+
+
+@pytest.mark.parametrize(
+    ("name", "seen", "unseen"),
+    [
+        ("wipeRight", (80, 90), (240, 90)),
+        ("wipeLeft", (240, 90), (80, 90)),
+        ("reveal", (160, 90), (20, 90)),
+    ],
+)
+def test_wipes_uncover_from_their_side(shelf, tmp_path, name, seen, unseen):
+    wiped = clip(still(shelf / "red.png"), frames=20, fit="cover", transition_in=Transition(name, 20))
+    image = photo(tmp_path, wiped, at=10)
+    assert near(image.getpixel(seen), RED)
+    assert near(image.getpixel(unseen), BLACK)
+
+
+def test_wipe_out_covers_in_its_direction(shelf, tmp_path):
+    wiped = clip(still(shelf / "red.png"), frames=20, fit="cover", transition_out=Transition("wipeRight", 20))
+    image = photo(tmp_path, wiped, at=10)
+    assert near(image.getpixel((80, 90)), BLACK)
+    assert near(image.getpixel((240, 90)), RED)
+
+
+@pytest.mark.parametrize(
+    ("name", "axis", "sign"),
+    [
+        ("slideLeft", 0, 1),
+        ("slideRight", 0, -1),
+        ("slideUp", 1, 1),
+        ("slideDown", 1, -1),
+        ("carouselLeft", 0, 1),
+        ("carouselDown", 1, -1),
+        ("shuffleTopRight", 1, -1),
+        ("shuffleRightTop", 0, 1),
+    ],
+)
+def test_slides_come_from_the_side_they_move_away_from(shelf, tmp_path, name, axis, sign):
+    sliding = clip(still(shelf / "red.png"), frames=20, fit="none", transition_in=Transition(name, 16))
+    early = extent(photo(tmp_path, sliding, at=4), RED)
+    rest = extent(photo(tmp_path, sliding, at=17), RED)
+    assert rest == (110, 60, 210, 120)
+    assert early is not None
+    assert (early[axis] - rest[axis]) * sign > 5
+    assert early[1 - axis] == rest[1 - axis]
+
+
+def test_slide_out_leaves_in_its_direction(shelf, tmp_path):
+    sliding = clip(still(shelf / "red.png"), frames=20, fit="none", transition_out=Transition("slideRight", 10))
+    assert extent(photo(tmp_path, sliding, at=9), RED) == (110, 60, 210, 120)
+    late = extent(photo(tmp_path, sliding, at=18), RED)
+    assert late is not None
+    assert late[0] > 200
+
+
+def test_zoom_effect_grows_evenly_to_its_factor(shelf, tmp_path):
+    zoomed = clip(still(shelf / "red.png"), frames=50, fit="none", effect=Effect("zoomIn", "normal"))
+    shots = filmed(film(zoomed, frames=50), tmp_path)
+    widths = [box[2] - box[0] for box in (extent(shots[at], RED, 120) for at in (0, 25, 49))]
+    assert widths[0] == pytest.approx(100, abs=2)
+    assert widths[1] == pytest.approx(115, abs=2)
+    assert widths[2] == pytest.approx(130, abs=2)
+
+
+def test_zoom_is_smooth_below_a_pixel(shelf, tmp_path):
+    """The right edge of a stripe moves by the same small step in every frame."""
+    zoomed = clip(still(shelf / "stripe.png"), frames=50, effect=Effect("zoomIn", "slow"))
+    shots = filmed(film(zoomed, frames=50), tmp_path)
+    # The brightness of the middle row, counted in pixels of full white, is the width of the stripe.
+    widths = [sum(shot.getpixel((x, 90))[1] for x in range(320)) / 255 for shot in shots]
+    steps = [after - before for before, after in zip(widths[2:], widths[3:], strict=False)]
+    wanted = 20 * 0.15 / 49
+    assert sum(steps) / len(steps) == pytest.approx(wanted, rel=0.15)
+    assert max(abs(step - wanted) for step in steps) < 0.2
+
+
+@pytest.mark.parametrize(("name", "axis", "sign"), [("slideLeft", 0, -1), ("slideDown", 1, 1)])
+def test_slide_effect_drifts_its_way_and_keeps_the_viewport_full(shelf, tmp_path, name, axis, sign):
+    marked = Image.new("RGB", (320, 180), BLUE)
+    marked.paste(RED, (140, 70, 180, 110))
+    marked.save(tmp_path / "marked.png")
+    drifting = clip(still(tmp_path / "marked.png"), frames=25, effect=Effect(name, "normal"))
+    first, last = (photo(tmp_path, drifting, at=at) for at in (0, 24))
+    moved = [after - before for before, after in zip(extent(first, RED), extent(last, RED), strict=True)]
+    assert moved[axis] * sign > 15
+    for image in (first, last):
+        assert all(near(image.getpixel(spot), BLUE) for spot in ((0, 0), (319, 0), (0, 179), (319, 179)))
+
+
+def test_keyframes_drive_scale_offset_and_opacity(shelf, tmp_path):
+    moving = clip(
+        still(shelf / "red.png"),
+        frames=20,
+        fit="none",
+        scale=Curve(1.0, (Keyframe(0, 10, 0.5, 1.0),)),
+        offset_x=Curve(0.0, (Keyframe(0, 10, -0.25, 0.25),)),
+        opacity=Curve(1.0, (Keyframe(10, 10, 1.0, 0.0),)),
+    )
+    shots = filmed(film(moving, frames=20), tmp_path)
+    start, middle, late = extent(shots[0], RED, 120), extent(shots[5], RED, 120), shots[15]
+    assert start == pytest.approx((55, 75, 105, 105), abs=2)
+    assert middle[2] - middle[0] == pytest.approx(75, abs=3)
+    assert (middle[0] + middle[2]) / 2 == pytest.approx(160, abs=2)
+    assert near(late.getpixel((240, 90)), (128, 0, 0), 10)
+
+
+def test_zoom_transition_lets_the_picture_grow_into_its_place(shelf, tmp_path):
+    zoomed = clip(still(shelf / "red.png"), frames=30, fit="none", transition_in=Transition("zoom", 20))
+    early, rest = photo(tmp_path, zoomed, at=3), photo(tmp_path, zoomed, at=25)
+    box = extent(early, early.getpixel(MIDDLE), 30)
+    assert box[2] - box[0] < 90
+    assert extent(rest, RED) == pytest.approx((110, 60, 210, 120), abs=2)
+    assert early.getpixel(MIDDLE)[0] < 100
+
+
+def test_still_matte_shows_white_and_hides_black(shelf, tmp_path):
+    matte = clip(still(shelf / "half.png"))
+    below = clip(still(shelf / "blue.png"), track=1)
+    image = photo(tmp_path, below, clip(still(shelf / "red.png"), luma=matte))
+    assert near(image.getpixel((80, 90)), RED)
+    assert near(image.getpixel((240, 90)), BLUE)
+
+
+def test_matte_also_masks_a_small_picture_where_it_stands(shelf, tmp_path):
+    matte = clip(still(shelf / "half.png"))
+    image = photo(tmp_path, clip(still(shelf / "red.png"), fit="none", luma=matte))
+    assert extent(image, RED) == pytest.approx((110, 60, 160, 120), abs=2)
+
+
+def test_moving_matte_masks_only_for_its_time(shelf, tmp_path):
+    matte = clip(movie(shelf / "edge.mp4", 1.0), start=10, frames=20)
+    shots = filmed(film(clip(still(shelf / "red.png"), frames=40, luma=matte), frames=40), tmp_path)
+    assert near(shots[5].getpixel((300, 90)), RED, 10)
+    assert near(shots[22].getpixel((100, 90)), RED, 12)  # frame 12 of the matte: white up to 153
+    assert near(shots[22].getpixel((220, 90)), BLACK, 10)
+    assert near(shots[35].getpixel((300, 90)), RED, 10)
+
+
+def test_alpha_video_lets_the_ground_through(shelf, tmp_path):
+    ghost = movie(shelf / "ghost.webm", 1.0, alpha=True, decoder="libvpx-vp9")
+    image = photo(tmp_path, clip(ghost), background="#0000ff", at=3)
+    assert near(image.getpixel((80, 90)), GREEN, 12)
+    assert near(image.getpixel((240, 90)), BLUE, 12)
+
+
+def test_chroma_key_removes_its_colour(shelf, tmp_path):
+    screen = Image.new("RGB", (320, 180), GREEN)
+    screen.paste(RED, (100, 50, 220, 130))
+    screen.save(tmp_path / "screen.png")
+    keyed = clip(still(tmp_path / "screen.png"), chroma_key=ChromaKey("#00ff00", 60, 10))
+    image = photo(tmp_path, keyed, background="#0000ff")
+    assert near(image.getpixel(MIDDLE), RED, 12)
+    assert near(image.getpixel((20, 20)), BLUE, 12)
+
+
+def test_trim_starts_inside_the_video(shelf, tmp_path):
+    shots = filmed(film(clip(movie(shelf / "counter.mp4", 2.0), trim_s=0.4)), tmp_path)
+    assert counted(shots[0]) == pytest.approx(10, abs=0.8)
+    assert counted(shots[20]) == pytest.approx(30, abs=0.8)
+
+
+def test_speed_runs_through_the_video_faster(shelf, tmp_path):
+    shots = filmed(film(clip(movie(shelf / "counter.mp4", 2.0), speed=2.0)), tmp_path)
+    assert counted(shots[10]) == pytest.approx(20, abs=1.2)
+    assert counted(shots[20]) == pytest.approx(40, abs=1.2)
+
+
+def test_video_that_ends_early_holds_its_last_picture(shelf, tmp_path):
+    shots = filmed(film(clip(movie(shelf / "counter.mp4", 2.0), frames=60), frames=60), tmp_path)
+    assert len(shots) == 60
+    assert counted(shots[59]) == pytest.approx(49, abs=0.8)
+
+
+def test_range_begins_in_the_middle_of_everything(shelf, tmp_path):
+    whole = clip(movie(shelf / "counter.mp4", 2.0), frames=40, transition_out=Transition("fade", 10))
+    shots = filmed(film(whole, frames=15, first_frame=20), tmp_path)
+    assert len(shots) == 15
+    assert counted(shots[0]) == pytest.approx(20, abs=0.8)
+    assert counted(shots[12]) == pytest.approx(32 * 0.8, abs=1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [("greyscale", (54, 54, 54)), ("negative", (0, 255, 255)), ("darken", None), ("lighten", None), ("blur", None)],
+)
+def test_filters_change_the_picture_as_they_say(shelf, tmp_path, name, wanted):
+    plain = photo(tmp_path, clip(still(shelf / "red.png"), fit="cover")).getpixel(MIDDLE)
+    image = photo(tmp_path, clip(still(shelf / "red.png"), fit="cover", filter=name))
+    found = image.getpixel(MIDDLE)
+    if wanted:
+        assert near(found, wanted, 14)
+    elif name == "darken":
+        assert sum(found) < sum(plain) - 20
+    elif name == "lighten":
+        assert sum(found) > sum(plain) + 20
+    else:
+        edge = photo(tmp_path, clip(still(shelf / "half.png"), filter="blur"))
+        row = [edge.getpixel((x, 90))[0] for x in range(140, 181)]
+        assert row == sorted(row, reverse=True)
+        assert 60 < row[20] < 200
