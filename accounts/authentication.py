@@ -147,7 +147,7 @@ def _is_within(address: str | None, networks: list[str]) -> bool:
     return any(parsed in ipaddress.ip_network(network) for network in networks)
 
 
-class _ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class _ApiKeyScheme(OpenApiAuthenticationExtension):
     target_class = "accounts.authentication.ApiKeyAuthentication"
     name = "ApiKey"
 
@@ -155,7 +155,7 @@ class _ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
         return {"type": "apiKey", "in": "header", "name": "X-API-Key"}
 
 
-class _AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class _AccessTokenScheme(OpenApiAuthenticationExtension):
     target_class = "accounts.authentication.AccessTokenAuthentication"
     name = "Bearer"
 

@@ -9,7 +9,7 @@ from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
 
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
+class ReadOnlyAdmin(ModelAdmin):
     """A list and a detail page without buttons that write. Large tables: no exact count."""
 
     paginator = InfinitePaginator

@@ -42,7 +42,7 @@ class ReadOnlyRows:
         return False
 
 
-class HoldInline(ReadOnlyRows, TabularInline):  # type: ignore[misc]
+class HoldInline(ReadOnlyRows, TabularInline):
     """What needs the asset at the moment."""
 
     model = AssetHold
@@ -57,7 +57,7 @@ class HoldInline(ReadOnlyRows, TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Asset)
-class AssetAdmin(ReadOnlyRows, ModelAdmin):  # type: ignore[misc]
+class AssetAdmin(ReadOnlyRows, ModelAdmin):
     """Files of all accounts: look, play, delete."""
 
     list_display = ("thumbnail", "name", "owner", "show_kind", "show_status", "show_size", "created_at")
@@ -168,7 +168,7 @@ class AssetAdmin(ReadOnlyRows, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(AssetHold)
-class AssetHoldAdmin(ReadOnlyRows, ModelAdmin):  # type: ignore[misc]
+class AssetHoldAdmin(ReadOnlyRows, ModelAdmin):
     """Who needs which asset."""
 
     list_display = ("asset", "label", "reference", "created_at")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, Min, Q
@@ -62,7 +62,7 @@ def _queue_cards() -> list[dict[str, Any]]:
     ]
 
 
-def _age_s(moment: Any) -> int:
+def _age_s(moment: datetime) -> int:
     return max(0, round((timezone.now() - moment).total_seconds()))
 
 

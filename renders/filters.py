@@ -19,7 +19,7 @@ from renders.states import RenderStatus
 METADATA_PREFIX = "metadata["
 
 
-class PublicIdFilter(django_filters.CharFilter):  # type: ignore[misc]
+class PublicIdFilter(django_filters.CharFilter):
     """Rows that refer to the object of a public id; a text that is no such id is refused."""
 
     def __init__(self, prefix: str, **kwargs: Any) -> None:

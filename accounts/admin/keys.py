@@ -85,7 +85,7 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
+class ApiKeyAdmin(ModelAdmin):
     """Keys are made and revoked; what a key may do never changes here, and its digest is never shown."""
 
     form = KeyForm

@@ -23,7 +23,7 @@ from core.scopes import RESTRICTED_SCOPES
 POWERS = ("is_staff", "is_superuser", "groups", "user_permissions", "granted_scopes")
 
 
-class UserForm(UserChangeForm):  # type: ignore[misc]
+class UserForm(UserChangeForm):
     """The detail page. Restricted scopes are ticked, not typed."""
 
     granted_scopes = forms.MultipleChoiceField(
@@ -35,7 +35,7 @@ class UserForm(UserChangeForm):  # type: ignore[misc]
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     """Users are suspended or switched off, never deleted: the ledger and the audit name them."""
 
     form = UserForm
@@ -114,7 +114,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
     """Groups of staff, in the look of the rest."""
 
     list_display = ("name",)

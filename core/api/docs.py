@@ -57,7 +57,7 @@ class RedocView(SpectacularRedocView):
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Show the page under a policy that keeps it at home: Redoc's footer names a picture of its maker's site."""
-        response: Response = super().get(request, *args, **kwargs)
+        response: Response = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]
         response["Content-Security-Policy"] = REDOC_POLICY
         return response
 

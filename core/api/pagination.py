@@ -56,7 +56,9 @@ class PagePagination(BasePagination):
 
     query_params = frozenset({"page", "per_page", "ordering"})
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: APIView | None = None) -> list[Any]:
+    def paginate_queryset(  # type: ignore[override]  # our lists are querysets
+        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+    ) -> list[Any]:
         """Return the rows of the page; a page past the end is empty."""
         assert view is not None
         self.per_page = whole_number(request.query_params, "per_page", DEFAULT_ROWS, MOST_ROWS)
@@ -126,7 +128,9 @@ class CursorPagination(BasePagination):
 
     query_params = frozenset({"cursor", "limit", "ordering"})
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: APIView | None = None) -> list[Any]:
+    def paginate_queryset(  # type: ignore[override]  # our lists are querysets
+        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+    ) -> list[Any]:
         """Return the rows after (or before) the cursor.
 
         Raises InvalidParameter on a cursor that is damaged or of another ordering.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -70,8 +71,9 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | 
             headers["Retry-After"] = str(exc.retry_after_s)
     elif isinstance(exc, exceptions.APIException):
         body = _of_api_exception(exc)
-        if isinstance(exc, exceptions.Throttled) and exc.wait is not None:
-            headers["Retry-After"] = str(int(exc.wait))
+        wait_s: float | None = getattr(exc, "wait", None)
+        if wait_s is not None:
+            headers["Retry-After"] = str(math.ceil(wait_s))
     else:
         return None
     if body["status"] == status.HTTP_401_UNAUTHORIZED:

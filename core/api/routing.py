@@ -35,7 +35,9 @@ class Route:
     def as_pattern(self) -> URLPattern:
         """Return the URL pattern, without version prefix or trailing slash."""
         view: Any = self.view
-        return path(self.path, view.as_view(dict(self.actions)) if self.actions else view.as_view(), name=self.name)
+        callback = view.as_view(dict(self.actions)) if self.actions else view.as_view()
+        pattern: URLPattern = path(self.path, callback, name=self.name)
+        return pattern
 
 
 def patterns_for(version: int, routes: Iterable[Route]) -> list[URLPattern]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Model, QuerySet
 from rest_framework import exceptions
 from rest_framework.pagination import BasePagination
@@ -24,7 +25,9 @@ class ApiView(APIView):
     scopes: ClassVar[Mapping[str, str]] = {}
     versioning_class = None
 
-    def determine_version(self, request: Request, *args: Any, **kwargs: Any) -> tuple[int, None]:
+    def determine_version(  # type: ignore[override]  # versions are numbers here
+        self, request: Request, *args: Any, **kwargs: Any
+    ) -> tuple[int, None]:
         """Take over what the middleware chose from path, headers and query."""
         version: int = getattr(request, "api_version", 0) or getattr(request._request, "api_version", 0)  # noqa: SLF001
         return version, None
@@ -33,7 +36,7 @@ class ApiView(APIView):
         """Refuse in the order of the contract: 401, then 429, then 403."""
         self.format_kwarg = self.get_format_suffix(**kwargs)
         request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
-        request.version, request.versioning_scheme = self.determine_version(request, *args, **kwargs)
+        request.version, request.versioning_scheme = self.determine_version(request, *args, **kwargs)  # type: ignore[assignment]
         self.perform_authentication(request)
         if self.permission_classes and not request.user.is_authenticated:
             raise exceptions.NotAuthenticated
@@ -85,7 +88,7 @@ class ApiViewSet(ApiView, GenericViewSet[Any]):
         try:
             pk = decode_id(model.ID_PREFIX, self.kwargs[self.lookup_url_kwarg])  # type: ignore[attr-defined]
             return self.get_queryset().get(pk=pk)
-        except (ValueError, model.DoesNotExist):
+        except (ValueError, ObjectDoesNotExist):
             raise NotFound from None
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:

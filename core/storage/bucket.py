@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import chain
+import io
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 from storages.backends.s3 import S3Storage
 
-from core.storage.blobs import BLOCK_BYTES
+from core.storage.blobs import Blocks
 
 
-class BucketStorage(S3Storage):  # type: ignore[misc]
+class BucketStorage(S3Storage):
     """A bucket. An object appears as a whole when its upload has ended, so no temporary name is needed."""
 
     def get_default_settings(self) -> dict[str, Any]:
@@ -26,20 +25,18 @@ class BucketStorage(S3Storage):  # type: ignore[misc]
         extra = {"ContentType": content_type}
         self.bucket.Object(self._full_name(key)).upload_file(str(source), ExtraArgs=extra)
 
-    def read_range(self, key: str, start: int, length: int) -> Iterator[bytes]:
+    def read_range(self, key: str, start: int, length: int) -> Blocks:
         """Return the bytes in blocks, fetched as they are read.
 
         Raises FileNotFoundError.
         """
         if length == 0:
-            return iter(())
+            return Blocks(io.BytesIO(), 0)
         span = f"bytes={start}-{start + length - 1}"
         try:
-            body = self.bucket.Object(self._full_name(key)).get(Range=span)["Body"]
+            return Blocks(self.bucket.Object(self._full_name(key)).get(Range=span)["Body"], length)
         except ClientError as error:
             raise _translated(error, key) from error
-        blocks = body.iter_chunks(BLOCK_BYTES)
-        return chain([next(blocks, b"")], blocks)
 
     def size(self, name: str) -> int:
         """Return the size in bytes.

@@ -24,7 +24,7 @@ from renders.services.library import (
 
 
 @admin.register(Project)
-class ProjectAdmin(ModelAdmin):  # type: ignore[misc]
+class ProjectAdmin(ModelAdmin):
     """Folders of renders, templates and assets."""
 
     list_display = ("name", "public_id", "owner", "created_at", "updated_at")
@@ -91,7 +91,7 @@ class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]
         return cleaned
 
 
-class TemplateVersionInline(TabularInline):  # type: ignore[misc]
+class TemplateVersionInline(TabularInline):
     """What the template was before; read only."""
 
     model = TemplateVersion
@@ -118,7 +118,7 @@ class TemplateVersionInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Template)
-class TemplateAdmin(ModelAdmin):  # type: ignore[misc]
+class TemplateAdmin(ModelAdmin):
     """Edits with placeholders. Saving another edit makes a new version."""
 
     form = TemplateForm
