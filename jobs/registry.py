@@ -82,6 +82,11 @@ def find_handler(name: str) -> Handler | None:
     return _handlers.get(name)
 
 
+def known_types() -> list[str]:
+    """Return the types that have a handler."""
+    return sorted(_handlers)
+
+
 def known_queues() -> list[str]:
     """Return the queues that registered handlers use, the default one included."""
     return sorted({DEFAULT_QUEUE, *(handler.queue for handler in _handlers.values())})

@@ -7,6 +7,7 @@ from jobs.services.control import (
     resume_queue,
     retry_job,
     set_queue_limit,
+    show_queues,
 )
 from jobs.services.ending import (
     cancel_attempt,
@@ -58,5 +59,6 @@ __all__ = [
     "run_schedule_now",
     "set_queue_limit",
     "set_schedule_enabled",
+    "show_queues",
     "sync_schedules",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Sequence
 
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
@@ -93,6 +94,12 @@ def set_queue_limit(*, name: str, max_running: int | None) -> None:
     with transaction.atomic():
         QueueState.objects.update_or_create(name=name, defaults={"max_running": max_running})
         wake_workers_on_commit()
+
+
+def show_queues(*, names: Sequence[str]) -> None:
+    """Make sure that staff see these queues in their list; what was decided about them stays."""
+    missing = [QueueState(name=name) for name in names]
+    QueueState.objects.bulk_create(missing, ignore_conflicts=True)
 
 
 def _get(job_id: uuid.UUID) -> Job:

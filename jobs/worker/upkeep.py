@@ -50,6 +50,7 @@ class Upkeep:
     def start(self) -> None:
         """Announce the worker and take up the schedules of this version of the program."""
         self._try(services.sync_schedules)
+        self._try(lambda: services.show_queues(names=self._queues))
         self._try(self._report)
 
     def tick(self, *, busy: int) -> None:

@@ -1,0 +1,9 @@
+"""Staff's screens of the queue."""
+
+from jobs.admin.attempts import JobAttemptAdmin
+from jobs.admin.jobs import JobAdmin
+from jobs.admin.queues import QueueStateAdmin
+from jobs.admin.schedules import ScheduleAdmin
+from jobs.admin.workers import WorkerAdmin
+
+__all__ = ["JobAdmin", "JobAttemptAdmin", "QueueStateAdmin", "ScheduleAdmin", "WorkerAdmin"]

@@ -1,0 +1,46 @@
+"""Workers: who is there, and how busy."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from unfold.decorators import display
+
+from jobs.admin.readonly import ReadOnlyAdmin
+from jobs.models import Worker
+
+
+@admin.register(Worker)
+class WorkerAdmin(ReadOnlyAdmin):
+    """One row for each `run_worker` process of the last day."""
+
+    list_display = ("name", "alive", "hostname", "pid", "shown_load", "shown_queues", "started_at", "last_seen_at")
+    list_filter = ("hostname",)
+    search_fields = ("name", "hostname")
+    date_hierarchy = "started_at"
+    ordering = ("-last_seen_at",)
+    fields = (
+        "name",
+        "alive",
+        "hostname",
+        "pid",
+        "shown_load",
+        "shown_queues",
+        "started_at",
+        "last_seen_at",
+        "stopped_at",
+    )
+
+    @display(boolean=True)  # type: ignore[untyped-decorator]
+    def alive(self, worker: Worker) -> bool:
+        """Return whether it was heard of lately."""
+        return worker.is_alive
+
+    @admin.display(description="busy")
+    def shown_load(self, worker: Worker) -> str:
+        """Return how many slots have a job."""
+        return f"{worker.busy}/{worker.concurrency}"
+
+    @admin.display(description="queues")
+    def shown_queues(self, worker: Worker) -> str:
+        """Return what it serves."""
+        return ", ".join(worker.queues)
