@@ -42,18 +42,13 @@ def crop_filter(crop: Box | None, size: tuple[int, int]) -> list[str]:
 
 def arrival(source: VideoSource, frames: int, fps: Fraction) -> list[str]:
     """Return the filters that put a video's pictures on the output's frame grid, exactly `frames` of them."""
-    chain = []
+    grid = f"fps=fps={fps.numerator}/{fps.denominator}:start_time=0"
     if source.speed == 0:
-        return [
-            "trim=end_frame=1",
-            "setpts=0",
-            f"fps=fps={fps.numerator}/{fps.denominator}:start_time=0",
-            "tpad=stop=-1:stop_mode=clone",
-            f"trim=end_frame={frames}",
-        ]
+        return [grid, "trim=end_frame=1", "loop=loop=-1:size=1", "setpts=N", f"trim=end_frame={frames}"]
+    chain = []
     if source.speed != 1.0:
         chain.append(f"setpts=PTS/{number(source.speed)}")
-    chain.append(f"fps=fps={fps.numerator}/{fps.denominator}:start_time=0")
+    chain.append(grid)
     if source.may_end_early:
         chain.append("tpad=stop=-1:stop_mode=clone")
     return [*chain, f"trim=end_frame={frames}"]
