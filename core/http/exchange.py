@@ -114,7 +114,9 @@ def exchange(
             connection.sock = _connect(target, addresses, deadline, connect_timeout_s, watchdog)
             sent = {"Host": target.host_header, "User-Agent": USER_AGENT, "Connection": "close", **(headers or {})}
             connection.request(method, target.path, body=body, headers=sent)
-            yield connection.getresponse()
+            # The response keeps the socket once the connection has let go of it.
+            with connection.getresponse() as response:
+                yield response
         finally:
             connection.close()
 

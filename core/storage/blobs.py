@@ -2,13 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol, Self, cast
 
 from django.core.files.storage import default_storage
 
 BLOCK_BYTES = 256 * 1024
+
+
+class Readable(Protocol):
+    """What a file and the body of an answer have in common."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most so many bytes, none at the end."""
+
+    def close(self) -> None:
+        """Give up the file."""
+
+
+class Blocks:
+    """The next `length` bytes of a file, in blocks.
+
+    No generator: one that was never started does not run its cleanup, and a client may be gone before the first block.
+    """
+
+    def __init__(self, file: Readable, length: int) -> None:
+        self._file = file
+        self._left = length
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        block = self._file.read(min(self._left, BLOCK_BYTES)) if self._left > 0 else b""
+        if not block:
+            self.close()
+            raise StopIteration
+        self._left -= len(block)
+        return block
+
+    def close(self) -> None:
+        """Close the file; safe to repeat."""
+        self._left = 0
+        self._file.close()
 
 
 class BlobStore(Protocol):
@@ -17,8 +53,8 @@ class BlobStore(Protocol):
     def publish(self, source: Path, key: str, *, content_type: str) -> None:
         """Make a local file readable under a key, at once and as a whole; the file itself stays where it is."""
 
-    def read_range(self, key: str, start: int, length: int) -> Iterator[bytes]:
-        """Return the bytes in blocks; the first is at hand when this returns.
+    def read_range(self, key: str, start: int, length: int) -> Blocks:
+        """Return the bytes in blocks; whoever does not read them to the end closes them.
 
         Raises FileNotFoundError.
         """

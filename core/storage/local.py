@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,7 +11,7 @@ from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage
 
 from core.files.cache import place_file
-from core.storage.blobs import BLOCK_BYTES
+from core.storage.blobs import Blocks
 
 
 class LocalStorage(FileSystemStorage):
@@ -56,11 +55,11 @@ class LocalStorage(FileSystemStorage):
         finally:
             os.close(directory)
 
-    def read_range(self, key: str, start: int, length: int) -> Iterator[bytes]:
+    def read_range(self, key: str, start: int, length: int) -> Blocks:
         """Return the bytes in blocks."""
-        file = Path(self.path(key)).open("rb")  # noqa: SIM115 - closed by the iterator, or by whoever closes that
+        file = Path(self.path(key)).open("rb")  # noqa: SIM115 - the blocks close it
         file.seek(start)
-        return _blocks(file, length)
+        return Blocks(file, length)
 
     def delete(self, name: str) -> None:
         """Remove a file, and its directory when that is left empty."""
@@ -78,11 +77,3 @@ class LocalStorage(FileSystemStorage):
     def local_path(self, key: str) -> Path | None:
         """Return the file itself."""
         return Path(self.path(key))
-
-
-def _blocks(file: Any, length: int) -> Iterator[bytes]:
-    with file:
-        left = length
-        while left > 0 and (block := file.read(min(left, BLOCK_BYTES))):
-            left -= len(block)
-            yield block
