@@ -57,6 +57,10 @@ def warnings_of(edit: Edit) -> Iterator[Issue]:
             seen.add(clip.alias)
         if isinstance(clip.asset, HtmlAsset | Html5Asset):
             yield from _html_warnings(f"{where}/asset", clip.asset)
+    if edit.output.size is not None:
+        for name, key in (("resolution", "resolution"), ("aspect_ratio", "aspectRatio")):
+            if name in edit.output.model_fields_set:
+                yield Issue(f"/output/{key}", "ignored_field", "'size' is given too and is used instead.")
     for index, destination in enumerate(edit.output.destinations):
         if destination.provider.lower() != "shotstack":
             detail = f"Nothing is sent to '{destination.provider[:60]}'; outputs are kept by this service only."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import random
 
 import jsonschema
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from engine.errors import EditInvalid
 from engine.language import edit_json_schema, parse_color, parse_edit, sources
 from engine.language.parse import MAX_WARNINGS
+from engine.timeline import estimate
 from tests.engine.edits import asset, edit_of, parsed, refused, title, warned
 
 CLIP = "/timeline/tracks/0/clips/0"
@@ -154,8 +156,15 @@ def test_refuses_impossible_sizes(size, place, code):
     assert refused(data) == [(f"/output/size/{place}", code)]
 
 
+def test_a_size_wins_over_the_named_resolution_and_says_so():
+    size = {"width": 640, "height": 480}
+    result = parse_edit(edit_of(title(), output={"size": size, "aspectRatio": "1:1"}))
+    assert warned(result) == [("/output/resolution", "ignored_field"), ("/output/aspectRatio", "ignored_field")]
+    assert parse_edit(edit_of(title(), output={"size": size, "resolution": None})).warnings == ()
+
+
 def test_refuses_odd_sizes_for_video_only():
-    data = edit_of(title(), output={"size": {"width": 101, "height": 99}})
+    data = edit_of(title(), output={"size": {"width": 101, "height": 99}, "resolution": None})
     assert refused(data) == [("/output", "invalid_value")]
     data["output"]["format"] = "png"
     assert parsed(data).output.size.width == 101
@@ -396,3 +405,38 @@ def test_schema_points_where_it_is_told():
     mapping = schema["$defs"]["Clip"]["properties"]["asset"]["discriminator"]["mapping"]
     assert mapping["video"] == "#/components/schemas/VideoAsset"
     assert "UnsupportedAsset" not in str(schema)
+
+
+JUNK = [None, True, 0, -1, 1e308, 2**62, "", "x", "{{A}}", "alias://a", "auto", "end", [], {}, [[]], {"a": 1}, "5",
+        "nan", [{"from": 0, "to": "x"}], [{"start": 5, "length": 0}], "\u202e", "video", 3.7, [1, 2]]  # fmt: skip
+
+
+def places_in(value):
+    """Yield every container in a value with each key or index of it."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in list(items):
+        yield value, key
+        yield from places_in(item)
+
+
+def outcome(data):
+    """Return the frames of an edit, or 0 and what is wrong with it."""
+    try:
+        return estimate(parse_edit(data).edit).frames, ()
+    except EditInvalid as error:
+        return 0, error.issues
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_mangled_edit_is_read_or_refused_with_pointers(seed):
+    chance = random.Random(seed)
+    for _ in range(15):
+        clips = [title(asset=copy.deepcopy(given), opacity=[{"from": 0, "to": 1}]) for given, _ in ASSETS]
+        data = edit_of(*clips, merge=[{"find": "A", "replace": chance.choice(JUNK)}])
+        for _ in range(chance.choice([1, 2, 5])):
+            container, key = chance.choice(list(places_in(data)))
+            container[key] = copy.deepcopy(chance.choice(JUNK))
+        frames, issues = outcome(data)
+        assert frames >= 1 or issues
+        tops = {issue.pointer.split("/")[1] for issue in issues if issue.pointer}
+        assert tops <= {*data, "timeline", "output", "merge"}
