@@ -9,22 +9,39 @@ from PIL import Image, ImageChops, ImageColor, ImageFilter
 from engine.raster.job import Gradient, Layer, Shadow
 
 _OVERSAMPLE = 2
+_OVERSAMPLED_PIXELS = 1_000_000
+_RIM_STEPS = 16
+_BLUR_REACH = 3  # beyond three deviations a Gaussian is nothing that 8 bits could show
 
 
 def apply_ink(picture: Image.Image, layer: Layer) -> Image.Image:
     """Return the picture with a gradient in its ink, an outline around it and a shadow below both.
 
-    picture: RGBA, straight alpha, text on nothing.
+    picture: RGBA, straight alpha, text on nothing. Only the part that the effects can reach is worked on.
     """
-    stroke, shadow = layer.stroke, layer.shadow
+    box = picture.getbbox()
+    if box is None:
+        return picture
+    reach = math.ceil(layer.stroke.reach_px) + 2 if layer.stroke else 0
+    if layer.shadow:
+        drift = max(abs(layer.shadow.x_px), abs(layer.shadow.y_px))
+        reach += math.ceil(drift + _BLUR_REACH * layer.shadow.blur_px)
+    area = (box[0] - reach, box[1] - reach, box[2] + reach, box[3] + reach)
+    result = Image.new("RGBA", picture.size, (0, 0, 0, 0))
+    result.paste(_with_effects(picture.crop(area), layer), area[:2])
+    return result
+
+
+def _with_effects(picture: Image.Image, layer: Layer) -> Image.Image:
+    """Return a picture that is large enough for its effects with all of them."""
     mask = picture.getchannel("A")
     result = fill_gradient(picture, layer.gradient) if layer.gradient else picture
     result = fade(result, layer.ink_opacity)
-    if stroke and stroke.reach_px > 0:
-        outline = flat(grow_mask(mask, stroke.reach_px), stroke.color)
+    if layer.stroke and layer.stroke.reach_px > 0:
+        outline = flat(grow_mask(mask, layer.stroke.reach_px), layer.stroke.color)
         result = Image.alpha_composite(outline, result)
-    if shadow:
-        result = Image.alpha_composite(cast_shadow(result.getchannel("A"), shadow), result)
+    if layer.shadow:
+        result = Image.alpha_composite(cast_shadow(result.getchannel("A"), layer.shadow), result)
     return result
 
 
@@ -48,34 +65,43 @@ def flat(mask: Image.Image, color: str) -> Image.Image:
 def grow_mask(mask: Image.Image, reach_px: float) -> Image.Image:
     """Return the mask grown by a disc of that radius, with smooth edges.
 
-    Works on the inked part alone at twice the size: a disc is the union of rings of shifted copies.
+    Works on the inked part alone, at twice the size unless that part is very large.
     """
     box = mask.getbbox()
     if box is None:
         return mask
     pad = math.ceil(reach_px) + 2
     part = mask.crop((box[0] - pad, box[1] - pad, box[2] + pad, box[3] + pad))
-    large = part.resize((part.width * _OVERSAMPLE, part.height * _OVERSAMPLE), Image.Resampling.BICUBIC)
-    grown = large
-    for dx, dy in _ring_offsets(reach_px * _OVERSAMPLE):
-        grown = ImageChops.lighter(grown, ImageChops.offset(large, dx, dy))
-    small = grown.resize(part.size, Image.Resampling.BOX)
+    factor = _OVERSAMPLE if part.width * part.height <= _OVERSAMPLED_PIXELS else 1
+    grown = part.resize((part.width * factor, part.height * factor), Image.Resampling.BICUBIC)
+    for radius in _growth(reach_px * factor):
+        before = grown
+        for dx, dy in _rim(radius):
+            grown = ImageChops.lighter(grown, ImageChops.offset(before, dx, dy))
     result = Image.new("L", mask.size, 0)
-    result.paste(small, (box[0] - pad, box[1] - pad))
+    result.paste(grown.resize(part.size, Image.Resampling.BOX), (box[0] - pad, box[1] - pad))
     return result
 
 
-def _ring_offsets(radius: float) -> list[tuple[int, int]]:
-    """Return shifts that cover a disc: its rim closely, and rings inside it so that thin strokes leave no hole."""
-    found: set[tuple[int, int]] = set()
-    ring = radius
-    while ring > 0.5:
-        steps = max(8, math.ceil(2 * math.pi * ring / 1.5))
-        for step in range(steps):
-            turn = 2 * math.pi * step / steps
-            found.add((round(ring * math.cos(turn)), round(ring * math.sin(turn))))
-        ring -= max(2.0, radius / 4)
-    return sorted(found)
+def _growth(radius: float) -> list[float]:
+    """Return radii of discs that add up to one disc.
+
+    Growing by one disc and then by another is growing by the sum of their radii. Each step at most doubles what is
+    reached, so that the rim alone, without the inside, leaves no hole.
+    """
+    steps: list[float] = []
+    reached = 0.0
+    while radius - reached > 0.01:
+        step = min(radius - reached, max(reached, 1.0))
+        steps.append(step)
+        reached += step
+    return steps
+
+
+def _rim(radius: float) -> set[tuple[int, int]]:
+    """Return shifts around the rim of a disc, in whole pixels."""
+    turns = [2 * math.pi * step / _RIM_STEPS for step in range(_RIM_STEPS)]
+    return {(round(radius * math.cos(turn)), round(radius * math.sin(turn))) for turn in turns} - {(0, 0)}
 
 
 def cast_shadow(mask: Image.Image, shadow: Shadow) -> Image.Image:
