@@ -1,0 +1,169 @@
+"""A whole installation for a test: database, server and worker of its own, seen from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+import requests
+
+from tests.services import require
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ENDED = {"succeeded", "failed", "cancelled"}
+
+
+class Installation:
+    """One installation in a folder. Everything that it starts ends with `stop`."""
+
+    def __init__(self, folder: Path, *, database_url: str = "", **env: str) -> None:
+        self.folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.database_url = database_url or f"sqlite:///{folder}/db.sqlite3"
+        self.env = {
+            **{name: value for name, value in os.environ.items() if name not in {"STORAGE_URL", "PUBLIC_URL"}},
+            "DATA_DIR": str(folder),
+            "DATABASE_URL": self.database_url,
+            "DEBUG": "1",
+            "PYTHONWARNINGS": "default",
+            **env,
+        }
+        self.base = f"http://127.0.0.1:{self.port}"
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.manage("migrate", "--noinput")
+        self.key = self.make_key("alice")
+        self.session.headers["X-API-Key"] = self.key
+
+    def manage(self, *arguments: str) -> str:
+        command = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def make_key(self, user: str) -> str:
+        minted = self.manage("create_api_key", user, "--scopes", "*", "--create-user", "--json")
+        return json.loads(minted)["key"]
+
+    def start(self, *command: str, log: str) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{log}.log").open("ab") as file:
+            process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=file, stderr=file)
+        self.processes.append(process)
+        return process
+
+    def start_server(self, *, threads: int = 8) -> None:
+        self.start(
+            *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"),
+            *("--port", str(self.port), "--workers", "1", "--blocking-threads", str(threads)),
+            *("--backlog", "256", "--log-level", "warning", "renderowl.wsgi:application"),
+            log="server",
+        )
+        self.wait(self._serves, seconds=60)
+
+    def _serves(self) -> bool:
+        try:
+            return self.session.get(f"{self.base}/live", timeout=2).ok
+        except requests.ConnectionError:
+            return False
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        return self.start(sys.executable, "manage.py", "run_worker", log="worker")
+
+    def wait(self, condition: Callable[[], Any], *, seconds: float) -> Any:
+        """Return what `condition` gives once that is true."""
+        until = time.monotonic() + seconds
+        while not (found := condition()):
+            assert time.monotonic() < until, f"nothing after {seconds} s\n{self.logs()}"
+            time.sleep(0.02)
+        return found
+
+    def logs(self) -> str:
+        return "\n".join(path.read_text(errors="replace")[-3000:] for path in sorted(self.folder.glob("*.log")))
+
+    def call(self, method: str, path: str, status: int, **arguments: Any) -> dict[str, Any]:
+        response = self.session.request(method, f"{self.base}{path}", timeout=60, **arguments)
+        assert response.status_code == status, response.text
+        return response.json() if response.content else {}
+
+    def submit(self, edit: dict[str, Any], **members: Any) -> dict[str, Any]:
+        return self.call("POST", "/api/v2/renders", 202, json={"edit": edit, **members})
+
+    def render(self, render_id: str) -> dict[str, Any]:
+        return self.call("GET", f"/api/v2/renders/{render_id}", 200)
+
+    def finished(self, render_id: str, *, seconds: float = 90) -> dict[str, Any]:
+        """Return the render once it has ended."""
+
+        def ended() -> dict[str, Any] | None:
+            found = self.render(render_id)
+            return found if found["status"] in ENDED else None
+
+        return self.wait(ended, seconds=seconds)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Ask the database itself."""
+        if self.database_url.startswith("sqlite"):
+            with contextlib.closing(sqlite3.connect(self.database_url.removeprefix("sqlite:///"))) as connection:
+                return connection.execute(sql).fetchall()
+        with psycopg.connect(self.database_url) as connection:
+            return connection.execute(sql).fetchall()
+
+    def leftovers(self) -> list[str]:
+        """Return what nobody has a use for any more: work folders and half-written files."""
+        work = [str(path) for path in (self.folder / "work").glob("*")]
+        partial = [str(path) for pattern in ("*.part", "*.partial") for path in self.folder.rglob(pattern)]
+        return work + partial
+
+    def processes_at_work(self) -> list[str]:
+        """Return the command lines of all processes that name this installation's folder."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                line = path.read_bytes().replace(b"\x00", b" ").decode(errors="replace")
+                if f"{self.folder}/work" in line:
+                    found.append(line)
+        return found
+
+    def stop(self) -> None:
+        for process in reversed(self.processes):
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self.processes:
+            try:
+                process.wait(timeout=40)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextlib.contextmanager
+def postgres_database() -> Iterator[str]:
+    """Give the URL of an empty database of its own; skip where there is no PostgreSQL."""
+    server = os.environ.get("TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres")
+    try:
+        connection = psycopg.connect(server, autocommit=True, connect_timeout=3)
+    except psycopg.OperationalError:
+        require(available=False, what="PostgreSQL")
+    name = f"renderowl_{uuid4().hex[:12]}"
+    with connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        try:
+            yield urlsplit(server)._replace(path=f"/{name}").geturl()
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
