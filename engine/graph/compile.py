@@ -173,9 +173,10 @@ def _mask(build: _Build, layer: Layer, label: str, name: str) -> str:
 def _pictures(build: _Build) -> list[str]:
     """Add the whole picture part and return the output options that use it."""
     plan, spec = build.plan, build.plan.output
-    rate = f"{plan.fps.numerator}/{plan.fps.denominator}"
     base = "base"
-    build.statements.append(f"color=c={color(plan.background)}:s={spec.width}x{spec.height}:r={rate},{OPAQUE}[{base}]")
+    size = (spec.width, spec.height)
+    # The palette of a GIF waits for the end of the film, so the ground must have one.
+    build.statements.append(f"{ground(color(plan.background), size, spec.frames, plan.fps)},{OPAQUE}[{base}]")
     for index, layer in enumerate(plan.layers):
         base = _paint(build, layer, base, index)
     width, height = spec.final_size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -146,7 +147,7 @@ def test_zoom_is_smooth_below_a_pixel(shelf, tmp_path):
     shots = filmed(film(zoomed, frames=50), tmp_path)
     # The brightness of the middle row, counted in pixels of full white, is the width of the stripe.
     widths = [sum(shot.getpixel((x, 90))[1] for x in range(320)) / 255 for shot in shots]
-    steps = [after - before for before, after in zip(widths[2:], widths[3:], strict=False)]
+    steps = [after - before for before, after in itertools.pairwise(widths[2:])]
     wanted = 20 * 0.15 / 49
     assert sum(steps) / len(steps) == pytest.approx(wanted, rel=0.15)
     assert max(abs(step - wanted) for step in steps) < 0.2

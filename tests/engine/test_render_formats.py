@@ -1,0 +1,122 @@
+"""Every output format, and the pictures beside it, read back by another reader."""
+
+from __future__ import annotations
+
+import hashlib
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+from PIL import Image
+
+from engine.timeline.model import Soundtrack, Transition
+from tests.engine.film_kit import BLUE, RED, SIZE, clip, film, loud, movie, near, shoot, still, tone
+
+pytestmark = pytest.mark.acceptance
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory, make_image, make_tone) -> Path:
+    """A folder with a picture and a sound."""
+    folder = tmp_path_factory.mktemp("formats")
+    make_image(folder / "red.png")
+    make_image(folder / "blue.png", color=BLUE)
+    make_tone(folder / "tone.wav", 2.0)
+    return folder
+
+
+def two_colors(shelf: Path, **fields):
+    """Return a film that is red, then blue, with sound."""
+    track = Soundtrack(tone(shelf / "tone.wav", 2.0), loud())
+    clips = (clip(still(shelf / "red.png"), 0, 15), clip(still(shelf / "blue.png"), 15, 15))
+    return film(*clips, frames=30, soundtrack=track, **fields)
+
+
+def test_mp4_is_h264_and_aac_with_the_index_in_front(shelf, tmp_path):
+    result = shoot(two_colors(shelf), tmp_path)
+    with av.open(str(result.output)) as container:
+        video, sound = container.streams.video[0], container.streams.audio[0]
+        assert (video.codec_context.name, video.width, video.height, video.frames) == ("h264", *SIZE, 30)
+        assert video.average_rate == 25
+        assert video.codec_context.pix_fmt == "yuv420p"
+        assert (video.codec_context.colorspace, video.codec_context.color_range) == (1, 1)
+        assert (sound.codec_context.name, sound.codec_context.sample_rate, sound.codec_context.channels) == (
+            "aac",
+            48000,
+            2,
+        )
+        assert container.duration / av.time_base == pytest.approx(1.2, abs=0.05)
+    data = result.output.read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+    assert result.sha256 == hashlib.sha256(data).hexdigest()
+    assert result.size_bytes == len(data)
+    assert (result.width, result.height, result.duration_s, result.fps) == (*SIZE, 1.2, Fraction(25))
+
+
+def test_poster_and_thumbnail_come_from_their_frames(shelf, tmp_path):
+    poster, thumbnail = tmp_path / "poster.jpg", tmp_path / "thumbnail.jpg"
+    timeline = two_colors(shelf, poster_frame=3, thumbnail_frame=29, thumbnail_scale=0.25)
+    result = shoot(timeline, tmp_path, poster=poster, thumbnail=thumbnail)
+    assert (result.poster, result.thumbnail) == (poster, thumbnail)
+    with Image.open(poster) as image:
+        assert image.format == "JPEG"
+        assert image.size == SIZE
+        assert near(image.getpixel((160, 90)), RED, 6)
+    with Image.open(thumbnail) as image:
+        assert image.size == (80, 45)
+        assert near(image.getpixel((40, 20)), BLUE, 6)
+
+
+def test_fractional_frame_rates_are_exact(shelf, tmp_path):
+    result = shoot(two_colors(shelf, fps=Fraction(30000, 1001)), tmp_path)
+    with av.open(str(result.output)) as container:
+        assert container.streams.video[0].average_rate == Fraction(30000, 1001)
+        assert container.streams.video[0].frames == 30
+
+
+def test_webm_is_vp9_and_opus(shelf, tmp_path):
+    result = shoot(two_colors(shelf, format="webm", quality="medium"), tmp_path)
+    with av.open(str(result.output)) as container:
+        assert [stream.codec_context.name for stream in container.streams] == ["vp9", "opus"]
+        colors = [frame.to_image().getpixel((160, 90)) for frame in container.decode(video=0)]
+    assert len(colors) == 30
+    assert near(colors[5], RED, 12)
+    assert near(colors[25], BLUE, 12)
+
+
+@pytest.mark.parametrize(("repeat", "loop"), [(True, 0), (False, None)])
+def test_gif_moves_and_repeats_only_if_asked(shelf, tmp_path, repeat, loop):
+    result = shoot(two_colors(shelf, format="gif", repeat=repeat), tmp_path)
+    with Image.open(result.output) as image:
+        assert image.size == SIZE
+        assert image.info.get("loop") == loop
+        assert near(image.convert("RGB").getpixel((160, 90)), RED, 8)
+        image.seek(image.n_frames - 1)
+        assert near(image.convert("RGB").getpixel((160, 90)), BLUE, 8)
+    assert not result.has_audio
+
+
+@pytest.mark.parametrize(("name", "kind"), [("jpg", "JPEG"), ("png", "PNG"), ("bmp", "BMP")])
+def test_picture_formats_hold_one_frame(shelf, tmp_path, name, kind):
+    result = shoot(two_colors(shelf, format=name, first_frame=20), tmp_path)
+    with Image.open(result.output) as image:
+        assert (image.format, image.size) == (kind, SIZE)
+        assert near(image.convert("RGB").getpixel((160, 90)), BLUE, 6)
+
+
+def test_mp3_is_sound_alone(shelf, tmp_path):
+    result = shoot(two_colors(shelf, format="mp3"), tmp_path, poster=tmp_path / "poster.jpg")
+    with av.open(str(result.output)) as container:
+        assert [stream.codec_context.name for stream in container.streams] in (["mp3float"], ["mp3"])
+        assert container.duration / av.time_base == pytest.approx(1.2, abs=0.08)
+    assert (result.width, result.poster) == (None, None)
+
+
+def test_quality_trades_size(shelf, tmp_path, make_video):
+    source = movie(make_video(tmp_path / "busy.mp4", 1.0), 1.0)
+    sizes = [
+        shoot(film(clip(source, transition_in=Transition("fade", 20)), quality=name), tmp_path / name).size_bytes
+        for name in ("verylow", "medium", "veryhigh")
+    ]
+    assert sizes[0] < 0.8 * sizes[1] < 0.64 * sizes[2]

@@ -1,0 +1,213 @@
+"""The FFmpeg process: progress, cancel, limits, and nothing left behind."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from engine.errors import RenderCancelled, RenderCrashed, RenderTimeout
+from engine.graph import Command
+from engine.run import Limits, Progress, run
+from engine.run.files import remove_partials
+from tests.engine.film_kit import clip, film, movie, shoot
+
+pytestmark = pytest.mark.acceptance
+FOREVER = ("-nostdin", "-v", "error", "-nostats", "-progress", "pipe:1", "-stats_period", "0.1", "-re", "-f", "lavfi",
+           "-i", "color=black:s=64x64:r=25", "-f", "null", "-")  # fmt: skip
+
+
+def command(ffmpeg: str, *arguments: str) -> Command:
+    """Return a run of FFmpeg with given arguments."""
+    return Command((ffmpeg, *arguments), "", Path("graph.txt"), (), (), 100, 4.0, has_audio=False)
+
+
+def run_plain(wanted: Command, **given):
+    """Run with callbacks that do nothing unless given."""
+    callbacks = {"on_progress": lambda _: None, "should_cancel": lambda: False, "limits": Limits(), **given}
+    return run(wanted, **callbacks)
+
+
+def children() -> set[int]:
+    """Return the processes that this one has started and not reaped."""
+    found = set()
+    for task in Path("/proc/self/task").iterdir():
+        found |= {int(pid) for pid in (task / "children").read_text().split()}
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether a process exists and is more than a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_until(condition, seconds: float = 10.0) -> bool:
+    """Look again and again until something holds or the time is over."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_reports_progress_up_to_the_end(make_video, tmp_path):
+    seen: list[Progress] = []
+    media = movie(make_video(tmp_path / "a.mp4", 2.0), 2.0)
+    shoot(film(clip(media, frames=50), frames=50), tmp_path, on_progress=seen.append)
+    assert seen[-1].frame == seen[-1].total_frames == 50
+    assert seen[-1].percent == 100
+    percents = [progress.percent for progress in seen]
+    assert percents == sorted(percents)
+
+
+def test_progress_comes_at_most_four_times_a_second(ffmpeg_exe):
+    times: list[float] = []
+    until = time.monotonic() + 1.5
+    with pytest.raises(RenderCancelled):
+        run_plain(
+            command(ffmpeg_exe, *FOREVER),
+            on_progress=lambda _: times.append(time.monotonic()),
+            should_cancel=lambda: time.monotonic() > until,
+        )
+    gaps = [after - before for before, after in itertools.pairwise(times)]
+    assert len(times) >= 3
+    assert min(gaps) >= 0.24
+
+
+def test_cancel_stops_the_process_within_two_seconds(ffmpeg_exe):
+    before = children()
+    began = time.monotonic()
+    with pytest.raises(RenderCancelled):
+        run_plain(command(ffmpeg_exe, *FOREVER), should_cancel=lambda: time.monotonic() - began > 0.5)
+    assert time.monotonic() - began < 2.5
+    assert children() == before
+
+
+def test_process_that_ignores_sigterm_is_killed():
+    stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+    wanted = Command((sys.executable, "-c", stubborn), "", Path("g"), (), (), 1, 1.0, has_audio=False)
+    before = children()
+    began = time.monotonic()
+    with pytest.raises(RenderCancelled):
+        run_plain(wanted, should_cancel=lambda: time.monotonic() - began > 0.5)
+    assert time.monotonic() - began < 3
+    assert children() == before
+
+
+def test_wall_clock_limit_ends_the_run(ffmpeg_exe):
+    with pytest.raises(RenderTimeout, match="longer than"):
+        run_plain(command(ffmpeg_exe, *FOREVER), limits=Limits(wall_s=0.6))
+
+
+def test_run_without_progress_is_ended():
+    wanted = Command((sys.executable, "-c", "import time; time.sleep(60)"), "", Path("g"), (), (), 1, 1.0, False)
+    with pytest.raises(RenderTimeout, match="no progress"):
+        run_plain(wanted, limits=Limits(stall_s=0.5))
+
+
+def test_failure_carries_what_ffmpeg_said(ffmpeg_exe):
+    with pytest.raises(RenderCrashed) as caught:
+        run_plain(command(ffmpeg_exe, "-v", "error", "-f", "mov", "-i", "/nonexistent.mp4", "-f", "null", "-"))
+    assert "No such file" in caught.value.log
+
+
+def test_flood_of_messages_neither_blocks_nor_fills_the_memory():
+    flood = "import sys\nfor n in range(200000): sys.stderr.write(f'line {n}\\n')\nsys.exit(3)"
+    wanted = Command((sys.executable, "-c", flood), "", Path("g"), (), (), 1, 1.0, has_audio=False)
+    with pytest.raises(RenderCrashed) as caught:
+        run_plain(wanted)
+    assert "line 199999" in caught.value.log
+    assert len(caught.value.log) < 40_000
+
+
+def test_child_runs_under_limits_in_its_own_session():
+    """The child itself says what holds for it."""
+    report = textwrap.dedent("""
+        import os, resource, sys
+        kinds = (resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU, resource.RLIMIT_CORE)
+        print([resource.getrlimit(kind)[0] for kind in kinds], os.nice(0), os.getsid(0) == os.getpid(), file=sys.stderr)
+        sys.exit(1)
+    """)
+    wanted = Command((sys.executable, "-c", report), "", Path("g"), (), (), 1, 1.0, has_audio=False)
+    limits = Limits(address_space_bytes=3 << 30, file_size_bytes=1 << 20, cpu_s=77, niceness=5)
+    with pytest.raises(RenderCrashed) as caught:
+        run_plain(wanted, limits=limits)
+    assert caught.value.log == f"[{3 << 30}, {1 << 20}, 77, 0] {os.nice(0) + 5} True"
+
+
+def test_ffmpeg_dies_with_a_parent_that_is_killed(ffmpeg_exe, tmp_path):
+    program = textwrap.dedent(f"""
+        from pathlib import Path
+        from engine.graph import Command
+        from engine.run import Limits, run
+        wanted = Command({(ffmpeg_exe, *FOREVER)!r}, "", Path("g"), (), (), 1, 1.0, has_audio=False)
+        run(wanted, on_progress=lambda _: print("running", flush=True), should_cancel=lambda: False, limits=Limits())
+    """)
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
+    try:
+        assert parent.stdout.readline() == b"running\n"
+        offspring = [int(pid) for pid in Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()]
+        assert len(offspring) == 1
+        assert is_alive(offspring[0])
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+        assert wait_until(lambda: not is_alive(offspring[0]), 3.0)
+    finally:
+        parent.kill()
+        parent.wait()
+        parent.stdout.close()
+
+
+def test_cancelled_render_leaves_no_file(make_video, tmp_path):
+    media = movie(make_video(tmp_path / "a.mp4", 1.0), 1.0)
+    target = tmp_path / "target"
+    with pytest.raises(RenderCancelled):
+        shoot(film(clip(media)), target, should_cancel=lambda: True)
+    assert [path for path in target.rglob("*") if path.is_file()] == []
+
+
+def test_failed_render_leaves_the_old_output_alone(tmp_path):
+    (tmp_path / "broken.mp4").write_bytes(b"\0" * 5000)
+    (tmp_path / "out.mp4").write_bytes(b"the render before")
+    with pytest.raises(RenderCrashed):
+        shoot(film(clip(movie(tmp_path / "broken.mp4", 1.0))), tmp_path)
+    assert (tmp_path / "out.mp4").read_bytes() == b"the render before"
+    assert {path.name for path in tmp_path.iterdir()} == {"broken.mp4", "out.mp4", "work"}
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_partial_files_of_a_killed_attempt_go_with_the_next(make_image, tmp_path):
+    target = tmp_path / "a[1].mp4"
+    stale, other = tmp_path / ".a[1].mp4.0a1b2c3d.partial", tmp_path / ".b.mp4.0a1b2c3d.partial"
+    stale.write_bytes(b"x")
+    other.write_bytes(b"x")
+    remove_partials(target)
+    assert not stale.exists()
+    assert other.exists()
+
+
+def test_playlist_named_mp4_is_not_followed(tmp_path):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("secret")
+    (tmp_path / "list.mp4").write_text(f"#EXTM3U\n#EXTINF:1,\nfile://{secret}\n#EXT-X-ENDLIST\n")
+    with pytest.raises(RenderCrashed):
+        shoot(film(clip(movie(tmp_path / "list.mp4", 1.0))), tmp_path)
+
+
+def test_path_with_hostile_letters_is_only_a_path(make_video, tmp_path):
+    folder = tmp_path / "a b';[x],:=%d\\n"
+    folder.mkdir()
+    media = movie(make_video(folder / "clip.mp4", 1.0), 1.0)
+    result = shoot(film(clip(media)), folder)
+    assert result.output.stat().st_size > 0
