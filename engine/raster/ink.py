@@ -11,6 +11,7 @@ from engine.raster.job import Gradient, Layer, Shadow
 _OVERSAMPLE = 2
 _OVERSAMPLED_PIXELS = 1_000_000
 _RIM_STEPS = 16
+_NEXT = {(1, 0), (-1, 0), (0, 1), (0, -1)}
 _BLUR_REACH = 3  # beyond three deviations a Gaussian is nothing that 8 bits could show
 
 
@@ -92,16 +93,16 @@ def _growth(radius: float) -> list[float]:
     steps: list[float] = []
     reached = 0.0
     while radius - reached > 0.01:
-        step = min(radius - reached, max(reached, 1.0))
+        step = min(radius - reached, max(reached, 2.0))
         steps.append(step)
         reached += step
     return steps
 
 
 def _rim(radius: float) -> set[tuple[int, int]]:
-    """Return shifts around the rim of a disc, in whole pixels."""
+    """Return shifts around the rim of a disc, in whole pixels, and next to its centre: the first step needs both."""
     turns = [2 * math.pi * step / _RIM_STEPS for step in range(_RIM_STEPS)]
-    return {(round(radius * math.cos(turn)), round(radius * math.sin(turn))) for turn in turns} - {(0, 0)}
+    return {(round(radius * math.cos(turn)), round(radius * math.sin(turn))) for turn in turns} | _NEXT
 
 
 def cast_shadow(mask: Image.Image, shadow: Shadow) -> Image.Image:
