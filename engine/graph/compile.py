@@ -174,9 +174,9 @@ def _pictures(build: _Build) -> list[str]:
     """Add the whole picture part and return the output options that use it."""
     plan, spec = build.plan, build.plan.output
     base = "base"
-    size = (spec.width, spec.height)
+    viewport = (spec.width, spec.height)
     # The palette of a GIF waits for the end of the film, so the ground must have one.
-    build.statements.append(f"{ground(color(plan.background), size, spec.frames, plan.fps)},{OPAQUE}[{base}]")
+    build.statements.append(f"{ground(color(plan.background), viewport, spec.frames, plan.fps)},{OPAQUE}[{base}]")
     for index, layer in enumerate(plan.layers):
         base = _paint(build, layer, base, index)
     width, height = spec.final_size

@@ -30,9 +30,10 @@ def finish(spec: OutputSpec) -> str:
     """Return the last filters before the encoder, with `[in]` and `[out]` left as `{in}` and `{out}`."""
     if spec.format == "gif":
         width, height = spec.final_size
-        buffered = spec.frames * width * height * 3 // 2
-        make, use = ("single", "new=1:dither=bayer:bayer_scale=4") if buffered > PALETTE_BUFFER_BYTES else ("diff", "")
-        use = use or "dither=sierra2_4a:diff_mode=rectangle"
+        # `stats_mode=diff` would leave out colours that fill the whole picture at a cut.
+        make, use = "full", "dither=sierra2_4a:diff_mode=rectangle"
+        if spec.frames * spec.width * spec.height * 3 // 2 > PALETTE_BUFFER_BYTES:
+            make, use = "single", "new=1:dither=bayer:bayer_scale=4"
         split = "[{in}]split[{out}g][{out}h];[{out}g]palettegen=stats_mode=" + make + "[{out}p]"
         return split + ";[{out}h][{out}p]paletteuse=" + use + "[{out}]"
     if spec.format == "jpg":
