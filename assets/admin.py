@@ -156,7 +156,7 @@ class AssetAdmin(ReadOnlyRows, ModelAdmin):
         """Show the kind."""
         return row.kind or "—"
 
-    @display(description="Status", label=_LABELS, ordering="status")
+    @display(description="Status", label=_LABELS, ordering="status")  # type: ignore[untyped-decorator]
     def show_status(self, row: Asset) -> Any:
         """Show the status in its colour."""
         return row.status, row.get_status_display()

@@ -19,12 +19,12 @@ from core.http.targets import LONGEST_URL
 class NameField(serializers.CharField):
     """A name for people: one line, no folders."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=LONGEST_NAME, **kwargs)
-
     def to_internal_value(self, data: Any) -> str:
         """Return the name, or refuse one of which nothing is left."""
-        name = clean_name(super().to_internal_value(data), default="")
+        text = super().to_internal_value(data)
+        if len(text) > LONGEST_NAME:
+            raise serializers.ValidationError(f"At most {LONGEST_NAME} characters.", code="max_length")
+        name = clean_name(text, default="")
         if not name:
             raise serializers.ValidationError("This name has no character that can be shown.", code="invalid")
         return name

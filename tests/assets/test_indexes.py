@@ -1,0 +1,68 @@
+"""Each index of the assets serves the query that it was made for, on both databases."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+
+from assets.models import Asset, AssetHold
+from core.ids import uuid7
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def crowd():
+    users = [make_user(f"user{number}") for number in range(20)]
+    projects = [uuid7() for _ in range(40)]
+    rows = [
+        Asset(
+            owner=users[number % 20],
+            project_id=projects[number % 40] if number % 3 else None,
+            kind=("video", "image", "audio", "font", "subtitle")[number % 5],
+            name="x",
+            status="ready",
+            sha256=f"{number:064}",
+            storage_key=f"assets/{number}",
+        )
+        for number in range(4000)
+    ]
+    Asset.objects.bulk_create(rows, batch_size=500)
+    AssetHold.objects.bulk_create(
+        [AssetHold(asset=row, reference=f"render:{number}", label="rnd") for number, row in enumerate(rows[:3000])],
+        batch_size=500,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE assets_asset")
+        cursor.execute("ANALYZE assets_assethold")
+    return users, projects, rows
+
+
+def test_each_index_serves_its_query(crowd) -> None:
+    users, projects, rows = crowd
+    mine = Asset.objects.for_owner(users[3])
+    newest = ("-created_at", "-pk")
+    plans = {
+        "idx_assets_user_type": mine.filter(kind="video").order_by(*newest)[:26],
+        "idx_assets_user_created": mine.order_by(*newest)[:26],
+        "idx_assets_project": Asset.objects.filter(project_id=projects[7]).order_by(*newest)[:26],
+        "idx_assets_user_sha256": mine.ready().filter(sha256=rows[23].sha256).order_by("pk"),
+        "idx_assets_storage_key": Asset.objects.filter(storage_key="assets/1777"),
+        "idx_assets_created": Asset.objects.order_by("-created_at")[:50],
+        "idx_asset_holds_reference": AssetHold.objects.filter(reference="render:77"),
+        # SQLite keeps the constraint's index under a name of its own.
+        "uniq_asset_hold_reference"
+        if connection.vendor == "postgresql"
+        else "autoindex_assets_assethold_2": AssetHold.objects.filter(asset=rows[5]).values("label"),
+    }
+    for name, query in plans.items():
+        plan = query.explain()
+        assert name in plan, f"{name} is not used:\n{plan}"
+
+
+def test_lists_read_their_page_and_no_more(crowd) -> None:
+    users, _, _ = crowd
+    plan = Asset.objects.for_owner(users[3]).filter(kind="video").order_by("-created_at", "-pk")[:26].explain()
+    assert "Sort" not in plan
+    assert "TEMP B-TREE" not in plan
