@@ -14,8 +14,6 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "edit-format.md").read_text(encoding="utf-8")
 BEFORE = r'(?:Issue\([^"]*(?:f?"[^"]*",\s*)?|PydanticCustomError\(|return \(|yield Issue\([^,]+, )'
 CODE = re.compile(BEFORE + r'"([a-z]+_[a-z_]+)"')
-    r'(?:Issue\([^"]*(?:f?"[^"]*",\s*)?|PydanticCustomError\(|return \(|yield Issue\([^,]+, )"([a-z]+_[a-z_]+)"'
-)
 
 
 @pytest.mark.parametrize("kind", ASSET_TYPES)
