@@ -31,7 +31,7 @@ CANCELLED = JobError("cancelled", "The job was cancelled.")
 
 def finish(*, job: JobSnapshot, result: dict[str, Any] | None = None) -> None:
     """Record success."""
-    with transaction.atomic():
+    with sql.ending():
         _require(sql.end(job, JobStatus.SUCCEEDED, Outcome.SUCCEEDED, result=result))
 
 

@@ -1,12 +1,14 @@
 """Execute the statements on the default connection.
 
-Those that end an attempt write the attempt first: a caller that gets False must undo its transaction.
+Those that end an attempt also keep it as a row, on SQLite in a second statement: callers use `ending()` or a
+transaction of their own, and undo it when they get False.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +65,13 @@ def is_ready(queue: str) -> bool:
     return bool(_fetch(statements().ready, [queue]))
 
 
+def ending() -> AbstractContextManager[None]:
+    """Return the transaction that ending an attempt needs when nothing else goes with it; none where one statement
+    does it all.
+    """
+    return nullcontext() if connection.vendor == "postgresql" else transaction.atomic()
+
+
 def end(
     job: JobSnapshot,
     status: JobStatus,
@@ -74,27 +83,22 @@ def end(
     lost: int = 0,
     only_if_expired: bool = False,
 ) -> bool:
-    """Bring a running job to a final status and keep the attempt, in the open transaction; False if fenced off."""
-    if not _record(job, outcome, error):
-        return False
+    """Bring a running job to a final status and keep the attempt; False if fenced off."""
     text = statements().end_expired if only_if_expired else statements().end
     values = [status.value, failures, lost, _error(error), json_parameter(result), *_fence(job)]
-    return _change(text, values) == 1
+    return _leave(text, values, job, outcome, error)
 
 
 def retry(job: JobSnapshot, outcome: Outcome, *, delay_s: float, error: JobError | None, failures: int) -> bool:
     """Have a running job wait for its next attempt and keep this one; False if fenced off."""
-    if not _record(job, outcome, error):
-        return False
-    return _change(statements().retry, [delay_s, failures, _error(error), *_fence(job)]) == 1
+    values = [delay_s, failures, _error(error), *_fence(job)]
+    return _leave(statements().retry, values, job, outcome, error)
 
 
 def requeue(job: JobSnapshot, outcome: Outcome, *, error: JobError, lost: int, only_if_expired: bool = False) -> bool:
     """Give a running job back to its queue and keep the attempt; False if fenced off."""
-    if not _record(job, outcome, error):
-        return False
     text = statements().requeue_expired if only_if_expired else statements().requeue
-    return _change(text, [lost, *_fence(job)]) == 1
+    return _leave(text, [lost, *_fence(job)], job, outcome, error)
 
 
 def renew(job: JobSnapshot, *, lease_s: float) -> bool | None:
@@ -142,9 +146,17 @@ def list_held(worker: str) -> list[HeldJob]:
     return [HeldJob(to_snapshot(row), bool(row[SNAPSHOT_WIDTH]), float(row[SNAPSHOT_WIDTH + 1] or 0.0)) for row in rows]
 
 
-def _record(job: JobSnapshot, outcome: Outcome, error: JobError | None) -> bool:
-    values = [uuid_parameter(connection, uuid7()), outcome.value, _error(error), *_fence(job)]
-    return _change(statements().record_attempt, values) == 1
+def _leave(
+    change: str, values: Sequence[Parameter], job: JobSnapshot, outcome: Outcome, error: JobError | None
+) -> bool:
+    """End the attempt and keep it: at once where the database can, for each statement is a round trip there."""
+    texts = statements()
+    attempt = [uuid_parameter(connection, uuid7()), outcome.value, _error(error)]
+    if connection.vendor == "postgresql":
+        return _change(texts.leave_at_once.replace("{change}", change), [*values, *attempt]) == 1
+    if _change(texts.record_attempt, [*attempt, *_fence(job)]) != 1:
+        return False
+    return _change(change, values) == 1
 
 
 def _fence(job: JobSnapshot) -> list[Parameter]:

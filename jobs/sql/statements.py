@@ -70,6 +70,7 @@ class Statements:
     requeue_expired: str
     end_expired: str
     record_attempt: str
+    leave_at_once: str
     renew: str
     watch: str
     lock: str
@@ -95,6 +96,7 @@ def build(dialect: Dialect) -> Statements:
         requeue=requeue,
         requeue_expired=f"{requeue} {expired}",
         record_attempt=_record_attempt(dialect),
+        leave_at_once=_leave_at_once(dialect),
         renew=_renew(dialect),
         watch=_watch(),
         lock=f"{_watch()} {dialect.lock}",
@@ -141,8 +143,14 @@ def _lock_limited_queue() -> str:
 
 
 def _ready() -> str:
-    """Say whether a queue has a job to claim: a read. Parameter: queue."""
-    return "SELECT 1 FROM jobs_job WHERE queue = %s AND status = 'queued' LIMIT 1"
+    """Say whether a queue has a job to claim: a read. Parameter: queue.
+
+    Ordered like the claim: without an order PostgreSQL may read the table from its front, over all finished jobs.
+    """
+    return """
+        SELECT 1 FROM jobs_job WHERE queue = %s AND status = 'queued'
+        ORDER BY priority, scheduled_at, id LIMIT 1
+    """
 
 
 def _end(dialect: Dialect) -> str:
@@ -196,6 +204,19 @@ def _record_attempt(dialect: Dialect) -> str:
     """
 
 
+def _leave_at_once(dialect: Dialect) -> str:
+    """Do one of the statements that end an attempt and keep the attempt, in one (PostgreSQL).
+
+    `{change}` stands for that statement, whose parameters come first; then id of the row, outcome, error.
+    """
+    return f"""
+        WITH gone AS ({{change}} RETURNING id, attempts, worker, started_at)
+        INSERT INTO jobs_jobattempt
+            (id, created_at, job_id, number, worker, outcome, error, started_at, finished_at)
+        SELECT %s, {dialect.now}, id, attempts, worker, %s, {dialect.json}, started_at, {dialect.now} FROM gone
+    """
+
+
 def _renew(dialect: Dialect) -> str:
     """Renew a lease, and say whether the job is to be cancelled. Parameters: lease in seconds, then the fence."""
     return f"""
@@ -211,7 +232,10 @@ def _watch() -> str:
 
 def _any_due(dialect: Dialect) -> str:
     """Say whether any scheduled job is due: a read, so that an idle promoter takes no lock."""
-    return f"SELECT 1 FROM jobs_job WHERE status = 'scheduled' AND scheduled_at <= {dialect.now} LIMIT 1"
+    return f"""
+        SELECT 1 FROM jobs_job WHERE status = 'scheduled' AND scheduled_at <= {dialect.now}
+        ORDER BY scheduled_at LIMIT 1
+    """
 
 
 def _promote(dialect: Dialect) -> str:

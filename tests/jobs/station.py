@@ -17,6 +17,7 @@ from pathlib import Path
 import psycopg
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+TABLES = "jobs_jobattempt, jobs_job, jobs_worker, jobs_schedule, jobs_queuestate, effects"
 PROGRAM = [sys.executable, "-m", "tests.jobs.worker_main"]
 
 
@@ -39,11 +40,15 @@ class Station:
         self.log_path = folder / "worker.log"
         self._server = os.environ.get("DATABASE_URL", "")
         self.is_postgres = self._server.startswith("postgres")
+        self._owns_database = template is None
         if self.is_postgres:
-            self._database = f"renderowl_jobs_{secrets.token_hex(6)}"
-            source = f'TEMPLATE "{template._database}"' if template else ""
-            self._administer(f'CREATE DATABASE "{self._database}" {source}')
+            # One database for all stations of a module, emptied: making one costs PostgreSQL seconds of disk work.
+            self._database = template._database if template else f"renderowl_jobs_{secrets.token_hex(6)}"
             self.url = f"{self._server.rpartition('/')[0]}/{self._database}"
+            if template:
+                self.change(f"TRUNCATE {TABLES}")
+            else:
+                self._administer(f'CREATE DATABASE "{self._database}"')
         else:
             self._file = folder / "jobs.sqlite3"
             if template:
@@ -143,7 +148,7 @@ class Station:
         for process in self.processes:
             process.wait(10)
         self._log.close()
-        if self.is_postgres:
+        if self.is_postgres and self._owns_database:
             self._administer(f'DROP DATABASE "{self._database}" WITH (FORCE)')
 
     def _administer(self, text: str) -> None:

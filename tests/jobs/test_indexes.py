@@ -86,7 +86,8 @@ def test_each_index_serves_its_query(crowd):
     for fenced in (texts.renew, texts.end, texts.requeue):
         values = {texts.renew: [30], texts.end: ["dead", 0, 0, None, None], texts.requeue: [0]}[fenced]
         plan = explain(fenced, [*values, some_id, "w", 1])
-        assert "jobs_job_pkey" in plan or "sqlite_autoindex_jobs_job_1" in plan
+        # By its id, or among the few that run.
+        assert any(name in plan for name in ("jobs_job_pkey", "sqlite_autoindex_jobs_job_1", "idx_jobs_worker_status"))
 
 
 def test_the_claim_reads_no_row_that_it_does_not_take(crowd):

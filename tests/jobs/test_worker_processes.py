@@ -109,7 +109,8 @@ def test_an_idle_worker_picks_up_at_once_and_stops_at_once(open_station):
     began = time.monotonic()
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(20) == 0
-    assert time.monotonic() - began < 3
+    # Far below the 25 s that a running job would get; a busy machine needs some of it.
+    assert time.monotonic() - began < 8
 
 
 def test_a_stop_hands_running_jobs_back_after_their_grace_even_stuck_ones(open_station):
@@ -201,13 +202,11 @@ def test_two_workers_fire_a_schedule_once(open_station):
     workers = [station.start("work", "--concurrency", "1") for _ in range(2)]
     wait_until(lambda: station.value("SELECT count(*) FROM jobs_worker") == 2)
     for number in range(1, 4):
-        station.change("UPDATE jobs_schedule SET next_run_at = '2026-01-01 00:00:00' WHERE name = 'test.minutely'")
+        station.change("UPDATE jobs_schedule SET next_run_at = '2026-01-01 00:00:00' WHERE name = 'test.yearly'")
         wait_until(lambda number=number: station.statuses().get("succeeded", 0) >= number)
     time.sleep(1.5)
     jobs = station.value("SELECT count(*) FROM jobs_job WHERE type = 'test.effect'")
-    # A minute may have turned over meanwhile, which is one more tick.
-    assert jobs in (3, 4)
-    assert sum(effects(station).values()) == jobs
+    assert jobs == sum(effects(station).values()) == 3
     for worker in workers:
         worker.send_signal(signal.SIGTERM)
     assert [worker.wait(20) for worker in workers] == [0, 0]
