@@ -55,6 +55,9 @@ def render_offline(
         work = folder / "work"
         work.mkdir()
         result = render_timeline(resolved.timeline, out=out, work_dir=work, on_progress=on_progress)
+    if strict and result.warnings:
+        out.unlink()
+        raise EditInvalid(result.warnings)
     found = tuple(dict.fromkeys([*warnings, *result.warnings]))
     return OfflineRender(out, result.duration_s, result.width, result.height, found)
 

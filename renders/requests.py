@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from engine.issues import Issue
 from renders.estimates import Estimate
 from renders.models import Priority, Template
 
@@ -36,7 +37,7 @@ class PreparedRender:
     """A request that was found good.
 
     edit, merge: what the worker will render. asset_ids: what it needs of the owner's library.
-    warnings: as the API shows them, pointers into the request.
+    warnings: as the API shows them; `/edit` is what `GET /renders/{id}/edit` answers, also where it is a template's.
     """
 
     request: RenderRequest
@@ -56,3 +57,8 @@ class Report:
     errors: list[Mapping[str, str]]
     warnings: list[dict[str, str]]
     estimate: Estimate | None
+
+
+def issue_as_json(issue: Issue) -> dict[str, str]:
+    """Return a finding of the engine as the API shows it, its pointer below `/edit`."""
+    return {"pointer": f"/edit{issue.pointer}", "code": issue.code, "detail": issue.detail}

@@ -13,15 +13,15 @@ from django.db import transaction
 
 from core.exceptions import DomainError
 from credits.pricing import cost_of
-from engine.errors import EditInvalid, EngineError, RenderCrashed, RenderTimeout
+from engine.errors import EditInvalid, EngineError, RenderTimeout
 from engine.language import ParsedEdit, parse_edit, sources
 from engine.pipeline import RenderResult, render_timeline
 from engine.run import Limits, Progress
 from engine.timeline import Resolved, resolve
 from engine.timeline.model import Timeline
 from jobs.context import JobContext
-from jobs.exceptions import AttemptTimedOut, JobCancelled, JobInterrupted, LeaseLost
-from renders.execution.failures import as_queue_failure, describe, issues_as_json
+from jobs.exceptions import AttemptTimedOut, JobCancelled, LeaseLost
+from renders.execution.failures import add_issues, as_queue_failure, describe
 from renders.execution.fetching import LibraryFetch
 from renders.execution.folders import work_folder
 from renders.models import Render
@@ -65,7 +65,8 @@ class Attempt:
         self.context = context
         self.step = RenderStatus.FETCHING
         self.timings: dict[str, float] = {}
-        self.log = ""
+        self.log = [f"attempt {render.attempt}"]
+        self._settled = False
         self._written_at = 0.0
         self._latest: Progress | None = None
 
@@ -83,18 +84,14 @@ class Attempt:
             # Somebody else has the render; what this attempt stored is of no use to them.
             discard_files(render_id=self.render.pk)
             raise
-        except JobCancelled:
-            raise
         except AttemptTimedOut:
             self._fail(RenderTimeout(f"The render took longer than {self.context.job.timeout_s} s."))
-        except JobInterrupted:
-            put_back(render=self.render, error=None)
-            raise
         except (EngineError, DomainError) as failure:
             self._fail(failure)
-        except OSError as failure:
-            put_back(render=self.render, error=None, log=self._log_text(f"{type(failure).__name__}: {failure}"))
-            raise
+        finally:
+            if not self._settled:
+                # Interrupted, or a mistake of ours: while the queue decides what comes next, nobody renders it.
+                put_back(render=self.render, error=None, log=self._log_text())
 
     def _prepare(self, folder: Path) -> Timeline:
         """Bring everything here, find out what it is, and agree on the price."""
@@ -112,13 +109,11 @@ class Attempt:
         findings = tuple(dict.fromkeys([*parsed.warnings, *resolved.warnings]))
         if self.render.strict and findings:
             raise EditInvalid(findings)
-        known = {(warning["pointer"], warning["code"]) for warning in self.render.warnings}
-        new = [found for found in issues_as_json(findings) if (found["pointer"], found["code"]) not in known]
         if not begin_rendering(
             render=self.render,
             total_frames=resolved.timeline.output.frames,
             cost=cost_of_timeline(resolved.timeline),
-            warnings=[*self.render.warnings, *new],
+            warnings=add_issues(self.render.warnings, findings),
         ):
             self._lose()
         self.step = RenderStatus.RENDERING
@@ -139,7 +134,10 @@ class Attempt:
                 limits=Limits(wall_s=settings.RENDEROWL_RENDER_TIMEOUT_S),
             )
         self.timings |= {f"render_{name}": round(seconds, 3) for name, seconds in result.timings.items()}
-        self.log = result.log
+        self.log += filter(None, [result.log])
+        if self.render.strict and result.warnings:
+            raise EditInvalid(result.warnings)
+        self.render.warnings = add_issues(self.render.warnings, result.warnings)
         return result
 
     def _save(self, timeline: Timeline, result: RenderResult) -> None:
@@ -158,9 +156,10 @@ class Attempt:
                 files=files,
                 cost=cost_of_timeline(timeline),
                 timings=self.timings,
-                log=self._log_text(""),
+                log=self._log_text(),
             ):
                 self._lose()
+        self._settled = True
         discard_files(render_id=self.render.pk)
 
     def _publish(self, timeline: Timeline, result: RenderResult) -> RenderedFiles:
@@ -220,15 +219,19 @@ class Attempt:
     def _fail(self, failure: EngineError | DomainError) -> None:
         """Write down what happened and tell the queue whether to try again."""
         error = describe(failure, step=self.step, attempt=self.render.attempt)
-        log = self._log_text(failure.log if isinstance(failure, RenderCrashed) else "")
+        self.log += filter(
+            None, [getattr(failure, "log", ""), f"{self.step} failed: {error['code']}: {error['message']}"]
+        )
+        log = self._log_text()
+        self._settled = True
         if error["retryable"]:
             put_back(render=self.render, error=error, log=log)
         else:
             note_error(render=self.render, error=error, log=log)
         raise as_queue_failure(error) from failure
 
-    def _log_text(self, more: str) -> str:
-        return "\n".join(filter(None, (self.log, more)))[-LOG_LIMIT:]
+    def _log_text(self) -> str:
+        return "\n".join(self.log)[-LOG_LIMIT:]
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
@@ -237,6 +240,7 @@ class Attempt:
             yield
         finally:
             self.timings[name] = round(time.perf_counter() - began, 3)
+            self.log.append(f"{name}: {self.timings[name]:.3f} s")
 
 
 def cost_of_timeline(timeline: Timeline) -> int:

@@ -10,6 +10,7 @@ from engine.issues import Issue
 from jobs.exceptions import PermanentFailure
 from jobs.snapshot import DeadJob
 from renders.models import Render
+from renders.requests import issue_as_json
 
 # The codes of the queue, in the words of the API. Whatever else ends a job is our fault, and its text is for the log.
 _QUEUE_MESSAGES = {
@@ -62,6 +63,8 @@ def error_of_dead(render: Render, dead: DeadJob) -> dict[str, Any]:
     }
 
 
-def issues_as_json(issues: tuple[Issue, ...]) -> list[dict[str, str]]:
-    """Return the engine's findings as the API shows them."""
-    return [{"pointer": f"/edit{issue.pointer}", "code": issue.code, "detail": issue.detail} for issue in issues]
+def add_issues(known: list[dict[str, str]], issues: tuple[Issue, ...]) -> list[dict[str, str]]:
+    """Return warnings with the engine's findings added, each once."""
+    places = {(warning["pointer"], warning["code"]) for warning in known}
+    new = [issue_as_json(issue) for issue in issues]
+    return [*known, *(warning for warning in new if (warning["pointer"], warning["code"]) not in places)]

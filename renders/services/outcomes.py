@@ -63,6 +63,7 @@ def close_succeeded(*, render: Render, files: RenderedFiles, cost: int, timings:
         thumbnail_key=files.thumbnail_key,
         credits_charged=charged,
         error=None,
+        warnings=render.warnings,
         timings=dict(timings),
         log=log,
     )

@@ -17,7 +17,7 @@ from renders.estimates import Estimate, estimate_render
 from renders.exceptions import EditRefused
 from renders.models import Project, Template
 from renders.names import ASSET_SCHEME
-from renders.requests import PreparedRender, RenderRequest, Report
+from renders.requests import PreparedRender, RenderRequest, Report, issue_as_json
 from renders.selectors import asset_media, find_assets
 
 NOT_DELIVERED = {
@@ -48,11 +48,11 @@ def prepare_render(*, owner: Any, request: RenderRequest) -> PreparedRender:
     media, asset_ids, problems = _find_assets(owner, refs)
     if problems:
         raise EditRefused(places.all_of(problems))
-    estimate, warnings = _estimate(parsed, refs, media, places)
-    if request.webhook is not None:
-        warnings = [*warnings, NOT_DELIVERED]
-    if request.strict and warnings:
-        raise EditRefused(warnings)
+    estimate, findings = _estimate(parsed, refs, media, places)
+    notes = [NOT_DELIVERED] if request.webhook is not None else []
+    if request.strict and (findings or notes):
+        raise EditRefused([*places.all_of(findings), *notes])
+    warnings = [*map(issue_as_json, findings), *notes]
     return PreparedRender(request, edit, merge, template, asset_ids, warnings, estimate)
 
 
@@ -79,7 +79,7 @@ class Places:
         if self.in_template:
             where = issue.pointer or "the top"
             return {"pointer": "/template", "code": issue.code, "detail": f"In its edit at {where}: {issue.detail}"}
-        return {"pointer": f"/edit{issue.pointer}", "code": issue.code, "detail": issue.detail}
+        return issue_as_json(issue)
 
     def all_of(self, issues: Iterable[Issue]) -> list[dict[str, str]]:
         """Return issues as the API shows them."""
@@ -134,7 +134,7 @@ def _problem_of(asset: Asset | None) -> tuple[str, str] | None:
 
 def _estimate(
     parsed: ParsedEdit, refs: Sequence[SourceRef], media: dict[str, MediaInfo], places: Places
-) -> tuple[Estimate, list[dict[str, str]]]:
+) -> tuple[Estimate, tuple[Issue, ...]]:
     """Return the estimate and all warnings, found by resolving the timeline where every source is known already."""
     warnings = parsed.warnings
     try:
@@ -147,4 +147,4 @@ def _estimate(
         found = estimate_render(parsed.edit, media)
     except EditInvalid as refusal:
         raise EditRefused(places.all_of(refusal.issues)) from None
-    return found, places.all_of(dict.fromkeys(warnings))
+    return found, tuple(dict.fromkeys(warnings))

@@ -7,13 +7,14 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from assets.exceptions import AssetMissing
 from assets.services import hold
 from core.events import publish
 from credits.services import reserve
 from jobs.services import enqueue
 from jobs.states import Priority as JobPriority
 from renders.events import RenderQueued
-from renders.exceptions import RenderNotRetryable
+from renders.exceptions import EditRefused, RenderNotRetryable
 from renders.models import Priority, Render
 from renders.names import RENDER_JOB
 from renders.requests import PreparedRender, RenderRequest
@@ -63,7 +64,11 @@ def _accept(owner: Any, prepared: PreparedRender, *, retry_of: Render | None) ->
     render.queued_at = now if run_at is None else None
     with transaction.atomic():
         render.save(force_insert=True)
-        hold(asset_ids=prepared.asset_ids, reference=render.reference, label=render.public_id)
+        try:
+            hold(asset_ids=prepared.asset_ids, reference=render.reference, label=render.public_id)
+        except AssetMissing as missing:
+            # Deleted since it was looked up, a moment ago.
+            raise EditRefused([{"pointer": "/edit", "code": "asset_not_found", "detail": missing.detail}]) from missing
         reserve(user_id=owner.pk, amount=prepared.estimate.credits, reference=render.reference)
         job = enqueue(
             type=RENDER_JOB,

@@ -257,12 +257,13 @@ def is_rendering(site, render_id, *, since):
     return attempt if found["status"] == "rendering" and attempt > since else None
 
 
-def test_survives_twenty_kills(site):
-    """Kill the worker with -9 in mid-render, four times in each of five renders: now a slot, now the supervisor."""
+def test_survives_kills(site):
+    """Kill the worker with -9 in mid-render, four times in each render: now a slot, now the supervisor."""
     worker = site.processes[-1]
+    renders = 5 if site.database_url.startswith("sqlite") else 2
     kills = 0
     finished = []
-    for _ in range(5):
+    for _ in range(renders):
         render_id = site.submit(long_edit(8))["id"]
         attempt = 0
         for _ in range(4):
@@ -277,9 +278,9 @@ def test_survives_twenty_kills(site):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(slot, signal.SIGKILL)
         finished.append(site.finished(render_id))
-    assert kills == 20
-    assert [render["status"] for render in finished] == ["succeeded"] * 5
-    assert [render["progress"]["attempt"] for render in finished] == [5] * 5
+    assert kills == 4 * renders
+    assert [render["status"] for render in finished] == ["succeeded"] * renders
+    assert [render["progress"]["attempt"] for render in finished] == [5] * renders
     site.wait(lambda: not site.processes_at_work(), seconds=5)
     assert site.leftovers() == []
     for render in finished:

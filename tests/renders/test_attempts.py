@@ -1,0 +1,153 @@
+"""The steps of an attempt as rows: fences, progress, prices."""
+
+from __future__ import annotations
+
+import pytest
+
+from credits.exceptions import InsufficientCredits
+from credits.models import CreditAccount
+from credits.selectors import check_ledger
+from credits.services import reserve
+from jobs.models import Job
+from renders.models import Render
+from renders.services.attempts import (
+    Advance,
+    begin_rendering,
+    begin_saving,
+    note_progress,
+    promote_due,
+    put_back,
+    start_attempt,
+    still_has,
+)
+from renders.services.outcomes import RenderedFiles, close_cancelled, close_failed, close_succeeded
+from tests.factories import make_render
+
+pytestmark = pytest.mark.django_db
+FILES = RenderedFiles("mp4", 64, 36, 10.0, 1.0, 1000, "0" * 64, "renders/a/1/output.mp4", "", "")
+ERROR = {"code": "x", "message": "y", "retryable": False, "pointer": None, "step": "rendering", "attempt": 1}
+
+
+def paid_render(alice, **fields):
+    render = make_render(alice, **{"status": "saving", "credits_reserved": 100, **fields})
+    reserve(user_id=alice.pk, amount=100, reference=render.reference)
+    return render
+
+
+def balance(alice):
+    assert list(check_ledger()) == []
+    return CreditAccount.objects.get(user=alice).balance
+
+
+def advance(frame, percent):
+    return Advance(frame, 100, percent, 25.0, 3.0)
+
+
+@pytest.mark.parametrize("status", ["queued", "scheduled", "fetching", "rendering", "saving"])
+def test_an_attempt_takes_a_render_from_any_state_before_the_end(status):
+    render = make_render(status=status, attempt=1, percent=40.0, frame=10)
+    taken = start_attempt(render_id=render.pk, attempt=2)
+    assert (taken.status, taken.attempt, taken.percent, taken.frame) == ("fetching", 2, 0.0, 0)
+    assert taken.started_at is not None
+
+
+@pytest.mark.parametrize("status", ["cancelling", "cancelled", "succeeded", "failed"])
+def test_an_attempt_takes_nothing_that_has_ended(status):
+    render = make_render(status=status)
+    assert start_attempt(render_id=render.pk, attempt=5) is None
+    assert Render.objects.get().status == status
+
+
+def test_an_earlier_attempt_takes_nothing_from_a_later_one():
+    render = make_render(status="rendering", attempt=3)
+    assert start_attempt(render_id=render.pk, attempt=3) is None
+    assert start_attempt(render_id=render.pk, attempt=2) is None
+
+
+def test_the_first_start_is_kept():
+    render = make_render(status="queued")
+    first = start_attempt(render_id=render.pk, attempt=1).started_at
+    assert start_attempt(render_id=render.pk, attempt=2).started_at == first
+
+
+def test_progress_never_falls_and_is_fenced():
+    render = make_render(status="rendering", attempt=2)
+    assert note_progress(render=render, advance=advance(50, 50.0))
+    assert note_progress(render=render, advance=advance(40, 40.0))
+    found = Render.objects.get()
+    assert (found.frame, found.percent) == (50, 50.0)
+    render.attempt = 1
+    assert not note_progress(render=render, advance=advance(90, 90.0))
+    assert not begin_saving(render=render)
+    assert not still_has(render=render)
+    assert not put_back(render=render, error=None)
+    assert not close_succeeded(render=render, files=FILES, cost=1, timings={}, log="")
+    assert Render.objects.get().percent == 50.0
+
+
+def test_success_charges_what_was_used(alice):
+    render = paid_render(alice)
+    assert close_succeeded(render=render, files=FILES, cost=30, timings={"a": 1.0}, log="l")
+    assert balance(alice) == 1000 - 30
+    found = Render.objects.get()
+    assert (found.status, found.credits_charged, found.percent) == ("succeeded", 30, 100.0)
+    assert not close_succeeded(render=render, files=FILES, cost=30, timings={}, log="")
+    assert balance(alice) == 1000 - 30
+
+
+def test_success_never_charges_more_than_was_agreed(alice):
+    close_succeeded(render=paid_render(alice), files=FILES, cost=500, timings={}, log="")
+    assert balance(alice) == 900
+
+
+@pytest.mark.parametrize("close", [close_cancelled, lambda render_id: close_failed(render_id=render_id, error=ERROR)])
+def test_any_other_end_gives_everything_back_once(alice, close):
+    render = paid_render(alice)
+    assert close(render_id=render.pk)
+    assert not close(render_id=render.pk)
+    assert balance(alice) == 1000
+    assert Render.objects.get().credits_charged == 0
+    assert Job.objects.filter(type="renders.discard_files").count() == 1
+
+
+def test_what_is_longer_than_assumed_is_reserved_before_it_is_rendered(alice):
+    render = paid_render(alice, status="fetching")
+    assert begin_rendering(render=render, total_frames=10, cost=250, warnings=[])
+    assert balance(alice) == 750
+    begin_saving(render=render)
+    assert close_succeeded(render=render, files=FILES, cost=250, timings={}, log="")
+    assert balance(alice) == 750
+    assert Render.objects.get().credits_charged == 250
+
+
+def test_a_later_attempt_does_not_reserve_it_again(alice):
+    render = paid_render(alice, status="fetching")
+    begin_rendering(render=render, total_frames=10, cost=250, warnings=[])
+    again = start_attempt(render_id=render.pk, attempt=2)
+    assert begin_rendering(render=again, total_frames=10, cost=250, warnings=[])
+    assert balance(alice) == 750
+    close_cancelled(render_id=render.pk)
+    assert balance(alice) == 1000
+
+
+def test_too_few_credits_for_the_true_length_change_nothing(alice):
+    render = paid_render(alice, status="fetching")
+    with pytest.raises(InsufficientCredits):
+        begin_rendering(render=render, total_frames=10, cost=5000, warnings=[])
+    found = Render.objects.get()
+    assert (found.status, found.credits_reserved) == ("fetching", 100)
+    assert balance(alice) == 900
+
+
+def test_due_renders_are_queued(alice):
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    due = make_render(alice, status="scheduled", queued_at=None, run_at=timezone.now() - timedelta(seconds=1))
+    later = make_render(alice, status="scheduled", queued_at=None, run_at=timezone.now() + timedelta(hours=1))
+    assert promote_due() == 1
+    due.refresh_from_db()
+    later.refresh_from_db()
+    assert (due.status, later.status) == ("queued", "scheduled")
+    assert due.queued_at is not None
