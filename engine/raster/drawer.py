@@ -33,7 +33,7 @@ _BOOT = (
     "    package.__path__ = [sys.argv[1] + '/' + name.replace('.', '/')]\n"
     "    sys.modules[name] = package\n"
     "from engine.raster.worker import main\n"
-    "sys.exit(main())\n"
+    "main()\n"
 )
 
 
@@ -58,6 +58,8 @@ class _Process:
             detail = "drawing took too long" if _timed_out(child, error) else "the content broke the drawing process"
             raise DrawingFailed(detail) from error
         self._fresh = False
+        if answer.get("last"):
+            self.stop()
         if "error" in answer:
             raise DrawingFailed(str(answer["error"])[:300])
         return [str(url) for url in answer["blocked"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,13 @@ class FontsOnlyFetcher(plutoprint.ResourceFetcher):
             if len(self.blocked) < _BLOCKED_SHOWN:
                 self.blocked.append(url[:200])
             raise PermissionError(url[:200])
-        return plutoprint.ResourceData(Path(path).read_bytes(), mime_type="font/ttf")
+        return _font_data(path)
+
+
+@lru_cache(maxsize=256)
+def _font_data(path: str) -> plutoprint.ResourceData:
+    """Return a font file's bytes. The engine keeps every one that it is given for ever, so each is given once."""
+    return plutoprint.ResourceData(Path(path).read_bytes(), mime_type="font/ttf")
 
 
 def load_fonts() -> None:

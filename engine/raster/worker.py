@@ -2,7 +2,8 @@
 
 Native layout code can crash or run for ever on hostile markup, so it runs here, under limits, and never in
 a process that matters. Reads one JSON object a line, `{"job": ..., "out": path, "timeout_s": seconds}`, and answers
-each with one line: `{"blocked": [...]}` or `{"error": sentence}`. Ends when its input does.
+each with one line: `{"blocked": [...]}` or `{"error": sentence}`, with `"last": true` when it has grown so large
+that it should be replaced. Ends when its input does.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from typing import NoReturn
 
 import plutoprint
 
@@ -23,10 +25,11 @@ from engine.raster.paint import load_fonts, paint_job
 
 _MEMORY_BYTES = 3 * 1024**3
 _START_S = 25.0
+_WORN_BYTES = 768 * 1024**2
 _FILE_BYTES = 1024**3
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Serve drawing jobs until the input ends."""
     _limit_process()
     # Until the first job sets its own: a start that hangs must not hold the render up for ever.
@@ -39,9 +42,11 @@ def main() -> int:
         load_fonts()
     signal.setitimer(signal.ITIMER_REAL, 0)
     for line in sys.stdin:
-        sys.stdout.write(json.dumps(_serve(json.loads(line))) + "\n")
+        answer = _serve(json.loads(line)) | {"last": _resident_bytes() > _WORN_BYTES}
+        sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
-    return 0
+    # The engine still points at font data when Python takes its objects down, and crashes over it.
+    os._exit(0)
 
 
 def _serve(request: dict[str, object]) -> dict[str, object]:
@@ -59,6 +64,14 @@ def _serve(request: dict[str, object]) -> dict[str, object]:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
+def _resident_bytes() -> int:
+    """Return how much memory the process holds; 0 where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
+    except OSError:
+        return 0
+
+
 def _limit_process() -> None:
     """Bound memory and file size, and leave no core file."""
     for limit, value in (
@@ -70,4 +83,4 @@ def _limit_process() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

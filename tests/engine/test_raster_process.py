@@ -12,8 +12,9 @@ import pytest
 
 from engine.errors import RenderError
 from engine.raster import Drawer, DrawingFailed, is_drawn, rasterize, rasterize_all
+from engine.raster.fonts.bundled import font_directories
 from engine.raster.job import Job, Layer
-from tests.engine.drawing_kit import draw, ink_box, load, make_clip, make_timeline
+from tests.engine.drawing_kit import draw, font_media, ink_box, load, make_clip, make_timeline
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -160,6 +161,46 @@ def _is_running(pid: int) -> bool:
     except OSError:
         return False
     return status.rpartition(")")[2].split()[0] not in {"Z", "X"}
+
+
+def test_one_process_keeps_apart_fonts_of_one_name(tmp_path: Path, drawer: Drawer) -> None:
+    def pixels(file_name: str) -> bytes:
+        font = next(path for folder in font_directories() for path in folder.rglob(f"{file_name}*.ttf"))
+        timeline = make_timeline(fonts={"https://e.com/abc.ttf": font_media(font)})
+        clip = make_clip({"type": "text", "text": "Hamburg", "font": {"family": "abc", "size": 50}})
+        raster = rasterize(clip, timeline=timeline, out_dir=tmp_path / file_name, drawer=drawer)
+        return load(raster.pictures[0].path).tobytes()
+
+    assert pixels("Anton") != pixels("Caveat")
+    child = drawer._processes[0]._child
+    assert pixels("Anton") != pixels("Caveat")
+    assert drawer._processes[0]._child is child
+
+    # Its input ends: it must go without a crash, although it has been given font data.
+    assert child is not None
+    assert child.stdin is not None
+    child.stdin.close()
+    assert child.wait(timeout=10) == 0
+
+
+def test_memory_stays_bounded_over_many_drawings_with_a_large_font(tmp_path: Path, drawer: Drawer) -> None:
+    font = next(path for folder in font_directories() for path in folder.rglob("NotoColorEmoji*.ttf"))
+    timeline = make_timeline(fonts={"https://e.com/large.ttf": font_media(font)})
+    asset = {"type": "text", "width": 64, "height": 32, "font": {"family": "large"}}
+
+    def resident_bytes() -> int:
+        child = drawer._processes[0]._child
+        assert child is not None
+        return int(Path(f"/proc/{child.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+    def draw_some(start: int) -> None:
+        clips = [make_clip({**asset, "text": str(start + index)}, index=index) for index in range(10)]
+        rasterize_all(clips, timeline=timeline, out_dir=tmp_path, drawer=drawer)
+
+    draw_some(0)
+    before = resident_bytes()
+    draw_some(100)
+    assert resident_bytes() - before < font.stat().st_size * 2
 
 
 def test_fonts_configuration_does_not_stay_on_disk(

@@ -65,19 +65,3 @@ def split_name(name: str) -> SplitName:
         else:
             break
     return SplitName(" ".join(words), weight, italic)
-
-
-def css_weight(value: object) -> int | None:
-    """Return a CSS weight from a number, a numeric string or a word; None where it says nothing."""
-    if isinstance(value, bool) or value is None:
-        return None
-    if isinstance(value, int | float):
-        number = int(value)
-    else:
-        word = name_key(str(value))
-        if word in _WEIGHTS:
-            return _WEIGHTS[word]
-        if not word.isdecimal():
-            return None
-        number = int(word)
-    return min(1000, max(1, number)) if number else None
