@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import select
@@ -70,7 +71,12 @@ class _Process:
         if child is None:
             return
         child.kill()
-        child.communicate()
+        child.wait()
+        for pipe in (child.stdin, child.stdout):
+            # Closing writes what is left in the buffer, to a process that is gone.
+            with contextlib.suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
 
     def _running(self) -> subprocess.Popen[bytes]:
         """Return the living process."""
