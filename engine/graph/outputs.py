@@ -32,7 +32,7 @@ def finish(spec: OutputSpec) -> str:
         width, height = spec.final_size
         # `stats_mode=diff` would leave out colours that fill the whole picture at a cut.
         make, use = "full", "dither=sierra2_4a:diff_mode=rectangle"
-        if spec.frames * spec.width * spec.height * 3 // 2 > PALETTE_BUFFER_BYTES:
+        if spec.frames * width * height * 3 // 2 > PALETTE_BUFFER_BYTES:
             make, use = "single", "new=1:dither=bayer:bayer_scale=4"
         split = "[{in}]split[{out}g][{out}h];[{out}g]palettegen=stats_mode=" + make + "[{out}p]"
         return split + ";[{out}h][{out}p]paletteuse=" + use + "[{out}]"
