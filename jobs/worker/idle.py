@@ -42,7 +42,8 @@ class SqliteIdle:
 
     def _data_version(self) -> int:
         connection.ensure_connection()
-        version: int = connection.connection.execute("PRAGMA data_version").fetchone()[0]
+        with connection.wrap_database_errors:
+            version: int = connection.connection.execute("PRAGMA data_version").fetchone()[0]
         return version
 
 
@@ -72,7 +73,8 @@ class PostgresIdle:
 
     def _drain(self) -> int:
         """Take the notifications that have come in; return how many."""
-        return sum(1 for _ in connection.connection.notifies(timeout=0))
+        with connection.wrap_database_errors:
+            return sum(1 for _ in connection.connection.notifies(timeout=0))
 
 
 def make_idle() -> SqliteIdle | PostgresIdle:

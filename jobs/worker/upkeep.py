@@ -17,6 +17,8 @@ from jobs.selectors import has_work
 
 logger = logging.getLogger(__name__)
 
+AFTER_ERROR_S = 2.0
+
 
 @dataclass(slots=True)
 class Chore:
@@ -40,6 +42,7 @@ class Upkeep:
         self._concurrency = concurrency
         self._worker_id: uuid.UUID | None = None
         self._busy = 0
+        self._rest_until = float("-inf")
         self._chores = [
             Chore(0.2, services.promote_due),
             Chore(1.0, services.reap_expired),
@@ -57,10 +60,15 @@ class Upkeep:
         """Do what is due. busy: how many slots have a job."""
         self._busy = busy
         now = time.monotonic()
+        if now < self._rest_until:
+            return
         for chore in self._chores:
             if now >= chore.due_at:
                 chore.due_at = now + chore.every_s
-                self._try(chore.action)
+                if not self._try(chore.action):
+                    # With the database away, the rest would fail as well, five times a second.
+                    self._rest_until = time.monotonic() + AFTER_ERROR_S
+                    return
         reset_queries()
 
     def is_drained(self) -> bool:
@@ -90,10 +98,12 @@ class Upkeep:
             concurrency=self._concurrency,
         )
 
-    def _try(self, action: Callable[[], object]) -> None:
-        """Do it now, or at its next turn if the database is busy or gone."""
+    def _try(self, action: Callable[[], object]) -> bool:
+        """Do it now, or at its next turn if the database is busy or gone; say whether it was done."""
         try:
             action()
         except Error:
             logger.exception("upkeep of the queue failed")
             connections.close_all()
+            return False
+        return True

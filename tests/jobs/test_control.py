@@ -11,7 +11,7 @@ from jobs import services
 from jobs.context import JobContext
 from jobs.exceptions import JobCancelled, JobNotFound
 from jobs.models import Job, QueueState
-from jobs.selectors import queue_depths
+from jobs.selectors import has_work, queue_depths
 from jobs.services.ending import LOST
 from jobs.sql import run as sql
 from jobs.worker.inline import run_pending
@@ -128,3 +128,23 @@ def test_depths_count_each_queue():
     (depth,) = queue_depths()
     assert (depth.queue, depth.ready, depth.running, depth.scheduled) == ("a", 2, 1, 1)
     assert depth.oldest_ready_at == oldest.scheduled_at
+
+
+@pytest.mark.parametrize(
+    ("status", "queue", "expected"),
+    [
+        ("queued", "a", True),
+        ("running", "a", True),
+        ("scheduled", "a", False),
+        ("dead", "a", False),
+        ("queued", "elsewhere", False),
+        ("queued", "paused", False),
+        ("running", "paused", True),
+    ],
+)
+def test_work_is_what_is_ready_or_runs(status, queue, expected, django_assert_num_queries):
+    services.pause_queue(name="paused")
+    make_job(status=status, queue=queue)
+    # Jobs are read in one statement: one claimed between two would be seen by neither, and a drain end too soon.
+    with django_assert_num_queries(2):
+        assert has_work(["a", "paused"]) is expected
