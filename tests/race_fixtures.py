@@ -43,10 +43,12 @@ def _outcomes_on_sqlite(directory: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def race(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Race:
-    """The runner of the session's database; on SQLite all scenarios run at the first call."""
+def race(transactional_db: None, tmp_path_factory: pytest.TempPathFactory) -> Race:
+    """The runner of the session's database; on SQLite all scenarios run at the first call.
+
+    transactional_db stands in the signature, as only then does the test's database get committed to.
+    """
     if connection.vendor == "postgresql":
-        request.getfixturevalue("transactional_db")
         return races.run
     directory = tmp_path_factory.getbasetemp() / "races"
     directory.mkdir(exist_ok=True)
