@@ -7,7 +7,7 @@ from engine.raster.css import close_style, tidy_css, tidy_html
 from engine.raster.drawing import Drawing, canvas_of, still
 from engine.raster.job import Layer
 from engine.raster.title import split_position
-from engine.raster.typeset import Typesetter, css_color
+from engine.raster.typeset import Typesetter, css_color, drawable
 from engine.timeline.model import TimedClip, Timeline
 
 _JUSTIFY = {"top": "flex-start", "center": "center", "bottom": "flex-end"}
@@ -40,12 +40,12 @@ def draw_html5(clip: TimedClip, asset: Html5Asset, timeline: Timeline, setter: T
 
 def _markup(asset: HtmlAsset | Html5Asset, setter: Typesetter) -> str:
     """Return the asset's HTML, fonts resolved."""
-    return tidy_html(asset.html.replace("\x00", ""), setter, "/asset/html")
+    return tidy_html(drawable(asset.html), setter, "/asset/html")
 
 
 def _document(asset: HtmlAsset | Html5Asset, body: str, setter: Typesetter) -> str:
     """Return the whole document, the asset's style sheet in its head."""
-    css = close_style(tidy_css(asset.css.replace("\x00", ""), setter, "/asset/css"))
+    css = close_style(tidy_css(drawable(asset.css), setter, "/asset/css"))
     return (
         f"<!DOCTYPE html><html><head><style>{setter.faces}</style><style>{css}</style></head><body>{body}</body></html>"
     )

@@ -11,7 +11,7 @@ from engine.raster.css import tidy_html
 from engine.raster.drawing import Canvas, Drawing, canvas_of, sized_canvas, still
 from engine.raster.job import Layer
 from engine.raster.text import shadow_of
-from engine.raster.typeset import Typesetter, hex_color
+from engine.raster.typeset import Typesetter, drawable, hex_color
 from engine.timeline.model import TimedClip, Timeline
 
 _ATTRIBUTE = re.compile(r"(?<![\w:-])([\w:-]++)\s*+=\s*+(\"[^\"]*+\"|'[^']*+')")
@@ -79,7 +79,8 @@ def draw_svg(clip: TimedClip, asset: SvgAsset, timeline: Timeline, setter: Types
     """Return the drawing of SVG markup, scaled into its box, or of a named shape."""
     if asset.src is None:
         return _draw_named(clip, asset, timeline, setter)
-    attributes = _root_attributes(asset.src)
+    source = drawable(asset.src)
+    attributes = _root_attributes(source)
     own_width, own_height = _own_size(attributes)
     width = asset.width or clip.width
     height = asset.height or clip.height
@@ -87,7 +88,7 @@ def draw_svg(clip: TimedClip, asset: SvgAsset, timeline: Timeline, setter: Types
         canvas = sized_canvas(timeline, own_width, own_height)
     else:
         canvas = canvas_of(clip, timeline)
-    markup = _fit_root(tidy_html(asset.src, setter, "/asset/src"), attributes, canvas, (own_width, own_height))
+    markup = _fit_root(tidy_html(source, setter, "/asset/src"), attributes, canvas, (own_width, own_height))
     faces = f"<style>{setter.faces}</style>" if setter.faces else ""
     layer = Layer(f"<!DOCTYPE html>{faces}{markup}", _STYLE, opacity=asset.opacity, shadow=shadow_of(asset.shadow))
     return still(canvas, [layer], clip.frames, setter)

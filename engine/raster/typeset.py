@@ -12,7 +12,7 @@ from engine.raster.errors import DrawingFailed
 from engine.raster.fonts import FontBook, FontChoice
 
 MAX_TEXT_CHARACTERS = 20_000
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 class Typesetter:
@@ -86,6 +86,11 @@ def hex_color(color: str, opacity: float = 1.0) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}{round(alpha * opacity):02x}"
 
 
+def drawable(text: str) -> str:
+    """Return text without the characters that no page can hold: control characters and halves of pairs."""
+    return _CONTROL.sub("", text)
+
+
 def escape_text(text: str) -> str:
     """Return text as it may stand in HTML: no tag, no entity, no control character.
 
@@ -94,7 +99,7 @@ def escape_text(text: str) -> str:
     if len(text) > MAX_TEXT_CHARACTERS:
         detail = f"a text has {len(text)} characters; at most {MAX_TEXT_CHARACTERS} can be drawn"
         raise DrawingFailed(detail)
-    return html.escape(_CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
+    return html.escape(drawable(text.replace("\r\n", "\n").replace("\r", "\n")))
 
 
 def px(value: float) -> str:

@@ -76,6 +76,31 @@ def test_absurd_css_is_drawn_or_refused_quickly(tmp_path: Path, css) -> None:
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.parametrize(
+    "asset",
+    [
+        {"type": "text", "text": "a\x00b\ufffe"},
+        {"type": "text", "text": " \n\t "},
+        {"type": "text", "text": "x", "font": {"size": 2000}},
+        {"type": "text", "text": "\u202e\u2066\u200d\u0301"},
+        {"type": "rich-text", "text": "x", "stroke": {"width": 500}, "shadow": {"blur": 500, "offsetX": 1000}},
+        {"type": "rich-text", "text": "", "animation": {"preset": "typewriter"}},
+        {"type": "rich-text", "text": " ", "style": {"gradient": {"stops": [{"offset": 1}, {"offset": 0}]}}},
+        {"type": "html", "html": "\x00<p>x</p>", "css": "\x00{"},
+        {"type": "html", "html": "", "css": ""},
+        {"type": "svg", "src": "<svg\x00 viewBox='0 0 0 0'></svg>"},
+        {"type": "svg", "src": "<svg"},
+        {"type": "svg", "src": "<svg/>"},
+        {"type": "title", "text": ""},
+    ],
+)
+def test_odd_input_is_drawn_without_a_failure(tmp_path: Path, asset) -> None:
+    raster = draw(asset, tmp_path, make_timeline((96, 54)))
+
+    assert load(raster.pictures[0].path).size == (raster.width, raster.height)
+    assert sum(frame.frames for frame in raster.pictures) == 25
+
+
 def test_text_that_is_too_long_is_refused_with_its_pointer(tmp_path: Path) -> None:
     with pytest.raises(DrawingFailed, match="at most 20000") as caught:
         draw({"type": "text", "text": "x" * 20_001}, tmp_path)
