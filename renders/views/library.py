@@ -26,7 +26,6 @@ from renders.serializers.projects import (
     TemplateShape,
     TemplateVersionShape,
 )
-from renders.serializers.renders import RenderShape
 from renders.serializers.requests import TemplateRenderBody
 from renders.services.library import (
     change_project,
@@ -36,7 +35,7 @@ from renders.services.library import (
     delete_project,
     delete_template,
 )
-from renders.views.submission import SubmittingViewSet
+from renders.views.submission import SubmittingViewSet, answers_render
 
 
 class ProjectViewSet(ListModelMixin, RetrieveModelMixin, ApiViewSet):
@@ -129,7 +128,7 @@ class TemplateViewSet(ListModelMixin, RetrieveModelMixin, SubmittingViewSet):
         delete_template(template=self.get_object())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(request=TemplateRenderBody, responses={202: RenderShape})
+    @answers_render(202, request=TemplateRenderBody, reports=True)
     def render(self, request: Request, **kwargs: Any) -> Response:
         """Submit a render of the template's version in force."""
         template = self.get_object()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.mixins import ListModelMixin
@@ -16,7 +17,6 @@ from renders.filters import RenderFilterSet
 from renders.models import Render
 from renders.requests import RenderRequest
 from renders.selectors import queue_position
-from renders.serializers.fields import EditField
 from renders.serializers.renders import (
     EstimateShape,
     LogShape,
@@ -30,7 +30,7 @@ from renders.services.prepare import prepare_render
 from renders.services.storage import delete_output
 from renders.services.submit import retry_render
 from renders.states import RenderStatus
-from renders.views.submission import SubmittingViewSet, merge_body
+from renders.views.submission import SubmittingViewSet, answers_render, merge_body
 
 _METADATA_PARAMETER = OpenApiParameter(
     "metadata",
@@ -72,7 +72,7 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
         """List the caller's renders, newest first."""
         return super().list(request, *args, **kwargs)
 
-    @extend_schema(request=RenderBody, responses={202: RenderShape, 200: ReportShape})
+    @answers_render(202, request=RenderBody, reports=True)
     def create(self, request: Request, **kwargs: Any) -> Response:
         """Submit a render; with `dry_run`, only say what it would cost."""
         return self.submit(RenderBody, RenderRequest())
@@ -92,19 +92,19 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
         delete_output(render=self.get_object())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(request=None, responses={200: RenderShape, 202: RenderShape})
+    @answers_render(200, 202)
     def cancel(self, request: Request, **kwargs: Any) -> Response:
         """Stop a render: 200 if it is cancelled, 202 while a running one is being stopped."""
         render = cancel_render(render=self.get_object())
         stopping = render.status == RenderStatus.CANCELLING
         return self._answer(render, status.HTTP_202_ACCEPTED if stopping else status.HTTP_200_OK)
 
-    @extend_schema(request=None, responses={202: RenderShape})
+    @answers_render(202)
     def retry(self, request: Request, **kwargs: Any) -> Response:
         """Submit the same edit again, as a new render."""
         return self.accepted(retry_render(render=self.get_object()))
 
-    @extend_schema(responses=EditField)
+    @extend_schema(responses=OpenApiTypes.OBJECT)
     def edit(self, request: Request, **kwargs: Any) -> Response:
         """Return the edit as it was sent."""
         return Response(self.get_object().edit)

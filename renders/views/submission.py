@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -18,6 +20,26 @@ from renders.serializers.renders import RenderShape, RenderShapeV1, ReportShape
 from renders.serializers.requests import carries_edit
 from renders.services.prepare import check_render
 from renders.services.submit import submit_render
+
+Method = Callable[..., Response]
+
+
+def answers_render(
+    *statuses: int, request: type[BaseSerializer[Any]] | None = None, reports: bool = False
+) -> Callable[[Method], Method]:
+    """Document a method that answers a render in the shape of the version. reports: 200 is a report instead."""
+
+    def document(method: Method) -> Method:
+        for version, shape in ((1, RenderShapeV1), (2, RenderShape)):
+            responses: dict[int, Any] = dict.fromkeys(statuses, shape)
+            if reports:
+                responses[200] = ReportShape
+            # The version as the view determines it, which is a number here.
+            versions: list[Any] = [version]
+            method = extend_schema(request=request, responses=responses, versions=versions)(method)
+        return method
+
+    return document
 
 
 class SubmittingViewSet(ApiViewSet):
