@@ -37,11 +37,12 @@ def at_once(work: Callable[[int], Any], count: int = THREADS) -> list[str]:
         finally:
             connections.close_all()
 
-    threads = [threading.Thread(target=run_one, args=(index,)) for index in range(count)]
+    threads = [threading.Thread(target=run_one, args=(index,), daemon=True) for index in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(timeout=60)
+    assert not any(thread.is_alive() for thread in threads), "the threads wait for each other"
     return outcomes
 
 

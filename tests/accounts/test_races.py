@@ -4,7 +4,7 @@ import pytest
 
 from tests.race_fixtures import race  # noqa: F401 - a fixture
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 
 
 def test_the_limit_of_keys_holds(race):  # noqa: F811

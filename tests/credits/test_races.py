@@ -4,7 +4,7 @@ import pytest
 
 from tests.race_fixtures import race  # noqa: F401 - a fixture
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 
 
 def test_funds_for_ten_let_ten_of_fifty_reserve(race):  # noqa: F811
