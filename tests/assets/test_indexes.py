@@ -5,22 +5,22 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
+from accounts.models import User
 from assets.models import Asset, AssetHold
 from core.ids import uuid7
-from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def crowd():
-    users = [make_user(f"user{number}") for number in range(20)]
+    users = User.objects.bulk_create([User(username=f"user{number}") for number in range(100)])
     projects = [uuid7() for _ in range(40)]
     rows = [
         Asset(
-            owner=users[number % 20],
+            owner=users[number % 100],
             project_id=projects[number % 40] if number % 3 else None,
-            kind=("video", "image", "audio", "font", "subtitle")[number % 5],
+            kind=("video", "image", "audio", "font", "subtitle")[number // 100 % 5],
             name="x",
             status="ready",
             sha256=f"{number:064}",
@@ -36,6 +36,10 @@ def crowd():
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE assets_asset")
         cursor.execute("ANALYZE assets_assethold")
+        if connection.vendor == "postgresql":
+            # In so small a table sorting an account's rows is as quick as reading them in order; in a large one not.
+            cursor.execute("SET LOCAL enable_sort = off")
+            cursor.execute("SET LOCAL enable_incremental_sort = off")
     return users, projects, rows
 
 
@@ -47,7 +51,7 @@ def test_each_index_serves_its_query(crowd) -> None:
         "idx_assets_user_type": mine.filter(kind="video").order_by(*newest)[:26],
         "idx_assets_user_created": mine.order_by(*newest)[:26],
         "idx_assets_project": Asset.objects.filter(project_id=projects[7]).order_by(*newest)[:26],
-        "idx_assets_user_sha256": mine.ready().filter(sha256=rows[23].sha256).order_by("pk"),
+        "idx_assets_user_sha256": mine.ready().filter(sha256=rows[103].sha256),
         "idx_assets_storage_key": Asset.objects.filter(storage_key="assets/1777"),
         "idx_assets_created": Asset.objects.order_by("-created_at")[:50],
         "idx_asset_holds_reference": AssetHold.objects.filter(reference="render:77"),
