@@ -12,15 +12,15 @@ from fractions import Fraction
 from pathlib import Path
 
 from engine.errors import RenderCancelled
-from engine.graph import Command, Paths, compile_plan
+from engine.film import make_film
+from engine.graph import Paths
 from engine.issues import Issue
 from engine.plan import make_plan
 from engine.raster import is_drawn, rasterize_all
 from engine.raster.model import Raster
-from engine.run import Limits, Progress, RunResult, run
+from engine.run import Limits, Progress, RunResult
 from engine.run.binary import ffmpeg_path
 from engine.run.files import Found, check_output, picture_size, publish, sha256_of, temporary_outputs
-from engine.run.sequences import write_sequence
 from engine.timeline.model import Timeline
 
 # Clips drawn between two looks at `should_cancel`.
@@ -75,13 +75,6 @@ def draw(timeline: Timeline, out_dir: Path, should_cancel: Callable[[], bool]) -
     return rasters
 
 
-def _write_inputs(command: Command, fps: Fraction) -> None:
-    """Write the files that the command reads besides the media."""
-    command.script_path.write_text(command.script, encoding="utf-8")
-    for sequence in command.sequences:
-        write_sequence(sequence.path, sequence.source, fps)
-
-
 @contextmanager
 def _scratch(work_dir: Path) -> Iterator[Path]:
     """Give a fresh folder below `work_dir` that is removed afterwards."""
@@ -127,12 +120,18 @@ def render_timeline(
                 names[poster.absolute()] if poster is not None and pictures else None,
                 names[thumbnail.absolute()] if thumbnail is not None and pictures else None,
             )
-            command = compile_plan(plan, paths)
-            _write_inputs(command, spec.fps)
         with clock.step("run"):
-            result = run(command, on_progress=on_progress, should_cancel=should_cancel, limits=limits or Limits())
+            result, has_audio = make_film(
+                plan,
+                timeline,
+                rasters,
+                paths,
+                on_progress=on_progress,
+                should_cancel=should_cancel,
+                limits=limits or Limits(),
+            )
         with clock.step("verify"):
-            found = check_output(names[out], spec, frames=result.frames, has_audio=command.has_audio)
+            found = check_output(names[out], spec, frames=result.frames, has_audio=has_audio)
             for path in extras:
                 picture_size(names[path])
             digest = sha256_of(names[out])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine.graph.expressions import color, expression, number
 from engine.graph.masks import door_mask, ground, masked, matte_mask
-from engine.graph.outputs import JPEG_PIXELS, encoder, finish, has_pictures, may_sound
+from engine.graph.outputs import JPEG_PIXELS, PICTURE_FORMATS, encoder, finish, has_pictures, may_sound
 from engine.graph.pictures import CLEAR, OPAQUE, changes, is_decoded_once, picture_chain
 from engine.graph.sounds import mix, sound_chain
 from engine.plan.model import Layer, Plan, SequenceSource, SoundLayer, Source, VideoSource
@@ -58,7 +58,7 @@ class Command:
 
 
 @dataclass(slots=True)
-class _Build:
+class Build:
     """The command while it grows."""
 
     plan: Plan
@@ -73,6 +73,23 @@ class _Build:
         self.inputs += ["-protocol_whitelist", "file", *options, "-i", f"file:{path}"]
         self.count += 1
         return str(self.count - 1)
+
+    def command(self, arguments: list[str], outputs: tuple[Path, ...], total_frames: int, has_audio: bool) -> Command:
+        """Return the finished command; arguments: everything after the inputs and the graph."""
+        script_path = self.paths.work_dir / "graph.txt"
+        argv = [str(self.paths.ffmpeg), "-nostdin", "-hide_banner", "-v", "error", "-nostats", "-progress", "pipe:1"]
+        argv += ["-stats_period", "0.25", "-y", *self.inputs]
+        argv += ["-/filter_complex", str(script_path)] if self.statements else []
+        return Command(
+            argv=(*argv, *arguments),
+            script=";\n".join(self.statements) + "\n",
+            script_path=script_path,
+            sequences=tuple(self.sequences),
+            outputs=outputs,
+            total_frames=total_frames,
+            duration_s=self.plan.output.duration_s,
+            has_audio=has_audio,
+        )
 
 
 def _video_options(source: VideoSource, size: tuple[int, int], frames: int, plan: Plan) -> list[str]:
@@ -93,7 +110,7 @@ def _video_options(source: VideoSource, size: tuple[int, int], frames: int, plan
     return [*options, "-t", number(float(frames / plan.fps) * source.speed + READ_MARGIN_S), "-an", "-sn", "-dn"]
 
 
-def _picture_input(build: _Build, source: Source, size: tuple[int, int], frames: int, start: int) -> str:
+def _picture_input(build: Build, source: Source, size: tuple[int, int], frames: int, start: int) -> str:
     """Add the input of a layer or matte and return its label."""
     if isinstance(source, VideoSource):
         return build.add_input(_video_options(source, size, frames, build.plan), source.path) + ":v:0"
@@ -104,7 +121,7 @@ def _picture_input(build: _Build, source: Source, size: tuple[int, int], frames:
     return build.add_input(["-f", source.demuxer, "-threads", "1"], source.path) + ":v:0"
 
 
-def _on_canvas(build: _Build, layer: Layer, label: str, name: str) -> str:
+def _on_canvas(build: Build, layer: Layer, label: str, name: str) -> str:
     """Lay a picture on a clear canvas of the viewport's size, where it is not of that size and place already."""
     spec = build.plan.output
     viewport = (spec.width, spec.height)
@@ -121,7 +138,7 @@ def _on_canvas(build: _Build, layer: Layer, label: str, name: str) -> str:
     return f"{name}v"
 
 
-def _paint(build: _Build, layer: Layer, base: str, index: int) -> str:
+def _paint(build: Build, layer: Layer, base: str, index: int) -> str:
     """Add one layer over `base` and return the label of the result."""
     plan, name = build.plan, f"l{index}"
     source = _picture_input(build, layer.source, layer.source_size, layer.frames, layer.start)
@@ -151,7 +168,7 @@ def _paint(build: _Build, layer: Layer, base: str, index: int) -> str:
     return out
 
 
-def _mask(build: _Build, layer: Layer, label: str, name: str) -> str:
+def _mask(build: Build, layer: Layer, label: str, name: str) -> str:
     """Apply wipes and matte to a picture and return the label of the result."""
     plan = build.plan
     for number_, doors in enumerate(layer.doors):
@@ -170,7 +187,7 @@ def _mask(build: _Build, layer: Layer, label: str, name: str) -> str:
     return label
 
 
-def _pictures(build: _Build) -> list[str]:
+def _pictures(build: Build) -> list[str]:
     """Add the whole picture part and return the output options that use it."""
     plan, spec = build.plan, build.plan.output
     base = "base"
@@ -204,23 +221,18 @@ def _whole(value: float) -> int:
     return max(2, round(value))
 
 
-def _stills(build: _Build) -> list[tuple[Path, int, float]]:
+def _stills(build: Build) -> list[tuple[Path, int, float]]:
     """Return path, frame and scale of the pictures to keep besides the main output."""
     spec, paths = build.plan.output, build.paths
     stills = []
     if paths.poster is not None:
-        stills.append((paths.poster, _inside(spec.poster_frame, spec.frames), 1.0))
+        stills.append((paths.poster, spec.poster_at, 1.0))
     if paths.thumbnail is not None:
-        stills.append((paths.thumbnail, _inside(spec.thumbnail_frame, spec.frames), spec.thumbnail_scale))
+        stills.append((paths.thumbnail, spec.thumbnail_at, spec.thumbnail_scale))
     return stills
 
 
-def _inside(frame: int | None, frames: int) -> int:
-    """Return a frame of the output; without a wish a third of the way in, past any fade."""
-    return max(0, min(frames - 1, frames // 3 if frame is None else frame))
-
-
-def _sound_input(build: _Build, sound: SoundLayer) -> str:
+def _sound_input(build: Build, sound: SoundLayer) -> str:
     """Add the input of a sound; a file that is also seen is opened twice, so that neither waits for the other."""
     options = ["-f", sound.demuxer, "-vn", "-sn", "-dn"]
     if sound.seek_s > 0:
@@ -229,7 +241,7 @@ def _sound_input(build: _Build, sound: SoundLayer) -> str:
     return build.add_input(options, sound.path) + ":a:0"
 
 
-def _sounds(build: _Build) -> bool:
+def add_sounds(build: Build) -> bool:
     """Add the sound part; return whether there is one."""
     plan, spec = build.plan, build.plan.output
     if not may_sound(spec) or (not plan.sounds and has_pictures(spec)):
@@ -245,28 +257,16 @@ def _sounds(build: _Build) -> bool:
 
 def compile_plan(plan: Plan, paths: Paths) -> Command:
     """Return the one FFmpeg run that writes the main output and, with it, poster and thumbnail."""
-    build = _Build(plan, paths)
+    build = Build(plan, paths)
     spec = plan.output
     pictures = has_pictures(spec)
     stills = _pictures(build) if pictures else []
-    sounding = _sounds(build)
-    script_path = paths.work_dir / "graph.txt"
+    sounding = add_sounds(build)
     maps = (["-map", "[v]"] if pictures else []) + (["-map", "[a]"] if sounding else [])
-    argv = [str(paths.ffmpeg), "-nostdin", "-hide_banner", "-v", "error", "-nostats", "-progress", "pipe:1"]
-    argv += ["-stats_period", "0.25", "-y", *build.inputs, "-/filter_complex", str(script_path)]
-    argv += [*maps, *encoder(spec, sounding), str(paths.output), *stills]
-    outputs = [
-        path
-        for path in (paths.output, paths.poster if pictures else None, paths.thumbnail if pictures else None)
-        if path
-    ]
-    return Command(
-        argv=tuple(argv),
-        script=";\n".join(build.statements) + "\n",
-        script_path=script_path,
-        sequences=tuple(build.sequences),
-        outputs=tuple(outputs),
-        total_frames=(1 if spec.format in ("jpg", "png", "bmp") else spec.frames) if pictures else 0,
-        duration_s=spec.duration_s,
+    kept = (paths.poster, paths.thumbnail) if pictures else ()
+    return build.command(
+        [*maps, *encoder(spec, sounding), str(paths.output), *stills],
+        outputs=(paths.output, *(path for path in kept if path is not None)),
+        total_frames=(1 if spec.format in PICTURE_FORMATS else spec.frames) if pictures else 0,
         has_audio=sounding,
     )

@@ -62,8 +62,24 @@ def encoder(spec: OutputSpec, sounding: bool) -> list[str]:
     if spec.format == "webm":
         video = ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "6", "-row-mt", "1", "-b:v", "0"]
         video += ["-crf", str(VP9_CRF[spec.quality]), "-g", keys, *COLOR_TAGS]
-        sound = ["-c:a", "libopus", "-b:a", "128k"] if sounding else []
-        return [*video, *sound, *limits, "-f", "webm"]
-    video = ["-c:v", "libx264", "-preset", "veryfast", "-crf", str(CRF[spec.quality]), "-g", keys, *COLOR_TAGS]
-    sound = ["-c:a", "aac", "-b:a", "192k"] if sounding else []
-    return [*video, *sound, *limits, "-movflags", "+faststart", "-f", "mp4"]
+    else:
+        video = ["-c:v", "libx264", "-preset", "veryfast", "-crf", str(CRF[spec.quality]), "-g", keys, *COLOR_TAGS]
+    return [*video, *_sound_codec(spec, sounding), *limits, *_wrapping(spec)]
+
+
+def joiner(spec: OutputSpec, sounding: bool) -> list[str]:
+    """Return the options that wrap pictures which are encoded already, with new sound; the path follows."""
+    limits = ["-frames:v", str(spec.frames), "-map_metadata", "-1", "-map_chapters", "-1"]
+    return ["-c:v", "copy", *_sound_codec(spec, sounding), *limits, *_wrapping(spec)]
+
+
+def _sound_codec(spec: OutputSpec, sounding: bool) -> list[str]:
+    """Return how the sound of a film is encoded."""
+    if not sounding:
+        return []
+    return ["-c:a", "libopus", "-b:a", "128k"] if spec.format == "webm" else ["-c:a", "aac", "-b:a", "192k"]
+
+
+def _wrapping(spec: OutputSpec) -> list[str]:
+    """Return the container of a film."""
+    return ["-f", "webm"] if spec.format == "webm" else ["-movflags", "+faststart", "-f", "mp4"]

@@ -180,6 +180,19 @@ class OutputSpec:
     scale_to: tuple[int, int] | None = None
 
     @property
+    def poster_at(self) -> int:
+        """Return the frame of the poster; without a wish a third of the way in, past any fade."""
+        return self._kept_frame(self.poster_frame)
+
+    @property
+    def thumbnail_at(self) -> int:
+        """Return the frame of the thumbnail; without a wish that of the poster's default."""
+        return self._kept_frame(self.thumbnail_frame)
+
+    def _kept_frame(self, frame: int | None) -> int:
+        return max(0, min(self.frames - 1, self.frames // 3 if frame is None else frame))
+
+    @property
     def final_size(self) -> tuple[int, int]:
         """Return the width and height of the finished file."""
         return self.scale_to or (self.width, self.height)
