@@ -76,7 +76,7 @@ class AssetShape(serializers.ModelSerializer[Asset]):
     """An asset, as clients see it. references: how many active renders need it."""
 
     id = serializers.CharField(source="public_id", read_only=True)
-    object = serializers.ReadOnlyField(default="asset")
+    object = serializers.SerializerMethodField()
     kind = serializers.SerializerMethodField()
     sha256 = serializers.SerializerMethodField()
     content_type = serializers.SerializerMethodField()
@@ -108,6 +108,11 @@ class AssetShape(serializers.ModelSerializer[Asset]):
             "created_at",
         ]
         read_only_fields = fields
+
+    @extend_schema_field({"type": "string", "enum": ["asset"]})
+    def get_object(self, row: Asset) -> str:
+        """Return what this is."""
+        return "asset"
 
     @extend_schema_field({"type": "string", "enum": ["video", "image", "audio", "font", "subtitle"], "nullable": True})
     def get_kind(self, row: Asset) -> str | None:
@@ -161,10 +166,15 @@ class ReferenceShape(serializers.ModelSerializer[AssetHold]):
     """Something that needs an asset."""
 
     id = serializers.CharField(source="label", read_only=True)
-    object = serializers.ReadOnlyField(default="reference")
+    object = serializers.SerializerMethodField()
     created_at = TimeField()
 
     class Meta:
         model = AssetHold
         fields = ["id", "object", "created_at"]
         read_only_fields = fields
+
+    @extend_schema_field({"type": "string", "enum": ["reference"]})
+    def get_object(self, row: AssetHold) -> str:
+        """Return what this is."""
+        return "reference"
