@@ -76,7 +76,9 @@ class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_merge_defaults(self) -> dict[str, Any]:
         """Refuse anything but an object."""
-        defaults: Any = self.cleaned_data["merge_defaults"] or {}
+        defaults: Any = self.cleaned_data["merge_defaults"]
+        if defaults is None:
+            return {}
         if not isinstance(defaults, dict):
             raise forms.ValidationError("This must be a JSON object.")
         return defaults

@@ -54,7 +54,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         """Render, print the outcome, and exit with its status."""
-        signal.signal(signal.SIGTERM, _interrupt)
+        handler = signal.signal(signal.SIGTERM, _interrupt)
         began = time.monotonic()
         meter = ProgressMeter()
         try:
@@ -84,6 +84,7 @@ class Command(BaseCommand):
             self._fail(f"internal error: {type(error).__name__}: {error}")
         finally:
             meter.close()
+            signal.signal(signal.SIGTERM, handler)
         warnings = [_as_json(issue) for issue in render.warnings]
         outcome = {
             "output": str(render.output),

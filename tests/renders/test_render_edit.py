@@ -1,0 +1,187 @@
+"""`manage.py render_edit`, as its users start it."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import av
+import pytest
+from django.core.management import call_command
+from PIL import Image
+
+from tests.factories import make_edit
+
+pytestmark = pytest.mark.acceptance
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory):
+    """The address of a server with blue.png and words.png, which is no picture."""
+    folder = tmp_path_factory.mktemp("web")
+    Image.new("RGB", (64, 36), (0, 0, 255)).save(folder / "blue.png")
+    (folder / "words.png").write_text("no picture")
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def run(tmp_path, web, settings, capfd):
+    """A function that renders an edit and gives exit status, standard output and standard error.
+
+    Within this process pytest refuses every use of the database.
+    """
+    host, port = web.removeprefix("http://").split(":")
+    settings.RENDEROWL_FETCH_ALLOW_HOSTS = [(host, int(port))]
+
+    def start(edit, *arguments, out=tmp_path / "out.mp4"):
+        path = tmp_path / "edit.json"
+        path.write_text(edit if isinstance(edit, str) else json.dumps(edit))
+        try:
+            call_command("render_edit", str(path), "-o", str(out), *arguments)
+            status = 0
+        except SystemExit as ended:
+            status = ended.code
+        captured = capfd.readouterr()
+        return status, captured.out, captured.err
+
+    return start
+
+
+def test_runs_as_a_program_without_any_database(tmp_path):
+    path, out = tmp_path / "edit.json", tmp_path / "out.mp4"
+    path.write_text(json.dumps(make_edit()))
+    # Nothing answers there: whoever asked the database would fail.
+    env = {**os.environ, "DATA_DIR": str(tmp_path / "data"), "DATABASE_URL": "postgres://nobody@127.0.0.1:1/nothing"}
+    command = [sys.executable, "manage.py", "render_edit", str(path), "-o", str(out)]
+
+    def run_program(*arguments):
+        full = [*command, *arguments]
+        return subprocess.run(full, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+    done = run_program("--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["output"] == str(out)
+    path.write_text("[]")
+    assert run_program("--json").returncode == 1
+    done = run_program("--merge", "nonsense")
+    assert done.returncode == 2
+    assert "KEY=VALUE" in done.stderr
+
+
+def image_edit(src, **output):
+    edit = make_edit(**output)
+    edit["timeline"]["tracks"] = [{"clips": [{"asset": {"type": "image", "src": src}, "start": 0, "length": 1}]}]
+    return edit
+
+
+def test_renders_without_a_database(run, web, tmp_path):
+    out = tmp_path / "film.mp4"
+    status, stdout, _ = run(image_edit(f"{web}/blue.png"), "--json", out=out)
+    assert status == 0
+    answer = json.loads(stdout)
+    assert set(answer) == {"output", "duration_s", "width", "height", "warnings", "took_s"}
+    assert (answer["output"], answer["duration_s"], answer["width"], answer["height"]) == (str(out), 1.0, 64, 36)
+    assert answer["warnings"] == []
+    with av.open(str(out)) as container:
+        frames = [frame.to_image() for frame in container.decode(video=0)]
+    assert len(frames) == 10
+    assert frames[5].getpixel((32, 18))[2] > 240
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".mp4"] == ["film.mp4"]
+
+
+def test_fills_placeholders_from_the_command_line(run, web):
+    edit = image_edit("{{ SRC }}")
+    status, stdout, stderr = run(edit, "--merge", f"SRC={web}/blue.png", "--merge", "A=B=C")
+    assert status == 0, stderr
+    assert "64x36" in stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        (lambda edit, web: edit["output"].update(format="avi"), "/output/format"),
+        (lambda edit, web: edit["timeline"].pop("tracks"), "/timeline/tracks"),
+    ],
+)
+def test_refuses_an_edit_with_pointers_into_it(run, web, tmp_path, change, pointer):
+    edit = make_edit()
+    change(edit, web)
+    status, stdout, stderr = run(edit, "--json")
+    assert status == 1
+    errors = json.loads(stdout)["errors"]
+    assert [set(error) for error in errors] == [{"pointer", "code", "detail"}] * len(errors)
+    assert pointer in [error["pointer"] for error in errors]
+    assert "Traceback" not in stderr
+    assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("{web}/words.png", "unsupported_type"),
+        ("{web}/missing.png", "http_404"),
+        ("asset:ast_00000000000000000000000000", "source_refused"),
+        ("file:///etc/passwd", "invalid_url"),
+        ("https://127.0.0.1/blue.png", "address_refused"),
+        ("https://does-not-exist.invalid/blue.png", "host_unknown"),
+    ],
+)
+def test_refuses_a_source_that_cannot_be_had(run, web, name, code):
+    status, stdout, _ = run(image_edit(name.format(web=web)), "--json")
+    assert status == 1
+    errors = json.loads(stdout)["errors"]
+    found = [(error["pointer"], error["code"]) for error in errors]
+    assert found == [("/timeline/tracks/0/clips/0/asset/src", code)]
+
+
+def test_refuses_plain_http_to_hosts_that_are_not_listed(run, web, settings):
+    settings.RENDEROWL_FETCH_ALLOW_HOSTS = []
+    status, stdout, _ = run(image_edit(f"{web}/blue.png"), "--json")
+    assert (status, json.loads(stdout)["errors"][0]["code"]) == (1, "url_scheme")
+
+
+def test_strict_refuses_warnings(run):
+    edit = make_edit()
+    edit["timeline"]["mood"] = "happy"
+    status, stdout, _ = run(edit, "--json")
+    assert (status, [item["pointer"] for item in json.loads(stdout)["warnings"]]) == (0, ["/timeline/mood"])
+    status, stdout, _ = run(edit, "--json", "--strict")
+    assert (status, [item["pointer"] for item in json.loads(stdout)["errors"]]) == (1, ["/timeline/mood"])
+
+
+@pytest.mark.parametrize("text", ["", "{", "\x00", "[" * 100_000])
+def test_fails_in_one_line_on_what_is_no_json(run, text):
+    status, stdout, stderr = run(text, "--json")
+    assert (status, stdout) == (2, "")
+    assert len(stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("text", ["[]", "3", '"x"', "null"])
+def test_refuses_json_that_is_no_edit(run, text):
+    status, stdout, _ = run(text, "--json")
+    assert (status, json.loads(stdout)["errors"][0]["pointer"]) == (1, "")
+
+
+def test_fails_in_one_line_where_it_cannot_write(run):
+    status, _, stderr = run(make_edit(), out=Path("/proc/folder/out.mp4"))
+    assert status == 2
+    assert "Traceback" not in stderr
+    assert len([line for line in stderr.strip().splitlines() if not line.startswith("rendering ")]) == 1
