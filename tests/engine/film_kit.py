@@ -12,8 +12,13 @@ from pathlib import Path
 import imageio_ffmpeg
 from PIL import Image
 
+from engine.film import run_command
+from engine.graph import Paths, compile_plan
 from engine.media import MediaInfo, MediaKind
 from engine.pipeline import RenderResult, render_timeline
+from engine.plan import Plan
+from engine.run import Limits
+from engine.run.binary import ffmpeg_path
 from engine.timeline.model import Curve, OutputSpec, Sound, TimedClip, Timeline
 
 SIZE = (320, 180)
@@ -88,6 +93,13 @@ def frames_of(path: Path, size: tuple[int, int] = SIZE) -> list[Image.Image]:
     step = size[0] * size[1] * 3
     assert len(data) % step == 0
     return [Image.frombytes("RGB", size, data[at : at + step]) for at in range(0, len(data), step)]
+
+
+def run_plan(plan: Plan, folder: Path) -> list[Image.Image]:
+    """Render a plan whose pictures are drawn already, and decode it."""
+    paths = Paths(ffmpeg_path(), folder, folder / "plan.mp4")
+    run_command(compile_plan(plan, paths), plan.fps, lambda _: None, lambda: False, Limits())
+    return frames_of(paths.output, (plan.output.width, plan.output.height))
 
 
 def filmed(timeline: Timeline, folder: Path) -> list[Image.Image]:

@@ -13,15 +13,12 @@ import pytest
 from PIL import Image
 
 import engine.film
-from engine.graph import Paths, compile_plan
 from engine.plan import make_plan
 from engine.plan.model import Plan
 from engine.plan.windows import split_windows
 from engine.raster.model import Raster, RasterFrame
-from engine.run import Limits, run
-from engine.run.sequences import write_sequence
 from engine.timeline.model import Effect, Soundtrack, Transition
-from tests.engine.film_kit import clip, film, filmed, frames_of, loud, near, shoot, still, tone
+from tests.engine.film_kit import clip, film, filmed, frames_of, loud, near, run_plan, shoot, still, tone
 
 pytestmark = pytest.mark.acceptance
 SMALL = (96, 54)
@@ -112,7 +109,7 @@ def test_windows_hold_few_inputs_and_cover_everything(cards):
     assert split_windows(picture, most_inputs=12) == [(0, 2015)]
 
 
-def test_hundreds_of_drawn_titles_run_through_one_input(tmp_path, ffmpeg_exe):
+def test_hundreds_of_drawn_titles_run_through_one_input(tmp_path):
     """Each title is a picture of its own size with a letter-like block at its own height."""
     clips, rasters = [], {}
     for n in range(300):
@@ -124,13 +121,8 @@ def test_hundreds_of_drawn_titles_run_through_one_input(tmp_path, ffmpeg_exe):
         clips.append(clip(None, n * 2, 2 if n % 10 else 1))
         rasters[clips[-1].pointer] = Raster(width, 20, (RasterFrame(path, clips[-1].frames),))
     plan = make_plan(film(*clips, frames=600, size=SMALL), rasters)
-    paths = Paths(Path(ffmpeg_exe), tmp_path, tmp_path / "out.mp4")
-    command = compile_plan(plan, paths)
-    assert command.argv.count("-i") == 1
-    command.script_path.write_text(command.script)
-    write_sequence(command.sequences[0].path, command.sequences[0].source, plan.fps)
-    run(command, on_progress=lambda _: None, should_cancel=lambda: False, limits=Limits())
-    shots = frames_of(paths.output, SMALL)
+    assert len(plan.layers) == 1
+    shots = run_plan(plan, tmp_path)
     assert len(shots) == 600
     for n in range(0, 300, 7):
         assert near(shots[2 * n].getpixel((48, 27)), shade(n), 10), n

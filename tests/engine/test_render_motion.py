@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from engine.timeline.model import ChromaKey, Curve, Effect, Keyframe, Transition
+from engine.plan import make_plan
+from engine.raster.model import Raster, RasterFrame
+from engine.timeline.model import ChromaKey, Crop, Curve, Effect, Keyframe, Transition
 from tests.engine.film_kit import (
     BLACK,
     BLUE,
@@ -22,6 +24,7 @@ from tests.engine.film_kit import (
     movie,
     near,
     photo,
+    run_plan,
     still,
 )
 
@@ -277,3 +280,45 @@ def test_filters_change_the_picture_as_they_say(shelf, tmp_path, name, wanted):
         row = [edge.getpixel((x, 90))[0] for x in range(140, 181)]
         assert row == sorted(row, reverse=True)
         assert 60 < row[20] < 200
+
+
+def test_drawn_animation_fades_and_zooms_with_its_clip(tmp_path):
+    pictures = []
+    for number, color in enumerate((RED, GREEN, BLUE)):
+        Image.new("RGBA", (100, 60), (*color, 255)).save(tmp_path / f"{number}.png")
+        pictures.append(RasterFrame(tmp_path / f"{number}.png", 10))
+    drawn = clip(None, 5, 30, effect=Effect("zoomIn", "normal"), transition_in=Transition("fade", 8))
+    raster = Raster(100, 60, tuple(pictures))
+    plan = make_plan(film(drawn, frames=40), {drawn.pointer: raster})
+    shots = run_plan(plan, tmp_path)
+    assert near(shots[4].getpixel(MIDDLE), BLACK)
+    assert near(shots[9].getpixel(MIDDLE), (128, 0, 0), 10)
+    assert near(shots[20].getpixel(MIDDLE), GREEN)
+    assert near(shots[34].getpixel(MIDDLE), BLUE)
+    assert near(shots[35].getpixel(MIDDLE), BLACK)
+    wide = extent(shots[34], BLUE, 120)
+    assert wide[2] - wide[0] == pytest.approx(130, abs=2)
+
+
+def test_animated_gif_begins_again(tmp_path, run_ffmpeg):
+    halves = "color=red:s=320x180:r=10:d=0.5[a];color=blue:s=320x180:r=10:d=0.5[b];[a][b]concat"
+    run_ffmpeg("-f", "lavfi", "-i", halves, tmp_path / "loop.gif")
+    shots = filmed(film(clip(movie(tmp_path / "loop.gif", 1.0), frames=60), frames=60), tmp_path)
+    assert [near(shots[at].getpixel(MIDDLE), BLUE, 12) for at in (6, 18, 31, 43, 56)] == [
+        False,
+        True,
+        False,
+        True,
+        False,
+    ]
+
+
+def test_video_stored_sideways_is_shown_upright(tmp_path, run_ffmpeg):
+    halves = "color=red:s=90x160:r=25:d=1[a];color=blue:s=90x160:r=25:d=1[b];[a][b]hstack"
+    run_ffmpeg("-f", "lavfi", "-i", halves, tmp_path / "plain.mp4")
+    run_ffmpeg("-display_rotation", "90", "-i", tmp_path / "plain.mp4", "-c", "copy", tmp_path / "turned.mp4")
+    # 180x160 turned by 90 degrees counter-clockwise: 160x180, blue above red.
+    turned = movie(tmp_path / "turned.mp4", 1.0, (160, 180))
+    image = photo(tmp_path, clip(turned, fit="none", crop=Crop(left=0.25)))
+    assert extent(image, BLUE) == pytest.approx((100, 0, 220, 90), abs=3)
+    assert extent(image, RED) == pytest.approx((100, 90, 220, 180), abs=3)
