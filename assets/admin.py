@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.shortcuts import redirect
 from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -18,6 +19,7 @@ from assets import services
 from assets.exceptions import AssetInUse
 from assets.incoming import POSTER_TYPES
 from assets.models import Asset, AssetHold, AssetStatus
+from core.admin import ReadOnlyAdmin, ReadOnlyRows
 from core.exceptions import NotFound
 from core.files.links import signed_path
 from engine.media import MediaKind
@@ -30,18 +32,6 @@ _PLAYERS = {
 }
 
 
-class ReadOnlyRows:
-    """What services write, staff only read."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse."""
-        return False
-
-
 class HoldInline(ReadOnlyRows, TabularInline):
     """What needs the asset at the moment."""
 
@@ -50,10 +40,6 @@ class HoldInline(ReadOnlyRows, TabularInline):
     readonly_fields = fields
     extra = 0
     verbose_name_plural = "active references"
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: who took a hold releases it."""
-        return False
 
 
 @admin.register(Asset)
@@ -105,9 +91,17 @@ class AssetAdmin(ReadOnlyRows, ModelAdmin):
         """Delete through the service; the page itself says what stands in the way."""
         services.delete_asset(asset=obj)
 
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
+        """Say so if a render took hold of the asset after the page was shown."""
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except AssetInUse as error:
+            self.message_user(request, f"Needed by {', '.join(error.members['conflicts'])}.", messages.ERROR)
+            return redirect("admin:assets_asset_change", object_id)
+
     def has_delete_permission(self, request: HttpRequest, obj: Asset | None = None) -> bool:
         """Offer no deletion on the page of an asset that is held."""
-        allowed: bool = super().has_delete_permission(request, obj)
+        allowed: bool = ModelAdmin.has_delete_permission(self, request, obj)
         return allowed and (obj is None or not obj.holds.exists())
 
     @admin.action(description="Delete (assets in use are kept)", permissions=["delete"])
@@ -168,7 +162,7 @@ class AssetAdmin(ReadOnlyRows, ModelAdmin):
 
 
 @admin.register(AssetHold)
-class AssetHoldAdmin(ReadOnlyRows, ModelAdmin):
+class AssetHoldAdmin(ReadOnlyAdmin):
     """Who needs which asset."""
 
     list_display = ("asset", "label", "reference", "created_at")
@@ -177,9 +171,3 @@ class AssetHoldAdmin(ReadOnlyRows, ModelAdmin):
     list_select_related = ("asset",)
     raw_id_fields = ("asset",)
     date_hierarchy = "created_at"
-    paginator = InfinitePaginator
-    show_full_result_count = False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: who took a hold releases it."""
-        return False

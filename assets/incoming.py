@@ -12,10 +12,11 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core.files.uploadedfile import UploadedFile
+from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 
 from assets.exceptions import UploadTooLarge
 from assets.posters import make_poster
+from core.files.cache import place_file
 from core.ids import encode_id
 from core.storage import blob_store
 from engine.media import MediaInfo
@@ -63,21 +64,21 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def write_upload(file: UploadedFile[Any], target: Path) -> str:
-    """Write an upload to a local file and return its SHA-256.
+    """Put an upload at a local path and return its SHA-256.
 
     Raises UploadTooLarge.
     """
     limit: int = settings.RENDEROWL_UPLOAD_LIMIT_BYTES
-    digest = hashlib.sha256()
-    size = 0
-    with target.open("wb") as out:
-        for chunk in file.chunks():
-            size += len(chunk)
-            if size > limit:
-                raise UploadTooLarge(limit)
-            digest.update(chunk)
-            out.write(chunk)
-    return digest.hexdigest()
+    if file.size is None or file.size > limit:
+        raise UploadTooLarge(limit)
+    if isinstance(file, TemporaryUploadedFile):
+        # Large ones have been written to disk already, as they arrived.
+        file.flush()
+        place_file(Path(file.temporary_file_path()), target)
+    else:
+        target.write_bytes(file.read())
+    with target.open("rb") as written:
+        return hashlib.file_digest(written, "sha256").hexdigest()
 
 
 def examine(path: Path, sha256: str, probe: Any) -> IncomingFile:

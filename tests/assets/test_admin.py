@@ -7,6 +7,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
+from assets.admin import AssetAdmin
 from assets.models import Asset
 from tests.factories import make_asset, make_hold, make_user
 
@@ -100,6 +101,21 @@ def test_the_page_of_a_held_asset_offers_no_deletion(staff, alice) -> None:
     url = reverse("admin:assets_asset_delete", args=[asset.pk])
     assert url not in page
     assert staff.post(url, {"post": "yes"}).status_code == 403
+    assert Asset.objects.exists()
+
+
+def test_a_hold_that_comes_while_staff_hesitate_is_told(staff, alice, monkeypatch) -> None:
+    asset = make_asset(alice)
+    real = AssetAdmin.delete_model
+
+    def hesitate(self, request, obj):
+        make_hold(asset, label="rnd_quick")
+        real(self, request, obj)
+
+    monkeypatch.setattr(AssetAdmin, "delete_model", hesitate)
+    url = reverse("admin:assets_asset_delete", args=[asset.pk])
+    response = staff.post(url, {"post": "yes"}, follow=True)
+    assert "Needed by rnd_quick." in response.content.decode()
     assert Asset.objects.exists()
 
 
