@@ -88,9 +88,10 @@ class Job(BaseModel):
                 fields=["queue", "status", "priority", "scheduled_at", "id"],
                 name="idx_jobs_queue_status_priority_scheduled",
             ),
-            # How much waits and runs in each queue, and since when: the dashboard and the drain.
+            # How much waits and runs in each queue, and since when: the dashboard. It must not begin with queue or
+            # status: with stale statistics PostgreSQL then takes it for the claim, and sorts all that waits.
             NamedIndex(
-                fields=["queue", "status", "scheduled_at"],
+                fields=["scheduled_at", "queue", "status"],
                 name="idx_jobs_active",
                 condition=Q(status__in=["scheduled", "queued", "running"]),
             ),

@@ -11,8 +11,9 @@ from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
+from core.admin import ReadOnlyAdmin
 from core.ids import decode_id
-from jobs.admin.readonly import ReadOnlyAdmin, error_text
+from jobs.admin.errors import error_text
 from jobs.models import Job, JobAttempt
 from jobs.states import Outcome
 

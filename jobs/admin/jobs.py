@@ -8,12 +8,13 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from core.admin import ReadOnlyAdmin, pretty_json
 from core.exceptions import DomainError
 from core.ids import decode_id
 from jobs import services
 from jobs.admin.attempts import AttemptInline
+from jobs.admin.errors import error_text
 from jobs.admin.filters import QueueFilter, StatusFilter, TypeFilter
-from jobs.admin.readonly import ReadOnlyAdmin, error_text, pretty
 from jobs.models import Job
 from jobs.states import JobStatus
 
@@ -104,12 +105,12 @@ class JobAdmin(ReadOnlyAdmin):
     @admin.display(description="payload")
     def shown_payload(self, job: Job) -> SafeString | str:
         """Return the payload."""
-        return pretty(job.payload)
+        return pretty_json(job.payload)
 
     @admin.display(description="result")
     def shown_result(self, job: Job) -> SafeString | str:
         """Return the result."""
-        return pretty(job.result)
+        return pretty_json(job.result)
 
     @admin.display(description="last error")
     def shown_error(self, job: Job) -> SafeString | str:

@@ -7,8 +7,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from core.admin import ReadOnlyAdmin, pretty_json
 from jobs import services
-from jobs.admin.readonly import ReadOnlyAdmin, pretty
 from jobs.exceptions import UnknownJobType
 from jobs.models import Schedule
 
@@ -27,7 +27,7 @@ class ScheduleAdmin(ReadOnlyAdmin):
     @admin.display(description="payload")
     def shown_payload(self, schedule: Schedule) -> SafeString | str:
         """Return the payload."""
-        return pretty(schedule.payload)
+        return pretty_json(schedule.payload)
 
     def has_switch_permission(self, request: HttpRequest) -> bool:
         """Return whether staff may switch schedules on and off."""

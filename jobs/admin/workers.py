@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from unfold.decorators import display
 
-from jobs.admin.readonly import ReadOnlyAdmin
+from core.admin import ReadOnlyAdmin
 from jobs.models import Worker
 
 

@@ -73,7 +73,7 @@ def test_kills_at_random_lose_nothing_and_finish_nothing_twice(open_station):
 
 def test_many_claimers_take_each_job_once(open_station):
     station = open_station()
-    ids = station.enqueue("test.effect", 400)
+    ids = station.enqueue("test.effect", 200)
     claimers = [station.start("claim") for _ in range(3)]
     assert [claimer.wait(60) for claimer in claimers] == [0, 0, 0]
     took = Counter(job for (job,) in station.query("SELECT job_id FROM effects"))
