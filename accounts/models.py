@@ -13,8 +13,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from accounts.append_only import AppendOnlyModel, AppendOnlyQuerySet
 from accounts.plans import Plan
+from core.append_only import AppendOnlyModel, AppendOnlyQuerySet
 from core.indexes import NamedIndex
 from core.models import BaseModel
 from core.scopes import ALL_SCOPES, PUBLIC_SCOPES, RESTRICTED_SCOPES, STAFF_SCOPES

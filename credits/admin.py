@@ -13,7 +13,7 @@ from django.urls import reverse
 from unfold.decorators import action
 
 from accounts.models import User
-from accounts.readonly_admin import ReadOnlyAdmin
+from core.admin import ReadOnlyAdmin
 from core.exceptions import DomainError
 from credits import services
 from credits.forms import MovementForm

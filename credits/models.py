@@ -7,8 +7,8 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
-from accounts.append_only import AppendOnlyModel, AppendOnlyQuerySet
 from accounts.models import User
+from core.append_only import AppendOnlyModel, AppendOnlyQuerySet
 from core.indexes import NamedIndex
 from core.models import BaseModel
 

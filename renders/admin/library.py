@@ -11,7 +11,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from renders.admin.pages import pretty_json
+from core.admin import pretty_json
 from renders.exceptions import EditRefused
 from renders.models import Project, Template, TemplateVersion
 from renders.services.library import (

@@ -2,29 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.utils.html import format_html, format_html_join
-
-MOST_CHARACTERS = 200_000
-_BOX = "max-height:32rem;overflow:auto;padding:.75rem;border-radius:.5rem;background:rgba(127,127,127,.12);"
-
-
-def pretty_json(value: Any) -> str:
-    """Return JSON, indented, in a box that scrolls."""
-    return text_box(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def text_box(text: str) -> str:
-    """Return text in a box that scrolls, cut where it is too long for a page."""
-    if not text:
-        return "—"
-    if len(text) > MOST_CHARACTERS:
-        text = f"{text[:MOST_CHARACTERS]}\n... {len(text) - MOST_CHARACTERS} more characters"
-    return format_html(
-        '<pre style="{}font-size:.75rem;white-space:pre-wrap;overflow-wrap:anywhere">{}</pre>', _BOX, text
-    )
 
 
 def progress_bar(percent: float, *, done: bool) -> str:

@@ -12,12 +12,12 @@ from django.urls import reverse
 from django.utils.html import format_html
 from unfold.decorators import display
 
-from accounts.readonly_admin import ReadOnlyAdmin
+from core.admin import ReadOnlyAdmin, pretty_json, text_box
 from core.exceptions import DomainError
 from core.files.links import signed_path
 from core.ids import decode_id
 from credits.pricing import format_credits
-from renders.admin.pages import figures, findings, picture, player, pretty_json, progress_bar, text_box
+from renders.admin.pages import figures, findings, picture, player, progress_bar
 from renders.models import Priority, Render
 from renders.selectors import OUTPUT_TYPES
 from renders.services.cancel import cancel_render

@@ -5,7 +5,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from accounts import services
-from accounts.append_only import AppendOnlyError
+from core.append_only import AppendOnlyError
 from accounts.events import PlanChanged, UserCreated, UserSuspended
 from accounts.models import AuditEntry, User
 from accounts.plans import limits_of

@@ -3,7 +3,7 @@
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from accounts.append_only import AppendOnlyError
+from core.append_only import AppendOnlyError
 from accounts.models import AuditEntry, User
 from credits import services
 from credits.exceptions import InsufficientCredits, NoReservation, ReferenceReused, ReservationClosed

@@ -1,0 +1,57 @@
+"""What staff's screens share: rows that are read and never written by a form, JSON laid out for reading."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.paginator import InfinitePaginator
+
+MOST_CHARACTERS = 200_000
+_BOX = "max-height:32rem;overflow:auto;padding:.75rem;border-radius:.5rem;background:rgba(127,127,127,.12);"
+
+
+class ReadOnlyRows:
+    """What services write, staff only read: no form adds, changes or deletes."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+
+class ReadOnlyAdmin(ReadOnlyRows, ModelAdmin):
+    """A list and a detail page without a form. The tables are large: nothing is counted exactly."""
+
+    paginator = InfinitePaginator
+    show_full_result_count = False
+    list_per_page = 50
+
+
+def pretty_json(value: Any) -> SafeString | str:
+    """Return JSON, indented, in a box that scrolls."""
+    if value in (None, "", {}, []):
+        return "—"
+    return text_box(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def text_box(text: str) -> SafeString | str:
+    """Return text in a box that scrolls, cut where it is too long for a page."""
+    if not text:
+        return "—"
+    if len(text) > MOST_CHARACTERS:
+        text = f"{text[:MOST_CHARACTERS]}\n... {len(text) - MOST_CHARACTERS} more characters"
+    return format_html(
+        '<pre style="{}font-size:.75rem;white-space:pre-wrap;overflow-wrap:anywhere">{}</pre>', _BOX, text
+    )
