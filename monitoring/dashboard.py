@@ -9,6 +9,7 @@ from django.db.models import Count, Min, Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from jobs.models import Job, Worker
 from jobs.states import JobStatus
@@ -70,13 +71,17 @@ def _card(title: str, value: int, link: str, *, note: str = "", is_alarming: boo
     return {"title": title, "value": value, "link": link, "note": note, "is_alarming": is_alarming}
 
 
+def _render_link(render: Render) -> str:
+    return reverse("admin:renders_render_change", args=[render.pk])
+
+
 def _recent_renders() -> dict[str, Any]:
     rows = Render.objects.without_documents().select_related("owner").order_by("-created_at", "-pk")[:RECENT]
     return {
         "headers": ["Render", "Owner", "Status", "Progress", "Created"],
         "rows": [
             [
-                render.public_id,
+                format_html('<a href="{}">{}</a>', _render_link(render), render.public_id),
                 render.owner.get_username(),
                 render.get_status_display(),
                 f"{render.percent:.0f} %",

@@ -62,7 +62,7 @@ def server_command(port: int) -> list[str]:
         "--workers",
         os.environ.get("WEB_WORKERS", "1"),
         "--blocking-threads",
-        "8",
+        "4",
         "--workers-kill-timeout",
         "20",
         "--log-level",
