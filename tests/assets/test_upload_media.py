@@ -206,3 +206,17 @@ def test_ffmpeg_can_decode_what_is_stored(client, samples, media_root) -> None:
     path = media_root / Asset.objects.get().storage_key
     done = subprocess.run([str(ffmpeg_path()), "-v", "error", "-i", path, "-f", "null", "-"], check=False, timeout=30)
     assert done.returncode == 0
+
+
+def test_a_large_upload_is_linked_into_the_storage(client, samples, settings, tmp_path, media_root) -> None:
+    """Large means: more than is kept in memory, so that the upload lies on disk before it is looked at."""
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 10
+    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "arriving"
+    settings.FILE_UPLOAD_TEMP_DIR.mkdir()
+    content = (samples / "clip.mp4").read_bytes()
+    body = upload(client, content).json()
+    assert body["sha256"] == hashlib.sha256(content).hexdigest()
+    assert (media_root / Asset.objects.get().storage_key).read_bytes() == content
+    assert list(settings.FILE_UPLOAD_TEMP_DIR.iterdir()) == []
+    settings.RENDEROWL_UPLOAD_LIMIT_BYTES = 1000
+    assert upload(client, content).status_code == 413
