@@ -27,4 +27,4 @@ class RendersConfig(AppConfig):
         )
         register(Handler(names.DISCARD_JOB, tasks.discard, timeout_s=300))
         register(Handler(names.UPKEEP_JOB, tasks.keep_up, max_attempts=1, timeout_s=300))
-        register_schedule("renders-upkeep", cron="* * * * *", type=names.UPKEEP_JOB)
+        register_schedule("renders-upkeep", cron="*/5 * * * *", type=names.UPKEEP_JOB)
