@@ -169,6 +169,8 @@ def _nudge(layer: Layer) -> list[str]:
     """Return a transparent margin where the layer stands on an odd pixel: chroma moves in steps of two."""
     if layer.warp or not (layer.x.is_fixed and layer.y.is_fixed) or not layer.source.has_alpha:
         return []
+    if layer.doors or layer.matte is not None:
+        return []  # masks are made for the picture's own size
     right, down = int(layer.x.first) % 2, int(layer.y.first) % 2
     return [f"pad=iw+{right}:ih+{down}:{right}:{down}:color=black@0"] if right or down else []
 

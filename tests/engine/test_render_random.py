@@ -1,0 +1,109 @@
+"""Random films with everything in them: each must render, whole and of the right size."""
+
+from __future__ import annotations
+
+import random
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from engine.timeline.model import ChromaKey, Crop, Curve, Effect, Keyframe, TimedClip, Transition
+from tests.engine.film_kit import clip, film, frames_of, loud, movie, shoot, still
+
+pytestmark = pytest.mark.acceptance
+
+TRANSITIONS = ("fade", "reveal", "wipeLeft", "slideRight", "slideUp", "carouselDown", "zoom", "shuffleLeftBottom")
+FILTERS = ("boost", "contrast", "darken", "greyscale", "lighten", "muted", "negative", "blur")
+EASINGS = ("linear", "ease_in", "ease_out", "ease_in_out", "hold", (0.2, 0.1, 0.8, 1.3))
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory, run_ffmpeg) -> Path:
+    """Media of odd sizes, rates, colours and alpha."""
+    folder = tmp_path_factory.mktemp("odd")
+    lavfi = ("-f", "lavfi", "-i")
+    run_ffmpeg(*lavfi, "testsrc2=s=322x178:r=30:d=2", *lavfi, "sine=d=2", "-preset", "veryfast", folder / "v.mp4")
+    run_ffmpeg(*lavfi, "testsrc2=s=321x179:r=24:d=1,format=yuv444p", folder / "odd.mp4")
+    ghost = "color=green@0.5:s=160x90:r=25:d=1,format=yuva420p"
+    run_ffmpeg(*lavfi, ghost, "-c:v", "libvpx-vp9", "-cpu-used", "8", folder / "ghost.webm")
+    run_ffmpeg(*lavfi, "testsrc=s=100x80:r=10:d=0.6", folder / "loop.gif")
+    Image.radial_gradient("L").resize((333, 211)).save(folder / "gray.jpg")
+    Image.new("P", (64, 64), 3).save(folder / "palette.png")
+    Image.linear_gradient("L").resize((51, 33)).convert("RGBA").save(folder / "small.png")
+    return folder
+
+
+def some_media(dice: random.Random, shelf: Path):
+    return dice.choice(
+        [
+            movie(shelf / "v.mp4", 2.0, (322, 178), sound=True),
+            movie(shelf / "odd.mp4", 1.0, (321, 179)),
+            movie(shelf / "ghost.webm", 1.0, (160, 90), alpha=True, decoder="libvpx-vp9"),
+            movie(shelf / "loop.gif", 0.6, (100, 80)),
+            still(shelf / "gray.jpg"),
+            still(shelf / "palette.png"),
+            still(shelf / "small.png", alpha=True),
+        ]
+    )
+
+
+def some_curve(dice: random.Random, low: float, high: float) -> Curve:
+    if dice.random() < 0.6:
+        return Curve(dice.uniform(low, high))
+    pieces, at = [], dice.randrange(3)
+    for _ in range(dice.randrange(1, 4)):
+        frames = dice.randrange(1, 8)
+        ends = dice.uniform(low, high), dice.uniform(low, high)
+        pieces.append(Keyframe(at, frames, *ends, dice.choice(EASINGS)))
+        at += frames + dice.randrange(3)
+    return Curve(1.0, tuple(pieces))
+
+
+def some_clip(dice: random.Random, shelf: Path, track: int, *, masked: bool = True) -> TimedClip:
+    start, frames = dice.randrange(12), dice.randrange(1, 24)
+    makers = {
+        "fit": lambda: dice.choice(["crop", "contain", "cover", "none"]),
+        "width": lambda: dice.randrange(1, 400),
+        "height": lambda: dice.randrange(1, 300),
+        "position": lambda: dice.choice(["top", "topLeft", "bottomRight", "right"]),
+        "scale": lambda: some_curve(dice, 0, 2.2),
+        "offset_x": lambda: some_curve(dice, -0.7, 0.7),
+        "offset_y": lambda: some_curve(dice, -0.7, 0.7),
+        "opacity": lambda: some_curve(dice, 0, 1),
+        "rotate_deg": lambda: some_curve(dice, -200, 400),
+        "skew_x": lambda: some_curve(dice, -2, 2),
+        "flip_horizontal": lambda: True,
+        "flip_vertical": lambda: True,
+        "crop": lambda: Crop(*(dice.choice([0, 0.1, 0.25, 0.49, 0.6]) for _ in range(4))),
+        "transition_in": lambda: Transition(dice.choice(TRANSITIONS), dice.randrange(1, min(frames, 12) + 1)),
+        "transition_out": lambda: Transition(dice.choice(TRANSITIONS), dice.randrange(1, min(frames, 12) + 1)),
+        "effect": lambda: Effect(dice.choice(["zoomIn", "zoomOut", "slideLeft"]), dice.choice(["slow", "fast"])),
+        "filter": lambda: dice.choice(FILTERS),
+        "chroma_key": lambda: ChromaKey("#00ff00", dice.choice([0, 60, 255]), dice.choice([0, 255])),
+        "trim_s": lambda: dice.uniform(0, 0.5),
+        "speed": lambda: dice.choice([0.25, 0.5, 1.7, 10.0]),
+        "luma": lambda: some_clip(dice, shelf, track, masked=False),
+    }
+    if not masked:
+        del makers["luma"]
+    fields = {name: make() for name, make in makers.items() if dice.random() < 0.3}
+    media = some_media(dice, shelf)
+    return clip(media, start, frames, track=track, sound=loud(0.4) if media.has_audio else None, **fields)
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_random_film_renders_whole(shelf, tmp_path, seed):
+    dice = random.Random(seed)
+    clips = [some_clip(dice, shelf, track) for track in range(dice.randrange(1, 6), 0, -1)]
+    size = dice.choice([(320, 180), (180, 320), (162, 90)])
+    frames = dice.randrange(2, 30)
+    first = dice.randrange(8) if dice.random() < 0.3 else 0
+    rate = dice.choice([Fraction(25), Fraction(30), Fraction(30000, 1001), Fraction(12)])
+    timeline = film(*clips, frames=frames, first_frame=first, size=size, fps=rate)
+    result = shoot(timeline, tmp_path, poster=tmp_path / "poster.jpg")
+    assert len(frames_of(result.output, size)) == frames
+    assert result.log == ""
+    with Image.open(tmp_path / "poster.jpg") as image:
+        assert image.size == size
