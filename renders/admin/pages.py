@@ -22,7 +22,9 @@ def progress_bar(percent: float, *, done: bool) -> str:
 def picture(url: str, *, height: str) -> str:
     """Return an image that is loaded when it comes into view."""
     return format_html(
-        '<img src="{}" alt="" loading="lazy" style="height:{};width:auto;max-width:none;border-radius:.25rem">', url, height
+        '<img src="{}" alt="" loading="lazy" style="height:{};width:auto;max-width:none;border-radius:.25rem">',
+        url,
+        height,
     )
 
 

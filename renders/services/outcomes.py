@@ -70,6 +70,8 @@ def close_succeeded(*, render: Render, files: RenderedFiles, cost: int, timings:
     if done:
         _settle(render, charged)
         release_holds(reference=render.reference)
+        if render.attempt > 1:
+            _discard_later(render)
         publish(RenderSucceeded(**event_fields(render), credits_charged=charged))
     return done
 
@@ -107,8 +109,12 @@ def _give_back(render: Render) -> None:
         refund(reference=render.reference + TOP_UP)
     release_holds(reference=render.reference)
     if render.attempt:
-        # An attempt may have left files behind; the row of the job is what remembers to remove them.
-        enqueue(type=DISCARD_JOB, payload={"render": str(render.pk)}, user_id=render.owner_id)
+        _discard_later(render)
+
+
+def _discard_later(render: Render) -> None:
+    """Have stored files of attempts that came to nothing removed; the row of the job is what remembers it."""
+    enqueue(type=DISCARD_JOB, payload={"render": str(render.pk)}, user_id=render.owner_id)
 
 
 def _settle(render: Render, charged: int) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from credits.exceptions import InsufficientCredits
 from credits.models import CreditAccount
@@ -95,6 +98,12 @@ def test_success_charges_what_was_used(alice):
     assert balance(alice) == 1000 - 30
 
 
+@pytest.mark.parametrize(("attempt", "jobs"), [(1, 0), (2, 1)])
+def test_files_of_earlier_attempts_are_removed_by_a_job(alice, attempt, jobs):
+    close_succeeded(render=paid_render(alice, attempt=attempt), files=FILES, cost=30, timings={}, log="")
+    assert Job.objects.filter(type="renders.discard_files").count() == jobs
+
+
 def test_success_never_charges_more_than_was_agreed(alice):
     close_succeeded(render=paid_render(alice), files=FILES, cost=500, timings={}, log="")
     assert balance(alice) == 900
@@ -140,10 +149,6 @@ def test_too_few_credits_for_the_true_length_change_nothing(alice):
 
 
 def test_due_renders_are_queued(alice):
-    from datetime import timedelta
-
-    from django.utils import timezone
-
     due = make_render(alice, status="scheduled", queued_at=None, run_at=timezone.now() - timedelta(seconds=1))
     later = make_render(alice, status="scheduled", queued_at=None, run_at=timezone.now() + timedelta(hours=1))
     assert promote_due() == 1

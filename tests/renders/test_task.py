@@ -13,6 +13,7 @@ from django.core.files.storage import default_storage
 from credits.models import CreditAccount, CreditEntry
 from credits.selectors import check_ledger
 from credits.services import reserve
+from engine.run import process
 from engine.run.binary import ffmpeg_path
 from jobs.models import Job
 from jobs.services import cancel_job
@@ -204,8 +205,6 @@ def test_cancelling_the_job_cancels_the_render(alice):
 
 
 def test_a_broken_drawing_is_the_render_s_failure(alice, monkeypatch):
-    from engine.run import process
-
     monkeypatch.setattr(process, "LAUNCHER", process.LAUNCHER.with_name("missing.py"))
     render = run(submit(alice, make_edit()))
     assert (render.status, render.attempt) == ("failed", 3)
