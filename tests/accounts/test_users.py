@@ -5,11 +5,11 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from accounts import services
-from core.append_only import AppendOnlyError
 from accounts.events import PlanChanged, UserCreated, UserSuspended
 from accounts.models import AuditEntry, User
 from accounts.plans import limits_of
 from core import events
+from core.append_only import AppendOnlyError
 from core.scopes import PUBLIC_SCOPES, STAFF_SCOPES
 from tests.factories import make_api_key, make_user
 

@@ -3,8 +3,8 @@
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from core.append_only import AppendOnlyError
 from accounts.models import AuditEntry, User
+from core.append_only import AppendOnlyError
 from credits import services
 from credits.exceptions import InsufficientCredits, NoReservation, ReferenceReused, ReservationClosed
 from credits.models import CreditAccount, CreditEntry
