@@ -37,7 +37,9 @@ def crop_filter(crop: Box | None, size: tuple[int, int]) -> list[str]:
     if crop is None:
         return []
     width, height = size
-    return [f"crop=w=iw*{crop.width}/{width}:h=ih*{crop.height}/{height}:x=iw*{crop.x}/{width}:y=ih*{crop.y}/{height}"]
+    wide, high = f"max(1,round(iw*{crop.width}/{width}))", f"max(1,round(ih*{crop.height}/{height}))"
+    left, top = f"round(iw*{crop.x}/{width})", f"round(ih*{crop.y}/{height})"
+    return [f"crop=w='{wide}':h='{high}':x='{left}':y='{top}':exact=1"]
 
 
 def arrival(source: VideoSource, frames: int, fps: Fraction) -> list[str]:

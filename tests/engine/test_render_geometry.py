@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from engine.timeline.model import Crop, Curve
+from engine.timeline.model import Crop, Curve, Transition
 from tests.engine.film_kit import BLACK, BLUE, GREEN, RED, WHITE, clip, extent, near, photo, still
 
 pytestmark = pytest.mark.acceptance
@@ -158,3 +158,20 @@ def test_scaling_a_transparent_picture_leaves_no_dark_rim(shelf, tmp_path):
 def test_drawn_picture_on_odd_pixels_stays_there(shelf, tmp_path):
     placed = clip(still(shelf / "halo.png", alpha=True), fit="none", offset_x=Curve(1 / 320), offset_y=Curve(1 / 180))
     assert extent(photo(tmp_path, placed), WHITE) == (141, 69, 181, 109)
+
+
+@pytest.mark.parametrize("seen", [1, 2, 3, 47])
+def test_odd_and_tiny_remains_of_a_picture_are_shown(shelf, tmp_path, make_image, seen):
+    """A photo is stored with half the colour samples; cutting it to an odd size must not fail or shift."""
+    photograph = still(make_image(tmp_path / "photo.jpg", (333, 211), RED))
+    left = clip(photograph, fit="none", position="left", offset_x=Curve(-(333 - seen) / 320))
+    found = extent(photo(tmp_path, left), RED, 100)
+    assert found is not None
+    assert found[0] == 0
+    assert found[2] == pytest.approx(seen, abs=1)
+
+
+def test_wipe_over_a_cut_photo_keeps_its_odd_size(shelf, tmp_path, make_image):
+    photograph = still(make_image(tmp_path / "photo.jpg", (333, 211), RED))
+    wiped = clip(photograph, fit="none", offset_x=Curve(0.5), transition_in=Transition("wipeLeft", 10))
+    assert near(photo(tmp_path, wiped, at=9).getpixel((310, 90)), RED, 10)
