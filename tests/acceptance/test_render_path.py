@@ -210,10 +210,8 @@ def test_progress_only_grows(site):
 
 def test_fifty_submits_with_credit_for_ten(site):
     key = site.make_key("carol")
-    site.manage("grant_credits", "carol", "1")
-    # 360 s of 1080p at 30 frames a second: six credits. Carol has 51, so nothing fits nine times.
-    balance = 51
-    each = 5.1
+    # One credit is a minute of 1080p at 30 frames a second. New users have 50 here: ten times five.
+    balance, each = 50, 5
     edit = clip_edit(
         {"asset": {"type": "title", "text": "x"}, "start": 0, "length": each * 60},
         size={"width": 1920, "height": 1080},
@@ -238,7 +236,7 @@ def test_fifty_submits_with_credit_for_ten(site):
         f"SELECT kind, count(*), sum(amount) FROM credits_creditentry WHERE user_id = {user} GROUP BY kind"
     )
     found = {kind: (count, int(total)) for kind, count, total in entries}
-    assert found == {"grant": (2, balance * 100), "reserve": (10, -balance * 100)}
+    assert found == {"grant": (1, balance * 100), "reserve": (10, -balance * 100)}
     assert site.query(f"SELECT count(*) FROM renders_render WHERE owner_id = {user}") == [(10,)]
     jobs = site.query(f"SELECT count(*) FROM jobs_job WHERE user_id = {user} AND status = 'scheduled'")
     assert jobs == [(10,)]
