@@ -3,8 +3,8 @@
 Usage: python bench/render.py [--rounds N] [--seconds S]
 
 The pipeline reads the edit, resolves it from probed media, draws, plans, compiles, runs, verifies and publishes
-video, poster and thumbnail. By hand is the very same FFmpeg command, run without any of that. Exit status 1 if
-the median of the pipeline is above 1.25 times that of the command.
+video, poster and thumbnail. By hand is the very same FFmpeg command at the same priority, run without any of that.
+Exit status 1 if the median of the pipeline is above 1.25 times that of the command.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from engine.media import MediaInfo
 from engine.pipeline import draw, render_timeline
 from engine.plan import make_plan
 from engine.probe import probe_file
+from engine.run import Limits
 from engine.run.binary import ffmpeg_path
 from engine.run.sequences import write_sequence
 from engine.timeline import resolve
@@ -112,7 +113,8 @@ def command_by_hand(edit: dict[str, Any], media: dict[str, MediaInfo], folder: P
 def by_hand(command: Command) -> float:
     """Run the command and return the seconds it took."""
     began = time.perf_counter()
-    subprocess.run(command.argv, check=True, stdout=subprocess.DEVNULL)
+    polite = ["nice", "-n", str(Limits().niceness)]
+    subprocess.run([*polite, *command.argv], check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - began
 
 

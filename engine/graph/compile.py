@@ -37,7 +37,6 @@ class SequenceFile:
 
     path: Path
     source: SequenceSource
-    start: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +109,13 @@ def _video_options(source: VideoSource, size: tuple[int, int], frames: int, plan
     return [*options, "-t", number(float(frames / plan.fps) * source.speed + READ_MARGIN_S), "-an", "-sn", "-dn"]
 
 
-def _picture_input(build: Build, source: Source, size: tuple[int, int], frames: int, start: int) -> str:
+def _picture_input(build: Build, source: Source, size: tuple[int, int], frames: int) -> str:
     """Add the input of a layer or matte and return its label."""
     if isinstance(source, VideoSource):
         return build.add_input(_video_options(source, size, frames, build.plan), source.path) + ":v:0"
     if isinstance(source, SequenceSource):
         path = build.paths.work_dir / f"sequence-{len(build.sequences)}.nut"
-        build.sequences.append(SequenceFile(path, source, start))
+        build.sequences.append(SequenceFile(path, source))
         return build.add_input(["-f", "nut", "-threads", "1"], path) + ":v:0"
     return build.add_input(["-f", source.demuxer, "-threads", "1"], source.path) + ":v:0"
 
@@ -141,7 +140,7 @@ def _on_canvas(build: Build, layer: Layer, label: str, name: str) -> str:
 def _paint(build: Build, layer: Layer, base: str, index: int) -> str:
     """Add one layer over `base` and return the label of the result."""
     plan, name = build.plan, f"l{index}"
-    source = _picture_input(build, layer.source, layer.source_size, layer.frames, layer.start)
+    source = _picture_input(build, layer.source, layer.source_size, layer.frames)
     chain = picture_chain(layer, plan.fps, name)
     moved = f"setpts=N+{layer.start}"
     if isinstance(layer.source, SequenceSource) and not changes(layer):
@@ -178,7 +177,7 @@ def _mask(build: Build, layer: Layer, label: str, name: str) -> str:
         build.statements += statements
     if layer.matte is not None:
         label = _on_canvas(build, layer, label, name)
-        source = _picture_input(build, layer.matte.source, layer.matte.source_size, layer.matte.frames, 0)
+        source = _picture_input(build, layer.matte.source, layer.matte.source_size, layer.matte.frames)
         viewport = (plan.output.width, plan.output.height)
         statements, mask = matte_mask(layer.matte, source, layer, viewport, plan.fps, f"{name}t")
         build.statements += statements
