@@ -58,7 +58,7 @@ def make_film(
     list_path = paths.work_dir / "parts.ffconcat"
     list_path.write_text(part_list(parts), encoding="utf-8")
     command = compile_join(plan, list_path, paths)
-    return run_command(command, plan.fps, on_progress, should_cancel, limits), command.has_audio
+    return run_command(command, plan.fps, _joining(on_progress), should_cancel, limits), command.has_audio
 
 
 def _part(
@@ -91,5 +91,15 @@ def _shifted(report: Report, first: int, total: int) -> Report:
         frame = min(first + progress.frame, total - 1)
         left = (total - frame) / progress.fps if progress.fps else None
         report(replace(progress, frame=frame, total_frames=total, percent=100 * frame / total, eta_s=left))
+
+    return place
+
+
+def _joining(report: Report) -> Report:
+    """Return a reporter for the joining of parts: all frames are made, and what counts is that it is done."""
+
+    def place(progress: Progress) -> None:
+        if progress.frame >= progress.total_frames:
+            report(progress)
 
     return place
