@@ -21,7 +21,7 @@ from engine.timeline import Resolved, resolve
 from engine.timeline.model import Timeline
 from jobs.context import JobContext
 from jobs.exceptions import AttemptTimedOut, JobCancelled, LeaseLost
-from renders.execution.failures import add_issues, as_queue_failure, describe
+from renders.execution.failures import add_issues, as_queue_failure, describe, is_owners_fault
 from renders.execution.fetching import LibraryFetch
 from renders.execution.folders import work_folder
 from renders.models import Render
@@ -35,7 +35,7 @@ from renders.services.attempts import (
     start_attempt,
     still_has,
 )
-from renders.services.outcomes import RenderedFiles, close_succeeded
+from renders.services.outcomes import RenderedFiles, close_failed, close_succeeded
 from renders.services.storage import discard_files, publish_file, storage_key
 from renders.services.transitions import note_error
 from renders.sources import gather_media
@@ -217,13 +217,18 @@ class Attempt:
         raise JobCancelled if status in {RenderStatus.CANCELLING, RenderStatus.CANCELLED} else LeaseLost
 
     def _fail(self, failure: EngineError | DomainError) -> None:
-        """Write down what happened and tell the queue whether to try again."""
+        """Write down what happened; unless that is the end of it, tell the queue whether to try again."""
         error = describe(failure, step=self.step, attempt=self.render.attempt)
         self.log += filter(
             None, [getattr(failure, "log", ""), f"{self.step} failed: {error['code']}: {error['message']}"]
         )
         log = self._log_text()
         self._settled = True
+        if is_owners_fault(failure):
+            with transaction.atomic():
+                self.context.complete({"render": self.render.public_id, "failed": error["code"]})
+                close_failed(render_id=self.render.pk, error=error, log=log)
+            return
         if error["retryable"]:
             put_back(render=self.render, error=error, log=log)
         else:

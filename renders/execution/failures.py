@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.exceptions import DomainError
-from engine.errors import EditInvalid, EngineError
+from engine.errors import EditInvalid, EngineError, RenderError
 from engine.issues import Issue
 from jobs.exceptions import PermanentFailure
 from jobs.snapshot import DeadJob
@@ -38,6 +38,14 @@ def describe(failure: EngineError | DomainError, *, step: str, attempt: int) -> 
         "step": step,
         "attempt": attempt,
     }
+
+
+def is_owners_fault(failure: EngineError | DomainError) -> bool:
+    """Return whether a failure answers what the owner asked for, such as an unreadable source or too few credits.
+
+    Such a render has failed, but its job has done what it was for: a dead letter would call staff for nothing.
+    """
+    return not isinstance(failure, RenderError) and not getattr(failure, "retryable", False)
 
 
 def as_queue_failure(error: dict[str, Any]) -> PermanentFailure | AttemptFailed:

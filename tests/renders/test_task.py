@@ -150,6 +150,15 @@ def test_does_not_try_again_what_cannot_help(alice, flaky):
     render = run(submit(alice, film_edit(flaky.url)))
     assert (render.status, render.attempt, render.error["code"]) == ("failed", 1, "http_404")
     assert len(flaky.statuses) == 8
+    assert balance(alice) == 1000
+
+
+def test_a_render_that_fails_for_its_own_edit_is_no_dead_letter(alice, flaky):
+    flaky.statuses = [404]
+    render = run(submit(alice, film_edit(flaky.url)))
+    job = Job.objects.get(pk=render.job_id)
+    assert (render.status, job.status, job.attempts) == ("failed", "succeeded", 1)
+    assert job.result == {"render": render.public_id, "failed": "http_404"}
 
 
 def test_pays_for_the_true_length(alice, flaky):
