@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import django_filters
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django_filters.fields import IsoDateTimeField
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.request import Request
 
@@ -20,13 +23,31 @@ class ChoicesFilter(django_filters.BaseInFilter, django_filters.ChoiceFilter):
     """One or more of the choices, separated by commas: `status=queued,rendering`."""
 
 
+class _UtcField(IsoDateTimeField):
+    """A time that every database can hold."""
+
+    def to_python(self, value: Any) -> Any:
+        """Return the time in UTC; one that lies outside of the calendar there is refused."""
+        moment: datetime | None = super().to_python(value)
+        try:
+            return moment and moment.astimezone(UTC)
+        except OverflowError:
+            raise ValidationError("The time is out of range.") from None
+
+
+class TimeFilter(django_filters.IsoDateTimeFilter):
+    """A time in ISO 8601; without an offset it is UTC."""
+
+    field_class = _UtcField
+
+
 class ApiFilterSet(django_filters.FilterSet):
     """The filters that every list has. `open_prefixes` names families such as `metadata[`."""
 
     open_prefixes: tuple[str, ...] = ()
 
-    created_at__gte = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_at__lt = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    created_at__gte = TimeFilter(field_name="created_at", lookup_expr="gte")
+    created_at__lt = TimeFilter(field_name="created_at", lookup_expr="lt")
 
 
 class StrictFilterBackend(DjangoFilterBackend):
@@ -46,6 +67,9 @@ class StrictFilterBackend(DjangoFilterBackend):
                 raise InvalidParameter(name, f"{name} is not a parameter of this list.")
             if len(values) > 1:
                 raise InvalidParameter(name, f"{name} may be given once.")
+            if not values[0] and name in known:
+                # Read as "no filter", it would widen the list.
+                raise InvalidParameter(name, f"{name} is empty.")
             if "\x00" in values[0]:
                 raise InvalidParameter(name, f"{name} has a character that is not allowed.")
         if filterset is None:

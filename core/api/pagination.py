@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -171,12 +172,14 @@ class CursorPagination(BasePagination):
         step = "lt" if self.ordering.startswith("-") == cursor.forward else "gt"
         try:
             value = queryset.model._meta.get_field(field).to_python(cursor.value)
+            if isinstance(value, datetime):
+                value = value.astimezone(UTC)
             pk = queryset.model._meta.pk.to_python(cursor.pk)
             # The first condition is implied by the second; it is what lets the index be used as a range.
             return queryset.filter(
                 Q(**{f"{field}__{step}e": value}), Q(**{f"{field}__{step}": value}) | Q(**{f"pk__{step}": pk})
             )
-        except (ValidationError, FieldError, ValueError) as error:
+        except (ValidationError, FieldError, ValueError, OverflowError) as error:
             raise InvalidParameter("cursor", "cursor is not one that this list gave.") from error
 
     def _note_edges(self, rows: list[Any], *, more: bool, forward: bool) -> None:

@@ -133,3 +133,26 @@ def test_time_filters_bound_the_list(client: APIClient) -> None:
     assert len(newer) + len(older) == KEYS
     assert all(row["created_at"] >= moment for row in newer)
     assert all(row["created_at"] < moment for row in older)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "created_at__gte=0001-01-01T00:00:00%2B14:00",
+        "created_at__lt=9999-12-31T23:59:59-14:00",
+        "created_at__gte=",
+        "ordering=",
+        "format=json",
+    ],
+)
+@pytest.mark.parametrize("version", [1, 2])
+def test_refuses_values_that_no_list_has(client: APIClient, query: str, version: int) -> None:
+    body = assert_problem(client.get(f"/api/v{version}/keys?{query}"), 400, "invalid_parameter")
+    assert body["parameter"] == query.partition("=")[0]
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_refuses_a_forged_cursor_beyond_the_calendar(client: APIClient, moment: str) -> None:
+    cursor = Cursor("-created_at", True, moment, "01a208b5-0000-0000-0000-000000000000").encode()
+    body = assert_problem(client.get(f"/api/v2/keys?cursor={cursor}"), 400, "invalid_parameter")
+    assert body["parameter"] == "cursor"
