@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from django.conf import settings
+from rest_framework.exceptions import ParseError
 from rest_framework.parsers import MultiPartParser
 
 from assets.exceptions import UploadTooLarge
+from core.exceptions import InvalidRequest
 
 # Boundaries, headers and the other fields of the form.
 FORM_OVERHEAD_BYTES = 64 * 1024
@@ -22,11 +24,14 @@ class UploadParser(MultiPartParser):
     ) -> Any:
         """Return the fields and files.
 
-        Raises UploadTooLarge before reading.
+        Raises UploadTooLarge before reading, InvalidRequest for what is no form.
         """
         limit: int = settings.RENDEROWL_UPLOAD_LIMIT_BYTES
         request = (parser_context or {})["request"]
         announced = request.META.get("CONTENT_LENGTH") or "0"
         if not announced.isdigit() or int(announced) > limit + FORM_OVERHEAD_BYTES:
             raise UploadTooLarge(limit)
-        return super().parse(stream, media_type, parser_context)
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except ParseError as error:
+            raise InvalidRequest(f"The form cannot be read: {error.detail}.") from error

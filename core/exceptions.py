@@ -3,6 +3,7 @@
 DomainError
 ├── InvalidRequest       400  a header, parameter or body that cannot be read
 ├── NotFound             404
+├── PayloadTooLarge      413
 ├── InvalidState         409  the object is not in a state that allows this
 ├── Unacceptable         422  readable but not acceptable; lists what is wrong and where
 └── Unavailable          503  try again later
@@ -44,6 +45,23 @@ class InvalidParameter(InvalidRequest):
         """Name the parameter, also in the list of errors."""
         error = {"parameter": parameter, "code": self.code, "detail": detail}
         super().__init__(detail, parameter=parameter, errors=[error])
+
+
+class InvalidHeader(InvalidRequest):
+    """A request header has an unusable value."""
+
+    code = "invalid_header"
+
+    def __init__(self, header: str, detail: str) -> None:
+        """Name the header in the list of errors."""
+        super().__init__(detail, errors=[{"header": header, "code": self.code, "detail": detail}])
+
+
+class PayloadTooLarge(DomainError):
+    """The body is over the limit."""
+
+    code = "payload_too_large"
+    status = 413
 
 
 class NotFound(DomainError):

@@ -6,20 +6,23 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from io import BytesIO
 
 from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponseBase
 
 from core.api.codes import code_of_status
 from core.api.problems import CONTENT_TYPE, problem_response
 from core.api.versioning import choose_version
 from core.context import request_id
-from core.exceptions import DomainError
+from core.exceptions import DomainError, InvalidHeader, PayloadTooLarge
 from core.ids import uuid7
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 _KEPT_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
-_API_PREFIXES = ("/api/", "/internal/", "/webhooks/")
+_API_PATHS = re.compile(r"^/(api|internal|webhooks)(/|$)")
+_PROBE_PATHS = re.compile(r"^/(live|ready|health|metrics)(/|$)")
 _HTML_PATHS = re.compile(r"^/api/(docs|redoc)/?$")
 logger = logging.getLogger(__name__)
 
@@ -35,6 +38,7 @@ class RequestContextMiddleware:
         began = time.perf_counter()
         given = request.headers.get("X-Request-Id", "")
         current = given if _KEPT_ID.match(given) else str(uuid7())
+        request.request_id = current  # type: ignore[attr-defined]
         token = request_id.set(current)
         try:
             response = self.get_response(request)
@@ -53,7 +57,8 @@ class ApiMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Serve a request; paths outside the API pass untouched."""
-        if not request.path_info.startswith(_API_PREFIXES):
+        is_api = _API_PATHS.match(request.path_info)
+        if not is_api and not _PROBE_PATHS.match(request.path_info):
             return self.get_response(request)
         try:
             response = self._serve(request)
@@ -61,12 +66,16 @@ class ApiMiddleware:
             response = problem_response(error.code, error.detail, error.status, **error.members)
         if response.status_code >= 400 and not response.get("Content-Type", "").startswith(CONTENT_TYPE):
             # Django's own answers: no such URL, a suspicious request, an unhandled exception.
+            was_logged = getattr(response, "_has_been_logged", False)
             response = problem_response(code_of_status(response.status_code), http_status=response.status_code)
-        version = getattr(request, "api_version", settings.RENDEROWL_DEFAULT_API_VERSION)
-        response["API-Version"] = str(version)
+            response._has_been_logged = was_logged  # type: ignore[attr-defined]  # noqa: SLF001 - one line is enough
+        if is_api:
+            version = getattr(request, "api_version", settings.RENDEROWL_DEFAULT_API_VERSION)
+            response["API-Version"] = str(version)
         return response
 
     def _serve(self, request: HttpRequest) -> HttpResponseBase:
+        _check_host(request)
         if request.path_info.endswith("/") and not _HTML_PATHS.match(request.path_info):
             request.path_info = request.path_info.rstrip("/")
         by_header = False
@@ -78,6 +87,10 @@ class ApiMiddleware:
                 request.path_info = f"/api/v{chosen.number}{request.path_info.removeprefix('/api')}"
         if _is_too_large(request):
             return problem_response("payload_too_large", limit_bytes=settings.RENDEROWL_BODY_LIMIT_BYTES)
+        if _is_chunked(request):
+            if request.content_type == "multipart/form-data":
+                return problem_response("length_required")
+            _take_chunks(request)
         response = self.get_response(request)
         if by_header:
             response["Vary"] = ", ".join(filter(None, [response.get("Vary", ""), "API-Version", "Accept"]))
@@ -90,3 +103,30 @@ def _is_too_large(request: HttpRequest) -> bool:
         return False
     length = request.META.get("CONTENT_LENGTH") or "0"
     return not length.isdigit() or int(length) > settings.RENDEROWL_BODY_LIMIT_BYTES
+
+
+def _check_host(request: HttpRequest) -> None:
+    """Raise InvalidRequest if the Host header is none of this service's names."""
+    try:
+        request.get_host()
+    except DisallowedHost:
+        detail = "The Host header is not a name of this service."
+        raise InvalidHeader("Host", detail) from None
+
+
+def _is_chunked(request: HttpRequest) -> bool:
+    """Return whether a body of unannounced length follows."""
+    return not request.META.get("CONTENT_LENGTH") and "chunked" in request.headers.get("Transfer-Encoding", "").lower()
+
+
+def _take_chunks(request: HttpRequest) -> None:
+    """Read a body of unannounced length, which Django takes for none, and announce it.
+
+    Raises PayloadTooLarge.
+    """
+    limit = settings.RENDEROWL_BODY_LIMIT_BYTES
+    body = request.META["wsgi.input"].read(limit + 1)
+    if len(body) > limit:
+        raise PayloadTooLarge(limit_bytes=limit)
+    request.META["CONTENT_LENGTH"] = str(len(body))
+    request._stream = BytesIO(body)  # noqa: SLF001 - there is no public way

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.api.codes import PROBLEM_TYPES
+from core.api.renderers import JsonRenderer
 
 REDOC_POLICY = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
@@ -26,6 +27,13 @@ class SchemaView(SpectacularAPIView):
 
     authentication_classes: list[Any] = []
     versioning_class = None
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Answer a refusal as JSON, whatever format the document was asked for in."""
+        response = super().handle_exception(exc)
+        self.request.accepted_renderer = JsonRenderer()
+        self.request.accepted_media_type = JsonRenderer.media_type
+        return response
 
     def _get_schema_response(self, request: Request) -> Response:
         document = build_document(tuple(self.patterns or ()), int(getattr(request, "api_version", 2)))

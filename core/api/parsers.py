@@ -10,14 +10,7 @@ from django.conf import settings
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
-from core.exceptions import DomainError
-
-
-class PayloadTooLarge(DomainError):
-    """The body is over the limit."""
-
-    code = "payload_too_large"
-    status = 413
+from core.exceptions import PayloadTooLarge
 
 
 class JsonParser(BaseParser):

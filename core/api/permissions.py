@@ -57,6 +57,8 @@ def required_scope(view: APIView, method: str) -> str | None:
     """Return the scope of the view's action (or method), ANY_SCOPE for any credential, None if it names none."""
     scopes = cast("dict[str, str]", getattr(view, "scopes", {}))
     action = getattr(view, "action", None) or method.lower()
+    if action == "head":
+        action = "get"
     if action in {"metadata", "options"}:
         return ANY_SCOPE
     return scopes.get(action)
