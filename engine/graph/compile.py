@@ -170,8 +170,8 @@ def _paint(build: Build, layer: Layer, base: str, index: int) -> str:
 def _mask(build: Build, layer: Layer, label: str, name: str) -> str:
     """Apply wipes and matte to a picture and return the label of the result."""
     plan = build.plan
-    for number_, doors in enumerate(layer.doors):
-        statements, mask = door_mask(doors, layer, plan.fps, f"{name}x{number_}")
+    for number_, door in enumerate(layer.doors):
+        statements, mask = door_mask(door, layer, plan.fps, f"{name}x{number_}")
         build.statements += statements
         statements, label = masked(label, mask, has_alpha=True, name=f"{name}y{number_}")
         build.statements += statements

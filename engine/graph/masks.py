@@ -28,18 +28,20 @@ def masked(picture: str, mask: str, has_alpha: bool, name: str) -> tuple[list[st
     ], out
 
 
-def door_mask(doors: tuple[Door, ...], layer: Layer, fps: Fraction, name: str) -> tuple[list[str], str]:
+def door_mask(door: Door, layer: Layer, fps: Fraction, name: str) -> tuple[list[str], str]:
     """Return the statements that draw the mask of one wipe, and its label."""
-    size = layer.painted_size
-    back = "black" if doors[0].white else "white"
-    statements = [f"{ground(back, size, layer.frames, fps)},{OPAQUE}[{name}b0]"]
-    for index, door in enumerate(doors):
-        front = "white" if door.white else "black"
-        statements.append(f"{ground(front, size, layer.frames, fps)},{OPAQUE}[{name}d{index}]")
-        x, y = expression(door.x, "n"), expression(door.y, "n")
-        statements.append(f"[{name}b{index}][{name}d{index}]overlay=x='{x}':y='{y}'[{name}b{index + 1}]")
-    statements.append(f"[{name}b{len(doors)}]{MASK}[{name}m]")
-    return statements, f"{name}m"
+    width, height = layer.painted_size
+    front = (width + abs(door.edge), height)
+    rectangle = [ground("white", front, layer.frames if not door.edge else 1, fps)]
+    if door.edge:
+        ramp = f"{front[0]}-X" if door.edge > 0 else "X+1"
+        rectangle += ["format=gray", f"geq=lum='255*clip(({ramp})/{abs(door.edge)},0,1)'"]
+        rectangle += ["loop=loop=-1:size=1", "setpts=N", f"trim=end_frame={layer.frames}"]
+    return [
+        f"{ground('black', (width, height), layer.frames, fps)},{OPAQUE}[{name}b]",
+        f"{','.join([*rectangle, OPAQUE])}[{name}d]",
+        f"[{name}b][{name}d]overlay=x='{expression(door.x, 'n')}':y=0,{MASK}[{name}m]",
+    ], f"{name}m"
 
 
 def matte_mask(

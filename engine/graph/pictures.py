@@ -23,6 +23,8 @@ FILTERS = {
     "greyscale": (1.0, 0.0, 0.0),
     "grayscale": (1.0, 0.0, 0.0),
 }
+# Distances of a chroma key are those of red, green and blue from 0 to 255; the filter has them from 0 to 1.
+RGB_DIAGONAL = 255 * 3**0.5
 BLUR_SHRINK = 8
 BLUR_SIGMA_SHARE = 1 / 45
 
@@ -83,8 +85,10 @@ def _looks(layer: Layer) -> list[str]:
     chain = []
     if layer.chroma_key is not None:
         key = layer.chroma_key
-        similarity, blend = max(0.01, min(1.0, key.threshold / 255)), min(1.0, max(0.0, key.halo / 255))
-        chain.append(f"chromakey=color=0x{key.color.lstrip('#')}:similarity={number(similarity)}:blend={number(blend)}")
+        similarity, blend = max(0.001, key.threshold / RGB_DIAGONAL), key.halo / RGB_DIAGONAL
+        chain.append("format=gbrap")
+        chain.append(f"colorkey=color=0x{key.color.lstrip('#')}:similarity={number(similarity)}:blend={number(blend)}")
+        chain.append(CLEAR)
     name = layer.filter
     if name in FILTERS:
         gain, lift, saturation = FILTERS[name]

@@ -6,13 +6,25 @@ from dataclasses import dataclass
 
 from engine.plan.geometry import Cut, anchored, even, fit_picture, source_box, trimmed_to
 from engine.plan.model import Box, Door, Layer, Matte, SequenceSource, StillSource, Trace, VideoSource, Warp
-from engine.plan.motion import Pose, constant, displacements, entered, pose_at, remaining
+from engine.plan.motion import (
+    Pose,
+    constant,
+    displacements,
+    effect_drift,
+    entered,
+    fades,
+    pose_at,
+    remaining,
+    shuffles,
+)
 from engine.plan.sources import Picture, media_source, picture_of
 from engine.plan.warps import make_warp, place, reference_scale
 from engine.raster.model import Raster
 from engine.timeline.model import TimedClip, Timeline, Transition
 
 WIPES = ("wipe", "reveal")
+# The soft edge of a wipe, as a share of the picture; a reveal has none.
+WIPE_EDGE = 0.15
 PIXEL_TOLERANCE = 0.5
 ALPHA_TOLERANCE = 0.002
 TINY = 0.5
@@ -72,7 +84,7 @@ def make_layer(clip: TimedClip, raster: Raster | None, timeline: Timeline) -> La
     stand = _stand(clip, picture, cut, poses, span, viewport)
     if stand is None:
         return None
-    opacity, fades, alpha = _transparency(clip, poses, span)
+    opacity, fading, alpha = _transparency(clip, poses, span)
     return Layer(
         pointer=clip.pointer,
         start=span.start,
@@ -87,10 +99,10 @@ def make_layer(clip: TimedClip, raster: Raster | None, timeline: Timeline) -> La
         flip_vertical=clip.flip_vertical,
         warp=stand.warp,
         opacity=opacity,
-        fade_in=fades[0],
-        fade_out=fades[1],
+        fade_in=fading[0],
+        fade_out=fading[1],
         alpha=alpha,
-        doors=_doors(clip, span, (stand.warp.region.width, stand.warp.region.height) if stand.warp else stand.size),
+        doors=_doors(clip, span, stand.warp.region.width if stand.warp else stand.size[0]),
         matte=_matte(clip, timeline),
         filter=clip.filter,
         chroma_key=clip.chroma_key,
@@ -102,7 +114,7 @@ def _poses(clip: TimedClip, span: Span) -> list[Pose]:
     """Return the pose at each frame of the span; one pose stands for all where nothing moves."""
     curves = (clip.scale, clip.offset_x, clip.offset_y, clip.opacity, clip.rotate_deg, clip.skew_x, clip.skew_y)
     moving = clip.effect is not None or not all(curve.is_constant for curve in curves)
-    changing = any(t is not None and t.name in ("fade", "zoom") for t in (clip.transition_in, clip.transition_out))
+    changing = any(fades(t) or shuffles(t) for t in (clip.transition_in, clip.transition_out))
     frames = span.own_frames if moving or changing else range(span.skip, span.skip + 1)
     poses = [pose_at(clip, frame) for frame in frames]
     return poses if len(poses) == span.frames else poses * span.frames
@@ -121,7 +133,7 @@ def _stand(
     if min(shown.shown_width, shown.shown_height) < TINY:
         return None
     corner = anchored(clip.position, (shown.shown_width, shown.shown_height), (pose.offset_x, pose.offset_y), viewport)
-    pushes = _pushes(clip, span, (*corner, corner[0] + shown.shown_width, corner[1] + shown.shown_height), viewport)
+    pushes = _pushes(clip, span, viewport)
     native = abs(shown.shown_width - shown.width) < 0.01 and abs(shown.shown_height - shown.height) < 0.01
     if pushes is None:
         trimmed = trimmed_to(shown, *corner, (clip.flip_horizontal, clip.flip_vertical), viewport)
@@ -163,13 +175,11 @@ def _rests(poses: list[Pose]) -> bool:
     return all(constant(column) for column in columns)
 
 
-def _pushes(
-    clip: TimedClip, span: Span, box: tuple[float, float, float, float], viewport: tuple[int, int]
-) -> list[tuple[float, float]] | None:
+def _pushes(clip: TimedClip, span: Span, viewport: tuple[int, int]) -> list[tuple[float, float]] | None:
     """Return the pushes of sliding transitions at each frame, or None where there are none."""
     if clip.transition_in is None and clip.transition_out is None:
         return None
-    pushes = displacements(clip, span.own_frames, box, viewport)
+    pushes = displacements(clip, span.own_frames, viewport)
     return pushes if any(push != (0.0, 0.0) for push in pushes) else None
 
 
@@ -187,8 +197,7 @@ def _warped(
     if warp is None:
         return None
     region = warp.region
-    box = (float(region.x), float(region.y), float(region.x + region.width), float(region.y + region.height))
-    x, y = _corner_traces((region.x, region.y), _pushes(clip, span, box, viewport))
+    x, y = _corner_traces((region.x, region.y), _pushes(clip, span, viewport))
     return _Stand(source_box(cut, picture.size), size, x, y, warp, opaque_area=not warp.border)
 
 
@@ -196,7 +205,8 @@ def _overscanned(
     clip: TimedClip, poses: list[Pose], shown: tuple[float, float], viewport: tuple[int, int]
 ) -> list[Pose]:
     """Enlarge a drifting clip that fills the viewport, so that its edge stays out of sight."""
-    reach = max(max(abs(pose.drift_x), abs(pose.drift_y)) for pose in poses)
+    # The whole drift, not what this part of the film shows of it, so that parts fit together.
+    reach = max(map(abs, effect_drift(clip.effect, 0, 2)))
     least = min(min(shown[0] * p.scale / viewport[0], shown[1] * p.scale / viewport[1]) for p in poses)
     if not reach or least < 0.99 or least >= 1 + 2 * reach:
         return poses
@@ -219,7 +229,7 @@ def _overscanned(
 
 
 def _fade_frames(transition: Transition | None) -> int:
-    return transition.frames if transition is not None and transition.name == "fade" else 0
+    return transition.frames if transition is not None and fades(transition) else 0
 
 
 def _transparency(clip: TimedClip, poses: list[Pose], span: Span) -> tuple[float, tuple[int, int], Trace | None]:
@@ -235,37 +245,28 @@ def _transparency(clip: TimedClip, poses: list[Pose], span: Span) -> tuple[float
     return 1.0, (0, 0), trace
 
 
-def _doors(clip: TimedClip, span: Span, size: tuple[int, int]) -> tuple[tuple[Door, ...], ...]:
-    """Return the masks of wipes and reveals, one set of doors for each end that has one."""
-    sets = []
+def _doors(clip: TimedClip, span: Span, width: int) -> tuple[Door, ...]:
+    """Return the masks of wipes and reveals, one for each end that has one."""
+    doors = []
     for transition, arriving in ((clip.transition_in, True), (clip.transition_out, False)):
         if transition is None or not transition.name.startswith(WIPES):
             continue
-        if arriving:
-            open_parts = [entered(clip, frame) for frame in span.own_frames]
-        else:
-            open_parts = [remaining(clip, frame) for frame in span.own_frames]
+        share = entered if arriving else remaining
+        open_parts = [share(clip, frame) for frame in span.own_frames]
         if min(open_parts) < 1:
-            sets.append(_door_set(transition.name, arriving, open_parts, size))
-    return tuple(sets)
+            doors.append(_door(transition.name, arriving, open_parts, width))
+    return tuple(doors)
 
 
-def _door_set(name: str, arriving: bool, open_parts: list[float], size: tuple[int, int]) -> tuple[Door, ...]:
-    """Return the doors of one transition; open_parts: how much is to be seen at each frame."""
-    width = size[0]
-    still = Trace.fixed(0)
-    if name == "reveal":
-        half = width / 2
-        left = [-half - half * part for part in open_parts]
-        right = [half + half * part for part in open_parts]
-        return (
-            Door(False, Trace.through(left, PIXEL_TOLERANCE), still),
-            Door(False, Trace.through(right, PIXEL_TOLERANCE), still),
-        )
-    # The edge runs the way the name says, whether it uncovers or covers.
-    from_left = (name == "wipeRight") == arriving
-    side = -1 if from_left else 1
-    return (Door(True, Trace.through([side * width * (1 - part) for part in open_parts], PIXEL_TOLERANCE), still),)
+def _door(name: str, arriving: bool, open_parts: list[float], width: int) -> Door:
+    """Return the mask of one transition; open_parts: how much is to be seen at each frame."""
+    # The edge runs the way the name says, whether it uncovers or covers; a reveal opens to the right and closes
+    # to the left.
+    from_left = name == "reveal" or (name == "wipeRight") == arriving
+    edge = 0 if name == "reveal" else round(width * WIPE_EDGE)
+    if from_left:
+        return Door(Trace.through([-(width + edge) * (1 - part) for part in open_parts], PIXEL_TOLERANCE), edge)
+    return Door(Trace.through([width - (width + edge) * part for part in open_parts], PIXEL_TOLERANCE), -edge)
 
 
 def _matte(clip: TimedClip, timeline: Timeline) -> Matte | None:

@@ -154,11 +154,14 @@ class Matte:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A white or black rectangle of the layer's size that moves over its mask: how wipes are made."""
+    """A white rectangle that moves sideways over a layer's black mask: how wipes are made.
 
-    white: bool
+    x: its left edge; it is as large as the layer and its soft edge together. edge: width in pixels of the soft edge,
+    on the right where it is above 0, on the left where it is below.
+    """
+
     x: Trace
-    y: Trace
+    edge: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +170,8 @@ class Layer:
 
     start, frames: on the output. source, source_size, crop (of its pixels), size (scaled to): the picture.
     x, y: where its top left corner goes, for each frame. opacity, fade_in, fade_out (frames): transparency;
-    `alpha` replaces all three where it takes a freer course. doors: wipes, over a black ground or, if the first
-    door is black, a white one. opaque: every pixel of the picture is solid before transparency is applied.
+    `alpha` replaces all three where it takes a freer course. doors: wipes. opaque: every pixel of the picture is
+    solid before transparency is applied.
     """
 
     pointer: str
@@ -187,7 +190,7 @@ class Layer:
     fade_in: int = 0
     fade_out: int = 0
     alpha: Trace | None = None
-    doors: tuple[tuple[Door, ...], ...] = ()
+    doors: tuple[Door, ...] = ()
     matte: Matte | None = None
     filter: str | None = None
     chroma_key: ChromaKey | None = None

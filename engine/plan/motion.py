@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
@@ -13,9 +14,15 @@ ZOOM_FACTORS = {"slow": 1.15, "normal": 1.3, "fast": 1.5}
 SLIDE_TRAVEL = {"slow": 0.06, "normal": 0.12, "fast": 0.2}
 TRANSITION_ZOOM_IN = 0.5
 TRANSITION_ZOOM_OUT = 2.0
+TRANSITION_SLIDE = 0.1
+# A clip as large as the viewport, turned by as much, is out of sight at this distance, in viewports.
+SHUFFLE_REACH = 1.5
+SHUFFLE_LEAN = 0.3
+SHUFFLE_TURN_DEG = 30.0
 
 DIRECTIONS = {"Left": (-1, 0), "Right": (1, 0), "Up": (0, -1), "Down": (0, 1)}
 SIDES = {"Left": (-1, 0), "Right": (1, 0), "Top": (0, -1), "Bottom": (0, 1)}
+_CORNER = re.compile("|".join(SIDES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +30,8 @@ class Pose:
     """A clip at one frame.
 
     scale: of the clip itself, which the anchor heeds; zoom: on top, about its own centre.
-    offset_x, offset_y: fractions of the viewport, +y up. drift_x, drift_y: slow motion of an effect, fractions
-    of the viewport, +y down. alpha: 0 to 1.
+    offset_x, offset_y: fractions of the viewport, +y up. drift_x, drift_y: motion of effects and shuffles,
+    fractions of the viewport, +y down. alpha: 0 to 1.
     """
 
     scale: float
@@ -126,12 +133,22 @@ def _is(transition: Transition | None, name: str) -> bool:
     return transition is not None and transition.name == name
 
 
+def fades(transition: Transition | None) -> bool:
+    """Return whether a transition changes a clip's solidity evenly: fades, zooms and slides do."""
+    return transition is not None and (transition.name in ("fade", "zoom") or transition.name.startswith("slide"))
+
+
+def shuffles(transition: Transition | None) -> bool:
+    """Return whether a transition swings a clip about."""
+    return transition is not None and transition.name.startswith("shuffle")
+
+
 def transition_alpha(clip: TimedClip, frame: int) -> float:
-    """Return the solidity that fades and zooms leave a clip."""
+    """Return the solidity that transitions leave a clip."""
     alpha = 1.0
-    if _is(clip.transition_in, "fade") or _is(clip.transition_in, "zoom"):
+    if fades(clip.transition_in):
         alpha *= entered(clip, frame)
-    if _is(clip.transition_out, "fade") or _is(clip.transition_out, "zoom"):
+    if fades(clip.transition_out):
         alpha *= remaining(clip, frame)
     return alpha
 
@@ -146,17 +163,35 @@ def transition_zoom(clip: TimedClip, frame: int) -> float:
     return zoom
 
 
+def transition_swing(clip: TimedClip, frame: int) -> tuple[float, float, float]:
+    """Return how far shuffles have moved and turned a clip: fractions of the viewport, +y down, and degrees."""
+    x = y = turn = 0.0
+    for transition, gone in (
+        (clip.transition_in, 1 - ease("ease_out", entered(clip, frame))),
+        (clip.transition_out, ease("ease_in", 1 - remaining(clip, frame))),
+    ):
+        if transition is None or not shuffles(transition):
+            continue
+        # "TopRight" swings over the top and leans to the right, "RightTop" the other way about.
+        side, lean = (SIDES[word] for word in _CORNER.findall(transition.name))
+        x += gone * (side[0] * SHUFFLE_REACH + lean[0] * SHUFFLE_LEAN)
+        y += gone * (side[1] * SHUFFLE_REACH + lean[1] * SHUFFLE_LEAN)
+        turn += gone * SHUFFLE_TURN_DEG * (side[0] * lean[1] - side[1] * lean[0])
+    return x, y, turn
+
+
 def pose_at(clip: TimedClip, frame: int) -> Pose:
     """Return where and how a clip is at one of its own frames (0 is its first)."""
     drift = effect_drift(clip.effect, frame, clip.frames)
+    swing = transition_swing(clip, frame)
     return Pose(
         scale=value_at(clip.scale, frame),
         zoom=effect_zoom(clip.effect, frame, clip.frames) * transition_zoom(clip, frame),
         offset_x=value_at(clip.offset_x, frame),
         offset_y=value_at(clip.offset_y, frame),
-        drift_x=drift[0],
-        drift_y=drift[1],
-        rotate_deg=value_at(clip.rotate_deg, frame),
+        drift_x=drift[0] + swing[0],
+        drift_y=drift[1] + swing[1],
+        rotate_deg=value_at(clip.rotate_deg, frame) + swing[2],
         skew_x=value_at(clip.skew_x, frame),
         skew_y=value_at(clip.skew_y, frame),
         alpha=max(0.0, min(1.0, value_at(clip.opacity, frame))) * transition_alpha(clip, frame),
@@ -168,50 +203,31 @@ def _slide_direction(name: str) -> tuple[int, int] | None:
     for family in ("slide", "carousel"):
         if name.startswith(family):
             return DIRECTIONS.get(name.removeprefix(family))
-    if name.startswith("shuffle"):
-        # "TopRight" comes and goes over the top, "RightTop" over the right.
-        for side, (dx, dy) in SIDES.items():
-            if name.removeprefix("shuffle").startswith(side):
-                return -dx, -dy
     return None
 
 
-def displacements(
-    clip: TimedClip, frames: range, box: tuple[float, float, float, float], viewport: tuple[int, int]
-) -> list[tuple[float, float]]:
+def displacements(clip: TimedClip, frames: range, viewport: tuple[int, int]) -> list[tuple[float, float]]:
     """Return how far sliding transitions push a clip out of its place at each frame, in pixels, +y down.
 
-    box: left, top, right, bottom of the clip at rest. A slide begins (ends) just outside the viewport;
-    a carousel travels the whole viewport.
+    A carousel travels the whole viewport; a slide moves a little while it fades.
     """
     pushes = []
     for frame in frames:
         x = y = 0.0
         coming, going = clip.transition_in, clip.transition_out
         if coming and (way := _slide_direction(coming.name)):
-            left = 1 - ease("ease_out", entered(clip, frame))
-            reach = _reach(coming.name, (-way[0], -way[1]), box, viewport)
-            x, y = x + reach[0] * left, y + reach[1] * left
+            left = _travel(coming.name) * (1 - ease("ease_out", entered(clip, frame)))
+            x, y = x - way[0] * left * viewport[0], y - way[1] * left * viewport[1]
         if going and (way := _slide_direction(going.name)):
-            if going.name.startswith("shuffle"):
-                way = (-way[0], -way[1])
-            gone = ease("ease_in", 1 - remaining(clip, frame))
-            reach = _reach(going.name, way, box, viewport)
-            x, y = x + reach[0] * gone, y + reach[1] * gone
+            gone = _travel(going.name) * ease("ease_in", 1 - remaining(clip, frame))
+            x, y = x + way[0] * gone * viewport[0], y + way[1] * gone * viewport[1]
         pushes.append((x, y))
     return pushes
 
 
-def _reach(
-    name: str, way: tuple[int, int], box: tuple[float, float, float, float], viewport: tuple[int, int]
-) -> tuple[float, float]:
-    """Return the push in pixels that takes a clip's box out of sight towards `way`."""
-    if name.startswith("carousel"):
-        return way[0] * float(viewport[0]), way[1] * float(viewport[1])
-    left, top, right, bottom = box
-    if way[0]:
-        return (float(viewport[0]) - left if way[0] > 0 else -right), 0.0
-    return 0.0, (float(viewport[1]) - top if way[1] > 0 else -bottom)
+def _travel(name: str) -> float:
+    """Return how far a sliding transition goes, in viewports."""
+    return TRANSITION_SLIDE if name.startswith("slide") else 1.0
 
 
 def constant(values: list[float], tolerance: float = 1e-6) -> bool:

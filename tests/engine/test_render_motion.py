@@ -87,7 +87,7 @@ def test_fades_are_half_way_in_the_middle(shelf, tmp_path):
     [
         ("wipeRight", (80, 90), (240, 90)),
         ("wipeLeft", (240, 90), (80, 90)),
-        ("reveal", (160, 90), (20, 90)),
+        ("reveal", (80, 90), (240, 90)),
     ],
 )
 def test_wipes_uncover_from_their_side(shelf, tmp_path, name, seen, unseen):
@@ -95,6 +95,23 @@ def test_wipes_uncover_from_their_side(shelf, tmp_path, name, seen, unseen):
     image = photo(tmp_path, wiped, at=10)
     assert near(image.getpixel(seen), RED)
     assert near(image.getpixel(unseen), BLACK)
+
+
+def test_reveal_closes_to_the_left(shelf, tmp_path):
+    closing = clip(still(shelf / "red.png"), frames=20, fit="cover", transition_out=Transition("reveal", 20))
+    image = photo(tmp_path, closing, at=10)
+    assert near(image.getpixel((140, 90)), RED)
+    assert near(image.getpixel((180, 90)), BLACK)
+
+
+def test_wipe_has_a_soft_edge_and_reveal_a_hard_one(shelf, tmp_path):
+    widths = []
+    for name in ("wipeRight", "reveal"):
+        wiped = clip(still(shelf / "red.png"), frames=20, fit="cover", transition_in=Transition(name, 20))
+        image = photo(tmp_path, wiped, at=10)
+        widths.append(sum(20 < image.getpixel((x, 90))[0] < 235 for x in range(320)))
+    assert 30 < widths[0] < 60
+    assert widths[1] <= 4
 
 
 def test_wipe_out_covers_in_its_direction(shelf, tmp_path):
@@ -105,19 +122,9 @@ def test_wipe_out_covers_in_its_direction(shelf, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "axis", "sign"),
-    [
-        ("slideLeft", 0, 1),
-        ("slideRight", 0, -1),
-        ("slideUp", 1, 1),
-        ("slideDown", 1, -1),
-        ("carouselLeft", 0, 1),
-        ("carouselDown", 1, -1),
-        ("shuffleTopRight", 1, -1),
-        ("shuffleRightTop", 0, 1),
-    ],
+    ("name", "axis", "sign"), [("carouselLeft", 0, 1), ("carouselRight", 0, -1), ("carouselDown", 1, -1)]
 )
-def test_slides_come_from_the_side_they_move_away_from(shelf, tmp_path, name, axis, sign):
+def test_carousels_come_from_the_side_they_move_away_from(shelf, tmp_path, name, axis, sign):
     sliding = clip(still(shelf / "red.png"), frames=20, fit="none", transition_in=Transition(name, 16))
     early = extent(photo(tmp_path, sliding, at=4), RED)
     rest = extent(photo(tmp_path, sliding, at=17), RED)
@@ -127,12 +134,41 @@ def test_slides_come_from_the_side_they_move_away_from(shelf, tmp_path, name, ax
     assert early[1 - axis] == rest[1 - axis]
 
 
-def test_slide_out_leaves_in_its_direction(shelf, tmp_path):
-    sliding = clip(still(shelf / "red.png"), frames=20, fit="none", transition_out=Transition("slideRight", 10))
+def test_carousel_out_leaves_in_its_direction(shelf, tmp_path):
+    sliding = clip(still(shelf / "red.png"), frames=20, fit="none", transition_out=Transition("carouselRight", 10))
     assert extent(photo(tmp_path, sliding, at=9), RED) == (110, 60, 210, 120)
     late = extent(photo(tmp_path, sliding, at=18), RED)
     assert late is not None
     assert late[0] > 200
+
+
+@pytest.mark.parametrize(
+    ("name", "axis", "sign"), [("slideLeft", 0, 1), ("slideRight", 0, -1), ("slideUp", 1, 1), ("slideDown", 1, -1)]
+)
+def test_slides_move_a_little_while_they_fade(shelf, tmp_path, name, axis, sign):
+    sliding = clip(still(shelf / "red.png"), frames=20, fit="none", transition_in=Transition(name, 16))
+    image = photo(tmp_path, sliding, at=4)
+    assert 40 < image.getpixel(MIDDLE)[0] < 90
+    early = extent(image, image.getpixel(MIDDLE), 20)
+    assert 2 <= (early[axis] - (110, 60)[axis]) * sign <= 16
+    assert early[1 - axis] == (110, 60)[1 - axis]
+    assert extent(photo(tmp_path, sliding, at=17), RED) == (110, 60, 210, 120)
+
+
+@pytest.mark.parametrize(
+    ("name", "axis", "sign"),
+    [("shuffleTopRight", 1, -1), ("shuffleRightTop", 0, 1), ("shuffleBottomLeft", 1, 1), ("shuffleLeftTop", 0, -1)],
+)
+def test_shuffles_swing_in_over_their_side(shelf, tmp_path, name, axis, sign):
+    turning = clip(still(shelf / "red.png"), frames=20, fit="none", transition_in=Transition(name, 16))
+    assert extent(photo(tmp_path, turning, at=0), RED, 120) is None
+    early = extent(photo(tmp_path, turning, at=8), RED, 120)
+    assert early is not None
+    middle = ((early[0] + early[2]) / 2, (early[1] + early[3]) / 2)
+    assert (middle[axis] - (160, 90)[axis]) * sign > 10
+    # Turned, it takes more room than upright.
+    assert (early[2] - early[0], early[3] - early[1]) > (101, 61)
+    assert extent(photo(tmp_path, turning, at=17), RED) == (110, 60, 210, 120)
 
 
 def test_zoom_effect_grows_evenly_to_its_factor(shelf, tmp_path):
@@ -233,6 +269,20 @@ def test_chroma_key_removes_its_colour(shelf, tmp_path):
     image = photo(tmp_path, keyed, background="#0000ff")
     assert near(image.getpixel(MIDDLE), RED, 12)
     assert near(image.getpixel((20, 20)), BLUE, 12)
+
+
+def test_chroma_key_at_its_usual_settings_keeps_what_is_far_from_green(shelf, tmp_path):
+    """Distances are those of red, green and blue: 150 vanishes, 150 to 250 fades, white and blue are further off."""
+    screen = Image.new("RGB", (320, 180), (0, 177, 64))
+    for left, colour in ((0, (255, 255, 255)), (80, (0, 0, 255)), (160, (224, 172, 140))):
+        screen.paste(colour, (left, 0, left + 80, 90))
+    screen.save(tmp_path / "screen.png")
+    keyed = clip(still(tmp_path / "screen.png"), chroma_key=ChromaKey("#00b140", 150, 100))
+    image = photo(tmp_path, keyed, background="#ff0000")
+    assert near(image.getpixel((40, 40)), (255, 255, 255), 12)
+    assert near(image.getpixel((120, 40)), BLUE, 12)
+    assert near(image.getpixel((200, 40)), (224, 172, 140), 40)
+    assert near(image.getpixel((160, 140)), RED, 12)
 
 
 def test_trim_starts_inside_the_video(shelf, tmp_path):
