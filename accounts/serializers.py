@@ -86,9 +86,9 @@ class KeySerializer(serializers.ModelSerializer[ApiKey]):
     object = serializers.SerializerMethodField()
     prefix = serializers.SerializerMethodField()
     status = serializers.SerializerMethodField()
-    expires_at = TimeField()
-    last_used_at = TimeField()
-    revoked_at = TimeField()
+    expires_at = TimeField(allow_null=True)
+    last_used_at = TimeField(allow_null=True)
+    revoked_at = TimeField(allow_null=True)
     created_at = TimeField()
 
     class Meta:
@@ -192,6 +192,7 @@ class MeSerializer(serializers.ModelSerializer[User]):
 
     id = serializers.CharField(source="public_id", read_only=True)
     object = serializers.SerializerMethodField()
+    email = serializers.CharField(read_only=True)
     scopes = serializers.SerializerMethodField()
     credential = serializers.SerializerMethodField()
     limits = serializers.SerializerMethodField()

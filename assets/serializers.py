@@ -114,7 +114,9 @@ class AssetShape(serializers.ModelSerializer[Asset]):
         """Return what this is."""
         return "asset"
 
-    @extend_schema_field({"type": "string", "enum": ["video", "image", "audio", "font", "subtitle"], "nullable": True})
+    @extend_schema_field(
+        {"type": "string", "enum": ["video", "image", "audio", "font", "subtitle", None], "nullable": True}
+    )
     def get_kind(self, row: Asset) -> str | None:
         """Return the kind, null until the file is known."""
         return row.kind or None

@@ -64,7 +64,7 @@ class ProgressShape(serializers.Serializer[Any]):
     attempt = serializers.IntegerField()
     max_attempts = serializers.IntegerField()
     queue_position = serializers.SerializerMethodField()
-    updated_at = TimeField(source="progress_at")
+    updated_at = TimeField(source="progress_at", allow_null=True)
 
     @extend_schema_field({"type": "integer", "nullable": True, "minimum": 1})
     def get_queue_position(self, row: Any) -> int | None:
@@ -135,9 +135,9 @@ class RenderShape(serializers.Serializer[Any]):
     retry_of = PublicIdField("rnd", source="retry_of_id", allow_null=True)
     batch = serializers.SerializerMethodField()
     created_at = TimeField()
-    queued_at = TimeField()
-    started_at = TimeField()
-    finished_at = TimeField()
+    queued_at = TimeField(allow_null=True)
+    started_at = TimeField(allow_null=True)
+    finished_at = TimeField(allow_null=True)
     links = serializers.SerializerMethodField()
 
     @extend_schema_field({"type": "string", "enum": ["render"]})
