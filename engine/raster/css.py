@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import re
 
+from engine.raster.gradients import paint_gradients
 from engine.raster.typeset import Typesetter
 
 # Whatever stands between delimiters, strings whole; then one delimiter, or a quote that nothing closes.
 _PIECE = re.compile(r"""(?:"[^"\n]*+"|'[^'\n]*+'|[^{};"']++)++|[{};"']""")
 _STYLE_ATTRIBUTE = re.compile(r"(\sstyle\s*+=\s*+)(\"[^\"]*+\"|'[^']*+')", re.IGNORECASE)
 _IMPORTANT = re.compile(r"!\s*important\s*$", re.IGNORECASE)
+# Its gradient would fill the box behind the letters.
+_CLIPPED_TO_TEXT = re.compile(r"background-clip\s*+:\s*+text", re.IGNORECASE)
 _BARE_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _FONT_SIZE = re.compile(r"[\d.]+(?:px|pt|em|rem|%|vh|vw)(?:/\S+)?", re.IGNORECASE)
 _TOKEN = re.compile(r"""\s*+(?:"[^"]*+"|'[^']*+'|[^\s"']++|["'])""")
 _NAME = re.compile(r"\"([^\"]*)\"|'([^']*)'|([^,\s][^,]*)")
 _LARGEST_RATIO = 5
 _COLORS = frozenset({"color", "background", "background-color", "border-color", "fill", "stroke"})
+_GROUNDS = frozenset({"background", "background-image"})
 _KEYWORDS = frozenset({"inherit", "initial", "unset", "revert"})
 _UNSUPPORTED = {
     "text-shadow": "text-shadow is",
@@ -38,7 +42,9 @@ def tidy_css(css: str, setter: Typesetter, where: str) -> str:
     can only mean pixels gets its unit; each family name becomes one that can be drawn, and a weight that is
     part of the name is kept.
     """
-    return "".join(_tidy_piece(piece, setter, where) for piece in _PIECE.findall(_without_comments(css)))
+    css = _without_comments(css)
+    gradients = _CLIPPED_TO_TEXT.search(css) is None
+    return "".join(_tidy_piece(piece, setter, where, gradients) for piece in _PIECE.findall(css))
 
 
 def tidy_html(markup: str, setter: Typesetter, where: str) -> str:
@@ -82,25 +88,38 @@ def _without_comments(css: str) -> str:
     return " ".join(parts)
 
 
-def _tidy_piece(piece: str, setter: Typesetter, where: str) -> str:
-    """Return what stands between two delimiters, mended where it is a declaration."""
+def _tidy_piece(piece: str, setter: Typesetter, where: str, gradients: bool) -> str:
+    """Return what stands between two delimiters, mended where it is a declaration. gradients: paint them."""
     if piece.lstrip().lower().startswith("@keyframes"):
         setter.warn(where, "css_unsupported", "CSS animations are not drawn.")
     name, colon, value = piece.partition(":")
     if not colon:
         return piece
-    return name + colon + _tidy_value(name.strip().lower(), value, setter, where)
+    bare = name.strip().lower()
+    if gradients and bare in _GROUNDS and "-gradient(" in value.lower():
+        core, end = _without_important(value)
+        painted = paint_gradients(core)
+        if painted is not None:
+            size = "" if "/" in core else f";background-size:100% 100%{end}"
+            # The engine paints the tiles of a repeated picture over each other.
+            return f"{name}:{painted}{end}{size};background-repeat:no-repeat{end}"
+    return name + colon + _tidy_value(bare, value, setter, where)
+
+
+def _without_important(value: str) -> tuple[str, str]:
+    """Return a declaration's value, and its `!important` or nothing."""
+    important = _IMPORTANT.search(value)
+    return (value[: important.start()], value[important.start() :]) if important else (value, "")
 
 
 def _tidy_value(name: str, value: str, setter: Typesetter, where: str) -> str:
     """Return the value of one declaration, mended."""
-    important = _IMPORTANT.search(value)
-    core, end = (value[: important.start()], value[important.start() :]) if important else (value, "")
+    core, end = _without_important(value)
     bare = core.strip()
     if name in _UNSUPPORTED and bare.lower() != "none":
         setter.warn(where, "css_unsupported", f"CSS {_UNSUPPORTED[name]} not drawn.")
     elif "-gradient(" in bare.lower():
-        setter.warn(where, "css_unsupported", "CSS gradients are not drawn.")
+        setter.warn(where, "css_unsupported", "Such CSS gradients are not drawn.")
     elif name in _COLORS and len(bare) > 1 and bare[0] in "\"'" and bare[0] == bare[-1]:
         return f" {bare[1:-1]} {end}"
     elif name == "line-height" and _BARE_NUMBER.fullmatch(bare) and float(bare) > _LARGEST_RATIO:

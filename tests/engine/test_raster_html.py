@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from engine.raster.css import close_style, tidy_css, tidy_html
+from engine.raster.gradients import paint_gradients
 from engine.raster.typeset import Typesetter
 from tests.engine.drawing_kit import colors, draw, ink_box, picture
 
@@ -192,7 +193,9 @@ def test_script_does_not_run(tmp_path: Path) -> None:
     ("css", "named"),
     [
         ("p{text-shadow:1px 1px red}", "text-shadow"),
-        ("p{background:linear-gradient(red,blue)}", "gradients"),
+        ("p{background:conic-gradient(red,blue)}", "gradients"),
+        ("p{background:repeating-linear-gradient(red,blue 10%)}", "gradients"),
+        ("p{background:linear-gradient(red,blue);-webkit-background-clip:text}", "gradients"),
         ("@keyframes x{}", "animations"),
     ],
 )
@@ -287,3 +290,49 @@ def test_html5_page_without_script_is_drawn_as_it_stands(tmp_path: Path) -> None
 
     assert ink_box(image) == (0, 0, 60, 20)
     assert colors(image) == {TEAL}
+
+
+@pytest.mark.parametrize(
+    ("ground", "red_at", "blue_at"),
+    [
+        ("linear-gradient(red, blue)", (100, 3), (100, 96)),
+        ("linear-gradient(90deg, red 0%, blue 100%)", (3, 50), (196, 50)),
+        ("linear-gradient(to left, #f00, rgb(0, 0, 255))", (196, 50), (3, 50)),
+        ("linear-gradient(135deg, #ff0000 10%, #0000ff 90%)", (3, 3), (196, 96)),
+        ("radial-gradient(circle at center, red, blue)", (100, 50), (2, 2)),
+    ],
+)
+def test_gradients_run_their_way(tmp_path: Path, ground, red_at, blue_at) -> None:
+    image = picture(page("<div></div>", f"div{{width:200px;height:100px;background:{ground}}}"), tmp_path)
+
+    red, blue = image.getpixel(red_at), image.getpixel(blue_at)
+    assert red[0] > 200
+    assert red[2] < 60
+    assert blue[2] > 200
+    assert blue[0] < 60
+    middle = image.getpixel((100 + (red_at == (100, 50)) * 50, 50))
+    assert 80 < middle[0] < 180
+    assert middle[3] == 255
+
+
+def test_gradient_to_transparent_keeps_its_colour(tmp_path: Path) -> None:
+    css = "div{width:200px;height:100px;background:linear-gradient(to right,#fff,transparent)!important}"
+    image = picture(page("<div></div>", css), tmp_path)
+
+    assert image.getpixel((100, 50))[:3] == (255, 255, 255)
+    assert image.getpixel((100, 50))[3] == pytest.approx(128, abs=4)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "linear-gradient(red)",
+        "linear-gradient(red, </svg>)",
+        "linear-gradient(red 10px, blue)",
+        "linear-gradient(red, blue",
+        "linear-gradient(red, url(x))",
+        "radial-gradient(red, blue' onload='x)",
+    ],
+)
+def test_gradients_that_cannot_be_read_are_left_alone(value) -> None:
+    assert paint_gradients(value) is None
