@@ -42,7 +42,7 @@ def place(pose: Pose, shown: tuple[float, float], reference: float, position: st
     """Return where a clip's picture is at a frame.
 
     shown: its size at scale 1, pixels. reference: the scale at which the working picture is held.
-    The picture is skewed, then turned clockwise about its centre.
+    The picture is skewed, its top to the right and its right side up, then turned clockwise about its centre.
     """
     size = (shown[0] * pose.scale, shown[1] * pose.scale)
     left, top = anchored(position, size, (pose.offset_x, pose.offset_y), viewport)
@@ -50,7 +50,7 @@ def place(pose: Pose, shown: tuple[float, float], reference: float, position: st
     factor = max(SMALLEST_SCALE, pose.scale * pose.zoom / reference)
     angle = math.radians(pose.rotate_deg)
     cos, sin = math.cos(angle) * factor, math.sin(angle) * factor
-    matrix = (cos - sin * pose.skew_y, cos * pose.skew_x - sin, sin + cos * pose.skew_y, sin * pose.skew_x + cos)
+    matrix = (cos + sin * pose.skew_y, -cos * pose.skew_x - sin, sin - cos * pose.skew_y, cos - sin * pose.skew_x)
     return Placed(centre, matrix)
 
 

@@ -12,6 +12,9 @@ from engine.timeline.schedule import exact, to_frame
 
 _BEZIERS: dict[str, tuple[float, float, float, float]] = {
     "ease": (0.25, 0.1, 0.25, 1.0),
+    "easeIn": (0.42, 0.0, 1.0, 1.0),
+    "easeOut": (0.0, 0.0, 0.58, 1.0),
+    "easeInOut": (0.42, 0.0, 0.58, 1.0),
     "easeInQuad": (0.11, 0.0, 0.5, 0.0),
     "easeOutQuad": (0.5, 1.0, 0.89, 1.0),
     "easeInOutQuad": (0.45, 0.0, 0.55, 1.0),
@@ -37,7 +40,6 @@ _BEZIERS: dict[str, tuple[float, float, float, float]] = {
     "easeOutBack": (0.34, 1.56, 0.64, 1.0),
     "easeInOutBack": (0.68, -0.6, 0.32, 1.6),
 }
-_NAMED = {"linear": "linear", "easeIn": "ease_in", "easeOut": "ease_out", "easeInOut": "ease_in_out"}
 
 
 def make_curve(
@@ -75,12 +77,15 @@ def make_curve(
 
 
 def easing_of(tween: Tween) -> str | tuple[float, float, float, float]:
-    """Return a tween's easing in the timeline's terms; `constant` holds until its end and then jumps."""
+    """Return a tween's easing in the timeline's terms.
+
+    `constant` holds until its end and then jumps. An easing counts with `bezier`, or where no interpolation is named.
+    """
     if tween.interpolation == "constant":
         return "hold"
-    if tween.easing is None:
-        return _BEZIERS["ease"] if tween.interpolation == "bezier" else "linear"
-    return _NAMED.get(tween.easing) or _BEZIERS[tween.easing]
+    straight = tween.interpolation == "linear" and "interpolation" in tween.model_fields_set
+    easing = tween.easing or ("ease" if tween.interpolation == "bezier" else "linear")
+    return "linear" if straight or easing == "linear" else _BEZIERS[easing]
 
 
 def _bounded(value: float, low: float | None, high: float | None) -> float:

@@ -146,7 +146,14 @@ def test_rotates_clockwise_about_the_centre(shelf, tmp_path):
 def test_skew_leans_the_picture(shelf, tmp_path):
     image = photo(tmp_path, clip(still(shelf / "red.png"), fit="none", skew_x=Curve(1.0)))
     assert near(image.getpixel((160, 90)), RED)
-    assert near(image.getpixel((130, 64)), BLACK) != near(image.getpixel((190, 64)), BLACK)
+    assert near(image.getpixel((130, 64)), BLACK)
+    assert near(image.getpixel((190, 64)), RED)
+
+
+def test_skew_lifts_the_right_side(shelf, tmp_path):
+    image = photo(tmp_path, clip(still(shelf / "red.png"), fit="none", skew_y=Curve(0.5)))
+    assert near(image.getpixel((205, 50)), RED)
+    assert near(image.getpixel((115, 70)), BLACK)
 
 
 def test_scaling_a_transparent_picture_leaves_no_dark_rim(shelf, tmp_path):

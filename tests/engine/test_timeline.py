@@ -280,12 +280,28 @@ def test_tweens_become_pieces_in_frames():
     ]
     (clip,) = resolved(title(length=4, offset={"x": tweens}, opacity=tweens)).timeline.clips
     assert clip.offset_x.keyframes == (
-        Keyframe(0, 25, 0.0, 1.0, "ease_in_out"),
+        Keyframe(0, 25, 0.0, 1.0, (0.42, 0.0, 0.58, 1.0)),
         Keyframe(25, 13, 1.0, 0.5, (0.34, 1.56, 0.64, 1.0)),
         Keyframe(50, 25, 2.0, 0.0, "hold"),
     )
     assert clip.offset_x.constant == 0.0
     assert clip.opacity.keyframes[2].value_from == 1.0
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ({}, "linear"),
+        ({"interpolation": "bezier"}, (0.25, 0.1, 0.25, 1.0)),
+        ({"interpolation": "bezier", "easing": "easeIn"}, (0.42, 0.0, 1.0, 1.0)),
+        ({"easing": "easeOut"}, (0.0, 0.0, 0.58, 1.0)),
+        ({"interpolation": "linear", "easing": "easeOut"}, "linear"),
+        ({"interpolation": "bezier", "easing": "linear"}, "linear"),
+    ],
+)
+def test_easings_count_with_bezier(words, expected):
+    (clip,) = resolved(title(opacity=[{"from": 0, "to": 1, "start": 0, "length": 1, **words}])).timeline.clips
+    assert clip.opacity.keyframes[0].easing == expected
 
 
 def test_tweens_that_overlap_are_cut_by_the_next():
