@@ -303,7 +303,7 @@ def test_html5_page_without_script_is_drawn_as_it_stands(tmp_path: Path) -> None
     ],
 )
 def test_gradients_run_their_way(tmp_path: Path, ground, red_at, blue_at) -> None:
-    image = picture(page("<div></div>", f"div{{width:200px;height:100px;background:{ground}}}"), tmp_path)
+    image = picture(page("<p></p>", f"p{{margin:0;width:200px;height:100px;background:{ground}}}"), tmp_path)
 
     red, blue = image.getpixel(red_at), image.getpixel(blue_at)
     assert red[0] > 200
@@ -316,8 +316,8 @@ def test_gradients_run_their_way(tmp_path: Path, ground, red_at, blue_at) -> Non
 
 
 def test_gradient_to_transparent_keeps_its_colour(tmp_path: Path) -> None:
-    css = "div{width:200px;height:100px;background:linear-gradient(to right,#fff,transparent)!important}"
-    image = picture(page("<div></div>", css), tmp_path)
+    css = "p{margin:0;width:200px;height:100px;background:linear-gradient(to right,#fff,transparent)!important}"
+    image = picture(page("<p></p>", css), tmp_path)
 
     assert image.getpixel((100, 50))[:3] == (255, 255, 255)
     assert image.getpixel((100, 50))[3] == pytest.approx(128, abs=4)
