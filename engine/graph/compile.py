@@ -16,6 +16,8 @@ from engine.plan.model import Layer, Plan, SequenceSource, SoundLayer, Source, V
 MANY_VIDEOS = 4
 # Read this much more than is shown, as the last picture may begin before its time.
 READ_MARGIN_S = 0.6
+# Pictures of the film that may wait, uncoded, for the next picture of a poster or thumbnail.
+HELD_BYTES = 128 * 1024 * 1024
 # From this height on, pictures of unknown colour matrix are taken as BT.709, below as BT.601.
 HD_LINES = 720
 
@@ -206,12 +208,14 @@ def _pictures(build: Build) -> list[str]:
         base = "film"
     build.statements.append(finish(spec).format(**{"in": base, "out": "v"}))
     options = []
+    # FFmpeg asks the output that is furthest behind, and holds the film's pictures until that one has its next.
+    # So each still takes one picture in `step`, the last of them the wanted one, and keeps only the last.
+    step = max(1, HELD_BYTES // (width * height * 2))
     for index, (path, frame, scale) in enumerate(stills):
         size = "" if scale == 1 else f"scale={_whole(width * scale)}:{_whole(height * scale)}:flags=area,"
-        build.statements.append(
-            f"[still{index}]trim=start_frame={frame}:end_frame={frame + 1},setpts=0,{size}{JPEG_PIXELS}[s{index}]"
-        )
-        options += ["-map", f"[s{index}]", "-c:v", "mjpeg", "-q:v", "3", "-frames:v", "1", "-update", "1"]
+        some = f"trim=end_frame={frame + 1},select='eq(mod(n,{step}),{frame % step})'"
+        build.statements.append(f"[still{index}]{some},{size}{JPEG_PIXELS}[s{index}]")
+        options += ["-map", f"[s{index}]", "-c:v", "mjpeg", "-q:v", "3", "-fps_mode", "passthrough", "-update", "1"]
         options += ["-f", "image2", str(path)]
     return options
 

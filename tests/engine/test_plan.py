@@ -60,7 +60,7 @@ def test_writes_exactly_this_command():
         " -/filter_complex /scratch/graph.txt -map [v] -map [a]"
         f" -c:v libx264 -preset veryfast -crf 23 -g 50 {tags} -c:a aac -b:a 192k"
         " -frames:v 50 -t 2.000000 -map_metadata -1 -map_chapters -1 -movflags +faststart -f mp4 /out/.film.partial"
-        " -map [s0] -c:v mjpeg -q:v 3 -frames:v 1 -update 1 -f image2 /out/.poster.partial"
+        " -map [s0] -c:v mjpeg -q:v 3 -fps_mode passthrough -update 1 -f image2 /out/.poster.partial"
     )
     opaque, clear = (
         f"format={name}:color_spaces=bt709:color_ranges=tv" for name in ("yuv420p", "yuva420p")
@@ -78,7 +78,7 @@ def test_writes_exactly_this_command():
         "[l0o][l1a]overlay=x='160':y='90':format=yuv420:eof_action=repeat:enable='between(n,10,29)'[l1o];",
         "[l1o]split=2[film][still0];",
         "[film]format=yuv420p[v];",
-        f"[still0]trim=start_frame=16:end_frame=17,setpts=0,{jpeg}[s0];",
+        f"[still0]trim=end_frame=17,select='eq(mod(n,291),16)',{jpeg}[s0];",
         f"[2:a:0]{heard}[a0];",
         "[a0]apad,atrim=end=2[a]",
     ]

@@ -12,12 +12,14 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from engine.errors import RenderCancelled, RenderCrashed, RenderTimeout
 from engine.graph import Command
 from engine.run import Limits, Progress, run
 from engine.run.files import remove_partials
-from tests.engine.film_kit import clip, film, movie, shoot
+from engine.timeline.model import Curve
+from tests.engine.film_kit import clip, film, movie, near, shoot, still
 
 pytestmark = pytest.mark.acceptance
 FOREVER = ("-nostdin", "-v", "error", "-nostats", "-progress", "pipe:1", "-stats_period", "0.1", "-re", "-f", "lavfi",
@@ -211,3 +213,16 @@ def test_path_with_hostile_letters_is_only_a_path(make_video, tmp_path):
     media = movie(make_video(folder / "clip.mp4", 1.0), 1.0)
     result = shoot(film(clip(media)), folder)
     assert result.output.stat().st_size > 0
+
+
+def test_late_poster_does_not_hold_the_film_in_memory(make_image, tmp_path: Path) -> None:
+    # 1,000 pictures of 1280 x 720 are 1.4 GB. Without them FFmpeg takes up to 1.2 GB of address space here.
+    make_image(tmp_path / "red.png")
+    small = clip(still(tmp_path / "red.png"), 0, 1000, scale=Curve(0.5))
+    timeline = film(small, frames=1000, size=(1280, 720), background="#3060a0", poster_frame=990)
+    limits = Limits(address_space_bytes=1600 * 1024 * 1024)
+    result = shoot(timeline, tmp_path, poster=tmp_path / "poster.jpg", limits=limits)
+    assert result.duration_s == 40.0
+    with Image.open(tmp_path / "poster.jpg") as image:
+        assert image.size == (1280, 720)
+        assert near(image.getpixel((10, 10)), (0x30, 0x60, 0xA0), 6)
