@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from engine.issues import Issue, pointer
 from engine.language.clip import Clip
-from engine.language.edit import Edit
+from engine.language.edit import EVEN_FORMATS, Edit
 from engine.language.presets import MAX_DURATION_S
 from engine.language.text_assets import Html5Asset, HtmlAsset
 from engine.language.values import ALIAS_PREFIX
@@ -44,6 +44,13 @@ def errors_of(edit: Edit) -> Iterator[Issue]:
     cut = edit.output.range
     if cut is not None and cut.length == 0:
         yield Issue("/output/range/length", "out_of_range", "The range is empty.")
+    size = edit.output.size
+    if size is not None and edit.output.format in EVEN_FORMATS:
+        # The chroma planes of a video have half as many pixels each way.
+        for name, pixels in (("width", size.width), ("height", size.height)):
+            if pixels % 2:
+                detail = f"The {name} of a video of format {edit.output.format} must be even."
+                yield Issue(f"/output/size/{name}", "invalid_value", detail)
 
 
 def warnings_of(edit: Edit) -> Iterator[Issue]:

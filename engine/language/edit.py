@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from engine.language.animation import AnyVolume
 from engine.language.clip import Clip
@@ -110,14 +109,6 @@ class Output(Part):
     poster: Poster | None = None
     thumbnail: Thumbnail | None = None
     destinations: Annotated[tuple[Destination, ...], Field(max_length=50)] = ()
-
-    @model_validator(mode="after")
-    def be_even(self) -> Output:
-        """Refuse sizes that the chroma planes of a video cannot have."""
-        if self.size is not None and self.format in EVEN_FORMATS and (self.size.width % 2 or self.size.height % 2):
-            message = "The width and height of a {format} video must be even."
-            raise PydanticCustomError("invalid_value", message, {"format": self.format})
-        return self
 
 
 class MergeField(Part):

@@ -165,7 +165,7 @@ def test_a_size_wins_over_the_named_resolution_and_says_so():
 
 def test_refuses_odd_sizes_for_video_only():
     data = edit_of(title(), output={"size": {"width": 101, "height": 99}, "resolution": None})
-    assert refused(data) == [("/output", "invalid_value")]
+    assert refused(data) == [("/output/size/width", "invalid_value"), ("/output/size/height", "invalid_value")]
     data["output"]["format"] = "png"
     assert parsed(data).output.size.width == 101
 
