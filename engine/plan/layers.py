@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.plan.geometry import Cut, anchored, even, fit_picture, source_box, trimmed_to
 from engine.plan.model import Box, Door, Layer, Matte, SequenceSource, StillSource, Trace, VideoSource, Warp
@@ -124,8 +124,7 @@ def _stand(
     clip: TimedClip, picture: Picture, cut: Cut, poses: list[Pose], span: Span, viewport: tuple[int, int]
 ) -> _Stand | None:
     """Return where the picture stands: still in whole pixels, or warped where it moves, turns or leans."""
-    tilted = any(pose.rotate_deg % 360 or pose.skew_x or pose.skew_y for pose in poses)
-    if tilted or not _rests(poses):
+    if _tilted(poses) or not _rests(poses):
         return _warped(clip, picture, cut, poses, span, viewport)
     pose = poses[0]
     factor = pose.scale * pose.zoom
@@ -163,6 +162,16 @@ def _corner_traces(corner: tuple[float, float], pushes: list[tuple[float, float]
     )
 
 
+def _tilted(poses: list[Pose]) -> bool:
+    """Return whether the picture is ever turned or leaning."""
+    return any(pose.rotate_deg % 360 or pose.skew_x or pose.skew_y for pose in poses)
+
+
+def _pushed(pose: Pose, push: tuple[float, float], viewport: tuple[int, int]) -> Pose:
+    """Return a pose moved by a push in pixels."""
+    return replace(pose, drift_x=pose.drift_x + push[0] / viewport[0], drift_y=pose.drift_y + push[1] / viewport[1])
+
+
 def _rests(poses: list[Pose]) -> bool:
     """Return whether scale and place stay the same."""
     if any(pose.drift_x or pose.drift_y for pose in poses):
@@ -189,6 +198,11 @@ def _warped(
     """Return the stand of a clip that moves between pixels."""
     shown = (cut.shown_width, cut.shown_height)
     poses = _overscanned(clip, poses, shown, viewport)
+    pushes = _pushes(clip, span, viewport)
+    if pushes is not None and _tilted(poses):
+        # The viewport cuts corners off a turned picture; they must come with it when it moves.
+        poses = [_pushed(pose, push, viewport) for pose, push in zip(poses, pushes, strict=True)]
+        pushes = None
     reference = reference_scale(poses, shown, viewport)
     size = (even(shown[0] * reference), even(shown[1] * reference))
     exact = (size[0] / reference, size[1] / reference)
@@ -197,7 +211,7 @@ def _warped(
     if warp is None:
         return None
     region = warp.region
-    x, y = _corner_traces((region.x, region.y), _pushes(clip, span, viewport))
+    x, y = _corner_traces((region.x, region.y), pushes)
     return _Stand(source_box(cut, picture.size), size, x, y, warp, opaque_area=not warp.border)
 
 
@@ -211,21 +225,7 @@ def _overscanned(
     if not reach or least < 0.99 or least >= 1 + 2 * reach:
         return poses
     factor = (1 + 2 * reach) / least
-    return [
-        Pose(
-            p.scale,
-            p.zoom * factor,
-            p.offset_x,
-            p.offset_y,
-            p.drift_x,
-            p.drift_y,
-            p.rotate_deg,
-            p.skew_x,
-            p.skew_y,
-            p.alpha,
-        )
-        for p in poses
-    ]
+    return [replace(pose, zoom=pose.zoom * factor) for pose in poses]
 
 
 def _fade_frames(transition: Transition | None) -> int:

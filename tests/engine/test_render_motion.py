@@ -171,6 +171,23 @@ def test_shuffles_swing_in_over_their_side(shelf, tmp_path, name, axis, sign):
     assert extent(photo(tmp_path, turning, at=17), RED) == (110, 60, 210, 120)
 
 
+def test_turned_picture_brings_its_corners_along(shelf, tmp_path):
+    """At rest the viewport cuts its top and bottom off; on the way out upwards its bottom comes into sight."""
+    turned = clip(
+        still(shelf / "red.png"),
+        frames=20,
+        fit="none",
+        scale=Curve(1.8),
+        rotate_deg=Curve(90.0),
+        offset_y=Curve(-0.3),
+        transition_out=Transition("carouselUp", 20),
+    )
+    low = extent(photo(tmp_path, turned, at=0), RED)
+    high = extent(photo(tmp_path, turned, at=16), RED)
+    assert (low[1], low[3]) == (54, 180)
+    assert high[3] - high[1] > 130
+
+
 def test_zoom_effect_grows_evenly_to_its_factor(shelf, tmp_path):
     zoomed = clip(still(shelf / "red.png"), frames=50, fit="none", effect=Effect("zoomIn", "normal"))
     shots = filmed(film(zoomed, frames=50), tmp_path)
