@@ -17,7 +17,7 @@ from engine.plan.motion import (
     remaining,
     shuffles,
 )
-from engine.plan.sources import Picture, media_source, picture_of
+from engine.plan.sources import Picture, media_source, picture_of, shown_size
 from engine.plan.warps import make_warp, place, reference_scale
 from engine.raster.model import Raster
 from engine.timeline.model import TimedClip, Timeline, Transition
@@ -272,7 +272,8 @@ def _door(name: str, arriving: bool, open_parts: list[float], width: int) -> Doo
 def _matte(clip: TimedClip, timeline: Timeline) -> Matte | None:
     """Return the clip's luma matte for the part of both that is written."""
     luma = clip.luma
-    if luma is None or luma.media is None or not luma.media.width or not luma.media.height:
+    size = shown_size(luma.media) if luma is not None and luma.media is not None else None
+    if luma is None or luma.media is None or size is None:
         return None
     begin, end = max(luma.start, clip.start), min(luma.end, clip.end)
     own, span = span_of(clip.start, clip.frames, timeline), span_of(begin, end - begin, timeline)
@@ -281,7 +282,6 @@ def _matte(clip: TimedClip, timeline: Timeline) -> Matte | None:
     skip = span.skip + begin - luma.start
     source = media_source(luma.media, luma, skip, span.frames, float(timeline.output.fps))
     viewport = (timeline.output.width, timeline.output.height)
-    size = (luma.media.width, luma.media.height)
     box = (luma.width or viewport[0], luma.height or viewport[1])
     cut = fit_picture(size, luma.fit, box, luma.crop)
     factor = luma.scale.constant

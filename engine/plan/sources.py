@@ -11,6 +11,8 @@ from engine.raster.model import Raster
 from engine.timeline.model import TimedClip
 
 PNG_DEMUXER = "png_pipe"
+# Nothing real has longer pixels than this; a file that says so is not believed.
+MOST_PIXEL_ASPECT = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,19 @@ def picture_of(clip: TimedClip, raster: Raster | None, skip: int, frames: int, f
     media = clip.media
     if media is None or not media.has_video:
         return None
-    if not media.width or not media.height:
+    size = shown_size(media)
+    if size is None:
         raise MediaUnreadable("no_size", "The file has pictures of unknown size.")
-    return Picture(media_source(media, clip, skip, frames, fps), (media.width, media.height), clip.fit, boxed=True)
+    return Picture(media_source(media, clip, skip, frames, fps), size, clip.fit, boxed=True)
+
+
+def shown_size(media: MediaInfo) -> tuple[int, int] | None:
+    """Return the size of a file's pictures with square pixels; None where it is not known."""
+    if not media.width or not media.height:
+        return None
+    aspect = media.pixel_aspect
+    if aspect == 1 or not 1 / MOST_PIXEL_ASPECT <= aspect <= MOST_PIXEL_ASPECT:
+        return media.width, media.height
+    if media.rotation % 180:
+        return media.width, max(1, round(media.height * aspect))
+    return max(1, round(media.width * aspect)), media.height

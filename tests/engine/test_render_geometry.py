@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from engine.plan.sources import shown_size
+from engine.probe import probe_file
 from engine.timeline.model import Crop, Curve, Transition
-from tests.engine.film_kit import BLACK, BLUE, GREEN, RED, WHITE, clip, extent, near, photo, still
+from tests.engine.film_kit import BLACK, BLUE, GREEN, RED, WHITE, clip, extent, movie, near, photo, still
 
 pytestmark = pytest.mark.acceptance
 
@@ -182,3 +185,21 @@ def test_wipe_over_a_cut_photo_keeps_its_odd_size(shelf, tmp_path, make_image):
     photograph = still(make_image(tmp_path / "photo.jpg", (333, 211), RED))
     wiped = clip(photograph, fit="none", offset_x=Curve(0.5), transition_in=Transition("wipeLeft", 10))
     assert near(photo(tmp_path, wiped, at=9).getpixel((310, 90)), RED, 10)
+
+
+def test_video_with_long_pixels_is_shown_in_its_own_shape(make_video, tmp_path):
+    """Old television: 160 x 180 stored pixels of 2:1 are a picture of 320 x 180."""
+    tv = make_video(tmp_path / "tv.mp4", 1.0, (160, 180), color="red", extra=("-vf", "setsar=2"))
+    info = probe_file(tv)
+    assert (info.width, info.height, info.pixel_aspect) == (160, 180, 2.0)
+    assert extent(photo(tmp_path, clip(info, fit="contain")), RED) == (0, 0, 320, 180)
+    assert close_to(extent(photo(tmp_path, clip(info, fit="none", scale=Curve(0.5))), RED), (80, 45, 240, 135))
+
+
+@pytest.mark.parametrize(
+    ("aspect", "rotation", "wanted"),
+    [(1.0, 0, (160, 90)), (0.5, 0, (80, 90)), (1.5, 90, (160, 135)), (1000.0, 0, (160, 90)), (0.001, 0, (160, 90))],
+)
+def test_pixels_of_no_believable_shape_count_as_square(aspect, rotation, wanted):
+    info = movie(Path("tv.mp4"), 1.0, (160, 90))
+    assert shown_size(replace(info, pixel_aspect=aspect, rotation=rotation)) == wanted
