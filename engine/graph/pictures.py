@@ -25,6 +25,8 @@ FILTERS = {
 }
 # Distances of a chroma key are those of red, green and blue from 0 to 255; the filter has them from 0 to 1.
 RGB_DIAGONAL = 255 * 3**0.5
+_PREMULTIPLIED = ("format=gbrap", "premultiply=inplace=1")
+_STRAIGHT = ("format=gbrap", "unpremultiply=inplace=1")
 BLUR_SHRINK = 8
 BLUR_SIGMA_SHARE = 1 / 45
 
@@ -75,7 +77,7 @@ def _scaling(layer: Layer) -> list[str]:
             return []
         scale = f"scale={layer.size[0]}:{layer.size[1]}:flags=lanczos+accurate_rnd+full_chroma_int"
         if layer.source.has_alpha:
-            return ["format=gbrap", "premultiply=inplace=1", scale, "format=gbrap", "unpremultiply=inplace=1"]
+            return [*_PREMULTIPLIED, scale, *_STRAIGHT]
         return [scale]
     return [f"scale={layer.size[0]}:{layer.size[1]}"]
 
@@ -102,13 +104,20 @@ def _looks(layer: Layer) -> list[str]:
         width, height = layer.size
         small = (max(2, width // BLUR_SHRINK), max(2, height // BLUR_SHRINK))
         sigma = max(0.6, max(small) * BLUR_SIGMA_SHARE)
-        chain.append(f"scale={small[0]}:{small[1]}:flags=area,gblur=sigma={number(sigma)},scale={width}:{height}")
+        blur = [f"scale={small[0]}:{small[1]}:flags=area,gblur=sigma={number(sigma)},scale={width}:{height}"]
+        # What is clear is black underneath; it must not run into what shows.
+        chain += [*_PREMULTIPLIED, *blur, *_STRAIGHT, CLEAR] if layer.source.has_alpha else blur
     return chain
 
 
-def _warping(warp: Warp, size: tuple[int, int]) -> list[str]:
+def _warping(layer: Layer, warp: Warp) -> list[str]:
     """Return the motion between pixels."""
     chain = []
+    size = layer.size
+    # What is clear is black underneath; between pixels it must not darken the rim.
+    clear = warp.border or layer.source.has_alpha or layer.chroma_key is not None
+    if clear:
+        chain += [CLEAR_444, "premultiply=inplace=1"]
     if warp.frame != size:
         ground = "black@0" if warp.border else "black"
         chain.append(f"pad={warp.frame[0]}:{warp.frame[1]}:{warp.pad[0]}:{warp.pad[1]}:color={ground}")
@@ -121,7 +130,7 @@ def _warping(warp: Warp, size: tuple[int, int]) -> list[str]:
     chain.append(f"perspective={corners}:interpolation=linear:sense=source:eval={'frame' if moving else 'init'}")
     if warp.frame != (warp.region.width, warp.region.height):
         chain.append(f"crop={warp.region.width}:{warp.region.height}:0:0")
-    return chain
+    return [*chain, "unpremultiply=inplace=1", CLEAR] if clear else chain
 
 
 def _alpha_course(trace: Trace, frames: int, fps: Fraction, name: str) -> list[str]:
@@ -215,7 +224,7 @@ def picture_chain(layer: Layer, fps: Fraction, name: str) -> list[str]:
         chain.append(f"lutyuv=a=val*{number(layer.opacity)}")
     still_warp = layer.warp is not None and all(corner.is_fixed for corner in layer.warp.corners)
     if layer.warp is not None and still_warp:
-        chain += _warping(layer.warp, layer.size)
+        chain += _warping(layer, layer.warp)
     chain.append(tick(fps))
     if isinstance(layer.source, StillSource) and changes(layer):
         chain += ["loop=loop=-1:size=1", "setpts=N", f"trim=end_frame={layer.frames}"]
@@ -223,7 +232,7 @@ def picture_chain(layer: Layer, fps: Fraction, name: str) -> list[str]:
         rate = f"fps=fps={fps.numerator}/{fps.denominator}:start_time=0"
         chain += [rate, "tpad=stop=-1:stop_mode=clone", f"trim=end_frame={layer.frames}"]
     if layer.warp is not None and not still_warp:
-        chain += _warping(layer.warp, layer.size)
+        chain += _warping(layer, layer.warp)
     if not needs_alpha(layer):
         # The overlay filter takes nothing else; what goes before is cheaper without the alpha plane.
         chain.append(CLEAR)

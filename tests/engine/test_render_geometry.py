@@ -165,6 +165,22 @@ def test_scaling_a_transparent_picture_leaves_no_dark_rim(shelf, tmp_path):
     assert min(min(pixel) for pixel in image.get_flattened_data()) > 235
 
 
+def test_blurring_a_transparent_picture_leaves_no_dark_rim(shelf, tmp_path):
+    placed = clip(still(shelf / "halo.png", alpha=True), fit="none", scale=Curve(2.0), filter="blur")
+    image = photo(tmp_path, placed, background="#ffffff")
+    assert min(min(pixel) for pixel in image.get_flattened_data()) > 235
+
+
+def test_turning_a_white_picture_leaves_no_dark_rim(shelf, tmp_path):
+    Image.new("RGB", (100, 60), WHITE).save(tmp_path / "white.png")
+    for placed in (
+        clip(still(tmp_path / "white.png"), fit="none", rotate_deg=Curve(20.0)),
+        clip(still(shelf / "halo.png", alpha=True), fit="none", rotate_deg=Curve(20.0)),
+    ):
+        image = photo(tmp_path, placed, background="#ffffff")
+        assert min(min(pixel) for pixel in image.get_flattened_data()) > 235
+
+
 def test_drawn_picture_on_odd_pixels_stays_there(shelf, tmp_path):
     placed = clip(still(shelf / "halo.png", alpha=True), fit="none", offset_x=Curve(1 / 320), offset_y=Curve(1 / 180))
     assert extent(photo(tmp_path, placed), WHITE) == (141, 69, 181, 109)
