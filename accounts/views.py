@@ -29,6 +29,7 @@ from accounts.serializers import (
 from core.api.permissions import ANY_SCOPE
 from core.api.routing import api_path
 from core.api.views import ApiView, ApiViewSet
+from core.idempotency.views import IdempotentMixin, idempotent
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -46,7 +47,7 @@ class MeView(ApiView):
 
 
 @extend_schema_view(list=extend_schema(tags=["identity"]), retrieve=extend_schema(tags=["identity"]))
-class KeyViewSet(ApiViewSet):
+class KeyViewSet(IdempotentMixin, ApiViewSet):
     """API keys of the caller."""
 
     queryset = ApiKey.objects.all()
@@ -73,9 +74,13 @@ class KeyViewSet(ApiViewSet):
         return Response(self.get_serializer(self.get_object()).data, headers=NO_STORE)
 
     @extend_schema(request=KeyCreateSerializer, responses={201: MintedKeySerializer}, tags=["identity"])
+    @idempotent
     def create(self, request: Request) -> Response:
-        """Make a key; its secret is in this answer and nowhere else."""
+        """Make a key; its secret is in this answer and nowhere else, the answer to a repeat included."""
         body = self.validated(KeyCreateSerializer)
+        return self.once(lambda: self._mint(body))
+
+    def _mint(self, body: dict[str, Any]) -> Response:
         minted = services.create_api_key(user=self.user, maker_scopes=self.maker_scopes, **self.origin, **body)
         location = api_path("key-detail", self._version(), id=minted.key.public_id)
         return self._answer_with_secret(minted, status.HTTP_201_CREATED, {"Location": location})

@@ -11,15 +11,16 @@ from rest_framework.response import Response
 
 from assets import services
 from assets.filters import AssetFilter
-from assets.models import Asset, AssetHold
+from assets.models import Asset, AssetHold, AssetStatus
 from assets.parsers import UploadParser
 from assets.serializers import AssetChanges, AssetShape, ImportRequestBody, ReferenceShape, UploadRequest
 from core.api.parsers import JsonParser
 from core.api.routing import api_path
 from core.api.views import ApiViewSet
+from core.idempotency.views import IdempotentMixin, idempotent
 
 
-class AssetViewSet(ApiViewSet):
+class AssetViewSet(IdempotentMixin, ApiViewSet):
     """Files that edits use."""
 
     queryset = Asset.objects.with_references()
@@ -44,15 +45,18 @@ class AssetViewSet(ApiViewSet):
         request={"multipart/form-data": UploadRequest, "application/json": ImportRequestBody},
         responses={201: AssetShape, 202: AssetShape},
     )
+    @idempotent
     def create(self, request: Request, **kwargs: Any) -> Response:
         """Upload a file (201, ready), or have one fetched from the web (202, pending)."""
         if (request.content_type or "").startswith("multipart/"):
-            asset = services.create_from_upload(user=request.user, **self.validated(UploadRequest))
-            return self._created(asset, status.HTTP_201_CREATED)
+            answer = self.answer(self._created)
+            services.create_from_upload(user=request.user, conclude=answer, **self.validated(UploadRequest))
+            return answer.response
         wanted = services.ImportRequest(**self.validated(ImportRequestBody))
-        return self._created(services.create_from_url(user=request.user, request=wanted), status.HTTP_202_ACCEPTED)
+        return self.once(lambda: self._created(services.create_from_url(user=request.user, request=wanted)))
 
-    def _created(self, asset: Asset, http_status: int) -> Response:
+    def _created(self, asset: Asset) -> Response:
+        http_status = status.HTTP_201_CREATED if asset.status == AssetStatus.READY else status.HTTP_202_ACCEPTED
         location = api_path("asset-detail", int(self.request.version or 1), id=asset.public_id)
         return Response(self.get_serializer(asset).data, http_status, headers={"Location": location})
 

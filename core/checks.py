@@ -11,6 +11,9 @@ from django.core.checks import CheckMessage, Error, Tags, register
 
 from core.sqlite import MINIMUM_VERSION
 
+SHORTEST_RETENTION_S = 3600
+LONGEST_RETENTION_S = 30 * 24 * 3600
+
 
 @register(Tags.database)
 def check_sqlite_version(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
@@ -38,5 +41,19 @@ def check_jobs_engine(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[
             f"JOBS_ENGINE is {settings.RENDEROWL_JOBS_ENGINE!r}.",
             hint=f"Choose one of: {', '.join(settings.RENDEROWL_JOBS_ENGINES)}.",
             id="renderowl.E002",
+        )
+    ]
+
+
+@register(Tags.compatibility)
+def check_idempotency_retention(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse a retention that would forget keys while clients still retry, or hoard them."""
+    if SHORTEST_RETENTION_S <= settings.RENDEROWL_IDEMPOTENCY_RETENTION_S <= LONGEST_RETENTION_S:
+        return []
+    return [
+        Error(
+            f"IDEMPOTENCY_RETENTION_S is {settings.RENDEROWL_IDEMPOTENCY_RETENTION_S}.",
+            hint=f"Choose {SHORTEST_RETENTION_S} (an hour) to {LONGEST_RETENTION_S} (30 days).",
+            id="renderowl.E010",
         )
     ]

@@ -1,4 +1,4 @@
-"""The queue's own jobs."""
+"""The queue's own jobs, and those of core."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 
+from core.idempotency.services import delete_expired_keys
 from jobs import services
 from jobs.context import JobContext
 
@@ -26,3 +27,12 @@ def purge_finished_jobs(context: JobContext) -> dict[str, Any]:
 def forget_workers(context: JobContext) -> dict[str, Any]:
     """Delete workers that have been gone for a day."""
     return {"deleted": services.forget_workers()}
+
+
+def forget_idempotency_keys(context: JobContext) -> dict[str, Any]:
+    """Delete idempotency keys past their retention, in batches."""
+    deleted = 0
+    while batch := delete_expired_keys():
+        deleted += batch
+        context.check()
+    return {"deleted": deleted}

@@ -151,6 +151,9 @@ RENDEROWL_SIGNED_URL_TTL_S = positive_int("SIGNED_URL_TTL_S", 24 * 3600)
 # --- API --------------------------------------------------------------------------------------------------------------
 RENDEROWL_API_VERSIONS = (1, 2)
 RENDEROWL_DEFAULT_API_VERSION = 1
+# Longer than any request takes: a first request that is silent for longer has died.
+RENDEROWL_IDEMPOTENCY_LOCK_S = positive_int("IDEMPOTENCY_LOCK_S", 60)
+RENDEROWL_IDEMPOTENCY_RETENTION_S = positive_int("IDEMPOTENCY_RETENTION_S", 24 * 3600)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.authentication.ApiKeyAuthentication",

@@ -68,6 +68,7 @@ UNFOLD: dict[str, Any] = {
                 _item("Users", "person", "accounts.user"),
                 _item("API keys", "key", "accounts.apikey"),
                 _item("Audit", "policy", "accounts.auditentry"),
+                _item("Idempotency keys", "repeat_one", "core.idempotencykey"),
             ),
             _group(
                 "Credits",

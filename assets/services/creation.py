@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -24,6 +24,7 @@ from engine.errors import MediaUnreadable
 from engine.probe.client import probe_file
 from jobs.services import enqueue
 
+Conclude = Callable[[Asset], None]
 CHANGEABLE = frozenset({"name", "project_id"})
 
 
@@ -36,10 +37,18 @@ class ImportRequest:
     project_id: UUID | None = None
 
 
-def create_from_upload(*, user: Any, file: UploadedFile[Any], name: str = "", project_id: UUID | None = None) -> Asset:
+def create_from_upload(
+    *,
+    user: Any,
+    file: UploadedFile[Any],
+    name: str = "",
+    project_id: UUID | None = None,
+    conclude: Conclude = lambda _: None,
+) -> Asset:
     """Store an uploaded file and return its asset, ready.
 
-    name: empty for the name that the file came with.
+    name: empty for the name that the file came with. conclude: called with the new row in its transaction; what it
+    raises undoes all.
     Raises UploadTooLarge, and FileRefused where the content is no media file that can be used; nothing is kept then.
     """
     with scratch_folder() as folder:
@@ -56,23 +65,23 @@ def create_from_upload(*, user: Any, file: UploadedFile[Any], name: str = "", pr
             status=AssetStatus.READY,
             **incoming.columns,
         )
-        return _save_ready(asset, incoming)
+        return _save_ready(asset, incoming, conclude)
 
 
-def _save_ready(asset: Asset, incoming: IncomingFile) -> Asset:
+def _save_ready(asset: Asset, incoming: IncomingFile, conclude: Conclude) -> Asset:
     """Insert a row for a file, sharing the bytes with an asset of the same owner that has them already."""
-    if _save_sharing(asset):
+    if _save_sharing(asset, conclude):
         return asset
     keys = store(incoming, asset.pk)
     try:
-        _insert(asset, keys)
+        _insert(asset, keys, conclude)
     except BaseException:
         discard(keys)
         raise
     return asset
 
 
-def _save_sharing(asset: Asset) -> bool:
+def _save_sharing(asset: Asset, conclude: Conclude = lambda _: None) -> bool:
     """Insert the row if a twin can be shared with; return whether it was.
 
     The twin stays locked until the row is there: whoever removes files looks for rows that use them after that.
@@ -82,15 +91,16 @@ def _save_sharing(asset: Asset) -> bool:
         twin = twins.order_by("pk").first()
         if twin is None:
             return False
-        _insert(asset, StoredKeys(twin.storage_key, twin.poster_key))
+        _insert(asset, StoredKeys(twin.storage_key, twin.poster_key), conclude)
         return True
 
 
-def _insert(asset: Asset, keys: StoredKeys) -> None:
+def _insert(asset: Asset, keys: StoredKeys, conclude: Conclude) -> None:
     asset.storage_key, asset.poster_key = keys.file, keys.poster
     with transaction.atomic():
         asset.save(force_insert=True)
         publish(AssetReady(asset_id=asset.pk, owner_id=asset.owner_id))
+        conclude(asset)
 
 
 def create_from_url(*, user: Any, request: ImportRequest) -> Asset:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.http import HttpRequest
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import build_mock_request as spectacular_mock_request
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from core.api.permissions import ANY_SCOPE, required_scope
@@ -47,6 +48,23 @@ PROBLEM_COMPONENT = {
     },
     "additionalProperties": True,
 }
+IDEMPOTENCY_PARAMETERS = [
+    OpenApiParameter(
+        "Idempotency-Key",
+        {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[!#-+\-./0-~]{1,255}$"},
+        location=OpenApiParameter.HEADER,
+        description="A text of the client's choice, quoted or bare, that makes the request safe to send again: a "
+        "repeat gets the first answer and has no second effect. Answers are kept for 24 hours, or as the installation "
+        "is set up.",
+    ),
+    OpenApiParameter(
+        "Idempotent-Replayed",
+        {"type": "string", "enum": ["true"]},
+        location=OpenApiParameter.HEADER,
+        response=[200, 201, 202],
+        description="The answer is the one that the first request with the key got.",
+    ),
+]
 _VERSION = re.compile(r"/api/v(\d+)/")
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _DESCRIPTIONS = {
@@ -74,6 +92,11 @@ def build_mock_request(method: str, path: str, view: APIView, original_request: 
 
 class ProblemAutoSchema(AutoSchema):
     """Document what the base view guarantees: problems, scopes, credentials."""
+
+    def get_override_parameters(self) -> list[Any]:
+        """Return the headers of actions that take an idempotency key."""
+        handler = getattr(self.view, getattr(self.view, "action", None) or self.method.lower(), None)
+        return IDEMPOTENCY_PARAMETERS if getattr(handler, "is_idempotent", False) else []
 
     def get_operation(self, *args: Any, **kwargs: Any) -> Any:
         """Return the operation with its problem responses."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -44,10 +44,12 @@ def create_template(
     merge: Mapping[str, Any] | None = None,
     description: str = "",
     project_id: UUID | None = None,
+    conclude: Callable[[Template], None] = lambda _: None,
 ) -> Template:
     """Make a template and its version 1.
 
-    merge: defaults for the edit's placeholders.
+    merge: defaults for the edit's placeholders. conclude: called with the new row in its transaction; what it raises
+    undoes all.
     Raises EditRefused if the edit could never be rendered, or if the project is not the owner's.
     """
     _check_project(owner, project_id)
@@ -62,6 +64,7 @@ def create_template(
             merge_defaults=dict(merge or {}),
         )
         _keep_version(template)
+        conclude(template)
     return template
 
 

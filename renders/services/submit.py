@@ -30,13 +30,21 @@ def submit_render(*, owner: Any, request: RenderRequest) -> Render:
 
     Raises EditRefused before anything is written; InsufficientCredits leaves nothing behind.
     """
-    return _accept(owner, prepare_render(owner=owner, request=request), retry_of=None)
+    return accept_render(owner=owner, prepared=prepare_render(owner=owner, request=request))
 
 
 def retry_render(*, render: Render) -> Render:
     """Submit the edit of a render that failed or was cancelled once more, as a new render.
 
     Raises RenderNotRetryable, and what `submit_render` raises.
+    """
+    return accept_render(owner=render.owner, prepared=prepare_retry(render=render), retry_of=render)
+
+
+def prepare_retry(*, render: Render) -> PreparedRender:
+    """Return what retrying a render would do, without changing anything.
+
+    Raises RenderNotRetryable, EditRefused.
     """
     if render.status not in RETRYABLE:
         raise RenderNotRetryable
@@ -49,10 +57,14 @@ def retry_render(*, render: Render) -> Render:
         metadata=render.metadata,
         strict=render.strict,
     )
-    return _accept(render.owner, prepare_render(owner=render.owner, request=request), retry_of=render)
+    return prepare_render(owner=render.owner, request=request)
 
 
-def _accept(owner: Any, prepared: PreparedRender, *, retry_of: Render | None) -> Render:
+def accept_render(*, owner: Any, prepared: PreparedRender, retry_of: Render | None = None) -> Render:
+    """Write a render that was judged already; quick enough for a transaction that does more.
+
+    Raises EditRefused for an asset deleted since, InsufficientCredits.
+    """
     now = timezone.now()
     run_at = prepared.request.run_at
     if run_at is not None and run_at <= now:

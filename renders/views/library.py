@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from core.api.routing import api_path
 from core.api.views import ApiViewSet
+from core.idempotency.views import IdempotentMixin, idempotent
 from renders.filters import ProjectFilterSet, TemplateFilterSet
 from renders.models import Project, Template, TemplateVersion
 from renders.requests import RenderRequest
@@ -38,7 +39,7 @@ from renders.services.library import (
 from renders.views.submission import SubmittingViewSet, answers_render
 
 
-class ProjectViewSet(ListModelMixin, RetrieveModelMixin, ApiViewSet):
+class ProjectViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiViewSet):
     """Folders for renders, templates and assets."""
 
     queryset = Project.objects.all()
@@ -53,9 +54,13 @@ class ProjectViewSet(ListModelMixin, RetrieveModelMixin, ApiViewSet):
     }
 
     @extend_schema(request=ProjectBody, responses={201: ProjectShape})
+    @idempotent
     def create(self, request: Request, **kwargs: Any) -> Response:
         """Make a project."""
-        project = create_project(owner=request.user, **self.validated(ProjectBody))
+        body = self.validated(ProjectBody)
+        return self.once(lambda: self._created(create_project(owner=request.user, **body)))
+
+    def _created(self, project: Project) -> Response:
         location = api_path("project-detail", self._version(), id=project.public_id)
         return Response(ProjectShape(project).data, status.HTTP_201_CREATED, headers={"Location": location})
 
@@ -100,11 +105,16 @@ class TemplateViewSet(ListModelMixin, RetrieveModelMixin, SubmittingViewSet):
         return rows.defer("edit", "merge_defaults") if self.action == "list" else rows
 
     @extend_schema(request=TemplateBody, responses={201: TemplateShape})
+    @idempotent
     def create(self, request: Request, **kwargs: Any) -> Response:
         """Make a template."""
         body = self.validated(TemplateBody)
         body["project_id"] = body.pop("project")
-        template = create_template(owner=request.user, **body)
+        answer = self.answer(self._created)
+        create_template(owner=request.user, conclude=answer, **body)
+        return answer.response
+
+    def _created(self, template: Template) -> Response:
         location = api_path("template-detail", self._version(), id=template.public_id)
         return Response(TemplateShape(template).data, status.HTTP_201_CREATED, headers={"Location": location})
 
@@ -129,6 +139,7 @@ class TemplateViewSet(ListModelMixin, RetrieveModelMixin, SubmittingViewSet):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @answers_render(202, request=TemplateRenderBody, reports=True)
+    @idempotent
     def render(self, request: Request, **kwargs: Any) -> Response:
         """Submit a render of the template's version in force."""
         template = self.get_object()

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.api.views import ApiView
+from core.idempotency.views import idempotent
 from renders.filters import RenderFilterSet
 from renders.models import Render
 from renders.requests import RenderRequest
@@ -28,7 +29,7 @@ from renders.serializers.requests import RenderBody
 from renders.services.cancel import cancel_render
 from renders.services.prepare import prepare_render
 from renders.services.storage import delete_output
-from renders.services.submit import retry_render
+from renders.services.submit import accept_render, prepare_retry
 from renders.states import RenderStatus
 from renders.views.submission import SubmittingViewSet, answers_render, merge_body
 
@@ -73,6 +74,7 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
         return super().list(request, *args, **kwargs)
 
     @answers_render(202, request=RenderBody, reports=True)
+    @idempotent
     def create(self, request: Request, **kwargs: Any) -> Response:
         """Submit a render; with `dry_run`, only say what it would cost."""
         return self.submit(RenderBody, RenderRequest())
@@ -100,9 +102,12 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
         return self._answer(render, status.HTTP_202_ACCEPTED if stopping else status.HTTP_200_OK)
 
     @answers_render(202)
+    @idempotent
     def retry(self, request: Request, **kwargs: Any) -> Response:
         """Submit the same edit again, as a new render."""
-        return self.accepted(retry_render(render=self.get_object()))
+        old = self.get_object()
+        prepared = prepare_retry(render=old)
+        return self.once(lambda: self.accepted(accept_render(owner=old.owner, prepared=prepared, retry_of=old)))
 
     @extend_schema(responses=OpenApiTypes.OBJECT)
     def edit(self, request: Request, **kwargs: Any) -> Response:

@@ -14,12 +14,13 @@ from rest_framework.serializers import BaseSerializer
 from core.api.problems import flatten_errors
 from core.api.routing import api_path
 from core.api.views import ApiViewSet
+from core.idempotency.views import IdempotentMixin
 from renders.models import Priority, Render
 from renders.requests import RenderRequest, Report
 from renders.serializers.renders import RenderShape, RenderShapeV1, ReportShape
 from renders.serializers.requests import carries_edit
-from renders.services.prepare import check_render
-from renders.services.submit import submit_render
+from renders.services.prepare import check_render, prepare_render
+from renders.services.submit import accept_render
 
 Method = Callable[..., Response]
 
@@ -42,7 +43,7 @@ def answers_render(
     return document
 
 
-class SubmittingViewSet(ApiViewSet):
+class SubmittingViewSet(IdempotentMixin, ApiViewSet):
     """A resource from which renders can be submitted."""
 
     def submit(self, body_class: type[BaseSerializer[Any]], base: RenderRequest) -> Response:
@@ -53,11 +54,12 @@ class SubmittingViewSet(ApiViewSet):
         data = self.request.data
         is_dry_run = isinstance(data, dict) and data.get("dry_run") is True
         if is_dry_run and (base.template is not None or carries_edit(data)):
-            return self.report(body_class, base)
+            report = self.report(body_class, base)
+            return self.once(lambda: report)
         body = body_class(data=data)
         body.is_valid(raise_exception=True)
-        render = submit_render(owner=self.request.user, request=merge_body(base, body.validated_data))
-        return self.accepted(render)
+        prepared = prepare_render(owner=self.request.user, request=merge_body(base, body.validated_data))
+        return self.once(lambda: self.accepted(accept_render(owner=self.request.user, prepared=prepared)))
 
     def report(self, body_class: type[BaseSerializer[Any]], base: RenderRequest) -> Response:
         """Answer 200 with what is wrong and what it would cost; nothing is changed.

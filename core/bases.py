@@ -1,0 +1,27 @@
+"""What every model shares."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+from core.ids import encode_id, uuid7
+
+
+class BaseModel(models.Model):
+    """A row with a time-ordered UUID, shown to clients as `<ID_PREFIX>_<base32>`."""
+
+    ID_PREFIX: ClassVar[str] = ""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def public_id(self) -> str:
+        """Return the id as clients see it."""
+        return encode_id(self.ID_PREFIX, self.id)

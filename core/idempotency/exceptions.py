@@ -1,0 +1,25 @@
+"""Refusals of requests with an idempotency key.
+
+DomainError
+├── IdempotencyMismatch    422  the key was used for another request
+└── IdempotencyInProgress  409  the first request with the key has not been answered yet
+"""
+
+from __future__ import annotations
+
+from core.exceptions import DomainError
+
+
+class IdempotencyMismatch(DomainError):
+    """The Idempotency-Key was already used for another request. Send a new key with a new request."""
+
+    code = "idempotency_mismatch"
+    status = 422
+
+
+class IdempotencyInProgress(DomainError):
+    """The first request with this Idempotency-Key is still being worked on. Ask again in a moment."""
+
+    code = "idempotency_in_progress"
+    status = 409
+    retry_after_s = 1
