@@ -202,6 +202,77 @@ def share_against_delete() -> dict[str, Any]:
     }
 
 
+def post_one_render() -> dict[str, Any]:
+    """50 times the same POST with one idempotency key; then once more, in peace."""
+    from rest_framework.test import APIClient
+
+    from core.idempotency.models import IdempotencyKey
+    from credits.models import CreditEntry
+    from jobs.models import Job
+    from renders.models import Render
+    from tests.factories import make_api_key, make_edit, make_user
+
+    user = make_user()
+    headers = {"X-API-Key": make_api_key(user), "Idempotency-Key": '"race"'}
+    edit = make_edit()
+    bodies: set[bytes] = set()
+
+    def work(index: int) -> str:
+        client = APIClient(raise_request_exception=False, SERVER_NAME="localhost")
+        answer = client.post("/api/v2/renders", {"edit": edit}, headers=headers)
+        if answer.status_code == 202:
+            bodies.add(answer.content)
+            return "replayed" if "Idempotent-Replayed" in answer else "created"
+        return f"{answer.status_code} {answer.json()['code']} {answer.get('Retry-After')}"
+
+    outcomes = Counter(at_once(work))
+    after = work(0)
+    return {
+        "outcomes": dict(outcomes),
+        "after": after,
+        "bodies": len(bodies),
+        "renders": Render.objects.filter(owner=user).count(),
+        "jobs": Job.objects.filter(user=user).count(),
+        "debits": CreditEntry.objects.filter(user=user, kind="reserve").count(),
+        "keys": list(IdempotencyKey.objects.filter(user=user).values_list("state", flat=True)),
+        "balance": ledger_state(user)["balance"],
+    }
+
+
+def take_over_one_key() -> dict[str, Any]:
+    """50 repeats of a request whose server died; its lock has passed."""
+    from datetime import timedelta
+
+    from django.db import transaction
+    from django.utils import timezone
+
+    from core.idempotency.models import IdempotencyKey
+    from core.idempotency.services import Claim, KeyUse, StoredAnswer, claim_key, complete_key
+    from renders.models import Project
+    from tests.factories import make_project, make_user
+
+    user = make_user()
+    use = KeyUse(user.pk, "POST", "projects", "race", "f" * 64)
+    claim_key(use=use)
+    IdempotencyKey.objects.filter(user=user).update(locked_until=timezone.now() - timedelta(seconds=1))
+
+    def work(index: int) -> str:
+        claim = claim_key(use=use)
+        if not isinstance(claim, Claim):
+            return "replayed"
+        with transaction.atomic():
+            make_project(user)
+            complete_key(claim=claim, answer=StoredAnswer(201, b"{}"))
+        return "created"
+
+    outcomes = Counter(at_once(work))
+    return {
+        "created": outcomes.pop("created"),
+        "others": sorted(outcomes),
+        "rows": Project.objects.filter(owner=user).count(),
+    }
+
+
 SCENARIOS: dict[str, Callable[[], dict[str, Any]]] = {
     scenario.__name__: scenario
     for scenario in (
@@ -213,6 +284,8 @@ SCENARIOS: dict[str, Callable[[], dict[str, Any]]] = {
         refresh_one_token,
         hold_against_delete,
         share_against_delete,
+        post_one_render,
+        take_over_one_key,
     )
 }
 
