@@ -1,7 +1,7 @@
 """Servers killed between request and answer: with its key, a repeated POST never makes a second render or debit.
 
 Each kill meets several requests in flight. `KILLS=100 pytest tests/acceptance/test_killed_server.py` kills as many
-servers on each database, instead of 25 and 10.
+servers on each database, instead of 25 and 5.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from renderowl.local.processes import free_port
 from tests.acceptance.installation import ROOT, Installation, postgres_database
 from tests.factories import make_edit
 
-KILLS = {name: int(os.environ.get("KILLS", usual)) for name, usual in (("sqlite", 25), ("postgresql", 10))}
+KILLS = {name: int(os.environ.get("KILLS", usual)) for name, usual in (("sqlite", 25), ("postgresql", 5))}
 LANES = 2
 IN_FLIGHT = 4
 LOCK_S = 1
