@@ -47,6 +47,20 @@ def test_every_app_is_named_in_the_contract() -> None:
     assert {config.label for config in LOCAL_APPS} <= LAYERS
 
 
+# POSTs that make nothing and charge nothing, or may be repeated as they are.
+POSTS_WITHOUT_KEYS = PUBLIC_ROUTES | {"render-validate", "credit-estimate", "render-cancel", "key-rotate"}
+
+
+def test_every_post_that_creates_takes_an_idempotency_key() -> None:
+    without = set()
+    for route in API_ROUTES:
+        action = (route.actions or {"post": "post"}).get("post", "")
+        handler = getattr(route.view, action, None)
+        if handler is not None and not getattr(handler, "is_idempotent", False):
+            without.add(route.name)
+    assert without == POSTS_WITHOUT_KEYS
+
+
 def test_every_model_is_in_the_admin() -> None:
     missing = [
         model._meta.label
