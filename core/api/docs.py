@@ -1,4 +1,4 @@
-"""The API explained to people: schema, Swagger UI, Redoc, a page for every problem type."""
+"""The API explained to people: schema, Swagger UI, Redoc, pages for problem types and for the ends of versions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, Spec
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.api import lifecycle
 from core.api.codes import PROBLEM_TYPES
+from core.api.marks import SHORTEST_NOTICE
 from core.api.renderers import JsonRenderer
 
 REDOC_POLICY = (
@@ -76,3 +78,23 @@ def problem_page(request: HttpRequest, code: str) -> HttpResponse:
     if problem is None:
         raise Http404
     return render(request, "core/problem.html", {"problem": problem})
+
+
+def migration_page(request: HttpRequest, version: int) -> HttpResponse:
+    """Say how to move to a version from the one before it."""
+    if version != 2 or version not in settings.RENDEROWL_API_VERSIONS:
+        raise Http404
+    return render(request, f"core/migrate_v{version}.html", {"mark": lifecycle.mark_of(version - 1)})
+
+
+def sunset_page(request: HttpRequest) -> HttpResponse:
+    """Say what of the API ends, and when."""
+    marks = sorted(lifecycle.marks(), key=lambda mark: mark.deprecated_at)
+    guides = [guide if (guide := lifecycle.guide_of(mark)) != lifecycle.SUNSET_PAGE else "" for mark in marks]
+    context = {
+        "rows": [{"mark": mark, "guide": guide} for mark, guide in zip(marks, guides, strict=True)],
+        "notice_days": SHORTEST_NOTICE.days,
+        "brownouts": settings.RENDEROWL_API_BROWNOUTS,
+        "brownout_days": lifecycle.BROWNOUT_PERIOD.days,
+    }
+    return render(request, "core/sunset.html", context)
