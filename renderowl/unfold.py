@@ -68,6 +68,8 @@ UNFOLD: dict[str, Any] = {
                 _item("Users", "person", "accounts.user"),
                 _item("API keys", "key", "accounts.apikey"),
                 _item("Audit", "policy", "accounts.auditentry"),
+                _item("Deprecated calls", "event_busy", "accounts.deprecatedcall"),
+                _item("Deprecation notices", "outgoing_mail", "accounts.deprecationnotice"),
             ),
             _group(
                 "Credits",

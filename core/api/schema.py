@@ -82,7 +82,9 @@ class ProblemAutoSchema(AutoSchema):
         operation = super().get_operation(*args, **kwargs)
         if operation is None:
             return None
-        mark = lifecycle.mark_of(int(getattr(self.view.request, "version", 0) or 0), self.view.route_name)
+        mark = lifecycle.mark_of(
+            int(getattr(self.view.request, "version", 0) or 0), getattr(self.view, "route_name", "")
+        )
         if mark is not None:
             operation["deprecated"] = True
         for status in self._problem_statuses() + (["410"] if mark is not None and mark.sunset_at else []):
@@ -100,7 +102,7 @@ class ProblemAutoSchema(AutoSchema):
 
     def _resolve_path_parameters(self, variables: list[str]) -> list[dict[str, Any]]:
         """Describe ids as they are written: with the prefix of their kind."""
-        parameters: list[dict[str, Any]] = super()._resolve_path_parameters(variables)
+        parameters: list[dict[str, Any]] = super()._resolve_path_parameters(variables)  # type: ignore[no-untyped-call]
         prefix = getattr(getattr(getattr(self.view, "queryset", None), "model", None), "ID_PREFIX", "")
         for parameter in parameters:
             if prefix and parameter["name"] == "id" and parameter["schema"].get("format") == "uuid":
