@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from core.api import lifecycle
 from core.api.codes import PROBLEM_TYPES
-from core.api.marks import SHORTEST_NOTICE
+from core.api.marks import SHORTEST_NOTICE, Mark
 from core.api.renderers import JsonRenderer
 
 REDOC_POLICY = (
@@ -38,13 +38,15 @@ class SchemaView(SpectacularAPIView):
         return response
 
     def _get_schema_response(self, request: Request) -> Response:
-        document = build_document(tuple(self.patterns or ()), int(getattr(request, "api_version", 2)))
+        document = build_document(
+            tuple(self.patterns or ()), int(getattr(request, "api_version", 2)), lifecycle.marks()
+        )
         return Response(document, headers={"Cache-Control": "public, max-age=300"})
 
 
 @lru_cache(maxsize=8)
-def build_document(patterns: tuple[Any, ...], version: int) -> dict[str, Any]:
-    """Return the OpenAPI document of one version's URL patterns."""
+def build_document(patterns: tuple[Any, ...], version: int, marks: tuple[Mark, ...] = ()) -> dict[str, Any]:
+    """Return the OpenAPI document of one version's URL patterns. marks: those in force, as they show in it."""
     document: dict[str, Any] = SchemaGenerator(patterns=list(patterns)).get_schema(request=None, public=True)
     document["info"]["version"] = f"{version}.0.0"
     return document
