@@ -70,8 +70,11 @@ def is_enabled(name: str, version: int) -> bool:
 
 
 def flags_of(version: int) -> dict[str, bool]:
-    """Return every feature and whether the version has it, by name."""
-    return {name: is_enabled(name, version) for name in sorted(_features)}
+    """Return the features that the version can have, and whether each is on, by name.
+
+    Those of other versions are left out: an old version's answer does not grow with the new one.
+    """
+    return {name: is_enabled(name, version) for name in sorted(_features) if _features[name].fits(version)}
 
 
 def versions_with(name: str) -> list[str]:
