@@ -23,12 +23,12 @@ from core.ids import decode_id
 class ApiView(APIView):
     """A view of the API. `scopes` maps each action to the scope it needs.
 
-    feature_parameters: query parameter -> the feature that it belongs to.
+    feature_parameters: action -> query parameter -> the feature that it belongs to.
     route_name, feature: set by the route that leads here.
     """
 
     scopes: ClassVar[Mapping[str, str]] = {}
-    feature_parameters: ClassVar[Mapping[str, str]] = {}
+    feature_parameters: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     route_name = ""
     feature = ""
     versioning_class = None
@@ -57,7 +57,8 @@ class ApiView(APIView):
         version = int(request.version or 0)
         if self.feature:
             require_feature(self.feature, version, "this path")
-        for parameter, feature in self.feature_parameters.items():
+        action = getattr(self, "action", None) or (request.method or "").lower()
+        for parameter, feature in self.feature_parameters.get(action, {}).items():
             if parameter in request.query_params:
                 require_feature(feature, version, f"the parameter {parameter}")
 

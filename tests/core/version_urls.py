@@ -14,7 +14,7 @@ class EchoView(ApiView):
     authentication_classes = ()
     permission_classes = ()
     scopes = {"get": ANY_SCOPE, "post": ANY_SCOPE}
-    feature_parameters = {"hurry": "test_hurry"}
+    feature_parameters = {"get": {"hurry": "test_hurry"}, "post": {"hurry": "test_hurry"}}
 
     def get(self, request, **kwargs):
         headers = {"Link": '</next>; rel="next"'} if "page" in request.query_params else {}
