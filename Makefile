@@ -4,7 +4,7 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo run test check format lint types bench clean
+.PHONY: help demo run test check format lint types openapi bench clean
 .DEFAULT_GOAL := help
 
 help: ## List the commands
@@ -21,6 +21,7 @@ test: $(VENV)/.dev ## The whole suite on SQLite, plus every service that answers
 
 check: lint types ## Format, lint, types, import contracts, migrations, deployment, tests
 	@$(BIN)/python manage.py makemigrations --check --dry-run
+	@$(BIN)/python -m renderowl.local.openapi --check
 	@DEBUG=0 SECRET_KEY=$$($(BIN)/python -c "import secrets; print(secrets.token_urlsafe(64))") \
 		ALLOWED_HOSTS=renderowl.example $(BIN)/python manage.py check --deploy --fail-level WARNING
 	@$(MAKE) --no-print-directory test
@@ -36,6 +37,9 @@ types: $(VENV)/.dev
 format: $(VENV)/.dev ## Rewrite the code in the house format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+openapi: $(VENV)/.dev ## Rewrite docs/openapi/ from the code; refuses what would break clients
+	@$(BIN)/python -m renderowl.local.openapi
 
 bench: $(VENV)/.dev ## Benchmarks; each prints ratios measured side by side
 	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

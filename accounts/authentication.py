@@ -24,6 +24,7 @@ from accounts.keys import KeyText, parse_key
 from accounts.models import ApiKey, User
 from accounts.tokens import password_stamp, read_access_token
 from core.api.problems import challenge
+from core.exceptions import DomainError
 
 KEY_MARK = "ro_"
 
@@ -46,43 +47,77 @@ class ApiKeyAuthentication(BaseAuthentication):
 
         Raises Unauthenticated and its kinds, or AccountSuspended.
         """
-        header = request.headers.get("X-API-Key")
-        bearer = bearer_text(request)
-        if header is None:
-            if bearer is None or not bearer.startswith(KEY_MARK):
-                return None
-            header = bearer
-        elif bearer is not None and bearer != header:
-            raise Unauthenticated("The request carries two credentials that differ. Send one.")
-        presented = parse_key(header.strip())
-        if presented is None:
-            raise Unauthenticated("This is not an API key.")
-        key = self._verify(presented, client_address(request))
+        key = presented_key(request._request)  # noqa: SLF001 - where what one request proved is kept
+        if key is None:
+            return None
         services.note_key_use(key=key)
         return key.user, Credential("key", key.granted_scopes & key.user.scopes, key=key)
-
-    def _verify(self, presented: KeyText, address: str | None) -> ApiKey:
-        key = selectors.find_key(presented.prefix)
-        # A missing key is compared as well, so that the time tells nothing.
-        stored, previous = (key.digest, key.previous_digest) if key else ("0" * 64, "")
-        is_current = hmac.compare_digest(stored, presented.digest)
-        is_previous = hmac.compare_digest(previous, presented.digest)
-        if key is None or not (is_current or is_previous):
-            raise Unauthenticated("There is no such API key.")
-        now = timezone.now()
-        replaced = not is_current and (key.previous_valid_until is None or key.previous_valid_until <= now)
-        if key.is_revoked or replaced:
-            raise CredentialRevoked
-        if key.is_expired(now):
-            raise CredentialExpired
-        refuse_closed_account(key.user)
-        if key.allowed_networks and not _is_within(address, key.allowed_networks):
-            raise Unauthenticated("This API key may not be used from this address.")
-        return key
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""
         return challenge("unauthenticated")
+
+
+def presented_key(request: HttpRequest) -> ApiKey | None:
+    """Return the API key that a request shows, verified; None where it shows none.
+
+    The outcome is kept with the request: the version that a key is pinned to is asked for before the view
+    authenticates, and neither the query nor the comparison shall happen twice.
+    Raises Unauthenticated and its kinds, or AccountSuspended.
+    """
+    if not hasattr(request, "key_outcome"):
+        try:
+            request.key_outcome = _read_key(request)  # type: ignore[attr-defined]
+        except DomainError as error:
+            request.key_outcome = error  # type: ignore[attr-defined]
+    outcome: ApiKey | DomainError | None = request.key_outcome  # type: ignore[attr-defined]
+    if isinstance(outcome, DomainError):
+        raise outcome
+    return outcome
+
+
+def pinned_version(request: HttpRequest) -> int | None:
+    """Return the API version pinned to the request's key, None without one or where the key is refused."""
+    try:
+        key = presented_key(request)
+    except DomainError:
+        return None
+    return key.pinned_version if key else None
+
+
+def _read_key(request: HttpRequest) -> ApiKey | None:
+    header = request.headers.get("X-API-Key")
+    bearer = bearer_text(request)
+    if header is None:
+        if bearer is None or not bearer.startswith(KEY_MARK):
+            return None
+        header = bearer
+    elif bearer is not None and bearer != header:
+        raise Unauthenticated("The request carries two credentials that differ. Send one.")
+    presented = parse_key(header.strip())
+    if presented is None:
+        raise Unauthenticated("This is not an API key.")
+    return _verify(presented, client_address(request))
+
+
+def _verify(presented: KeyText, address: str | None) -> ApiKey:
+    key = selectors.find_key(presented.prefix)
+    # A missing key is compared as well, so that the time tells nothing.
+    stored, previous = (key.digest, key.previous_digest) if key else ("0" * 64, "")
+    is_current = hmac.compare_digest(stored, presented.digest)
+    is_previous = hmac.compare_digest(previous, presented.digest)
+    if key is None or not (is_current or is_previous):
+        raise Unauthenticated("There is no such API key.")
+    now = timezone.now()
+    replaced = not is_current and (key.previous_valid_until is None or key.previous_valid_until <= now)
+    if key.is_revoked or replaced:
+        raise CredentialRevoked
+    if key.is_expired(now):
+        raise CredentialExpired
+    refuse_closed_account(key.user)
+    if key.allowed_networks and not _is_within(address, key.allowed_networks):
+        raise Unauthenticated("This API key may not be used from this address.")
+    return key
 
 
 class AccessTokenAuthentication(BaseAuthentication):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 
@@ -35,3 +36,23 @@ class ApiKeyRevoked:
 
     key_id: UUID
     user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class DeprecatedCallSeen:
+    """An owner's key called what is deprecated, for the first time. subject: `v1` or `v2:render-log`."""
+
+    user_id: UUID
+    subject: str
+    calls: int
+    sunset_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SunsetApproaching:
+    """What an owner's keys call ends in 90, 30 or 7 days, or a little less. subject: `v1` or `v2:render-log`."""
+
+    user_id: UUID
+    subject: str
+    sunset_at: datetime
+    days_left: int

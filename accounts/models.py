@@ -1,4 +1,4 @@
-"""Users, their keys, revoked tokens, and the record of who did what."""
+"""Users, their keys, revoked tokens, the record of who did what, and who still calls what will end."""
 
 from __future__ import annotations
 
@@ -220,3 +220,83 @@ class AuditEntry(AppendOnlyModel):
 
     def __str__(self) -> str:
         return f"{self.action} {self.subject}"
+
+
+class DeprecatedCall(BaseModel):
+    """How often a key called a route that was deprecated by then."""
+
+    ID_PREFIX: ClassVar[str] = "dpc"
+
+    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="deprecated_calls", db_index=False)
+    version = models.PositiveSmallIntegerField()
+    route = models.CharField(max_length=100)
+    calls = models.PositiveBigIntegerField()
+    first_called_at = models.DateTimeField()
+    last_called_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            # The row that a count is added to.
+            models.UniqueConstraint(F("key"), F("version"), F("route"), name="idx_deprecated_calls_unique"),
+        ]
+        indexes = [
+            # The admin's list, latest first.
+            NamedIndex(fields=["-last_called_at"], name="idx_deprecated_calls_last"),
+            # Whom to tell of a version's end: its callers since the mark.
+            NamedIndex(fields=["version", "last_called_at"], name="idx_deprecated_calls_version"),
+        ]
+
+    def __str__(self) -> str:
+        return f"v{self.version} {self.route}"
+
+
+class NoticeKind(models.TextChoices):
+    """Why an owner is told of the end of something."""
+
+    FIRST_USE = "first_use", "first use"
+    DAYS_90 = "days_90", "90 days"
+    DAYS_30 = "days_30", "30 days"
+    DAYS_7 = "days_7", "7 days"
+
+
+def notice_kind_choices() -> list[tuple[str, str]]:
+    """Return the kinds of notice."""
+    return list(NoticeKind.choices)
+
+
+class DeprecationNotice(BaseModel):
+    """That an owner was told of the end of a version or route: once for each kind and, from 90 days on, for each date.
+
+    subject: `v1` or `v2:render-log`; due: the sunset that it tells of, empty at first use.
+    calls: how many had been counted by then.
+    mail_due_at: when a letter is to be sent or tried again; None where there is none to send.
+    """
+
+    ID_PREFIX: ClassVar[str] = "dpn"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", db_index=False)
+    subject = models.CharField(max_length=110)
+    kind = models.CharField(max_length=20, choices=notice_kind_choices)
+    due = models.CharField(max_length=40, blank=True, default="")
+    calls = models.PositiveBigIntegerField()
+    mail_due_at = models.DateTimeField(null=True, blank=True)
+    mailed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            # Nobody is told twice; and, its subject first, what was told of a subject.
+            models.UniqueConstraint(
+                F("subject"), F("user"), F("kind"), F("due"), name="idx_deprecation_notices_unique"
+            ),
+        ]
+        indexes = [
+            # The admin's list, newest first.
+            NamedIndex(fields=["-created_at"], name="idx_deprecation_notices_created"),
+            # Letters to send; nearly all rows have none.
+            NamedIndex(
+                fields=["mail_due_at"], name="idx_deprecation_notices_mail", condition=Q(mail_due_at__isnull=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject} {self.kind}"

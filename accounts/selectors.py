@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from django.db.models import Exists
+from uuid import UUID
 
-from accounts.models import ApiKey, RevokedToken, User
+from django.db.models import Exists, Sum
+
+from accounts.models import ApiKey, DeprecatedCall, RevokedToken, User
 from accounts.tokens import Claims
+from core.api.marks import Mark
 
 
 def find_key(prefix: str) -> ApiKey | None:
@@ -23,3 +26,16 @@ def find_token_owner(claims: Claims) -> tuple[User | None, bool]:
 def count_active_keys(user: User) -> int:
     """Return how many of a user's keys work now."""
     return ApiKey.objects.for_owner(user).active().count()
+
+
+def owners_calling(mark: Mark) -> list[tuple[UUID, int]]:
+    """Return who called, since it is deprecated, what a mark is on, with keys that still work, and how often."""
+    rows = DeprecatedCall.objects.filter(
+        version=mark.version,
+        last_called_at__gte=mark.deprecated_at,
+        key__revoked_at=None,
+        key__user__is_active=True,
+    )
+    if mark.route:
+        rows = rows.filter(route=mark.route)
+    return list(rows.values_list("key__user").annotate(total=Sum("calls")).order_by("key__user"))

@@ -11,12 +11,14 @@ from io import BytesIO
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponseBase
+from django.utils.cache import patch_vary_headers
 
+from core.api import lifecycle
 from core.api.codes import code_of_status
 from core.api.problems import CONTENT_TYPE, problem_response
-from core.api.versioning import choose_version
+from core.api.versioning import ChosenVersion, choose_version
 from core.context import request_id
-from core.exceptions import DomainError, InvalidHeader, PayloadTooLarge
+from core.exceptions import DomainError, InvalidHeader, PayloadTooLarge, Unavailable
 from core.ids import uuid7
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -63,28 +65,25 @@ class ApiMiddleware:
         try:
             response = self._serve(request)
         except DomainError as error:
-            response = problem_response(error.code, error.detail, error.status, **error.members)
+            response = _problem_of(error)
         if response.status_code >= 400 and not response.get("Content-Type", "").startswith(CONTENT_TYPE):
             # Django's own answers: no such URL, a suspicious request, an unhandled exception.
             was_logged = getattr(response, "_has_been_logged", False)
             response = problem_response(code_of_status(response.status_code), http_status=response.status_code)
             response._has_been_logged = was_logged  # type: ignore[attr-defined]  # noqa: SLF001 - one line is enough
         if is_api:
-            version = getattr(request, "api_version", settings.RENDEROWL_DEFAULT_API_VERSION)
-            response["API-Version"] = str(version)
+            _tell_version(request, response)
         return response
 
     def _serve(self, request: HttpRequest) -> HttpResponseBase:
         _check_host(request)
         if request.path_info.endswith("/") and not _HTML_PATHS.match(request.path_info):
             request.path_info = request.path_info.rstrip("/")
-        by_header = False
+        visit = None
         if request.path_info.startswith("/api/") and not _HTML_PATHS.match(request.path_info):
-            chosen = choose_version(request)
-            by_header = chosen.by_header
-            request.api_version = chosen.number  # type: ignore[attr-defined]
-            if not chosen.in_path:
-                request.path_info = f"/api/v{chosen.number}{request.path_info.removeprefix('/api')}"
+            visit = _find_place(request)
+        if visit is not None:
+            lifecycle.refuse_ended(visit)
         if _is_too_large(request):
             return problem_response("payload_too_large", limit_bytes=settings.RENDEROWL_BODY_LIMIT_BYTES)
         if _is_chunked(request):
@@ -92,9 +91,40 @@ class ApiMiddleware:
                 return problem_response("length_required")
             _take_chunks(request)
         response = self.get_response(request)
-        if by_header:
-            response["Vary"] = ", ".join(filter(None, [response.get("Vary", ""), "API-Version", "Accept"]))
+        if visit is not None:
+            lifecycle.notify_observers(visit, getattr(request, "auth", None))
         return response
+
+
+def _find_place(request: HttpRequest) -> lifecycle.Visit | None:
+    """Choose the version, lead a path without one into that version's tree, and return what is marked there.
+
+    Leaves `api_version` for the views, `api_choice` and `api_visit` for the answer.
+    """
+    chosen = choose_version(request)
+    if not chosen.in_path:
+        request.path_info = f"/api/v{chosen.number}{request.path_info.removeprefix('/api')}"
+    visit = lifecycle.visit_of(chosen.number, request.path_info)
+    request.api_version, request.api_choice, request.api_visit = chosen.number, chosen, visit  # type: ignore[attr-defined]
+    return visit
+
+
+def _tell_version(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Write which version answered, what could have chosen another, and when this one ends."""
+    chosen: ChosenVersion | None = getattr(request, "api_choice", None)
+    response["API-Version"] = str(chosen.number if chosen else settings.RENDEROWL_DEFAULT_API_VERSION)
+    if chosen is not None and chosen.varies_on:
+        patch_vary_headers(response, chosen.varies_on)
+    visit: lifecycle.Visit | None = getattr(request, "api_visit", None)
+    if visit is not None:
+        lifecycle.announce(visit, response)
+
+
+def _problem_of(error: DomainError) -> HttpResponseBase:
+    response = problem_response(error.code, error.detail, error.status, **error.members)
+    if isinstance(error, Unavailable):
+        response["Retry-After"] = str(error.retry_after_s)
+    return response
 
 
 def _is_too_large(request: HttpRequest) -> bool:

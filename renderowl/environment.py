@@ -9,6 +9,8 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
+from core.api.marks import Mark, parse_marks, parse_switches
+
 env = environ.Env()
 
 
@@ -55,6 +57,28 @@ def host_list(name: str) -> list[tuple[str, int | None]]:
         else:
             items.append((text.strip("[]"), None))
     return items
+
+
+def deprecation_marks(name: str) -> tuple[Mark, ...]:
+    """Return what the variable marks as deprecated: `v1=2027-01-01/2027-12-31, v2:render-log=2027-06-01`.
+
+    Raises ImproperlyConfigured if it cannot be read. Whether the dates make sense is for the system checks.
+    """
+    try:
+        return parse_marks(os.environ.get(name, ""))
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}.") from error
+
+
+def feature_switches(name: str) -> dict[tuple[int, str], bool]:
+    """Return what the variable switches on and off: `v2:long_poll=off`.
+
+    Raises ImproperlyConfigured if it cannot be read.
+    """
+    try:
+        return parse_switches(os.environ.get(name, ""))
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}.") from error
 
 
 def local_secret_key(data_dir: Path) -> str:

@@ -9,7 +9,15 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 from core.storage.address import storages_from_url
-from renderowl.environment import env, host_list, local_secret_key, positive_int, secret
+from renderowl.environment import (
+    deprecation_marks,
+    env,
+    feature_switches,
+    host_list,
+    local_secret_key,
+    positive_int,
+    secret,
+)
 from renderowl.unfold import UNFOLD  # noqa: F401 - read by the admin theme
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -150,10 +158,16 @@ RENDEROWL_SIGNED_URL_TTL_S = positive_int("SIGNED_URL_TTL_S", 24 * 3600)
 
 # --- API --------------------------------------------------------------------------------------------------------------
 RENDEROWL_API_VERSIONS = (1, 2)
-RENDEROWL_DEFAULT_API_VERSION = 1
 # Longer than any request takes: a first request that is silent for longer has died.
 RENDEROWL_IDEMPOTENCY_LOCK_S = positive_int("IDEMPOTENCY_LOCK_S", 60)
 RENDEROWL_IDEMPOTENCY_RETENTION_S = positive_int("IDEMPOTENCY_RETENTION_S", 24 * 3600)
+RENDEROWL_DEFAULT_API_VERSION = positive_int("DEFAULT_API_VERSION", 1)
+RENDEROWL_API_PIN_READER = "accounts.authentication.pinned_version"
+RENDEROWL_API_MARKS = deprecation_marks("API_DEPRECATIONS")
+RENDEROWL_API_BROWNOUTS = env.bool("API_BROWNOUTS", default=False)
+RENDEROWL_API_FEATURES = feature_switches("API_FEATURES")
+# How long a process keeps counts of deprecated calls in memory; a killed one loses as much.
+RENDEROWL_DEPRECATED_CALLS_FLUSH_S = positive_int("DEPRECATED_CALLS_FLUSH_S", 10)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.authentication.ApiKeyAuthentication",
@@ -226,6 +240,17 @@ RENDEROWL_FETCH_TIMEOUT_S = positive_int("FETCH_TIMEOUT_S", 120)
 
 # --- Outside world ----------------------------------------------------------------------------------------------------
 RENDEROWL_FETCH_ALLOW_HOSTS = host_list("FETCH_ALLOW_HOSTS")
+# Without a mail server letters go to the console of a laptop, and nowhere in production.
+_mail = env.email_url_config(secret("EMAIL_URL", "consolemail://" if DEBUG else "dummymail://"))
+EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
+EMAIL_HOST = _mail["EMAIL_HOST"]
+EMAIL_PORT = _mail["EMAIL_PORT"] or 25
+EMAIL_HOST_USER = _mail["EMAIL_HOST_USER"] or ""
+EMAIL_HOST_PASSWORD = _mail["EMAIL_HOST_PASSWORD"] or ""
+EMAIL_USE_TLS = _mail.get("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = _mail.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="renderowl@localhost")
 RENDEROWL_FFMPEG = env.str("RENDEROWL_FFMPEG", default="")
 
 # --- Logs -------------------------------------------------------------------------------------------------------------
@@ -255,3 +280,5 @@ LOGGING = {
 if TESTING:
     # Tests hash many passwords; a slow hash proves nothing there.
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    # They write counts themselves, each inside its own transaction.
+    RENDEROWL_DEPRECATED_CALLS_FLUSH_S = 0

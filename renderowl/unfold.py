@@ -69,6 +69,8 @@ UNFOLD: dict[str, Any] = {
                 _item("API keys", "key", "accounts.apikey"),
                 _item("Audit", "policy", "accounts.auditentry"),
                 _item("Idempotency keys", "repeat_one", "core.idempotencykey"),
+                _item("Deprecated calls", "event_busy", "accounts.deprecatedcall"),
+                _item("Deprecation notices", "outgoing_mail", "accounts.deprecationnotice"),
             ),
             _group(
                 "Credits",

@@ -10,7 +10,8 @@ class RendersConfig(AppConfig):
     name = "renders"
 
     def ready(self) -> None:
-        """Register the job handlers and the upkeep."""
+        """Register the job handlers, the upkeep and what the versions differ in."""
+        from core.api.features import Feature, register_feature
         from jobs.registry import Handler, register, register_schedule
         from renders import names, tasks
 
@@ -28,3 +29,6 @@ class RendersConfig(AppConfig):
         register(Handler(names.DISCARD_JOB, tasks.discard, timeout_s=300))
         register(Handler(names.UPKEEP_JOB, tasks.keep_up, max_attempts=1, timeout_s=300))
         register_schedule("renders-upkeep", cron="*/5 * * * *", type=names.UPKEEP_JOB)
+        register_feature(Feature("progress_object", "The progress of a render in detail.", since=2, is_fixed=True))
+        # Off until there is something behind it: version 1 never has it, version 2 says that it is not here yet.
+        register_feature(Feature("long_poll", "Wait for a change with ?wait=.", since=2, enabled=False))

@@ -50,7 +50,7 @@ from core.scopes import PUBLIC_SCOPES
 from tests.factories import make_minted_key, make_user
 
 ANY = ""
-PUBLIC_ROUTES = frozenset({"auth-token", "auth-token-refresh", "auth-token-revoke"})
+PUBLIC_ROUTES = frozenset({"meta", "auth-token", "auth-token-refresh", "auth-token-revoke"})
 JUNK_KEY = "ro_live_AAAAAAAA_" + "A" * 38
 
 

@@ -1,7 +1,16 @@
 """Staff's screens of accounts."""
 
 from accounts.admin.audit import AuditEntryAdmin, RevokedTokenAdmin
+from accounts.admin.deprecations import DeprecatedCallAdmin, DeprecationNoticeAdmin
 from accounts.admin.keys import ApiKeyAdmin
 from accounts.admin.users import GroupAdmin, UserAdmin
 
-__all__ = ["ApiKeyAdmin", "AuditEntryAdmin", "GroupAdmin", "RevokedTokenAdmin", "UserAdmin"]
+__all__ = [
+    "ApiKeyAdmin",
+    "AuditEntryAdmin",
+    "DeprecatedCallAdmin",
+    "DeprecationNoticeAdmin",
+    "GroupAdmin",
+    "RevokedTokenAdmin",
+    "UserAdmin",
+]

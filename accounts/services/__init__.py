@@ -1,6 +1,7 @@
 """Every write to accounts."""
 
 from accounts.services.audit import record_audit
+from accounts.services.deprecations import announce_deprecations, record_deprecated_calls, send_due_notices
 from accounts.services.keys import (
     MintedKey,
     create_api_key,
@@ -22,6 +23,7 @@ from accounts.services.users import (
 
 __all__ = [
     "MintedKey",
+    "announce_deprecations",
     "create_api_key",
     "create_user",
     "grant_scopes",
@@ -29,12 +31,14 @@ __all__ = [
     "note_key_use",
     "promote_to_staff",
     "record_audit",
+    "record_deprecated_calls",
     "refresh_session",
     "register_user",
     "resume_user",
     "revoke_api_key",
     "revoke_session",
     "rotate_api_key",
+    "send_due_notices",
     "set_plan",
     "suspend_user",
     "update_api_key",

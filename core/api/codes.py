@@ -43,6 +43,7 @@ _TYPES = (
     ProblemType("invalid_state", 409, "Not in this state", "The object is in a state that does not allow this."),
     ProblemType("asset_in_use", 409, "Asset in use", "Active renders need the asset. `conflicts` lists them; try again when they have ended."),
     ProblemType("idempotency_in_progress", 409, "First request in progress", "The first request with this Idempotency-Key has not been answered yet. Send it again after the time that Retry-After gives."),
+    ProblemType("version_sunset", 410, "No longer served", "This version or path has ended. The Link header leads to what replaces it."),
     ProblemType("link_expired", 410, "Link expired", "The link's time is over. Ask the API for a new one."),
     ProblemType("length_required", 411, "Length required", "An upload must announce its size in Content-Length."),
     ProblemType("payload_too_large", 413, "Payload too large", "The body is over the limit, which `limit_bytes` gives."),
@@ -53,6 +54,7 @@ _TYPES = (
     ProblemType("rate_limited", 429, "Too many requests", "Wait as long as Retry-After says."),
     ProblemType("internal_error", 500, "Internal error", "The fault is ours. Quote the request id when you report it."),
     ProblemType("overloaded", 503, "Overloaded", "Try again after the time that Retry-After gives."),
+    ProblemType("maintenance", 503, "Resting for a moment", "Try again after the time that Retry-After gives. Shortly before a version ends it rests for a minute of each hour."),
     ProblemType("database_busy", 503, "Database busy", "Another writer holds the database. Try again after the time that Retry-After gives."),
 )  # fmt: skip
 

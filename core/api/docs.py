@@ -1,4 +1,4 @@
-"""The API explained to people: schema, Swagger UI, Redoc, a page for every problem type."""
+"""The API explained to people: schema, Swagger UI, Redoc, pages for problem types and for the ends of versions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, Spec
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.api import lifecycle
 from core.api.codes import PROBLEM_TYPES
+from core.api.marks import SHORTEST_NOTICE, Mark
 from core.api.renderers import JsonRenderer
 
 REDOC_POLICY = (
@@ -36,13 +38,15 @@ class SchemaView(SpectacularAPIView):
         return response
 
     def _get_schema_response(self, request: Request) -> Response:
-        document = build_document(tuple(self.patterns or ()), int(getattr(request, "api_version", 2)))
+        document = build_document(
+            tuple(self.patterns or ()), int(getattr(request, "api_version", 2)), lifecycle.marks()
+        )
         return Response(document, headers={"Cache-Control": "public, max-age=300"})
 
 
 @lru_cache(maxsize=8)
-def build_document(patterns: tuple[Any, ...], version: int) -> dict[str, Any]:
-    """Return the OpenAPI document of one version's URL patterns."""
+def build_document(patterns: tuple[Any, ...], version: int, marks: tuple[Mark, ...] = ()) -> dict[str, Any]:
+    """Return the OpenAPI document of one version's URL patterns. marks: those in force, as they show in it."""
     document: dict[str, Any] = SchemaGenerator(patterns=list(patterns)).get_schema(request=None, public=True)
     document["info"]["version"] = f"{version}.0.0"
     return document
@@ -76,3 +80,23 @@ def problem_page(request: HttpRequest, code: str) -> HttpResponse:
     if problem is None:
         raise Http404
     return render(request, "core/problem.html", {"problem": problem})
+
+
+def migration_page(request: HttpRequest, version: int) -> HttpResponse:
+    """Say how to move to a version from the one before it."""
+    if version != 2 or version not in settings.RENDEROWL_API_VERSIONS:
+        raise Http404
+    return render(request, f"core/migrate_v{version}.html", {"mark": lifecycle.mark_of(version - 1)})
+
+
+def sunset_page(request: HttpRequest) -> HttpResponse:
+    """Say what of the API ends, and when."""
+    marks = sorted(lifecycle.marks(), key=lambda mark: mark.deprecated_at)
+    guides = [guide if (guide := lifecycle.guide_of(mark)) != lifecycle.SUNSET_PAGE else "" for mark in marks]
+    context = {
+        "rows": [{"mark": mark, "guide": guide} for mark, guide in zip(marks, guides, strict=True)],
+        "notice_days": SHORTEST_NOTICE.days,
+        "brownouts": settings.RENDEROWL_API_BROWNOUTS,
+        "brownout_days": lifecycle.BROWNOUT_PERIOD.days,
+    }
+    return render(request, "core/sunset.html", context)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework.request import Request
 
+from core.api.problems import problem_response
 from core.api.views import ApiView, ApiViewSet
 
 
@@ -19,6 +21,7 @@ class Route:
     """One path. actions: HTTP method -> action of a viewset; empty for a plain view.
 
     since, until: the first and the last version that has the path.
+    feature: the feature that it belongs to, with which it is switched on and off; empty for none.
     """
 
     path: str
@@ -27,6 +30,7 @@ class Route:
     actions: Mapping[str, str] | None = None
     since: int = 1
     until: int | None = None
+    feature: str = ""
 
     def exists_in(self, version: int) -> bool:
         """Return whether a version has this route."""
@@ -35,7 +39,8 @@ class Route:
     def as_pattern(self) -> URLPattern:
         """Return the URL pattern, without version prefix or trailing slash."""
         view: Any = self.view
-        callback = view.as_view(dict(self.actions)) if self.actions else view.as_view()
+        named = {"route_name": self.name, "feature": self.feature}
+        callback = view.as_view(dict(self.actions), **named) if self.actions else view.as_view(**named)
         pattern: URLPattern = path(self.path, callback, name=self.name)
         return pattern
 
@@ -43,6 +48,34 @@ class Route:
 def patterns_for(version: int, routes: Iterable[Route]) -> list[URLPattern]:
     """Return the patterns that a version has."""
     return [route.as_pattern() for route in routes if route.exists_in(version)]
+
+
+def patterns_with_absent(version: int, routes: Sequence[Route]) -> list[URLPattern]:
+    """Return the patterns that a version has, and nameless ones for paths that only other versions have.
+
+    In the order of the table, so that a path leads in each version to what it leads to in the others.
+    """
+    present = {route.path for route in routes if route.exists_in(version)}
+    patterns: list[URLPattern] = []
+    for route in routes:
+        if route.exists_in(version):
+            patterns.append(route.as_pattern())
+        elif route.path not in present:
+            patterns.append(path(route.path, _absence_of(route, routes, version)))
+    return patterns
+
+
+def _absence_of(route: Route, routes: Sequence[Route], version: int) -> Callable[..., HttpResponse]:
+    elsewhere = [other for other in routes if other.path == route.path]
+    numbers = settings.RENDEROWL_API_VERSIONS
+    available = [f"v{number}" for number in numbers if any(other.exists_in(number) for other in elsewhere)]
+
+    @csrf_exempt  # a refusal needs no protection, and must not become another one
+    def absent(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        detail = f"Version {version} does not have this path."
+        return problem_response("not_found", detail, available_in=available)
+
+    return absent
 
 
 def api_path(name: str, version: int, **kwargs: str) -> str:

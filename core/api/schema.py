@@ -11,6 +11,7 @@ from drf_spectacular.plumbing import build_mock_request as spectacular_mock_requ
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
+from core.api import lifecycle
 from core.api.permissions import ANY_SCOPE, required_scope
 from core.api.problems import CONTENT_TYPE
 
@@ -74,6 +75,7 @@ _DESCRIPTIONS = {
     "404": "No such object",
     "406": "No acceptable representation",
     "409": "The state does not allow this",
+    "410": "This has ended",
     "413": "Body too large",
     "415": "Unsupported content type",
     "422": "Values that cannot be used",
@@ -103,7 +105,12 @@ class ProblemAutoSchema(AutoSchema):
         operation = super().get_operation(*args, **kwargs)
         if operation is None:
             return None
-        for status in self._problem_statuses():
+        mark = lifecycle.mark_of(
+            int(getattr(self.view.request, "version", 0) or 0), getattr(self.view, "route_name", "")
+        )
+        if mark is not None:
+            operation["deprecated"] = True
+        for status in self._problem_statuses() + (["410"] if mark is not None and mark.sunset_at else []):
             operation["responses"].setdefault(
                 status,
                 {
@@ -115,6 +122,16 @@ class ProblemAutoSchema(AutoSchema):
         if scope and scope != ANY_SCOPE:
             operation["x-required-scope"] = scope
         return operation
+
+    def _resolve_path_parameters(self, variables: list[str]) -> list[dict[str, Any]]:
+        """Describe ids as they are written: with the prefix of their kind."""
+        parameters: list[dict[str, Any]] = super()._resolve_path_parameters(variables)  # type: ignore[no-untyped-call]
+        prefix = getattr(getattr(getattr(self.view, "queryset", None), "model", None), "ID_PREFIX", "")
+        for parameter in parameters:
+            if prefix and parameter["name"] == "id" and parameter["schema"].get("format") == "uuid":
+                parameter["schema"] = {"type": "string", "pattern": f"^{prefix}_[0-9a-hjkmnp-tv-z]{{26}}$"}
+                parameter["description"] = "The id, as answers give it."
+        return parameters
 
     def _problem_statuses(self) -> list[str]:
         statuses = {"400", "404", "406", "429", "503"}

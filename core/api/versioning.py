@@ -1,17 +1,24 @@
 """Which version of the API a request speaks.
 
-Precedence: URL path, `API-Version` header, `Accept: application/vnd.renderowl.v2+json`, `?api_version=2`, the default.
-Two explicit sources that disagree are an error, so that a wrong guess never goes unnoticed.
+Precedence: URL path, `API-Version` header, `Accept: application/vnd.renderowl.v2+json`, `?api_version=2`, the version
+pinned to the API key, the default. Two explicit sources that disagree are an error, so that a wrong guess never goes
+unnoticed.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from django.conf import settings
+from django.db import OperationalError
 from django.http import HttpRequest
+from django.utils.module_loading import import_string
 
+from core.api.lifecycle import supported_versions
+from core.api.problems import DatabaseBusy
 from core.exceptions import DomainError, InvalidRequest
 
 _PATH = re.compile(r"^/api/v(\d{1,4})(?=/|$)")
@@ -31,12 +38,16 @@ class UnsupportedVersion(DomainError):
     code = "unsupported_version"
 
 
+NEGOTIATED = ("API-Version", "Accept")
+CREDENTIALS = ("Authorization", "X-API-Key")
+
+
 @dataclass(frozen=True, slots=True)
 class ChosenVersion:
-    """The outcome. by_header: whether a header chose, so that caches must vary on it."""
+    """The outcome. varies_on: the headers that chose, or would have chosen."""
 
     number: int
-    by_header: bool
+    varies_on: tuple[str, ...]
     in_path: bool
 
 
@@ -60,9 +71,27 @@ def choose_version(request: HttpRequest) -> ChosenVersion:
         _refuse_unknown(source, number)
     if len({number for _, number in asked}) > 1:
         raise VersionConflict
-    number = asked[0][1] if asked else settings.RENDEROWL_DEFAULT_API_VERSION
+    if not asked:
+        number = _pinned_version(request) or settings.RENDEROWL_DEFAULT_API_VERSION
+        return ChosenVersion(number, varies_on=NEGOTIATED + CREDENTIALS, in_path=False)
     sources = {source for source, _ in asked}
-    return ChosenVersion(number, by_header=bool(sources & {"header", "accept"}), in_path="path" in sources)
+    by_header = bool(sources & {"header", "accept"})
+    return ChosenVersion(asked[0][1], varies_on=NEGOTIATED if by_header else (), in_path="path" in sources)
+
+
+def _pinned_version(request: HttpRequest) -> int | None:
+    """Return the version that the credential asks for, None where it has no wish that can be fulfilled."""
+    try:
+        pinned = _pin_reader()(request)
+    except OperationalError as error:
+        raise DatabaseBusy from error
+    return pinned if pinned in settings.RENDEROWL_API_VERSIONS else None
+
+
+@lru_cache(maxsize=1)
+def _pin_reader() -> Callable[[HttpRequest], int | None]:
+    reader: Callable[[HttpRequest], int | None] = import_string(settings.RENDEROWL_API_PIN_READER)
+    return reader
 
 
 def _number(text: str) -> int:
@@ -71,10 +100,9 @@ def _number(text: str) -> int:
 
 
 def _refuse_unknown(source: str, number: int) -> None:
-    supported = settings.RENDEROWL_API_VERSIONS
-    if number in supported:
+    if number in settings.RENDEROWL_API_VERSIONS:
         return
-    error = UnsupportedVersion(supported=[f"v{version}" for version in supported])
+    error = UnsupportedVersion(supported=supported_versions())
     if source == "path":
         error.code, error.status = "not_found", 404
     elif source == "accept":

@@ -14,15 +14,23 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from core.api.features import require_feature
 from core.api.pagination import CursorPagination, PagePagination
 from core.exceptions import NotFound
 from core.ids import decode_id
 
 
 class ApiView(APIView):
-    """A view of the API. `scopes` maps each action to the scope it needs."""
+    """A view of the API. `scopes` maps each action to the scope it needs.
+
+    feature_parameters: action -> query parameter -> the feature that it belongs to.
+    route_name, feature: set by the route that leads here.
+    """
 
     scopes: ClassVar[Mapping[str, str]] = {}
+    feature_parameters: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    route_name = ""
+    feature = ""
     versioning_class = None
 
     def determine_version(  # type: ignore[override]  # versions are numbers here
@@ -33,7 +41,7 @@ class ApiView(APIView):
         return version, None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse in the order of the contract: 401, then 429, then 403."""
+        """Refuse in the order of the contract: 401, then 429, then 403, then 404 for what the version lacks."""
         self.format_kwarg = self.get_format_suffix(**kwargs)
         request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
         request.version, request.versioning_scheme = self.determine_version(request, *args, **kwargs)  # type: ignore[assignment]
@@ -42,6 +50,17 @@ class ApiView(APIView):
             raise exceptions.NotAuthenticated
         self.check_throttles(request)
         self.check_permissions(request)
+        self.check_features(request)
+
+    def check_features(self, request: Request) -> None:
+        """Raise FeatureAbsent where the path or a parameter belongs to a feature that the version does not have."""
+        version = int(request.version or 0)
+        if self.feature:
+            require_feature(self.feature, version, "this path")
+        action = getattr(self, "action", None) or (request.method or "").lower()
+        for parameter, feature in self.feature_parameters.get(action, {}).items():
+            if parameter in request.query_params:
+                require_feature(feature, version, f"the parameter {parameter}")
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[Any, str]:
         """Choose a renderer; the vendor types of the API count as JSON."""

@@ -49,6 +49,7 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
     filterset_class = RenderFilterSet
     ordering_fields = ("created_at",)
     serializers = {"default": RenderShape, "default_v1": RenderShapeV1}
+    feature_parameters = {"retrieve": {"wait": "long_poll"}}
     scopes = {
         "list": "renders:read",
         "retrieve": "renders:read",

@@ -134,7 +134,8 @@ def test_every_command_is_called_in_a_test() -> None:
 def test_every_setting_of_the_environment_is_in_the_example() -> None:
     example = (ROOT / ".env.example").read_text()
     source = (ROOT / "renderowl/settings.py").read_text()
-    pattern = r'(?:env\.\w+|secret|positive_int|seconds_list|host_list)\(\s*"([A-Z_]+)"'
+    helpers = r"env\.\w+|secret|positive_int|seconds_list|host_list|deprecation_marks|feature_switches"
+    pattern = rf'(?:{helpers})\(\s*"([A-Z_]+)"'
     names = set(re.findall(pattern, source)) - {"TEST_DATABASE_NAME"}
     assert len(names) > 10
     assert sorted(name for name in names if not re.search(rf"^#? ?{name}=", example, re.MULTILINE)) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -9,6 +10,8 @@ from drf_spectacular.drainage import GENERATOR_STATS
 from openapi_spec_validator import validate
 from rest_framework.test import APIClient
 
+from core.api.compatibility import find_breaks
+from renderowl.local.openapi import DIRECTORY, current_document, encode
 from renderowl.urls import API_ROUTES
 
 
@@ -59,3 +62,22 @@ def test_lists_differ_between_versions(documents: dict[int, dict]) -> None:
     assert {"page", "per_page"} <= first
     assert {"cursor", "limit"} <= second
     assert not {"cursor", "limit"} & first
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_no_client_of_the_stored_document_breaks(version: int) -> None:
+    stored = json.loads((DIRECTORY / f"v{version}.json").read_text())
+    assert [str(broken) for broken in find_breaks(stored, current_document(version))] == []
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_stored_document_is_up_to_date(version: int) -> None:
+    written = (DIRECTORY / f"v{version}.json").read_text()
+    assert written == encode(current_document(version)), "run `make openapi`"
+
+
+def test_ids_in_paths_are_described_as_they_are_written(documents: dict[int, dict]) -> None:
+    parameters = documents[2]["paths"]["/api/v2/renders/{id}"]["get"]["parameters"]
+    pattern = next(parameter["schema"]["pattern"] for parameter in parameters if parameter["name"] == "id")
+    assert re.match(pattern, "rnd_01jd3x0v9pe5r8d2k7m4w6t8ya")
+    assert not re.match(pattern, "ast_01jd3x0v9pe5r8d2k7m4w6t8ya")

@@ -1,0 +1,88 @@
+"""Feature flags: what a version has beyond its routes, and what an installation switched off.
+
+Apps register features in `AppConfig.ready()`. A route (`Route(feature=...)`) or a query parameter
+(`feature_parameters` of a view) that belongs to a feature answers 404 where the feature is off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from core.exceptions import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """Something that versions have or lack.
+
+    since, until: the first and the last version that can have it. enabled: whether it is on there by default.
+    is_fixed: whether it is part of the version's shape, so that no installation switches it.
+    """
+
+    name: str
+    summary: str
+    since: int = 1
+    until: int | None = None
+    enabled: bool = True
+    is_fixed: bool = False
+
+    def fits(self, version: int) -> bool:
+        """Return whether a version can have the feature."""
+        return self.since <= version and (self.until is None or version <= self.until)
+
+
+class FeatureAbsent(NotFound):
+    """The version does not have what the request asks for."""
+
+
+_features: dict[str, Feature] = {}
+
+
+def register_feature(feature: Feature) -> None:
+    """Make a feature known.
+
+    Raises ValueError if another feature has its name.
+    """
+    if _features.get(feature.name, feature) != feature:
+        raise ValueError(f"two features are named {feature.name!r}")
+    _features[feature.name] = feature
+
+
+def unregister_feature(name: str) -> None:
+    """Forget a feature; for tests."""
+    _features.pop(name, None)
+
+
+def find_feature(name: str) -> Feature | None:
+    """Return a feature, or None if nobody registered it."""
+    return _features.get(name)
+
+
+def is_enabled(name: str, version: int) -> bool:
+    """Return whether a version has the feature here and now. Raises KeyError for an unknown feature."""
+    feature = _features[name]
+    if not feature.fits(version):
+        return False
+    switches: dict[tuple[int, str], bool] = settings.RENDEROWL_API_FEATURES
+    return switches.get((version, name), feature.enabled)
+
+
+def flags_of(version: int) -> dict[str, bool]:
+    """Return the features that the version can have, and whether each is on, by name.
+
+    Those of other versions are left out: an old version's answer does not grow with the new one.
+    """
+    return {name: is_enabled(name, version) for name in sorted(_features) if _features[name].fits(version)}
+
+
+def versions_with(name: str) -> list[str]:
+    """Return the versions that have the feature, as clients write them."""
+    return [f"v{version}" for version in settings.RENDEROWL_API_VERSIONS if is_enabled(name, version)]
+
+
+def require_feature(name: str, version: int, what: str) -> None:
+    """Raise FeatureAbsent, with the versions that have it, unless the version has the feature. what: named in it."""
+    if not is_enabled(name, version):
+        raise FeatureAbsent(f"Version {version} does not have {what}.", available_in=versions_with(name))
