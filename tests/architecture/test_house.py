@@ -48,7 +48,7 @@ def test_every_app_is_named_in_the_contract() -> None:
 
 
 # POSTs that make nothing and charge nothing, or may be repeated as they are.
-POSTS_WITHOUT_KEYS = PUBLIC_ROUTES | {"render-validate", "credit-estimate", "render-cancel", "key-rotate"}
+POSTS_WITHOUT_KEYS = (PUBLIC_ROUTES - {"meta"}) | {"render-validate", "credit-estimate", "render-cancel", "key-rotate"}
 
 
 def test_every_post_that_creates_takes_an_idempotency_key() -> None:
