@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
 env = environ.Env()
+
+
+def database_config(url: str) -> dict[str, Any]:
+    """Return Django's settings of a database.
+
+    Raises ImproperlyConfigured, without the URL, which may hold a password.
+    """
+    if not url.startswith(("sqlite:", "postgres:", "postgresql:")):
+        raise ImproperlyConfigured("DATABASE_URL must begin with sqlite:// or postgres://.")
+    return dict(env.db_url_config(url))
 
 
 def secret(name: str, default: str = "") -> str:

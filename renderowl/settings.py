@@ -9,7 +9,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 from core.storage.address import storages_from_url
-from renderowl.environment import env, host_list, local_secret_key, positive_int, secret
+from renderowl.environment import database_config, env, host_list, local_secret_key, positive_int, secret
 from renderowl.unfold import UNFOLD  # noqa: F401 - read by the admin theme
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -108,7 +108,7 @@ USE_I18N = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Database ---------------------------------------------------------------------------------------------------------
-DATABASES = {"default": env.db_url_config(secret("DATABASE_URL", f"sqlite:///{DATA_DIR}/renderowl.sqlite3"))}
+DATABASES = {"default": database_config(secret("DATABASE_URL", f"sqlite:///{DATA_DIR}/renderowl.sqlite3"))}
 _database = DATABASES["default"]
 _database["CONN_MAX_AGE"] = None
 if _database["ENGINE"] == "django.db.backends.sqlite3":
