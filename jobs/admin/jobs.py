@@ -53,7 +53,7 @@ class JobAdmin(ReadOnlyAdmin):
     inlines = (AttemptInline,)
     actions = ("retry_jobs", "cancel_jobs")
     fieldsets = (
-        (None, {"fields": ("public_id", "type", "shown_status", "queue", "priority", "user", "reference")}),
+        (None, {"fields": ("public_id", "type", "status", "queue", "priority", "user", "reference")}),
         (
             "Attempts",
             {"fields": ("attempts", "failures", "lost", "max_attempts", "timeout_s", "worker", "lease_expires_at")},
