@@ -21,6 +21,7 @@ class DomainError(Exception):
 
     code = "invalid_request"
     status = 400
+    retry_after_s: int | None = None
 
     def __init__(self, detail: str = "", **members: Any) -> None:
         """detail: one sentence for the client, by default the first line of the docstring.

@@ -203,6 +203,11 @@ SIMPLE_JWT = {
     "USER_ID_CLAIM": "sub",
 }
 
+# --- Limits -----------------------------------------------------------------------------------------------------------
+# Tests call far more often than any plan allows; those of the limits switch them on.
+RENDEROWL_RATE_LIMITS = env.bool("RATE_LIMITS", default=not TESTING)
+RENDEROWL_CACHE_URL = secret("CACHE_URL", f"sqlite:///{DATA_DIR}/cache.sqlite3")
+
 # --- Accounts and credits ---------------------------------------------------------------------------------------------
 RENDEROWL_SIGNUP_CREDITS = env.int("SIGNUP_CREDITS", default=10)
 RENDEROWL_SIGNUP_PLAN = env.str("SIGNUP_PLAN", default="free")

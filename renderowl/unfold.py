@@ -33,6 +33,7 @@ UNFOLD: dict[str, Any] = {
     ],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "LOGIN": {"form": "accounts.staff_login.StaffLoginForm"},
     "DASHBOARD_CALLBACK": "monitoring.dashboard.add_cards",
     "COLORS": {
         "primary": {

@@ -67,7 +67,7 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | 
         exc = DatabaseBusy()
     if isinstance(exc, DomainError):
         body = build_problem(exc.code, exc.detail, exc.status, **exc.members)
-        if isinstance(exc, Unavailable):
+        if exc.retry_after_s is not None:
             headers["Retry-After"] = str(exc.retry_after_s)
     elif isinstance(exc, exceptions.APIException):
         body = _of_api_exception(exc)
