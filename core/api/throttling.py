@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from django.contrib.auth.models import AnonymousUser
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -55,7 +56,11 @@ class RateLimitedView(APIView):
 
     def _look(self) -> Decision | None:
         limits = limiter()
-        return limits.peek(limits_of(self.request, "")) if limits else None
+        if limits is None:
+            return None
+        # The credential was no good; without this DRF would read it once more, and raise again.
+        self.request.user, self.request.auth = AnonymousUser(), None
+        return limits.peek(limits_of(self.request, ""))
 
     def _shown(self, without: Standing) -> list[Standing]:
         return [standing for standing in self._standings if standing.policy != without.policy]

@@ -70,13 +70,13 @@ class RedisStore:
         def change(pipe: Pipeline) -> None:
             nonlocal wait_us
             stored = cast("list[str | None]", pipe.hmget(name, ["failures", "closed_until", "forget_at"]))
-            seconds, microseconds = cast("tuple[int, int]", pipe.time())
+            seconds, microseconds = pipe.time()
             now = seconds * SECOND_US + microseconds
             before = Penalty(*(int(value or 0) for value in stored)) if stored[0] else None
             after, wait_us = penalties.attempt(before, now)
             pipe.multi()
             if after is not None and not wait_us:
-                values = {
+                values: dict[Any, Any] = {
                     "failures": after.failures,
                     "closed_until": after.closed_until_us,
                     "forget_at": after.forget_at_us,
