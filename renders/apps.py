@@ -3,6 +3,8 @@
 from django.apps import AppConfig
 from django.conf import settings
 
+from core import events
+
 
 class RendersConfig(AppConfig):
     """See the package's docstring."""
@@ -10,9 +12,11 @@ class RendersConfig(AppConfig):
     name = "renders"
 
     def ready(self) -> None:
-        """Register the job handlers and the upkeep."""
+        """Register the job handlers and the upkeep, listen to accounts."""
+        from accounts.events import PlanChanged
         from jobs.registry import Handler, register, register_schedule
         from renders import names, tasks
+        from renders.subscribers import apply_new_plan
 
         register(
             Handler(
@@ -27,4 +31,5 @@ class RendersConfig(AppConfig):
         )
         register(Handler(names.DISCARD_JOB, tasks.discard, timeout_s=300))
         register(Handler(names.UPKEEP_JOB, tasks.keep_up, max_attempts=1, timeout_s=300))
+        events.subscribe(PlanChanged, apply_new_plan)
         register_schedule("renders-upkeep", cron="*/5 * * * *", type=names.UPKEEP_JOB)
