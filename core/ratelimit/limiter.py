@@ -15,7 +15,7 @@ from core.counters import count
 from core.ratelimit.buckets import Decision, Limit, decide
 from core.ratelimit.redis_store import RedisStore
 from core.ratelimit.sqlite_store import SqliteStore
-from core.ratelimit.stores import LimitStore, StoreUnavailable, Taken
+from core.ratelimit.stores import LimitStore, StoreBusy, StoreUnavailable, Taken
 
 logger = logging.getLogger(__name__)
 ERRORS = "renderowl_ratelimit_errors_total"
@@ -61,8 +61,9 @@ class Limiter:
             return None
         try:
             return action()
-        except StoreUnavailable:
-            self._rest_until = time.monotonic() + REST_S
+        except StoreUnavailable as error:
+            if not isinstance(error, StoreBusy):
+                self._rest_until = time.monotonic() + REST_S
             count(ERRORS)
             logger.exception("the rate limiter's store failed; requests pass unlimited")
             return None

@@ -19,7 +19,7 @@ from pathlib import Path
 from core.ratelimit import penalties
 from core.ratelimit.buckets import SECOND_US, Limit
 from core.ratelimit.penalties import Penalty
-from core.ratelimit.stores import StoreUnavailable, Taken
+from core.ratelimit.stores import StoreBusy, StoreUnavailable, Taken
 
 # A writer holds the file for some ten microseconds; who cannot get in for this long lets the request pass.
 BUSY_LIMIT_S = 0.25
@@ -153,7 +153,8 @@ class SqliteStore:
             yield connection
         except (sqlite3.Error, OSError) as error:
             self._local.connection = None
-            raise StoreUnavailable(str(error)) from error
+            kind = StoreBusy if "locked" in str(error) else StoreUnavailable
+            raise kind(str(error)) from error
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,10 @@ class StoreUnavailable(Exception):
     """The store could not be reached, or is broken; nothing is known of what it counted."""
 
 
+class StoreBusy(StoreUnavailable):
+    """Too many wanted the store at this moment; the next may get in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """allowed: whether one unit was taken from every bucket, else from none; now_us: by the store's clock;

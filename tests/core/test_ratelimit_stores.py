@@ -227,3 +227,16 @@ def test_a_broken_store_lets_everything_pass_and_is_counted(caplog, monkeypatch)
     assert limiter.peek([limit("small", 1)]) is None
     assert broken.asked == 2
     assert sum("store failed" in record.message for record in caplog.records) == 2
+
+
+def test_one_busy_moment_lets_one_request_pass(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("core.ratelimit.sqlite_store.BUSY_LIMIT_S", 0.02)
+    limiter = Limiter(SqliteStore(tmp_path / "cache.sqlite3"))
+    limits = [limit("small", 2)]
+    assert limiter.take(limits).standings[0].remaining == 1
+    with closing(sqlite3.connect(tmp_path / "cache.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert limiter.take(limits) is None
+        other.execute("COMMIT")
+    assert limiter.take(limits).standings[0].remaining == 0
+    assert any("store failed" in record.message for record in caplog.records)
