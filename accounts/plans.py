@@ -1,10 +1,12 @@
-"""Plans: what an account may use at a time."""
+"""Plans: what an account may use, at a time and in a time."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db import models
+
+from core.ratelimit.buckets import Policy
 
 
 class Plan(models.TextChoices):
@@ -19,19 +21,40 @@ class Plan(models.TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class PlanLimits:
-    """active_keys: API keys neither revoked nor expired; concurrent_renders: renders that run at one time."""
+    """active_keys: API keys neither revoked nor expired; concurrent_renders: renders that run at one time.
+
+    requests_per_minute: of the account, and of each of its keys; burst: how many of a key's may come at once.
+    renders_per_hour: accepted or not, as counted before the body is read; None for no limit.
+    """
 
     active_keys: int
     concurrent_renders: int
+    requests_per_minute: int
+    burst: int
+    renders_per_hour: int | None
+    by_key: Policy = field(init=False)
+    by_account: Policy = field(init=False)
+    by_renders: Policy | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the policies once: they are looked at in every request."""
+        renders = None if self.renders_per_hour is None else Policy("renders", self.renders_per_hour, 3600)
+        object.__setattr__(self, "by_key", Policy("key", self.requests_per_minute, 60, self.burst))
+        object.__setattr__(self, "by_account", Policy("account", self.requests_per_minute, 60))
+        object.__setattr__(self, "by_renders", renders)
 
 
+# active keys, concurrent renders, requests a minute, burst of a key, renders an hour
 _LIMITS = {
-    Plan.FREE: PlanLimits(active_keys=2, concurrent_renders=1),
-    Plan.STARTER: PlanLimits(active_keys=5, concurrent_renders=2),
-    Plan.CREATOR: PlanLimits(active_keys=20, concurrent_renders=5),
-    Plan.PRO: PlanLimits(active_keys=50, concurrent_renders=10),
-    Plan.ENTERPRISE: PlanLimits(active_keys=500, concurrent_renders=50),
+    Plan.FREE: PlanLimits(2, 1, 100, 30, 30),
+    Plan.STARTER: PlanLimits(5, 2, 1_000, 100, 120),
+    Plan.CREATOR: PlanLimits(20, 5, 5_000, 250, 600),
+    Plan.PRO: PlanLimits(50, 10, 20_000, 500, 3_000),
+    Plan.ENTERPRISE: PlanLimits(500, 50, 100_000, 2_000, None),
 }
+# Calls without a credential, by address; and the keys of render workers, whatever their owner's plan.
+ANONYMOUS = Policy("address", 30, 60, 10)
+INTERNAL = Policy("key", 6_000, 60, 500)
 
 
 def limits_of(plan: str) -> PlanLimits:

@@ -13,6 +13,7 @@ from accounts import services
 from accounts.authentication import Credential, bearer_text, client_address
 from accounts.exceptions import Unauthenticated
 from accounts.filters import KeyFilterSet
+from accounts.limits import address_block
 from accounts.models import ApiKey, User
 from accounts.serializers import (
     KeyChangeSerializer,
@@ -142,7 +143,7 @@ class TokenView(ApiView):
         """Return an access and a refresh token."""
         serializer = LoginSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        pair = services.log_in(**serializer.validated_data)
+        pair = services.log_in(**serializer.validated_data, address=address_block(request))
         return Response(TokenPairSerializer(pair).data, headers=NO_STORE)
 
 

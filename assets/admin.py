@@ -19,7 +19,7 @@ from assets import services
 from assets.exceptions import AssetInUse
 from assets.incoming import POSTER_TYPES
 from assets.models import Asset, AssetHold, AssetStatus
-from core.admin import ReadOnlyAdmin, ReadOnlyRows
+from core.admin import ReadOnlyAdmin, ReadOnlyRows, short_text
 from core.exceptions import NotFound
 from core.files.links import signed_path
 from engine.media import MediaKind
@@ -46,8 +46,8 @@ class HoldInline(ReadOnlyRows, TabularInline):
 class AssetAdmin(ReadOnlyRows, ModelAdmin):
     """Files of all accounts: look, play, delete."""
 
-    list_display = ("thumbnail", "name", "owner", "show_kind", "show_status", "show_size", "created_at")
-    list_display_links = ("thumbnail", "name")
+    list_display = ("thumbnail", "show_name", "owner", "show_kind", "show_status", "show_size", "created_at")
+    list_display_links = ("thumbnail", "show_name")
     list_filter = ("kind", "status")
     search_fields = ("=id", "name", "owner__username", "sha256")
     list_select_related = ("owner",)
@@ -60,7 +60,7 @@ class AssetAdmin(ReadOnlyRows, ModelAdmin):
     inlines = (HoldInline,)
     actions = ("delete_unheld",)
     fieldsets = (
-        (None, {"fields": ("player", "show_id", "name", "owner", "project_id", "show_status", "error", "created_at")}),
+        (None, {"fields": ("player", "show_id", "name", "owner", "project_id", "status", "error", "created_at")}),
         ("File", {"fields": ("kind", "content_type", "show_size", "sha256", "probe", "source_url", "storage_key")}),
     )
     readonly_fields = (
@@ -69,7 +69,7 @@ class AssetAdmin(ReadOnlyRows, ModelAdmin):
         "name",
         "owner",
         "project_id",
-        "show_status",
+        "status",
         "error",
         "created_at",
         "kind",
@@ -144,6 +144,11 @@ class AssetAdmin(ReadOnlyRows, ModelAdmin):
     def show_id(self, row: Asset) -> str:
         """Show the id as clients know it."""
         return row.public_id
+
+    @admin.display(description="Name", ordering="name")
+    def show_name(self, row: Asset) -> str:
+        """Show the name, cut where it would push the other columns out of sight."""
+        return short_text(row.name)
 
     @admin.display(description="Kind", ordering="kind")
     def show_kind(self, row: Asset) -> str:

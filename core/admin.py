@@ -9,13 +9,20 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
 from core.idempotency.models import IdempotencyKey
 
 MOST_CHARACTERS = 200_000
+MOST_IN_CELL = 60
 _BOX = "max-height:32rem;overflow:auto;padding:.75rem;border-radius:.5rem;background:rgba(127,127,127,.12);"
+
+
+def short_text(text: str) -> str:
+    """Return what fits into a cell of a list without pushing the other columns out of sight."""
+    return Truncator(text).chars(MOST_IN_CELL)
 
 
 class ReadOnlyRows:

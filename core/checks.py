@@ -34,6 +34,20 @@ def check_sqlite_version(app_configs: Sequence[Any] | None, **kwargs: Any) -> li
     ]
 
 
+@register(Tags.caches)
+def check_cache_url(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse an address of the shared state that nothing here can read."""
+    if settings.RENDEROWL_CACHE_URL.startswith(("sqlite:///", "redis://", "rediss://")):
+        return []
+    return [
+        Error(
+            "CACHE_URL names no store of shared state.",
+            hint="Use sqlite:///path/of/a/file, redis://host:6379/0 or rediss://host:6379/0.",
+            id="renderowl.E005",
+        )
+    ]
+
+
 @register(Tags.compatibility)
 def check_jobs_engine(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     """Refuse an unknown job engine at boot, not at the first job."""

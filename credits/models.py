@@ -29,7 +29,7 @@ class CreditAccount(BaseModel):
         ]
 
     def __str__(self) -> str:
-        return f"credits of {self.user_id}"
+        return f"credits of {self.user.username}"
 
 
 class EntryKind(models.TextChoices):

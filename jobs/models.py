@@ -42,6 +42,8 @@ class Job(BaseModel):
     `attempts` counts every claim and never falls: with `worker` it is the fence that keeps a late worker from
     writing. `failures` counts what the handler did wrong, `lost` what happened to its workers; only these two
     decide when a job is dead.
+
+    limit_key, limit_running: of the jobs with one key so many are queued or running at a time; the rest is blocked.
     """
 
     ID_PREFIX: ClassVar[str] = "job"
@@ -60,6 +62,8 @@ class Job(BaseModel):
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     # NULL, not "", for no key: an equality then proves NOT NULL, so that both databases use the partial index.
     unique_key = models.CharField(max_length=200, null=True, blank=True, default=None)  # noqa: DJ001
+    limit_key = models.CharField(max_length=100, null=True, blank=True, default=None)  # noqa: DJ001 - as above
+    limit_running = models.PositiveIntegerField(null=True, blank=True)
     payload = models.JSONField(default=dict, blank=True)
     reference = models.CharField(max_length=200, blank=True, default="")
     user = models.ForeignKey(
@@ -93,7 +97,19 @@ class Job(BaseModel):
             NamedIndex(
                 fields=["scheduled_at", "queue", "status"],
                 name="idx_jobs_active",
-                condition=Q(status__in=["scheduled", "queued", "running"]),
+                condition=Q(status__in=["scheduled", "queued", "running", "blocked"]),
+            ),
+            # What is blocked under one key, best first; which keys have anything blocked. Empty most of the time.
+            NamedIndex(
+                fields=["limit_key", "priority", "scheduled_at", "id"],
+                name="idx_jobs_blocked",
+                condition=Q(status="blocked"),
+            ),
+            # How many jobs of one key are at work.
+            NamedIndex(
+                fields=["limit_key", "status"],
+                name="idx_jobs_limit_key",
+                condition=Q(status__in=["queued", "running"], limit_key__isnull=False),
             ),
             # Jobs of one kind in one state: the admin's filters, the metrics by type.
             NamedIndex(fields=["type", "status"], name="idx_jobs_type_status"),
@@ -120,9 +136,15 @@ class Job(BaseModel):
             models.UniqueConstraint(
                 fields=["unique_key"],
                 name="uniq_jobs_active_key",
-                condition=Q(status__in=["scheduled", "queued", "running"], unique_key__isnull=False),
+                condition=Q(status__in=["scheduled", "queued", "running", "blocked"], unique_key__isnull=False),
             ),
             models.CheckConstraint(condition=Q(priority__lte=3), name="jobs_priority_is_known"),
+            # A limit of nothing would block for ever. Comparing NULL is no violation, so that is asked for as well.
+            models.CheckConstraint(
+                condition=Q(limit_key=None, limit_running=None)
+                | Q(limit_key__isnull=False, limit_running__isnull=False, limit_running__gte=1),
+                name="jobs_limit_is_whole",
+            ),
         ]
         permissions = [("retry_job", "Can retry dead jobs"), ("cancel_job", "Can cancel jobs")]
 

@@ -21,6 +21,7 @@ class QueueDepth:
 
     queue: str
     scheduled: int
+    blocked: int
     ready: int
     running: int
     oldest_ready_at: datetime | None
@@ -51,6 +52,7 @@ def queue_depths() -> list[QueueDepth]:
         QueueDepth(
             queue=queue,
             scheduled=found.get(JobStatus.SCHEDULED, 0),
+            blocked=found.get(JobStatus.BLOCKED, 0),
             ready=found.get(JobStatus.QUEUED, 0),
             running=found.get(JobStatus.RUNNING, 0),
             oldest_ready_at=oldest.get(queue),

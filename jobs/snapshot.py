@@ -33,6 +33,7 @@ class JobSnapshot:
     reference: str
     traceparent: str
     request_id: str
+    limit_key: str | None = None
 
     @property
     def public_id(self) -> str:
@@ -58,6 +59,7 @@ class JobSnapshot:
             reference=job.reference,
             traceparent=job.traceparent,
             request_id=job.request_id,
+            limit_key=job.limit_key,
         )
 
 

@@ -5,6 +5,9 @@ scheduled ──due──> queued ──claim──> running ──> succeeded
     │                │                  ├──lost, handed back──> queued
     │                └──retry by staff──┼──> dead        (the dead letters)
     └──cancel (also from queued)────────┴──> cancelled
+
+A job with a limit key goes through `blocked` on its way to `queued`, and stays there while as many jobs of its key as
+the limit allows are queued or running.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ class JobStatus(models.TextChoices):
     """Where a job stands."""
 
     SCHEDULED = "scheduled"  # due later: a retry, or `run_at`
+    BLOCKED = "blocked"  # due, but enough of its key are at work
     QUEUED = "queued"  # due: a worker may claim it
     RUNNING = "running"  # leased to a worker
     SUCCEEDED = "succeeded"
@@ -46,17 +50,19 @@ class Outcome(models.TextChoices):
     CANCELLED = "cancelled"
 
 
-WAITING = (JobStatus.SCHEDULED, JobStatus.QUEUED)
-ACTIVE = (JobStatus.SCHEDULED, JobStatus.QUEUED, JobStatus.RUNNING)
+WAITING = (JobStatus.SCHEDULED, JobStatus.BLOCKED, JobStatus.QUEUED)
+# In the order in which the conditions of the indexes name them.
+ACTIVE = (JobStatus.SCHEDULED, JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.BLOCKED)
 FINISHED = (JobStatus.SUCCEEDED, JobStatus.DEAD, JobStatus.CANCELLED)
 
 TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
-    JobStatus.SCHEDULED: frozenset({JobStatus.QUEUED, JobStatus.CANCELLED}),
-    JobStatus.QUEUED: frozenset({JobStatus.RUNNING, JobStatus.CANCELLED}),
+    JobStatus.SCHEDULED: frozenset({JobStatus.QUEUED, JobStatus.BLOCKED, JobStatus.CANCELLED}),
+    JobStatus.BLOCKED: frozenset({JobStatus.QUEUED, JobStatus.CANCELLED}),
+    JobStatus.QUEUED: frozenset({JobStatus.RUNNING, JobStatus.BLOCKED, JobStatus.CANCELLED}),
     JobStatus.RUNNING: frozenset(
         {JobStatus.SUCCEEDED, JobStatus.SCHEDULED, JobStatus.QUEUED, JobStatus.DEAD, JobStatus.CANCELLED}
     ),
-    JobStatus.DEAD: frozenset({JobStatus.QUEUED}),
+    JobStatus.DEAD: frozenset({JobStatus.QUEUED, JobStatus.BLOCKED}),
     JobStatus.SUCCEEDED: frozenset(),
     JobStatus.CANCELLED: frozenset(),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -12,6 +13,16 @@ from django.core.management.utils import get_random_secret_key
 from core.api.marks import Mark, parse_marks, parse_switches
 
 env = environ.Env()
+
+
+def database_config(url: str) -> dict[str, Any]:
+    """Return Django's settings of a database.
+
+    Raises ImproperlyConfigured, without the URL, which may hold a password.
+    """
+    if not url.startswith(("sqlite:", "postgres:", "postgresql:")):
+        raise ImproperlyConfigured("DATABASE_URL must begin with sqlite:// or postgres://.")
+    return dict(env.db_url_config(url))
 
 
 def secret(name: str, default: str = "") -> str:

@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from core.storage.address import storages_from_url
 from renderowl.environment import (
+    database_config,
     deprecation_marks,
     env,
     feature_switches,
@@ -116,7 +117,7 @@ USE_I18N = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Database ---------------------------------------------------------------------------------------------------------
-DATABASES = {"default": env.db_url_config(secret("DATABASE_URL", f"sqlite:///{DATA_DIR}/renderowl.sqlite3"))}
+DATABASES = {"default": database_config(secret("DATABASE_URL", f"sqlite:///{DATA_DIR}/renderowl.sqlite3"))}
 _database = DATABASES["default"]
 _database["CONN_MAX_AGE"] = None
 if _database["ENGINE"] == "django.db.backends.sqlite3":
@@ -219,6 +220,11 @@ SIMPLE_JWT = {
     "USER_ID_FIELD": "id",
     "USER_ID_CLAIM": "sub",
 }
+
+# --- Limits -----------------------------------------------------------------------------------------------------------
+# Tests call far more often than any plan allows; those of the limits switch them on.
+RENDEROWL_RATE_LIMITS = env.bool("RATE_LIMITS", default=not TESTING)
+RENDEROWL_CACHE_URL = secret("CACHE_URL", f"sqlite:///{DATA_DIR}/cache.sqlite3")
 
 # --- Accounts and credits ---------------------------------------------------------------------------------------------
 RENDEROWL_SIGNUP_CREDITS = env.int("SIGNUP_CREDITS", default=10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 
@@ -27,8 +28,12 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Renderowl",
     "SITE_SUBHEADER": "Operations",
     "SITE_SYMBOL": "movie",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("core/icon.svg")},
+    ],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "LOGIN": {"form": "accounts.staff_login.StaffLoginForm"},
     "DASHBOARD_CALLBACK": "monitoring.dashboard.add_cards",
     "COLORS": {
         "primary": {

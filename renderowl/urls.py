@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
+from accounts.staff_login import log_in_staff
 from accounts.urls import api_routes as account_routes
 from assets.urls import api_routes as asset_routes
 from core.api.docs import RedocView, SchemaView, SwaggerView, migration_page, problem_page, sunset_page
@@ -36,6 +37,7 @@ def _version_urls(version: int) -> list[URLPattern | URLResolver]:
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(url="/admin/"), name="home"),
+    path("admin/login/", log_in_staff),
     path("admin/", admin.site.urls),
     path("api/docs/", SwaggerView.as_view(), name="docs"),
     path("api/redoc/", RedocView.as_view(), name="redoc"),

@@ -273,6 +273,43 @@ def take_over_one_key() -> dict[str, Any]:
     }
 
 
+def work_under_a_limit() -> dict[str, Any]:
+    """50 jobs of one key with a limit of 3, enqueued, claimed and finished at one time."""
+    from jobs import services
+    from jobs.models import Job
+    from jobs.registry import Handler, register, unregister
+    from jobs.sql import run as sql
+
+    mine = Job.objects.filter(limit_key="race")
+    seen: list[int] = []
+
+    def work(index: int) -> str:
+        services.enqueue(type="race.noop", queue="race", limit_key="race", limit_running=3)
+        job = sql.claim(queue="race", worker=f"race/{index}", lease_s=60)
+        seen.append(mine.filter(status__in=["queued", "running"]).count())
+        if job is None:
+            return "enqueued"
+        services.finish(job=job)
+        return "finished"
+
+    register(Handler(name="race.noop", run=lambda context: None))
+    try:
+        outcomes = Counter(at_once(work))
+        services.admit_blocked()
+        left = 0
+        while job := sql.claim(queue="race", worker="race/last", lease_s=60):
+            services.finish(job=job)
+            left += 1
+    finally:
+        unregister("race.noop")
+    return {
+        "most_at_work": max(seen),
+        "failed": outcomes[""],
+        "ended": outcomes["finished"] + left,
+        "statuses": sorted(set(mine.values_list("status", flat=True))),
+    }
+
+
 SCENARIOS: dict[str, Callable[[], dict[str, Any]]] = {
     scenario.__name__: scenario
     for scenario in (
@@ -286,6 +323,7 @@ SCENARIOS: dict[str, Callable[[], dict[str, Any]]] = {
         share_against_delete,
         post_one_render,
         take_over_one_key,
+        work_under_a_limit,
     )
 }
 

@@ -10,6 +10,7 @@ from accounts.services.keys import (
     rotate_api_key,
     update_api_key,
 )
+from accounts.services.logins import begin_login, forgive_login
 from accounts.services.sessions import log_in, refresh_session, revoke_session
 from accounts.services.users import (
     create_user,
@@ -24,8 +25,10 @@ from accounts.services.users import (
 __all__ = [
     "MintedKey",
     "announce_deprecations",
+    "begin_login",
     "create_api_key",
     "create_user",
+    "forgive_login",
     "grant_scopes",
     "log_in",
     "note_key_use",

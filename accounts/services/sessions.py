@@ -11,6 +11,7 @@ from accounts.exceptions import AccountSuspended, CredentialRevoked, Unauthentic
 from accounts.models import RevokedToken, User
 from accounts.selectors import find_token_owner
 from accounts.services.audit import record_audit
+from accounts.services.logins import begin_login, forgive_login
 from accounts.tokens import (
     Claims,
     TokenPair,
@@ -22,15 +23,19 @@ from accounts.tokens import (
 )
 
 
-def log_in(*, username: str, password: str) -> TokenPair:
+def log_in(*, username: str, password: str, address: str = "") -> TokenPair:
     """Return the tokens of a new session.
 
+    address: of the caller; failures are counted by it and the name.
+    Raises RateLimited where too many have failed.
     Raises Unauthenticated, the same for an unknown name and a wrong password (Django hashes either way), and
     AccountSuspended to whoever knows the password.
     """
+    begin_login(username=username, address=address)
     user = authenticate(username=username, password=password)
     if not isinstance(user, User):
         raise Unauthenticated("No active account has this name and password.")
+    forgive_login(username=username, address=address)
     if user.is_suspended:
         raise AccountSuspended
     return issue_pair(user)

@@ -11,16 +11,16 @@ from rest_framework import exceptions
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
-from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from core.api.features import require_feature
 from core.api.pagination import CursorPagination, PagePagination
+from core.api.throttling import RateLimitedView
 from core.exceptions import NotFound
 from core.ids import decode_id
 
 
-class ApiView(APIView):
+class ApiView(RateLimitedView):
     """A view of the API. `scopes` maps each action to the scope it needs.
 
     feature_parameters: action -> query parameter -> the feature that it belongs to.

@@ -21,6 +21,7 @@ from jobs.states import JobStatus
 STATUS_COLORS: dict[str, str] = {
     JobStatus.RUNNING: "info",
     JobStatus.SUCCEEDED: "success",
+    JobStatus.BLOCKED: "warning",
     JobStatus.DEAD: "danger",
     JobStatus.CANCELLED: "warning",
 }
@@ -53,7 +54,22 @@ class JobAdmin(ReadOnlyAdmin):
     inlines = (AttemptInline,)
     actions = ("retry_jobs", "cancel_jobs")
     fieldsets = (
-        (None, {"fields": ("public_id", "type", "shown_status", "queue", "priority", "user", "reference")}),
+        (
+            None,
+            {
+                "fields": (
+                    "public_id",
+                    "type",
+                    "status",
+                    "queue",
+                    "priority",
+                    "user",
+                    "reference",
+                    "limit_key",
+                    "limit_running",
+                )
+            },
+        ),
         (
             "Attempts",
             {"fields": ("attempts", "failures", "lost", "max_attempts", "timeout_s", "worker", "lease_expires_at")},

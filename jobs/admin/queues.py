@@ -22,7 +22,7 @@ from jobs.selectors import QueueDepth, queue_depths
 class QueueStateAdmin(ModelAdmin):
     """One row for each queue that a worker has served or staff have named."""
 
-    list_display = ("name", "shown_state", "ready", "running", "scheduled", "oldest", "max_running")
+    list_display = ("name", "shown_state", "ready", "running", "blocked", "scheduled", "oldest", "max_running")
     list_filter = ("paused",)
     search_fields = ("name",)
     ordering = ("name",)
@@ -66,6 +66,12 @@ class QueueStateAdmin(ModelAdmin):
         """Return how many jobs run."""
         depth = self._depths.get(queue.name)
         return depth.running if depth else 0
+
+    @admin.display()
+    def blocked(self, queue: QueueState) -> int:
+        """Return how many jobs are due but over the limit of their key."""
+        depth = self._depths.get(queue.name)
+        return depth.blocked if depth else 0
 
     @admin.display()
     def scheduled(self, queue: QueueState) -> int:

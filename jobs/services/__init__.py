@@ -2,6 +2,7 @@
 
 from jobs.services.control import (
     cancel_job,
+    change_limit,
     pause_queue,
     request_cancel,
     resume_queue,
@@ -23,6 +24,7 @@ from jobs.services.ending import (
 from jobs.services.enqueueing import NewJob, enqueue, enqueue_many
 from jobs.services.schedules import fire_due_schedules, run_schedule_now, set_schedule_enabled, sync_schedules
 from jobs.services.upkeep import (
+    admit_blocked,
     forget_workers,
     promote_due,
     purge_finished,
@@ -33,8 +35,10 @@ from jobs.services.upkeep import (
 
 __all__ = [
     "NewJob",
+    "admit_blocked",
     "cancel_attempt",
     "cancel_job",
+    "change_limit",
     "enqueue",
     "enqueue_many",
     "fail_attempt",

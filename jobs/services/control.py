@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Sequence
 
 from django.db import IntegrityError, transaction
+from django.db.models import Case, Value, When
 from django.db.models.functions import Now
 
 from core.exceptions import InvalidState
@@ -15,10 +16,12 @@ from jobs.literals import status_in, status_is
 from jobs.models import Job, QueueState
 from jobs.services.hooks import tell_cancelled
 from jobs.snapshot import JobSnapshot
+from jobs.sql import run as sql
 from jobs.states import WAITING, JobStatus
 from jobs.wake import wake_workers_on_commit
 
 logger = logging.getLogger(__name__)
+_WAITING_ANEW = Case(When(limit_key=None, then=Value(JobStatus.QUEUED)), default=Value(JobStatus.BLOCKED))
 
 
 def cancel_job(*, job_id: uuid.UUID) -> Job:
@@ -35,6 +38,8 @@ def cancel_job(*, job_id: uuid.UUID) -> Job:
             request_cancel(job_id=job_id)
         job = _get(job_id)
         if cancelled:
+            if job.limit_key is not None:
+                sql.admit(job.limit_key)
             tell_cancelled(JobSnapshot.of(job))
     return job
 
@@ -53,7 +58,7 @@ def retry_job(*, job_id: uuid.UUID) -> Job:
     try:
         with transaction.atomic():
             revived = Job.objects.filter(status_is(JobStatus.DEAD), pk=job_id).update(
-                status=JobStatus.QUEUED,
+                status=_WAITING_ANEW,
                 failures=0,
                 lost=0,
                 error=None,
@@ -67,10 +72,26 @@ def retry_job(*, job_id: uuid.UUID) -> Job:
             job = _get(job_id)
             if not revived:
                 raise InvalidState(f"The job is {job.status}; only dead jobs can be retried.")
+            if job.limit_key is not None:
+                sql.admit(job.limit_key)
+                job = _get(job_id)
             wake_workers_on_commit()
     except IntegrityError as error:
         raise InvalidState("Another job with the same unique key is active.") from error
     return job
+
+
+def change_limit(*, limit_key: str, limit_running: int) -> int:
+    """Change how many jobs of a key may be at work, for those that wait already; return how many waited.
+
+    A smaller limit stops nothing: it lets no more begin.
+    """
+    with transaction.atomic():
+        waiting = Job.objects.filter(status_is(JobStatus.BLOCKED), limit_key=limit_key)
+        waiting_count = waiting.update(limit_running=limit_running)
+        Job.objects.filter(status_is(JobStatus.SCHEDULED), limit_key=limit_key).update(limit_running=limit_running)
+        sql.admit(limit_key)
+    return waiting_count
 
 
 def pause_queue(*, name: str) -> None:

@@ -11,8 +11,10 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from core.context import request_id
+from jobs.literals import status_in
 from jobs.models import Job
 from jobs.registry import get_handler
+from jobs.sql import run as sql
 from jobs.states import JobStatus, Priority
 from jobs.wake import wake_workers_on_commit
 
@@ -33,6 +35,8 @@ class NewJob:
     max_attempts: int | None = None
     timeout_s: int | None = None
     traceparent: str = ""
+    limit_key: str | None = None
+    limit_running: int | None = None
 
 
 def enqueue(
@@ -48,11 +52,14 @@ def enqueue(
     max_attempts: int | None = None,
     timeout_s: int | None = None,
     traceparent: str = "",
+    limit_key: str | None = None,
+    limit_running: int | None = None,
 ) -> Job:
     """Write a job in the caller's transaction: it exists if and only if that commits.
 
     queue, max_attempts, timeout_s: by default what the type's handler says. run_at: not before this time.
     reference: opaque text of the caller, such as `render:<uuid>`.
+    limit_key, limit_running: of all jobs with this key no more than so many are queued or running at a time.
     unique_key: while a job with this key waits or runs, that one is returned and nothing is written.
     Raises UnknownJobType.
     """
@@ -67,6 +74,8 @@ def enqueue(
         max_attempts=max_attempts,
         timeout_s=timeout_s,
         traceparent=traceparent,
+        limit_key=limit_key,
+        limit_running=limit_running,
     )
     job = _build(new, timezone.now())
     with transaction.atomic():
@@ -75,6 +84,7 @@ def enqueue(
         else:
             job.unique_key = unique_key
             job = _insert_unless_active(job)
+        _admit([job])
         wake_workers_on_commit()
     return job
 
@@ -88,6 +98,7 @@ def enqueue_many(*, jobs: Sequence[NewJob]) -> list[Job]:
     rows = [_build(new, now) for new in jobs]
     with transaction.atomic():
         Job.objects.bulk_create(rows, batch_size=BATCH)
+        _admit(rows)
         wake_workers_on_commit()
     return rows
 
@@ -95,22 +106,45 @@ def enqueue_many(*, jobs: Sequence[NewJob]) -> list[Job]:
 def _build(new: NewJob, now: datetime) -> Job:
     handler = get_handler(new.type)
     waits = new.run_at is not None and new.run_at > now
+    due = JobStatus.QUEUED if new.limit_key is None else JobStatus.BLOCKED
+    status = JobStatus.SCHEDULED if waits else due
     current_request = request_id.get()
     return Job(
         type=new.type,
         payload=dict(new.payload),
         queue=new.queue or handler.queue,
         priority=new.priority,
-        status=JobStatus.SCHEDULED if waits else JobStatus.QUEUED,
+        status=status,
         scheduled_at=new.run_at or now,
-        queued_at=None if waits else now,
+        queued_at=now if status == JobStatus.QUEUED else None,
         user_id=new.user_id,
         reference=new.reference,
         max_attempts=new.max_attempts or handler.max_attempts,
         timeout_s=new.timeout_s or handler.timeout_s,
         traceparent=new.traceparent,
+        limit_key=new.limit_key,
+        limit_running=new.limit_running,
         request_id="" if current_request == "-" else current_request,
     )
+
+
+def _admit(rows: Sequence[Job]) -> None:
+    """Queue the best of the new jobs' keys, and note on the rows which of them are queued now."""
+    blocked = {job.pk: job for job in rows if job.status == JobStatus.BLOCKED}
+    if not blocked:
+        return
+    most_urgent: dict[str, int] = {}
+    for job in blocked.values():
+        assert job.limit_key is not None
+        most_urgent[job.limit_key] = min(job.priority, most_urgent.get(job.limit_key, job.priority))
+    for key, priority in most_urgent.items():
+        sql.demote(key, priority)
+        sql.admit(key)
+    # The condition as idx_jobs_limit_key states it; a new job cannot run before it is committed.
+    at_work = Job.objects.filter(status_in(JobStatus.QUEUED, JobStatus.RUNNING), limit_key__in=most_urgent)
+    for pk, queued_at in at_work.values_list("pk", "queued_at"):
+        if pk in blocked:
+            blocked[pk].status, blocked[pk].queued_at = JobStatus.QUEUED, queued_at
 
 
 def _insert_unless_active(job: Job) -> Job:

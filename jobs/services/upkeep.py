@@ -25,7 +25,22 @@ def promote_due(*, limit: int = 1000) -> int:
         promoted = sql.promote(limit=limit)
         if promoted:
             wake_workers_on_commit()
+            for key in sql.list_admissible():
+                sql.admit(key)
     return promoted
+
+
+def admit_blocked() -> int:
+    """Queue blocked jobs that there is room for; return how many.
+
+    Whatever makes room admits the next at once. This is for what slipped through: two that came at one moment, a
+    process that was killed between the two.
+    """
+    admitted = 0
+    for key in sql.list_admissible():
+        with transaction.atomic():
+            admitted += sql.admit(key)
+    return admitted
 
 
 def purge_finished(*, older_than: timedelta, limit: int = 500) -> int:

@@ -12,7 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from jobs.models import Job
 from jobs.snapshot import JobSnapshot
 
-SNAPSHOT_WIDTH = 15
+SNAPSHOT_WIDTH = 16
 
 
 def uuid_parameter(connection: BaseDatabaseWrapper, value: uuid.UUID) -> str | uuid.UUID:
@@ -44,6 +44,7 @@ def to_snapshot(row: Sequence[Any]) -> JobSnapshot:
         reference=row[12],
         traceparent=row[13],
         request_id=row[14],
+        limit_key=row[15],
     )
 
 

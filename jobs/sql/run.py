@@ -19,6 +19,7 @@ from jobs.snapshot import JobError, JobSnapshot
 from jobs.sql.rows import SNAPSHOT_WIDTH, json_parameter, to_snapshot, uuid_parameter
 from jobs.sql.statements import BY_VENDOR, Statements
 from jobs.states import JobStatus, Outcome
+from jobs.wake import wake_workers_on_commit
 
 Parameter = str | int | float | uuid.UUID | None
 
@@ -129,6 +130,34 @@ def promote(*, limit: int) -> int:
     return _change(statements().promote, [limit])
 
 
+def admit(limit_key: str) -> int:
+    """Queue blocked jobs of a key as far as its limit allows; return how many.
+
+    Only this makes a job with a limit queued, in a transaction and one process at a time: what is queued or running
+    never exceeds the limit, and the claim need not look at it.
+    """
+    texts = statements()
+    if connection.vendor == "postgresql" and not _fetch(texts.try_limit, [limit_key])[0][0]:
+        return 0
+    ((limit, at_work),) = _fetch(texts.room, [limit_key, limit_key])
+    if limit is None or at_work >= limit:
+        return 0
+    admitted = _change(texts.admit, [limit_key, limit - at_work])
+    if admitted:
+        wake_workers_on_commit()
+    return admitted
+
+
+def demote(limit_key: str, priority: int) -> int:
+    """Block queued jobs of a key that are less urgent, to be admitted again in their turn; return how many."""
+    return _change(statements().demote, [limit_key, priority])
+
+
+def list_admissible() -> list[str]:
+    """Return the keys that have blocked jobs and room for them."""
+    return [row[0] for row in _fetch(statements().admissible, [])]
+
+
 def list_expired(*, limit: int) -> list[ExpiredJob]:
     """Return running jobs whose lease has run out, the longest first."""
     rows = _fetch(statements().expired, [limit])
@@ -153,10 +182,13 @@ def _leave(
     texts = statements()
     attempt = [uuid_parameter(connection, uuid7()), outcome.value, _error(error)]
     if connection.vendor == "postgresql":
-        return _change(texts.leave_at_once.replace("{change}", change), [*values, *attempt]) == 1
-    if _change(texts.record_attempt, [*attempt, *_fence(job)]) != 1:
-        return False
-    return _change(change, values) == 1
+        left = _change(texts.leave_at_once.replace("{change}", change), [*values, *attempt]) == 1
+    else:
+        left = _change(texts.record_attempt, [*attempt, *_fence(job)]) == 1 and _change(change, values) == 1
+    if left and job.limit_key is not None:
+        with transaction.atomic():
+            admit(job.limit_key)
+    return left
 
 
 def _fence(job: JobSnapshot) -> list[Parameter]:

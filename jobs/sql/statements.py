@@ -52,7 +52,7 @@ POSTGRESQL = Dialect(
 
 SNAPSHOT_COLUMNS = (
     "id, queue, type, priority, payload, attempts, failures, lost, max_attempts, timeout_s, worker, user_id, "
-    "reference, traceparent, request_id"
+    "reference, traceparent, request_id, limit_key"
 )
 FENCE = "id = %s AND status = 'running' AND worker = %s AND attempts = %s"
 
@@ -79,6 +79,11 @@ class Statements:
     expired: str
     expire_worker: str
     held: str
+    try_limit: str
+    room: str
+    admit: str
+    demote: str
+    admissible: str
 
 
 def build(dialect: Dialect) -> Statements:
@@ -105,6 +110,11 @@ def build(dialect: Dialect) -> Statements:
         expired=_expired(dialect),
         expire_worker=_expire_worker(dialect),
         held=_held(dialect),
+        try_limit=_try_limit(),
+        room=_room(),
+        admit=_admit(dialect),
+        demote=_demote(dialect),
+        admissible=_admissible(),
     )
 
 
@@ -239,7 +249,8 @@ def _any_due(dialect: Dialect) -> str:
 
 
 def _promote(dialect: Dialect) -> str:
-    """Queue scheduled jobs that are due, the earliest first. Parameter: how many at most.
+    """Queue scheduled jobs that are due, the earliest first; those with a limit are to be admitted. Parameter: how many
+    at most.
 
     Materialized, as PostgreSQL may run a subquery in a condition once for each row, each time past other locks.
     """
@@ -248,7 +259,8 @@ def _promote(dialect: Dialect) -> str:
             SELECT id FROM jobs_job WHERE status = 'scheduled' AND scheduled_at <= {dialect.now}
             ORDER BY scheduled_at LIMIT %s {dialect.skip_locked}
         )
-        UPDATE jobs_job SET status = 'queued', queued_at = {dialect.now}
+        UPDATE jobs_job
+        SET status = CASE WHEN limit_key IS NULL THEN 'queued' ELSE 'blocked' END, queued_at = {dialect.now}
         WHERE status = 'scheduled' AND id IN (SELECT id FROM due)
     """
 
@@ -271,6 +283,77 @@ def _held(dialect: Dialect) -> str:
     return f"""
         SELECT {SNAPSHOT_COLUMNS}, cancel_requested_at IS NOT NULL, {dialect.elapsed}
         FROM jobs_job WHERE status = 'running' AND worker = %s
+    """
+
+
+# Of one key, as idx_jobs_limit_key counts it.
+_AT_WORK = "status IN ('queued', 'running') AND limit_key IS NOT NULL"
+
+
+def _try_limit() -> str:
+    """Become the one that admits jobs of a key until the transaction ends, or say no at once (PostgreSQL).
+
+    Parameter: key. Two that counted at one time would both find room. Nobody waits here, holding other rows: who comes
+    too late leaves the job blocked, and the upkeep looks again.
+    """
+    return "SELECT pg_try_advisory_xact_lock(hashtextextended('renderowl.jobs.limit:' || %s, 0))"
+
+
+def _room() -> str:
+    """Return the limit that the best blocked job of a key has, NULL where none is blocked, and how many are at work.
+
+    Parameters: key, key.
+    """
+    return f"""
+        SELECT
+            (SELECT limit_running FROM jobs_job WHERE limit_key = %s AND status = 'blocked'
+             ORDER BY priority, scheduled_at, id LIMIT 1),
+            (SELECT count(*) FROM jobs_job WHERE limit_key = %s AND {_AT_WORK})
+    """
+
+
+def _admit(dialect: Dialect) -> str:
+    """Queue the best blocked jobs of a key. Parameters: key, how many."""
+    return f"""
+        WITH best AS MATERIALIZED (
+            SELECT id FROM jobs_job WHERE limit_key = %s AND status = 'blocked'
+            ORDER BY priority, scheduled_at, id LIMIT %s {dialect.skip_locked}
+        )
+        UPDATE jobs_job SET status = 'queued', queued_at = {dialect.now}
+        WHERE status = 'blocked' AND id IN (SELECT id FROM best)
+    """
+
+
+def _demote(dialect: Dialect) -> str:
+    """Block queued jobs of a key again that a more urgent one shall overtake. Parameters: key, its priority."""
+    return f"""
+        WITH later AS MATERIALIZED (
+            SELECT id FROM jobs_job
+            WHERE limit_key = %s AND {_AT_WORK} AND status = 'queued' AND priority > %s {dialect.skip_locked}
+        )
+        UPDATE jobs_job SET status = 'blocked', queued_at = NULL
+        WHERE status = 'queued' AND id IN (SELECT id FROM later)
+    """
+
+
+def _admissible() -> str:
+    """List the keys that have both blocked jobs and room: a read.
+
+    Steps from key to key, as a DISTINCT would read every blocked job of every key.
+    """
+    return f"""
+        WITH RECURSIVE blocked(name) AS (
+            SELECT (SELECT min(limit_key) FROM jobs_job WHERE status = 'blocked')
+            UNION ALL
+            SELECT (SELECT min(limit_key) FROM jobs_job WHERE status = 'blocked' AND limit_key > blocked.name)
+            FROM blocked WHERE blocked.name IS NOT NULL
+        )
+        SELECT name FROM blocked WHERE name IS NOT NULL AND (
+            SELECT count(*) FROM jobs_job WHERE limit_key = blocked.name AND {_AT_WORK}
+        ) < (
+            SELECT limit_running FROM jobs_job WHERE limit_key = blocked.name AND status = 'blocked'
+            ORDER BY priority, scheduled_at, id LIMIT 1
+        )
     """
 
 

@@ -30,7 +30,7 @@ class Chore:
 
 
 class Upkeep:
-    """Promotes, reaps, fires schedules and reports the worker.
+    """Promotes, admits, reaps, fires schedules and reports the worker.
 
     Every worker does all of it, without a leader: each step is safe to race.
     """
@@ -45,6 +45,7 @@ class Upkeep:
         self._rest_until = float("-inf")
         self._chores = [
             Chore(0.2, services.promote_due),
+            Chore(1.0, services.admit_blocked),
             Chore(1.0, services.reap_expired),
             Chore(1.0, services.fire_due_schedules),
             Chore(Worker.HEARTBEAT_S, self._report),

@@ -11,7 +11,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from core.admin import pretty_json
+from core.admin import pretty_json, short_text
 from renders.exceptions import EditRefused
 from renders.models import Project, Template, TemplateVersion
 from renders.services.library import (
@@ -27,7 +27,7 @@ from renders.services.library import (
 class ProjectAdmin(ModelAdmin):
     """Folders of renders, templates and assets."""
 
-    list_display = ("name", "public_id", "owner", "created_at", "updated_at")
+    list_display = ("show_name", "public_id", "owner", "created_at", "updated_at")
     list_filter = ("created_at",)
     search_fields = ("name", "owner__username")
     list_select_related = ("owner",)
@@ -37,6 +37,11 @@ class ProjectAdmin(ModelAdmin):
     list_per_page = 50
     fields = ("public_id", "owner", "name", "description", "metadata", "created_at", "updated_at")
     readonly_fields = ("public_id", "created_at", "updated_at")
+
+    @admin.display(description="name", ordering="name")
+    def show_name(self, row: Project) -> str:
+        """Return the name, cut to the width of a column."""
+        return short_text(row.name)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Project | None = None) -> tuple[str, ...]:
         """Keep a project with its owner."""
@@ -125,7 +130,7 @@ class TemplateAdmin(ModelAdmin):
 
     form = TemplateForm
     inlines = (TemplateVersionInline,)
-    list_display = ("name", "public_id", "version", "owner", "project", "created_at", "updated_at")
+    list_display = ("show_name", "public_id", "version", "owner", "project", "created_at", "updated_at")
     list_filter = ("created_at",)
     search_fields = ("name", "owner__username")
     list_select_related = ("owner", "project")
@@ -148,6 +153,11 @@ class TemplateAdmin(ModelAdmin):
         "updated_at",
     )
     readonly_fields = ("public_id", "version", "created_at", "updated_at")
+
+    @admin.display(description="name", ordering="name")
+    def show_name(self, row: Template) -> str:
+        """Return the name, cut to the width of a column."""
+        return short_text(row.name)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """Return the rows; the long columns are read where one of them is shown."""

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.plans import limits_of
 from assets.exceptions import AssetMissing
 from assets.services import hold
 from core.events import publish
@@ -16,7 +17,7 @@ from jobs.states import Priority as JobPriority
 from renders.events import RenderQueued
 from renders.exceptions import EditRefused, RenderNotRetryable
 from renders.models import Priority, Render
-from renders.names import RENDER_JOB
+from renders.names import RENDER_JOB, limit_key_of
 from renders.requests import PreparedRender, RenderRequest
 from renders.services.prepare import prepare_render
 from renders.services.transitions import event_fields
@@ -89,6 +90,8 @@ def accept_render(*, owner: Any, prepared: PreparedRender, retry_of: Render | No
             run_at=run_at,
             user_id=owner.pk,
             reference=render.reference,
+            limit_key=limit_key_of(owner.pk),
+            limit_running=limits_of(owner.plan).concurrent_renders,
         )
         render.job_id = job.pk
         render.save(update_fields=["job_id"])

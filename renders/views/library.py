@@ -98,6 +98,7 @@ class TemplateViewSet(ListModelMixin, RetrieveModelMixin, SubmittingViewSet):
         "destroy": "templates:write",
         "render": "renders:write",
     }
+    operations = {"render": "create_render"}
 
     def get_queryset(self) -> QuerySet[Any]:
         """Return the caller's templates, in lists without their edits."""

@@ -61,6 +61,7 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
         "edit": "renders:read",
         "log": "renders:read",
     }
+    operations = {"create": "create_render", "retry": "create_render"}
 
     def get_queryset(self) -> QuerySet[Any]:
         """Return the caller's renders, in lists without their documents."""

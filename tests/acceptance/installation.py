@@ -40,6 +40,8 @@ class Installation:
             "DATA_DIR": str(folder),
             "DATABASE_URL": self.database_url,
             "DEBUG": "1",
+            # Tests look far more often than any plan allows.
+            "RATE_LIMITS": "0",
             "PYTHONWARNINGS": "default",
             **env,
         }
@@ -67,10 +69,10 @@ class Installation:
         self.processes.append(process)
         return process
 
-    def start_server(self, *, threads: int = 8) -> None:
+    def start_server(self, *, threads: int = 8, processes: int = 1) -> None:
         self.start(
             *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"),
-            *("--port", str(self.port), "--workers", "1", "--blocking-threads", str(threads)),
+            *("--port", str(self.port), "--workers", str(processes), "--blocking-threads", str(threads)),
             *("--backlog", "256", "--log-level", "warning", "renderowl.wsgi:application"),
             log="server",
         )

@@ -151,3 +151,12 @@ def test_a_long_list_costs_few_queries(staff, alice, django_assert_max_num_queri
     staff.get(reverse(LIST))
     with django_assert_max_num_queries(8):
         staff.get(reverse(LIST))
+
+
+def test_screens_show_states_as_words_and_cut_long_names(staff, alice) -> None:
+    asset = make_asset(alice, name="n" * 200)
+    assert "n" * 61 not in staff.get(reverse(LIST)).content.decode().partition("<tbody")[2].partition("</tbody")[0]
+    page = staff.get(detail(asset)).content.decode()
+    assert "&#x27;ready&#x27;" not in page
+    assert "Ready" in page
+    assert "n" * 200 in page

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
 
 from core.files.cache import FileCache
@@ -47,7 +48,7 @@ def test_a_bucket_has_its_endpoint_region_and_prefix() -> None:
     "url", ["", "var/media", "ftp://x/y", "file://", "file://x?y=1", "s3://", "s3://b?ednpoint=x", "s3://a:b@bucket"]
 )
 def test_an_address_that_cannot_be_meant_stops_the_boot(url) -> None:
-    with pytest.raises(ValueError, match="STORAGE_URL"):
+    with pytest.raises(ImproperlyConfigured, match="STORAGE_URL"):
         storages_from_url(url, BASE)
 
 

@@ -200,3 +200,10 @@ def test_schedules_are_switched_and_run_by_hand(client):
     assert Job.objects.get().type == "jobs.forget_workers"
     Schedule.objects.update(type="not.here")
     assert "no handler" in texts(act(client, "schedule", "run_schedules", [row]))[0]
+
+
+def test_detail_shows_the_state_as_a_word(client) -> None:
+    job = make_job(status="dead")
+    page = client.get(reverse("admin:jobs_job_change", args=[job.pk])).content.decode()
+    assert "&#x27;dead&#x27;" not in page
+    assert "Dead" in page

@@ -16,7 +16,7 @@ from jobs.retry import retry_delay_s
 from jobs.services.ending import MAX_LOST
 from jobs.snapshot import JobError
 from jobs.sql import run as sql
-from jobs.states import TRANSITIONS, JobStatus
+from jobs.states import TRANSITIONS, JobStatus, Priority
 from tests.factories import make_job
 
 pytestmark = pytest.mark.django_db
@@ -255,8 +255,12 @@ STEPS = {
     "hand back": {"running": "queued"},
     "reap": {"running": "queued"},
     "stop": {"running": "cancelled"},
-    "cancel": {"scheduled": "cancelled", "queued": "cancelled"},
+    "cancel": {"scheduled": "cancelled", "queued": "cancelled", "blocked": "cancelled"},
     "retry": {"dead": "queued"},
+    "admit": {"blocked": "queued"},
+    "promote over the limit": {"scheduled": "blocked"},
+    "retry over the limit": {"dead": "blocked"},
+    "overtake": {"queued": "blocked"},
 }
 
 
@@ -273,6 +277,10 @@ def take_step(step, job):
         "stop": lambda: services.cancel_attempt(job=snapshot),
         "cancel": lambda: services.cancel_job(job_id=job.pk),
         "retry": lambda: services.retry_job(job_id=job.pk),
+        "admit": services.admit_blocked,
+        "promote over the limit": services.promote_due,
+        "retry over the limit": lambda: services.retry_job(job_id=job.pk),
+        "overtake": lambda: sql.demote("key", Priority.URGENT),
     }
     actions[step]()
 
@@ -282,10 +290,13 @@ def take_step(step, job):
 def test_every_step_from_every_state(step, status):
     past = timezone.now() - timedelta(minutes=1)
     lease = {"lease_expires_at": past} if status == "running" else {}
-    job = make_job(status=status, scheduled_at=past, attempts=1, worker="test:1/0.1", **lease)
+    limit = {"limit_key": "key", "limit_running": 1} if "limit" in step or step in ("admit", "overtake") else {}
+    if "limit" in step:
+        make_job(status="running", **limit)
+    job = make_job(status=status, scheduled_at=past, attempts=1, worker="test:1/0.1", **lease, **limit)
     expected = STEPS[step].get(status.value)
     refusals = (LeaseLost, services.control.InvalidState)
-    if expected is None and step in ("finish", "fail", "bury", "hand back", "stop", "retry"):
+    if expected is None and step in ("finish", "fail", "bury", "hand back", "stop", "retry", "retry over the limit"):
         with pytest.raises(refusals):
             take_step(step, job)
     else:

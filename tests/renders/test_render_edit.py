@@ -185,3 +185,9 @@ def test_fails_in_one_line_where_it_cannot_write(run):
     assert status == 2
     assert "Traceback" not in stderr
     assert len([line for line in stderr.strip().splitlines() if not line.startswith("rendering ")]) == 1
+
+
+def test_refuses_a_directory_as_output_before_rendering(run, tmp_path):
+    status, stdout, stderr = run(make_edit(), out=tmp_path)
+    assert (status, stdout) == (2, "")
+    assert stderr.splitlines() == [f"{tmp_path} is a directory; name the file to write"]

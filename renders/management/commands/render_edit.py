@@ -58,6 +58,8 @@ class Command(BaseCommand):
         began = time.monotonic()
         meter = ProgressMeter()
         try:
+            if options["output"].is_dir():
+                self._fail(f"{options['output']} is a directory; name the file to write")
             render = render_offline(
                 self._read(options["edit"]),
                 out=options["output"].absolute(),

@@ -1,0 +1,44 @@
+"""Whom a request counts for: its key, its account, or the address that it comes from."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from django.http import HttpRequest
+from rest_framework.request import Request
+
+from accounts.authentication import Credential, client_address
+from accounts.models import KeyType, User
+from accounts.plans import ANONYMOUS, INTERNAL, limits_of
+from core.ratelimit.buckets import Limit
+
+CREATE_RENDER = "create_render"
+# One customer of an internet provider has at least a whole /64, so single addresses there would be no limit at all.
+IPV6_PREFIX = 64
+
+
+def limits_of_request(request: Request, operation: str) -> list[Limit]:
+    """Return the limits of a request. Keys of workers are machinery: they do not use up their owner's account."""
+    credential, user = request.auth, request.user
+    if not isinstance(credential, Credential) or not isinstance(user, User):
+        return [Limit(ANONYMOUS, f"address:{address_block(request)}")]
+    key = credential.key
+    if key is not None and key.type == KeyType.WORKER:
+        return [Limit(INTERNAL, f"key:{key.pk.hex}")]
+    plan = limits_of(user.plan)
+    limits = [] if key is None else [Limit(plan.by_key, f"key:{key.pk.hex}")]
+    limits.append(Limit(plan.by_account, f"account:{user.pk.hex}"))
+    if operation == CREATE_RENDER and plan.by_renders is not None:
+        limits.append(Limit(plan.by_renders, f"renders:{user.pk.hex}"))
+    return limits
+
+
+def address_block(request: Request | HttpRequest) -> str:
+    """Return the address, or block of addresses, that calls of one client come from; "" where it is unknown."""
+    address = client_address(request)
+    if address is None:
+        return ""
+    parsed = ipaddress.ip_address(address)
+    if parsed.version == 4:
+        return address
+    return str(ipaddress.ip_network((parsed, IPV6_PREFIX), strict=False).network_address)

@@ -1,0 +1,35 @@
+"""Failed logins: counted by account name and address, whether there is such an account or not."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+
+from core.ratelimit import penalties
+from core.ratelimit.exceptions import RateLimited
+from core.ratelimit.limiter import limiter
+
+
+def begin_login(*, username: str, address: str) -> None:
+    """Count an attempt before its password is looked at.
+
+    address: of the caller, or the block of addresses that counts as one.
+    Raises RateLimited where too many have failed.
+    """
+    limits = limiter()
+    wait_us = limits.attempt(_subject(username, address)) if limits else 0
+    if wait_us:
+        raise RateLimited(penalties.refusal(wait_us))
+
+
+def forgive_login(*, username: str, address: str) -> None:
+    """Forget the failures, as the password was right."""
+    if (limits := limiter()) is not None:
+        limits.forgive(_subject(username, address))
+
+
+def _subject(username: str, address: str) -> str:
+    """Return the name of the pair; the store learns neither of the two."""
+    name = unicodedata.normalize("NFKC", username).casefold().strip()
+    digest = hashlib.sha256(f"{name}\x00{address}".encode()).hexdigest()
+    return f"login:{digest[:40]}"

@@ -1,0 +1,21 @@
+"""Counts of what happened in this process, for the metrics."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+_counts: Counter[str] = Counter()
+_lock = threading.Lock()
+
+
+def count(name: str, amount: int = 1) -> None:
+    """Add to a counter. name: as the metrics show it, e.g. `renderowl_ratelimit_errors_total`."""
+    with _lock:
+        _counts[name] += amount
+
+
+def counts() -> dict[str, int]:
+    """Return all counters of this process."""
+    with _lock:
+        return dict(_counts)

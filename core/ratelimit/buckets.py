@@ -1,0 +1,90 @@
+"""The token bucket, as a pure function of time.
+
+A bucket is one number: the moment at which it will be full again. Each unit taken moves that moment one step into the
+future; the bucket is empty when the moment lies its whole depth ahead. Nothing has to be refilled, an unused bucket
+needs no row, and whole microseconds make every store count alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SECOND_US = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`quota` units per window. burst: how many may be taken at once, by default the whole quota."""
+
+    name: str
+    quota: int
+    window_s: int
+    burst: int = 0
+
+    @property
+    def step_us(self) -> int:
+        """Return the time in which one unit comes back, rounded up: no window gives more than the quota."""
+        return -(-self.window_s * SECOND_US // self.quota)
+
+    @property
+    def depth_us(self) -> int:
+        """Return how long an empty bucket takes to be full."""
+        return (self.burst or self.quota) * self.step_us
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A policy applied to somebody. partition: whose bucket, e.g. `key:0193...`; unique over all policies."""
+
+    policy: Policy
+    partition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a bucket stands. remaining: whole units left; wait_s: whole seconds until it is full, or, when nothing is
+    left, until one unit is free.
+    """
+
+    policy: Policy
+    remaining: int
+    wait_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What became of a request. standings: after it, the tightest first; if refused, that one is why."""
+
+    allowed: bool
+    standings: tuple[Standing, ...]
+
+
+def clamp(policy: Policy, full_at_us: int | None, now_us: int) -> int:
+    """Return a stored moment as it counts now: a full bucket stays full, and none is emptier than empty.
+
+    The second matters when the clock was set back, or when the policy became a smaller one.
+    """
+    return min(max(full_at_us or 0, now_us), now_us + policy.depth_us)
+
+
+def take(policy: Policy, full_at_us: int | None, now_us: int) -> int | None:
+    """Return the moment after one unit was taken, None where there is none to take."""
+    moved = clamp(policy, full_at_us, now_us) + policy.step_us
+    return moved if moved <= now_us + policy.depth_us else None
+
+
+def stand(policy: Policy, full_at_us: int | None, now_us: int) -> Standing:
+    """Return how a bucket stands."""
+    debt_us = clamp(policy, full_at_us, now_us) - now_us
+    remaining = (policy.depth_us - debt_us) // policy.step_us
+    wait_us = debt_us if remaining else debt_us + policy.step_us - policy.depth_us
+    return Standing(policy, remaining, -(-wait_us // SECOND_US))
+
+
+def decide(allowed: bool, limits: Sequence[Limit], full_at_us: Sequence[int | None], now_us: int) -> Decision:
+    """Return the decision for buckets in this state. full_at_us: one for each limit, None for an unused bucket."""
+    found = [stand(limit.policy, moment, now_us) for limit, moment in zip(limits, full_at_us, strict=True)]
+    # Among empty ones the longest wait: after it the next request passes all of them.
+    found.sort(key=lambda standing: (standing.remaining, -standing.wait_s))
+    return Decision(allowed, tuple(found))

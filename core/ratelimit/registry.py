@@ -1,0 +1,26 @@
+"""Whom a request counts for: core knows no accounts, so the app that does says it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rest_framework.request import Request
+
+from core.ratelimit.buckets import Limit
+
+LimitsOf = Callable[[Request, str], Sequence[Limit]]
+_providers: list[LimitsOf] = []
+
+
+def register_limits(provider: LimitsOf) -> None:
+    """Have `provider(request, operation)` name the limits of requests. Register in `AppConfig.ready()`.
+
+    operation: the class of the action, such as `create_render`, or "" where it has none.
+    """
+    if provider not in _providers:
+        _providers.append(provider)
+
+
+def limits_of(request: Request, operation: str) -> list[Limit]:
+    """Return every limit that a request is subject to."""
+    return [limit for provider in _providers for limit in provider(request, operation)]

@@ -1,0 +1,14 @@
+"""What this app does when others report."""
+
+from __future__ import annotations
+
+from accounts.events import PlanChanged
+from accounts.plans import limits_of
+from jobs.services import change_limit
+from renders.names import limit_key_of
+
+
+def apply_new_plan(event: PlanChanged) -> None:
+    """Let as many renders of the account run as its new plan says, those that wait already included."""
+    limit = limits_of(event.new_plan).concurrent_renders
+    change_limit(limit_key=limit_key_of(event.user_id), limit_running=limit)

@@ -1,0 +1,170 @@
+"""Failed logins, over the API and in the admin: five are free, then the door closes for longer and longer."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from unittest import mock
+
+import pytest
+from django.test import Client
+
+from core.ratelimit.sqlite_store import SqliteStore
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db
+
+PASSWORD = "correct horse battery"
+TOKEN = "/api/v2/auth/token"
+
+
+@pytest.fixture
+def alice():
+    return make_user("alice", is_staff=True)
+
+
+@pytest.fixture
+def clock(rate_limits, tmp_path):
+    """A clock that stands still until it is moved, in seconds."""
+
+    class Clock:
+        now_s = 1_800_000_000
+
+        def __call__(self):
+            return self.now_s * 1_000_000
+
+    clock = Clock()
+    rate_limits._store = SqliteStore(tmp_path / "cache.sqlite3", clock_us=clock)
+    return clock
+
+
+def log_in(api, name="alice", password="wrong", address="192.0.2.1"):
+    return api.post(TOKEN, {"username": name, "password": password}, REMOTE_ADDR=address)
+
+
+def test_the_sixth_failure_is_refused_with_the_time_to_wait(api, alice, clock):
+    assert [log_in(api).status_code for _ in range(5)] == [401] * 5
+    refused = log_in(api)
+    assert refused.status_code == 429
+    assert (refused.json()["code"], refused.json()["policy"]) == ("rate_limited", "login")
+    assert refused["Retry-After"] == "60"
+    assert refused["RateLimit"].startswith('"login";r=0;t=60, "address";')
+    assert refused["RateLimit-Policy"].startswith('"login";q=5;w=900, ')
+
+
+def test_the_right_password_waits_as_well(api, alice, clock):
+    for _ in range(5):
+        log_in(api)
+    assert log_in(api, password=PASSWORD).status_code == 429
+    clock.now_s += 60
+    assert log_in(api, password=PASSWORD).status_code == 200
+
+
+def test_the_wait_grows_to_an_hour(api, alice, clock):
+    for _ in range(4):
+        log_in(api)
+    waits = []
+    for _ in range(9):
+        assert log_in(api).status_code == 401
+        waits.append(int(log_in(api)["Retry-After"]))
+        clock.now_s += waits[-1]
+    assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+
+
+def test_a_success_resets(api, alice, clock):
+    for _ in range(3):
+        for _ in range(4):
+            assert log_in(api).status_code == 401
+        assert log_in(api, password=PASSWORD).status_code == 200
+        clock.now_s += 60
+
+
+def test_failures_are_forgotten_after_a_quarter_of_an_hour(api, alice, clock):
+    for _ in range(4):
+        log_in(api)
+    clock.now_s += 15 * 60
+    assert [log_in(api).status_code for _ in range(5)] == [401] * 5
+    assert log_in(api).status_code == 429
+
+
+def test_other_names_and_other_addresses_go_on(api, alice, clock):
+    make_user("bob")
+    for _ in range(6):
+        log_in(api)
+    assert log_in(api).status_code == 429
+    assert log_in(api, "bob", PASSWORD).status_code == 200
+    assert log_in(api, password=PASSWORD, address="192.0.2.2").status_code == 200
+
+
+def test_a_name_spelled_otherwise_is_the_same_name(api, alice, clock):
+    for name in ("alice", "Alice", "ALICE", "\uff41lice", "alice"):
+        assert log_in(api, name).status_code == 401
+    assert log_in(api).status_code == 429
+
+
+def test_unknown_names_are_told_the_same(api, alice, clock):
+    answers = {}
+    for name in ("alice", "nobody"):
+        found = []
+        for _ in range(7):
+            response = log_in(api, name, address=f"192.0.2.{len(answers) + 1}")
+            body = {key: value for key, value in response.json().items() if key != "instance"}
+            limits = (response["RateLimit"], response["RateLimit-Policy"], response.get("Retry-After"))
+            found.append((response.status_code, body, limits))
+        answers[name] = found
+    assert answers["alice"] == answers["nobody"]
+    assert [status for status, _, _ in answers["alice"]] == [401] * 5 + [429] * 2
+
+
+def test_unknown_names_take_as_long(api, alice, clock, settings, monkeypatch):
+    monkeypatch.setattr("django.contrib.auth.hashers.PBKDF2PasswordHasher.iterations", 150_000)
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+    alice.set_password(PASSWORD)
+    alice.save(update_fields=["password"])
+    took = {"alice": [], "nobody": []}
+    for turn in range(7):
+        for name, times in took.items():
+            began = time.process_time()
+            assert log_in(api, name, address=f"192.0.2.{turn}").status_code == 401
+            times.append(time.process_time() - began)
+    known, unknown = (statistics.median(times) for times in took.values())
+    assert 0.8 < known / unknown < 1.25, took
+
+
+def test_a_refused_attempt_looks_at_no_password(api, alice, clock):
+    for _ in range(5):
+        log_in(api)
+    with mock.patch("django.contrib.auth.hashers.MD5PasswordHasher.encode", return_value="") as encode:
+        assert log_in(api, password=PASSWORD).status_code == 429
+        assert log_in(api, "nobody").status_code == 401
+    assert encode.call_count == 1
+
+
+def staff_login(name="alice", password="wrong"):
+    return Client().post("/admin/login/", {"username": name, "password": password})
+
+
+def test_the_admin_counts_the_same_failures(api, alice, clock):
+    for _ in range(3):
+        assert staff_login().status_code == 200
+    for _ in range(2):
+        assert log_in(api, address="127.0.0.1").status_code == 401
+    refused = staff_login(password=PASSWORD)
+    assert (refused.status_code, refused["Retry-After"]) == (429, "60")
+    assert "Too many failed logins. Try again in 60 seconds." in refused.content.decode()
+    assert refused.wsgi_request.user.is_anonymous
+    clock.now_s += 60
+    assert staff_login(password=PASSWORD).status_code == 302
+
+
+def test_a_success_in_the_admin_resets(alice, clock):
+    for _ in range(3):
+        for _ in range(4):
+            assert staff_login().status_code == 200
+        assert staff_login(password=PASSWORD).status_code == 302
+
+
+def test_the_admin_needs_name_and_password(alice, clock):
+    for _ in range(8):
+        assert staff_login(password="").status_code == 200
+    assert staff_login(password=PASSWORD).status_code == 302

@@ -1,0 +1,269 @@
+"""Limits as a caller meets them: headers, refusals, whose bucket is whose."""
+
+from __future__ import annotations
+
+import re
+from uuid import uuid4
+
+import pytest
+
+from accounts import services
+from accounts.limits import address_block
+from accounts.models import ApiKey
+from core.ratelimit.limiter import limiter
+from core.ratelimit.stores import StoreUnavailable
+from renders.models import Render
+from tests.factories import (
+    make_api_key,
+    make_edit,
+    make_minted_key,
+    make_project,
+    make_render,
+    make_template,
+    make_user,
+)
+
+pytestmark = pytest.mark.django_db
+
+ME = "/api/v2/me"
+_ITEM = re.compile(r'"(?P<name>[\x20\x21\x23-\x5b\x5d-\x7e]*)"(?P<parameters>(;[a-z*][a-z0-9_.*-]*=-?\d{1,15})*)')
+
+
+def parse_items(header):
+    """A list of strings with whole numbers as parameters, by the grammar of RFC 9651."""
+    found, rest = {}, header
+    while True:
+        match = _ITEM.match(rest)
+        assert match, rest
+        pairs = [pair.split("=") for pair in match["parameters"].split(";")[1:]]
+        assert match["name"] not in found
+        found[match["name"]] = {name: int(value) for name, value in pairs}
+        rest = rest[match.end() :]
+        if not rest:
+            return found
+        comma = re.match(r"[ \t]*,[ \t]*(?=.)", rest)
+        assert comma, rest
+        rest = rest[comma.end() :]
+
+
+def limits_in(response):
+    policies, standings = parse_items(response["RateLimit-Policy"]), parse_items(response["RateLimit"])
+    assert set(standings) <= set(policies)
+    assert all(set(item) == {"q", "w"} for item in policies.values())
+    assert all(set(item) == {"r", "t"} for item in standings.values())
+    return policies, standings
+
+
+def call(api, key, path=ME, method="get", body=None):
+    return getattr(api, method)(path, body, headers={"X-API-Key": key}) if key else getattr(api, method)(path, body)
+
+
+def drain(api, key, path=ME, most=300):
+    """Call until refused; return how many calls passed, and the refusal."""
+    for number in range(most):
+        response = call(api, key, path)
+        if response.status_code == 429:
+            return number, response
+        assert response.status_code == 200
+    pytest.fail(f"{most} calls passed")
+
+
+@pytest.fixture
+def alice():
+    return make_user("alice")
+
+
+def test_every_answer_carries_the_limits(api, alice, rate_limits):
+    key = make_api_key(alice)
+    narrow = make_api_key(alice, scopes=("assets:read",))
+    cases = [(key, ME, 200), (key, "/api/v2/renders/rnd_0", 404), (narrow, "/api/v1/renders", 403)]
+    for used, path, status in cases:
+        response = call(api, used, path)
+        assert response.status_code == status
+        policies, standings = limits_in(response)
+        assert policies == {"key": {"q": 100, "w": 60}, "account": {"q": 100, "w": 60}}
+        assert set(standings) == {"key", "account"}
+
+
+def test_counts_down_the_tightest_first(api, alice, rate_limits):
+    key = make_api_key(alice)
+    left = []
+    for _ in range(5):
+        response = call(api, key)
+        assert response["RateLimit"].startswith('"key";')
+        left.append(limits_in(response)[1]["key"]["r"])
+    assert left[0] == 29
+    assert 25 <= left[-1] <= 26
+    # 100 a minute: what was taken comes back within 0.6 s a unit.
+    assert limits_in(response)[1]["key"]["t"] in (2, 3)
+
+
+def test_refuses_when_the_burst_is_used_up(api, alice, rate_limits):
+    passed, refused = drain(api, make_api_key(alice))
+    assert 30 <= passed <= 33
+    body = refused.json()
+    assert (body["code"], body["policy"], body["status"]) == ("rate_limited", "key", 429)
+    assert refused["Content-Type"].startswith("application/problem+json")
+    _, standings = limits_in(refused)
+    assert standings["key"]["r"] == 0
+    assert refused["Retry-After"] == str(standings["key"]["t"]) == "1"
+    assert standings["account"]["r"] >= 67, "the refused request took nothing from the account"
+
+
+def test_plans_have_the_figures_of_the_contract(api, rate_limits):
+    table = {"starter": (1000, 100), "creator": (5000, 250), "pro": (20000, 500), "enterprise": (100000, 2000)}
+    renders = {"starter": 120, "creator": 600, "pro": 3000, "enterprise": None}
+    for plan, (quota, burst) in table.items():
+        key = make_api_key(make_user(plan=plan))
+        policies, standings = limits_in(call(api, key, "/api/v2/renders", "post", {}))
+        assert policies["key"] == policies["account"] == {"q": quota, "w": 60}
+        assert standings["key"]["r"] == burst - 1
+        assert policies.get("renders") == (renders[plan] and {"q": renders[plan], "w": 3600})
+
+
+def test_two_keys_share_the_account(api, rate_limits):
+    owner = make_user(plan="free")
+    keys = [make_api_key(owner) for _ in range(4)]
+    passed = [drain(api, key) for key in keys]
+    assert [refused.json()["policy"] for _, refused in passed] == ["key", "key", "key", "account"]
+    assert 100 <= sum(count for count, _ in passed) <= 105
+
+
+def test_a_token_counts_for_the_account(api, alice, rate_limits):
+    token = services.log_in(username="alice", password="correct horse battery").access
+    response = api.get(ME, headers={"Authorization": f"Bearer {token}"})
+    policies, standings = limits_in(response)
+    assert set(policies) == {"account"}
+    assert standings["account"]["r"] == 99
+
+
+def test_another_account_is_not_touched(api, alice, rate_limits):
+    drain(api, make_api_key(alice))
+    response = call(api, make_api_key(make_user("bob")))
+    assert response.status_code == 200
+    assert limits_in(response)[1]["key"]["r"] == 29
+
+
+def test_keys_of_workers_have_limits_of_their_own(api, alice, rate_limits):
+    key = make_api_key(alice, type="worker")
+    policies, standings = limits_in(call(api, key))
+    assert (policies, standings["key"]["r"]) == ({"key": {"q": 6000, "w": 60}}, 499)
+
+
+def test_making_renders_has_a_limit_by_the_hour(api, alice, rate_limits):
+    body = {"edit": make_edit()}
+    template = make_template(alice)
+    failed = make_render(alice, status="failed")
+    keys = [make_api_key(alice) for _ in range(3)]
+    for _ in range(14):
+        assert call(api, keys[0], "/api/v2/renders", "post", {}).status_code == 422
+        assert call(api, keys[1], f"/api/v2/templates/{template.public_id}/render", "post", {}).status_code in (
+            202,
+            402,
+        )
+    for _ in range(2):
+        response = call(api, keys[2], f"/api/v1/renders/{failed.public_id}/retry", "post")
+        assert response.status_code in (202, 402)
+    rows = Render.objects.count()
+    refused = call(api, keys[2], "/api/v2/renders", "post", body)
+    assert (refused.status_code, refused.json()["policy"]) == (429, "renders")
+    assert Render.objects.count() == rows
+    policies, standings = limits_in(refused)
+    assert policies["renders"] == {"q": 30, "w": 3600}
+    assert 110 <= int(refused["Retry-After"]) == standings["renders"]["t"] <= 120
+    assert call(api, keys[2], "/api/v2/renders/validate", "post", body).status_code == 200
+    assert call(api, keys[2], "/api/v2/renders").status_code == 200
+
+
+def test_calls_without_a_credential_count_by_address(api, alice, rate_limits):
+    body = {"refresh": "no token"}
+    answers = [api.post("/api/v2/auth/token/refresh", body) for _ in range(12)]
+    assert [answer.status_code for answer in answers[:10]] == [401] * 10
+    assert answers[11].status_code == 429
+    assert answers[11].json()["policy"] == "address"
+    assert limits_in(answers[11])[0] == {"address": {"q": 30, "w": 60}}
+    elsewhere = api.post("/api/v2/auth/token/refresh", body, REMOTE_ADDR="198.51.100.7")
+    assert (elsewhere.status_code, limits_in(elsewhere)[1]["address"]["r"]) == (401, 9)
+    assert call(api, make_api_key(alice)).status_code == 200
+
+
+def test_a_missing_credential_is_said_before_any_limit(api, rate_limits):
+    for number in range(30):
+        response = call(api, "ro_live_AAAAAAAA_" + "A" * 38 if number % 2 else None)
+        assert response.status_code == 401
+        assert limits_in(response)[1]["address"] == {"r": 10, "t": 0}
+
+
+def test_addresses_of_one_ipv6_network_are_one_client(rf):
+    block = address_block(rf.get("/", REMOTE_ADDR="2001:db8:1:2:aaaa::1"))
+    assert block == address_block(rf.get("/", REMOTE_ADDR="2001:db8:1:2:bbbb::2")) == "2001:db8:1:2::"
+    assert block != address_block(rf.get("/", REMOTE_ADDR="2001:db8:1:3::1"))
+    assert address_block(rf.get("/", REMOTE_ADDR="::ffff:192.0.2.1")) == "192.0.2.1"
+    assert address_block(rf.get("/", REMOTE_ADDR="")) == ""
+
+
+def test_a_refused_request_does_nothing(api, alice, rate_limits):
+    key = make_api_key(alice)
+    project = make_project(alice)
+    drain(api, key)
+    before = ApiKey.objects.values().get(user=alice)
+    assert call(api, key, f"/api/v2/projects/{project.public_id}", "delete").status_code == 429
+    assert call(api, key, "/api/v2/projects", "post", {"name": "new"}).status_code == 429
+    project.refresh_from_db()
+    assert ApiKey.objects.values().get(user=alice) == before
+
+
+def test_is_refused_before_a_missing_scope(api, alice, rate_limits):
+    key = make_api_key(alice, scopes=("assets:read",))
+    assert call(api, key, "/api/v2/renders").status_code == 403
+    drain(api, key, "/api/v2/me")
+    assert call(api, key, "/api/v2/renders").status_code == 429
+
+
+def test_probes_documents_and_static_files_are_not_limited(api, rate_limits):
+    for path in ("/live", "/api/v2/schema", "/api/docs/", "/static/admin/css/base.css", "/problems/rate-limited"):
+        for _ in range(12):
+            response = api.get(path)
+            response.close()
+            assert response.status_code == 200, path
+            assert "RateLimit" not in response
+
+
+def test_a_store_that_fails_lets_requests_pass(api, alice, rate_limits, monkeypatch, caplog):
+    def fail(*args):
+        raise StoreUnavailable("no space left")
+
+    for name in ("take", "peek", "attempt", "forgive"):
+        monkeypatch.setattr(rate_limits._store, name, fail)
+    key = make_api_key(alice)
+    for _ in range(40):
+        response = call(api, key)
+        assert response.status_code == 200
+        assert "RateLimit" not in response
+    assert call(api, None).status_code == 401
+    login = {"username": "alice", "password": "correct horse battery"}
+    assert api.post("/api/v2/auth/token", login).status_code == 200
+    assert any("store failed" in record.message for record in caplog.records)
+
+
+def test_counting_asks_the_main_database_nothing(api, alice, rate_limits, django_assert_num_queries):
+    key = make_minted_key(alice)
+    services.note_key_use(key=key.key)
+    with django_assert_num_queries(1):
+        assert call(api, key.plaintext).status_code == 200
+
+
+def test_can_be_switched_off(api, alice, rate_limits, settings):
+    settings.RENDEROWL_RATE_LIMITS = False
+    assert limiter() is None
+    key = make_api_key(alice)
+    for _ in range(35):
+        assert "RateLimit" not in call(api, key)
+
+
+def test_an_unknown_store_is_refused_at_boot(settings):
+    from core.checks import check_cache_url
+
+    assert check_cache_url(None) == []
+    settings.RENDEROWL_CACHE_URL = f"memcached://{uuid4()}"
+    assert [message.id for message in check_cache_url(None)] == ["renderowl.E005"]

@@ -1,0 +1,34 @@
+"""Settings that cannot work stop a command with one line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.acceptance
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"DATABASE_URL": "mysql://user:secret@host/name"},
+        {"STORAGE_URL": "nowhere"},
+        {"UPLOAD_LIMIT_BYTES": "much"},
+        {"DEBUG": "0", "SECRET_KEY": ""},
+    ],
+)
+def test_command_says_in_one_line_which_setting_is_wrong(tmp_path: Path, wrong: dict[str, str]) -> None:
+    env = {**os.environ, "DATA_DIR": str(tmp_path), **wrong}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert any(name in line for name in wrong)
+    assert "secret@" not in line
