@@ -59,3 +59,14 @@ def test_lists_differ_between_versions(documents: dict[int, dict]) -> None:
     assert {"page", "per_page"} <= first
     assert {"cursor", "limit"} <= second
     assert not {"cursor", "limit"} & first
+
+
+def test_only_uploads_document_that_they_need_a_length(documents: dict[int, dict]) -> None:
+    found = {
+        (method, path)
+        for path, operations in documents[2]["paths"].items()
+        for method, operation in operations.items()
+        if "411" in operation["responses"]
+    }
+    assert ("post", "/api/v2/assets") in found
+    assert {path.split("/")[3] for _, path in found} == {"assets"}
