@@ -76,6 +76,7 @@ _DESCRIPTIONS = {
     "406": "No acceptable representation",
     "409": "The state does not allow this",
     "410": "This has ended",
+    "411": "An upload without Content-Length",
     "413": "Body too large",
     "415": "Unsupported content type",
     "422": "Values that cannot be used",
@@ -139,6 +140,8 @@ class ProblemAutoSchema(AutoSchema):
             statuses |= {"401", "403"}
         if self.method in _BODY_METHODS:
             statuses |= {"413", "415", "422"}
+            if any(parser.media_type == "multipart/form-data" for parser in self.view.parser_classes):
+                statuses.add("411")
         if self.method != "GET":
             statuses.add("409")
         return sorted(statuses | set(getattr(self.view, "extra_problem_statuses", ())))

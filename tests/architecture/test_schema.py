@@ -81,3 +81,14 @@ def test_ids_in_paths_are_described_as_they_are_written(documents: dict[int, dic
     pattern = next(parameter["schema"]["pattern"] for parameter in parameters if parameter["name"] == "id")
     assert re.match(pattern, "rnd_01jd3x0v9pe5r8d2k7m4w6t8ya")
     assert not re.match(pattern, "ast_01jd3x0v9pe5r8d2k7m4w6t8ya")
+
+
+def test_only_uploads_document_that_they_need_a_length(documents: dict[int, dict]) -> None:
+    found = {
+        (method, path)
+        for path, operations in documents[2]["paths"].items()
+        for method, operation in operations.items()
+        if "411" in operation["responses"]
+    }
+    assert ("post", "/api/v2/assets") in found
+    assert {path.split("/")[3] for _, path in found} == {"assets"}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
+from assets.models import Asset
 from assets.names import clean_name
 from tests.assets.conftest import upload
 from tests.matrix import Access, check_access
@@ -55,3 +57,11 @@ def test_an_announced_size_over_the_limit_is_refused_unread(client, settings) ->
 def test_other_content_types_are_refused(client) -> None:
     response = client.generic("POST", "/api/v2/assets", b"<a/>", content_type="text/xml")
     assert response.status_code == 415
+
+
+def test_refuses_two_files_in_one_form(client) -> None:
+    files = [SimpleUploadedFile(f"{name}.srt", b"1\n00:00:00,000 --> 00:00:01,000\nHi\n") for name in "ab"]
+    response = client.post("/api/v2/assets", {"file": files}, format="multipart")
+    assert response.status_code == 422
+    assert [(e["pointer"], e["code"]) for e in response.json()["errors"]] == [("/file", "repeated_field")]
+    assert not Asset.objects.exists()
