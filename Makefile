@@ -17,7 +17,7 @@ run: $(VENV)/.runtime ## Server and worker on http://127.0.0.1:$(PORT), until Ct
 	@PORT=$(PORT) $(BIN)/python -m renderowl.local.run
 
 test: $(VENV)/.dev ## The whole suite on SQLite, plus every service that answers
-	@$(BIN)/pytest -n auto --dist loadgroup
+	@$(BIN)/pytest
 
 check: lint types ## Format, lint, types, import contracts, migrations, deployment, tests
 	@$(BIN)/python manage.py makemigrations --check --dry-run
