@@ -20,6 +20,7 @@ from core.http.fetch import fetch_to_file
 from engine.errors import MediaUnreadable
 from engine.probe.client import probe_file
 from jobs.context import JobContext
+from jobs.exceptions import TransientFailure
 from jobs.snapshot import DeadJob
 
 IMPORT_ATTEMPTS = 4
@@ -41,7 +42,7 @@ def run_import(context: JobContext) -> None:
             _import_into(context, asset, folder)
         except FetchError as error:
             if error.retryable and context.job.failures + 1 < context.job.max_attempts:
-                raise
+                raise TransientFailure(error.reason, error.detail) from error
             _fail(context, asset_id, error.reason, error.detail)
         except MediaUnreadable as error:
             _fail(context, asset_id, error.reason, str(error))

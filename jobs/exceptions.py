@@ -8,6 +8,7 @@ JobInterrupted             raised by `JobContext` inside a handler, which should
 ├── AttemptTimedOut        the attempt used up its time
 └── ShuttingDown           the worker must stop; the attempt is not counted
 PermanentFailure           raised by a handler: trying again is no use
+TransientFailure           raised by a handler: went wrong for a known reason that may pass; counted as a failure
 RetryLater                 raised by a handler: not now; not counted as a failure
 """
 
@@ -46,6 +47,19 @@ class ShuttingDown(JobInterrupted):
 
 class PermanentFailure(Exception):
     """Trying again would fail in the same way."""
+
+    def __init__(self, code: str, message: str) -> None:
+        """code: stable, for programs; message: a sentence for people."""
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class TransientFailure(Exception):
+    """The work failed for a reason that a later attempt may not meet, such as a server that does not answer.
+
+    Counted and retried like any failure, but logged in one line: nothing in our code needs looking at.
+    """
 
     def __init__(self, code: str, message: str) -> None:
         """code: stable, for programs; message: a sentence for people."""

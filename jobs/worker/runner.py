@@ -19,6 +19,7 @@ from jobs.exceptions import (
     PermanentFailure,
     RetryLater,
     ShuttingDown,
+    TransientFailure,
 )
 from jobs.literals import status_is
 from jobs.models import Job
@@ -68,6 +69,10 @@ def _run(context: JobContext) -> Ending:
     except PermanentFailure as failure:
         error = JobError(failure.code, failure.message[:MESSAGE_LENGTH])
         return lambda: services.fail_attempt(job=job, error=error, permanent=True)
+    except TransientFailure as failure:
+        logger.warning("job failed: %s", failure.code, extra={"job_id": job.public_id, "attempt": job.attempt})
+        expected = JobError(failure.code, failure.message[:MESSAGE_LENGTH])
+        return lambda: services.fail_attempt(job=job, error=expected)
     except Exception as raised:
         logger.exception("job failed", extra={"job_id": job.public_id, "job_type": job.type, "attempt": job.attempt})
         described = _describe(raised)

@@ -7,7 +7,7 @@ from typing import Any
 from core.exceptions import DomainError
 from engine.errors import EditInvalid, EngineError, RenderError
 from engine.issues import Issue
-from jobs.exceptions import PermanentFailure
+from jobs.exceptions import PermanentFailure, TransientFailure
 from jobs.snapshot import DeadJob
 from renders.models import Render
 from renders.requests import issue_as_json
@@ -18,10 +18,6 @@ _QUEUE_MESSAGES = {
     "lost": ("worker_lost", "The workers that tried this render were lost one after the other."),
 }
 _OUR_FAULT = ("internal_error", "The render failed for a reason on our side.")
-
-
-class AttemptFailed(Exception):
-    """An attempt ended in an error that a later attempt may not meet; the queue tries again."""
 
 
 def describe(failure: EngineError | DomainError, *, step: str, attempt: int) -> dict[str, Any]:
@@ -48,10 +44,10 @@ def is_owners_fault(failure: EngineError | DomainError) -> bool:
     return not isinstance(failure, RenderError) and not getattr(failure, "retryable", False)
 
 
-def as_queue_failure(error: dict[str, Any]) -> PermanentFailure | AttemptFailed:
+def as_queue_failure(error: dict[str, Any]) -> PermanentFailure | TransientFailure:
     """Return what to raise for the queue to try again, or not to."""
     if error["retryable"]:
-        return AttemptFailed(f"{error['code']}: {error['message']}")
+        return TransientFailure(error["code"], error["message"])
     return PermanentFailure(error["code"], error["message"])
 
 

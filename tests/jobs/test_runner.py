@@ -11,7 +11,7 @@ from core.context import request_id
 from core.exceptions import InvalidState
 from jobs import services
 from jobs.context import JobContext
-from jobs.exceptions import AttemptTimedOut, LeaseLost, PermanentFailure, RetryLater, ShuttingDown
+from jobs.exceptions import AttemptTimedOut, LeaseLost, PermanentFailure, RetryLater, ShuttingDown, TransientFailure
 from jobs.models import Job
 from jobs.sql import run as sql
 from jobs.worker.board import Board
@@ -49,6 +49,14 @@ def test_any_exception_is_a_failure_with_its_traceback_for_staff(handler, caplog
     assert "in run" in row.error["traceback"]
     (record,) = [record for record in caplog.records if record.getMessage() == "job failed"]
     assert record.job_id == row.public_id
+
+
+def test_a_transient_failure_is_tried_again_and_logged_in_one_line(handler, caplog):
+    row = run_one(handler, raising(TransientFailure("http_503", "The server answered with status 503.")))
+    assert (row.status, row.failures) == ("scheduled", 1)
+    assert row.error == {"code": "http_503", "message": "The server answered with status 503."}
+    (record,) = [record for record in caplog.records if record.getMessage() == "job failed: http_503"]
+    assert (record.levelname, record.exc_info) == ("WARNING", None)
 
 
 def test_a_domain_error_gives_its_code(handler):
