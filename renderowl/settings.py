@@ -223,7 +223,8 @@ SIMPLE_JWT = {
 
 # --- Limits -----------------------------------------------------------------------------------------------------------
 # Tests call far more often than any plan allows; those of the limits switch them on.
-RENDEROWL_RATE_LIMITS = env.bool("RATE_LIMITS", default=not TESTING)
+# A laptop has one user, whom limits only hinder; a service has strangers.
+RENDEROWL_RATE_LIMITS = env.bool("RATE_LIMITS", default=not (DEBUG or TESTING))
 RENDEROWL_CACHE_URL = secret("CACHE_URL", f"sqlite:///{DATA_DIR}/cache.sqlite3")
 
 # --- Accounts and credits ---------------------------------------------------------------------------------------------
