@@ -339,6 +339,7 @@ def main() -> None:
 
     install_newer_sqlite()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "renderowl.settings")
+    os.environ["RATE_LIMITS"] = "0"
     import django
 
     django.setup()

@@ -133,7 +133,8 @@ def test_cancelling_a_waiting_job_makes_room():
 
 def test_jobs_that_come_due_and_retried_ones_wait_as_well():
     enqueue(limit=1)
-    later = make_job(status="scheduled", scheduled_at=timezone.now(), limit_key="alice", limit_running=1)
+    due = timezone.now() - timedelta(seconds=1)
+    later = make_job(status="scheduled", scheduled_at=due, limit_key="alice", limit_running=1)
     dead = make_job(status="dead", limit_key="alice", limit_running=1)
     services.promote_due()
     assert services.retry_job(job_id=dead.pk).status == "blocked"
