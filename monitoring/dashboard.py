@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import connections
 from django.db.models import Count, Min, Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
+from core.database import effective_pragmas
 from jobs.models import Job, Worker
 from jobs.states import JobStatus
 from renders.models import Render
@@ -27,6 +29,7 @@ def add_cards(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         context["recent_renders"] = _recent_renders()
     if request.user.has_perm("jobs.view_job"):
         cards += _queue_cards()
+        context["database"] = _database_table()
     context["cards"] = cards
     return context
 
@@ -69,6 +72,12 @@ def _age_s(moment: datetime) -> int:
 
 def _card(title: str, value: int, link: str, *, note: str = "", is_alarming: bool = False) -> dict[str, Any]:
     return {"title": title, "value": value, "link": link, "note": note, "is_alarming": is_alarming}
+
+
+def _database_table() -> dict[str, Any]:
+    """Return what SQLite made of the settings asked for, no rows on other databases."""
+    values = effective_pragmas(connections["default"])
+    return {"headers": ["Database setting", "In force"], "rows": [[name, value] for name, value in values.items()]}
 
 
 def _render_link(render: Render) -> str:
