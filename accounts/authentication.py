@@ -1,21 +1,25 @@
 """Who is calling: API keys and access tokens, for DRF.
 
 Each class leaves a `Credential` in `request.auth`. Order of checks: form (no query), existence and digest, revoked,
-expired, owner, network. Whoever does not hold the secret learns nothing of the rest.
+expired, owner, network. Whoever does not hold the secret learns nothing of the rest. Views that staff may read from
+the admin, without a key at hand, take `authentication_classes = STAFF_AUTHENTICATION`.
 """
 
 from __future__ import annotations
 
 import hmac
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from django.conf import settings
+from django.contrib.auth import get_user
 from django.http import HttpRequest
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
 from accounts import selectors, services
@@ -24,19 +28,29 @@ from accounts.keys import KeyText, parse_key
 from accounts.models import ApiKey, User
 from accounts.tokens import password_stamp, read_access_token
 from core.api.problems import challenge
+from core.caching.generations import Generations, parse_generations
+from core.context import note_account
 from core.exceptions import DomainError
 
 KEY_MARK = "ro_"
+# In a request's environment: prefix and row of the key that it shows, where they were read before Django was asked.
+ROW_READ = "renderowl.key_row"
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
     """What a request proved. scopes: in force now, the credential's AND its owner's."""
 
-    kind: Literal["key", "token"]
+    kind: Literal["key", "token", "session"]
     scopes: frozenset[str]
     key: ApiKey | None = None
     token_id: str = ""
+
+    @property
+    def generations(self) -> Generations | None:
+        """Return the state of the account's tags as it was when the credential was read, None if it was not."""
+        text = self.key.tag_state if self.key else None
+        return None if text is None else parse_generations(text)
 
 
 class ApiKeyAuthentication(BaseAuthentication):
@@ -47,15 +61,24 @@ class ApiKeyAuthentication(BaseAuthentication):
 
         Raises Unauthenticated and its kinds, or AccountSuspended.
         """
-        key = presented_key(request._request)  # noqa: SLF001 - where what one request proved is kept
-        if key is None:
-            return None
-        services.note_key_use(key=key)
-        return key.user, Credential("key", key.granted_scopes & key.user.scopes, key=key)
+        return shown_credential(request._request)  # noqa: SLF001 - where what one request proved is kept
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""
         return challenge("unauthenticated")
+
+
+def shown_credential(request: HttpRequest) -> tuple[User, Credential] | None:
+    """Return whose API key a request shows and what it proves, and note its use; None where it shows none.
+
+    Raises Unauthenticated and its kinds, or AccountSuspended.
+    """
+    key = presented_key(request)
+    if key is None:
+        return None
+    services.note_key_use(key=key)
+    note_account(key.user.pk)
+    return key.user, Credential("key", key.granted_scopes & key.user.scopes, key=key)
 
 
 def presented_key(request: HttpRequest) -> ApiKey | None:
@@ -86,8 +109,24 @@ def pinned_version(request: HttpRequest) -> int | None:
 
 
 def _read_key(request: HttpRequest) -> ApiKey | None:
-    header = request.headers.get("X-API-Key")
-    bearer = bearer_text(request)
+    presented = read_presented(request.META)
+    return None if presented is None else _verify(presented, request.META)
+
+
+def _verify(presented: KeyText, meta: dict[str, Any]) -> ApiKey:
+    # What was read on the way here, see `accounts.callers`, is not read again.
+    prefix, row = meta.pop(ROW_READ, None) or (presented.prefix, selectors.find_key_row(presented.prefix))
+    assert prefix == presented.prefix
+    return verify_key(None if row is None else selectors.key_of_row(row), presented, meta)
+
+
+def read_presented(meta: Mapping[str, Any]) -> KeyText | None:
+    """Return the API key that a request shows, None where it shows none. meta: its environment, as in CGI.
+
+    Raises Unauthenticated for what is no key, and for two that differ.
+    """
+    header: str | None = meta.get("HTTP_X_API_KEY")
+    bearer = bearer_text(meta)
     if header is None:
         if bearer is None or not bearer.startswith(KEY_MARK):
             return None
@@ -97,15 +136,19 @@ def _read_key(request: HttpRequest) -> ApiKey | None:
     presented = parse_key(header.strip())
     if presented is None:
         raise Unauthenticated("This is not an API key.")
-    return _verify(presented, client_address(request))
+    return presented
 
 
-def _verify(presented: KeyText, address: str | None) -> ApiKey:
-    key = selectors.find_key(presented.prefix)
+def verify_key(key: ApiKey | None, presented: KeyText, meta: Mapping[str, Any]) -> ApiKey:
+    """Return the key whose prefix was presented, if it may be used now and from there.
+
+    Raises Unauthenticated and its kinds, or AccountSuspended.
+    """
     # A missing key is compared as well, so that the time tells nothing.
     stored, previous = (key.digest, key.previous_digest) if key else ("0" * 64, "")
-    is_current = hmac.compare_digest(stored, presented.digest)
-    is_previous = hmac.compare_digest(previous, presented.digest)
+    digest = presented.digest
+    is_current = hmac.compare_digest(stored, digest)
+    is_previous = hmac.compare_digest(previous, digest)
     if key is None or not (is_current or is_previous):
         raise Unauthenticated("There is no such API key.")
     now = timezone.now()
@@ -115,7 +158,7 @@ def _verify(presented: KeyText, address: str | None) -> ApiKey:
     if key.is_expired(now):
         raise CredentialExpired
     refuse_closed_account(key.user)
-    if key.allowed_networks and not _is_within(address, key.allowed_networks):
+    if key.allowed_networks and not _is_within(address_in(meta), key.allowed_networks):
         raise Unauthenticated("This API key may not be used from this address.")
     return key
 
@@ -128,7 +171,7 @@ class AccessTokenAuthentication(BaseAuthentication):
 
         Raises Unauthenticated and its kinds, or AccountSuspended.
         """
-        bearer = bearer_text(request)
+        bearer = bearer_text(request.META)
         if bearer is None:
             return None
         claims = read_access_token(bearer)
@@ -138,11 +181,40 @@ class AccessTokenAuthentication(BaseAuthentication):
         if revoked or not hmac.compare_digest(claims.password_stamp, password_stamp(user)):
             raise CredentialRevoked
         refuse_closed_account(user)
+        note_account(user.pk)
         return user, Credential("token", user.scopes, token_id=claims.token_id)
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""
         return challenge("unauthenticated")
+
+
+class StaffSessionAuthentication(BaseAuthentication):
+    """The session of the admin, for reading only: what changes something needs a key or a token.
+
+    A browser sends its cookie also where another site made it ask; such a request can read nothing, but could write.
+    """
+
+    def authenticate(self, request: Request) -> tuple[User, Credential] | None:
+        """Return the member of staff whose browser asks; None for anybody else, and for methods that write.
+
+        Raises AccountSuspended.
+        """
+        if request.method not in SAFE_METHODS:
+            return None
+        user = get_user(request._request)  # noqa: SLF001 - sessions are Django's
+        if not isinstance(user, User) or not user.is_staff:
+            return None
+        refuse_closed_account(user)
+        note_account(user.pk)
+        return user, Credential("session", user.scopes)
+
+    def authenticate_header(self, request: Request) -> str:
+        """Return the challenge of a 401."""
+        return challenge("unauthenticated")
+
+
+STAFF_AUTHENTICATION = (ApiKeyAuthentication, AccessTokenAuthentication, StaffSessionAuthentication)
 
 
 def refuse_closed_account(user: User) -> None:
@@ -153,20 +225,25 @@ def refuse_closed_account(user: User) -> None:
         raise AccountSuspended
 
 
-def bearer_text(request: Request | HttpRequest) -> str | None:
+def bearer_text(meta: Mapping[str, Any]) -> str | None:
     """Return the token of `Authorization: Bearer`, None without one."""
-    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, text = meta.get("HTTP_AUTHORIZATION", "").partition(" ")
     return text.strip() or None if scheme.lower() == "bearer" else None
 
 
 def client_address(request: Request | HttpRequest) -> str | None:
-    """Return the address of the caller.
+    """Return the address of the caller."""
+    return address_in(request.META)
+
+
+def address_in(meta: Mapping[str, Any]) -> str | None:
+    """Return the address of the caller, None where it is none.
 
     Behind a TLS proxy it is the last entry of X-Forwarded-For, which the proxy wrote; the earlier ones are claims.
     """
-    address = str(request.META.get("REMOTE_ADDR", ""))
+    address = str(meta.get("REMOTE_ADDR", ""))
     if getattr(settings, "SECURE_PROXY_SSL_HEADER", None):
-        address = request.headers.get("X-Forwarded-For", address).rpartition(",")[2].strip()
+        address = meta.get("HTTP_X_FORWARDED_FOR", address).rpartition(",")[2].strip()
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

@@ -3,12 +3,14 @@
 DomainError
 ├── Unauthenticated        401
 │   ├── CredentialExpired
-│   └── CredentialRevoked
+│   ├── CredentialRevoked
+│   └── CodeRefused
 ├── AccountSuspended       403
 ├── ScopeNotGrantable      403  the maker may not give this scope away
 └── InvalidState           409
     ├── KeyLimitReached
-    └── KeyNotActive
+    ├── KeyNotActive
+    └── SecondFactorExists
 """
 
 from __future__ import annotations
@@ -35,6 +37,10 @@ class CredentialRevoked(Unauthenticated):
     code = "token_revoked"
 
 
+class CodeRefused(Unauthenticated):
+    """The code of the second factor is missing, is not right, or was used before."""
+
+
 class AccountSuspended(DomainError):
     """The account is suspended."""
 
@@ -55,3 +61,7 @@ class KeyLimitReached(InvalidState):
 
 class KeyNotActive(InvalidState):
     """The key is revoked or has expired; make a new one."""
+
+
+class SecondFactorExists(InvalidState):
+    """The account has a second factor already."""

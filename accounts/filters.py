@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import django_filters
-
 from accounts.models import ApiKey, ApiKeyQuerySet, key_type_choices
-from core.api.filters import ApiFilterSet, ChoicesFilter
+from core.api.filters import ApiFilterSet, BooleanFilter, ChoicesFilter
 
 
 class KeyFilterSet(ApiFilterSet):
     """Filters of `GET /keys`."""
 
     type = ChoicesFilter(choices=key_type_choices)
-    active = django_filters.BooleanFilter(method="filter_active")
+    active = BooleanFilter(method="filter_active")
 
     class Meta:
         model = ApiKey

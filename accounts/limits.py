@@ -13,24 +13,37 @@ from accounts.plans import ANONYMOUS, INTERNAL, limits_of
 from core.ratelimit.buckets import Limit
 
 CREATE_RENDER = "create_render"
+# Calls between machines, under `/internal/`: of the key's own allowance there, not of its owner's plan.
+INTERNAL_CALL = "internal_call"
 # One customer of an internet provider has at least a whole /64, so single addresses there would be no limit at all.
 IPV6_PREFIX = 64
 
 
-def limits_of_request(request: Request, operation: str) -> list[Limit]:
-    """Return the limits of a request. Keys of workers are machinery: they do not use up their owner's account."""
+def limits_of_request(request: Request, operation: str, units: int) -> list[Limit]:
+    """Return the limits of a request. Keys of workers are machinery: they do not use up their owner's account.
+
+    units: how many renders it asks for.
+    """
     credential, user = request.auth, request.user
     if not isinstance(credential, Credential) or not isinstance(user, User):
         return [Limit(ANONYMOUS, f"address:{address_block(request)}")]
     key = credential.key
     if key is not None and key.type == KeyType.WORKER:
         return [Limit(INTERNAL, f"key:{key.pk.hex}")]
+    if key is not None and operation == INTERNAL_CALL:
+        return [Limit(INTERNAL, f"internal:{key.pk.hex}")]
     plan = limits_of(user.plan)
     limits = [] if key is None else [Limit(plan.by_key, f"key:{key.pk.hex}")]
     limits.append(Limit(plan.by_account, f"account:{user.pk.hex}"))
-    if operation == CREATE_RENDER and plan.by_renders is not None:
-        limits.append(Limit(plan.by_renders, f"renders:{user.pk.hex}"))
+    if operation == CREATE_RENDER and (of_renders := render_limit(user, units)) is not None:
+        limits.append(of_renders)
     return limits
+
+
+def render_limit(user: User, units: int = 1) -> Limit | None:
+    """Return the limit of an account's renders, also of those that nobody makes a request for. units: how many."""
+    policy = limits_of(user.plan).by_renders
+    return None if policy is None else Limit(policy, f"renders:{user.pk.hex}", units)
 
 
 def address_block(request: Request | HttpRequest) -> str:

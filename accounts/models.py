@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts.plans import Plan
 from core.append_only import AppendOnlyModel, AppendOnlyQuerySet
 from core.indexes import NamedIndex
-from core.models import BaseModel
+from core.models import BaseModel, VersionedModel
 from core.scopes import ALL_SCOPES, PUBLIC_SCOPES, RESTRICTED_SCOPES, STAFF_SCOPES
 
 
@@ -101,7 +101,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         return self.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
 
 
-class ApiKey(BaseModel):
+class ApiKey(VersionedModel):
     """A long-lived credential. Of its secret only the digest is stored.
 
     key_prefix: the 8 characters of the key that name it; digest: SHA-256 of the whole key, hexadecimal.
@@ -125,6 +125,9 @@ class ApiKey(BaseModel):
     pinned_version = models.PositiveSmallIntegerField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    # Of the owner, as the query that authenticated found it; None elsewhere.
+    tag_state: str | None = None
 
     objects = ApiKeyQuerySet.as_manager()
 
@@ -214,12 +217,46 @@ class AuditEntry(AppendOnlyModel):
         indexes = [
             # The admin's list, newest first.
             NamedIndex(fields=["-created_at"], name="idx_audit_created"),
-            # "What happened to this key?"
-            NamedIndex(fields=["subject", "-created_at"], name="idx_audit_subject_created"),
         ]
 
     def __str__(self) -> str:
         return f"{self.action} {self.subject}"
+
+
+class SecondFactor(BaseModel):
+    """An authenticator app of a member of staff.
+
+    salt: what, with the installation's key, the shared secret is made of; the database alone gives nobody a code.
+    last_step: the time step of the last code that was taken; its code and all before are spent.
+    """
+
+    ID_PREFIX: ClassVar[str] = "sfa"
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="second_factor", editable=False)
+    salt = models.CharField(max_length=64, editable=False)
+    last_step = models.BigIntegerField(default=0, editable=False)
+
+    def __str__(self) -> str:
+        return f"of {self.user}"
+
+
+class RecoveryCode(BaseModel):
+    """What stands in for a lost app, once. digest: SHA-256 of 80 random bits."""
+
+    ID_PREFIX: ClassVar[str] = "rcv"
+
+    factor = models.ForeignKey(SecondFactor, on_delete=models.CASCADE, related_name="recovery_codes", db_index=False)
+    digest = models.CharField(max_length=64, editable=False)
+    used_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        constraints = [
+            # The row of a code that somebody shows; its beginning, how many are left.
+            models.UniqueConstraint(F("factor"), F("digest"), name="idx_recovery_codes_factor_digest"),
+        ]
+
+    def __str__(self) -> str:
+        return "used" if self.used_at else "unused"
 
 
 class DeprecatedCall(BaseModel):

@@ -25,6 +25,7 @@ class PlanLimits:
 
     requests_per_minute: of the account, and of each of its keys; burst: how many of a key's may come at once.
     renders_per_hour: accepted or not, as counted before the body is read; None for no limit.
+    webhook_endpoints: receivers of events.
     """
 
     active_keys: int
@@ -32,6 +33,7 @@ class PlanLimits:
     requests_per_minute: int
     burst: int
     renders_per_hour: int | None
+    webhook_endpoints: int
     by_key: Policy = field(init=False)
     by_account: Policy = field(init=False)
     by_renders: Policy | None = field(init=False)
@@ -44,15 +46,16 @@ class PlanLimits:
         object.__setattr__(self, "by_renders", renders)
 
 
-# active keys, concurrent renders, requests a minute, burst of a key, renders an hour
+# active keys, concurrent renders, requests a minute, burst of a key, renders an hour, webhook endpoints
 _LIMITS = {
-    Plan.FREE: PlanLimits(2, 1, 100, 30, 30),
-    Plan.STARTER: PlanLimits(5, 2, 1_000, 100, 120),
-    Plan.CREATOR: PlanLimits(20, 5, 5_000, 250, 600),
-    Plan.PRO: PlanLimits(50, 10, 20_000, 500, 3_000),
-    Plan.ENTERPRISE: PlanLimits(500, 50, 100_000, 2_000, None),
+    Plan.FREE: PlanLimits(2, 1, 100, 30, 30, 5),
+    Plan.STARTER: PlanLimits(5, 2, 1_000, 100, 120, 10),
+    Plan.CREATOR: PlanLimits(20, 5, 5_000, 250, 600, 20),
+    Plan.PRO: PlanLimits(50, 10, 20_000, 500, 3_000, 50),
+    Plan.ENTERPRISE: PlanLimits(500, 50, 100_000, 2_000, None, 200),
 }
-# Calls without a credential, by address; and the keys of render workers, whatever their owner's plan.
+# Calls without a credential, by address; and keys of render workers, and of services under `/internal/`, whatever
+# their owner's plan.
 ANONYMOUS = Policy("address", 30, 60, 10)
 INTERNAL = Policy("key", 6_000, 60, 500)
 

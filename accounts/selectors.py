@@ -2,18 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Exists, Sum
 
 from accounts.models import ApiKey, DeprecatedCall, RevokedToken, User
 from accounts.tokens import Claims
 from core.api.marks import Mark
+from core.caching.generations import generations_sql
+from core.database import fetch_row
+from core.ids import decode_id
+from core.rowreader import RowReader
 
 
-def find_key(prefix: str) -> ApiKey | None:
-    """Return the key that a prefix names, its owner with it, in one query."""
-    return ApiKey.objects.select_related("user").filter(key_prefix=prefix).first()
+def find_key_row(prefix: str) -> tuple[Any, ...] | None:
+    """Return what the database has of a key: columns of the key, of its owner, and last the state of the tags."""
+    return fetch_row(_key_query(connection.vendor)[0], (prefix,))
+
+
+def key_of_row(row: Sequence[Any]) -> ApiKey:
+    """Return the key of such a row, with its owner."""
+    _, keys, users = _key_query(connection.vendor)
+    key = keys.instance(row)
+    key.user = users.instance(row[len(keys.names) :])
+    key.tag_state = row[-1] or ""
+    return key
+
+
+@lru_cache(maxsize=2)
+def _key_query(vendor: str) -> tuple[str, RowReader[ApiKey], RowReader[User]]:
+    keys, users = RowReader(ApiKey, "k"), RowReader(User, "u")
+    account = "u.id" if vendor == "sqlite" else "replace(u.id::text, '-', '')"
+    text = (
+        f"SELECT {keys.columns}, {users.columns}, ({generations_sql(vendor, account)}) "  # noqa: S608 - our own names
+        f"FROM {ApiKey._meta.db_table} AS k JOIN {User._meta.db_table} AS u ON u.id = k.user_id "
+        f"WHERE k.key_prefix = %s"
+    )
+    return text, keys, users
+
+
+def find_user(text: str) -> User | None:
+    """Return the user whom a public id or a name means."""
+    try:
+        return User.objects.filter(pk=decode_id(User.ID_PREFIX, text)).first()
+    except ValueError:
+        return User.objects.filter(username=text).first()
 
 
 def find_token_owner(claims: Claims) -> tuple[User | None, bool]:

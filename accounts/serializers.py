@@ -146,6 +146,9 @@ class LoginSerializer(StrictSerializer):
 
     username = serializers.CharField(max_length=150)
     password = serializers.CharField(max_length=1024, trim_whitespace=False)
+    code = serializers.CharField(
+        max_length=40, required=False, allow_blank=True, help_text="Of the second factor, for accounts that have one."
+    )
 
 
 class RefreshSerializer(StrictSerializer):

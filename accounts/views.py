@@ -27,9 +27,12 @@ from accounts.serializers import (
     RevokeSerializer,
     TokenPairSerializer,
 )
+from core.api.conditional import row_tag
+from core.api.etags import EntityTag
 from core.api.permissions import ANY_SCOPE
 from core.api.routing import api_path
 from core.api.views import ApiView, ApiViewSet
+from core.bases import VersionedModel
 from core.idempotency.views import IdempotentMixin, idempotent
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -81,6 +84,11 @@ class KeyViewSet(IdempotentMixin, ApiViewSet):
         body = self.validated(KeyCreateSerializer)
         return self.once(lambda: self._mint(body))
 
+    def entity_tag(self, row: VersionedModel) -> EntityTag:
+        """Return the tag of a key: in its body is whether it works now."""
+        assert isinstance(row, ApiKey)
+        return row_tag(self.request, row, row.is_active)
+
     def _mint(self, body: dict[str, Any]) -> Response:
         minted = services.create_api_key(user=self.user, maker_scopes=self.maker_scopes, **self.origin, **body)
         location = api_path("key-detail", self._version(), id=minted.key.public_id)
@@ -91,13 +99,16 @@ class KeyViewSet(IdempotentMixin, ApiViewSet):
         """Rename a key, or narrow what it may do."""
         key = self.get_object()
         changes = self.validated(KeyChangeSerializer)
-        services.update_api_key(key=key, changes=changes, maker_scopes=self.maker_scopes, **self.origin)
+        with self.unchanged(key):
+            services.update_api_key(key=key, changes=changes, maker_scopes=self.maker_scopes, **self.origin)
         return Response(self.get_serializer(key).data, headers=NO_STORE)
 
     @extend_schema(responses={204: None}, tags=["identity"])
     def destroy(self, request: Request, id: str) -> Response:  # noqa: A002
         """Revoke a key for good; it stays in the list as revoked."""
-        services.revoke_api_key(key=self.get_object(), **self.origin)
+        key = self.get_object()
+        with self.unchanged(key):
+            services.revoke_api_key(key=key, **self.origin)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=KeyRotateSerializer, responses=MintedKeySerializer, tags=["identity"])
@@ -143,7 +154,9 @@ class TokenView(ApiView):
         """Return an access and a refresh token."""
         serializer = LoginSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        pair = services.log_in(**serializer.validated_data, address=address_block(request))
+        pair = services.log_in(
+            **serializer.validated_data, address=address_block(request), client=client_address(request)
+        )
         return Response(TokenPairSerializer(pair).data, headers=NO_STORE)
 
 
@@ -167,7 +180,7 @@ class TokenRevokeView(TokenView):
         """Revoke all tokens of the session that the given token belongs to."""
         serializer = RevokeSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        tokens = set(serializer.validated_data.values()) or {bearer_text(request)}
+        tokens = set(serializer.validated_data.values()) or {bearer_text(request.META)}
         for token in tokens:
             if token is None:
                 raise Unauthenticated("Name a token to revoke.")

@@ -1,1 +1,1 @@
-"""Event log and its aggregates. Nothing lives here yet; the layer keeps its place."""
+"""What happened, event by event, and its figures by hour and day."""

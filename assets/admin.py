@@ -19,7 +19,7 @@ from assets import services
 from assets.exceptions import AssetInUse
 from assets.incoming import POSTER_TYPES
 from assets.models import Asset, AssetHold, AssetStatus
-from core.admin import ReadOnlyAdmin, ReadOnlyRows, short_text
+from core.admin import AuditedForms, ReadOnlyAdmin, ReadOnlyRows, on_record, short_text
 from core.exceptions import NotFound
 from core.files.links import signed_path
 from engine.media import MediaKind
@@ -43,7 +43,7 @@ class HoldInline(ReadOnlyRows, TabularInline):
 
 
 @admin.register(Asset)
-class AssetAdmin(ReadOnlyRows, ModelAdmin):
+class AssetAdmin(AuditedForms, ReadOnlyRows, ModelAdmin):
     """Files of all accounts: look, play, delete."""
 
     list_display = ("thumbnail", "show_name", "owner", "show_kind", "show_status", "show_size", "created_at")
@@ -110,7 +110,8 @@ class AssetAdmin(ReadOnlyRows, ModelAdmin):
         deleted, kept = 0, []
         for asset in queryset:
             try:
-                services.delete_asset(asset=asset)
+                with on_record(request, "asset.deleted", asset.public_id, name=asset.name):
+                    services.delete_asset(asset=asset)
                 deleted += 1
             except AssetInUse as error:
                 kept.append(f"{asset.name}: needed by {', '.join(error.members['conflicts'])}")

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 
 from core.indexes import NamedIndex
-from core.models import BaseModel
+from core.models import BaseModel, VersionedModel
 from engine.media import MediaKind
 
 
@@ -45,7 +45,7 @@ class AssetQuerySet(models.QuerySet["Asset"]):
         )
 
 
-class Asset(BaseModel):
+class Asset(VersionedModel):
     """A media file of an account.
 
     kind, content_type, probe: by content, never by name; empty until the file is there.

@@ -22,8 +22,8 @@ _KINDS = frozenset({MediaKind.VIDEO, MediaKind.IMAGE})
 logger = logging.getLogger(__name__)
 
 
-def make_poster(info: MediaInfo, folder: Path) -> Path | None:
-    """Return a picture of a video (a tenth in, at most 1 s) or image, at most 640 px wide or high.
+def make_poster(info: MediaInfo, folder: Path, *, longest_side_px: int = LONGEST_SIDE_PX) -> Path | None:
+    """Return a picture of a video (a tenth in, at most 1 s) or image, at most so many pixels wide or high.
 
     PNG where the picture is transparent, else JPEG. None for other kinds, and where FFmpeg makes none in time: the
     file itself has been judged before, and a poster is no reason to refuse it.
@@ -33,7 +33,7 @@ def make_poster(info: MediaInfo, folder: Path) -> Path | None:
     target = folder / ("poster.png" if info.has_alpha else "poster.jpg")
     try:
         subprocess.run(
-            [*_limited(), *_command(info, target)],
+            [*_limited(), *_command(info, target, longest_side_px)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=TIMEOUT_S,
@@ -50,9 +50,8 @@ def _limited() -> list[str]:
     return [sys.executable, "-I", "-S", str(launcher.__file__), *(str(value) for value in limits), "--"]
 
 
-def _command(info: MediaInfo, target: Path) -> list[str]:
+def _command(info: MediaInfo, target: Path, side: int) -> list[str]:
     at_s = min(_LATEST_S, (info.duration_s or 0) / 10)
-    side = LONGEST_SIDE_PX
     fit = (
         f"scale=w='min({side},iw)':h='min({side},ih)':force_original_aspect_ratio=decrease:flags=bicubic"
         f",format={'rgba' if info.has_alpha else 'yuvj420p'}"

@@ -14,9 +14,14 @@ from assets.filters import AssetFilter
 from assets.models import Asset, AssetHold, AssetStatus
 from assets.parsers import UploadParser
 from assets.serializers import AssetChanges, AssetShape, ImportRequestBody, ReferenceShape, UploadRequest
+from assets.shapes import ASSET_LIST
+from core.api.conditional import row_tag
+from core.api.etags import EntityTag
 from core.api.parsers import JsonParser
 from core.api.routing import api_path
 from core.api.views import ApiViewSet
+from core.bases import VersionedModel
+from core.files.links import link_context
 from core.idempotency.views import IdempotentMixin, idempotent
 
 
@@ -24,6 +29,8 @@ class AssetViewSet(IdempotentMixin, ApiViewSet):
     """Files that edits use."""
 
     queryset = Asset.objects.with_references()
+    cache_tags = {"list": ("assets",), "references": ("assets",)}
+    prepared_lists = {"list": ASSET_LIST}
     filterset_class = AssetFilter
     parser_classes = [JsonParser, UploadParser]
     serializers = {"default": AssetShape, "references": ReferenceShape}
@@ -38,6 +45,8 @@ class AssetViewSet(IdempotentMixin, ApiViewSet):
 
     def list(self, request: Request, **kwargs: Any) -> Response:
         """List the assets of the account."""
+        if (prepared := self.prepared_answer()) is not None:
+            return prepared
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
@@ -58,7 +67,12 @@ class AssetViewSet(IdempotentMixin, ApiViewSet):
     def _created(self, asset: Asset) -> Response:
         http_status = status.HTTP_201_CREATED if asset.status == AssetStatus.READY else status.HTTP_202_ACCEPTED
         location = api_path("asset-detail", int(self.request.version or 1), id=asset.public_id)
-        return Response(self.get_serializer(asset).data, http_status, headers={"Location": location})
+        headers = {"Location": location, **self.tag_headers(asset)}
+        return Response(self.get_serializer(asset).data, http_status, headers=headers)
+
+    def entity_tag(self, row: VersionedModel) -> EntityTag:
+        """Return the tag of an asset: in its body are links and the number of those that need it."""
+        return row_tag(self.request, row, getattr(row, "references", 0), link_context(self.request))
 
     def retrieve(self, request: Request, **kwargs: Any) -> Response:
         """Return one asset."""
@@ -68,13 +82,17 @@ class AssetViewSet(IdempotentMixin, ApiViewSet):
     def partial_update(self, request: Request, **kwargs: Any) -> Response:
         """Change the name or the project of an asset."""
         asset = self.get_object()
-        services.update_asset(asset=asset, changes=self.validated(AssetChanges))
+        changes = self.validated(AssetChanges)
+        with self.unchanged(asset):
+            services.update_asset(asset=asset, changes=changes)
         return Response(self.get_serializer(asset).data)
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, **kwargs: Any) -> Response:
         """Delete an asset, unless active renders need it."""
-        services.delete_asset(asset=self.get_object())
+        asset = self.get_object()
+        with self.unchanged(asset):
+            services.delete_asset(asset=asset)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(responses=ReferenceShape(many=True), filters=False)

@@ -1,1 +1,1 @@
-"""Triggers and schedules that submit renders or notify. Nothing lives here yet; the layer keeps its place."""
+"""Triggers that submit renders or tell their owner something."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.contrib import admin
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -13,6 +16,8 @@ from django.utils.text import Truncator
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
+from core.audit import record_action
+from core.caching.models import CacheBump, CacheTag
 from core.idempotency.models import IdempotencyKey
 
 MOST_CHARACTERS = 200_000
@@ -23,6 +28,55 @@ _BOX = "max-height:32rem;overflow:auto;padding:.75rem;border-radius:.5rem;backgr
 def short_text(text: str) -> str:
     """Return what fits into a cell of a list without pushing the other columns out of sight."""
     return Truncator(text).chars(MOST_IN_CELL)
+
+
+@contextmanager
+def on_record(request: HttpRequest, action: str, subject: str, **details: Any) -> Iterator[None]:
+    """Open the transaction of what staff do, and keep in it that they did; nothing is kept of what was refused."""
+    with transaction.atomic():
+        yield
+        record_action(action=action, subject=subject, actor=request.user, details=details)
+
+
+class AuditedForms:
+    """Rows that staff add, change or delete by a form: each time goes into the audit, in the form's transaction.
+
+    unrecorded: what the services behind the form keep on record themselves, e.g. "added".
+    """
+
+    unrecorded: tuple[str, ...] = ()
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """Keep that a row was added."""
+        self._keep(request, "added", [obj])
+        return super().log_addition(request, obj, message)  # type: ignore[misc]
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """Keep that a row was changed, and which fields of it."""
+        self._keep(request, "changed", [obj], message)
+        return super().log_change(request, obj, message)  # type: ignore[misc]
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """Keep that rows were deleted."""
+        with transaction.atomic():
+            self._keep(request, "deleted", queryset)
+            return super().log_deletions(request, queryset)  # type: ignore[misc]
+
+    def _keep(self, request: HttpRequest, done: str, rows: Iterable[Any], message: Any = ()) -> None:
+        if done in self.unrecorded:
+            return
+        for row in rows:
+            details = {"fields": _changed_fields(message)} if done == "changed" else {"name": str(row)[:200]}
+            subject = getattr(row, "public_id", "") or str(row.pk)
+            action = f"{row._meta.model_name}.{done}"
+            record_action(action=action, subject=subject, actor=request.user, details=details)
+
+
+def _changed_fields(message: Any) -> list[str]:
+    """Return the names of the fields in the admin's own note of a change; a new password is noted in words."""
+    if isinstance(message, str):
+        return [message]
+    return sorted({name for part in message for note in part.values() for name in note.get("fields", [])})
 
 
 class ReadOnlyRows:
@@ -65,6 +119,26 @@ def text_box(text: str) -> SafeString | str:
     return format_html(
         '<pre style="{}font-size:.75rem;white-space:pre-wrap;overflow-wrap:anywhere">{}</pre>', _BOX, text
     )
+
+
+@admin.register(CacheTag)
+class CacheTagAdmin(ReadOnlyAdmin):
+    """Whose rows have changed how often, in random steps: what kept answers are compared with."""
+
+    list_display = ("family", "account", "generation")
+    list_filter = ("family",)
+    search_fields = ("=account",)
+    ordering = ("account", "family")
+
+
+@admin.register(CacheBump)
+class CacheBumpAdmin(ReadOnlyAdmin):
+    """Changes that are not added to their tags yet; a job does so each minute. Empty on SQLite."""
+
+    list_display = ("family", "account", "amount")
+    list_filter = ("family",)
+    search_fields = ("=account",)
+    ordering = ("-id",)
 
 
 @admin.register(IdempotencyKey)

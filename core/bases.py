@@ -25,3 +25,16 @@ class BaseModel(models.Model):
     def public_id(self) -> str:
         """Return the id as clients see it."""
         return encode_id(self.ID_PREFIX, self.id)
+
+
+class VersionedModel(BaseModel):
+    """A row that clients can hold a strong entity tag of.
+
+    row_version: raised by a trigger of the database at every change, whoever makes it and how: `save`, `update`, raw
+    SQL, the admin, another process; see `core.triggers`. Never set it. In memory it is what was read, or inserted.
+    """
+
+    row_version = models.PositiveBigIntegerField(default=1, editable=False)
+
+    class Meta:
+        abstract = True

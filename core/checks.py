@@ -12,6 +12,7 @@ from django.urls import get_resolver
 
 from core.api.features import find_feature
 from core.api.lifecycle import marks
+from core.signing import PUBLISHED_SECRET, parse_secret
 from core.sqlite import MINIMUM_VERSION
 
 SHORTEST_RETENTION_S = 3600
@@ -21,7 +22,7 @@ LONGEST_RETENTION_S = 30 * 24 * 3600
 @register(Tags.database)
 def check_sqlite_version(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     """Refuse a SQLite that can corrupt a WAL database."""
-    uses_sqlite = any(db["ENGINE"] == "django.db.backends.sqlite3" for db in settings.DATABASES.values())
+    uses_sqlite = any("sqlite" in db["ENGINE"] for db in settings.DATABASES.values())
     if not uses_sqlite or sqlite3.sqlite_version_info >= MINIMUM_VERSION:
         return []
     return [
@@ -44,6 +45,20 @@ def check_cache_url(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Ch
             "CACHE_URL names no store of shared state.",
             hint="Use sqlite:///path/of/a/file, redis://host:6379/0 or rediss://host:6379/0.",
             id="renderowl.E005",
+        )
+    ]
+
+
+@register(Tags.security)
+def check_staff_totp(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse a misspelled demand for second factors, which would demand nothing."""
+    if settings.RENDEROWL_STAFF_TOTP in {"optional", "required"}:
+        return []
+    return [
+        Error(
+            f"STAFF_TOTP is {settings.RENDEROWL_STAFF_TOTP!r}.",
+            hint="Choose optional or required.",
+            id="renderowl.E014",
         )
     ]
 
@@ -118,3 +133,18 @@ def _route_names(version: int) -> set[str]:
     namespaces: dict[str, Any] = get_resolver().namespace_dict
     _, resolver = namespaces[f"v{version}"]
     return {name for name in resolver.reverse_dict if isinstance(name, str)}
+
+
+@register(Tags.security, deploy=True)
+def check_worker_secrets(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse, for production, the secret that the specification prints as its example: everybody knows it."""
+    pools: dict[str, tuple[bytes, ...]] = settings.RENDEROWL_WORKER_SECRETS
+    known = [pool for pool, secrets in pools.items() if parse_secret(PUBLISHED_SECRET) in secrets]
+    return [
+        Error(
+            f"RENDER_WEBHOOK_SECRETS: the pool {pool} has a secret that is published.",
+            hint="Make one with `manage.py run_external_worker --new-secret`.",
+            id="renderowl.E012",
+        )
+        for pool in known
+    ]

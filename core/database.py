@@ -1,10 +1,25 @@
-"""Facts about the database connection in use."""
+"""Facts about the database connection in use, and what its failures mean to a client."""
 
 from __future__ import annotations
 
+import errno
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from operator import methodcaller
+from pathlib import Path
+from typing import Any
+
+from django.db import OperationalError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from core.exceptions import Unavailable
+from core.spent import current
+
 PRAGMAS = ("journal_mode", "synchronous", "cache_size", "mmap_size", "busy_timeout", "foreign_keys", "page_size")
+_FIRST, _ALL = methodcaller("fetchone"), methodcaller("fetchall")
 
 
 def effective_pragmas(connection: BaseDatabaseWrapper) -> dict[str, str | int]:
@@ -22,3 +37,114 @@ def effective_pragmas(connection: BaseDatabaseWrapper) -> dict[str, str | int]:
             # An in-memory database has no memory map and answers nothing.
             values[name] = row[0] if row else 0
     return values
+
+
+def database_file() -> str:
+    """Return the path of the database; empty for a server, and for a database in memory."""
+    connection = connections["default"]
+    name = str(connection.settings_dict["NAME"])
+    return "" if connection.vendor != "sqlite" or name.startswith(("file:", ":memory:")) else name
+
+
+class DatabaseBusy(Unavailable):
+    """Another writer holds the database."""
+
+    code = "database_busy"
+
+
+class DiskFull(Unavailable):
+    """The disk of the service is full."""
+
+    code = "disk_full"
+    retry_after_s = 10
+
+
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+_DISK_FULL_STATE = "53100"
+# Less is no use to SQLite: it grows its shared memory by 32 KiB, and its log by a transaction.
+_USABLE_BYTES = 256 * 1024
+
+
+def passing_fault(error: BaseException) -> Unavailable | None:
+    """Return what to tell a client of a failure that passes by itself or with some disk space; None for any other."""
+    if isinstance(error, OSError):
+        return DiskFull() if error.errno in _NO_SPACE else None
+    if not isinstance(error, OperationalError):
+        return None
+    text = str(error)
+    if "locked" in text or "lock timeout" in text:
+        return DatabaseBusy()
+    return DiskFull() if _is_full(error, text) else None
+
+
+def _is_full(error: OperationalError, text: str) -> bool:
+    if "disk is full" in text or getattr(error.__cause__, "sqlstate", None) == _DISK_FULL_STATE:
+        return True
+    # What SQLite says where its shared memory cannot grow, or a file beside the database cannot be made.
+    if "disk I/O error" not in text and "unable to open database file" not in text:
+        return False
+    path = database_file()
+    return bool(path) and free_bytes(Path(path).parent) < _USABLE_BYTES
+
+
+def free_bytes(folder: Path) -> int:
+    """Return how much space is left to this user where a folder lies. Raises OSError."""
+    return shutil.disk_usage(folder).free
+
+
+@contextmanager
+def write_patience(seconds: float) -> Iterator[None]:
+    """Wait so long for other writers of SQLite instead of the usual time; other databases lock only rows."""
+    _set_patience(seconds)
+    try:
+        yield
+    finally:
+        _set_patience(connection.settings_dict["OPTIONS"].get("timeout", 5))
+
+
+def _set_patience(seconds: float) -> None:
+    if connection.vendor == "sqlite":
+        connection.ensure_connection()
+        connection.connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+
+
+def fetch_row(sql: str, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
+    """Return the first row of a query, None where there is none. sql: as Django takes it, with `%s`.
+
+    On SQLite past Django's cursors, which cost more than a query by a key does; the monitor is told all the same.
+    Raises DatabaseError.
+    """
+    found: tuple[Any, ...] | None = _fetched(sql, parameters, _FIRST)
+    return found
+
+
+def fetch_rows(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Return all rows of a query, otherwise as `fetch_row`.
+
+    Raises DatabaseError.
+    """
+    found: list[tuple[Any, ...]] = _fetched(sql, parameters, _ALL)
+    return found
+
+
+def _fetched(sql: str, parameters: Sequence[Any], take: Callable[[Any], Any]) -> Any:
+    # Asked for once: what stands for it looks for the thread's connection each time.
+    ours = connections["default"]
+    if ours.vendor != "sqlite" or ours.queries_logged:
+        with ours.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            return take(cursor)
+    ours.ensure_connection()
+    began = time.perf_counter_ns()
+    try:
+        with ours.wrap_database_errors:
+            return take(ours.connection.execute(_for_sqlite(sql), parameters))
+    finally:
+        spent = current.get()
+        if spent is not None:
+            spent.note_statement(sql, time.perf_counter_ns() - began)
+
+
+@lru_cache(maxsize=512)
+def _for_sqlite(sql: str) -> str:
+    return sql.replace("%s", "?")

@@ -5,6 +5,7 @@ DomainError
 ├── NotFound             404
 ├── PayloadTooLarge      413
 ├── InvalidState         409  the object is not in a state that allows this
+├── PreconditionFailed   412  the object is not the one that the client has read
 ├── Unacceptable         422  readable but not acceptable; lists what is wrong and where
 └── Unavailable          503  try again later
 The apps add theirs in their own `exceptions.py`.
@@ -77,6 +78,13 @@ class InvalidState(DomainError):
 
     code = "invalid_state"
     status = 409
+
+
+class PreconditionFailed(DomainError):
+    """The object has changed since it was read."""
+
+    code = "precondition_failed"
+    status = 412
 
 
 class Unacceptable(DomainError):

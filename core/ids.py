@@ -11,6 +11,7 @@ import uuid
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {character: value for value, character in enumerate(ALPHABET)}
 _LENGTH = 26
+_PAIRS = tuple(first + second for first in ALPHABET for second in ALPHABET)
 
 _lock = threading.Lock()
 _last_ms = 0
@@ -38,12 +39,21 @@ def uuid7() -> uuid.UUID:
 
 def encode_id(prefix: str, value: uuid.UUID) -> str:
     """Return the public form of an id, e.g. `rnd_01k8...`."""
-    number = value.int
-    characters = []
-    for _ in range(_LENGTH):
-        number, digit = divmod(number, 32)
-        characters.append(ALPHABET[digit])
-    return f"{prefix}_{''.join(reversed(characters))}"
+    return encode_number(prefix, value.int)
+
+
+def encode_number(prefix: str, number: int) -> str:
+    """Return the same for the 128 bits of an id as a number."""
+    # Two digits at a time, written out: a list of a hundred has hundreds of ids, and a loop takes three times as long.
+    two = _PAIRS
+    high = (
+        f"{two[number >> 120]}{two[number >> 110 & 1023]}{two[number >> 100 & 1023]}{two[number >> 90 & 1023]}"
+        f"{two[number >> 80 & 1023]}{two[number >> 70 & 1023]}{two[number >> 60 & 1023]}"
+    )
+    return (
+        f"{prefix}_{high}{two[number >> 50 & 1023]}{two[number >> 40 & 1023]}{two[number >> 30 & 1023]}"
+        f"{two[number >> 20 & 1023]}{two[number >> 10 & 1023]}{two[number & 1023]}"
+    )
 
 
 def decode_id(prefix: str, text: str) -> uuid.UUID:

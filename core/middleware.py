@@ -4,51 +4,69 @@ from __future__ import annotations
 
 import logging
 import re
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import BytesIO
+from typing import Any
 
 from django.conf import settings
+from django.contrib.sessions import middleware as sessions
 from django.core.exceptions import DisallowedHost
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
+from core import tracing
 from core.api import lifecycle
 from core.api.codes import code_of_status
 from core.api.problems import CONTENT_TYPE, problem_response
+from core.api.shortcut import answer_early
+from core.api.validators import validate
 from core.api.versioning import ChosenVersion, choose_version
-from core.context import request_id
+from core.context import Labels, labelled, request_id
+from core.database import passing_fault
 from core.exceptions import DomainError, InvalidHeader, PayloadTooLarge, Unavailable
 from core.ids import uuid7
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 _KEPT_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
 _API_PATHS = re.compile(r"^/(api|internal|webhooks)(/|$)")
+# Their shapes are those of the newest version, which they name; nothing in the request chooses another.
+_UNVERSIONED_PATHS = re.compile(r"^/(internal|webhooks)(/|$)")
 _PROBE_PATHS = re.compile(r"^/(live|ready|health|metrics)(/|$)")
 _HTML_PATHS = re.compile(r"^/api/(docs|redoc)/?$")
+# What machines are told about what is wrong: with a request, or with the service.
+MACHINE_TYPES = (CONTENT_TYPE, "application/health+json")
 logger = logging.getLogger(__name__)
 
 
 class RequestContextMiddleware:
-    """Give each request an id, and each answer that id and the time the application took."""
+    """Give each request an id, and each answer that id."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Serve the request inside its context."""
-        began = time.perf_counter()
-        given = request.headers.get("X-Request-Id", "")
-        current = given if _KEPT_ID.match(given) else str(uuid7())
+        current = id_of_request(request.META)
         request.request_id = current  # type: ignore[attr-defined]
         token = request_id.set(current)
         try:
-            response = self.get_response(request)
+            with labelled(Labels()) as found:
+                response = self.get_response(request)
+            if tracing.is_on():
+                tracing.current().set(
+                    {"renderowl.request.id": current, "renderowl.account.id": found.account_id or None}
+                )
         finally:
             request_id.reset(token)
         response["X-Request-Id"] = current
-        response["Server-Timing"] = f"app;dur={(time.perf_counter() - began) * 1000:.2f}"
         return response
+
+
+def id_of_request(meta: Mapping[str, Any]) -> str:
+    """Return the id that a client gave to its request, a new one where it gave none that can be kept."""
+    given = meta.get("HTTP_X_REQUEST_ID", "")
+    return given if _KEPT_ID.match(given) else str(uuid7())
 
 
 class ApiMiddleware:
@@ -66,21 +84,36 @@ class ApiMiddleware:
             response = self._serve(request)
         except DomainError as error:
             response = _problem_of(error)
-        if response.status_code >= 400 and not response.get("Content-Type", "").startswith(CONTENT_TYPE):
+        if response.status_code >= 400 and not response.get("Content-Type", "").startswith(MACHINE_TYPES):
             # Django's own answers: no such URL, a suspicious request, an unhandled exception.
             was_logged = getattr(response, "_has_been_logged", False)
             response = problem_response(code_of_status(response.status_code), http_status=response.status_code)
             response._has_been_logged = was_logged  # type: ignore[attr-defined]  # noqa: SLF001 - one line is enough
+        if not response.streaming and "Content-Length" not in response:
+            # Answers that were made further out than where Django writes it.
+            response["Content-Length"] = str(len(response.content))  # type: ignore[attr-defined]  # not streaming
         if is_api:
+            if request.path_info.startswith("/api/"):
+                validate(request, response)
             _tell_version(request, response)
         return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        """Tell of a lock and of a full disk everywhere as the API does; the admin has nobody else to do so."""
+        fault = passing_fault(exception)
+        if fault is None:
+            return None
+        logger.warning("%s: %s", fault.code, exception)
+        return _problem_of(fault)
 
     def _serve(self, request: HttpRequest) -> HttpResponseBase:
         _check_host(request)
         if request.path_info.endswith("/") and not _HTML_PATHS.match(request.path_info):
             request.path_info = request.path_info.rstrip("/")
         visit = None
-        if request.path_info.startswith("/api/") and not _HTML_PATHS.match(request.path_info):
+        if _UNVERSIONED_PATHS.match(request.path_info):
+            request.api_version = max(settings.RENDEROWL_API_VERSIONS)  # type: ignore[attr-defined]
+        elif request.path_info.startswith("/api/") and not _HTML_PATHS.match(request.path_info):
             visit = _find_place(request)
         if visit is not None:
             lifecycle.refuse_ended(visit)
@@ -90,10 +123,26 @@ class ApiMiddleware:
             if request.content_type == "multipart/form-data":
                 return problem_response("length_required")
             _take_chunks(request)
-        response = self.get_response(request)
+        early = answer_early(request) if hasattr(request, "api_choice") else None
+        response = self.get_response(request) if early is None else early
         if visit is not None:
             lifecycle.notify_observers(visit, getattr(request, "auth", None))
         return response
+
+
+class SessionMiddleware(sessions.SessionMiddleware):
+    """Django's, which writes after the view, where no handler of exceptions looks."""
+
+    def process_response(self, request: HttpRequest, response: Any) -> Any:
+        """Keep the session, or say why that cannot be done now."""
+        try:
+            return super().process_response(request, response)
+        except OperationalError as error:
+            fault = passing_fault(error)
+            if fault is None:
+                raise
+            logger.warning("%s: %s", fault.code, error)
+            return _problem_of(fault)
 
 
 def _find_place(request: HttpRequest) -> lifecycle.Visit | None:
@@ -112,7 +161,8 @@ def _find_place(request: HttpRequest) -> lifecycle.Visit | None:
 def _tell_version(request: HttpRequest, response: HttpResponseBase) -> None:
     """Write which version answered, what could have chosen another, and when this one ends."""
     chosen: ChosenVersion | None = getattr(request, "api_choice", None)
-    response["API-Version"] = str(chosen.number if chosen else settings.RENDEROWL_DEFAULT_API_VERSION)
+    number = getattr(request, "api_version", settings.RENDEROWL_DEFAULT_API_VERSION)
+    response["API-Version"] = str(chosen.number if chosen else number)
     if chosen is not None and chosen.varies_on:
         patch_vary_headers(response, chosen.varies_on)
     visit: lifecycle.Visit | None = getattr(request, "api_visit", None)
@@ -146,7 +196,8 @@ def _check_host(request: HttpRequest) -> None:
 
 def _is_chunked(request: HttpRequest) -> bool:
     """Return whether a body of unannounced length follows."""
-    return not request.META.get("CONTENT_LENGTH") and "chunked" in request.headers.get("Transfer-Encoding", "").lower()
+    meta = request.META
+    return not meta.get("CONTENT_LENGTH") and "chunked" in meta.get("HTTP_TRANSFER_ENCODING", "").lower()
 
 
 def _take_chunks(request: HttpRequest) -> None:

@@ -91,7 +91,18 @@ class CreditEntryAdmin(ReadOnlyAdmin):
     list_select_related = ("user",)
     date_hierarchy = "created_at"
     ordering = ("-created_at",)
-    fields = ("public_id", "created_at", "user", "kind", "credits", "credits_after", "reference", "note", "actor")
+    fields = (
+        "public_id",
+        "created_at",
+        "user",
+        "kind",
+        "credits",
+        "credits_after",
+        "reference",
+        "deduction",
+        "note",
+        "actor",
+    )
 
     @admin.display(description="amount", ordering="amount")
     def credits(self, entry: CreditEntry) -> str:

@@ -2,9 +2,13 @@
 
 DomainError
 ├── InsufficientCredits    402  with `required` and `balance`
-├── NoReservation          404  nothing was reserved under the reference
+├── NotFound               404
+│   ├── NoReservation      nothing was reserved under the reference
+│   ├── NoDeduction        nothing was deducted under the reference
+│   └── NoSuchAccount      no user has this id or name
 └── InvalidState           409
     ├── ReservationClosed  settled already, or refunded already
+    ├── RefundTooLarge     more than is left of the deduction
     └── ReferenceReused    the reference names another movement
 """
 
@@ -27,6 +31,22 @@ class InsufficientCredits(DomainError):
 
 class NoReservation(NotFound):
     """Nothing was reserved under this reference."""
+
+
+class NoDeduction(NotFound):
+    """Nothing was deducted from this account under this reference."""
+
+
+class NoSuchAccount(NotFound):
+    """There is no account with this id or name."""
+
+
+class RefundTooLarge(InvalidState):
+    """The refund is more than is left of the deduction."""
+
+    def __init__(self, *, deducted: int, refunded: int) -> None:
+        """deducted, refunded: hundredths of a credit, by now."""
+        super().__init__(deducted=format_credits(deducted), refunded=format_credits(refunded))
 
 
 class ReservationClosed(InvalidState):

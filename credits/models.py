@@ -40,6 +40,7 @@ class EntryKind(models.TextChoices):
     SETTLE = "settle"
     REFUND = "refund"
     ADJUST = "adjust"
+    DEDUCT = "deduct"
 
 
 def entry_kind_choices() -> list[tuple[str, str]]:
@@ -53,6 +54,7 @@ class CreditEntry(AppendOnlyModel):
     amount: signed; a reservation is negative, the settlement gives back what was reserved too much (0 or more).
     reference: unique, so that the same movement asked for twice happens once.
     reservation: what a settlement or refund closes; one to one, so that nothing can be closed twice.
+    deduction: what a refund gives back, in whole or in part; together never more than was deducted.
     """
 
     ID_PREFIX: ClassVar[str] = "cre"
@@ -63,6 +65,7 @@ class CreditEntry(AppendOnlyModel):
     balance_after = models.BigIntegerField()
     reference = models.CharField(max_length=200, unique=True)
     reservation = models.OneToOneField("self", on_delete=models.PROTECT, null=True, related_name="closing")
+    deduction = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="refunds", db_index=False)
     note = models.CharField(max_length=200, blank=True, default="")
     actor = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
 
@@ -75,6 +78,8 @@ class CreditEntry(AppendOnlyModel):
             NamedIndex(fields=["user", "-created_at"], name="idx_credits_user_created"),
             # `GET /credits/entries?kind=`, and the sum of open reservations.
             NamedIndex(fields=["user", "kind", "-created_at"], name="idx_credits_user_type"),
+            # What was given back of a deduction; few entries have one.
+            NamedIndex(fields=["deduction"], name="idx_credits_deduction", condition=Q(deduction__isnull=False)),
         ]
 
     def __str__(self) -> str:

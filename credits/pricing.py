@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from functools import lru_cache
 
 HUNDREDTHS = 100
 _ONE_CREDIT = 60 * 1920 * 1080 * 30  # pixels shown
@@ -27,6 +28,8 @@ def cost_of(
     return max(_LEAST, -(-hundredths.numerator // hundredths.denominator))
 
 
+# A list has two amounts a row, most of them the same few.
+@lru_cache(maxsize=4096)
 def format_credits(hundredths: int) -> str:
     """Return an amount as clients see it, e.g. `0.20`."""
     whole, rest = divmod(abs(hundredths), HUNDREDTHS)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.api.serializers import TimeField
-from credits.models import CreditEntry
+from credits.models import CreditEntry, EntryKind
 from credits.pricing import format_credits
 
 
@@ -34,11 +35,17 @@ class BalanceSerializer(serializers.Serializer[Any]):
         return "credit_balance"
 
 
+@extend_schema_field({"type": "string", "enum": EntryKind.values, "x-open-enum": True})
+class KindField(serializers.CharField):
+    """Why a balance moved; there may be more reasons one day."""
+
+
 class EntrySerializer(serializers.ModelSerializer[CreditEntry]):
     """One movement."""
 
     id = serializers.CharField(source="public_id", read_only=True)
     object = serializers.SerializerMethodField()
+    kind = KindField(read_only=True)
     amount = CreditsField()
     balance_after = CreditsField()
     created_at = TimeField()

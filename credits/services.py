@@ -7,18 +7,37 @@ reference; asked for again, it answers with the entry that exists and moves noth
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Sum
 
 from accounts.models import User
 from accounts.services import record_audit
-from credits.exceptions import InsufficientCredits, NoReservation, ReferenceReused, ReservationClosed
+from core.events import publish
+from credits.events import CreditsLow, CreditsMoved
+from credits.exceptions import (
+    InsufficientCredits,
+    NoDeduction,
+    NoReservation,
+    ReferenceReused,
+    RefundTooLarge,
+    ReservationClosed,
+)
 from credits.models import CreditAccount, CreditEntry, EntryKind
 from credits.pricing import HUNDREDTHS, format_credits
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """A movement that was asked for. is_new: whether this call made it; False where it had been made before."""
+
+    entry: CreditEntry
+    is_new: bool
 
 
 @transaction.atomic
@@ -27,7 +46,9 @@ def open_account(*, user_id: UUID) -> CreditAccount:
     account, is_new = CreditAccount.objects.get_or_create(user_id=user_id)
     gift = settings.RENDEROWL_SIGNUP_CREDITS * HUNDREDTHS
     if is_new and gift > 0:
-        _move(user_id, EntryKind.GRANT, gift, f"signup:{user_id}", note="For signing up")
+        entry, is_paid = _move(user_id, EntryKind.GRANT, gift, f"signup:{user_id}", note="For signing up")
+        if is_paid:
+            _announce(entry)
         account.refresh_from_db(fields=["balance"])
     return account
 
@@ -42,6 +63,36 @@ def reserve(*, user_id: UUID, amount: int, reference: str) -> CreditEntry:
     open_account(user_id=user_id)
     entry, _ = _move(user_id, EntryKind.RESERVE, -amount, reference)
     return _require_same(entry, user_id, EntryKind.RESERVE, -amount)
+
+
+@transaction.atomic
+def reserve_many(*, user_id: UUID, amounts: Mapping[str, int]) -> None:
+    """Make many reservations of one user's, or none: one entry a reference, one change of the balance.
+
+    amounts: by reference, each new: what was reserved before is refused by the unique constraint, not answered again.
+    Raises InsufficientCredits with the sum of all.
+    """
+    for amount in amounts.values():
+        _require_positive(amount)
+    if not amounts:
+        return
+    open_account(user_id=user_id)
+    total = sum(amounts.values())
+    moved = CreditAccount.objects.filter(user_id=user_id, balance__gte=total).update(balance=F("balance") - total)
+    balance = CreditAccount.objects.values_list("balance", flat=True).get(user_id=user_id)
+    if not moved:
+        raise InsufficientCredits(required=total, balance=balance)
+    balance += total
+    entries = []
+    for reference, amount in amounts.items():
+        balance -= amount
+        entries.append(
+            CreditEntry(
+                user_id=user_id, kind=EntryKind.RESERVE, amount=-amount, balance_after=balance, reference=reference
+            )
+        )
+    CreditEntry.objects.bulk_create(entries)
+    _tell_if_low(user_id, balance, -total)
 
 
 @transaction.atomic
@@ -76,8 +127,55 @@ def grant(*, user_id: UUID, amount: int, reference: str, note: str = "", actor: 
 
     Raises ReferenceReused if the reference names another movement.
     """
+    return grant_once(user_id=user_id, amount=amount, reference=reference, note=note, actor=actor).entry
+
+
+@transaction.atomic
+def grant_once(*, user_id: UUID, amount: int, reference: str, note: str = "", actor: User | None = None) -> Movement:
+    """Do the same, and say whether this call did it."""
     _require_positive(amount)
-    return _move_by_staff(user_id, EntryKind.GRANT, amount, reference, note, actor)
+    return _move_audited(user_id, EntryKind.GRANT, amount, reference, note, actor)
+
+
+@transaction.atomic
+def deduct(*, user_id: UUID, amount: int, reference: str, note: str = "", actor: User | None = None) -> Movement:
+    """Take credits for something that this installation did not render.
+
+    Raises InsufficientCredits where less than nothing would be left; ReferenceReused.
+    """
+    _require_positive(amount)
+    return _move_audited(user_id, EntryKind.DEDUCT, -amount, reference, note, actor)
+
+
+@transaction.atomic
+def refund_deduction(
+    *,
+    user_id: UUID,
+    deduction: str,
+    reference: str,
+    amount: int | None = None,
+    note: str = "",
+    actor: User | None = None,
+) -> Movement:
+    """Give back what was deducted from a user, or a part of it.
+
+    deduction: the reference of the deduction; amount: None for all that is left of it.
+    Raises NoDeduction, RefundTooLarge, ReferenceReused.
+    """
+    # Refunds of one account wait for each other here, so that each counts those before it; SQLite has one writer.
+    CreditAccount.objects.select_for_update().filter(user_id=user_id).first()
+    deducted = CreditEntry.objects.filter(reference=deduction, kind=EntryKind.DEDUCT, user_id=user_id).first()
+    if deducted is None:
+        raise NoDeduction
+    existing = CreditEntry.objects.filter(reference=reference).first()
+    if existing is not None:
+        return Movement(_require_same_refund(existing, deducted, amount), is_new=False)
+    refunded = deducted.refunds.aggregate(total=Sum("amount"))["total"] or 0
+    left = -deducted.amount - refunded
+    wanted = left if amount is None else amount
+    if not 0 < wanted <= left:
+        raise RefundTooLarge(deducted=-deducted.amount, refunded=refunded)
+    return _move_audited(user_id, EntryKind.REFUND, wanted, reference, note, actor, deduction=deducted)
 
 
 @transaction.atomic
@@ -88,19 +186,31 @@ def adjust(*, user_id: UUID, amount: int, reference: str, note: str, actor: User
     """
     if amount == 0 or not note:
         raise ValueError("an adjustment has an amount and a reason")
-    return _move_by_staff(user_id, EntryKind.ADJUST, amount, reference, note, actor)
+    return _move_audited(user_id, EntryKind.ADJUST, amount, reference, note, actor).entry
 
 
-def _move_by_staff(
-    user_id: UUID, kind: EntryKind, amount: int, reference: str, note: str, actor: User | None
-) -> CreditEntry:
+def _move_audited(
+    user_id: UUID, kind: EntryKind, amount: int, reference: str, note: str, actor: User | None, **columns: Any
+) -> Movement:
     open_account(user_id=user_id)
-    entry, is_new = _move(user_id, kind, amount, reference, note=note, actor=actor)
+    entry, is_new = _move(user_id, kind, amount, reference, note=note, actor=actor, **columns)
     _require_same(entry, user_id, kind, amount)
     if is_new:
         details = {"amount": format_credits(amount), "reference": reference}
         record_audit(action=f"credits.{kind.value}", subject=entry.public_id, actor=actor, details=details)
+        _announce(entry)
+    return Movement(entry, is_new)
+
+
+def _require_same_refund(entry: CreditEntry, deducted: CreditEntry, amount: int | None) -> CreditEntry:
+    same_amount = amount is None or amount == entry.amount
+    if entry.deduction_id != deducted.pk or not same_amount:
+        raise ReferenceReused
     return entry
+
+
+def _announce(entry: CreditEntry) -> None:
+    publish(CreditsMoved(user_id=entry.user_id, entry_id=entry.pk, kind=entry.kind, amount=entry.amount))
 
 
 def _find_reservation(reference: str) -> CreditEntry:
@@ -159,4 +269,12 @@ def _write(user_id: UUID, kind: EntryKind, amount: int, reference: str, **column
     entry: CreditEntry = CreditEntry.objects.create(
         user_id=user_id, kind=kind, amount=amount, balance_after=balance, reference=reference, **columns
     )
+    _tell_if_low(user_id, balance, amount)
     return entry
+
+
+def _tell_if_low(user_id: UUID, balance: int, amount: int) -> None:
+    """Publish that a balance is low, if the movement of `amount` that left it brought it below the threshold."""
+    threshold: int = settings.RENDEROWL_CREDITS_LOW
+    if balance < threshold <= balance - amount:
+        publish(CreditsLow(user_id=user_id, balance=balance, threshold=threshold))

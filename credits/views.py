@@ -14,12 +14,14 @@ from credits import selectors, services
 from credits.filters import EntryFilterSet
 from credits.models import CreditEntry
 from credits.serializers import BalanceSerializer, EntrySerializer
+from credits.shapes import ENTRY_LIST
 
 
 class BalanceView(ApiView):
     """The caller's balance."""
 
     scopes: ClassVar = {"get": "credits:read"}
+    cache_tags: ClassVar = {"get": ("credits",)}
 
     @extend_schema(operation_id="credits_balance_retrieve", responses=BalanceSerializer, tags=["credits"])
     def get(self, request: Request) -> Response:
@@ -38,11 +40,15 @@ class EntryViewSet(ApiViewSet):
     """The movements of the caller's balance."""
 
     queryset = CreditEntry.objects.all()
+    cache_tags: ClassVar = {"list": ("credits",)}
     scopes: ClassVar = {"list": "credits:read"}
     serializers: ClassVar = {"default": EntrySerializer}
+    prepared_lists: ClassVar = {"list": ENTRY_LIST}
     filterset_class = EntryFilterSet
 
     def list(self, request: Request) -> Response:
         """List the movements, newest first."""
+        if (prepared := self.prepared_answer()) is not None:
+            return prepared
         rows = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(self.get_serializer(rows, many=True).data)

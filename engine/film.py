@@ -14,18 +14,31 @@ from engine.plan.windows import split_windows
 from engine.raster.model import Raster
 from engine.run import Limits, Progress, RunResult, run
 from engine.run.sequences import write_sequence
+from engine.steps import OnStep, unwatched
 from engine.timeline.model import OutputSpec, Timeline
 
 Report = Callable[[Progress], None]
 Ask = Callable[[], bool]
 
 
-def run_command(command: Command, fps: Fraction, report: Report, should_cancel: Ask, limits: Limits) -> RunResult:
+def run_command(
+    command: Command, fps: Fraction, report: Report, should_cancel: Ask, limits: Limits, on_step: OnStep = unwatched
+) -> RunResult:
     """Write the files that a command reads besides the media, and run it."""
     command.script_path.write_text(command.script, encoding="utf-8")
     for sequence in command.sequences:
         write_sequence(sequence.path, sequence.source, fps)
-    return run(command, on_progress=report, should_cancel=should_cancel, limits=limits)
+    with on_step("ffmpeg") as note:
+        result = run(command, on_progress=report, should_cancel=should_cancel, limits=limits)
+        note(
+            {
+                "frames": result.frames,
+                "encode_s": round(result.wall_s, 3),
+                "film_s": command.duration_s,
+                "speed": round(command.duration_s / result.wall_s, 3) if result.wall_s else 0.0,
+            }
+        )
+    return result
 
 
 def make_film(
@@ -37,6 +50,7 @@ def make_film(
     on_progress: Report,
     should_cancel: Ask,
     limits: Limits,
+    on_step: OnStep = unwatched,
 ) -> tuple[RunResult, bool]:
     """Write the files of `paths`; return the last run and whether there is sound.
 
@@ -45,7 +59,7 @@ def make_film(
     windows = split_windows(plan)
     if len(windows) == 1:
         command = compile_plan(plan, paths)
-        return run_command(command, plan.fps, on_progress, should_cancel, limits), command.has_audio
+        return run_command(command, plan.fps, on_progress, should_cancel, limits, on_step), command.has_audio
     parts = []
     for index, (first, frames) in enumerate(windows):
         folder = paths.work_dir / f"part-{index}"
@@ -53,12 +67,13 @@ def make_film(
         part_paths, spec = _part(plan.output, first, frames, paths, folder, index)
         part_plan = make_plan(replace(timeline, output=spec), rasters)
         command = compile_plan(part_plan, part_paths)
-        run_command(command, plan.fps, _shifted(on_progress, first, plan.output.frames), should_cancel, limits)
+        report = _shifted(on_progress, first, plan.output.frames)
+        run_command(command, plan.fps, report, should_cancel, limits, on_step)
         parts.append(part_paths.output)
     list_path = paths.work_dir / "parts.ffconcat"
     list_path.write_text(part_list(parts), encoding="utf-8")
     command = compile_join(plan, list_path, paths)
-    return run_command(command, plan.fps, _joining(on_progress), should_cancel, limits), command.has_audio
+    return run_command(command, plan.fps, _joining(on_progress), should_cancel, limits, on_step), command.has_audio
 
 
 def _part(

@@ -21,6 +21,7 @@ from engine.raster.model import Raster
 from engine.run import Limits, Progress, RunResult
 from engine.run.binary import ffmpeg_path
 from engine.run.files import Found, check_output, picture_size, publish, sha256_of, temporary_outputs
+from engine.steps import OnStep, unwatched
 from engine.timeline.model import Timeline
 
 # Clips drawn between two looks at `should_cancel`.
@@ -50,13 +51,15 @@ class RenderResult:
 class _Clock:
     """Seconds by step."""
 
+    on_step: OnStep
     timings: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Time one step."""
         began = time.perf_counter()
-        yield
+        with self.on_step(name):
+            yield
         self.timings[name] = round(time.perf_counter() - began, 4)
 
 
@@ -96,14 +99,16 @@ def render_timeline(
     on_progress: Callable[[Progress], None] = lambda _: None,
     should_cancel: Callable[[], bool] = lambda: False,
     limits: Limits | None = None,
+    on_step: OnStep = unwatched,
 ) -> RenderResult:
     """Render a timeline to `out`, and to `poster` and `thumbnail` (JPEG) where they are given and it has pictures.
 
     The files appear under their names whole or not at all. Scratch files live below `work_dir` and beside the
     targets (hidden, ending in `.partial`); a killed attempt's are removed by the next attempt at the same target.
+    on_step: watches the steps that `timings` names, and each FFmpeg process.
     Raises RenderError and its kin, and what the callbacks raise.
     """
-    clock = _Clock()
+    clock = _Clock(on_step)
     spec = timeline.output
     out = out.absolute()
     pictures = spec.format not in ("mp3", "wav")
@@ -129,6 +134,7 @@ def render_timeline(
                 on_progress=on_progress,
                 should_cancel=should_cancel,
                 limits=limits or Limits(),
+                on_step=on_step,
             )
         with clock.step("verify"):
             found = check_output(names[out], spec, frames=result.frames, has_audio=has_audio)

@@ -1,6 +1,7 @@
 """Registrations of the jobs app."""
 
 from django.apps import AppConfig
+from django.db import connection
 
 
 class JobsConfig(AppConfig):
@@ -9,13 +10,21 @@ class JobsConfig(AppConfig):
     name = "jobs"
 
     def ready(self) -> None:
-        """Register the queue's own jobs, those of core, which cannot see the queue, and when they run."""
+        """Register the job that deletes old rows, of all apps, and how long the queue's own are kept."""
+        from core.retention import register_retention
         from jobs import tasks  # needs the app registry
         from jobs.registry import Handler, register, register_schedule
+        from jobs.retention import RETENTIONS
 
-        register(Handler(name="jobs.purge_finished", run=tasks.purge_finished_jobs, queue=tasks.MAINTENANCE_QUEUE))
-        register(Handler(name="jobs.forget_workers", run=tasks.forget_workers, queue=tasks.MAINTENANCE_QUEUE))
-        register(Handler(name="core.forget_keys", run=tasks.forget_idempotency_keys, queue=tasks.MAINTENANCE_QUEUE))
-        register_schedule("jobs.purge_finished", cron="17 3 * * *", type="jobs.purge_finished")
-        register_schedule("jobs.forget_workers", cron="47 * * * *", type="jobs.forget_workers")
-        register_schedule("core.forget_keys", cron="37 * * * *", type="core.forget_keys")
+        register(
+            Handler(
+                name="core.delete_old_rows", run=tasks.delete_old_rows, queue=tasks.MAINTENANCE_QUEUE, timeout_s=3600
+            )
+        )
+        register(Handler(name="core.fold_tags", run=tasks.fold_cache_bumps, queue=tasks.MAINTENANCE_QUEUE))
+        register_schedule("core.delete_old_rows", cron="37 * * * *", type="core.delete_old_rows")
+        if connection.vendor == "postgresql":
+            # Elsewhere there is nothing to add.
+            register_schedule("core.fold_tags", cron="* * * * *", type="core.fold_tags")
+        for retention in RETENTIONS:
+            register_retention(retention)

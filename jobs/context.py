@@ -25,6 +25,8 @@ class JobContext:
         """watched: a heartbeat thread reports what becomes of the job; without one `check` asks the database."""
         self.job = job
         self.completed = False
+        self.outcome: Outcome | None = None
+        self.error_code = ""
         self._watched = watched
         self._started = self._looked = time.monotonic()
         self._lost = False
@@ -60,6 +62,19 @@ class JobContext:
         if not sql.end(self.job, JobStatus.SUCCEEDED, Outcome.SUCCEEDED, result=result):
             raise LeaseLost
         self.completed = True
+        self.note_outcome(Outcome.SUCCEEDED)
+
+    def note_ended(self, *, error_code: str = "") -> None:
+        """Say that a service of the queue, called in the handler's own transaction, has ended the attempt already.
+
+        For failures that commit together with what the handler knows of them: see `services.fail_attempt`.
+        """
+        self.completed = True
+        self.note_outcome(Outcome.FAILED, error_code=error_code)
+
+    def note_outcome(self, outcome: Outcome, *, error_code: str = "") -> None:
+        """Take down how the attempt ends, for whoever observes it. The row is what counts."""
+        self.outcome, self.error_code = outcome, error_code
 
     def report(self, cancel_requested: bool | None) -> None:
         """Take what the database says of the job: None if it is lost, else whether it is to be cancelled."""

@@ -187,6 +187,23 @@ class JobAttempt(BaseModel):
         return (self.finished_at - self.started_at).total_seconds()
 
 
+class KeyLimit(BaseModel):
+    """A limit that overrules what the jobs of its key say, for limits that change while many jobs wait."""
+
+    ID_PREFIX: ClassVar[str] = "lim"
+
+    limit_key = models.CharField(max_length=100, unique=True)
+    limit_running = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(limit_running__gte=1), name="jobs_key_limit_is_not_zero"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.limit_key}: {self.limit_running}"
+
+
 class Worker(BaseModel):
     """One `run_worker` process with its slots, as last heard of."""
 

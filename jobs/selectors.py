@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import Count, Min, Q, Value
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from jobs.literals import status_is
 from jobs.models import Job, QueueState
@@ -61,6 +62,37 @@ def queue_depths() -> list[QueueDepth]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class QueueLoad:
+    """What a queue asks of workers. claimable: ready jobs that may start now, below the queue's own limit.
+
+    What is paused, scheduled or blocked is not ready. oldest_s: for how long the longest-waiting of them is due.
+    """
+
+    queue: str
+    claimable: int
+    running: int
+    oldest_s: float
+
+
+def queue_loads() -> list[QueueLoad]:
+    """Return the load of every queue that has anything active, by name."""
+    now = timezone.now()
+    states = {state.name: state for state in QueueState.objects.all()}
+    return [_load_of(depth, states.get(depth.queue), now) for depth in queue_depths()]
+
+
+def _load_of(depth: QueueDepth, state: QueueState | None, now: datetime) -> QueueLoad:
+    claimable = depth.ready
+    if state is not None and state.paused:
+        claimable = 0
+    elif state is not None and state.max_running is not None:
+        claimable = min(claimable, max(0, state.max_running - depth.running))
+    oldest = depth.oldest_ready_at if claimable else None
+    oldest_s = max(0.0, (now - oldest).total_seconds()) if oldest is not None else 0.0
+    return QueueLoad(queue=depth.queue, claimable=claimable, running=depth.running, oldest_s=oldest_s)
+
+
 def has_work(queues: Sequence[str]) -> bool:
     """Say whether anything is ready or running in these queues; what waits in a paused one is not ready."""
     paused = set(QueueState.objects.filter(paused=True).values_list("name", flat=True))
@@ -68,8 +100,3 @@ def has_work(queues: Sequence[str]) -> bool:
     ready = status_is(JobStatus.QUEUED) & Q(queue__in=[queue for queue in queues if queue not in paused])
     # In one statement: a job that is claimed between two would be seen by neither.
     return Job.objects.filter(running | ready).exists()
-
-
-def find_active_job(*, unique_key: str) -> Job | None:
-    """Return the job with this key that still waits or runs."""
-    return Job.objects.active().filter(unique_key=unique_key).first()

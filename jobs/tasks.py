@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
+from django.utils import timezone
 
-from core.idempotency.services import delete_expired_keys
-from jobs import services
+from core.caching.generations import fold_bumps
+from core.retention import retentions
 from jobs.context import JobContext
+from jobs.retention import MAINTENANCE_QUEUE
 
-MAINTENANCE_QUEUE = "maintenance"
+__all__ = ["MAINTENANCE_QUEUE", "delete_old_rows", "fold_cache_bumps"]
 
 
-def purge_finished_jobs(context: JobContext) -> dict[str, Any]:
-    """Delete finished jobs past their retention, in batches."""
-    older_than = timedelta(days=settings.RENDEROWL_JOBS_RETENTION_DAYS)
-    deleted = 0
-    while batch := services.purge_finished(older_than=older_than):
-        deleted += batch
+def delete_old_rows(context: JobContext) -> dict[str, Any]:
+    """Delete what is past its retention in all tables, in batches."""
+    now = timezone.now()
+    deleted: dict[str, Any] = {}
+    for retention in retentions():
+        count = 0
+        while batch := retention.delete_batch(now):
+            count += batch
+            context.check()
+        deleted[retention.name] = count
+    return deleted
+
+
+def fold_cache_bumps(context: JobContext) -> dict[str, Any]:
+    """Add what transactions noted of changes to the tags of the cache, in batches."""
+    folded = 0
+    while batch := fold_bumps():
+        folded += batch
         context.check()
-    return {"deleted": deleted}
-
-
-def forget_workers(context: JobContext) -> dict[str, Any]:
-    """Delete workers that have been gone for a day."""
-    return {"deleted": services.forget_workers()}
-
-
-def forget_idempotency_keys(context: JobContext) -> dict[str, Any]:
-    """Delete idempotency keys past their retention, in batches."""
-    deleted = 0
-    while batch := delete_expired_keys():
-        deleted += batch
-        context.check()
-    return {"deleted": deleted}
+    return {"folded": folded}

@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from core.database import effective_pragmas
 from jobs.models import Job, Worker
 from jobs.states import JobStatus
+from monitoring.alerting.evaluating import count_firing
 from renders.models import Render
 from renders.states import RUNNING, TERMINAL, WAITING, RenderStatus
 
@@ -30,6 +31,8 @@ def add_cards(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if request.user.has_perm("jobs.view_job"):
         cards += _queue_cards()
         context["database"] = _database_table()
+    if request.user.has_perm("monitoring.view_alert"):
+        cards.append(_alert_card())
     context["cards"] = cards
     return context
 
@@ -64,6 +67,12 @@ def _queue_cards() -> list[dict[str, Any]]:
         _card("Dead letters", dead, f"{link}?status__exact=dead", is_alarming=dead > 0),
         _card("Workers alive", alive, reverse("admin:jobs_worker_changelist"), is_alarming=alive == 0),
     ]
+
+
+def _alert_card() -> dict[str, Any]:
+    firing = count_firing()
+    link = reverse("admin:monitoring_alert_changelist")
+    return _card("Alerts firing", firing, f"{link}?state__exact=firing", is_alarming=firing > 0)
 
 
 def _age_s(moment: datetime) -> int:

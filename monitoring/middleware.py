@@ -1,23 +1,51 @@
-"""Answer the liveness probe before anything else can refuse it."""
+"""Probes that nothing may refuse, and a guard of the database's file."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from monitoring.health import live
+from core.api.problems import problem_response
+from core.database import database_file
+from core.sqlite_backend.base import is_gone
+from monitoring.health.views import live, ready
+from monitoring.metrics.views import metrics
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+_PROBES = {"/live": live, "/ready": ready, "/metrics": metrics}
+# These say what is wrong, instead of being refused for it.
+_EXEMPT = re.compile(r"^/(health|metrics)(/|$)")
+_RETRY_AFTER_S = "5"
 
 
-class LivenessMiddleware:
-    """`/live` is 200 while the process serves: under any Host (a probe uses the address), by plain HTTP too."""
+class ProbeMiddleware:
+    """`/live`, `/ready` and `/metrics` are answered under any Host (a probe uses the address), and by plain HTTP."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+    def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer the probe, or pass the request on."""
-        if request.path_info == "/live" and request.method in {"GET", "HEAD"}:
-            return live(request)
+        probe = _PROBES.get(request.path_info)
+        if probe is not None and request.method in {"GET", "HEAD"}:
+            return probe(request)
         return self.get_response(request)
+
+
+class DatabaseFileMiddleware:
+    """Say that the file of the database is gone, where SQLite would say that it cannot open something."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Pass the request on if there is a database."""
+        if not is_gone(database_file()) or _EXEMPT.match(request.path_info):
+            return self.get_response(request)
+        response = problem_response("database_gone")
+        response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001 - the health check tells of it once
+        response["Retry-After"] = _RETRY_AFTER_S
+        return response

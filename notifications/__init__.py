@@ -1,1 +1,1 @@
-"""Inbox and outbound webhooks. Nothing lives here yet; the layer keeps its place."""
+"""What users are told: their inboxes, and letters."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
 from core.api.marks import Mark, parse_marks, parse_switches
+from core.caching.rules import Rule
+from core.signing import parse_pools
+from credits.pricing import parse_credits
 
 env = environ.Env()
 
@@ -55,6 +60,29 @@ def positive_int(name: str, default: int) -> int:
     return int(raw)
 
 
+def not_negative_int(name: str, default: int) -> int:
+    """Return the variable as a whole number, of which zero is one.
+
+    Raises ImproperlyConfigured if it is anything else.
+    """
+    return 0 if os.environ.get(name, "").strip("0") == "" and os.environ.get(name) else positive_int(name, default)
+
+
+def credit_amount(name: str, default: str) -> int:
+    """Return the variable, an amount of credits such as `2.50`, in hundredths.
+
+    Raises ImproperlyConfigured if it is no such amount, or negative.
+    """
+    raw = os.environ.get(name, "") or default
+    try:
+        hundredths = parse_credits(raw)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must be an amount of credits, not {raw!r}: {error}.") from error
+    if hundredths < 0:
+        raise ImproperlyConfigured(f"{name} must not be negative.")
+    return hundredths
+
+
 def host_list(name: str) -> list[tuple[str, int | None]]:
     """Return `host` and `host:port` items as pairs; the port is None where any will do."""
     items: list[tuple[str, int | None]] = []
@@ -68,6 +96,63 @@ def host_list(name: str) -> list[tuple[str, int | None]]:
         else:
             items.append((text.strip("[]"), None))
     return items
+
+
+def port_list(name: str, default: str) -> frozenset[int]:
+    """Return comma-separated ports.
+
+    Raises ImproperlyConfigured if one is none.
+    """
+    parts = [part.strip() for part in (os.environ.get(name, "") or default).split(",")]
+    if not all(part.isascii() and part.isdigit() and 1 <= int(part) <= 65535 for part in parts):
+        raise ImproperlyConfigured(f"{name} must be ports, such as 443,8443.")
+    return frozenset(map(int, parts))
+
+
+def seconds_list(name: str, default: str) -> tuple[float, ...]:
+    """Return comma-separated lengths of time in seconds.
+
+    Raises ImproperlyConfigured if one is none, or negative.
+    """
+    try:
+        seconds = tuple(float(part) for part in (os.environ.get(name, "") or default).split(","))
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be seconds, such as 5,300,1800.") from None
+    if not all(0 <= value < 1e9 for value in seconds):
+        raise ImproperlyConfigured(f"{name} must be seconds, such as 5,300,1800.")
+    return seconds
+
+
+def one_of(name: str, default: str, choices: Collection[str]) -> str:
+    """Return the variable.
+
+    Raises ImproperlyConfigured if it is none of the choices.
+    """
+    value = os.environ.get(name, "").strip().lower() or default
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
+    return value
+
+
+def traces_exporter() -> str:
+    """Return where spans go, as the variables of OpenTelemetry say: `otlp`, `console`, or empty for nowhere.
+
+    Raises ImproperlyConfigured for exporters and protocols that are not part of this program.
+    """
+    endpoints = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    default = "otlp" if any(map(os.environ.get, endpoints)) else "none"
+    chosen = one_of("OTEL_TRACES_EXPORTER", default, ("otlp", "console", "none"))
+    if chosen == "none" or env.bool("OTEL_SDK_DISABLED", default=False):
+        return ""
+    for name in ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"):
+        one_of(name, "http/protobuf", ("http/protobuf",))
+    return chosen
+
+
+def log_format(*, is_debug: bool) -> str:
+    """Return `json` or `text`: what LOG_FORMAT says, else text where a person reads along."""
+    default = "text" if is_debug or sys.stderr.isatty() else "json"
+    return one_of("LOG_FORMAT", default, ("json", "text"))
 
 
 def deprecation_marks(name: str) -> tuple[Mark, ...]:
@@ -92,10 +177,39 @@ def feature_switches(name: str) -> dict[tuple[int, str], bool]:
         raise ImproperlyConfigured(f"{name}: {error}.") from error
 
 
+def answer_rules(name: str, defaults: Mapping[str, tuple[int, int]]) -> dict[str, Rule]:
+    """Return how long answers are kept, the variable's wishes over the defaults: `render-list=60/5,asset-list=0`.
+
+    Raises ImproperlyConfigured if it cannot be read, or names a route whose answers are never kept.
+    """
+    rules = {route: Rule(*seconds) for route, seconds in defaults.items()}
+    for part in filter(None, (text.strip() for text in os.environ.get(name, "").split(","))):
+        route, _, seconds = part.partition("=")
+        ttl_s, _, max_age_s = seconds.partition("/")
+        if route not in rules or not ttl_s.isdecimal() or not (max_age_s or "0").isdecimal():
+            raise ImproperlyConfigured(f"{name}: {part!r} is not ROUTE=SECONDS[/SECONDS] of {', '.join(rules)}.")
+        rules[route] = Rule(int(ttl_s), int(max_age_s or 0))
+    return rules
+
+
+def pool_secrets(name: str) -> dict[str, tuple[bytes, ...]]:
+    """Return the secrets of each pool of workers: `whsec_..., gpu=whsec_..., gpu=whsec_...`.
+
+    Raises ImproperlyConfigured, without the secrets, if they cannot be read or can be guessed.
+    """
+    try:
+        return parse_pools(secret(name))
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}.") from None
+
+
 def local_secret_key(data_dir: Path) -> str:
     """Return the key of a development installation, made once and shared by all of its processes."""
     path = data_dir / "secret_key"
     data_dir.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        # Not made again only to be thrown away: whoever is to clean a full disk up has no room for that.
+        return path.read_text(encoding="utf-8").strip()
     try:
         # Exclusive creation: two processes that start together must not end with two keys.
         with os.fdopen(os.open(f"{path}.{os.getpid()}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

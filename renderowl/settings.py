@@ -8,16 +8,25 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
+from core.logs import logging_settings
 from core.storage.address import storages_from_url
 from renderowl.environment import (
+    answer_rules,
+    credit_amount,
     database_config,
     deprecation_marks,
     env,
     feature_switches,
     host_list,
     local_secret_key,
+    log_format,
+    not_negative_int,
+    pool_secrets,
+    port_list,
     positive_int,
+    seconds_list,
     secret,
+    traces_exporter,
 )
 from renderowl.unfold import UNFOLD  # noqa: F401 - read by the admin theme
 
@@ -28,6 +37,7 @@ if (BASE_DIR / ".env").is_file():
 DATA_DIR = (BASE_DIR / env.str("DATA_DIR", default="var")).resolve()
 DATA_DIR.mkdir(parents=True, exist_ok=True)
 TESTING = "pytest" in sys.modules
+RENDEROWL_VERSION = "0.1.0"
 
 # --- Safety -----------------------------------------------------------------------------------------------------------
 DEBUG = env.bool("DEBUG", default=True)
@@ -36,17 +46,20 @@ if not SECRET_KEY:
     if not DEBUG:
         raise ImproperlyConfigured("SECRET_KEY (or SECRET_KEY_FILE) must be set when DEBUG is off.")
     SECRET_KEY = local_secret_key(DATA_DIR)
+SECRET_KEY_FALLBACKS = [key for key in secret("SECRET_KEY_FALLBACKS").split(",") if key]
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
 PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
-SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = "Lax"
+# Cookies are the admin's alone. A session ends with the working day, whatever the browser does.
+SESSION_COOKIE_AGE = positive_int("SESSION_AGE_S", 12 * 3600)
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
-SECURE_REDIRECT_EXEMPT = [r"^live$", r"^ready$", r"^health"]
+SECURE_REDIRECT_EXEMPT = [r"^live$", r"^ready$", r"^health", r"^metrics$"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0 if DEBUG else 31_536_000)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
 if env.bool("BEHIND_TLS_PROXY", default=False):
@@ -65,27 +78,85 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "corsheaders",
     "core",
     "accounts",
     "jobs",
     "credits",
     "assets",
     "renders",
+    "notifications",
+    "analytics",
+    "automations",
     "monitoring",
 ]
+CORS_MIDDLEWARE = "corsheaders.middleware.CorsMiddleware"
 MIDDLEWARE = [
+    "monitoring.tracing.TracingMiddleware",
+    "monitoring.performance.middleware.PerformanceMiddleware",
+    "monitoring.metrics.middleware.MetricsBeforeMiddleware",
     "core.middleware.RequestContextMiddleware",
-    "monitoring.middleware.LivenessMiddleware",
+    "core.headers.SecurityHeadersMiddleware",
+    "monitoring.middleware.ProbeMiddleware",
+    "monitoring.middleware.DatabaseFileMiddleware",
+    "accounts.origin.OriginMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "core.middleware.ApiMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "core.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.second_factor_guard.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "monitoring.metrics.middleware.MetricsAfterMiddleware",
 ]
+# --- Other sites ------------------------------------------------------------------------------------------------------
+# Scripts of these origins may call the API with a key or token of their own. Never with cookies: those are the admin's.
+CORS_ALLOWED_ORIGINS: list[str] = [origin.rstrip("/") for origin in env.list("CORS_ALLOWED_ORIGINS", default=[])]
+CORS_ALLOW_CREDENTIALS = False
+CORS_URLS_REGEX = r"^/(api|files)/"
+CORS_PREFLIGHT_MAX_AGE = 3600
+CORS_ALLOW_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+CORS_ALLOW_HEADERS = [
+    "accept",
+    "api-version",
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "if-match",
+    "if-none-match",
+    "last-event-id",
+    "range",
+    "traceparent",
+    "x-api-key",
+    "x-request-id",
+]
+CORS_EXPOSE_HEADERS = [
+    "Accept-Ranges",
+    "API-Version",
+    "Content-Disposition",
+    "Content-Range",
+    "Deprecation",
+    "ETag",
+    "Idempotent-Replayed",
+    "Link",
+    "Location",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "Server-Timing",
+    "Sunset",
+    "WWW-Authenticate",
+    "X-Cache",
+    "X-Request-Id",
+]
+if CORS_ALLOWED_ORIGINS:
+    # Before credentials and limits are looked at: a browser asks first, and shows neither.
+    MIDDLEWARE.insert(MIDDLEWARE.index("monitoring.middleware.ProbeMiddleware") + 1, CORS_MIDDLEWARE)
+
+# --- Django -----------------------------------------------------------------------------------------------------------
 ROOT_URLCONF = "renderowl.urls"
 WSGI_APPLICATION = "renderowl.wsgi.application"
 APPEND_SLASH = True
@@ -121,13 +192,17 @@ DATABASES = {"default": database_config(secret("DATABASE_URL", f"sqlite:///{DATA
 _database = DATABASES["default"]
 _database["CONN_MAX_AGE"] = None
 if _database["ENGINE"] == "django.db.backends.sqlite3":
+    # The test runner knows databases in memory by the name of Django's own.
+    if not TESTING:
+        _database["ENGINE"] = "core.sqlite_backend"
     if _database["NAME"] != ":memory:":
         _database["NAME"] = str((BASE_DIR / _database["NAME"]).resolve())
     # WAL lets readers and one writer go on together. IMMEDIATE takes the write lock at BEGIN, so that two writers
     # wait for each other instead of failing halfway. 65,536 KB of page cache; 30 GB of memory map asked for: the
     # effective values are what `core.database.effective_pragmas` reports.
     _database["OPTIONS"] = {
-        "timeout": 5,
+        # Seconds that a writer waits for another: a client has its 503 within six, also on a busy machine.
+        "timeout": 4,
         "transaction_mode": "IMMEDIATE",
         "init_command": (
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536; "
@@ -139,6 +214,11 @@ else:
     _database["CONN_HEALTH_CHECKS"] = True
 if test_name := env.str("TEST_DATABASE_NAME", default=""):
     _database["TEST"] = {"NAME": test_name}
+# Beside a database that is a file; see monitoring/maintenance/ballast.py.
+RENDEROWL_DISK_BALLAST_BYTES = not_negative_int("DISK_BALLAST_BYTES", 0 if TESTING else 64 * 1024 * 1024)
+RENDEROWL_BACKUP_DIR = env.str("BACKUP_DIR", default="")
+RENDEROWL_BACKUP_KEEP = positive_int("BACKUP_KEEP", 7)
+RENDEROWL_BACKUP_KEEP_WEEKS = not_negative_int("BACKUP_KEEP_WEEKS", 4)
 
 # --- Files ------------------------------------------------------------------------------------------------------------
 STORAGE_URL = secret("STORAGE_URL", f"file://{DATA_DIR}/media")
@@ -147,7 +227,8 @@ STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
 WHITENOISE_USE_FINDERS = True
-WHITENOISE_AUTOREFRESH = False
+# Looking through all files at the start costs 20 ms, which tests with their many clients pay again and again.
+WHITENOISE_AUTOREFRESH = TESTING
 # Beside the storage, so that an upload is linked into it and not copied.
 FILE_UPLOAD_TEMP_DIR = DATA_DIR / "tmp"
 FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
@@ -164,6 +245,8 @@ RENDEROWL_IDEMPOTENCY_LOCK_S = positive_int("IDEMPOTENCY_LOCK_S", 60)
 RENDEROWL_IDEMPOTENCY_RETENTION_S = positive_int("IDEMPOTENCY_RETENTION_S", 24 * 3600)
 RENDEROWL_DEFAULT_API_VERSION = positive_int("DEFAULT_API_VERSION", 1)
 RENDEROWL_API_PIN_READER = "accounts.authentication.pinned_version"
+RENDEROWL_API_CREDENTIAL_READER = "accounts.authentication.shown_credential"
+RENDEROWL_CALLER_READER = "accounts.callers.read_caller"
 RENDEROWL_API_MARKS = deprecation_marks("API_DEPRECATIONS")
 RENDEROWL_API_BROWNOUTS = env.bool("API_BROWNOUTS", default=False)
 RENDEROWL_API_FEATURES = feature_switches("API_FEATURES")
@@ -222,13 +305,35 @@ SIMPLE_JWT = {
 }
 
 # --- Limits -----------------------------------------------------------------------------------------------------------
-# Tests call far more often than any plan allows; those of the limits switch them on.
-# A laptop has one user, whom limits only hinder; a service has strangers.
-RENDEROWL_RATE_LIMITS = env.bool("RATE_LIMITS", default=not (DEBUG or TESTING))
+# On everywhere, so that a client meets on a laptop what it will meet later. Our tests call far more often than any plan
+# allows; those of the limits switch them on.
+RENDEROWL_RATE_LIMITS = env.bool("RATE_LIMITS", default=not TESTING)
 RENDEROWL_CACHE_URL = secret("CACHE_URL", f"sqlite:///{DATA_DIR}/cache.sqlite3")
+
+# --- Kept answers -----------------------------------------------------------------------------------------------------
+RENDEROWL_ANSWER_CACHE = env.bool("ANSWER_CACHE", default=not TESTING)
+RENDEROWL_ANSWER_CACHE_BYTES = positive_int("ANSWER_CACHE_BYTES", 64 * 1024 * 1024)
+# Route -> for how many seconds the server keeps an answer whose rows do not change, and for how many a client may use
+# it without asking. What is not named here is made anew each time.
+RENDEROWL_ANSWER_RULES = answer_rules(
+    "ANSWER_TTLS",
+    {
+        "render-list": (300, 0),
+        "project-list": (600, 0),
+        "template-list": (600, 0),
+        "template-versions": (600, 0),
+        "asset-list": (600, 0),
+        "asset-references": (300, 0),
+        "credit-balance": (300, 0),
+        "credit-entry-list": (300, 0),
+    },
+)
 
 # --- Accounts and credits ---------------------------------------------------------------------------------------------
 RENDEROWL_SIGNUP_CREDITS = env.int("SIGNUP_CREDITS", default=10)
+# In hundredths; a balance that falls below it is told of. 0 tells of none.
+RENDEROWL_CREDITS_LOW = credit_amount("CREDITS_LOW", "1")
+RENDEROWL_STAFF_TOTP = env.str("STAFF_TOTP", default="optional")
 RENDEROWL_SIGNUP_PLAN = env.str("SIGNUP_PLAN", default="free")
 
 # --- Jobs -------------------------------------------------------------------------------------------------------------
@@ -236,17 +341,71 @@ RENDEROWL_JOBS_ENGINE = env.str("JOBS_ENGINE", default="database")
 RENDEROWL_JOBS_ENGINES = ("database",)
 RENDEROWL_JOBS_LEASE_S = positive_int("JOBS_LEASE_S", 30)
 RENDEROWL_JOBS_GRACE_S = positive_int("JOBS_GRACE_S", 25)
+# Jobs at a time in each queue whose jobs only wait for others: a thread costs little, and no database connection.
+RENDEROWL_JOBS_IO_THREADS = positive_int("JOBS_IO_THREADS", 128)
 RENDEROWL_JOBS_RETRY_BASE_S = env.float("JOBS_RETRY_BASE_S", default=5.0)
 RENDEROWL_JOBS_RETRY_FACTOR = env.float("JOBS_RETRY_FACTOR", default=3.0)
 RENDEROWL_JOBS_RETRY_CAP_S = env.float("JOBS_RETRY_CAP_S", default=600.0)
 RENDEROWL_JOBS_RETENTION_DAYS = positive_int("JOBS_RETENTION_DAYS", 180)
 
+# --- Metrics ----------------------------------------------------------------------------------------------------------
+RENDEROWL_METRICS_TOKEN = secret("METRICS_TOKEN")
+# Fine where objectives are: probes under 5 ms, answers under 100 ms and 1 s.
+PROMETHEUS_LATENCY_BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, float("inf"))
+
+# --- Monitoring -------------------------------------------------------------------------------------------------------
+# How long a process keeps what it served in memory; a killed one loses as much.
+RENDEROWL_PERFORMANCE_FLUSH_S = positive_int("PERFORMANCE_FLUSH_S", 5)
+RENDEROWL_SLOW_REQUEST_MS = positive_int("SLOW_REQUEST_MS", 1000)
+RENDEROWL_ROUTE_METRICS_RETENTION_DAYS = positive_int("ROUTE_METRICS_RETENTION_DAYS", 30)
+RENDEROWL_SAMPLES_RETENTION_DAYS = positive_int("SAMPLES_RETENTION_DAYS", 7)
+RENDEROWL_ERRORS_RETENTION_DAYS = positive_int("ERRORS_RETENTION_DAYS", 90)
+# Alerts: how often rules are evaluated, and for how long messages of one rule are gathered before they leave.
+RENDEROWL_ALERT_EVALUATE_S = positive_int("ALERT_EVALUATE_S", 15)
+RENDEROWL_ALERT_GROUP_S = positive_int("ALERT_GROUP_S", 30)
+RENDEROWL_ALERT_RETENTION_DAYS = positive_int("ALERT_RETENTION_DAYS", 90)
+RENDEROWL_ALERT_WEBHOOK_URL = secret("ALERT_WEBHOOK_URL")
+RENDEROWL_ALERT_WEBHOOK_SECRET = secret("ALERT_WEBHOOK_SECRET")
+# A chat that takes {"text": ...}; whoever knows the address can write into it.
+RENDEROWL_ALERT_SLACK_URL = secret("ALERT_SLACK_URL")
+
 # --- Renders ----------------------------------------------------------------------------------------------------------
 RENDEROWL_RENDER_TIMEOUT_S = positive_int("RENDER_TIMEOUT_S", 2 * 3600)
+# Whoever waits for a render (long-poll, event stream) takes a thread of the server; four are left for everybody else.
+RENDEROWL_WAITERS = positive_int("WAITERS", max(1, positive_int("WEB_THREADS", 16) - 4))
+RENDEROWL_WAITERS_OF_ACCOUNT = positive_int("WAITERS_OF_ACCOUNT", max(1, RENDEROWL_WAITERS // 2))
+# How long an event stream may be silent, and for how long a revoked key may go on listening.
+RENDEROWL_EVENTS_HEARTBEAT_S = positive_int("EVENTS_HEARTBEAT_S", 15)
+# What workers elsewhere sign their reports with, by pool; empty: there are none.
+RENDEROWL_WORKER_SECRETS = pool_secrets("RENDER_WEBHOOK_SECRETS")
+# For a process that is such a worker, `run_external_worker`.
+RENDEROWL_WORKER_KEY = secret("WORKER_KEY")
+RENDEROWL_WORKER_SECRET = secret("WORKER_SECRET")
+RENDEROWL_OUTPUT_LIMIT_BYTES = positive_int("OUTPUT_LIMIT_BYTES", 4 * 1024**3)
 RENDEROWL_FETCH_TIMEOUT_S = positive_int("FETCH_TIMEOUT_S", 120)
+
+# --- Notifications ----------------------------------------------------------------------------------------------------
+RENDEROWL_NOTIFICATIONS_RETENTION_DAYS = positive_int("NOTIFICATIONS_RETENTION_DAYS", 90)
+# Notices to one user that come within a window leave as one e-mail.
+RENDEROWL_NOTIFICATION_EMAIL_WINDOW_S = positive_int("NOTIFICATION_EMAIL_WINDOW_S", 60)
+
+# --- Analytics --------------------------------------------------------------------------------------------------------
+RENDEROWL_ANALYTICS_HOURLY_DAYS = positive_int("ANALYTICS_HOURLY_DAYS", 30)
+RENDEROWL_ANALYTICS_EVENT_DAYS = positive_int("ANALYTICS_EVENT_DAYS", 90)
+
+# --- Automations ------------------------------------------------------------------------------------------------------
+RENDEROWL_AUTOMATIONS_PER_ACCOUNT = positive_int("AUTOMATIONS_PER_ACCOUNT", 100)
+RENDEROWL_AUTOMATION_RUNS_PER_HOUR = positive_int("AUTOMATION_RUNS_PER_HOUR", 1000)
+RENDEROWL_AUTOMATION_RUNS_RETENTION_DAYS = positive_int("AUTOMATION_RUNS_RETENTION_DAYS", 30)
 
 # --- Outside world ----------------------------------------------------------------------------------------------------
 RENDEROWL_FETCH_ALLOW_HOSTS = host_list("FETCH_ALLOW_HOSTS")
+RENDEROWL_WEBHOOK_ALLOW_HOSTS = host_list("WEBHOOK_ALLOW_HOSTS")
+RENDEROWL_WEBHOOK_PORTS = port_list("WEBHOOK_PORTS", "443")
+# The waits after the first, second, ... failed attempt at a delivery; after the last of them it has failed.
+RENDEROWL_WEBHOOK_RETRY_S = seconds_list("WEBHOOK_RETRY_S", "5,300,1800,7200,18000,36000,50400,72000,86400")
+RENDEROWL_WEBHOOK_DISABLE_AFTER_S = positive_int("WEBHOOK_DISABLE_AFTER_S", 5 * 24 * 3600)
+RENDEROWL_WEBHOOK_RETENTION_DAYS = positive_int("WEBHOOK_RETENTION_DAYS", 30)
 # Without a mail server letters go to the console of a laptop, and nowhere in production.
 _mail = env.email_url_config(secret("EMAIL_URL", "consolemail://" if DEBUG else "dummymail://"))
 EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
@@ -260,32 +419,21 @@ EMAIL_TIMEOUT = 15
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="renderowl@localhost")
 RENDEROWL_FFMPEG = env.str("RENDEROWL_FFMPEG", default="")
 
+# --- Traces -----------------------------------------------------------------------------------------------------------
+# Everything else that the standard's OTEL_* variables say is read by the SDK itself.
+RENDEROWL_TRACES_EXPORTER = traces_exporter()
+RENDEROWL_OTLP_HEADERS = secret("OTEL_EXPORTER_OTLP_TRACES_HEADERS") or secret("OTEL_EXPORTER_OTLP_HEADERS")
+
 # --- Logs -------------------------------------------------------------------------------------------------------------
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {
-        "request_id": {"()": "core.logs.RequestIdFilter"},
-        "signed_links": {"()": "core.logs.SignedLinkFilter"},
-    },
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}},
-    "handlers": {
-        "nowhere": {"class": "logging.NullHandler"},
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id", "signed_links"]},
-    },
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {
-        # Django gives its logger a handler of its own, so that each line would come twice.
-        "django": {"handlers": [], "level": "INFO", "propagate": True},
-        "django.server": {"handlers": ["console"], "propagate": False},
-        # What clients do wrong is told to them; lines for it would let anybody fill the log.
-        "django.request": {"level": "ERROR"},
-        "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},
-    },
-}
+LOGGING = logging_settings(
+    style=log_format(is_debug=DEBUG),
+    level=env.str("LOG_LEVEL", default="INFO"),
+    shows_traces=bool(RENDEROWL_TRACES_EXPORTER),
+)
 
 if TESTING:
     # Tests hash many passwords; a slow hash proves nothing there.
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # They write counts themselves, each inside its own transaction.
     RENDEROWL_DEPRECATED_CALLS_FLUSH_S = 0
+    RENDEROWL_PERFORMANCE_FLUSH_S = 0

@@ -8,12 +8,12 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 
-def _item(title: str, icon: str, model: str) -> dict[str, Any]:
+def _item(title: str, icon: str, model: str, *, page: str = "") -> dict[str, Any]:
     app, name = model.split(".")
     return {
         "title": title,
         "icon": icon,
-        "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
+        "link": reverse_lazy(f"admin:{page or f'{app}_{name}_changelist'}"),
         # Staff without the right to see a screen do not see its door either.
         "permission": lambda request: request.user.has_perm(f"{app}.view_{name}"),
     }
@@ -34,6 +34,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "LOGIN": {"form": "accounts.staff_login.StaffLoginForm"},
+    "ACCOUNT": {"navigation": [{"title": "Second factor", "link": reverse_lazy("second-factor")}]},
     "DASHBOARD_CALLBACK": "monitoring.dashboard.add_cards",
     "COLORS": {
         "primary": {
@@ -57,21 +58,78 @@ UNFOLD: dict[str, Any] = {
             _group(
                 "Product",
                 _item("Renders", "movie", "renders.render"),
+                _item("Batches", "dynamic_feed", "renders.batch"),
                 _item("Projects", "folder", "renders.project"),
                 _item("Templates", "dashboard_customize", "renders.template"),
                 _item("Assets", "perm_media", "assets.asset"),
             ),
             _group(
+                "Automations",
+                _item("Automations", "bolt", "automations.automation"),
+                _item("Runs", "history", "automations.automationrun"),
+            ),
+            _group(
+                "Notices",
+                _item("Inboxes", "notifications", "notifications.notification"),
+                _item("Letters", "mail", "notifications.letter"),
+                _item("Broadcasts", "campaign", "notifications.broadcast"),
+                _item("Preferences", "tune", "notifications.preference"),
+            ),
+            _group(
+                "Webhooks",
+                _item("Endpoints", "webhook", "notifications.webhookendpoint"),
+                _item("Deliveries", "send", "notifications.webhookdelivery"),
+                _item("Attempts", "history", "notifications.deliveryattempt"),
+                _item("Health", "monitor_heart", "notifications.endpointhealth"),
+            ),
+            _group(
                 "Queue",
                 _item("Jobs", "list_alt", "jobs.job"),
                 _item("Queues", "pause_circle", "jobs.queuestate"),
+                _item("Limits of keys", "speed", "jobs.keylimit"),
                 _item("Workers", "memory", "jobs.worker"),
+                _item("External leases", "lan", "renders.externallease"),
+                _item("Worker messages", "mark_email_read", "renders.workermessage"),
                 _item("Schedules", "schedule", "jobs.schedule"),
+            ),
+            _group(
+                "Analytics",
+                {
+                    "title": "Charts",
+                    "icon": "monitoring",
+                    "link": reverse_lazy("analytics-charts"),
+                    "permission": lambda request: request.user.has_perm("analytics.view_dailystat"),
+                },
+                _item("Daily figures", "calendar_month", "analytics.dailystat"),
+                _item("Hourly figures", "schedule", "analytics.hourlystat"),
+                _item("Digests", "compress", "analytics.digest"),
+                _item("Events", "history", "analytics.event"),
+                _item("Horizons", "auto_delete", "analytics.horizon"),
+            ),
+            _group(
+                "Monitoring",
+                _item("Performance", "monitoring", "monitoring.routemetric", page="monitoring_performance"),
+                _item("Alerts", "notifications_active", "monitoring.alert"),
+                _item("Alert rules", "rule", "monitoring.alertrule"),
+                _item("Silences", "notifications_off", "monitoring.silence"),
+                _item("Alert messages", "outgoing_mail", "monitoring.alertmessage"),
+                _item("Alert notices", "mail", "monitoring.alertnotice"),
+                _item("Health samples", "health_and_safety", "monitoring.healthsample"),
+                _item("Alert evaluator", "timer", "monitoring.evaluatorlease"),
+                _item("Errors", "bug_report", "monitoring.errorlog"),
+                _item("Slow requests", "hourglass_bottom", "monitoring.slowrequest"),
+                _item("Routes by minute", "speed", "monitoring.routemetric"),
+                _item("Statements", "database", "monitoring.statementmetric"),
+                _item("Server processes", "dns", "monitoring.serverprocess"),
+                _item("Queue samples", "stacked_line_chart", "monitoring.queuemetric"),
+                _item("Cache samples", "cached", "monitoring.cachemetric"),
+                _item("Migrations", "schema", "monitoring.migrationchecksum"),
             ),
             _group(
                 "Accounts",
                 _item("Users", "person", "accounts.user"),
                 _item("API keys", "key", "accounts.apikey"),
+                _item("Second factors", "phonelink_lock", "accounts.secondfactor"),
                 _item("Audit", "policy", "accounts.auditentry"),
                 _item("Idempotency keys", "repeat_one", "core.idempotencykey"),
                 _item("Deprecated calls", "event_busy", "accounts.deprecatedcall"),

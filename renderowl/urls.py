@@ -7,18 +7,46 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from accounts.staff_login import log_in_staff
+from accounts.staff_login import StaffCodeView, StaffLoginView
+from accounts.staff_second_factor import SecondFactorView
 from accounts.urls import api_routes as account_routes
+from analytics.urls import admin_urls as analytics_admin_urls
+from analytics.urls import api_routes as analytics_routes
 from assets.urls import api_routes as asset_routes
-from core.api.docs import RedocView, SchemaView, SwaggerView, migration_page, problem_page, sunset_page
+from automations.urls import api_routes as automation_routes
+from automations.urls import hook_urls
+from core.api.docs import RedocView, SchemaView, SwaggerView, migration_page, problem_index, problem_page, sunset_page
 from core.api.meta import api_routes as meta_routes
-from core.api.routing import Route, patterns_for, patterns_with_absent
+from core.api.routing import Route, internal_patterns, patterns_for, patterns_with_absent
 from core.files.urls import file_urls
 from credits.urls import api_routes as credit_routes
+from credits.urls import internal_routes as internal_credit_routes
+from jobs.urls import internal_routes as internal_job_routes
 from monitoring.urls import health_urls
+from monitoring.urls import internal_routes as internal_monitoring_routes
+from notifications.urls import api_routes as notification_routes
 from renders.urls import api_routes as render_routes
+from renders.urls import internal_routes as internal_render_routes
+from renders.urls import upload_urls, webhook_routes
 
-API_ROUTES: list[Route] = [*meta_routes, *account_routes, *asset_routes, *credit_routes, *render_routes]
+API_ROUTES: list[Route] = [
+    *meta_routes,
+    *account_routes,
+    *asset_routes,
+    *credit_routes,
+    *render_routes,
+    *analytics_routes,
+    *notification_routes,
+    *automation_routes,
+]
+
+# Machinery and operations: no version in the path, not in the OpenAPI documents, described in docs/api.md.
+INTERNAL_ROUTES: list[Route] = [
+    *internal_credit_routes,
+    *internal_job_routes,
+    *internal_monitoring_routes,
+    *internal_render_routes,
+]
 
 
 def documented_patterns(version: int) -> tuple[URLPattern | URLResolver, ...]:
@@ -35,17 +63,27 @@ def _version_urls(version: int) -> list[URLPattern | URLResolver]:
     ]
 
 
+# The API first: patterns are tried in their order, and nearly every request is one to it.
 urlpatterns: list[URLPattern | URLResolver] = [
+    pattern for version in reversed(settings.RENDEROWL_API_VERSIONS) for pattern in _version_urls(version)
+]
+urlpatterns += [
     path("", RedirectView.as_view(url="/admin/"), name="home"),
-    path("admin/login/", log_in_staff),
+    path("admin/login/", StaffLoginView.as_view()),
+    path("admin/login/code/", StaffCodeView.as_view(), name="staff-code"),
+    path("admin/second-factor/", SecondFactorView.as_view(), name="second-factor"),
+    *analytics_admin_urls,
     path("admin/", admin.site.urls),
     path("api/docs/", SwaggerView.as_view(), name="docs"),
     path("api/redoc/", RedocView.as_view(), name="redoc"),
+    path("problems/", problem_index, name="problems"),
     path("problems/<slug:code>", problem_page, name="problem"),
     path("docs/migrate-v<int:version>", migration_page, name="migration"),
     path("docs/sunset", sunset_page, name="sunset"),
+    path("internal/", include((internal_patterns(INTERNAL_ROUTES), "internal"), namespace="internal")),
+    *hook_urls,
+    path("webhooks/", include((internal_patterns(webhook_routes), "webhooks"), namespace="webhooks")),
+    *upload_urls,
     *file_urls,
     *health_urls,
 ]
-for _version in settings.RENDEROWL_API_VERSIONS:
-    urlpatterns += _version_urls(_version)

@@ -1,9 +1,21 @@
 """The WSGI application that the server runs."""
 
 import os
+import sys
 
 from django.core.wsgi import get_wsgi_application
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "renderowl.settings")
+from core.stopping import watch_for_stop
 
-application = get_wsgi_application()
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "renderowl.settings")
+# How long a thread may work while others wait for their turn. With Python's 5 ms a liveness probe waits for that, times
+# the threads that are busy: bench/live.py has the figures.
+SWITCH_INTERVAL_S = 0.0005
+sys.setswitchinterval(SWITCH_INTERVAL_S)
+
+_django = get_wsgi_application()
+
+from core.front.door import FrontDoor  # noqa: E402 - needs the apps, which Django has loaded by now
+
+application = FrontDoor(_django)
+watch_for_stop()

@@ -5,18 +5,45 @@ from __future__ import annotations
 from typing import Any
 
 import django_filters
-from django.db.models import QuerySet, TextField
-from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Cast
+from django.db.models import F, Func, QuerySet, TextField, Value
 
 from core.api.filters import ApiFilterSet, ChoicesFilter
 from core.exceptions import InvalidParameter
 from core.ids import decode_id
-from renders.models import Priority, Project, Render, Template
+from renders.models import Batch, Priority, Project, Render, Template
 from renders.serializers.fields import METADATA_KEY
-from renders.states import RenderStatus
+from renders.states import BatchStatus, RenderStatus
 
 METADATA_PREFIX = "metadata["
+
+
+class MetadataText(Func):
+    """The value of a key as text: a string's own, a number or boolean as JSON writes it, NULL where there is none.
+
+    Django's transform of a key tells booleans as 1 and 0 on SQLite, as true and false elsewhere.
+    """
+
+    output_field = TextField()
+    # SQLite's ->> and json_extract make numbers of booleans and round long numbers; -> leaves what was written.
+    _SQLITE = (
+        "CASE JSON_TYPE(%(field)s, %(path)s) WHEN 'text' THEN JSON_EXTRACT(%(field)s, %(path)s) "
+        "WHEN 'null' THEN NULL ELSE %(field)s -> %(path)s END"
+    )
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        super().__init__(F("metadata"), Value(key))
+
+    def as_postgresql(self, compiler: Any, connection: Any, **extra_context: Any) -> tuple[str, tuple[Any, ...]]:
+        """Return the text of the key, which is never an index: a name begins with a letter."""
+        field, params = compiler.compile(self.source_expressions[0])
+        return f"({field} ->> %s)", (*params, self._key)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra_context: Any) -> tuple[str, tuple[Any, ...]]:
+        """Return the same of what SQLite keeps as text."""
+        field, params = compiler.compile(self.source_expressions[0])
+        path = f'$."{self._key}"'
+        return self._SQLITE % {"field": field, "path": "%s"}, (*params, path) * 3
 
 
 class PublicIdFilter(django_filters.CharFilter):
@@ -47,6 +74,7 @@ class RenderFilterSet(ApiFilterSet):
     )
     project = PublicIdFilter("prj")
     template = PublicIdFilter("tpl")
+    batch = PublicIdFilter("bat")
 
     class Meta:
         model = Render
@@ -63,12 +91,23 @@ class RenderFilterSet(ApiFilterSet):
             if not name.startswith(METADATA_PREFIX):
                 continue
             key = name.removeprefix(METADATA_PREFIX).removesuffix("]")
-            if not name.endswith("]") or not METADATA_KEY.match(key):
+            if not name.endswith("]") or not METADATA_KEY.fullmatch(key):
                 raise InvalidParameter(name, f"{name} is not a parameter of this list.")
-            # The cast makes it text for the database too: compared as JSON, "3" and 3 would differ.
-            rows = rows.alias(**{f"metadata_{number}": Cast(KeyTextTransform(key, "metadata"), TextField())})
+            rows = rows.alias(**{f"metadata_{number}": MetadataText(key)})
             rows = rows.filter(**{f"metadata_{number}": value})
         return rows  # type: ignore[no-any-return]
+
+
+class BatchFilterSet(ApiFilterSet):
+    """Filters of GET /batches."""
+
+    status = ChoicesFilter(choices=BatchStatus.choices)
+    project = PublicIdFilter("prj")
+    template = PublicIdFilter("tpl")
+
+    class Meta:
+        model = Batch
+        fields: tuple[str, ...] = ()
 
 
 class TemplateFilterSet(ApiFilterSet):

@@ -9,8 +9,8 @@ from django.db import models
 from django.utils import timezone
 
 from core.indexes import NamedIndex
-from core.models import BaseModel
-from renders.states import ACTIVE, TERMINAL, RenderStatus
+from core.models import BaseModel, VersionedModel
+from renders.states import ACTIVE, TERMINAL, BatchStatus, RenderStatus
 
 
 class Priority(models.IntegerChoices):
@@ -30,6 +30,10 @@ class OwnedQuerySet(models.QuerySet[Any]):
         return self.filter(owner=user)
 
 
+# Columns of renders that can be long, and that few want.
+DOCUMENTS = ("edit", "merge", "log", "timings")
+
+
 class RenderQuerySet(OwnedQuerySet):
     """Rows of renders."""
 
@@ -39,10 +43,10 @@ class RenderQuerySet(OwnedQuerySet):
 
     def without_documents(self) -> Self:
         """Leave the long columns in the database, for lists."""
-        return self.defer("edit", "merge", "log", "timings")
+        return self.defer(*DOCUMENTS)
 
 
-class Project(BaseModel):
+class Project(VersionedModel):
     """A folder for renders, templates and assets."""
 
     ID_PREFIX = "prj"
@@ -62,7 +66,7 @@ class Project(BaseModel):
         return self.name
 
 
-class Template(BaseModel):
+class Template(VersionedModel):
     """An edit with placeholders, kept to be rendered many times. Each change of it makes a version.
 
     edit, merge_defaults: of the version in force, which is number `version`.
@@ -108,7 +112,68 @@ class TemplateVersion(BaseModel):
         return f"version {self.number}"
 
 
-class Render(BaseModel):
+class Batch(BaseModel):
+    """Many renders that were asked for, accepted or refused as one.
+
+    pending, succeeded, failed, cancelled: its renders by how they ended; they always add up to `total`.
+    credits_reserved, credits_charged: hundredths, of all its renders. metadata: what every render got.
+    """
+
+    ID_PREFIX = "bat"
+
+    # The indexes below begin with it.
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="batches", db_index=False
+    )
+    project = models.ForeignKey(Project, null=True, blank=True, on_delete=models.SET_NULL, related_name="batches")
+    template = models.ForeignKey(Template, null=True, blank=True, on_delete=models.SET_NULL, related_name="batches")
+    metadata = models.JSONField(default=dict, blank=True)
+
+    status = models.CharField(max_length=16, choices=BatchStatus.choices, default=BatchStatus.PROCESSING)
+    total = models.PositiveIntegerField()
+    pending = models.PositiveIntegerField()
+    succeeded = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    cancelled = models.PositiveIntegerField(default=0)
+    credits_reserved = models.PositiveBigIntegerField(default=0)
+    credits_charged = models.PositiveBigIntegerField(default=0)
+
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "batches"
+        ordering: ClassVar = ["-created_at", "-id"]
+        permissions: ClassVar = [("cancel_batch", "Can cancel batches")]
+        indexes: ClassVar = [
+            # GET /batches of one account, newest first, and its cursors.
+            NamedIndex(fields=["owner", "created_at", "id"], name="idx_batches_user_created"),
+            # GET /batches?status= of one account.
+            NamedIndex(fields=["owner", "status", "created_at"], name="idx_batches_user_status"),
+            # The admin's list, newest first.
+            NamedIndex(fields=["created_at", "id"], name="idx_batches_created"),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="renders_batch_counts_add_up",
+                condition=models.Q(
+                    total=models.F("pending") + models.F("succeeded") + models.F("failed") + models.F("cancelled")
+                ),
+            ),
+            models.CheckConstraint(
+                name="renders_batch_completed_has_time",
+                condition=models.Q(status=BatchStatus.COMPLETED, pending=0, finished_at__isnull=False)
+                | (~models.Q(status=BatchStatus.COMPLETED) & models.Q(finished_at__isnull=True)),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+
+class Render(VersionedModel):
     """One edit to be turned into one file, and what became of it.
 
     edit, merge: as the client sent them; a template's edit is copied, so that later versions change nothing here.
@@ -128,6 +193,10 @@ class Render(BaseModel):
     )
     template = models.ForeignKey(Template, null=True, blank=True, on_delete=models.SET_NULL, related_name="renders")
     template_version = models.PositiveIntegerField(null=True, blank=True)
+    # A retry belongs to no batch: the batch has counted how its render ended.
+    batch = models.ForeignKey(
+        Batch, null=True, blank=True, on_delete=models.SET_NULL, related_name="renders", db_index=False
+    )
     retry_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="retries")
     job_id = models.UUIDField(null=True, blank=True, editable=False)
 
@@ -192,6 +261,16 @@ class Render(BaseModel):
             NamedIndex(fields=["owner", "created_at", "id"], name="idx_renders_user_created"),
             # GET /renders?project=, and with it ?status=.
             NamedIndex(fields=["project", "status", "created_at"], name="idx_renders_project_status"),
+            # GET /renders?batch=, newest first.
+            NamedIndex(
+                fields=["batch", "created_at", "id"],
+                name="idx_renders_batch_created",
+                condition=models.Q(batch__isnull=False),
+            ),
+            # The counts of batches by status, read from the index alone, and their renders that are to be cancelled.
+            NamedIndex(
+                fields=["batch", "status"], name="idx_renders_batch_status", condition=models.Q(batch__isnull=False)
+            ),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(
@@ -218,3 +297,72 @@ class Render(BaseModel):
     def has_output(self) -> bool:
         """Return whether there is a file to download."""
         return self.status == RenderStatus.SUCCEEDED and self.output_deleted_at is None
+
+
+class ExternalLease(BaseModel):
+    """An attempt at a render that a worker elsewhere has, or had.
+
+    job_id, attempt, worker: as the queue knows the attempt. pool: whose secrets sign the worker's reports.
+    token_digest: SHA-256 of the lease token, hexadecimal; the worker alone has the token.
+    output, poster, thumbnail: what is known of the files that it uploaded; None before.
+    ignored: reports that said nothing new.
+    """
+
+    ID_PREFIX = "lea"
+
+    # The unique constraint begins with it.
+    render = models.ForeignKey(Render, on_delete=models.CASCADE, related_name="external_leases", db_index=False)
+    job_id = models.UUIDField()
+    attempt = models.PositiveIntegerField()
+    worker = models.CharField(max_length=120)
+    pool = models.CharField(max_length=64)
+    token_digest = models.CharField(max_length=64, editable=False)
+    total_frames = models.PositiveIntegerField(null=True, blank=True)
+    output = models.JSONField(null=True, blank=True)
+    poster = models.JSONField(null=True, blank=True)
+    thumbnail = models.JSONField(null=True, blank=True)
+    reports = models.PositiveIntegerField(default=0)
+    ignored = models.PositiveIntegerField(default=0)
+    last_report_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-id"]
+        constraints: ClassVar = [
+            # One lease an attempt; and which one a report belongs to.
+            models.UniqueConstraint(fields=["render", "attempt"], name="renders_lease_once_per_attempt"),
+        ]
+        indexes: ClassVar = [
+            # The admin's list, newest first.
+            NamedIndex(fields=["created_at"], name="idx_external_leases_created"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.worker}, attempt {self.attempt}"
+
+
+class WorkerMessage(BaseModel):
+    """That a signed message of a worker was heard: one that comes again has no effect.
+
+    body_sha256: hexadecimal; another body under the same id is a mistake of the sender's.
+    """
+
+    ID_PREFIX = "wmg"
+
+    pool = models.CharField(max_length=64)
+    message_id = models.CharField(max_length=128)
+    body_sha256 = models.CharField(max_length=64)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-id"]
+        constraints: ClassVar = [
+            # Of two that come at one time, one is heard.
+            models.UniqueConstraint(fields=["pool", "message_id"], name="renders_worker_message_once"),
+        ]
+        indexes: ClassVar = [
+            # The upkeep forgets the oldest; the admin's list, newest first.
+            NamedIndex(fields=["created_at"], name="idx_worker_messages_created"),
+        ]
+
+    def __str__(self) -> str:
+        return self.message_id

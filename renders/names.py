@@ -6,6 +6,8 @@ from uuid import UUID
 
 RENDER_JOB = "renders.render"
 DISCARD_JOB = "renders.discard_files"
+CANCEL_BATCH_JOB = "renders.cancel_batch"
+PICTURES_JOB = "renders.make_pictures"
 UPKEEP_JOB = "renders.upkeep"
 RENDER_QUEUE = "renders"
 # `asset:ast_...` in an edit names a file of the owner's library.

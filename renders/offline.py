@@ -12,11 +12,14 @@ from typing import Any
 from engine.errors import EditInvalid
 from engine.issues import Issue
 from engine.language import parse_edit, sources
+from engine.language.edit import FORMATS
 from engine.pipeline import render_timeline
 from engine.run import Progress
 from engine.timeline import resolve
 from renders.fetching import FetchTerms, FolderFetch
 from renders.sources import gather_media
+
+_OTHER_ENDINGS = {"jpeg": "jpg"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ def render_offline(
     Raises EditInvalid with pointers into the edit, also for sources that cannot be used, and RenderError.
     """
     parsed = parse_edit(edit, merge=merge, strict=strict)
+    _refuse_other_name(parsed.edit.output.format, out)
     with tempfile.TemporaryDirectory(prefix="renderowl-") as name:
         folder = Path(name)
         media = gather_media(sources(parsed.edit), FolderFetch(folder, terms))
@@ -60,6 +64,15 @@ def render_offline(
         raise EditInvalid(result.warnings)
     found = tuple(dict.fromkeys([*warnings, *result.warnings]))
     return OfflineRender(out, result.duration_s, result.width, result.height, found)
+
+
+def _refuse_other_name(output_format: str, out: Path) -> None:
+    """Raise EditInvalid where the file's name promises another format than the edit asks for."""
+    ending = out.suffix.lower().removeprefix(".")
+    named = _OTHER_ENDINGS.get(ending, ending)
+    if named in FORMATS and named != output_format:
+        detail = f"The edit asks for {output_format}, but the file to write is named {out.name}: change one of the two."
+        raise EditInvalid([Issue("/output/format", "format_mismatch", detail)])
 
 
 def elapsed_since(began: float) -> float:

@@ -47,6 +47,13 @@ class PreparedRender:
     asset_ids: frozenset[UUID]
     warnings: list[dict[str, str]]
     estimate: Estimate
+    callback: str | None = None
+
+    @property
+    def webhook(self) -> dict[str, Any] | None:
+        """Return what the row keeps: `url` and `events` of the request, and the `callback` of the edit."""
+        asked = {name: value for name, value in (self.request.webhook or {}).items() if name != "callback"}
+        return {**asked, **({"callback": self.callback} if self.callback else {})} or None
 
 
 @dataclass(frozen=True, slots=True)

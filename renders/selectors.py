@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db import connection
+from django.db.models import Count, Q, Sum
 
 from assets.models import Asset
 from core.ids import decode_id
+from core.rowreader import RowReader
 from engine.media import MediaInfo, MediaKind
-from renders.models import Render
+from renders.models import DOCUMENTS, Batch, Project, Render
 from renders.names import ASSET_SCHEME
-from renders.states import RenderStatus
+from renders.states import RUNNING, TERMINAL, BatchStatus, RenderStatus
 
 OUTPUT_TYPES = {
     "mp4": "video/mp4",
@@ -27,6 +31,11 @@ OUTPUT_TYPES = {
     "bmp": "image/bmp",
 }
 MOST_POSITION = 1000
+
+
+def owns_project(user: Any, project_id: UUID) -> bool:
+    """Return whether there is such a project of the user's."""
+    return Project.objects.for_owner(user).filter(pk=project_id).exists()
 
 
 def asset_media(asset: Asset) -> MediaInfo:
@@ -60,6 +69,32 @@ def find_assets(owner_id: UUID, urls: Iterable[str]) -> dict[str, Asset]:
     return {url: rows[pk] for url, pk in ids.items() if pk in rows}
 
 
+def find_render(owner_id: UUID, text: str) -> Render | None:
+    """Return an account's render without its documents, by its public id; None for one that is not there or not theirs.
+
+    By SQL that is written once: this is what clients ask for over and over.
+    """
+    try:
+        pk = decode_id(Render.ID_PREFIX, text)
+    except ValueError:
+        return None
+    sql, reader = _render_query(connection.vendor)
+    to_database = Render._meta.pk.get_db_prep_value
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [to_database(pk, connection), to_database(owner_id, connection)])
+        row = cursor.fetchone()
+    return None if row is None else reader.instance(row)
+
+
+@lru_cache(maxsize=2)
+def _render_query(vendor: str) -> tuple[str, RowReader[Render]]:
+    names = [field.attname for field in Render._meta.concrete_fields if field.attname not in DOCUMENTS]
+    reader = RowReader(Render, "r", names)
+    table = Render._meta.db_table
+    sql = f"SELECT {reader.columns} FROM {table} AS r WHERE r.id = %s AND r.owner_id = %s"  # noqa: S608 - our own names
+    return sql, reader
+
+
 def queue_position(render: Render) -> int | None:
     """Return the place of a waiting render among all that wait, from 1; None if it does not wait.
 
@@ -72,3 +107,39 @@ def queue_position(render: Render) -> int | None:
         status=RenderStatus.QUEUED,
     )
     return 1 + ahead.order_by()[: MOST_POSITION - 1].count()
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStanding:
+    """How far a batch is. counts: its renders by status; percent: of all its work, from 0 to 100."""
+
+    counts: dict[str, int]
+    percent: float
+
+
+def batch_standings(batches: Iterable[Batch]) -> dict[UUID, BatchStanding]:
+    """Return how far batches are, by id. Costs two queries, none where all are completed."""
+    rows = list(batches)
+    active = [batch.pk for batch in rows if batch.status != BatchStatus.COMPLETED]
+    counted: dict[UUID, dict[str, int]] = {pk: {} for pk in active}
+    percents: dict[UUID, float] = {}
+    if active:
+        # Kept to the columns of idx_renders_batch_status: the rows themselves are long.
+        found = Render.objects.filter(batch__in=active).order_by().values_list("batch_id", "status")
+        for pk, status, number in found.annotate(number=Count("pk")):
+            counted[pk][status] = number
+        running = Render.objects.filter(batch__in=active, status__in=RUNNING).order_by().values_list("batch_id")
+        percents = dict(running.annotate(percent=Sum("percent")))
+    return {batch.pk: _standing(batch, counted.get(batch.pk), percents.get(batch.pk, 0.0)) for batch in rows}
+
+
+def _standing(batch: Batch, live: dict[str, int] | None, running_percent: float) -> BatchStanding:
+    counts = dict.fromkeys(RenderStatus.values, 0)
+    if live is None:
+        counts |= {"succeeded": batch.succeeded, "failed": batch.failed, "cancelled": batch.cancelled}
+        return BatchStanding(counts, 100.0)
+    counts |= live
+    ended = sum(counts[status] for status in TERMINAL)
+    # Rounded down: only what has ended altogether is at 100.
+    percent = int((ended * 100 + running_percent) * 10 / batch.total) / 10
+    return BatchStanding(counts, min(percent, 99.9) if ended < batch.total else 100.0)

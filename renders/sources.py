@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from core import tracing
 from engine.errors import EditInvalid, MediaUnreadable
 from engine.issues import Issue
 from engine.language import SourceRef
@@ -106,7 +107,8 @@ def _fetch_all(urls: Sequence[str], fetch: Fetch, check: Callable[[], None]) -> 
 
 def _probe_all(paths: dict[str, Path], by_url: dict[str, list[SourceRef]]) -> dict[str, MediaInfo]:
     distinct = list(dict.fromkeys(paths.values()))
-    found = dict(zip(distinct, probe_files(distinct), strict=True))
+    with tracing.span("probe", attributes={"renderowl.probe.files": len(distinct)}):
+        found = dict(zip(distinct, probe_files(distinct), strict=True))
     media: dict[str, MediaInfo] = {}
     issues: list[Issue] = []
     for url, path in paths.items():

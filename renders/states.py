@@ -19,6 +19,14 @@ class RenderStatus(models.TextChoices):
     CANCELLED = "cancelled"
 
 
+class BatchStatus(models.TextChoices):
+    """Where a batch stands. Completed: every one of its renders has ended, however."""
+
+    PROCESSING = "processing"
+    CANCELLING = "cancelling"
+    COMPLETED = "completed"
+
+
 S = RenderStatus
 WAITING = frozenset({S.SCHEDULED, S.QUEUED})
 RUNNING = frozenset({S.FETCHING, S.RENDERING, S.SAVING})

@@ -10,8 +10,10 @@ from jobs.snapshot import DeadJob, JobSnapshot
 from renders.execution.attempt import run_render
 from renders.execution.failures import error_of_dead
 from renders.execution.folders import sweep_folders
+from renders.external.pictures import make_pictures
 from renders.models import Render
 from renders.services.attempts import promote_due
+from renders.services.batch_cancel import cancel_renders_of
 from renders.services.outcomes import close_cancelled, close_failed
 from renders.services.storage import discard_files
 
@@ -38,6 +40,16 @@ def discard(context: JobContext) -> dict[str, Any]:
     return {"removed": discard_files(render_id=UUID(context.job.payload["render"]))}
 
 
+def cancel_batch(context: JobContext) -> None:
+    """Cancel what is left of a batch whose cancelling was asked for."""
+    cancel_renders_of(batch_id=UUID(context.job.payload["batch"]))
+
+
+def make_missing_pictures(context: JobContext) -> dict[str, Any]:
+    """Make the poster and thumbnail that a worker elsewhere did not send."""
+    return {"made": make_pictures(render_id=UUID(context.job.payload["render"]))}
+
+
 def keep_up(context: JobContext) -> dict[str, Any]:
-    """Queue scheduled renders that have become due, and remove what killed workers left behind."""
+    """Queue scheduled renders that have become due, remove what killed workers left."""
     return {"promoted": promote_due(), "swept": sweep_folders()}

@@ -1,8 +1,13 @@
-"""Paths of the API."""
+"""Paths of the API, and those of workers elsewhere."""
+
+from django.urls import URLPattern, path
 
 from core.api.routing import Route
+from renders.views.batches import BatchViewSet
+from renders.views.events import RenderEventsViewSet
 from renders.views.library import ProjectViewSet, TemplateVersionViewSet, TemplateViewSet
 from renders.views.renders import CreditEstimateView, RenderViewSet
+from renders.views.workers import ClaimView, ProgressView, receive_file
 
 api_routes: list[Route] = [
     Route("projects", ProjectViewSet, "project-list", {"get": "list", "post": "create"}),
@@ -28,5 +33,15 @@ api_routes: list[Route] = [
     Route("renders/<id>/retry", RenderViewSet, "render-retry", {"post": "retry"}),
     Route("renders/<id>/edit", RenderViewSet, "render-edit", {"get": "edit"}),
     Route("renders/<id>/log", RenderViewSet, "render-log", {"get": "log"}),
+    Route(
+        "renders/<id>/events", RenderEventsViewSet, "render-events", {"get": "events"}, since=2, feature="render_events"
+    ),
+    Route("batches", BatchViewSet, "batch-list", {"get": "list", "post": "create"}, since=2, feature="batches"),
+    Route("batches/<id>", BatchViewSet, "batch-detail", {"get": "retrieve"}, since=2, feature="batches"),
+    Route("batches/<id>/cancel", BatchViewSet, "batch-cancel", {"post": "cancel"}, since=2, feature="batches"),
     Route("credits/estimate", CreditEstimateView, "credit-estimate"),
 ]
+
+internal_routes: list[Route] = [Route("workers/claim", ClaimView, "internal-worker-claim")]
+webhook_routes: list[Route] = [Route("render-progress", ProgressView, "render-progress")]
+upload_urls: list[URLPattern] = [path("files/uploads/<str:token>/<str:name>", receive_file, name="file-upload")]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection
 from rest_framework.test import APIClient
+from xdist.scheduler import LoadFileScheduling
 
 from core.ratelimit.limiter import Limiter, limiter
 
@@ -29,10 +31,60 @@ def _let_the_test_database_go(request: pytest.FixtureRequest) -> Iterator[None]:
         )
 
 
+class FileScheduling(LoadFileScheduling):  # type: ignore[misc]
+    """Gives each file to one process, which makes its servers, videos and databases once; and all races to one.
+
+    On SQLite the first race runs them all, on PostgreSQL they take turns.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "races" if file.endswith("races.py") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
+    """Have xdist distribute the tests so."""
+    return FileScheduling(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long, so that no process is left with one when the others have finished."""
+    slow = {item.path for item in items if item.get_closest_marker("acceptance") or item.path.name.endswith("races.py")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown() -> None:
+    """Let the thread that watches renders have its last look while the test's database can still be read."""
+    for thread in threading.enumerate():
+        if thread.name == "render-watcher":
+            thread.join(10)
+
+
 @pytest.fixture
 def api() -> APIClient:
     """A client without credentials."""
     return APIClient()
+
+
+@pytest.fixture
+def traces(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[Any]]]:
+    """Traces on, kept in memory; asked, it gives the spans that have ended, in that order."""
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    from core.tracing.sdk import SdkBackend
+
+    exporter = InMemorySpanExporter()
+    backend = SdkBackend(exporter, role="test", token="test")
+    monkeypatch.setattr("core.tracing.spans._backend", backend)
+
+    def ended() -> list[Any]:
+        assert backend._provider.force_flush()
+        return list(exporter.get_finished_spans())
+
+    yield ended
+    backend.stop()
 
 
 @pytest.fixture

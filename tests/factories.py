@@ -14,9 +14,14 @@ from django.utils import timezone
 from accounts import services as account_services
 from accounts.models import User
 from assets.models import Asset, AssetHold
+from automations.models import Automation, AutomationRun
+from automations.services import create_automation
 from core.ids import uuid7
+from core.sealing import seal
+from core.signing import new_secret
 from jobs.models import Job
-from renders.models import Project, Render, Template
+from notifications.models import EndpointHealth, Notification, WebhookDelivery, WebhookEndpoint
+from renders.models import Batch, Project, Render, Template
 from renders.services.library import create_template
 
 _numbers = count(1)
@@ -141,3 +146,69 @@ def make_render(user: User | None = None, *, status: str = "queued", **fields: A
             "output_key": f"renders/test-{next(_numbers)}/1/output.mp4",
         }
     return Render.objects.create(owner=user or make_user(), **{**columns, **fields})
+
+
+def make_batch(user: User | None = None, *, total: int = 1, **fields: Any) -> Batch:
+    """A batch of queued renders, as the rows stand in their tables."""
+    owner = user or make_user()
+    batch = Batch.objects.create(owner=owner, **{"total": total, "pending": total, **fields})
+    for _ in range(total):
+        make_render(owner, batch=batch)
+    return batch
+
+
+# --- Notifications ----------------------------------------------------------------------------------------------------
+
+
+def make_notification(user: User | None = None, **fields: Any) -> Notification:
+    """An entry of an inbox, unread."""
+    columns = {"kind": "render.succeeded", "title": f"Notice {next(_numbers)}", "resource": "rnd_x", **fields}
+    return Notification.objects.create(user=user or make_user(), **columns)
+
+
+# --- Automations ------------------------------------------------------------------------------------------------------
+
+
+def make_automation(user: User | None = None, **fields: Any) -> Automation:
+    """An automation that is set off by hand and tells its owner "Hello", unless `fields` say otherwise."""
+    columns: dict[str, Any] = {
+        "name": f"Automation {next(_numbers)}",
+        "trigger": {"type": "manual"},
+        "action": {"type": "notify", "title": "Hello"},
+        "maker_scopes": ("automations:write", "renders:write"),
+        **fields,
+    }
+    return create_automation(owner=user or make_user(), **columns)
+
+
+def make_run(automation: Automation | None = None, **fields: Any) -> AutomationRun:
+    """A run as it stands in the table, waiting unless `fields` say otherwise."""
+    automation = automation or make_automation()
+    number = next(_numbers)
+    columns = {"trigger_type": "manual", "trigger_key": f"manual:{number}", "input": {"id": str(number)}, **fields}
+    if columns.get("status", "queued") != "queued":
+        columns.setdefault("finished_at", timezone.now())
+    return AutomationRun.objects.create(automation=automation, owner_id=automation.owner_id, **columns)
+
+
+# --- Webhooks ---------------------------------------------------------------------------------------------------------
+
+
+def make_endpoint(user: User | None = None, *, secret: str = "", **fields: Any) -> WebhookEndpoint:
+    """An endpoint for everything; `fields` are columns of it or of its health."""
+    names = {field.name for field in EndpointHealth._meta.get_fields()} - {"id", "created_at"}
+    health = {name: fields.pop(name) for name in names & set(fields)}
+    columns = {"url": "https://receiver.test/hook", "events": ["*"], "secret": seal(secret or new_secret())}
+    endpoint = WebhookEndpoint.objects.create(owner=user or make_user(), **{**columns, **fields})
+    EndpointHealth.objects.create(endpoint=endpoint, **health)
+    return endpoint
+
+
+def make_delivery(
+    endpoint: WebhookEndpoint | None = None, *, status: str = "pending", **fields: Any
+) -> WebhookDelivery:
+    """A delivery of a ping, without a job."""
+    columns: dict[str, Any] = {"type": "ping", "resource": "whk_test", "sequence": next(_numbers), "body": "{}"}
+    if status != "pending":
+        columns["finished_at"] = timezone.now()
+    return WebhookDelivery.objects.create(endpoint=endpoint or make_endpoint(), status=status, **{**columns, **fields})

@@ -22,6 +22,14 @@ For each method, in every version that has the route:
 - every method that the route has is named, so that a new one cannot slip in unchecked;
 - the owner's key gets past all of this, where the method is safe (GET).
 
+Routes under `/internal/` are checked the same way; they are found by name. For those that are for staff (`staff=True`):
+
+- somebody who was granted the scope but is no member of staff: 403 `staff_only`;
+- rows belong to nobody, so that only an id that does not exist is a 404.
+
+And for those that staff may read with the admin's session (`sessions=True`), instead of what `staff` checks: GET works
+with the session of a member of staff, and is 401 with anybody else's; no other method takes a session.
+
 `bodies` gives the JSON of methods that would answer 422 before they look for the row.
 
 `PUBLIC_ROUTES` need no credential. An architecture test reads which routes the tests name as `Access("<route>", ...)`
@@ -37,6 +45,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY
 from django.db.models import Model
 from django.urls import NoReverseMatch
 from django.utils import timezone
@@ -44,13 +53,15 @@ from rest_framework.test import APIClient
 
 from accounts import services
 from accounts.models import User
-from core.api.routing import api_path
+from core.api.routing import api_path, internal_path
 from core.ids import encode_id, uuid7
-from core.scopes import PUBLIC_SCOPES
+from core.scopes import PUBLIC_SCOPES, RESTRICTED_SCOPES
 from tests.factories import make_minted_key, make_user
 
 ANY = ""
 PUBLIC_ROUTES = frozenset({"meta", "auth-token", "auth-token-refresh", "auth-token-revoke"})
+# In the place of a version, for routes that have none.
+INTERNAL = None
 JUNK_KEY = "ro_live_AAAAAAAA_" + "A" * 38
 
 
@@ -59,7 +70,8 @@ class Access:
     """A route and what it asks for.
 
     route: its name, without version; methods: HTTP method -> scope, or ANY where every credential will do;
-    bodies: method -> JSON body; kwargs: further parts of the path; staff: whether owner and stranger are staff.
+    bodies: method -> JSON body; kwargs: further parts of the path; staff: whether it is for staff only;
+    sessions: whether staff may read it with the admin's session.
     """
 
     route: str
@@ -67,14 +79,16 @@ class Access:
     bodies: Mapping[str, Any] = field(default_factory=dict)
     kwargs: Mapping[str, str] = field(default_factory=dict)
     staff: bool = False
+    sessions: bool = False
 
 
 def check_access(access: Access, *, owner: User | None = None, row: Model | None = None) -> None:
     """Assert the matrix. owner, row: a row of the owner's for routes with an id; the id is `row.public_id`."""
-    owner = owner or make_user(is_staff=access.staff)
-    versions = [version for version in settings.RENDEROWL_API_VERSIONS if _path(access, version, row) is not None]
+    granted = sorted(RESTRICTED_SCOPES.intersection(access.methods.values()))
+    owner = owner or make_user(is_staff=access.staff, granted_scopes=granted)
+    versions = [v for v in (*settings.RENDEROWL_API_VERSIONS, INTERNAL) if _path(access, v, row) is not None]
     assert versions, f"no version has the route {access.route}"
-    stranger = make_user(is_staff=access.staff)
+    stranger = make_user(granted_scopes=granted)
     before = _columns(row)
     for version in versions:
         path, missing = _path(access, version, row), _path(access, version, row, exists=False)
@@ -86,10 +100,17 @@ def check_access(access: Access, *, owner: User | None = None, row: Model | None
             _check_unauthenticated(call, path, owner)
             if access.methods[method] != ANY:
                 _check_scope(call, path, missing, owner, access.methods[method])
+            if access.staff:
+                _check_staff_only(call, path, missing, stranger)
             if row is not None:
-                _check_ownership(call, path, missing, stranger, owner)
+                cases = (
+                    [(missing, owner)] if access.staff else [(path, stranger), (missing, stranger), (missing, owner)]
+                )
+                _check_missing(call, cases)
+            if access.sessions:
+                _check_sessions(call, path, stranger)
             if method == "GET":
-                response = call.send(path, make_minted_key(owner).plaintext)
+                response = call.send(path, _whole_key(owner))
                 assert response.status_code < 400, (path, response.content)
     assert _columns(row) == before, "somebody without the right changed the row"
 
@@ -110,11 +131,13 @@ class _Call:
         )
 
 
-def _path(access: Access, version: int, row: Model | None, *, exists: bool = True) -> str | None:
+def _path(access: Access, version: int | None, row: Model | None, *, exists: bool = True) -> str | None:
     kwargs = dict(access.kwargs)
     if row is not None:
         kwargs["id"] = row.public_id if exists else encode_id(row.ID_PREFIX, uuid7())
     try:
+        if version is INTERNAL:
+            return internal_path(access.route, **kwargs)
         return api_path(access.route, version, **kwargs)
     except NoReverseMatch:
         return None
@@ -158,17 +181,36 @@ def _check_scope(call: _Call, path: str, missing: str, owner: User, scope: str) 
         assert (body["code"], body["required_scope"]) == ("missing_scope", scope)
 
 
-def _check_ownership(call: _Call, path: str, missing: str, stranger: User, owner: User) -> None:
+def _check_staff_only(call: _Call, path: str, missing: str, stranger: User) -> None:
+    for target in (path, missing):
+        response = call.send(target, _whole_key(stranger))
+        assert response.status_code == 403, (call.method, target, response.content)
+        assert response.json()["code"] == "staff_only"
+
+
+def _check_missing(call: _Call, cases: list[tuple[str, User]]) -> None:
     answers = []
-    for target, user in ((path, stranger), (missing, stranger), (missing, owner)):
-        key = make_minted_key(user, scopes=("*", *_extra_scopes(user))).plaintext
-        response = call.send(target, key)
+    for target, user in cases:
+        response = call.send(target, _whole_key(user))
         assert response.status_code == 404, (call.method, target, response.content)
         body = response.json()
         body.pop("instance")
         answers.append(body)
-    assert answers[0] == answers[1] == answers[2]
+    assert all(answer == answers[0] for answer in answers)
 
 
-def _extra_scopes(user: User) -> list[str]:
-    return sorted(user.scopes - PUBLIC_SCOPES)
+def _check_sessions(call: _Call, path: str, stranger: User) -> None:
+    for user, may_read in ((make_user(is_staff=True), True), (stranger, False)):
+        client = APIClient()
+        client.force_login(user)
+        assert BACKEND_SESSION_KEY in client.session
+        response = client.generic(call.method, path, data=json.dumps(call.body), content_type="application/json")
+        if may_read and call.method == "GET":
+            assert response.status_code < 400, (path, response.content)
+        else:
+            assert response.status_code == 401, (call.method, path, response.content)
+
+
+def _whole_key(user: User) -> str:
+    """The text of a key with every scope that its owner has."""
+    return make_minted_key(user, scopes=("*", *sorted(user.scopes - PUBLIC_SCOPES))).plaintext

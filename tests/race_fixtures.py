@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -43,13 +44,17 @@ def _outcomes_on_sqlite(directory: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def race(transactional_db: None, tmp_path_factory: pytest.TempPathFactory) -> Race:
+def race(transactional_db: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Race]:
     """The runner of the session's database; on SQLite all scenarios run at the first call.
 
     transactional_db stands in the signature, as only then does the test's database get committed to.
     """
     if connection.vendor == "postgresql":
-        return races.run
+        # One race at a time of all test processes: each has up to fifty connections, and the server a hundred.
+        with (tmp_path_factory.getbasetemp().parent / "race.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield races.run
+        return
     directory = tmp_path_factory.getbasetemp() / "races"
     directory.mkdir(exist_ok=True)
-    return lambda name: _outcomes_on_sqlite(directory)[name]
+    yield lambda name: _outcomes_on_sqlite(directory)[name]

@@ -13,37 +13,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-THREADS = 50
-
-
-def at_once(work: Callable[[int], Any], count: int = THREADS) -> list[str]:
-    """Call `work(0..count-1)` in threads that start together; return results, or names of DomainErrors.
-
-    Any other error leaves an empty outcome, which no test expects.
-    """
-    from django.db import connections
-
-    from core.exceptions import DomainError
-
-    barrier = threading.Barrier(count)
-    outcomes: list[str] = [""] * count
-
-    def run_one(index: int) -> None:
-        barrier.wait()
-        try:
-            outcomes[index] = str(work(index))
-        except DomainError as error:
-            outcomes[index] = type(error).__name__
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run_one, args=(index,), daemon=True) for index in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-    assert not any(thread.is_alive() for thread in threads), "the threads wait for each other"
-    return outcomes
+from tests.automations import races as automation_races
+from tests.race_threads import at_once
 
 
 def ledger_state(user: Any) -> dict[str, Any]:
@@ -104,6 +75,41 @@ def close_one_reservation() -> dict[str, Any]:
     return {"outcomes": dict(Counter(at_once(work))), **ledger_state(user)}
 
 
+def deduct_over_http_with_funds_for_ten() -> dict[str, Any]:
+    """50 deductions of 1.00 against 10.00, each with a key of its own, as a shop would post them."""
+    from rest_framework.test import APIClient
+
+    from tests.factories import make_api_key, make_user
+
+    user = make_user()
+    key = make_api_key(make_user(granted_scopes=["internal:credits"]), scopes=("internal:credits",))
+
+    def work(index: int) -> str:
+        client = APIClient(raise_request_exception=False, SERVER_NAME="localhost")
+        body = {"user": user.username, "amount": "1.00", "reference": f"{user.pk}:{index}"}
+        headers = {"X-API-Key": key, "Idempotency-Key": f'"{index}"'}
+        return str(client.post("/internal/credits/deduct", body, headers=headers).status_code)
+
+    return {"outcomes": dict(Counter(at_once(work))), **ledger_state(user)}
+
+
+def refund_one_deduction() -> dict[str, Any]:
+    """50 refunds of 1.00 against a deduction of 5.00."""
+    from credits import services
+    from tests.factories import make_user
+
+    user = make_user()
+    services.deduct(user_id=user.pk, amount=500, reference=f"order:{user.pk}")
+
+    def work(index: int) -> str:
+        services.refund_deduction(
+            user_id=user.pk, deduction=f"order:{user.pk}", amount=100, reference=f"back:{user.pk}:{index}"
+        )
+        return "refunded"
+
+    return {"outcomes": dict(Counter(at_once(work))), **ledger_state(user)}
+
+
 def open_one_account() -> dict[str, Any]:
     """50 first looks at an account that nobody opened."""
     from accounts.models import User
@@ -152,7 +158,7 @@ def hold_against_delete() -> dict[str, Any]:
     from tests.factories import make_asset, make_user
 
     user = make_user()
-    assets = [make_asset(user) for _ in range(THREADS // 2)]
+    assets = [make_asset(user) for _ in range(50 // 2)]
 
     def work(index: int) -> str:
         asset = assets[index // 2]
@@ -180,7 +186,7 @@ def share_against_delete() -> dict[str, Any]:
     from tests.factories import make_asset, make_user
 
     user = make_user()
-    assets = [make_asset(user, content=f"film {user.pk} {number}".encode()) for number in range(THREADS // 2)]
+    assets = [make_asset(user, content=f"film {user.pk} {number}".encode()) for number in range(50 // 2)]
 
     def work(index: int) -> str:
         old = assets[index // 2]
@@ -273,6 +279,58 @@ def take_over_one_key() -> dict[str, Any]:
     }
 
 
+def end_all_renders_of_a_batch() -> dict[str, Any]:
+    """50 renders of one batch end at one time, some of them by two hands at once."""
+    from core.events import subscribe, unsubscribe
+    from credits.services import grant
+    from jobs.models import Job
+    from renders.batch_requests import BatchItem, BatchRequest
+    from renders.events import BatchCompleted
+    from renders.models import Batch, Render
+    from renders.requests import RenderRequest
+    from renders.services.batch_cancel import cancel_batch
+    from renders.services.batches import accept_batch, prepare_batch
+    from renders.services.outcomes import close_cancelled, close_failed
+    from tests.factories import make_edit, make_user
+
+    user = make_user()
+    grant(user_id=user.pk, amount=1000, reference=f"race:{user.pk}")
+    item = BatchItem(RenderRequest(edit=make_edit()), frozenset())
+    request = BatchRequest("rows", [item] * (50 - 10))
+    batch = accept_batch(owner=user, prepared=prepare_batch(owner=user, request=request))
+    ids = list(Render.objects.filter(batch=batch).order_by("pk").values_list("pk", flat=True))
+    told: list[BatchCompleted] = []
+
+    def work(index: int) -> str:
+        render_id = ids[index % len(ids)]
+        if index in {7, 27}:
+            cancel_batch(batch=batch)
+            return "batch cancelled"
+        if index % 2:
+            return str(close_failed(render_id=render_id, error={"code": "race"}))
+        return str(close_cancelled(render_id=render_id))
+
+    subscribe(BatchCompleted, told.append)
+    try:
+        outcomes = Counter(at_once(work))
+        cancel_batch(batch=batch)
+    finally:
+        unsubscribe(BatchCompleted, told.append)
+    batch = Batch.objects.get(pk=batch.pk)
+    statuses = Counter(Render.objects.filter(batch=batch).values_list("status", flat=True))
+    event = told[0] if told else None
+    return {
+        "failures": outcomes[""],
+        "told": len(told),
+        "status": batch.status,
+        "counted": {"failed": batch.failed, "cancelled": batch.cancelled} == dict(statuses),
+        "event": event is not None and (event.failed, event.cancelled) == (batch.failed, batch.cancelled),
+        "ended": sum(statuses.values()),
+        "jobs_left": Job.objects.filter(user=user, type="renders.render", status="running").count(),
+        **{name: value for name, value in ledger_state(user).items() if name != "kinds"},
+    }
+
+
 def work_under_a_limit() -> dict[str, Any]:
     """50 jobs of one key with a limit of 3, enqueued, claimed and finished at one time."""
     from jobs import services
@@ -310,12 +368,155 @@ def work_under_a_limit() -> dict[str, Any]:
     }
 
 
+def write_with_one_tag() -> dict[str, Any]:
+    """50 changes of one template, and 50 of one project, each under the ETag that all have read."""
+    from rest_framework.test import APIClient
+
+    from tests.factories import make_api_key, make_project, make_template, make_user
+
+    user = make_user()
+    key = {"X-API-Key": make_api_key(user)}
+    rows = {"templates": make_template(user), "projects": make_project(user)}
+    found: dict[str, Any] = {}
+    for kind, row in rows.items():
+        path = f"/api/v2/{kind}/{row.public_id}"
+        tag = APIClient(SERVER_NAME="localhost").get(path, headers=key)["ETag"]
+
+        def work(index: int, path: str = path, tag: str = tag) -> str:
+            client = APIClient(raise_request_exception=False, SERVER_NAME="localhost")
+            answer = client.patch(path, {"name": f"name {index}"}, headers={**key, "If-Match": tag})
+            return f"{answer.status_code} {answer.json().get('code') or answer.json()['name']}"
+
+        outcomes = at_once(work)
+        winners = [outcome for outcome in outcomes if outcome.startswith("200")]
+        row.refresh_from_db()
+        found[kind] = {
+            "won": len(winners),
+            "kept": winners == [f"200 {row.name}"],
+            "others": sorted(set(outcomes) - set(winners)),
+        }
+    return found
+
+
+def read_while_writing() -> dict[str, Any]:
+    """Four read a kept list while one changes its row 25 times; nobody may see less than was acknowledged before."""
+    import tempfile
+
+    from django.test import override_settings
+    from rest_framework.test import APIClient
+
+    from tests.factories import make_api_key, make_project, make_user
+
+    user = make_user()
+    project = make_project(user, name="0")
+    key = {"X-API-Key": make_api_key(user)}
+    acknowledged, stop, kinds = [0], threading.Event(), Counter[str]()
+
+    def write() -> str:
+        client = APIClient(SERVER_NAME="localhost")
+        try:
+            for number in range(1, 26):
+                path = f"/api/v2/projects/{project.public_id}"
+                assert client.patch(path, {"name": str(number)}, headers=key).status_code == 200
+                acknowledged[0] = number
+        finally:
+            stop.set()
+        return "wrote"
+
+    def read() -> str:
+        client, tag, seen, stale = APIClient(SERVER_NAME="localhost"), "", 0, 0
+        while not stop.is_set():
+            before = acknowledged[0]
+            answer = client.get("/api/v2/projects", headers={**key, "If-None-Match": tag})
+            kinds[answer["X-Cache"]] += 1
+            if answer.status_code == 200:
+                tag, seen = answer["ETag"], int(answer.json()["data"][0]["name"])
+            stale += seen < before
+        return f"{stale} stale"
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        override_settings(RENDEROWL_ANSWER_CACHE=True, RENDEROWL_CACHE_URL=f"sqlite:///{folder}/cache.sqlite3"),
+    ):
+        outcomes = at_once(lambda index: read() if index else write(), 5)
+    return {"outcomes": dict(Counter(outcomes)), "read": sum(kinds.values()) > 20, "kept": kinds["MISS"] > 0}
+
+
+def _waiting_renders(count: int) -> list[Any]:
+    from renders.requests import RenderRequest
+    from renders.services.submit import submit_render
+    from tests.factories import make_edit, make_user
+
+    return [submit_render(owner=make_user(), request=RenderRequest(edit=make_edit())) for _ in range(count)]
+
+
+def claim_for_elsewhere() -> dict[str, Any]:
+    """50 workers elsewhere want one of 10 renders."""
+    from jobs.models import Job
+    from renders.external.claiming import WorkerIdentity, claim_render
+    from renders.models import ExternalLease
+
+    Job.objects.filter(queue="renders", status="queued").delete()
+    renders = _waiting_renders(10)
+
+    def work(index: int) -> str:
+        claim = claim_render(worker=WorkerIdentity(f"race-{index}", "default"))
+        return "nothing" if claim is None else str(claim.render.pk)
+
+    outcomes = Counter(at_once(work))
+    return {
+        "nothing": outcomes.pop("nothing", 0),
+        "all_given": set(outcomes) == {str(render.pk) for render in renders},
+        "most_to_one_render": max(outcomes.values()),
+        "leases": ExternalLease.objects.filter(render__in=renders).count(),
+        "running": Job.objects.filter(pk__in=[render.job_id for render in renders], status="running").count(),
+    }
+
+
+def report_success_from_elsewhere() -> dict[str, Any]:
+    """25 times one message of success, and 25 other messages of progress and failure, of one attempt."""
+    from jobs.models import Job
+    from renders.external.claiming import WorkerIdentity, claim_render
+    from renders.external.messages import HeardMessage
+    from renders.external.reports import Report, ReportStatus, take_report
+    from renders.models import ExternalLease, Render, WorkerMessage
+    from tests.renders.test_external_reports import FACTS
+
+    Job.objects.filter(queue="renders", status="queued").delete()
+    (render,) = _waiting_renders(1)
+    claim = claim_render(worker=WorkerIdentity("race", "default"))
+    assert claim is not None
+    ExternalLease.objects.filter(pk=claim.lease.pk).update(output=FACTS)
+
+    def work(index: int) -> str:
+        status = ReportStatus.SUCCEEDED if index % 2 else ReportStatus.RENDERING
+        message_id = "end" if index % 2 else f"step-{index}"
+        message = HeardMessage("default", f"{message_id}-{render.pk.hex}", status.encode())
+        answer = take_report(message=message, report=Report(render.pk, claim.token, status, percent=float(index)))
+        return "duplicate" if answer.duplicate else f"{status}{' ignored' if answer.ignored else ''}"
+
+    outcomes = Counter(at_once(work))
+    render.refresh_from_db()
+    return {
+        "successes": outcomes["succeeded"] + outcomes["succeeded ignored"],
+        "ended_by": outcomes["succeeded"],
+        "duplicates": outcomes["duplicate"],
+        "progress": outcomes["rendering"] + outcomes["rendering ignored"],
+        "status": Render.objects.get(pk=render.pk).status,
+        "job": Job.objects.get(pk=render.job_id).status,
+        "messages": WorkerMessage.objects.filter(message_id__endswith=render.pk.hex).count(),
+        "settled": ledger_state(render.owner)["kinds"],
+    }
+
+
 SCENARIOS: dict[str, Callable[[], dict[str, Any]]] = {
     scenario.__name__: scenario
     for scenario in (
         reserve_with_funds_for_ten,
         reserve_one_reference,
         close_one_reservation,
+        deduct_over_http_with_funds_for_ten,
+        refund_one_deduction,
         open_one_account,
         make_keys_up_to_the_limit,
         refresh_one_token,
@@ -323,7 +524,17 @@ SCENARIOS: dict[str, Callable[[], dict[str, Any]]] = {
         share_against_delete,
         post_one_render,
         take_over_one_key,
+        end_all_renders_of_a_batch,
         work_under_a_limit,
+        automation_races.fire_one_trigger,
+        automation_races.tick_with_four_workers,
+        automation_races.trigger_up_to_a_limit,
+        automation_races.trigger_up_to_the_limit_of_an_account,
+        automation_races.events_beside_ticks,
+        claim_for_elsewhere,
+        report_success_from_elsewhere,
+        write_with_one_tag,
+        read_while_writing,
     )
 }
 

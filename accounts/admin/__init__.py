@@ -3,6 +3,7 @@
 from accounts.admin.audit import AuditEntryAdmin, RevokedTokenAdmin
 from accounts.admin.deprecations import DeprecatedCallAdmin, DeprecationNoticeAdmin
 from accounts.admin.keys import ApiKeyAdmin
+from accounts.admin.second_factors import SecondFactorAdmin
 from accounts.admin.users import GroupAdmin, UserAdmin
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "DeprecationNoticeAdmin",
     "GroupAdmin",
     "RevokedTokenAdmin",
+    "SecondFactorAdmin",
     "UserAdmin",
 ]

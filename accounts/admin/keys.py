@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -22,8 +24,11 @@ from unfold.widgets import (
 )
 
 from accounts import services
+from accounts.authentication import client_address
 from accounts.models import ApiKey, User
 from accounts.validators import MOST_NETWORKS, normalise_network
+from core.admin import AuditedForms
+from core.onetime import leave_secret, take_secret
 from core.scopes import ALL_SCOPES
 
 
@@ -85,9 +90,10 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ModelAdmin):
+class ApiKeyAdmin(AuditedForms, ModelAdmin):
     """Keys are made and revoked; what a key may do never changes here, and its digest is never shown."""
 
+    unrecorded = ("added",)
     form = KeyForm
     list_display = ("masked", "name", "user", "type", "is_working", "last_used_at", "expires_at", "created_at")
     list_filter = ("type", ("revoked_at", admin.EmptyFieldListFilter), "created_at")
@@ -142,14 +148,14 @@ class ApiKeyAdmin(ModelAdmin):
 
     @method_decorator(never_cache)
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """Make a key; the answer holds its secret and is kept nowhere."""
+        """Make a key."""
         response: HttpResponse = super().add_view(request, form_url, extra_context)
         return response
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         """Mint the key that the form describes."""
         assert isinstance(request.user, User)
-        minted = services.create_api_key(actor=request.user, **form.cleaned_data)
+        minted = services.create_api_key(actor=request.user, address=client_address(request), **form.cleaned_data)
         # The admin goes on with its own object: let it be the row that the service wrote.
         obj.pk = minted.key.pk
         obj._state.adding = False  # noqa: SLF001 - as Django's own save does
@@ -157,14 +163,32 @@ class ApiKeyAdmin(ModelAdmin):
         request.minted_plaintext = minted.plaintext  # type: ignore[attr-defined]
 
     def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
-        """Show the secret instead of redirecting, so that no message store or cookie ever holds it."""
+        """Lead to the page that shows the secret once, so that reloading it makes no second key."""
+        url = reverse("admin:accounts_apikey_minted", args=[obj.pk])
+        response = redirect(url)
+        plaintext: str = request.minted_plaintext  # type: ignore[attr-defined]
+        leave_secret(request, response, name=f"key:{obj.pk}", text=plaintext, path=url)
+        return response
+
+    def get_urls(self) -> list[Any]:
+        """Add the page of a new key."""
+        page = never_cache(self.admin_site.admin_view(self.minted_view))
+        return [path("<uuid:pk>/minted/", page, name="accounts_apikey_minted"), *super().get_urls()]
+
+    def minted_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Show the secret of a new key to who made it, once."""
+        plaintext = take_secret(request, name=f"key:{pk}")
+        list_url = reverse("admin:accounts_apikey_changelist")
+        if plaintext is None:
+            self.message_user(request, "The text of a key is shown once. This one was, or is not yours.", messages.INFO)
+            return redirect(list_url)
         context = {
             **self.admin_site.each_context(request),
             "title": "Copy the key now",
             "opts": self.opts,
-            "key": obj,
-            "plaintext": request.minted_plaintext,  # type: ignore[attr-defined]
-            "list_url": reverse("admin:accounts_apikey_changelist"),
+            "key": get_object_or_404(ApiKey, pk=pk),
+            "plaintext": plaintext,
+            "list_url": list_url,
         }
         return TemplateResponse(request, "admin/accounts/apikey/minted.html", context)
 
@@ -172,5 +196,7 @@ class ApiKeyAdmin(ModelAdmin):
     def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:
         """Withdraw the chosen keys for good."""
         assert isinstance(request.user, User)
-        count = sum(services.revoke_api_key(key=key, actor=request.user) for key in keys)
+        count = sum(
+            services.revoke_api_key(key=key, actor=request.user, address=client_address(request)) for key in keys
+        )
         self.message_user(request, f"{count} revoked.", messages.SUCCESS if count else messages.WARNING)

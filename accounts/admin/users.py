@@ -17,6 +17,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from accounts import services
 from accounts.models import User
+from core.admin import AuditedForms
 from core.scopes import RESTRICTED_SCOPES
 
 # What makes a user more powerful: only superusers may touch it, or staff could promote themselves.
@@ -35,9 +36,10 @@ class UserForm(UserChangeForm):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class UserAdmin(AuditedForms, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     """Users are suspended or switched off, never deleted: the ledger and the audit name them."""
 
+    unrecorded = ("added",)
     form = UserForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -114,7 +116,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(AuditedForms, DjangoGroupAdmin, ModelAdmin):
     """Groups of staff, in the look of the rest."""
 
     list_display = ("name",)

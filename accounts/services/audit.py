@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from accounts.models import AuditEntry, User
+from core.context import client_origin
 
 
 def record_audit(
@@ -16,12 +17,15 @@ def record_audit(
     details: Mapping[str, Any] | None = None,
     address: str | None = None,
 ) -> AuditEntry:
-    """Add an entry, in the caller's transaction. actor: None for commands and the system; details: no secrets."""
+    """Add an entry, in the caller's transaction.
+
+    actor: None for commands and the system; details: no secrets; address: by default that of the request being served.
+    """
     return AuditEntry.objects.create(
         actor=actor,
         actor_name=actor.get_username() if actor else "",
         action=action,
         subject=subject,
         details=dict(details or {}),
-        address=address,
+        address=address or client_origin.get()(),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -19,6 +19,7 @@ from accounts.plans import limits_of
 from accounts.selectors import count_active_keys
 from accounts.services.audit import record_audit
 from core import events
+from core.database import write_patience
 from core.exceptions import Unacceptable
 from core.scopes import RESTRICTED_SCOPES, expand
 
@@ -171,7 +172,7 @@ def note_key_use(*, key: ApiKey) -> bool:
     if key.last_used_at is not None and now - key.last_used_at < USE_IS_NOTED_EVERY:
         return False
     due = Q(last_used_at=None) | Q(last_used_at__lte=now - USE_IS_NOTED_EVERY)
-    with _NoWaiting():
+    with write_patience(0):
         try:
             changed = ApiKey.objects.filter(due, pk=key.pk).update(last_used_at=now)
         except OperationalError:
@@ -179,22 +180,6 @@ def note_key_use(*, key: ApiKey) -> bool:
     if changed:
         key.last_used_at = now
     return bool(changed)
-
-
-class _NoWaiting:
-    """On SQLite, fail at once instead of waiting for another writer; other databases lock only the row."""
-
-    def __enter__(self) -> None:
-        self._set(0)
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._set(int(connection.settings_dict["OPTIONS"].get("timeout", 5) * 1000))
-
-    @staticmethod
-    def _set(timeout_ms: int) -> None:
-        if connection.vendor == "sqlite":
-            connection.ensure_connection()
-            connection.connection.execute(f"PRAGMA busy_timeout = {timeout_ms}")
 
 
 def _expanded(grants: Iterable[str]) -> frozenset[str]:

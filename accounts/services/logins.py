@@ -1,10 +1,12 @@
-"""Failed logins: counted by account name and address, whether there is such an account or not."""
+"""Logins: failures counted by account name and address, whether there is such an account or not; staff on record."""
 
 from __future__ import annotations
 
 import hashlib
 import unicodedata
 
+from accounts.models import User
+from accounts.services.audit import record_audit
 from core.ratelimit import penalties
 from core.ratelimit.exceptions import RateLimited
 from core.ratelimit.limiter import limiter
@@ -26,6 +28,20 @@ def forgive_login(*, username: str, address: str) -> None:
     """Forget the failures, as the password was right."""
     if (limits := limiter()) is not None:
         limits.forgive(_subject(username, address))
+
+
+def note_staff_login(*, user: User, address: str | None, second_factor: bool) -> None:
+    """Put a login of staff on record; other users' do not concern the installation."""
+    if user.is_staff:
+        details = {"second_factor": second_factor}
+        record_audit(action="login.succeeded", subject=user.public_id, actor=user, details=details, address=address)
+
+
+def note_failed_staff_login(*, username: str, address: str | None) -> None:
+    """Put a wrong password for an account of staff on record. Names that do not exist leave no rows."""
+    user = User.objects.filter(username=username, is_staff=True).first()
+    if user is not None:
+        record_audit(action="login.failed", subject=user.public_id, address=address)
 
 
 def _subject(username: str, address: str) -> str:

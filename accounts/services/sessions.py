@@ -7,11 +7,12 @@ import hmac
 from django.contrib.auth import authenticate
 from django.db import transaction
 
-from accounts.exceptions import AccountSuspended, CredentialRevoked, Unauthenticated
+from accounts.exceptions import AccountSuspended, CodeRefused, CredentialRevoked, Unauthenticated
 from accounts.models import RevokedToken, User
 from accounts.selectors import find_token_owner
 from accounts.services.audit import record_audit
-from accounts.services.logins import begin_login, forgive_login
+from accounts.services.logins import begin_login, forgive_login, note_failed_staff_login, note_staff_login
+from accounts.services.second_factor import has_second_factor, must_enrol, prove_second_factor
 from accounts.tokens import (
     Claims,
     TokenPair,
@@ -23,21 +24,30 @@ from accounts.tokens import (
 )
 
 
-def log_in(*, username: str, password: str, address: str = "") -> TokenPair:
+def log_in(*, username: str, password: str, code: str = "", address: str = "", client: str | None = None) -> TokenPair:
     """Return the tokens of a new session.
 
-    address: of the caller; failures are counted by it and the name.
-    Raises RateLimited where too many have failed.
+    code: of the second factor, for accounts that have one. address: what failures are counted by, with the name.
+    client: the address that goes on record.
+    Raises RateLimited where too many have failed, CodeRefused without a code that is right. Where staff must have a
+    second factor, those without get no tokens: these would open what the admin keeps closed.
     Raises Unauthenticated, the same for an unknown name and a wrong password (Django hashes either way), and
     AccountSuspended to whoever knows the password.
     """
     begin_login(username=username, address=address)
     user = authenticate(username=username, password=password)
     if not isinstance(user, User):
+        note_failed_staff_login(username=username, address=client)
         raise Unauthenticated("No active account has this name and password.")
+    is_proved = has_second_factor(user)
+    if is_proved:
+        prove_second_factor(user=user, code=code, address=client)
+    elif must_enrol(user):
+        raise CodeRefused("Staff need a second factor here: set one up in the admin first.")
     forgive_login(username=username, address=address)
     if user.is_suspended:
         raise AccountSuspended
+    note_staff_login(user=user, address=client, second_factor=is_proved)
     return issue_pair(user)
 
 

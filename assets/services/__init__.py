@@ -2,7 +2,7 @@
 
 from assets.services.creation import ImportRequest, create_from_upload, create_from_url, update_asset
 from assets.services.deletion import delete_asset, remove_unused_files
-from assets.services.holds import hold, release_holds
+from assets.services.holds import hold, hold_for_many, release_holds
 from assets.services.importing import fail_import, finish_import
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "fail_import",
     "finish_import",
     "hold",
+    "hold_for_many",
     "release_holds",
     "remove_unused_files",
     "update_asset",

@@ -16,6 +16,7 @@ from assets.exceptions import FileRefused
 from assets.incoming import IncomingFile, StoredKeys, discard, examine, scratch_folder, store, write_upload
 from assets.models import Asset, AssetStatus
 from assets.names import IMPORT_JOB, clean_name, name_of_url
+from assets.projects import require_project
 from core.events import publish
 from core.http.exceptions import FetchRefused
 from core.http.targets import check_url
@@ -49,8 +50,10 @@ def create_from_upload(
 
     name: empty for the name that the file came with. conclude: called with the new row in its transaction; what it
     raises undoes all.
-    Raises UploadTooLarge, and FileRefused where the content is no media file that can be used; nothing is kept then.
+    Raises UploadTooLarge, Unacceptable for a project of somebody else's, and FileRefused where the content is no media
+    file that can be used; nothing is kept then.
     """
+    require_project(user, project_id)
     with scratch_folder() as folder:
         path = folder / "file"
         sha256 = write_upload(file, path)
@@ -99,15 +102,24 @@ def _insert(asset: Asset, keys: StoredKeys, conclude: Conclude) -> None:
     asset.storage_key, asset.poster_key = keys.file, keys.poster
     with transaction.atomic():
         asset.save(force_insert=True)
-        publish(AssetReady(asset_id=asset.pk, owner_id=asset.owner_id))
+        publish(
+            AssetReady(
+                asset_id=asset.pk,
+                owner_id=asset.owner_id,
+                project_id=asset.project_id,
+                kind=asset.kind,
+                size_bytes=asset.size_bytes or 0,
+            )
+        )
         conclude(asset)
 
 
 def create_from_url(*, user: Any, request: ImportRequest) -> Asset:
     """Return a pending asset whose file a job will fetch.
 
-    Raises FileRefused for a URL that could never be fetched.
+    Raises FileRefused for a URL that could never be fetched, and Unacceptable for a project of somebody else's.
     """
+    require_project(user, request.project_id)
     try:
         check_url(request.url, allow_hosts=settings.RENDEROWL_FETCH_ALLOW_HOSTS)
     except FetchRefused as error:
@@ -131,8 +143,12 @@ def create_from_url(*, user: Any, request: ImportRequest) -> Asset:
 
 
 def update_asset(*, asset: Asset, changes: Mapping[str, Any]) -> Asset:
-    """Change the name or the project of an asset."""
+    """Change the name or the project of an asset.
+
+    Raises Unacceptable for a project of somebody else's.
+    """
     assert changes.keys() <= CHANGEABLE
+    require_project(asset.owner, changes.get("project_id"))
     for field, value in changes.items():
         setattr(asset, field, clean_name(value) if field == "name" else value)
     asset.save(update_fields=list(changes))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from django.db import transaction
 
+from assets.events import AssetDeleted
 from assets.exceptions import AssetInUse
 from assets.models import Asset, AssetHold
 from assets.names import REMOVE_FILES_JOB
+from core.events import publish
 from core.exceptions import NotFound
 from core.storage import blob_store
 from jobs.services import enqueue
@@ -25,6 +27,15 @@ def delete_asset(*, asset: Asset) -> None:
         if holders:
             raise AssetInUse(holders)
         row.delete()
+        publish(
+            AssetDeleted(
+                asset_id=asset.pk,
+                owner_id=row.owner_id,
+                project_id=row.project_id,
+                kind=row.kind,
+                size_bytes=row.size_bytes or 0,
+            )
+        )
         if row.storage_key:
             enqueue(
                 type=REMOVE_FILES_JOB,

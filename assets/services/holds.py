@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from django.db import transaction
@@ -17,7 +17,14 @@ def hold(*, asset_ids: Collection[UUID], reference: str, label: str) -> None:
     reference: opaque, e.g. `render:<uuid>`; label: what a client who may not delete the asset is told.
     Raises AssetMissing, and holds none of them, if one does not exist.
     """
-    wanted = set(asset_ids)
+    hold_for_many(asset_ids_by_holder={(reference, label): asset_ids})
+
+
+def hold_for_many(*, asset_ids_by_holder: Mapping[tuple[str, str], Collection[UUID]]) -> None:
+    """Do the same for many holders, named by reference and label: all of it, or none."""
+    wanted = {asset_id for asset_ids in asset_ids_by_holder.values() for asset_id in asset_ids}
+    if not wanted:
+        return
     with transaction.atomic():
         # A deletion locks the row before it looks for holds: either it waits and sees this hold, or it was first
         # and the row is missing here. In the order of the keys, so that two callers cannot wait for each other.
@@ -26,7 +33,11 @@ def hold(*, asset_ids: Collection[UUID], reference: str, label: str) -> None:
         if missing:
             raise AssetMissing(missing)
         AssetHold.objects.bulk_create(
-            [AssetHold(asset_id=asset_id, reference=reference, label=label) for asset_id in sorted(wanted)],
+            [
+                AssetHold(asset_id=asset_id, reference=reference, label=label)
+                for (reference, label), asset_ids in asset_ids_by_holder.items()
+                for asset_id in sorted(set(asset_ids))
+            ],
             ignore_conflicts=True,
         )
 

@@ -30,8 +30,16 @@ def finish_import(*, asset_id: UUID, incoming: IncomingFile, keys: StoredKeys, c
 
 
 def _publish_ready(asset_id: UUID) -> None:
-    owner_id = Asset.objects.values_list("owner_id", flat=True).get(pk=asset_id)
-    publish(AssetReady(asset_id=asset_id, owner_id=owner_id))
+    asset = Asset.objects.only("owner_id", "project_id", "kind", "size_bytes").get(pk=asset_id)
+    publish(
+        AssetReady(
+            asset_id=asset_id,
+            owner_id=asset.owner_id,
+            project_id=asset.project_id,
+            kind=asset.kind,
+            size_bytes=asset.size_bytes or 0,
+        )
+    )
 
 
 def fail_import(*, asset_id: UUID, code: str, detail: str, complete: Callable[[], None] = lambda: None) -> bool:

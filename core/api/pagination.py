@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
-from urllib.parse import urlencode
 
-import orjson
 from django.core.exceptions import FieldError, ValidationError
 from django.db.models import Model, Q, QuerySet
 from django.http import QueryDict
@@ -19,10 +15,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core.api.cursors import Cursor, make_page, numbered_body
 from core.exceptions import InvalidParameter
 
 MOST_ROWS = 100
 DEFAULT_ROWS = 25
+MOST_PAGES = 1_000_000
 
 
 def whole_number(query: QueryDict, name: str, default: int, most: int) -> int:
@@ -63,7 +61,7 @@ class PagePagination(BasePagination):
         """Return the rows of the page; a page past the end is empty."""
         assert view is not None
         self.per_page = whole_number(request.query_params, "per_page", DEFAULT_ROWS, MOST_ROWS)
-        self.page = whole_number(request.query_params, "page", 1, 1_000_000)
+        self.page = whole_number(request.query_params, "page", 1, MOST_PAGES)
         ordering = chosen_ordering(request.query_params, view)
         self.total = queryset.count()
         start = (self.page - 1) * self.per_page
@@ -72,9 +70,7 @@ class PagePagination(BasePagination):
 
     def get_paginated_response(self, data: Any) -> Response:
         """Return the body of version 1."""
-        pages = -(-self.total // self.per_page)
-        pagination = {"page": self.page, "per_page": self.per_page, "total": self.total, "total_pages": pages}
-        return Response({"data": data, "pagination": pagination})
+        return Response(numbered_body(data, page=self.page, per_page=self.per_page, total=self.total))
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         """Return the OpenAPI schema of the body."""
@@ -95,33 +91,6 @@ class PagePagination(BasePagination):
     def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
         """Return the OpenAPI parameters."""
         return [_parameter("page", 1, None), _parameter("per_page", 1, MOST_ROWS), _ordering_parameter(view)]
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """A place in a list. value, pk: of the row at the edge; forward: which way to go from it."""
-
-    ordering: str
-    forward: bool
-    value: str
-    pk: str
-
-    def encode(self) -> str:
-        """Return the opaque text that clients send back."""
-        raw = orjson.dumps([self.ordering, self.forward, self.value, self.pk])
-        return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-    @classmethod
-    def decode(cls, text: str) -> Cursor:
-        """Raise ValueError unless `text` has the shape that `encode` writes."""
-        try:
-            parts = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        except (binascii.Error, UnicodeError) as error:
-            raise ValueError("not a cursor") from error
-        shape = [type(part) for part in parts] if isinstance(parts, list) else []
-        if shape != [str, bool, str, str]:
-            raise ValueError("not a cursor")
-        return cls(*parts)
 
 
 class CursorPagination(BasePagination):
@@ -147,13 +116,11 @@ class CursorPagination(BasePagination):
         descending = self.ordering.startswith("-") == forward
         sign = "-" if descending else ""
         field = self.ordering.removeprefix("-")
-        rows = list(queryset.order_by(f"{sign}{field}", f"{sign}pk")[: self.limit + 1])
-        more = len(rows) > self.limit
-        rows = rows[: self.limit]
-        if not forward:
-            rows.reverse()
-        self._note_edges(rows, more=more, forward=forward)
-        return rows
+        found = list(queryset.order_by(f"{sign}{field}", f"{sign}pk")[: self.limit + 1])
+        self.page = make_page(
+            found, limit=self.limit, ordering=self.ordering, cursor=self.cursor, edge=partial(_edge_of, field)
+        )
+        return self.page.rows
 
     def _read_cursor(self, query: QueryDict) -> Cursor | None:
         text = query.get("cursor")
@@ -182,39 +149,10 @@ class CursorPagination(BasePagination):
         except (ValidationError, FieldError, ValueError, OverflowError) as error:
             raise InvalidParameter("cursor", "cursor is not one that this list gave.") from error
 
-    def _note_edges(self, rows: list[Any], *, more: bool, forward: bool) -> None:
-        self.has_more = more if forward else True
-        has_previous = self.cursor is not None if forward else more
-        self.next_cursor = self._edge(rows[-1], forward=True) if rows and self.has_more else None
-        self.prev_cursor = self._edge(rows[0], forward=False) if rows and has_previous else None
-
-    def _edge(self, row: Model | Mapping[str, Any], *, forward: bool) -> str:
-        field = self.ordering.removeprefix("-")
-        value, pk = (row[field], row["id"]) if isinstance(row, Mapping) else (getattr(row, field), row.pk)
-        text = value.isoformat() if hasattr(value, "isoformat") else str(value)
-        return Cursor(self.ordering, forward, text, str(pk)).encode()
-
     def get_paginated_response(self, data: Any) -> Response:
         """Return the body of version 2, and the same links as a header (RFC 8288)."""
-        links = []
-        for relation, cursor in (("next", self.next_cursor), ("prev", self.prev_cursor)):
-            if cursor is not None:
-                links.append(f'<{self._link(cursor)}>; rel="{relation}"')
-        return Response(
-            {
-                "object": "list",
-                "data": data,
-                "has_more": self.has_more,
-                "next_cursor": self.next_cursor,
-                "prev_cursor": self.prev_cursor,
-            },
-            headers={"Link": ", ".join(links)} if links else {},
-        )
-
-    def _link(self, cursor: str) -> str:
-        query = self.request.query_params.copy()
-        query["cursor"] = cursor
-        return f"{self.request.path}?{urlencode(list(query.items()))}"
+        headers = self.page.headers(self.request.path, self.request.query_params)
+        return Response(self.page.body(data), headers=headers)
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         """Return the OpenAPI schema of the body."""
@@ -235,6 +173,10 @@ class CursorPagination(BasePagination):
         """Return the OpenAPI parameters."""
         cursor = {"name": "cursor", "in": "query", "required": False, "schema": {"type": "string"}}
         return [cursor, _parameter("limit", 1, MOST_ROWS), _ordering_parameter(view)]
+
+
+def _edge_of(field: str, row: Model | Mapping[str, Any]) -> tuple[Any, Any]:
+    return (row[field], row["id"]) if isinstance(row, Mapping) else (getattr(row, field), row.pk)
 
 
 def _parameter(name: str, least: int, most: int | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -14,7 +15,7 @@ from core.exceptions import PayloadTooLarge
 
 
 class JsonParser(BaseParser):
-    """Parse JSON with orjson: UTF-8 only, no NaN, no Infinity."""
+    """Parse JSON with orjson: UTF-8 only, no NaN, no Infinity, no member twice, nested 250 deep at most."""
 
     media_type = "application/json"
 
@@ -30,6 +31,26 @@ class JsonParser(BaseParser):
         if len(body) > limit:
             raise PayloadTooLarge(limit_bytes=limit)
         try:
-            return orjson.loads(body)
+            found = orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise ParseError(f"The body is not JSON: {error}.") from error
+        _refuse_deep(found)
+        # Of two members with one name each reader takes another: what was checked by one would be used by the next.
+        json.loads(body, object_pairs_hook=_refuse_twins)
+        return found
+
+
+def _refuse_deep(value: Any) -> None:
+    """Raise ParseError for what could not be written again: writing bears less depth than reading."""
+    try:
+        orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        raise ParseError("The body is nested too deeply.") from error
+
+
+def _refuse_twins(pairs: list[tuple[str, Any]]) -> None:
+    names = {name for name, _ in pairs}
+    if len(names) < len(pairs):
+        seen: set[str] = set()
+        twin = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise ParseError(f"The body has the member {twin[:100]!r} twice in one object.")

@@ -33,6 +33,23 @@ class MissingScope(DomainError):
     status = 403
 
 
+class StaffOnly(DomainError):
+    """Only members of staff may do this."""
+
+    code = "staff_only"
+    status = 403
+
+
+class IsStaff(BasePermission):
+    """Let members of staff pass. Stands after HasScope in a view: a scope granted beyond staff is not enough."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Return True, or raise StaffOnly."""
+        if not getattr(request.user, "is_staff", False):
+            raise StaffOnly
+        return True
+
+
 class HasScope(BasePermission):
     """Let a request pass if its credential carries the scope that the view names for the action.
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import orjson
 from django.core.exceptions import PermissionDenied
-from django.db import OperationalError
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
 from core.api.codes import PROBLEM_TYPES, code_of_status
 from core.context import request_id
-from core.exceptions import DomainError, Unacceptable, Unavailable
+from core.database import passing_fault
+from core.exceptions import DomainError, Unacceptable
 
 CONTENT_TYPE = "application/problem+json"
 logger = logging.getLogger(__name__)
@@ -62,15 +62,16 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | 
         exc = exceptions.NotFound()
     elif isinstance(exc, PermissionDenied):
         exc = exceptions.PermissionDenied()
-    elif isinstance(exc, OperationalError) and _is_busy(exc):
-        logger.warning("database busy", exc_info=exc)
-        exc = DatabaseBusy()
+    elif (fault := passing_fault(exc)) is not None:
+        # One line: while it lasts every request that writes says so.
+        logger.warning("%s: %s", fault.code, exc)
+        exc = fault
     if isinstance(exc, DomainError):
         body = build_problem(exc.code, exc.detail, exc.status, **exc.members)
         if exc.retry_after_s is not None:
             headers["Retry-After"] = str(exc.retry_after_s)
     elif isinstance(exc, exceptions.APIException):
-        body = _of_api_exception(exc)
+        body = _of_api_exception(exc, context.get("view"))
         wait_s: float | None = getattr(exc, "wait", None)
         if wait_s is not None:
             headers["Retry-After"] = str(math.ceil(wait_s))
@@ -81,17 +82,7 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | 
     return Response(body, status=body["status"], headers=headers, content_type=CONTENT_TYPE)
 
 
-class DatabaseBusy(Unavailable):
-    """Another writer holds the database."""
-
-    code = "database_busy"
-
-
-def _is_busy(exc: OperationalError) -> bool:
-    return "locked" in str(exc) or "lock timeout" in str(exc)
-
-
-def _of_api_exception(exc: exceptions.APIException) -> dict[str, Any]:
+def _of_api_exception(exc: exceptions.APIException, view: Any) -> dict[str, Any]:
     if isinstance(exc, exceptions.ValidationError):
         return _of_validation(exc)
     members: dict[str, Any] = {}
@@ -102,7 +93,7 @@ def _of_api_exception(exc: exceptions.APIException) -> dict[str, Any]:
         given = getattr(exc.detail, "code", "")
         code = given if given in PROBLEM_TYPES else "unauthenticated"
     elif isinstance(exc, exceptions.UnsupportedMediaType):
-        members["accepted"] = ["application/json"]
+        members["accepted"] = [parser.media_type for parser in getattr(view, "parser_classes", ())]
     detail = "No such object." if exc.status_code == status.HTTP_404_NOT_FOUND else str(exc.detail)
     return build_problem(code, detail, exc.status_code, **members)
 

@@ -12,6 +12,8 @@ import orjson
 from django.utils.functional import Promise
 from rest_framework.renderers import BaseRenderer
 
+_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+
 
 def _fallback(value: Any) -> Any:
     if isinstance(value, Decimal | Promise | UUID):
@@ -34,7 +36,21 @@ class JsonRenderer(BaseRenderer):
         """Return the encoded body, empty for None."""
         if data is None:
             return b""
-        return orjson.dumps(data, default=_fallback, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
+        try:
+            return orjson.dumps(data, default=_fallback, option=_OPTIONS)
+        except orjson.JSONEncodeError:
+            return orjson.dumps(_writable(data), default=_fallback, option=_OPTIONS)
+
+
+def _writable(value: Any) -> Any:
+    """Return the value with integers beyond 64 bits as floats: PostgreSQL reads the 1e20 that it was given as one."""
+    if isinstance(value, Mapping):
+        return {name: _writable(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_writable(item) for item in value]
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return float(value)
+    return value
 
 
 def format_time(value: datetime | None) -> str | None:

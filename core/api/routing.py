@@ -10,10 +10,12 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.csrf import csrf_exempt
-from rest_framework.request import Request
 
+from core.api.addresses import absolute_url
 from core.api.problems import problem_response
 from core.api.views import ApiView, ApiViewSet
+
+__all__ = ["Route", "absolute_url", "api_path", "patterns_for", "patterns_with_absent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,11 @@ def patterns_for(version: int, routes: Iterable[Route]) -> list[URLPattern]:
     return [route.as_pattern() for route in routes if route.exists_in(version)]
 
 
+def internal_patterns(routes: Iterable[Route]) -> list[URLPattern]:
+    """Return the patterns of routes without versions: those under `/internal/` and `/webhooks/`."""
+    return [route.as_pattern() for route in routes]
+
+
 def patterns_with_absent(version: int, routes: Sequence[Route]) -> list[URLPattern]:
     """Return the patterns that a version has, and nameless ones for paths that only other versions have.
 
@@ -83,8 +90,6 @@ def api_path(name: str, version: int, **kwargs: str) -> str:
     return reverse(f"v{version}:{name}", kwargs=kwargs or None)
 
 
-def absolute_url(request: Request | HttpRequest | None, location: str) -> str:
-    """Return a path as an absolute URL: `PUBLIC_URL` where set, else as the request came in."""
-    if settings.PUBLIC_URL or request is None:
-        return f"{settings.PUBLIC_URL or 'http://127.0.0.1:8000'}{location}"
-    return request.build_absolute_uri(location)
+def internal_path(name: str, **kwargs: str) -> str:
+    """Return the path of a route under `/internal/`."""
+    return reverse(f"internal:{name}", kwargs=kwargs or None)

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from core.api import lifecycle
 from core.api.permissions import ANY_SCOPE, required_scope
 from core.api.problems import CONTENT_TYPE
+from core.bases import VersionedModel
 
 if TYPE_CHECKING:
     # DRF loads this module, named in its settings, while its own views module is half loaded.
@@ -66,6 +67,26 @@ IDEMPOTENCY_PARAMETERS = [
         description="The answer is the one that the first request with the key got.",
     ),
 ]
+_TAGS = {"type": "string", "maxLength": 4000, "example": '"1qK0Zb3lGdLr6lRv4nXw"'}
+IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match",
+    _TAGS,
+    location=OpenApiParameter.HEADER,
+    description="ETags of answers that the client has kept; where one is still true the answer is 304, without a body.",
+)
+IF_MATCH = OpenApiParameter(
+    "If-Match",
+    _TAGS,
+    location=OpenApiParameter.HEADER,
+    description="The ETag under which the client read the object: nothing is changed where it is no longer true (412).",
+)
+ETAG = OpenApiParameter(
+    "ETag",
+    {"type": "string"},
+    location=OpenApiParameter.HEADER,
+    response=[200],
+    description="What to send in If-None-Match and, where it is strong, in If-Match.",
+)
 _VERSION = re.compile(r"/api/v(\d+)/")
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _DESCRIPTIONS = {
@@ -77,9 +98,11 @@ _DESCRIPTIONS = {
     "409": "The state does not allow this",
     "410": "This has ended",
     "411": "An upload without Content-Length",
+    "412": "Changed since it was read",
     "413": "Body too large",
     "415": "Unsupported content type",
     "422": "Values that cannot be used",
+    "428": "If-Match is missing",
     "429": "Too many requests",
     "503": "Try again later",
 }
@@ -97,15 +120,28 @@ class ProblemAutoSchema(AutoSchema):
     """Document what the base view guarantees: problems, scopes, credentials."""
 
     def get_override_parameters(self) -> list[Any]:
-        """Return the headers of actions that take an idempotency key."""
+        """Return the headers of conditional requests, and those of actions that take an idempotency key."""
+        if self.method == "GET":
+            return [IF_NONE_MATCH, ETAG]
+        if self._is_guarded():
+            return [IF_MATCH]
         handler = getattr(self.view, getattr(self.view, "action", None) or self.method.lower(), None)
         return IDEMPOTENCY_PARAMETERS if getattr(handler, "is_idempotent", False) else []
+
+    def _is_guarded(self) -> bool:
+        """Return whether the operation changes a row that has a version."""
+        model = getattr(getattr(self.view, "queryset", None), "model", None)
+        return (
+            self.method in {"PUT", "PATCH", "DELETE"} and isinstance(model, type) and issubclass(model, VersionedModel)
+        )
 
     def get_operation(self, *args: Any, **kwargs: Any) -> Any:
         """Return the operation with its problem responses."""
         operation = super().get_operation(*args, **kwargs)
         if operation is None:
             return None
+        if self.method == "GET":
+            operation["responses"].setdefault("304", {"description": "What the client has is still true"})
         mark = lifecycle.mark_of(
             int(getattr(self.view.request, "version", 0) or 0), getattr(self.view, "route_name", "")
         )
@@ -144,6 +180,10 @@ class ProblemAutoSchema(AutoSchema):
                 statuses.add("411")
         if self.method != "GET":
             statuses.add("409")
+        if self._is_guarded():
+            statuses.add("412")
+            if getattr(self.view, "requires_if_match", False):
+                statuses.add("428")
         return sorted(statuses | set(getattr(self.view, "extra_problem_statuses", ())))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AnonymousUser
@@ -11,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from core.ratelimit.buckets import Decision, Standing
+from core.ratelimit.buckets import Decision, Policy, Standing
 from core.ratelimit.exceptions import RateLimited
 from core.ratelimit.limiter import limiter
 from core.ratelimit.registry import limits_of
@@ -25,6 +26,10 @@ class RateLimitedView(APIView):
 
     operations: ClassVar[Mapping[str, str]] = {}
 
+    def units_of(self, request: Request) -> int:
+        """Return how many operations of its class a request stands for."""
+        return 1
+
     def check_throttles(self, request: Request) -> None:
         """Take one unit from everything that the request counts for.
 
@@ -34,7 +39,8 @@ class RateLimitedView(APIView):
         if (limits := limiter()) is None:
             return
         action = getattr(self, "action", None) or (request.method or "").lower()
-        decision = limits.take(limits_of(request, self.operations.get(action, "")))
+        operation = self.operations.get(action, "")
+        decision = limits.take(limits_of(request, operation, self.units_of(request) if operation else 1))
         if decision is None:
             return
         self._show(decision.standings)
@@ -78,8 +84,12 @@ def limit_headers(standings: Sequence[Standing]) -> dict[str, str]:
     """
     if not standings:
         return {}
-    policies = (standing.policy for standing in standings)
     return {
-        "RateLimit-Policy": ", ".join(f'"{policy.name}";q={policy.quota};w={policy.window_s}' for policy in policies),
+        "RateLimit-Policy": _text_of(tuple(standing.policy for standing in standings)),
         "RateLimit": ", ".join(f'"{item.policy.name}";r={item.remaining};t={item.wait_s}' for item in standings),
     }
+
+
+@lru_cache(maxsize=64)
+def _text_of(policies: tuple[Policy, ...]) -> str:
+    return ", ".join(f'"{policy.name}";q={policy.quota};w={policy.window_s}' for policy in policies)

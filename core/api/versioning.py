@@ -18,11 +18,12 @@ from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from core.api.lifecycle import supported_versions
-from core.api.problems import DatabaseBusy
+from core.database import DatabaseBusy, passing_fault
 from core.exceptions import DomainError, InvalidRequest
 
 _PATH = re.compile(r"^/api/v(\d{1,4})(?=/|$)")
 _ACCEPT = re.compile(r"application/vnd\.renderowl\.v(\d{1,4})\+json")
+_SHORT = 200
 _NUMBER = re.compile(r"^v?(\d{1,4})$")
 
 
@@ -59,12 +60,13 @@ def choose_version(request: HttpRequest) -> ChosenVersion:
     asked: list[tuple[str, int]] = []
     if match := _PATH.match(request.path_info):
         asked.append(("path", int(match[1])))
-    header = request.headers.get("API-Version")
+    # Past `request.headers`, which goes through all of them first: this and what else is asked of every request.
+    header = request.META.get("HTTP_API_VERSION")
     if header is not None:
         asked.append(("header", _number(header)))
-    if match := _ACCEPT.search(request.headers.get("Accept", "")):
+    if match := _ACCEPT.search(request.META.get("HTTP_ACCEPT", "")):
         asked.append(("accept", int(match[1])))
-    parameter = request.GET.get("api_version")
+    parameter = _parameter(request)
     if parameter is not None:
         asked.append(("parameter", _number(parameter)))
     for source, number in asked:
@@ -79,12 +81,20 @@ def choose_version(request: HttpRequest) -> ChosenVersion:
     return ChosenVersion(asked[0][1], varies_on=NEGOTIATED if by_header else (), in_path="path" in sources)
 
 
+def _parameter(request: HttpRequest) -> str | None:
+    text = request.META.get("QUERY_STRING", "")
+    if len(text) < _SHORT and "%" not in text and "api_version" not in text:
+        # However it is read, it has no such name in it.
+        return None
+    return request.GET.get("api_version")
+
+
 def _pinned_version(request: HttpRequest) -> int | None:
     """Return the version that the credential asks for, None where it has no wish that can be fulfilled."""
     try:
         pinned = _pin_reader()(request)
     except OperationalError as error:
-        raise DatabaseBusy from error
+        raise passing_fault(error) or DatabaseBusy() from error
     return pinned if pinned in settings.RENDEROWL_API_VERSIONS else None
 
 

@@ -10,17 +10,23 @@ from django.db.models import Model, QuerySet
 from rest_framework import exceptions
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
+from core.api.answers import CachedView
+from core.api.conditional import ConditionalView
 from core.api.features import require_feature
+from core.api.negotiation import negotiate
 from core.api.pagination import CursorPagination, PagePagination
+from core.api.prepared import Asked, PreparedList
+from core.api.renderers import JsonRenderer
 from core.api.throttling import RateLimitedView
 from core.exceptions import NotFound
 from core.ids import decode_id
 
 
-class ApiView(RateLimitedView):
+class ApiView(CachedView, RateLimitedView):
     """A view of the API. `scopes` maps each action to the scope it needs.
 
     feature_parameters: action -> query parameter -> the feature that it belongs to.
@@ -29,7 +35,6 @@ class ApiView(RateLimitedView):
 
     scopes: ClassVar[Mapping[str, str]] = {}
     feature_parameters: ClassVar[Mapping[str, Mapping[str, str]]] = {}
-    route_name = ""
     feature = ""
     versioning_class = None
 
@@ -41,7 +46,10 @@ class ApiView(RateLimitedView):
         return version, None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse in the order of the contract: 401, then 429, then 403, then 404 for what the version lacks."""
+        """Refuse in the order of the contract: 401, then 429, then 403, then 404 for what the version lacks.
+
+        Then answer from the cache, where the answer lies there.
+        """
         self.format_kwarg = self.get_format_suffix(**kwargs)
         request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
         request.version, request.versioning_scheme = self.determine_version(request, *args, **kwargs)  # type: ignore[assignment]
@@ -51,6 +59,7 @@ class ApiView(RateLimitedView):
         self.check_throttles(request)
         self.check_permissions(request)
         self.check_features(request)
+        self.look_up(request)
 
     def check_features(self, request: Request) -> None:
         """Raise FeatureAbsent where the path or a parameter belongs to a feature that the version does not have."""
@@ -63,23 +72,26 @@ class ApiView(RateLimitedView):
                 require_feature(feature, version, f"the parameter {parameter}")
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[Any, str]:
-        """Choose a renderer; the vendor types of the API count as JSON."""
-        try:
+        """Choose a renderer: JSON, except where a view has others."""
+        renderers = self.get_renderers()
+        if len(renderers) > 1 or not isinstance(renderers[0], JsonRenderer):
             return super().perform_content_negotiation(request, force)
-        except exceptions.NotAcceptable:
-            if "application/vnd.renderowl." in request.headers.get("Accept", ""):
-                return super().perform_content_negotiation(request, force=True)
-            raise
+        media_type = negotiate(request.headers.get("Accept"))
+        if media_type is None and not force:
+            raise exceptions.NotAcceptable(available_renderers=renderers)
+        return renderers[0], media_type or renderers[0].media_type
 
 
-class ApiViewSet(ApiView, GenericViewSet[Any]):
+class ApiViewSet(ConditionalView, ApiView, GenericViewSet[Any]):
     """A resource of the API.
 
     queryset: its `for_owner(user)` gives what the caller may see: somebody else's row answers as a missing one.
     serializers: action -> serializer class, `default` for the rest; `<action>_v1` wins in version 1.
+    prepared_lists: action -> the list of the same rows whose SQL is written once.
     """
 
     serializers: ClassVar[Mapping[str, type[BaseSerializer[Any]]]] = {}
+    prepared_lists: ClassVar[Mapping[str, PreparedList]] = {}
     lookup_field = "id"
     lookup_url_kwarg = "id"
 
@@ -99,16 +111,24 @@ class ApiViewSet(ApiView, GenericViewSet[Any]):
         return rows.for_owner(self.request.user)  # type: ignore[attr-defined, no-any-return]
 
     def get_object(self) -> Any:
-        """Return the row of the URL's public id.
+        """Return the row of the URL's public id, if the request's conditions hold for it: see `core.api.conditional`.
 
-        Raises NotFound for an id that is malformed, missing or somebody else's.
+        Raises NotFound for an id that is malformed, missing or somebody else's; then what `check_conditions` raises.
         """
+        row = self.find_row()
+        if row is None:
+            raise NotFound
+        self.check_conditions(row)
+        return row
+
+    def find_row(self) -> Any:
+        """Return the same row whatever the request's conditions are, None where there is none."""
         model: type[Model] = self.get_queryset().model
         try:
             pk = decode_id(model.ID_PREFIX, self.kwargs[self.lookup_url_kwarg])  # type: ignore[attr-defined]
             return self.get_queryset().get(pk=pk)
         except (ValueError, ObjectDoesNotExist):
-            raise NotFound from None
+            return None
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         """Return the shape of the action in the request's version."""
@@ -117,6 +137,13 @@ class ApiViewSet(ApiView, GenericViewSet[Any]):
             if name in self.serializers:
                 return self.serializers[name]
         return self.serializers["default"]
+
+    def prepared_answer(self) -> Response | None:
+        """Return the answer of a prepared list, None where the request asks for something unusual."""
+        action = "list" if self.action == "head" else self.action
+        prepared = self.prepared_lists.get(action or "")
+        answer = prepared.answer(Asked.by(self.request, version=self._version())) if prepared else None
+        return None if answer is None else Response(answer.data, headers=answer.headers)
 
     def validated(self, serializer_class: type[BaseSerializer[Any]]) -> dict[str, Any]:
         """Return the checked members of the request's body.

@@ -24,7 +24,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from rest_framework.request import Request
 
-from core.api.routing import absolute_url
+from core.api.addresses import absolute_url, base_url
+from core.api.renderers import format_time
 from core.exceptions import DomainError
 
 # A link made now and one made in an hour are equal unless a step lies between, so that lists, and their tags, are.
@@ -90,11 +91,49 @@ def signed_url(
 def signed_path(*, key: str, content_type: str, filename: str, tag: str = "", ttl_s: int | None = None) -> SignedUrl:
     """Return a link without a host, for pages of this server; otherwise as `signed_url`."""
     life = settings.RENDEROWL_SIGNED_URL_TTL_S if ttl_s is None else ttl_s
-    step = max(1, life // STEPS_OF_LIFE)
-    expires = -(-(int(time.time()) + life) // step) * step
-    link = FileLink(key, content_type, safe_name(filename), tag, expires)
-    path = reverse("file", kwargs={"token": encode_token(link), "name": link.name})
+    expires = _expiry(life)
+    path = _path_of(key, content_type, filename, tag, expires, settings.SECRET_KEY)
     return SignedUrl(path, datetime.fromtimestamp(expires, tz=UTC))
+
+
+class LinkMaker:
+    """Makes the links of one answer. expires_text: when they end, as the API writes it."""
+
+    def __init__(self, base: str) -> None:
+        """base: scheme and host, as `base_url` has them."""
+        self._base, self._secret = base, settings.SECRET_KEY
+        self._expires = _expiry(settings.RENDEROWL_SIGNED_URL_TTL_S)
+        self.expires_text = format_time(datetime.fromtimestamp(self._expires, tz=UTC))
+
+    def url(self, key: str, content_type: str, filename: str, tag: str = "") -> str:
+        """Return what `signed_url` would."""
+        return self._base + _path_of(key, content_type, filename, tag, self._expires, self._secret)
+
+
+# Until the step of time ends, every answer that shows a file shows this link; lists show hundreds.
+@functools.lru_cache(maxsize=8192)
+def _path_of(key: str, content_type: str, filename: str, tag: str, expires: int, secret: str) -> str:
+    link = FileLink(key, content_type, safe_name(filename), tag, expires)
+    return reverse("file", kwargs={"token": encode_token(link), "name": link.name})
+
+
+def link_context(request: Request | HttpRequest | None) -> tuple[str, int, int]:
+    """Return what the links in a body depend on besides what they lead to: host, lifetime, and the step of time.
+
+    Two bodies with links are equal only under an equal context; entity tags take it in.
+    """
+    return context_of(base_url(request))
+
+
+def context_of(base: str) -> tuple[str, int, int]:
+    """Return the same for links that begin with a scheme and host."""
+    life = settings.RENDEROWL_SIGNED_URL_TTL_S
+    return base, life, _expiry(life)
+
+
+def _expiry(life: int) -> int:
+    step = max(1, life // STEPS_OF_LIFE)
+    return -(-(int(time.time()) + life) // step) * step
 
 
 def safe_name(name: str) -> str:

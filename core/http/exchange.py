@@ -10,11 +10,13 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import certifi
 
+from core import tracing
 from core.http.exceptions import FetchError, FetchFailed
 from core.http.targets import Resolver, Target, choose_addresses, system_resolver
 
@@ -100,20 +102,54 @@ def exchange(
     body: bytes | None = None,
     connect_timeout_s: float = CONNECT_TIMEOUT_S,
     resolver: Resolver = system_resolver,
+    traceparent: str | None = None,
 ) -> Iterator[http.client.HTTPResponse]:
     """Send one request and give its response; redirects are the caller's to follow, after a new check.
 
     The host is resolved once, here, and every address judged; no name is looked up after that.
+    traceparent: sent where this process keeps no spans, instead of that of the exchange's own; None: none is sent.
     Raises FetchRefused, FetchFailed; also while the caller reads the response.
     """
-    addresses = choose_addresses(target, resolver)
+    with _client_span(target, method) as span:
+        addresses = choose_addresses(target, resolver)
+        trace = None if traceparent is None else span.traceparent or traceparent
+        sent = {"Host": target.host_header, "User-Agent": USER_AGENT, "Connection": "close", **(headers or {})}
+        if trace:
+            sent[tracing.HEADER] = trace
+        with _exchange(target, addresses, deadline, method, sent, body, connect_timeout_s) as response:
+            span.set({"http.response.status_code": response.status})
+            if response.status >= 400:
+                span.fail(str(response.status))
+            yield response
+
+
+def _client_span(target: Target, method: str) -> AbstractContextManager[tracing.Span]:
+    """Return the span of an exchange. Neither path nor query is kept: receivers hide their secrets there."""
+    known: tracing.Attributes = {
+        "http.request.method": method,
+        "server.address": target.host,
+        "server.port": target.port,
+        "url.scheme": target.scheme,
+    }
+    return tracing.span(method, kind=tracing.Kind.CLIENT, attributes=known)
+
+
+@contextlib.contextmanager
+def _exchange(
+    target: Target,
+    addresses: list[str],
+    deadline: Deadline,
+    method: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    connect_timeout_s: float,
+) -> Iterator[http.client.HTTPResponse]:
     with _Watchdog(deadline) as watchdog, _network_errors(target, deadline):
         connection = http.client.HTTPConnection(target.host, target.port)
         try:
             # A connection that has its socket never opens one by name.
             connection.sock = _connect(target, addresses, deadline, connect_timeout_s, watchdog)
-            sent = {"Host": target.host_header, "User-Agent": USER_AGENT, "Connection": "close", **(headers or {})}
-            connection.request(method, target.path, body=body, headers=sent)
+            connection.request(method, target.path, body=body, headers=dict(headers))
             # The response keeps the socket once the connection has let go of it.
             with connection.getresponse() as response:
                 yield response

@@ -1,13 +1,24 @@
 """Refusals of requests with an idempotency key.
 
 DomainError
+├── IdempotencyKeyRequired 400  this endpoint takes no request without a key
 ├── IdempotencyMismatch    422  the key was used for another request
 └── IdempotencyInProgress  409  the first request with the key has not been answered yet
 """
 
 from __future__ import annotations
 
-from core.exceptions import DomainError
+from core.exceptions import DomainError, InvalidHeader
+
+
+class IdempotencyKeyRequired(InvalidHeader):
+    """The endpoint takes no request without an Idempotency-Key."""
+
+    code = "idempotency_key_required"
+
+    def __init__(self) -> None:
+        """Name the header."""
+        super().__init__("Idempotency-Key", "Send an Idempotency-Key, so that a repeat of the request has no effect.")
 
 
 class IdempotencyMismatch(DomainError):

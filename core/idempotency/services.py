@@ -21,10 +21,17 @@ from django.utils import timezone
 from core.idempotency.exceptions import IdempotencyInProgress, IdempotencyMismatch
 from core.idempotency.models import IdempotencyKey, KeyState
 from core.ids import uuid7
+from core.retention import Retention
 
 # A claim loses its race at most to an insert, then to a release or a takeover; after that the client may ask again.
 CLAIM_ATTEMPTS = 3
-DELETED_AT_ONCE = 1000
+# A key says itself when its time is over.
+RETENTION = Retention(
+    "idempotency keys",
+    timedelta,
+    lambda moment: IdempotencyKey.objects.filter(expires_at__lte=moment).order_by("expires_at"),
+    is_fixed=True,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,15 +166,6 @@ def complete_key(*, claim: Claim, answer: StoredAnswer) -> None:
 def release_key(*, claim: Claim) -> None:
     """Forget a claim whose work came to nothing, so that the next request with the key is a first use."""
     _owned(claim).delete()
-
-
-def delete_expired_keys(*, most: int = DELETED_AT_ONCE) -> int:
-    """Delete keys past their retention, at most so many; return how many there were."""
-    expired = IdempotencyKey.objects.filter(expires_at__lte=timezone.now())
-    batch = list(expired.order_by("expires_at").values_list("pk", flat=True)[:most])
-    # Asked again in the statement that deletes: one that was taken over meanwhile is in use.
-    deleted, _ = expired.filter(pk__in=batch).delete()
-    return deleted
 
 
 def _owned(claim: Claim) -> models.QuerySet[IdempotencyKey]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import orjson
 from django.db import DatabaseError, transaction
@@ -23,7 +23,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.api.views import ApiView
+from core.database import write_patience
 from core.exceptions import DomainError
+from core.idempotency.exceptions import IdempotencyKeyRequired
 from core.idempotency.requests import key_use
 from core.idempotency.services import Claim, StoredAnswer, claim_key, complete_key, release_key
 
@@ -32,6 +34,8 @@ MOST_BODY_BYTES = 64 * 1024
 # Refusals that the same request would meet again: decided after the work began, by the state of the account.
 KEPT_REFUSALS = frozenset({"insufficient_credits", "invalid_state"})
 REPLAYED = "Idempotent-Replayed"
+# A request that failed for a lock has waited long enough for it.
+RELEASE_PATIENCE_S = 0.5
 
 logger = logging.getLogger(__name__)
 Row = TypeVar("Row")
@@ -39,8 +43,12 @@ Action = TypeVar("Action", bound=Callable[..., Response])
 
 
 class IdempotentMixin(ApiView):
-    """A view with actions that honour `Idempotency-Key`; they are marked `@idempotent`."""
+    """A view with actions that honour `Idempotency-Key`; they are marked `@idempotent`.
 
+    key_is_required: whether a request without a key is refused.
+    """
+
+    key_is_required: ClassVar[bool] = False
     _claim: Claim | None = None
     _is_concluded = False
 
@@ -72,7 +80,8 @@ class IdempotentMixin(ApiView):
 
     def _release(self, claim: Claim) -> None:
         try:
-            release_key(claim=claim)
+            with write_patience(RELEASE_PATIENCE_S):
+                release_key(claim=claim)
         except DatabaseError:
             # The request has an error of its own to report, and the lock passes anyhow.
             logger.warning("an idempotency key stays locked", exc_info=True)
@@ -101,6 +110,8 @@ def idempotent(action: Action) -> Action:
     @functools.wraps(action)
     def serve(view: IdempotentMixin, request: Request, *args: Any, **kwargs: Any) -> Response:
         use = key_use(request)
+        if use is None and view.key_is_required:
+            raise IdempotencyKeyRequired
         taken = None if use is None else claim_key(use=use)
         if isinstance(taken, StoredAnswer):
             return _replayed(taken)

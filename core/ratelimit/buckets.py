@@ -8,37 +8,48 @@ needs no row, and whole microseconds make every store count alike.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 SECOND_US = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`quota` units per window. burst: how many may be taken at once, by default the whole quota."""
+    """`quota` units per window. burst: how many may be taken at once, by default the whole quota.
+
+    step_us: the time in which one unit comes back, rounded up, so that no window gives more than the quota; depth_us:
+    how long an empty bucket takes to be full.
+    """
 
     name: str
     quota: int
     window_s: int
     burst: int = 0
+    step_us: int = field(init=False, compare=False)
+    depth_us: int = field(init=False, compare=False)
 
-    @property
-    def step_us(self) -> int:
-        """Return the time in which one unit comes back, rounded up: no window gives more than the quota."""
-        return -(-self.window_s * SECOND_US // self.quota)
-
-    @property
-    def depth_us(self) -> int:
-        """Return how long an empty bucket takes to be full."""
-        return (self.burst or self.quota) * self.step_us
+    def __post_init__(self) -> None:
+        """Work out once what every request asks for."""
+        step_us = -(-self.window_s * SECOND_US // self.quota)
+        object.__setattr__(self, "step_us", step_us)
+        object.__setattr__(self, "depth_us", (self.burst or self.quota) * step_us)
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A policy applied to somebody. partition: whose bucket, e.g. `key:0193...`; unique over all policies."""
+    """A policy applied to somebody. partition: whose bucket, e.g. `key:0193...`; unique over all policies.
+
+    units: how many the request takes, all or none of them.
+    """
 
     policy: Policy
     partition: str
+    units: int = 1
+
+    @property
+    def step_us(self) -> int:
+        """Return how far the request moves the bucket's moment."""
+        return self.units * self.policy.step_us
 
 
 @dataclass(frozen=True, slots=True)

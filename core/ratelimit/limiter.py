@@ -12,7 +12,7 @@ from typing import TypeVar
 from django.conf import settings
 
 from core.counters import count
-from core.ratelimit.buckets import Decision, Limit, decide
+from core.ratelimit.buckets import Decision, Limit, Policy, decide
 from core.ratelimit.redis_store import RedisStore
 from core.ratelimit.sqlite_store import SqliteStore
 from core.ratelimit.stores import LimitStore, StoreBusy, StoreUnavailable, Taken
@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 ERRORS = "renderowl_ratelimit_errors_total"
 # After a failure the store is left alone for so long: a dead one must not cost every request its time limit.
 REST_S = 1.0
+_PROBE = Limit(Policy("probe", quota=1, window_s=1), "probe:none")
 Result = TypeVar("Result")
 
 
@@ -46,6 +47,13 @@ class Limiter:
     def forgive(self, subject: str) -> None:
         """Forget the failed logins of a subject."""
         self._ask(lambda: self._store.forgive(subject))
+
+    def probe(self) -> None:
+        """Ask the store for a bucket that nobody has, whatever happened before.
+
+        Raises StoreUnavailable.
+        """
+        self._store.peek([_PROBE])
 
     def _decide(self, action: Callable[[Sequence[Limit]], Taken], limits: Sequence[Limit]) -> Decision | None:
         if not limits:

@@ -100,7 +100,7 @@ class RedisStore:
     def _run(self, limits: Sequence[Limit], *, take: bool) -> Taken:
         values: list[int] = [int(take)]
         for limit in limits:
-            values += (limit.policy.step_us, limit.policy.depth_us)
+            values += (limit.step_us, limit.policy.depth_us)
         try:
             answer: Any = self._script(keys=[f"{self._prefix}{limit.partition}" for limit in limits], args=values)
         except redis.RedisError as error:

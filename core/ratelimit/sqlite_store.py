@@ -11,8 +11,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,6 +22,8 @@ from core.ratelimit.stores import StoreBusy, StoreUnavailable, Taken
 
 # A writer holds the file for some ten microseconds; who cannot get in for this long lets the request pass.
 BUSY_LIMIT_S = 0.25
+# Opening makes the file where there is none, which several threads and processes may do together.
+OPEN_LIMIT_S = 5.0
 SWEEP_EVERY_S = 60.0
 SWEPT_AT_ONCE = 5000
 _SCHEMA = """
@@ -82,7 +83,7 @@ class SqliteStore:
         now = self._clock_us()
         values: list[str | int] = []
         for limit in limits:
-            values += (limit.partition, limit.policy.step_us, limit.policy.depth_us)
+            values += (limit.partition, limit.step_us, limit.policy.depth_us)
         with self._connected() as connection:
             found = dict(connection.execute(_take_text(len(limits)), [*values, now, now, now]).fetchall())
             allowed = bool(found)
@@ -141,23 +142,52 @@ class SqliteStore:
                 [now - SECOND_US, SWEPT_AT_ONCE],
             )
 
-    @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        """Give the thread's connection; after an error the next call opens a new one."""
-        try:
-            connection = getattr(self._local, "connection", None)
-            # A connection must not cross a fork.
-            if connection is None or self._local.pid != os.getpid():
-                connection = self._local.connection = self._open()
-                self._local.pid = os.getpid()
-            yield connection
-        except (sqlite3.Error, OSError) as error:
-            self._local.connection = None
-            kind = StoreBusy if "locked" in str(error) else StoreUnavailable
-            raise kind(str(error)) from error
+    def _connected(self) -> _Using:
+        """Give the thread's connection for a block; after an error the next one opens a new connection."""
+        return _Using(self)
+
+    def thread_connection(self) -> sqlite3.Connection:
+        """Return the connection of the calling thread.
+
+        Raises sqlite3.Error or OSError.
+        """
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        # A connection must not cross a fork.
+        if connection is None or self._local.pid != os.getpid():
+            connection = self._local.connection = self._open()
+            self._local.pid = os.getpid()
+        return connection
+
+    def let_go(self) -> None:
+        """Forget the connection of the calling thread."""
+        self._local.connection = None
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self._path, timeout=BUSY_LIMIT_S, isolation_level=None)
+        connection = sqlite3.connect(self._path, timeout=OPEN_LIMIT_S, isolation_level=None)
         connection.executescript(_SCHEMA)
+        connection.execute(f"PRAGMA busy_timeout = {int(BUSY_LIMIT_S * 1000)}").fetchall()
         return connection
+
+
+class _Using:
+    """A block that uses the thread's connection. A class, as it costs every request less than a generator does."""
+
+    __slots__ = ("_store",)
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+
+    def __enter__(self) -> sqlite3.Connection:
+        try:
+            return self._store.thread_connection()
+        except (sqlite3.Error, OSError) as error:
+            raise self._unavailable(error) from error
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.Error | OSError):
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: BaseException) -> StoreUnavailable:
+        self._store.let_go()
+        return (StoreBusy if "locked" in str(error) else StoreUnavailable)(str(error))

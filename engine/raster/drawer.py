@@ -62,7 +62,7 @@ class _Process:
         if answer.get("last"):
             self.stop()
         if "error" in answer:
-            raise DrawingFailed(str(answer["error"])[:300])
+            raise DrawingFailed(str(answer["error"])[:300], retryable=bool(answer.get("again")))
         return [str(url) for url in answer["blocked"]]
 
     def stop(self) -> None:
@@ -126,7 +126,7 @@ class Drawer:
         try:
             return process.draw(job, out, timeout_s)
         except DrawingFailed as error:
-            raise DrawingFailed(error.detail, pointer) from error
+            raise DrawingFailed(error.detail, pointer, retryable=error.retryable) from error
         finally:
             process.lock.release()
 

@@ -10,8 +10,9 @@ class DrawingFailed(RenderError):
 
     code = "drawing_failed"
 
-    def __init__(self, detail: str, pointer: str = "") -> None:
-        """pointer: JSON Pointer of the clip; empty where it is not known yet."""
+    def __init__(self, detail: str, pointer: str = "", *, retryable: bool = False) -> None:
+        """pointer: JSON Pointer of the clip; empty where it is not known yet. retryable: the clip is not to blame."""
+        self.retryable = retryable
         self.pointer = pointer
         self.detail = detail
         super().__init__(f"{pointer}: {detail}" if pointer else detail)

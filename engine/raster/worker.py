@@ -2,12 +2,13 @@
 
 Native layout code can crash or run for ever on hostile markup, so it runs here, under limits, and never in
 a process that matters. Reads one JSON object a line, `{"job": ..., "out": path, "timeout_s": seconds}`, and answers
-each with one line: `{"blocked": [...]}` or `{"error": sentence}`, with `"last": true` when it has grown so large
-that it should be replaced. Ends when its input does.
+each with one line: `{"blocked": [...]}` or `{"error": sentence}`, with `"again": true` where that is no fault of
+the job's, and with `"last": true` when it has grown so large that it should be replaced. Ends when its input does.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -27,6 +28,7 @@ _MEMORY_BYTES = 3 * 1024**3
 _START_S = 25.0
 _WORN_BYTES = 768 * 1024**2
 _FILE_BYTES = 1024**3
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def main() -> NoReturn:
@@ -59,6 +61,8 @@ def _serve(request: dict[str, object]) -> dict[str, object]:
     try:
         return {"blocked": paint_job(job_from_json(job), Path(str(request["out"])))}
     except (plutoprint.Error, ValueError, OSError, MemoryError) as error:
+        if isinstance(error, OSError) and error.errno in _NO_SPACE:
+            return {"error": "the disk of the service is full", "again": True}
         return {"error": f"{type(error).__name__}: {error}"}
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -2,8 +2,8 @@
 
 from jobs.admin.attempts import JobAttemptAdmin
 from jobs.admin.jobs import JobAdmin
-from jobs.admin.queues import QueueStateAdmin
+from jobs.admin.queues import KeyLimitAdmin, QueueStateAdmin
 from jobs.admin.schedules import ScheduleAdmin
 from jobs.admin.workers import WorkerAdmin
 
-__all__ = ["JobAdmin", "JobAttemptAdmin", "QueueStateAdmin", "ScheduleAdmin", "WorkerAdmin"]
+__all__ = ["JobAdmin", "JobAttemptAdmin", "KeyLimitAdmin", "QueueStateAdmin", "ScheduleAdmin", "WorkerAdmin"]

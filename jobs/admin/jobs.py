@@ -147,7 +147,7 @@ class JobAdmin(ReadOnlyAdmin):
         retried, refusals = 0, []
         for job_id in queryset.values_list("pk", flat=True):
             try:
-                services.retry_job(job_id=job_id)
+                services.retry_job(job_id=job_id, actor=request.user)
                 retried += 1
             except DomainError as error:
                 refusals.append(error.detail)
@@ -159,7 +159,7 @@ class JobAdmin(ReadOnlyAdmin):
         counts = {"cancelled": 0, "asked to stop": 0, "already over": 0}
         for job_id in queryset.values_list("pk", "status"):
             before = JobStatus(job_id[1])
-            job = services.cancel_job(job_id=job_id[0])
+            job = services.cancel_job(job_id=job_id[0], actor=request.user)
             if job.status == JobStatus.RUNNING:
                 counts["asked to stop"] += 1
             elif job.status == JobStatus.CANCELLED and before != JobStatus.CANCELLED:

@@ -13,13 +13,14 @@ from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from core.admin import AuditedForms, ReadOnlyAdmin, on_record
 from jobs import services
-from jobs.models import QueueState
+from jobs.models import KeyLimit, QueueState
 from jobs.selectors import QueueDepth, queue_depths
 
 
 @admin.register(QueueState)
-class QueueStateAdmin(ModelAdmin):
+class QueueStateAdmin(AuditedForms, ModelAdmin):
     """One row for each queue that a worker has served or staff have named."""
 
     list_display = ("name", "shown_state", "ready", "running", "blocked", "scheduled", "oldest", "max_running")
@@ -95,7 +96,8 @@ class QueueStateAdmin(ModelAdmin):
         """Let no worker claim from the chosen queues."""
         names = list(queryset.values_list("name", flat=True))
         for name in names:
-            services.pause_queue(name=name)
+            with on_record(request, "queue.paused", name):
+                services.pause_queue(name=name)
         self.message_user(request, f"{len(names)} paused; what runs goes on.", messages.SUCCESS)
 
     @admin.action(description="Resume queues", permissions=["pause"])
@@ -103,5 +105,17 @@ class QueueStateAdmin(ModelAdmin):
         """Let workers claim again."""
         names = list(queryset.values_list("name", flat=True))
         for name in names:
-            services.resume_queue(name=name)
+            with on_record(request, "queue.resumed", name):
+                services.resume_queue(name=name)
         self.message_user(request, f"{len(names)} resumed.", messages.SUCCESS)
+
+
+@admin.register(KeyLimit)
+class KeyLimitAdmin(ReadOnlyAdmin):
+    """Limits that stand above those of the jobs themselves; the apps whose jobs they are set them."""
+
+    list_display = ("limit_key", "limit_running", "created_at")
+    search_fields = ("=limit_key",)
+    list_filter = ("limit_running",)
+    date_hierarchy = "created_at"
+    ordering = ("limit_key",)

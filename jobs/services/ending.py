@@ -6,6 +6,7 @@ All of these raise LeaseLost, and change nothing, where the job belongs to anoth
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from django.db import transaction
@@ -36,11 +37,17 @@ def finish(*, job: JobSnapshot, result: dict[str, Any] | None = None) -> None:
 
 
 def fail_attempt(
-    *, job: JobSnapshot, error: JobError, outcome: Outcome = Outcome.FAILED, permanent: bool = False
+    *,
+    job: JobSnapshot,
+    error: JobError,
+    outcome: Outcome = Outcome.FAILED,
+    permanent: bool = False,
+    delay_s: float | None = None,
 ) -> JobStatus:
     """Record a failure of the handler: wait for the next attempt, or bury the job after the last.
 
     permanent: no further attempt has any hope. A job that is to be cancelled is, instead.
+    delay_s: the wait before the next attempt, where the caller knows better than the handler's terms.
     """
     with transaction.atomic():
         if _lock(job):
@@ -48,7 +55,8 @@ def fail_attempt(
         failures = job.failures + 1
         if permanent or failures >= job.max_attempts:
             return _bury(job, outcome, error, failures=1)
-        delay_s = retry_delay_s(job.type, failures)
+        if delay_s is None:
+            delay_s = retry_delay_s(job.type, failures)
         _require(sql.retry(job, outcome, delay_s=delay_s, error=error, failures=1))
         return JobStatus.SCHEDULED
 
@@ -99,32 +107,42 @@ def lose_held(*, slot: str) -> int:
     """Take back at once what a slot held that is known to be dead; return how many jobs."""
     if not sql.expire_worker(slot):
         return 0
-    for held in sql.list_held(slot):
-        _lose(held.job, cancel_requested=held.cancel_requested)
-    return 1
+    return _settle_each(slot, lambda held: _lose(held.job, cancel_requested=held.cancel_requested))
 
 
 def hand_back_held(*, slot: str) -> int:
     """Give back what a slot held that had to be killed for the worker to stop; return how many jobs."""
-    held_jobs = sql.list_held(slot)
-    for held in held_jobs:
-        hand_back(job=held.job)
-    return len(held_jobs)
+    return _settle_each(slot, lambda held: hand_back(job=held.job))
 
 
 def fail_overrun(*, slot: str) -> int:
-    """Fail the attempt for whose overrun a slot was killed; return how many.
-
-    A job that the slot began just before it was killed goes back uncounted.
+    """Fail the attempts for whose overrun a slot was killed, and hand back uncounted what else it held; return how many
+    failed.
     """
-    failed = 0
-    for held in sql.list_held(slot):
+    failed: list[JobSnapshot] = []
+
+    def settle(held: sql.HeldJob) -> None:
         if held.elapsed_s >= held.job.timeout_s:
             fail_attempt(job=held.job, error=TIMED_OUT, outcome=Outcome.TIMEOUT)
-            failed += 1
+            failed.append(held.job)
         else:
             hand_back(job=held.job)
-    return failed
+
+    _settle_each(slot, settle)
+    return len(failed)
+
+
+def _settle_each(slot: str, settle: Callable[[sql.HeldJob], object]) -> int:
+    """Do it for all that a slot holds; return for how many. What another worker has taken by now is left to it."""
+    settled = 0
+    for held in sql.list_held(slot):
+        try:
+            settle(held)
+        except LeaseLost:
+            logger.info("a dead slot's job was taken back by another worker", extra=_fields(held.job))
+        else:
+            settled += 1
+    return settled
 
 
 def _lose(job: JobSnapshot, *, cancel_requested: bool) -> None:

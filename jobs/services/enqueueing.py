@@ -16,6 +16,7 @@ from jobs.models import Job
 from jobs.registry import get_handler
 from jobs.sql import run as sql
 from jobs.states import JobStatus, Priority
+from jobs.tracing import sending
 from jobs.wake import wake_workers_on_commit
 
 BATCH = 500
@@ -61,6 +62,7 @@ def enqueue(
     reference: opaque text of the caller, such as `render:<uuid>`.
     limit_key, limit_running: of all jobs with this key no more than so many are queued or running at a time.
     unique_key: while a job with this key waits or runs, that one is returned and nothing is written.
+    traceparent: the place in a trace, by default that of the work in progress.
     Raises UnknownJobType.
     """
     new = NewJob(
@@ -78,7 +80,7 @@ def enqueue(
         limit_running=limit_running,
     )
     job = _build(new, timezone.now())
-    with transaction.atomic():
+    with sending([job]), transaction.atomic():
         if unique_key is None:
             job.save(force_insert=True)
         else:
@@ -96,7 +98,7 @@ def enqueue_many(*, jobs: Sequence[NewJob]) -> list[Job]:
     """
     now = timezone.now()
     rows = [_build(new, now) for new in jobs]
-    with transaction.atomic():
+    with sending(rows), transaction.atomic():
         Job.objects.bulk_create(rows, batch_size=BATCH)
         _admit(rows)
         wake_workers_on_commit()

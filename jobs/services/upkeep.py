@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
 
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
-from jobs.models import Job, Worker
+from jobs.models import Worker
 from jobs.sql import run as sql
 from jobs.wake import wake_workers_on_commit
-
-FORGET_WORKERS_AFTER = timedelta(days=1)
 
 
 def promote_due(*, limit: int = 1000) -> int:
@@ -43,15 +39,6 @@ def admit_blocked() -> int:
     return admitted
 
 
-def purge_finished(*, older_than: timedelta, limit: int = 500) -> int:
-    """Delete one batch of jobs that finished longer ago, with their attempts; return how many."""
-    with transaction.atomic():
-        old = Job.objects.finished().filter(finished_at__lt=timezone.now() - older_than)
-        ids = list(old.order_by("finished_at").values_list("pk", flat=True)[:limit])
-        Job.objects.filter(pk__in=ids).delete()
-    return len(ids)
-
-
 def record_worker_started(*, name: str, hostname: str, pid: int, queues: list[str], concurrency: int) -> uuid.UUID:
     """Add a worker to the list."""
     worker = Worker.objects.create(name=name, hostname=hostname, pid=pid, queues=queues, concurrency=concurrency)
@@ -66,9 +53,3 @@ def record_heartbeat(*, worker_id: uuid.UUID, busy: int) -> None:
 def record_worker_stopped(*, worker_id: uuid.UUID) -> None:
     """Say that a worker has left in good order."""
     Worker.objects.filter(pk=worker_id).update(last_seen_at=Now(), stopped_at=Now(), busy=0)
-
-
-def forget_workers() -> int:
-    """Delete workers that have not been seen for a day; return how many."""
-    deleted, _ = Worker.objects.filter(last_seen_at__lt=timezone.now() - FORGET_WORKERS_AFTER).delete()
-    return deleted

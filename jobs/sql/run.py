@@ -139,7 +139,7 @@ def admit(limit_key: str) -> int:
     texts = statements()
     if connection.vendor == "postgresql" and not _fetch(texts.try_limit, [limit_key])[0][0]:
         return 0
-    ((limit, at_work),) = _fetch(texts.room, [limit_key, limit_key])
+    ((limit, at_work),) = _fetch(texts.room, [limit_key, limit_key, limit_key])
     if limit is None or at_work >= limit:
         return 0
     admitted = _change(texts.admit, [limit_key, limit - at_work])
@@ -170,7 +170,7 @@ def expire_worker(worker: str) -> int:
 
 
 def list_held(worker: str) -> list[HeldJob]:
-    """Return what a slot holds: one job, or none."""
+    """Return what a slot holds: one job or none, or many where its jobs are I/O."""
     rows = _fetch(statements().held, [worker])
     return [HeldJob(to_snapshot(row), bool(row[SNAPSHOT_WIDTH]), float(row[SNAPSHOT_WIDTH + 1] or 0.0)) for row in rows]
 

@@ -300,14 +300,14 @@ def _try_limit() -> str:
 
 
 def _room() -> str:
-    """Return the limit that the best blocked job of a key has, NULL where none is blocked, and how many are at work.
+    """Return the limit of a key, NULL where nothing is blocked under it, and how many are at work.
 
-    Parameters: key, key.
+    It is the limit that the best blocked job has, unless the key has a limit of its own. Parameters: key, key, key.
     """
     return f"""
         SELECT
-            (SELECT limit_running FROM jobs_job WHERE limit_key = %s AND status = 'blocked'
-             ORDER BY priority, scheduled_at, id LIMIT 1),
+            (SELECT coalesce((SELECT limit_running FROM jobs_keylimit WHERE limit_key = %s), limit_running)
+             FROM jobs_job WHERE limit_key = %s AND status = 'blocked' ORDER BY priority, scheduled_at, id LIMIT 1),
             (SELECT count(*) FROM jobs_job WHERE limit_key = %s AND {_AT_WORK})
     """
 
@@ -351,7 +351,9 @@ def _admissible() -> str:
         SELECT name FROM blocked WHERE name IS NOT NULL AND (
             SELECT count(*) FROM jobs_job WHERE limit_key = blocked.name AND {_AT_WORK}
         ) < (
-            SELECT limit_running FROM jobs_job WHERE limit_key = blocked.name AND status = 'blocked'
+            SELECT coalesce((SELECT own.limit_running FROM jobs_keylimit AS own WHERE own.limit_key = blocked.name),
+                            jobs_job.limit_running)
+            FROM jobs_job WHERE limit_key = blocked.name AND status = 'blocked'
             ORDER BY priority, scheduled_at, id LIMIT 1
         )
     """

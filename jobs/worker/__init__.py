@@ -2,5 +2,5 @@
 
 `supervisor` starts one process per slot and looks after it; `slot` runs one job at a time through `runner`, while
 `heartbeat` renews its lease; `idle` waits for work; `board` is what slots and supervisor share; `inline` runs jobs
-in the calling process.
+in the calling process. `io_slot` is the one process in which the jobs of I/O queues run, many at a time.
 """

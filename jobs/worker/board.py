@@ -15,8 +15,9 @@ class Board:
     Made before the slots are forked. A cell is written by its slot alone, eight aligned bytes at a time.
     """
 
-    def __init__(self, slots: int) -> None:
-        self._slots = slots
+    def __init__(self, slots: int, *, counted: int | None = None) -> None:
+        """counted: how many of them, from the first, `count_busy` is about; all of them by default."""
+        self._counted = slots if counted is None else counted
         self._memory = mmap.mmap(-1, max(slots, 1) * _CELL.size)
 
     def write(self, slot: int, overdue_at: float) -> None:
@@ -30,4 +31,4 @@ class Board:
 
     def count_busy(self) -> int:
         """Return how many slots have a job."""
-        return sum(self.read(slot) != IDLE for slot in range(self._slots))
+        return sum(self.read(slot) != IDLE for slot in range(self._counted))

@@ -1,4 +1,4 @@
-"""The thread beside a slot's job: renews the lease, and hears of cancels, lost leases and the supervisor's death."""
+"""The thread beside a slot's jobs: renews leases, and hears of cancels, lost leases and the supervisor's death."""
 
 from __future__ import annotations
 
@@ -22,20 +22,28 @@ LOOK_EVERY_S = 0.5
 class Heartbeat(threading.Thread):
     """Works on its own database connection, so that a handler's transaction cannot hold it up on PostgreSQL."""
 
-    def __init__(self, *, lease_s: float, lifeline: int) -> None:
-        """lifeline: read end of a pipe whose other end only the supervisor has; it ends with the supervisor."""
+    def __init__(self, *, lease_s: float, lifeline: int, listens: bool = True) -> None:
+        """lifeline: read end of a pipe whose other end only the supervisor has; it ends with the supervisor.
+
+        listens: whether to ask about cancels between the renewals; no use where nobody calls `check`.
+        """
         super().__init__(name="heartbeat", daemon=True)
         self._lease_s = lease_s
         self._lifeline = lifeline
+        self._listens = listens
         self._lock = threading.Lock()
-        self._context: JobContext | None = None
-        self._renewed_at = 0.0
+        # When the lease of each attempt was renewed, by the monotonic clock.
+        self._renewed_at: dict[JobContext, float] = {}
 
-    def watch(self, context: JobContext | None) -> None:
-        """Look after this attempt from now on; None for no attempt."""
+    def watch(self, context: JobContext) -> None:
+        """Look after this attempt from now on."""
         with self._lock:
-            self._context = context
-            self._renewed_at = time.monotonic()
+            self._renewed_at[context] = time.monotonic()
+
+    def forget(self, context: JobContext) -> None:
+        """Look after it no longer."""
+        with self._lock:
+            self._renewed_at.pop(context, None)
 
     def run(self) -> None:
         """Look every half second; die with the supervisor."""
@@ -46,10 +54,11 @@ class Heartbeat(threading.Thread):
                 # done again elsewhere, and children of this process group must not outlive it.
                 os.killpg(0, signal.SIGKILL)
             with self._lock:
-                context, renewed_at = self._context, self._renewed_at
-            # A job that is over before the first look costs the database nothing.
-            if context is not None and context.age_s >= tick_s:
-                self._look_after(context, renewed_at)
+                watched = list(self._renewed_at.items())
+            for context, renewed_at in watched:
+                # A job that is over before the first look costs the database nothing.
+                if context.age_s >= tick_s:
+                    self._look_after(context, renewed_at)
 
     def _look_after(self, context: JobContext, renewed_at: float) -> None:
         now = time.monotonic()
@@ -57,7 +66,7 @@ class Heartbeat(threading.Thread):
             if now - renewed_at >= self._lease_s / 3:
                 context.report(sql.renew(context.job, lease_s=self._lease_s))
                 self._note_renewal(context, now)
-            else:
+            elif self._listens:
                 context.report(sql.watch(context.job))
         except Error:
             logger.warning("heartbeat failed", exc_info=True, extra={"job_id": context.job.public_id})
@@ -68,5 +77,5 @@ class Heartbeat(threading.Thread):
 
     def _note_renewal(self, context: JobContext, moment: float) -> None:
         with self._lock:
-            if self._context is context:
-                self._renewed_at = moment
+            if context in self._renewed_at:
+                self._renewed_at[context] = moment

@@ -6,10 +6,11 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection, reset_queries
 
-from core.context import request_id
+from core import tracing
 from jobs import services
 from jobs.context import JobContext
 from jobs.exceptions import (
@@ -25,8 +26,9 @@ from jobs.literals import status_is
 from jobs.models import Job
 from jobs.registry import get_handler
 from jobs.services.ending import TIMED_OUT
-from jobs.snapshot import JobError
+from jobs.snapshot import JobError, JobSnapshot
 from jobs.states import JobStatus, Outcome
+from jobs.tracing import attempting, begin_attempt, end_attempt
 
 logger = logging.getLogger(__name__)
 
@@ -38,47 +40,68 @@ SETTLE_WAITS_S = (0.1, 0.5, 2.0)
 UNDONE = JobError("completion_undone", "The handler returned after its transaction had been undone.")
 
 Ending = Callable[[], object]
+Work = Callable[[JobContext], dict[str, Any] | None]
 
 
-def run_job(context: JobContext) -> None:
-    """Run the handler of a job and record the outcome. Never raises for what the handler did."""
-    token = request_id.set(context.job.request_id or context.job.public_id)
+def run_job(context: JobContext, run: Work | None = None, *, span: tracing.Span | None = None) -> None:
+    """Run the handler of a job and record the outcome. Never raises for what the handler did.
+
+    run, span: what to call in place of the handler, and the attempt's span, where part of the work is done already.
+    """
+    begun = begin_attempt(context.job) if span is None else span
     try:
-        _settle(context, _run(context))
+        with attempting(context.job, begun):
+            _settle(context, _run(context, run))
     finally:
-        request_id.reset(token)
+        end_attempt(context, begun)
         reset_queries()
 
 
-def _run(context: JobContext) -> Ending:
+def give_back(job: JobSnapshot) -> None:
+    """Put a claimed job back into its queue, not to be counted as an attempt."""
+    try:
+        services.hand_back(job=job)
+    except LeaseLost:
+        logger.warning("lease of a job was lost", extra={"job_id": job.public_id})
+
+
+def _run(context: JobContext, run: Work | None) -> Ending:
     """Run the handler; return what records the outcome."""
     job = context.job
     try:
-        result = get_handler(job.type).run(context)
+        result = (run or get_handler(job.type).run)(context)
     except LeaseLost:
         return _log_lost(context)
     except JobCancelled:
+        context.note_outcome(Outcome.CANCELLED)
         return lambda: services.cancel_attempt(job=job)
     except ShuttingDown:
+        context.note_outcome(Outcome.HANDED_BACK)
         return lambda: services.hand_back(job=job)
     except AttemptTimedOut:
+        context.note_outcome(Outcome.TIMEOUT, error_code=TIMED_OUT.code)
         return lambda: services.fail_attempt(job=job, error=TIMED_OUT, outcome=Outcome.TIMEOUT)
     except RetryLater as later:
         delay_s = later.delay_s
+        context.note_outcome(Outcome.POSTPONED)
         return lambda: services.postpone(job=job, delay_s=delay_s)
     except PermanentFailure as failure:
         error = JobError(failure.code, failure.message[:MESSAGE_LENGTH])
+        context.note_outcome(Outcome.FAILED, error_code=failure.code)
         return lambda: services.fail_attempt(job=job, error=error, permanent=True)
     except TransientFailure as failure:
         logger.warning("job failed: %s", failure.code, extra={"job_id": job.public_id, "attempt": job.attempt})
         expected = JobError(failure.code, failure.message[:MESSAGE_LENGTH])
+        context.note_outcome(Outcome.FAILED, error_code=failure.code)
         return lambda: services.fail_attempt(job=job, error=expected)
     except Exception as raised:
         logger.exception("job failed", extra={"job_id": job.public_id, "job_type": job.type, "attempt": job.attempt})
         described = _describe(raised)
+        context.note_outcome(Outcome.FAILED, error_code=described.code)
         return lambda: services.fail_attempt(job=job, error=described)
     if context.completed:
         return lambda: _confirm(context)
+    context.note_outcome(Outcome.SUCCEEDED)
     return lambda: services.finish(job=job, result=result)
 
 
@@ -87,6 +110,7 @@ def _confirm(context: JobContext) -> None:
     running = Job.objects.filter(status_is(JobStatus.RUNNING), pk=context.job.id, attempts=context.job.attempt)
     if running.exists():
         services.fail_attempt(job=context.job, error=UNDONE)
+        context.note_outcome(Outcome.FAILED, error_code=UNDONE.code)
 
 
 def _settle(context: JobContext, ending: Ending) -> None:
@@ -109,6 +133,7 @@ def _settle(context: JobContext, ending: Ending) -> None:
 def _log_lost(context: JobContext) -> Ending:
     """Say that another attempt owns the job; nothing may be written."""
     job = context.job
+    context.note_outcome(Outcome.LOST, error_code="lease_lost")
     logger.warning("lease of a running job was lost", extra={"job_id": job.public_id, "attempt": job.attempt})
     return lambda: None
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# Claim no more, but let what runs come to its end however long it takes: for a worker that is one too many.
+RETIRE_SIGNAL = signal.SIGUSR1
+HANDLED_SIGNALS = (*STOP_SIGNALS, RETIRE_SIGNAL)
 Action = Callable[[], None]
 
 
@@ -28,6 +32,12 @@ class SignalPipe:
         except BlockingIOError:
             return
 
+    def wake(self) -> None:
+        """Make the descriptor readable, from any thread."""
+        # Where the pipe is full it is readable already.
+        with suppress(BlockingIOError):
+            os.write(self._writer, b"\0")
+
     def close(self) -> None:
         """Give the descriptors back."""
         signal.set_wakeup_fd(-1)
@@ -43,6 +53,11 @@ def on_stop(action: Action) -> None:
 
     for number in STOP_SIGNALS:
         signal.signal(number, handle)
+
+
+def on_retire(action: Action) -> None:
+    """Call `action` at SIGUSR1."""
+    signal.signal(RETIRE_SIGNAL, lambda number, frame: action())
 
 
 def wake_on_child() -> None:

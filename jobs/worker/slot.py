@@ -11,16 +11,14 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import Error, connections
 
-from jobs import services
 from jobs.context import JobContext
-from jobs.exceptions import LeaseLost
 from jobs.snapshot import JobSnapshot
 from jobs.worker.board import IDLE, Board
 from jobs.worker.claiming import Claimer
 from jobs.worker.heartbeat import Heartbeat
 from jobs.worker.idle import make_idle
-from jobs.worker.runner import run_job
-from jobs.worker.signals import SignalPipe, on_stop
+from jobs.worker.runner import give_back, run_job
+from jobs.worker.signals import SignalPipe, on_retire, on_stop
 
 logger = logging.getLogger(__name__)
 
@@ -46,9 +44,11 @@ class Slot:
     def __init__(self, plan: SlotPlan) -> None:
         self._plan = plan
         self._stopping = False
+        self._has_grace = False
         self._context: JobContext | None = None
         self._signals = SignalPipe()
         on_stop(self._stop)
+        on_retire(self._retire)
         self._heartbeat = Heartbeat(lease_s=settings.RENDEROWL_JOBS_LEASE_S, lifeline=plan.lifeline)
         self._claimer = Claimer(slot=plan.name, queues=plan.queues, lease_s=settings.RENDEROWL_JOBS_LEASE_S)
         self._idle = make_idle()
@@ -72,7 +72,7 @@ class Slot:
         if job is None:
             self._idle.wait(self._signals.reader)
         elif self._stopping:
-            self._give_back(job)
+            give_back(job)
         else:
             self._run(job)
             self._idle.found_work()
@@ -82,25 +82,23 @@ class Slot:
         self._plan.board.write(self._plan.index, time.monotonic() + job.timeout_s + OVERDUE_AFTER_S)
         self._heartbeat.watch(context)
         self._context = context
-        if self._stopping:
+        if self._has_grace:
             # The signal came between the claim and the line above, and found no attempt to tell.
             self._stop()
         try:
             run_job(context)
         finally:
             self._context = None
-            self._heartbeat.watch(None)
+            self._heartbeat.forget(context)
             self._plan.board.write(self._plan.index, IDLE)
 
-    def _give_back(self, job: JobSnapshot) -> None:
-        try:
-            services.hand_back(job=job)
-        except LeaseLost:
-            logger.warning("lease of a job was lost", extra={"job_id": job.public_id})
+    def _retire(self) -> None:
+        """Claim no more; let the job at hand come to its end."""
+        self._stopping = True
 
     def _stop(self) -> None:
         """Claim no more; give the job at hand its grace."""
-        self._stopping = True
+        self._stopping = self._has_grace = True
         context = self._context
         if context is not None:
             context.stop_by(time.monotonic() + settings.RENDEROWL_JOBS_GRACE_S)

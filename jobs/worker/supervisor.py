@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import secrets
 import select
@@ -18,10 +19,13 @@ from functools import partial
 from django.conf import settings
 from django.db import Error, connections
 
+from core import tracing
 from jobs import services
 from jobs.exceptions import LeaseLost
+from jobs.registry import io_queues
 from jobs.worker.board import IDLE, Board
-from jobs.worker.signals import STOP_SIGNALS, SignalPipe, on_stop, wake_on_child
+from jobs.worker.io_slot import IoSlot
+from jobs.worker.signals import HANDLED_SIGNALS, RETIRE_SIGNAL, SignalPipe, on_retire, on_stop, wake_on_child
 from jobs.worker.slot import Slot, SlotPlan
 from jobs.worker.upkeep import Upkeep
 
@@ -41,6 +45,8 @@ class SlotProcess:
     """A slot as its supervisor sees it. quick_deaths: crashes in a row soon after the start."""
 
     index: int
+    queues: list[str]
+    life: type[Slot] | type[IoSlot] = Slot
     pid: int = 0
     name: str = ""
     started_at: float = 0.0
@@ -52,6 +58,20 @@ class SlotProcess:
     def runs(self) -> bool:
         """Say whether there is a process."""
         return self.pid != 0
+
+
+def plan_slots(queues: Sequence[str], concurrency: int) -> list[SlotProcess]:
+    """Return a slot for each job at a time, and one more for the I/O queues, all of whose jobs it runs.
+
+    concurrency: how many slots serve the other queues; none where there are none.
+    """
+    io = io_queues()
+    own = [queue for queue in queues if queue not in io]
+    slots = [SlotProcess(index=index, queues=own) for index in range(concurrency if own else 0)]
+    waiting = [queue for queue in queues if queue in io]
+    if waiting:
+        slots.append(SlotProcess(index=len(slots), queues=waiting, life=IoSlot))
+    return slots
 
 
 class Supervisor:
@@ -66,19 +86,25 @@ class Supervisor:
         self.name = f"{hostname}:{os.getpid()}:{secrets.token_hex(4)}"
         self._queues = list(queues)
         self._drain = drain
-        self._board = Board(concurrency)
-        self._slots = [SlotProcess(index=index) for index in range(concurrency)]
-        self._upkeep = Upkeep(worker=self.name, hostname=hostname, queues=self._queues, concurrency=concurrency)
+        self._slots = plan_slots(self._queues, concurrency)
+        # One slot for all that waits for others is never busy in the sense of the word that asks for more workers.
+        counted = sum(slot.life is Slot for slot in self._slots)
+        self._board = Board(len(self._slots), counted=counted)
+        self._upkeep = Upkeep(
+            worker=self.name, hostname=hostname, queues=self._queues, concurrency=counted, ticks=not drain
+        )
         self._stop_at: float | None = None
 
     def run(self) -> None:
         """Work until told to stop, or until the queues are drained."""
         signals = SignalPipe()
         on_stop(self._stop)
+        on_retire(self._retire)
         wake_on_child()
         # Its other end is closed by the kernel when this process ends, however it ends.
         self._lifeline, lifeline_writer = os.pipe()
         self._inherited = (signals, lifeline_writer)
+        tracing.load()
         self._upkeep.start()
         logger.info("worker started", extra={"worker": self.name, "queues": self._queues})
         while self._stop_at is None or any(slot.runs for slot in self._slots):
@@ -99,16 +125,29 @@ class Supervisor:
             self._upkeep.tick(busy=self._board.count_busy())
             if self._drain and self._upkeep.is_drained():
                 self._stop()
+        elif self._stop_at == math.inf:
+            # Its last jobs may take an hour: until then it is a worker like any other, but for the claims.
+            self._kill_overdue_slots()
+            self._upkeep.tick(busy=self._board.count_busy())
         else:
             self._kill_stubborn_slots(self._stop_at)
 
+    def _retire(self) -> None:
+        """Have the slots finish what they are at, and leave after that."""
+        if self._stop_at is None:
+            self._stop_at = math.inf
+            self._tell_slots(RETIRE_SIGNAL)
+
     def _stop(self) -> None:
         """Pass the signal on; a second one changes nothing."""
-        if self._stop_at is None:
+        if self._stop_at in {None, math.inf}:
             self._stop_at = time.monotonic() + settings.RENDEROWL_JOBS_GRACE_S + KILL_AFTER_GRACE_S
-            for slot in self._slots:
-                if slot.runs:
-                    os.kill(slot.pid, signal.SIGTERM)
+            self._tell_slots(signal.SIGTERM)
+
+    def _tell_slots(self, number: signal.Signals) -> None:
+        for slot in self._slots:
+            if slot.runs:
+                os.kill(slot.pid, number)
 
     def _start_missing_slots(self) -> None:
         now = time.monotonic()
@@ -123,7 +162,7 @@ class Supervisor:
         slot.name = f"{self.name}/{slot.index}.{slot.generation}"
         slot.started_at = now
         # A signal between the fork and the child's own handlers would be lost: it waits until they stand.
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED_SIGNALS)
         sys.stdout.flush()
         sys.stderr.flush()
         slot.pid = os.fork()
@@ -132,7 +171,7 @@ class Supervisor:
         # Both sides do it, as either may be first to need it; the child may also be dead by now.
         with suppress(ProcessLookupError, PermissionError):
             os.setpgid(slot.pid, slot.pid)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED_SIGNALS)
 
     def _become_slot(self, slot: SlotProcess) -> None:
         """Turn this process, just forked, into a slot; it never returns."""
@@ -143,10 +182,11 @@ class Supervisor:
             signals.close()
             os.close(lifeline_writer)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            plan = SlotPlan(slot.name, slot.index, self._queues, self._board, self._lifeline)
-            life = Slot(plan)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+            life = slot.life(SlotPlan(slot.name, slot.index, slot.queues, self._board, self._lifeline))
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED_SIGNALS)
+            tracing.start("worker")
             life.run()
+            tracing.stop()
             code = 0
         except Exception:
             logger.exception("slot crashed", extra={"slot": slot.name})

@@ -8,11 +8,13 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from django.db import Error, connections, reset_queries
 
 from jobs import services
 from jobs.models import Worker
+from jobs.registry import Ticker, registered_tickers
 from jobs.selectors import has_work
 
 logger = logging.getLogger(__name__)
@@ -30,12 +32,13 @@ class Chore:
 
 
 class Upkeep:
-    """Promotes, admits, reaps, fires schedules and reports the worker.
+    """Promotes, admits, reaps, fires schedules, reports the worker, and does what other apps registered.
 
     Every worker does all of it, without a leader: each step is safe to race.
     """
 
-    def __init__(self, *, worker: str, hostname: str, queues: list[str], concurrency: int) -> None:
+    def __init__(self, *, worker: str, hostname: str, queues: list[str], concurrency: int, ticks: bool = True) -> None:
+        """ticks: whether to do what other apps registered; a worker that only drains the queues leaves it to others."""
         self._worker = worker
         self._hostname = hostname
         self._queues = queues
@@ -50,6 +53,8 @@ class Upkeep:
             Chore(1.0, services.fire_due_schedules),
             Chore(Worker.HEARTBEAT_S, self._report),
         ]
+        for ticker in registered_tickers() if ticks else ():
+            self._chores.append(Chore(ticker.every_s(), partial(self._run_ticker, ticker)))
 
     def start(self) -> None:
         """Announce the worker and take up the schedules of this version of the program."""
@@ -86,6 +91,15 @@ class Upkeep:
         worker_id = self._worker_id
         if worker_id is not None:
             self._try(lambda: services.record_worker_stopped(worker_id=worker_id))
+
+    def _run_ticker(self, ticker: Ticker) -> None:
+        try:
+            ticker.run(self._worker)
+        except Error:
+            raise
+        except Exception:
+            # The worker's edge: what another app does wrong must not end the worker.
+            logger.exception("ticker failed", extra={"ticker": ticker.name})
 
     def _report(self) -> None:
         if self._worker_id is not None:

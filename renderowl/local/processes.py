@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import socket
@@ -16,9 +15,11 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
+from core.processes import die_with_parent
+
 ROOT = Path(__file__).resolve().parent.parent.parent
-STOP_LIMIT_S = 35.0
-_PR_SET_PDEATHSIG = 1
+# The server lingers 5 s and has requests finish for 30.
+STOP_LIMIT_S = 37.0
 
 
 class StartFailed(Exception):
@@ -48,37 +49,23 @@ def manage(arguments: Sequence[str], env: Mapping[str, str]) -> str:
 
 
 def server_command(port: int) -> list[str]:
-    """Return the command of the application server: one process, a few threads, loopback only."""
+    """Return the command of the application server: one process, some threads, loopback only."""
     return [
         sys.executable,
         "-m",
-        "granian",
-        "--interface",
-        "wsgi",
-        "--host",
-        "127.0.0.1",
+        "renderowl.serve",
         "--port",
         str(port),
         "--workers",
         os.environ.get("WEB_WORKERS", "1"),
-        "--blocking-threads",
-        "4",
-        "--workers-kill-timeout",
-        "20",
-        "--log-level",
-        "warning",
-        "renderowl.wsgi:application",
+        "--threads",
+        os.environ.get("WEB_THREADS", "16"),
     ]
 
 
 def worker_command() -> list[str]:
     """Return the command of the job worker."""
     return [sys.executable, "manage.py", "run_worker"]
-
-
-def _die_with_parent() -> None:
-    # Should this launcher be killed outright, nothing that it started may stay behind.
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @dataclass
@@ -100,7 +87,8 @@ class ProcessGroup:
             stdout=self.log,
             stderr=self.log,
             start_new_session=True,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - this program has one thread
+            # Should this launcher be killed outright, nothing that it started may stay behind.
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - this program has one thread
         )
 
     def catch_signals(self) -> None:

@@ -1,6 +1,15 @@
 """The staff's screens of renders."""
 
+from renders.admin.batches import BatchAdmin
 from renders.admin.library import ProjectAdmin, TemplateAdmin
 from renders.admin.renders import RenderAdmin
+from renders.admin.workers import ExternalLeaseAdmin, WorkerMessageAdmin
 
-__all__ = ["ProjectAdmin", "RenderAdmin", "TemplateAdmin"]
+__all__ = [
+    "BatchAdmin",
+    "ExternalLeaseAdmin",
+    "ProjectAdmin",
+    "RenderAdmin",
+    "TemplateAdmin",
+    "WorkerMessageAdmin",
+]

@@ -11,7 +11,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from core.admin import pretty_json, short_text
+from core.admin import AuditedForms, pretty_json, short_text
 from renders.exceptions import EditRefused
 from renders.models import Project, Template, TemplateVersion
 from renders.services.library import (
@@ -24,7 +24,7 @@ from renders.services.library import (
 
 
 @admin.register(Project)
-class ProjectAdmin(ModelAdmin):
+class ProjectAdmin(AuditedForms, ModelAdmin):
     """Folders of renders, templates and assets."""
 
     list_display = ("show_name", "public_id", "owner", "created_at", "updated_at")
@@ -125,7 +125,7 @@ class TemplateVersionInline(TabularInline):
 
 
 @admin.register(Template)
-class TemplateAdmin(ModelAdmin):
+class TemplateAdmin(AuditedForms, ModelAdmin):
     """Edits with placeholders. Saving another edit makes a new version."""
 
     form = TemplateForm

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from unfold.decorators import display
 
-from core.admin import ReadOnlyAdmin, pretty_json, text_box
+from core.admin import ReadOnlyAdmin, on_record, pretty_json, text_box
 from core.exceptions import DomainError
 from core.files.links import signed_path
 from core.ids import decode_id
@@ -54,7 +54,7 @@ class RenderAdmin(ReadOnlyAdmin):
     search_fields = ("owner__username", "owner__email")
     search_help_text = "A render's id, or the name or email of its owner"
     list_select_related = ("owner",)
-    raw_id_fields = ("owner", "project", "template", "retry_of")
+    raw_id_fields = ("owner", "project", "template", "batch", "retry_of")
     date_hierarchy = "created_at"
     ordering = ("-created_at", "-id")
     list_per_page = 25
@@ -84,6 +84,7 @@ class RenderAdmin(ReadOnlyAdmin):
                     "project",
                     "template",
                     "template_version",
+                    "batch",
                     "retry_of",
                     "shown_priority",
                     "shown_output",
@@ -226,24 +227,33 @@ class RenderAdmin(ReadOnlyAdmin):
     @admin.action(description="Cancel", permissions=["cancel"])
     def cancel_renders(self, request: HttpRequest, queryset: QuerySet[Render]) -> None:
         """Cancel the chosen renders."""
-        self._each(request, queryset, "cancelled", lambda render: cancel_render(render=render))
+        self._each(request, queryset, "cancelled", "render.cancelled", lambda render: cancel_render(render=render))
 
     @admin.action(description="Retry as new renders", permissions=["retry"])
     def retry_renders(self, request: HttpRequest, queryset: QuerySet[Render]) -> None:
         """Submit the edits of the chosen renders again, at their owners' expense."""
-        self._each(request, queryset, "submitted again", lambda render: retry_render(render=render))
+        self._each(request, queryset, "submitted again", "render.retried", lambda render: retry_render(render=render))
 
     @admin.action(description="Delete outputs", permissions=["delete_output"])
     def delete_outputs(self, request: HttpRequest, queryset: QuerySet[Render]) -> None:
         """Delete the files of the chosen renders."""
-        self._each(request, queryset, "without their outputs now", lambda render: delete_output(render=render))
+        self._each(
+            request,
+            queryset,
+            "without their outputs now",
+            "render.output_deleted",
+            lambda render: delete_output(render=render),
+        )
 
-    def _each(self, request: HttpRequest, rows: QuerySet[Render], done: str, act: Callable[[Render], object]) -> None:
+    def _each(
+        self, request: HttpRequest, rows: QuerySet[Render], done: str, action: str, act: Callable[[Render], object]
+    ) -> None:
         """Do something to each render and report how many it was possible for."""
         count = 0
         for render in rows:
             try:
-                act(render)
+                with on_record(request, action, render.public_id):
+                    act(render)
                 count += 1
             except DomainError as refusal:
                 self.message_user(request, f"{render.public_id}: {refusal.detail}", messages.WARNING)

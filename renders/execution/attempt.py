@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
+from core import tracing
 from core.exceptions import DomainError
 from credits.pricing import cost_of
 from engine.errors import EditInvalid, EngineError, RenderTimeout
@@ -24,6 +26,7 @@ from jobs.exceptions import AttemptTimedOut, JobCancelled, LeaseLost
 from renders.execution.failures import add_issues, as_queue_failure, describe, is_owners_fault
 from renders.execution.fetching import LibraryFetch
 from renders.execution.folders import work_folder
+from renders.execution.watching import watch_step
 from renders.models import Render
 from renders.selectors import OUTPUT_TYPES
 from renders.services.attempts import (
@@ -43,6 +46,8 @@ from renders.states import RenderStatus
 
 PROGRESS_EVERY_S = 1.0
 LOG_LIMIT = 20_000
+
+logger = logging.getLogger(__name__)
 
 
 def run_render(context: JobContext) -> None:
@@ -75,6 +80,7 @@ class Attempt:
 
         Raises what the queue needs to hear; the render waits for its next attempt if there may be one.
         """
+        tracing.current().set({"renderowl.render.id": self.render.public_id})
         try:
             with work_folder(self.render) as folder:
                 timeline = self._prepare(folder)
@@ -132,6 +138,7 @@ class Attempt:
                 on_progress=self._note,
                 should_cancel=self._should_cancel,
                 limits=Limits(wall_s=settings.RENDEROWL_RENDER_TIMEOUT_S),
+                on_step=watch_step,
             )
         self.timings |= {f"render_{name}": round(seconds, 3) for name, seconds in result.timings.items()}
         self.log += filter(None, [result.log])
@@ -160,6 +167,7 @@ class Attempt:
             ):
                 self._lose()
         self._settled = True
+        self._tell("render_succeeded", took_s=self.timings["render"])
         discard_files(render_id=self.render.pk)
 
     def _publish(self, timeline: Timeline, result: RenderResult) -> RenderedFiles:
@@ -224,6 +232,7 @@ class Attempt:
         )
         log = self._log_text()
         self._settled = True
+        self._tell("render_failed", code=error["code"], step=error["step"])
         if is_owners_fault(failure):
             with transaction.atomic():
                 self.context.complete({"render": self.render.public_id, "failed": error["code"]})
@@ -235,6 +244,11 @@ class Attempt:
             note_error(render=self.render, error=error, log=log)
         raise as_queue_failure(error) from failure
 
+    def _tell(self, action: str, **fields: str | float) -> None:
+        """Write one line of the worker's log."""
+        known = {"action": action, "render_id": self.render.public_id, "attempt": self.render.attempt}
+        logger.info(action.replace("_", " "), extra={**known, **fields})
+
     def _log_text(self) -> str:
         return "\n".join(self.log)[-LOG_LIMIT:]
 
@@ -242,7 +256,8 @@ class Attempt:
     def _timed(self, name: str) -> Iterator[None]:
         began = time.perf_counter()
         try:
-            yield
+            with tracing.span(name):
+                yield
         finally:
             self.timings[name] = round(time.perf_counter() - began, 3)
             self.log.append(f"{name}: {self.timings[name]:.3f} s")

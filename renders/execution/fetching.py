@@ -10,6 +10,7 @@ from django.conf import settings
 
 from assets.cache import fetch_cache, materialise
 from assets.models import Asset
+from core import tracing
 from renders.fetching import FetchTerms, FolderFetch
 from renders.models import Render
 from renders.names import ASSET_SCHEME
@@ -26,6 +27,8 @@ class LibraryFetch:
     def __init__(self, render: Render, urls: Iterable[str], folder: Path) -> None:
         """urls: all that the edit names."""
         self._folder = folder
+        # Fetching happens in threads, which know nothing of the work in progress.
+        self._span = tracing.current()
         self._assets: dict[str, Asset] = find_assets(render.owner_id, urls)
         self._from_network = FolderFetch(
             folder,
@@ -42,6 +45,14 @@ class LibraryFetch:
 
         Raises SourceUnavailable.
         """
+        is_asset = url.startswith(ASSET_SCHEME)
+        known: tracing.Attributes = {"renderowl.source.kind": "asset" if is_asset else "url"}
+        with tracing.within(self._span), tracing.span("fetch source", attributes=known) as span:
+            path = self._fetch(url, stop)
+            span.set({"renderowl.source.size_bytes": path.stat().st_size})
+        return path
+
+    def _fetch(self, url: str, stop: threading.Event) -> Path:
         if not url.startswith(ASSET_SCHEME):
             return self._from_network(url, stop=stop)
         asset = self._assets.get(url)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -13,17 +15,22 @@ MOST_METADATA_KEYS = 50
 METADATA_KEY = re.compile(r"^[A-Za-z_][A-Za-z0-9_.-]{0,39}$")
 MOST_METADATA_CHARACTERS = 500
 DEEPEST_JSON = 70
+LARGEST_NUMBER = 2**63
+FARTHEST_RUN_AT = timedelta(days=36_525)
 
 
 def find_unstorable(value: Any, pointer: str = "", depth: int = 0) -> tuple[str, str] | None:
     """Return pointer and reason of the first thing in a JSON value that no database can keep, or None.
 
-    PostgreSQL's JSON has no NUL character, and a value nested without end would exhaust the stack of its readers.
+    PostgreSQL's JSON has no NUL character and makes integers of large numbers, longer ones than
+    can be answered; a value nested without end would exhaust the stack of its readers.
     """
     if depth > DEEPEST_JSON:
         return pointer, f"Values may be nested at most {DEEPEST_JSON} deep."
     if isinstance(value, str):
         return (pointer, "The NUL character is not allowed.") if "\x00" in value else None
+    if isinstance(value, int | float) and not -LARGEST_NUMBER <= value < LARGEST_NUMBER:
+        return pointer, "Numbers have at most 64 bits."
     if isinstance(value, Mapping):
         children = [(str(key), child) for key, child in value.items()]
         if any("\x00" in key for key, _ in children):
@@ -55,6 +62,18 @@ class StrictBooleanField(serializers.BooleanField):
         if isinstance(data, bool):
             return data
         raise serializers.ValidationError("This must be true or false.", code="invalid_type")
+
+
+class RunAtField(serializers.DateTimeField):
+    """When to begin. A time that has passed means now; what is too far off is taken for a mistake."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        """Return the time, unless it is more than a century away."""
+        moment: datetime = super().to_internal_value(value)
+        if moment > timezone.now() + FARTHEST_RUN_AT:
+            message = f"This must be within {FARTHEST_RUN_AT.days} days."
+            raise serializers.ValidationError(message, code="out_of_range")
+        return moment
 
 
 class ObjectField(serializers.Field[Any, Any, Any, Any]):
@@ -99,7 +118,7 @@ class MetadataField(ObjectField):
         if len(metadata) > MOST_METADATA_KEYS:
             raise serializers.ValidationError(f"At most {MOST_METADATA_KEYS} keys are kept.", code="out_of_range")
         for key, value in metadata.items():
-            if not METADATA_KEY.match(key):
+            if not METADATA_KEY.fullmatch(key):
                 message = "A key is a letter followed by up to 39 letters, digits, '_', '.' or '-'."
                 raise serializers.ValidationError({key: [serializers.ErrorDetail(message, code="invalid_value")]})
             if isinstance(value, dict | list) or len(str(value)) > MOST_METADATA_CHARACTERS:

@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from core.api.features import is_enabled
 from core.api.renderers import format_time
 from core.api.routing import absolute_url, api_path
 from core.api.serializers import PublicIdField, TimeField
@@ -133,7 +134,7 @@ class RenderShape(serializers.Serializer[Any]):
     warnings = IssueShape(many=True)
     metadata = MetadataField()
     retry_of = PublicIdField("rnd", source="retry_of_id", allow_null=True)
-    batch = serializers.SerializerMethodField()
+    batch = PublicIdField("bat", source="batch_id", allow_null=True)
     created_at = TimeField()
     queued_at = TimeField(allow_null=True)
     started_at = TimeField(allow_null=True)
@@ -202,10 +203,6 @@ class RenderShape(serializers.Serializer[Any]):
         """Return why the render failed; the error of an attempt that is being retried is no answer yet."""
         return row.error if row.status == RenderStatus.FAILED else None
 
-    @extend_schema_field({"type": "string", "nullable": True})
-    def get_batch(self, row: Render) -> None:
-        """Return null: a render of its own belongs to no batch."""
-
     @extend_schema_field(LinksShape)
     def get_links(self, row: Render) -> dict[str, Any]:
         """Return the absolute addresses of what belongs to the render."""
@@ -217,7 +214,7 @@ class RenderShape(serializers.Serializer[Any]):
             "edit": f"{base}/edit",
             "cancel": f"{base}/cancel",
             "log": f"{base}/log",
-            "events": None,
+            "events": f"{base}/events" if is_enabled("render_events", version) else None,
         }
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from rest_framework import serializers
 
 from core.api.serializers import PublicIdField, StrictSerializer
+from core.http.exceptions import FetchRefused
+from core.receivers import check_receiver
 from renders.models import Priority
-from renders.serializers.fields import EditField, MergeField, MetadataField, StrictBooleanField
+from renders.serializers.fields import EditField, MergeField, MetadataField, RunAtField, StrictBooleanField
 
 RENDER_EVENTS = ("render.queued", "render.started", "render.succeeded", "render.failed", "render.cancelled")
 
@@ -26,13 +27,11 @@ class WebhookBody(StrictSerializer):
     )
 
     def validate_url(self, value: str) -> str:
-        """Refuse what can never be delivered to; the address itself is judged at each delivery."""
+        """Refuse what can never be delivered to; where its name leads is judged at each delivery."""
         try:
-            parts = urlsplit(value)
-        except ValueError:
-            parts = urlsplit("")
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.password:
-            raise serializers.ValidationError("This must be an http(s) URL without credentials.", code="invalid_url")
+            check_receiver(value)
+        except FetchRefused as refusal:
+            raise serializers.ValidationError(refusal.detail, code=refusal.reason) from None
         return value
 
 
@@ -42,7 +41,7 @@ class RenderOptionsBody(StrictSerializer):
     merge = MergeField(required=False, default=dict)
     project = PublicIdField("prj", required=False, allow_null=True, default=None)
     priority = serializers.ChoiceField(choices=Priority.labels, required=False, default=Priority.NORMAL.label)
-    run_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
+    run_at = RunAtField(required=False, allow_null=True, default=None)
     webhook = WebhookBody(required=False, allow_null=True, default=None)
     metadata = MetadataField(required=False, default=dict)
     strict = StrictBooleanField(required=False, default=False)

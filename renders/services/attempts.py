@@ -15,6 +15,7 @@ from core.events import publish
 from credits.services import reserve
 from renders.events import RenderQueued, RenderStarted
 from renders.models import Render
+from renders.services.batch_counts import count_top_up
 from renders.services.outcomes import TOP_UP
 from renders.services.transitions import change_status, event_fields
 from renders.states import RUNNING, WAITING, RenderStatus
@@ -47,12 +48,20 @@ def start_attempt(*, render_id: UUID, attempt: int) -> Render | None:
         taken = rows.update(status=RenderStatus.FETCHING, attempt=attempt, error=None, progress_at=now, **_RESET)
         if not taken:
             return None
-        Render.objects.filter(pk=render_id, started_at__isnull=True).update(started_at=now)
+        is_first = Render.objects.filter(pk=render_id, started_at__isnull=True).update(started_at=now)
         render: Render = Render.objects.select_related("owner").get(pk=render_id)
         if became_due:
             publish(RenderQueued(**event_fields(render)))
-        publish(RenderStarted(**event_fields(render), attempt=attempt))
+        waited_s = _waited_s(render) if is_first else None
+        publish(RenderStarted(**event_fields(render), attempt=attempt, waited_s=waited_s))
     return render
+
+
+def _waited_s(render: Render) -> float:
+    """Return how long a render that has just started was in the queue."""
+    since = render.queued_at or render.created_at
+    assert render.started_at is not None
+    return max(0.0, (render.started_at - since).total_seconds())
 
 
 def promote_due() -> int:
@@ -93,12 +102,33 @@ def begin_rendering(*, render: Render, total_frames: int, cost: int, warnings: l
         )
         if moved and more:
             reserve(user_id=render.owner_id, amount=more, reference=render.reference + TOP_UP)
+            count_top_up(batch_id=render.batch_id, more=more)
     if moved:
         render.total_frames = total_frames
         render.warnings = warnings
         render.credits_reserved += more
         render.credits_topped_up += more
     return moved
+
+
+def top_up(*, render: Render, cost: int) -> bool:
+    """Reserve what an output costs more than was reserved, once; return whether the attempt still has the render.
+
+    Raises InsufficientCredits; nothing is changed then.
+    """
+    more = 0 if render.credits_topped_up else max(0, cost - render.credits_reserved)
+    if not more:
+        return still_has(render=render)
+    with transaction.atomic():
+        rows = Render.objects.filter(pk=render.pk, attempt=render.attempt, status__in=RUNNING)
+        kept = rows.update(
+            credits_reserved=F("credits_reserved") + more, credits_topped_up=F("credits_topped_up") + more
+        )
+        if kept:
+            reserve(user_id=render.owner_id, amount=more, reference=render.reference + TOP_UP)
+            render.credits_reserved += more
+            render.credits_topped_up += more
+    return bool(kept)
 
 
 def begin_saving(*, render: Render) -> bool:

@@ -9,6 +9,8 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from core.exceptions import NotFound
+from core.rows import reread_version
 from engine.errors import EditInvalid
 from engine.language import parse_edit
 from renders.exceptions import EditRefused
@@ -68,18 +70,24 @@ def create_template(
     return template
 
 
-def change_template(*, template: Template, changes: Mapping[str, Any]) -> Template:
+def change_template(
+    *, template: Template, changes: Mapping[str, Any], begin: Callable[[], None] = lambda: None
+) -> Template:
     """Set members of a template; another edit or other defaults make a new version.
 
-    changes: of name, description, project_id, edit, merge_defaults.
-    Raises EditRefused if the edit could never be rendered, or if the project is not the owner's.
+    changes: of name, description, project_id, edit, merge_defaults. begin: called first in the transaction.
+    Raises EditRefused if the edit could never be rendered, or if the project is not the owner's; NotFound if the
+    template was deleted meanwhile.
     """
     _check_project(template.owner, changes.get("project_id"))
     if "edit" in changes:
         check_template_edit(edit=changes["edit"])
     with transaction.atomic():
+        begin()
         # The row's lock (on SQLite the database's) gives each change a number of its own.
-        current: Template = Template.objects.select_for_update().get(pk=template.pk)
+        current: Template | None = Template.objects.select_for_update().filter(pk=template.pk).first()
+        if current is None:
+            raise NotFound
         new_version = any(
             name in changes and changes[name] != getattr(current, name) for name in ("edit", "merge_defaults")
         )
@@ -90,6 +98,7 @@ def change_template(*, template: Template, changes: Mapping[str, Any]) -> Templa
         current.save(update_fields=[*changes, "version", "updated_at"])
         if new_version:
             _keep_version(current)
+        reread_version(current)
     return current
 
 

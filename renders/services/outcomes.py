@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils import timezone
 
 from assets.services import release_holds
 from core.events import publish
@@ -16,6 +17,7 @@ from jobs.services import enqueue
 from renders.events import RenderCancelled, RenderFailed, RenderSucceeded
 from renders.models import Render
 from renders.names import DISCARD_JOB
+from renders.services.batch_counts import count_ended
 from renders.services.transitions import change_status, event_fields
 from renders.states import RenderStatus
 
@@ -72,8 +74,25 @@ def close_succeeded(*, render: Render, files: RenderedFiles, cost: int, timings:
         release_holds(reference=render.reference)
         if render.attempt > 1:
             _discard_later(render)
-        publish(RenderSucceeded(**event_fields(render), credits_charged=charged))
+        publish(
+            RenderSucceeded(
+                **event_fields(render),
+                credits_charged=charged,
+                duration_s=files.duration_s,
+                size_bytes=files.size_bytes,
+                took_s=_took_s(render, timings),
+            )
+        )
+        count_ended(render=render, status=RenderStatus.SUCCEEDED, charged=charged)
     return done
+
+
+def _took_s(render: Render, timings: Mapping[str, float]) -> float:
+    """Return the seconds of the steps; `render_...` are parts of the step `render`."""
+    steps = sum(seconds for name, seconds in timings.items() if not name.startswith("render_"))
+    if steps or render.started_at is None:
+        return steps
+    return max(0.0, (timezone.now() - render.started_at).total_seconds())
 
 
 def close_failed(*, render_id: UUID, error: Mapping[str, Any], log: str | None = None) -> bool:
@@ -86,7 +105,9 @@ def close_failed(*, render_id: UUID, error: Mapping[str, Any], log: str | None =
             return False
         render = Render.objects.get(pk=render_id)
         _give_back(render)
-        publish(RenderFailed(**event_fields(render), code=str(error["code"])))
+        code = str(error["code"])
+        publish(RenderFailed(**event_fields(render), code=code, credits_refunded=render.credits_reserved))
+        count_ended(render=render, status=RenderStatus.FAILED)
     return True
 
 
@@ -99,7 +120,8 @@ def close_cancelled(*, render_id: UUID, only_from: Iterable[RenderStatus] | None
             return False
         render = Render.objects.get(pk=render_id)
         _give_back(render)
-        publish(RenderCancelled(**event_fields(render)))
+        publish(RenderCancelled(**event_fields(render), credits_refunded=render.credits_reserved))
+        count_ended(render=render, status=RenderStatus.CANCELLED)
     return True
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from assets.models import Asset, AssetStatus
+from core.http.exceptions import FetchRefused
+from core.receivers import check_receiver
 from engine.errors import EditInvalid
 from engine.issues import Issue
 from engine.language import ParsedEdit, SourceRef, parse_edit, sources
@@ -15,45 +17,46 @@ from engine.timeline import resolve
 from engine.timeline.matching import mismatches
 from renders.estimates import Estimate, estimate_render
 from renders.exceptions import EditRefused
-from renders.models import Project, Template
+from renders.models import Template
 from renders.names import ASSET_SCHEME
 from renders.requests import PreparedRender, RenderRequest, Report, issue_as_json
-from renders.selectors import asset_media, find_assets
-
-NOT_DELIVERED = {
-    "pointer": "/webhook",
-    "code": "webhook_not_delivered",
-    "detail": "This version of the service keeps the webhook but does not deliver to it yet; poll the render.",
-}
+from renders.selectors import asset_media
+from renders.services.lookups import Lookups
+from renders.services.places import Places
 
 
-def prepare_render(*, owner: Any, request: RenderRequest) -> PreparedRender:
+def prepare_render(
+    *, owner: Any, request: RenderRequest, lookups: Lookups | None = None, places_of: type[Places] | None = None
+) -> PreparedRender:
     """Return what submitting the request would do.
 
+    lookups: shared by the requests of a batch. places_of: where in the body the edit's problems are said to be.
     Raises EditRefused with pointers into the request's body.
     """
-    errors = _missing_project(owner, request.project_id)
-    template = request.template or _find_template(owner, request.template_id)
+    lookups = lookups or Lookups(owner)
+    errors = _missing_project(lookups, request.project_id)
+    template = request.template or _find_template(lookups, request.template_id)
     if template is None and request.edit is None:
         errors.append({"pointer": "/template", "code": "not_found", "detail": "There is no such template."})
     if errors:
         raise EditRefused(errors)
     edit, merge = _documents(request, template)
-    places = Places(in_template=template is not None)
+    places = (places_of or Places)(edit, merge, request)
     try:
         parsed = parse_edit(edit, merge=merge, strict=request.strict)
     except EditInvalid as refusal:
         raise EditRefused(places.all_of(refusal.issues)) from None
     refs = sources(parsed.edit)
-    media, asset_ids, problems = _find_assets(owner, refs)
+    media, asset_ids, problems = _find_assets(lookups, refs)
     if problems:
         raise EditRefused(places.all_of(problems))
     estimate, findings = _estimate(parsed, refs, media, places)
-    notes = [NOT_DELIVERED] if request.webhook is not None else []
-    if request.strict and (findings or notes):
-        raise EditRefused([*places.all_of(findings), *notes])
-    warnings = [*map(issue_as_json, findings), *notes]
-    return PreparedRender(request, edit, merge, template, asset_ids, warnings, estimate)
+    callback, notes = _find_callback(parsed)
+    findings += notes
+    if request.strict and findings:
+        raise EditRefused(places.all_of(findings))
+    warnings = [*map(issue_as_json, findings)]
+    return PreparedRender(request, edit, merge, template, asset_ids, warnings, estimate, callback)
 
 
 def check_render(*, owner: Any, request: RenderRequest) -> Report:
@@ -65,25 +68,15 @@ def check_render(*, owner: Any, request: RenderRequest) -> Report:
     return Report(True, [], prepared.warnings, prepared.estimate)
 
 
-class Places:
-    """Turns the engine's pointers into pointers into the request's body.
-
-    The edit of a template is no part of the body: there the pointer names the template, and the detail the place.
-    """
-
-    def __init__(self, *, in_template: bool) -> None:
-        self.in_template = in_template
-
-    def one_of(self, issue: Issue) -> dict[str, str]:
-        """Return one issue as the API shows it."""
-        if self.in_template:
-            where = issue.pointer or "the top"
-            return {"pointer": "/template", "code": issue.code, "detail": f"In its edit at {where}: {issue.detail}"}
-        return issue_as_json(issue)
-
-    def all_of(self, issues: Iterable[Issue]) -> list[dict[str, str]]:
-        """Return issues as the API shows them."""
-        return [self.one_of(issue) for issue in issues]
+def _find_callback(parsed: ParsedEdit) -> tuple[str | None, tuple[Issue, ...]]:
+    """Return the URL that the edit wants to be told of its end, unless nothing can be delivered there."""
+    if not parsed.edit.callback:
+        return None, ()
+    try:
+        check_receiver(parsed.edit.callback)
+    except FetchRefused as refusal:
+        return None, (Issue("/callback", "callback_not_delivered", f"Nothing is sent there. {refusal.detail}"),)
+    return parsed.edit.callback, ()
 
 
 def _documents(request: RenderRequest, template: Template | None) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -93,22 +86,21 @@ def _documents(request: RenderRequest, template: Template | None) -> tuple[dict[
     return template.edit, {**template.merge_defaults, **request.merge}
 
 
-def _missing_project(owner: Any, project_id: UUID | None) -> list[dict[str, str]]:
-    if project_id is None or Project.objects.for_owner(owner).filter(pk=project_id).exists():
+def _missing_project(lookups: Lookups, project_id: UUID | None) -> list[dict[str, str]]:
+    if project_id is None or lookups.has_project(project_id):
         return []
     return [{"pointer": "/project", "code": "not_found", "detail": "There is no such project."}]
 
 
-def _find_template(owner: Any, template_id: UUID | None) -> Template | None:
-    if template_id is None:
-        return None
-    found: Template | None = Template.objects.for_owner(owner).filter(pk=template_id).first()
-    return found
+def _find_template(lookups: Lookups, template_id: UUID | None) -> Template | None:
+    return None if template_id is None else lookups.template(template_id)
 
 
-def _find_assets(owner: Any, refs: Sequence[SourceRef]) -> tuple[dict[str, MediaInfo], frozenset[UUID], list[Issue]]:
+def _find_assets(
+    lookups: Lookups, refs: Sequence[SourceRef]
+) -> tuple[dict[str, MediaInfo], frozenset[UUID], list[Issue]]:
     """Return what is known of the assets that an edit names, their ids, and what is wrong with them."""
-    found = find_assets(owner.pk, [ref.url for ref in refs])
+    found = lookups.assets([ref.url for ref in refs])
     media: dict[str, MediaInfo] = {}
     problems: list[Issue] = []
     for ref in refs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
@@ -9,12 +10,15 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
+from core.events import publish
 from core.ids import encode_id
 from core.storage.blobs import blob_store
 from jobs.services import enqueue
+from renders.events import RenderOutputDeleted
 from renders.exceptions import RenderHasNoOutput
 from renders.models import Render
 from renders.names import DISCARD_JOB
+from renders.services.transitions import event_fields
 from renders.states import RenderStatus
 
 FOLDER = "renders"
@@ -34,18 +38,21 @@ def publish_file(*, source: Path, key: str, content_type: str) -> str:
     return key
 
 
-def delete_output(*, render: Render) -> None:
+def delete_output(*, render: Render, begin: Callable[[], None] = lambda: None) -> None:
     """Delete the files of a finished render; its record stays. Repeating it changes nothing.
 
+    begin: called first in the transaction.
     Raises RenderHasNoOutput unless the render succeeded.
     """
     if render.status != RenderStatus.SUCCEEDED:
         raise RenderHasNoOutput
     with transaction.atomic():
+        begin()
         rows = Render.objects.filter(pk=render.pk, output_deleted_at__isnull=True)
         if not rows.update(output_deleted_at=timezone.now()):
             return
         enqueue(type=DISCARD_JOB, payload={"render": str(render.pk)}, user_id=render.owner_id)
+        publish(RenderOutputDeleted(**event_fields(render), size_bytes=render.output_size_bytes or 0))
     # The job is what makes sure of it; done here too, the signed URLs end with this very call.
     discard_files(render_id=render.pk)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -11,10 +12,11 @@ from accounts.plans import limits_of
 from assets.exceptions import AssetMissing
 from assets.services import hold
 from core.events import publish
+from core.rows import reread_version
 from credits.services import reserve
-from jobs.services import enqueue
+from jobs.services import NewJob, enqueue_many
 from jobs.states import Priority as JobPriority
-from renders.events import RenderQueued
+from renders.events import RenderQueued, RenderSubmitted
 from renders.exceptions import EditRefused, RenderNotRetryable
 from renders.models import Priority, Render
 from renders.names import RENDER_JOB, limit_key_of
@@ -66,15 +68,7 @@ def accept_render(*, owner: Any, prepared: PreparedRender, retry_of: Render | No
 
     Raises EditRefused for an asset deleted since, InsufficientCredits.
     """
-    now = timezone.now()
-    run_at = prepared.request.run_at
-    if run_at is not None and run_at <= now:
-        run_at = None
-    render = _build(owner, prepared, retry_of)
-    render.created_at = now
-    render.run_at = run_at
-    render.status = RenderStatus.QUEUED if run_at is None else RenderStatus.SCHEDULED
-    render.queued_at = now if run_at is None else None
+    render = build_render(owner=owner, prepared=prepared, now=timezone.now(), retry_of=retry_of)
     with transaction.atomic():
         render.save(force_insert=True)
         try:
@@ -83,25 +77,34 @@ def accept_render(*, owner: Any, prepared: PreparedRender, retry_of: Render | No
             # Deleted since it was looked up, a moment ago.
             raise EditRefused([{"pointer": "/edit", "code": "asset_not_found", "detail": missing.detail}]) from missing
         reserve(user_id=owner.pk, amount=prepared.estimate.credits, reference=render.reference)
-        job = enqueue(
-            type=RENDER_JOB,
-            payload={"render": str(render.pk)},
-            priority=JobPriority(render.priority),
-            run_at=run_at,
-            user_id=owner.pk,
-            reference=render.reference,
-            limit_key=limit_key_of(owner.pk),
-            limit_running=limits_of(owner.plan).concurrent_renders,
-        )
+        (job,) = enqueue_many(jobs=[job_of(render)])
         render.job_id = job.pk
         render.save(update_fields=["job_id"])
-        if run_at is None:
+        reread_version(render)
+        publish(RenderSubmitted(**event_fields(render)))
+        if render.status == RenderStatus.QUEUED:
             publish(RenderQueued(**event_fields(render)))
     return render
 
 
-def _build(owner: Any, prepared: PreparedRender, retry_of: Render | None) -> Render:
+def job_of(render: Render) -> NewJob:
+    """Return the job that will do a new render. Reads its owner's plan."""
+    return NewJob(
+        type=RENDER_JOB,
+        payload={"render": str(render.pk)},
+        priority=JobPriority(render.priority),
+        run_at=render.run_at,
+        user_id=render.owner_id,
+        reference=render.reference,
+        limit_key=limit_key_of(render.owner_id),
+        limit_running=limits_of(render.owner.plan).concurrent_renders,
+    )
+
+
+def build_render(*, owner: Any, prepared: PreparedRender, now: datetime, retry_of: Render | None = None) -> Render:
+    """Return the row of a render that is about to be accepted. A time to run at that has passed is no such time."""
     request = prepared.request
+    waits = request.run_at is not None and request.run_at > now
     template, version = prepared.template, prepared.template.version if prepared.template else None
     if retry_of is not None:
         template, version = retry_of.template, retry_of.template_version
@@ -111,12 +114,16 @@ def _build(owner: Any, prepared: PreparedRender, retry_of: Render | None) -> Ren
         template=template,
         template_version=version,
         retry_of=retry_of,
+        created_at=now,
+        run_at=request.run_at if waits else None,
+        status=RenderStatus.SCHEDULED if waits else RenderStatus.QUEUED,
+        queued_at=None if waits else now,
         edit=prepared.edit,
         merge=prepared.merge,
         strict=request.strict,
         priority=request.priority,
         metadata=dict(request.metadata),
-        webhook=None if request.webhook is None else dict(request.webhook),
+        webhook=prepared.webhook,
         warnings=prepared.warnings,
         total_frames=prepared.estimate.frames,
         credits_reserved=prepared.estimate.credits,

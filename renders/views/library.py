@@ -43,6 +43,7 @@ class ProjectViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
     """Folders for renders, templates and assets."""
 
     queryset = Project.objects.all()
+    cache_tags = {"list": ("projects",)}
     filterset_class = ProjectFilterSet
     serializers = {"default": ProjectShape, "create": ProjectBody, "partial_update": ProjectPatchBody}
     scopes = {
@@ -62,18 +63,24 @@ class ProjectViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
 
     def _created(self, project: Project) -> Response:
         location = api_path("project-detail", self._version(), id=project.public_id)
-        return Response(ProjectShape(project).data, status.HTTP_201_CREATED, headers={"Location": location})
+        headers = {"Location": location, **self.tag_headers(project)}
+        return Response(ProjectShape(project).data, status.HTTP_201_CREATED, headers=headers)
 
     @extend_schema(request=ProjectPatchBody, responses=ProjectShape)
     def partial_update(self, request: Request, **kwargs: Any) -> Response:
         """Change a project."""
         project = self.get_object()
-        return Response(ProjectShape(change_project(project=project, changes=self.validated(ProjectPatchBody))).data)
+        changes = self.validated(ProjectPatchBody)
+        with self.unchanged(project):
+            changed = change_project(project=project, changes=changes)
+        return Response(ProjectShape(changed).data)
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, **kwargs: Any) -> Response:
         """Remove a project; what is in it stays, without a project."""
-        delete_project(project=self.get_object())
+        project = self.get_object()
+        with self.unchanged(project):
+            delete_project(project=project)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -87,6 +94,8 @@ class TemplateViewSet(ListModelMixin, RetrieveModelMixin, SubmittingViewSet):
     """Edits with placeholders, kept to be rendered many times."""
 
     queryset = Template.objects.all()
+    cache_tags = {"list": ("templates",)}
+    requires_if_match = True
     filterset_class = TemplateFilterSet
     serializers = {"default": TemplateShape, "list": TemplateListShape}
     scopes = {
@@ -117,26 +126,33 @@ class TemplateViewSet(ListModelMixin, RetrieveModelMixin, SubmittingViewSet):
 
     def _created(self, template: Template) -> Response:
         location = api_path("template-detail", self._version(), id=template.public_id)
-        return Response(TemplateShape(template).data, status.HTTP_201_CREATED, headers={"Location": location})
+        headers = {"Location": location, **self.tag_headers(template)}
+        return Response(TemplateShape(template).data, status.HTTP_201_CREATED, headers=headers)
 
     @extend_schema(request=TemplateBody, responses=TemplateShape)
     def update(self, request: Request, **kwargs: Any) -> Response:
         """Replace a template; another edit makes a new version."""
         template = self.get_object()
         body = {"description": "", "merge": {}, **self.validated(TemplateBody)}
-        return Response(TemplateShape(change_template(template=template, changes=_template_changes(body))).data)
+        return self._changed_by(template, _template_changes(body))
 
     @extend_schema(request=TemplatePatchBody, responses=TemplateShape)
     def partial_update(self, request: Request, **kwargs: Any) -> Response:
         """Change parts of a template; another edit makes a new version."""
         template = self.get_object()
-        changes = _template_changes(self.validated(TemplatePatchBody))
-        return Response(TemplateShape(change_template(template=template, changes=changes)).data)
+        return self._changed_by(template, _template_changes(self.validated(TemplatePatchBody)))
+
+    def _changed_by(self, template: Template, changes: dict[str, Any]) -> Response:
+        changed = change_template(template=template, changes=changes, begin=self.begin(template))
+        self.note_changed(changed)
+        return Response(TemplateShape(changed).data)
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, **kwargs: Any) -> Response:
         """Remove a template and its versions; renders made from it stay."""
-        delete_template(template=self.get_object())
+        template = self.get_object()
+        with self.unchanged(template):
+            delete_template(template=template)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @answers_render(202, request=TemplateRenderBody, reports=True)
@@ -151,6 +167,8 @@ class TemplateVersionViewSet(ListModelMixin, ApiViewSet):
     """What a template was, newest version first."""
 
     queryset = TemplateVersion.objects.all()
+    # A version comes only with a change of its template.
+    cache_tags = {"list": ("templates",)}
     serializers = {"default": TemplateVersionShape}
     scopes = {"list": "templates:read"}
     ordering = "-number"

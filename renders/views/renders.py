@@ -12,12 +12,17 @@ from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.api.addresses import base_url
+from core.api.answers import NotModified
+from core.api.etags import EntityTag
+from core.api.rawvalues import DjangoValues
 from core.api.views import ApiView
+from core.bases import VersionedModel
 from core.idempotency.views import idempotent
 from renders.filters import RenderFilterSet
 from renders.models import Render
 from renders.requests import RenderRequest
-from renders.selectors import queue_position
+from renders.selectors import find_render, queue_position
 from renders.serializers.renders import (
     EstimateShape,
     LogShape,
@@ -30,8 +35,11 @@ from renders.services.cancel import cancel_render
 from renders.services.prepare import prepare_render
 from renders.services.storage import delete_output
 from renders.services.submit import accept_render, prepare_retry
+from renders.shapes import COLUMNS, RENDER_LIST, render_shaper
 from renders.states import RenderStatus
 from renders.views.submission import SubmittingViewSet, answers_render, merge_body
+from renders.views.tags import render_tag
+from renders.waiting.polling import LONGEST_S, seconds_of, wait_for_change
 
 _METADATA_PARAMETER = OpenApiParameter(
     "metadata",
@@ -41,6 +49,16 @@ _METADATA_PARAMETER = OpenApiParameter(
     description="Renders whose metadata has these values: `metadata[order_id]=1881`.",
 )
 
+# Version 1 has no batches: there the parameter answers 404.
+_WAIT_PARAMETER = OpenApiParameter(
+    "wait",
+    {"type": "number", "minimum": 0, "maximum": LONGEST_S},
+    description="Seconds to wait for another status than the present one before the answer.",
+)
+_VERSION_1: list[Any] = [1]
+_VERSION_2: list[Any] = [2]
+_NO_BATCH = OpenApiParameter("batch", exclude=True)
+
 
 class RenderViewSet(ListModelMixin, SubmittingViewSet):
     """Edits on their way to files."""
@@ -49,7 +67,10 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
     filterset_class = RenderFilterSet
     ordering_fields = ("created_at",)
     serializers = {"default": RenderShape, "default_v1": RenderShapeV1}
-    feature_parameters = {"retrieve": {"wait": "long_poll"}}
+    cache_tags = {"list": ("renders",)}
+    prepared_lists = {"list": RENDER_LIST}
+    tagged_actions = frozenset({"retrieve", "edit", "log"})
+    feature_parameters = {"list": {"batch": "batches"}, "retrieve": {"wait": "long_poll"}}
     scopes = {
         "list": "renders:read",
         "retrieve": "renders:read",
@@ -70,10 +91,16 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
             return rows.without_documents()  # type: ignore[attr-defined, no-any-return]
         return rows
 
-    @extend_schema(parameters=[_METADATA_PARAMETER])
+    @extend_schema(parameters=[_METADATA_PARAMETER, _NO_BATCH], versions=_VERSION_1)
+    @extend_schema(parameters=[_METADATA_PARAMETER], versions=_VERSION_2)
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List the caller's renders, newest first."""
-        return super().list(request, *args, **kwargs)
+        prepared = self.prepared_answer()
+        if prepared is not None:
+            return prepared
+        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset()).values(*COLUMNS))
+        shape = render_shaper(base_url(request), self._version(), DjangoValues())
+        return self.get_paginated_response([shape(tuple(row.values())) for row in rows or ()])
 
     @answers_render(202, request=RenderBody, reports=True)
     @idempotent
@@ -86,14 +113,19 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
         """Say what is wrong with an edit and what it would cost."""
         return self.report(RenderBody, RenderRequest())
 
+    @extend_schema(versions=_VERSION_1)
+    @extend_schema(parameters=[_WAIT_PARAMETER], versions=_VERSION_2)
     def retrieve(self, request: Request, **kwargs: Any) -> Response:
         """Return one render."""
+        if "wait" in request.query_params:
+            self._wait(seconds_of(request.query_params["wait"]))
         return self._answer(self.get_object())
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, **kwargs: Any) -> Response:
         """Delete the output of a render; its record stays."""
-        delete_output(render=self.get_object())
+        render = self.get_object()
+        delete_output(render=render, begin=self.begin(render))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @answers_render(200, 202)
@@ -109,7 +141,8 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
         """Submit the same edit again, as a new render."""
         old = self.get_object()
         prepared = prepare_retry(render=old)
-        return self.once(lambda: self.accepted(accept_render(owner=old.owner, prepared=prepared, retry_of=old)))
+        response = self.once(lambda: self.accepted(accept_render(owner=old.owner, prepared=prepared, retry_of=old)))
+        return self.answer_at_end(response)
 
     @extend_schema(responses=OpenApiTypes.OBJECT)
     def edit(self, request: Request, **kwargs: Any) -> Response:
@@ -121,10 +154,43 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
         """Return what happened while rendering."""
         return Response(LogShape(self.get_object()).data)
 
+    def find_row(self) -> Any:
+        """Return the render of the URL whatever the request's conditions are, None where there is none."""
+        if self.action != "retrieve":
+            return super().find_row()
+        account: Any = self.request.user
+        return find_render(account.pk, self.kwargs[self.lookup_url_kwarg])
+
+    def entity_tag(self, row: VersionedModel) -> EntityTag:
+        """Return the tag of a render, or of the part of it that is asked for."""
+        assert isinstance(row, Render)
+        part = self.action if self.action in {"edit", "log"} else ""
+        return render_tag(self.request, row, position=None if part else self._place_of(row), part=part or "")
+
+    def _place_of(self, render: Render) -> int | None:
+        """Return the place in the queue, asked for once a request."""
+        if self._place is None:
+            self._place = queue_position(render)
+        return self._place
+
+    _place: int | None = None
+
+    def _wait(self, seconds: float) -> None:
+        """Hold the answer back while the client knows all there is to know."""
+        known = self.find_row()
+        if known is None or not seconds:
+            return
+        if "If-None-Match" in self.request.headers:
+            try:
+                self.check_conditions(known)
+            except NotModified:
+                wait_for_change(known, seconds=seconds)
+            return
+        wait_for_change(known, seconds=seconds)
+
     def _answer(self, render: Render, code: int = status.HTTP_200_OK) -> Response:
-        context = {**self.get_serializer_context(), "queue_position": queue_position(render)}
-        shape = RenderShapeV1 if self._version() == 1 else RenderShape
-        return Response(shape(render, context=context).data, code)
+        shape = render_shaper(base_url(self.request), self._version(), DjangoValues(), self._place_of(render))
+        return Response(shape([getattr(render, name) for name in COLUMNS]), code)
 
 
 class CreditEstimateView(ApiView):

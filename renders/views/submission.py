@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from core.api.features import is_enabled
 from core.api.problems import flatten_errors
 from core.api.routing import api_path
 from core.api.views import ApiViewSet
@@ -21,8 +22,16 @@ from renders.serializers.renders import RenderShape, RenderShapeV1, ReportShape
 from renders.serializers.requests import carries_edit
 from renders.services.prepare import check_render, prepare_render
 from renders.services.submit import accept_render
+from renders.views.tags import render_tag
+from renders.waiting.polling import preferred_wait_s, wait_for_end
 
 Method = Callable[..., Response]
+# A request that does not prefer to wait gets no other 200, so that nothing of what was promised has changed.
+_REPORT = OpenApiResponse(
+    ReportShape,
+    description="What a dry run found. With `Prefer: wait=N` (RFC 7240) and `Preference-Applied` in the answer: the "
+    "render, which has ended within that time.",
+)
 
 
 def answers_render(
@@ -34,7 +43,7 @@ def answers_render(
         for version, shape in ((1, RenderShapeV1), (2, RenderShape)):
             responses: dict[int, Any] = dict.fromkeys(statuses, shape)
             if reports:
-                responses[200] = ReportShape
+                responses[200] = ReportShape if version == 1 else _REPORT
             # The version as the view determines it, which is a number here.
             versions: list[Any] = [version]
             method = extend_schema(request=request, responses=responses, versions=versions)(method)
@@ -59,7 +68,8 @@ class SubmittingViewSet(IdempotentMixin, ApiViewSet):
         body = body_class(data=data)
         body.is_valid(raise_exception=True)
         prepared = prepare_render(owner=self.request.user, request=merge_body(base, body.validated_data))
-        return self.once(lambda: self.accepted(accept_render(owner=self.request.user, prepared=prepared)))
+        response = self.once(lambda: self.accepted(accept_render(owner=self.request.user, prepared=prepared)))
+        return self.answer_at_end(response)
 
     def report(self, body_class: type[BaseSerializer[Any]], base: RenderRequest) -> Response:
         """Answer 200 with what is wrong and what it would cost; nothing is changed.
@@ -80,7 +90,29 @@ class SubmittingViewSet(IdempotentMixin, ApiViewSet):
         shape = RenderShapeV1 if self._version() == 1 else RenderShape
         location = api_path("render-detail", self._version(), id=render.public_id)
         body = shape(render, context={"request": self.request}).data
-        return Response(body, status.HTTP_202_ACCEPTED, headers={"Location": location})
+        headers = {"Location": location, "ETag": str(render_tag(self.request, render))}
+        self._new = render
+        return Response(body, status.HTTP_202_ACCEPTED, headers=headers)
+
+    _new: Render | None = None
+
+    def answer_at_end(self, response: Response) -> Response:
+        """Wait for the end of the render that was accepted, if the client prefers that, and answer what it is then.
+
+        What an idempotency key repeats is the acceptance, which was committed before the waiting began.
+        """
+        wait_s = preferred_wait_s(self.request.headers.get("Prefer", ""))
+        if wait_s is None or self._new is None or not is_enabled("long_poll", self._version()):
+            return response
+        if not wait_for_end(self._new, seconds=wait_s):
+            return response
+        render = Render.objects.without_documents().get(pk=self._new.pk)
+        answer = Response(RenderShape(render, context={"request": self.request}).data)
+        answer.status_code = status.HTTP_200_OK if render.is_terminal else status.HTTP_202_ACCEPTED
+        answer["Location"] = response["Location"]
+        answer["ETag"] = str(render_tag(self.request, render))
+        answer["Preference-Applied"] = f"wait={wait_s}"
+        return answer
 
 
 def merge_body(base: RenderRequest, body: dict[str, Any]) -> RenderRequest:

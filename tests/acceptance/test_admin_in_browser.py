@@ -14,7 +14,7 @@ from accounts.models import ApiKey, User
 from tests.acceptance.browser import Visit, browser_page
 from tests.factories import make_asset, make_job, make_project, make_render, make_template, make_user
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 PASSWORD = "correct horse battery"
 
 
@@ -100,3 +100,4 @@ def test_first_page_shows_the_state_of_the_service(live_server, root: User) -> N
         text = visit.page.inner_text("main, #main, body")
     for word in ("Waiting renders", "Ready jobs", "Dead letters", "Workers alive", render.public_id):
         assert word in text
+    assert visit.errors == []

@@ -15,7 +15,7 @@ import pytest
 
 from renderowl.local.processes import ROOT
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("servers")]
+pytestmark = [pytest.mark.acceptance]
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 
 from tests.acceptance.browser import browser_page
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture(autouse=True)

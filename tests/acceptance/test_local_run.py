@@ -18,7 +18,7 @@ import requests
 
 from renderowl.local.processes import ROOT, free_port
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("servers")]
+pytestmark = [pytest.mark.acceptance]
 STOP_LIMIT_S = 40
 
 
@@ -28,7 +28,13 @@ class Run:
     def __init__(self, data_dir: Path) -> None:
         self.port = free_port()
         self.out = data_dir / "out.txt"
-        env = {**os.environ, "DATA_DIR": str(data_dir), "PORT": str(self.port), "DEBUG": "1"}
+        env = {
+            **os.environ,
+            "DATA_DIR": str(data_dir),
+            "PORT": str(self.port),
+            "DEBUG": "1",
+            "SHUTDOWN_LINGER_S": "0.1",
+        }
         for name in ("DATABASE_URL", "STORAGE_URL"):
             env.pop(name, None)
         with self.out.open("ab") as file:

@@ -14,7 +14,7 @@ import requests
 
 from tests.acceptance.installation import Installation
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("servers")]
+pytestmark = [pytest.mark.acceptance]
 THREADS = 6
 
 

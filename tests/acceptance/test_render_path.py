@@ -25,7 +25,7 @@ from engine.run.binary import ffmpeg_path
 from tests.acceptance.installation import Installation, postgres_database
 from tests.factories import make_edit
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("servers"), pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(280)]
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 
@@ -133,6 +133,21 @@ def test_renders_uploads_and_urls(site, media, web):
     assert site.leftovers() == []
     assert site.call("GET", f"/api/v2/assets/{asset['id']}", 200)["references"] == 0
     site.call("DELETE", f"/api/v2/assets/{asset['id']}", 204)
+
+
+def test_a_client_that_prefers_to_wait_gets_the_finished_render(site):
+    """One request from edit to file."""
+    answer = site.session.post(
+        f"{site.base}/api/v2/renders", json={"edit": make_edit(length=0.5)}, headers={"Prefer": "wait=30"}, timeout=60
+    )
+    assert (answer.status_code, answer.headers["Preference-Applied"]) == (200, "wait=30"), answer.text
+    render = answer.json()
+    assert (render["status"], render["progress"]["percent"]) == ("succeeded", 100)
+    assert answer.headers["Location"].endswith(render["id"])
+    assert frames_of(requests.get(render["output"]["url"], timeout=30).content)
+    # The time of waiting is none of the server's.
+    took_ms = float(answer.headers["Server-Timing"].removeprefix("app;dur="))
+    assert took_ms < answer.elapsed.total_seconds() * 1000
 
 
 def test_charges_the_true_length_of_what_could_not_be_known(site, media, web):

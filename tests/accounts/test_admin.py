@@ -80,14 +80,23 @@ def test_staff_without_permission_see_nothing(model):
 def test_a_key_is_shown_once_and_works(as_root, root, api):
     alice = make_user("alice")
     response = as_root.post(reverse(ADD_KEY), key_form(alice, scopes=["renders:read", "assets:read"]))
-    assert response.status_code == 200
+    row = ApiKey.objects.get()
+    minted_page = reverse("admin:accounts_apikey_minted", args=[row.pk])
+    assert response["Location"] == minted_page
+    assert "ro_live_" not in str(dict(as_root.session.items())), "the session alone tells nothing"
+    assert "ro_live_" not in str(response.cookies)
+    assert logged_in(root).get(minted_page)["Location"] == reverse("admin:accounts_apikey_changelist")
+    response = as_root.get(minted_page)
     assert "no-store" in response["Cache-Control"]
     secret = re.search(r'id="minted-key"[^>]*>([^<]+)<', response.content.decode())[1]
     assert parse_key(secret)
-    row = ApiKey.objects.get()
     assert (row.user, row.name, row.scopes) == (alice, "nightly", ["assets:read", "renders:read"])
     assert api.get("/api/v2/me", headers={"X-API-Key": secret}).json()["username"] == "alice"
-    assert AuditEntry.objects.get(action="key.created").actor == root
+    entry = AuditEntry.objects.get(action="key.created")
+    assert (entry.actor, entry.address) == (root, "127.0.0.1")
+    again = as_root.get(minted_page, follow=True)
+    assert "shown once" in again.content.decode()
+    assert ApiKey.objects.count() == 1
     for page in (reverse("admin:accounts_apikey_changelist"), reverse("admin:accounts_apikey_change", args=[row.pk])):
         html = as_root.get(page).content.decode()
         assert secret not in html

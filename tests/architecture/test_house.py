@@ -17,13 +17,14 @@ from django.core.management import call_command
 
 from core.api.permissions import required_scope
 from core.scopes import ALL_SCOPES
-from renderowl.urls import API_ROUTES
+from renderowl.urls import API_ROUTES, INTERNAL_ROUTES
 from tests.matrix import PUBLIC_ROUTES
 
 ROOT = Path(settings.BASE_DIR)
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
 LAYERS = {name.strip() for layer in CONTRACTS["contracts"][0]["layers"] for name in layer.split("|")}
 LOCAL_APPS = [config for config in apps.get_app_configs() if Path(config.path).parent == ROOT]
+ALL_ROUTES = [*API_ROUTES, *INTERNAL_ROUTES]
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -49,11 +50,16 @@ def test_every_app_is_named_in_the_contract() -> None:
 
 # POSTs that make nothing and charge nothing, or may be repeated as they are.
 POSTS_WITHOUT_KEYS = (PUBLIC_ROUTES - {"meta"}) | {"render-validate", "credit-estimate", "render-cancel", "key-rotate"}
+POSTS_WITHOUT_KEYS |= {"notification-mark-all-read", "automation-rotate-secret"}
+POSTS_WITHOUT_KEYS |= {"internal-credit-check", "internal-job-cancel"}
+POSTS_WITHOUT_KEYS |= {"batch-cancel"}
+POSTS_WITHOUT_KEYS |= {"internal-error-resolve"}
+POSTS_WITHOUT_KEYS |= {"internal-worker-claim"}
 
 
 def test_every_post_that_creates_takes_an_idempotency_key() -> None:
     without = set()
-    for route in API_ROUTES:
+    for route in ALL_ROUTES:
         action = (route.actions or {"post": "post"}).get("post", "")
         handler = getattr(route.view, action, None)
         if handler is not None and not getattr(handler, "is_idempotent", False):
@@ -89,7 +95,13 @@ def test_admin_lists_are_fit_for_use(model) -> None:
         assert set(foreign) <= picked, f"{model}: a plain drop-down would load every row"
 
 
-@pytest.mark.parametrize("route", API_ROUTES, ids=lambda route: route.name)
+def test_no_internal_route_has_the_name_of_another() -> None:
+    names = [route.name for route in INTERNAL_ROUTES]
+    assert len(set(names)) == len(names)
+    assert set(names) & {route.name for route in API_ROUTES} == set()
+
+
+@pytest.mark.parametrize("route", ALL_ROUTES, ids=lambda route: route.name)
 def test_every_route_names_the_scope_of_every_action(route) -> None:
     if route.name in PUBLIC_ROUTES:
         return
@@ -106,7 +118,7 @@ def test_every_route_names_the_scope_of_every_action(route) -> None:
 def test_every_route_passes_through_the_permission_matrix() -> None:
     text = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     checked = set(re.findall(r"Access\(\s*[\"']([a-z-]+)[\"']", text))
-    assert {route.name for route in API_ROUTES} - PUBLIC_ROUTES - checked == set()
+    assert {route.name for route in ALL_ROUTES} - PUBLIC_ROUTES - checked == set()
 
 
 @pytest.mark.django_db
@@ -134,7 +146,7 @@ def test_every_command_is_called_in_a_test() -> None:
 def test_every_setting_of_the_environment_is_in_the_example() -> None:
     example = (ROOT / ".env.example").read_text()
     source = (ROOT / "renderowl/settings.py").read_text()
-    helpers = r"env\.\w+|secret|positive_int|seconds_list|host_list|deprecation_marks|feature_switches"
+    helpers = r"env\.\w+|secret|positive_int|seconds_list|host_list|deprecation_marks|feature_switches|pool_secrets"
     pattern = rf'(?:{helpers})\(\s*"([A-Z_]+)"'
     names = set(re.findall(pattern, source)) - {"TEST_DATABASE_NAME"}
     assert len(names) > 10

@@ -13,7 +13,8 @@ from assets.models import Asset, AssetHold
 from core.ids import encode_id, uuid7
 from jobs.models import Job
 from jobs.worker.inline import run_pending
-from tests.factories import make_asset, make_hold, make_user
+from tests.assets.conftest import upload
+from tests.factories import make_asset, make_hold, make_project, make_user
 from tests.matrix import Access, check_access
 
 pytestmark = pytest.mark.django_db
@@ -145,8 +146,26 @@ def test_the_same_list_has_the_same_body(client, alice) -> None:
     assert client.get("/api/v2/assets").content == client.get("/api/v2/assets").content
 
 
+@pytest.mark.parametrize("whose", ["bob's", "nobody's"])
+def test_somebody_elses_project_is_refused_as_a_missing_one(client, alice, whose) -> None:
+    project = make_project(make_user("bob")).public_id if whose == "bob's" else encode_id("prj", PROJECT)
+    asset = make_asset(alice)
+    answers = [
+        client.patch(f"/api/v2/assets/{asset.public_id}", {"project": project}),
+        client.post("/api/v2/assets", {"url": "https://example.com/a.mp4", "project": project}),
+        upload(client, b"GIF89a", project=project),
+    ]
+    for answer in answers:
+        assert answer.status_code == 422
+        assert answer.json()["errors"] == [
+            {"pointer": "/project", "code": "not_found", "detail": "There is no such project."}
+        ]
+    assert list(Asset.objects.values_list("pk", "project_id")) == [(asset.pk, None)]
+
+
 def test_name_and_project_can_be_changed(client, alice) -> None:
     asset = make_asset(alice)
+    make_project(alice, id=PROJECT)
     path = f"/api/v2/assets/{asset.public_id}"
     response = client.patch(path, {"name": "../new\u0007 name.mp4", "project": encode_id("prj", PROJECT)})
     assert response.status_code == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from uuid import UUID
 
 import pytest
 
@@ -10,12 +11,16 @@ from assets.events import AssetFailed, AssetReady
 from assets.models import Asset
 from assets.tasks import IMPORT_ATTEMPTS
 from core import events
+from core.ids import encode_id
 from jobs.models import Job
 from jobs.worker.inline import run_pending
 from tests.core.test_http_fetch import Site
-from tests.factories import make_user
+from tests.factories import make_project, make_user
 
 pytestmark = pytest.mark.django_db
+
+
+PROJECT = UUID("018f2d0c-7b5a-7c3e-9a41-5d6e7f809a1b")
 
 
 @pytest.fixture
@@ -63,17 +68,17 @@ def test_an_import_is_accepted_and_pending(client, alice, site) -> None:
 def test_the_job_brings_the_file(client, alice, site, samples, published) -> None:
     content = (samples / "clip.mp4").read_bytes()
     site.serve(body=content, Content_Type="text/html")
-    body = import_file(client, site, name="Film", project="prj_" + "0" * 26).json()
+    body = import_file(client, site, name="Film", project=make_project(alice, id=PROJECT).public_id).json()
     assert run_pending() == 1
     done = client.get(f"/api/v2/assets/{body['id']}").json()
     assert (done["status"], done["kind"], done["content_type"]) == ("ready", "video", "video/mp4")
-    assert (done["name"], done["project"]) == ("Film", "prj_" + "0" * 26)
+    assert (done["name"], done["project"]) == ("Film", encode_id("prj", PROJECT))
     assert done["sha256"] == hashlib.sha256(content).hexdigest()
     assert b"".join(client.get(done["url"]).streaming_content) == content
     assert b"".join(client.get(done["poster_url"]).streaming_content).startswith(b"\xff\xd8\xff")
     assert Job.objects.get().status == "succeeded"
     asset = Asset.objects.get()
-    assert published == [AssetReady(asset_id=asset.pk, owner_id=alice.pk)]
+    assert published == [AssetReady(asset.pk, alice.pk, asset.project_id, kind="video", size_bytes=len(content))]
 
 
 @pytest.mark.acceptance

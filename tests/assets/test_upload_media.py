@@ -16,7 +16,7 @@ from PIL import Image
 from assets.models import Asset
 from engine.run.binary import ffmpeg_path
 from tests.assets.conftest import run_ffmpeg, upload
-from tests.factories import make_api_key, make_user
+from tests.factories import make_api_key, make_project, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.acceptance]
 
@@ -90,8 +90,8 @@ def test_the_name_decides_nothing(client, samples) -> None:
     assert (body["kind"], body["content_type"], body["name"]) == ("image", "image/png", "movie.mp4")
 
 
-def test_takes_a_name_and_a_project(client, samples) -> None:
-    project = "prj_" + "0" * 25 + "7"
+def test_takes_a_name_and_a_project(client, alice, samples) -> None:
+    project = make_project(alice).public_id
     body = upload(client, (samples / "red.png").read_bytes(), name="x.png", project=project).json()
     assert body["project"] == project
     response = client.post(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 
-from core.events import publish, subscribe, unsubscribe
+from core.events import publish, publish_many, subscribe, subscribe_many, unsubscribe, unsubscribe_many
 
 
 @dataclass(frozen=True)
@@ -73,3 +73,37 @@ def test_subscribing_twice_runs_once() -> None:
         with transaction.atomic():
             publish(SomethingHappened("once"))
     assert written() == ["once"]
+
+
+@pytest.mark.django_db
+def test_many_events_share_a_savepoint_for_each_subscriber(django_assert_num_queries):
+    heard: list[str] = []
+
+    def fail_at_the_second(event: SomethingHappened) -> None:
+        heard.append(event.name)
+        if event.name == "two":
+            raise RuntimeError
+
+    many = [SomethingHappened(name) for name in ("one", "two", "three")]
+    with subscribed(fail_at_the_second), subscribed(write), transaction.atomic(), django_assert_num_queries(8):
+        publish_many(many)
+        publish_many([])
+    assert heard == ["one", "two"]
+    assert written() == ["one", "three", "two"]
+
+
+@pytest.mark.django_db
+def test_a_subscriber_of_many_gets_all_that_come_together() -> None:
+    heard: list[list[str]] = []
+
+    def listen(events: Sequence[SomethingHappened]) -> None:
+        heard.append([event.name for event in events])
+
+    subscribe_many(SomethingHappened, listen)
+    try:
+        with transaction.atomic():
+            publish_many([SomethingHappened("a"), SomethingHappened("b")])
+            publish(SomethingHappened("c"))
+    finally:
+        unsubscribe_many(SomethingHappened, listen)
+    assert heard == [["a", "b"], ["c"]]

@@ -16,14 +16,20 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from core.api.routing import api_path
+from notifications.models import DeliveryAttempt
 from renderowl.urls import API_ROUTES
 from tests.factories import (
     make_api_key,
     make_asset,
+    make_automation,
+    make_delivery,
+    make_endpoint,
     make_hold,
     make_minted_key,
+    make_notification,
     make_project,
     make_render,
+    make_run,
     make_template,
     make_user,
 )
@@ -57,7 +63,28 @@ def world():
     error = {"code": "asset_unreachable", "message": "No.", "retryable": True, "pointer": "/timeline", "step": "fetch"}
     make_render(alice, status="failed", error=error)
     done = make_render(alice, status="succeeded", output_key="renders/golden/1/output.mp4")
-    ids = {"key": key, "project": project, "template": template, "asset": asset, "render": done}
+    notification = make_notification(alice, title="Render succeeded", resource=done.public_id)
+    action = {"type": "render", "template": template.public_id, "merge": {"NAME": "{{ event.data.name }}"}}
+    trigger = {"type": "event", "events": ["asset.ready"]}
+    automation = make_automation(alice, name="Greet", trigger=trigger, action=action)
+    make_run(automation, status="succeeded", render=done, request=action, input={"id": "1", "data": {"name": "Ana"}})
+    endpoint = make_endpoint(alice, description="Night shift", events=["render.*"])
+    delivery = make_delivery(
+        endpoint, status="failed", attempts=1, last_status_code=500, last_error="http_500", sequence=1
+    )
+    columns = {"status_code": 500, "error": "http_500", "detail": "No.", "response_body": "busy"}
+    DeliveryAttempt.objects.create(delivery=delivery, number=1, duration_s=0.25, **columns)
+    ids = {
+        "automation": automation,
+        "webhook": endpoint,
+        "delivery": delivery,
+        "notification": notification,
+        "key": key,
+        "project": project,
+        "template": template,
+        "asset": asset,
+        "render": done,
+    }
     # The key of the request is made last, so that lists, newest first, begin with it.
     client = APIClient(headers={"X-API-Key": make_api_key(alice, name="caller", scopes=("*",))})
     return client, {route.name: ids[route.name.partition("-")[0]].public_id for route in ROUTES if "<" in route.path}

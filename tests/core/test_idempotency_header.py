@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import resolve
+from rest_framework.exceptions import ParseError
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
 from core.api.parsers import JsonParser
-from core.exceptions import InvalidHeader, Unacceptable
+from core.exceptions import InvalidHeader
 from core.idempotency.requests import fingerprint, key_use, parse_key
 
 
@@ -160,7 +161,7 @@ def test_a_file_is_left_ready_to_be_read(size) -> None:
 
 
 def test_a_body_too_deep_to_compare_is_refused() -> None:
-    with pytest.raises(Unacceptable):
+    with pytest.raises(ParseError):
         fingerprint(make_request("[" * 500 + "]" * 500))
 
 

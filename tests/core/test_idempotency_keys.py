@@ -15,12 +15,12 @@ from django.utils import timezone
 from core.idempotency.exceptions import IdempotencyInProgress, IdempotencyMismatch
 from core.idempotency.models import IdempotencyKey, KeyState
 from core.idempotency.services import (
+    RETENTION,
     Claim,
     KeyUse,
     StoredAnswer,
     claim_key,
     complete_key,
-    delete_expired_keys,
     release_key,
 )
 from jobs.registry import get_handler, registered_schedules
@@ -184,9 +184,9 @@ def test_the_cleanup_deletes_what_has_expired_in_batches(use) -> None:
     lapse(expires_at=True)
     completed(use)
     claimed(other(use, key="new"))
-    assert delete_expired_keys(most=3) == 3
-    assert delete_expired_keys(most=3) == 2
-    assert delete_expired_keys() == 0
+    assert RETENTION.delete_batch(timezone.now(), most=3) == 3
+    assert RETENTION.delete_batch(timezone.now(), most=3) == 2
+    assert RETENTION.delete_batch(timezone.now()) == 0
     assert sorted(IdempotencyKey.objects.values_list("key", flat=True)) == ["k", "new"]
 
 
@@ -198,9 +198,9 @@ def test_the_cleanup_is_a_job_that_comes_back_by_the_clock(use) -> None:
         def check(self) -> None:
             pass
 
-    schedule = next(schedule for schedule in registered_schedules() if schedule.type == "core.forget_keys")
+    schedule = next(schedule for schedule in registered_schedules() if schedule.type == "core.delete_old_rows")
     assert schedule.cron.endswith("* * * *")
-    assert get_handler(schedule.type).run(Context()) == {"deleted": 1}
+    assert get_handler(schedule.type).run(Context())["idempotency keys"] == 1
     assert not IdempotencyKey.objects.exists()
 
 

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 from rest_framework.test import APIClient
 
-from core.logs import RequestIdFilter, SignedLinkFilter
+from core.logs import SignedLinkFilter, WorkFilter
 from core.middleware import ApiMiddleware
 from tests.core.test_problems import assert_problem
 from tests.factories import make_api_key, make_user
@@ -87,7 +87,7 @@ def test_log_lines_hold_no_signed_links_and_name_the_request() -> None:
     )
     record.request = RequestFactory().get("/")
     record.request.request_id = "request-one"
-    assert RequestIdFilter().filter(record)
+    assert WorkFilter().filter(record)
     assert SignedLinkFilter().filter(record)
     assert record.getMessage() == "Error: /files/.../a.mp4"
     assert record.request_id == "request-one"
@@ -103,3 +103,29 @@ def test_server_error_is_logged_once_under_its_request(
     lines = [record for record in caplog.records if record.name == "django.request"]
     assert [record.request.request_id for record in lines] == [response["X-Request-Id"]]
     assert lines[0].exc_info is not None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"name": "a", "name": "b"}',
+        b'{"name": "a", "metadata": {"a": 1, "b": 2, "a": 1}}',
+        b'{"name": "a", "n\\u0061me": "b"}',
+        b'{"name": ' + b"[" * 300 + b"]" * 300 + b"}",
+        b'{"name": ' + b"[" * 1020 + b"]" * 1020 + b"}",
+    ],
+)
+def test_json_that_readers_differ_about_is_refused(api: APIClient, body: bytes) -> None:
+    api.credentials(HTTP_X_API_KEY=make_api_key(make_user("alice")))
+    for headers in ({}, {"Idempotency-Key": "k"}):
+        response = api.generic("POST", "/api/v2/projects", body, "application/json", headers=headers)
+        assert_problem(response, 400, "malformed_json")
+
+
+@pytest.mark.django_db
+def test_json_as_deep_as_bodies_get_is_read(api: APIClient) -> None:
+    api.credentials(HTTP_X_API_KEY=make_api_key(make_user("alice")))
+    body = b'{"name": "a", "metadata": {"a": ' + b"[" * 200 + b"]" * 200 + b"}}"
+    response = api.generic("POST", "/api/v2/projects", body, "application/json")
+    assert_problem(response, 422, "validation_error")

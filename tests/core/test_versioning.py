@@ -143,7 +143,7 @@ def test_a_busy_database_is_said_to_be_busy(api: APIClient, monkeypatch: pytest.
     def locked(prefix: str) -> None:
         raise OperationalError("database is locked")
 
-    monkeypatch.setattr(selectors, "find_key", locked)
+    monkeypatch.setattr(selectors, "find_key_row", locked)
     response = api.get("/api/me", HTTP_X_API_KEY=compose_key("ro_live").text)
     assert_problem(response, 503, "database_busy")
     assert response["Retry-After"] == "1"

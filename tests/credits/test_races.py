@@ -42,3 +42,23 @@ def test_a_reservation_is_settled_or_refunded_never_both(race):  # noqa: F811
 def test_an_account_opens_once(race):  # noqa: F811
     state = race("open_one_account")
     assert (state["accounts"], state["balance"], state["kinds"]) == (1, 1000, {"grant": 1})
+
+
+def test_funds_for_ten_let_ten_of_fifty_posts_deduct(race):  # noqa: F811
+    assert race("deduct_over_http_with_funds_for_ten") == {
+        "outcomes": {"201": 10, "402": 40},
+        "balance": 0,
+        "reserved": 0,
+        "faults": 0,
+        "kinds": {"grant": 1, "deduct": 10},
+    }
+
+
+def test_a_deduction_is_never_refunded_beyond_itself(race):  # noqa: F811
+    assert race("refund_one_deduction") == {
+        "outcomes": {"refunded": 5, "RefundTooLarge": 45},
+        "balance": 1000,
+        "reserved": 0,
+        "faults": 0,
+        "kinds": {"grant": 1, "deduct": 1, "refund": 5},
+    }

@@ -269,3 +269,15 @@ def test_only_drawn_assets_are_drawn(tmp_path: Path) -> None:
     assert list(rasters) == [title.pointer]
     with pytest.raises(KeyError):
         rasterize(video, timeline=make_timeline(), out_dir=tmp_path)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+def test_a_full_disk_is_not_the_clips_fault(tmp_path: Path, drawer: Drawer) -> None:
+    # The name under which a picture is written before it is whole.
+    (tmp_path / "full.png.part").symlink_to("/dev/full")
+    with pytest.raises(DrawingFailed, match=r"^/clip: the disk of the service is full$") as caught:
+        drawer.draw([(job("<p>fine</p>"), tmp_path / "full.png", "/clip")])
+    assert caught.value.retryable is True
+    with pytest.raises(DrawingFailed, match=r"^/clip: ") as caught:
+        drawer.draw([(job("<p>fine</p>"), tmp_path / "nowhere/x.png", "/clip")])
+    assert caught.value.retryable is False

@@ -137,7 +137,7 @@ def test_each_action_needs_its_own_permission(model, action, permission):
     response = act(staff_client(f"view_{model}"), model, action, [row])
     assert response.status_code == 200
     assert row.__class__.objects.filter(pk=row.pk).values().get() == before
-    assert not Job.objects.filter(type="jobs.forget_workers").exists()
+    assert not Job.objects.filter(type="core.delete_old_rows").exists()
     response = act(staff_client(f"view_{model}", permission), model, action, [row])
     assert len(texts(response)) == 1
 
@@ -149,7 +149,7 @@ def test_staff_without_permission_see_nothing(model):
 
 def make_schedule():
     return Schedule.objects.create(
-        name="hourly", cron="0 * * * *", type="jobs.forget_workers", next_run_at=timezone.now()
+        name="hourly", cron="0 * * * *", type="core.delete_old_rows", next_run_at=timezone.now()
     )
 
 
@@ -197,7 +197,7 @@ def test_schedules_are_switched_and_run_by_hand(client):
     act(client, "schedule", "enable_schedules", [row])
     assert Schedule.objects.get().enabled is True
     assert texts(act(client, "schedule", "run_schedules", [row])) == ["1 enqueued."]
-    assert Job.objects.get().type == "jobs.forget_workers"
+    assert Job.objects.get().type == "core.delete_old_rows"
     Schedule.objects.update(type="not.here")
     assert "no handler" in texts(act(client, "schedule", "run_schedules", [row]))[0]
 

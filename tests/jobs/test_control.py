@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from core.exceptions import InvalidState
 from jobs import services
@@ -148,3 +149,8 @@ def test_work_is_what_is_ready_or_runs(status, queue, expected, django_assert_nu
     # Jobs are read in one statement: one claimed between two would be seen by neither, and a drain end too soon.
     with django_assert_num_queries(2):
         assert has_work(["a", "paused"]) is expected
+
+
+def test_a_worker_for_a_queue_that_nothing_goes_into_is_refused():
+    with pytest.raises(CommandError, match=r"queue named bogus, wrong. There are: .*default.*renders"):
+        call_command("run_worker", queues="default,bogus,wrong")

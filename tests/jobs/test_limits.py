@@ -235,7 +235,7 @@ def crowd():
 
 def test_each_index_serves_its_query(crowd):
     texts = statements()
-    room = explain(texts.room, ["key-4", "key-4"])
+    room = explain(texts.room, ["key-4"] * 3)
     assert "idx_jobs_blocked" in room
     assert "idx_jobs_limit_key" in room
     admit = explain(texts.admit, ["key-4", 2])
@@ -251,3 +251,36 @@ def test_each_index_serves_its_query(crowd):
 def test_snapshots_carry_the_key():
     row = enqueue()
     assert claim().limit_key == JobSnapshot.of(row).limit_key == "alice"
+
+
+def test_a_limit_of_the_key_overrules_the_jobs_and_can_go_again():
+    for _ in range(6):
+        enqueue(limit=4)
+    services.set_key_limit(limit_key="alice", limit_running=1)
+    for _ in range(3):
+        services.finish(job=claim())
+        assert statuses().count("queued") == 4 - statuses().count("succeeded")
+    services.finish(job=claim())
+    assert statuses().count("queued") == 1
+    assert statuses().count("blocked") == 1
+    assert sql.list_admissible() == []
+    services.set_key_limit(limit_key="alice", limit_running=2)
+    assert statuses().count("queued") == 2
+    enqueue(limit=4)
+    assert statuses().count("blocked") == 1
+    services.clear_key_limit(limit_key="alice")
+    assert statuses().count("queued") == 3
+    with pytest.raises(IntegrityError), transaction.atomic():
+        services.set_key_limit(limit_key="alice", limit_running=0)
+
+
+def test_what_waits_under_a_key_moves_to_another_queue():
+    for _ in range(4):
+        enqueue(limit=2)
+    other = enqueue("bob", 2)
+    running = claim()
+    assert services.move_waiting(limit_key="alice", queue="slow") == 3
+    queues = dict(Job.objects.values_list("pk", "queue"))
+    assert queues.pop(running.id) == queues.pop(other.pk) == "default"
+    assert set(queues.values()) == {"slow"}
+    assert services.move_waiting(limit_key="alice", queue="slow") == 0

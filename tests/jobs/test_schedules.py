@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from core.retention import retentions
 from jobs import services
 from jobs.cron import next_tick
 from jobs.models import Job, JobAttempt, Schedule, Worker
@@ -125,10 +126,10 @@ def test_the_purge_deletes_old_finished_jobs_with_their_attempts_and_nothing_els
         JobAttempt.objects.create(job=job, number=1, worker="w", outcome="failed", finished_at=old)
     kept = {make_job(status="succeeded").pk, make_job(status="queued", created_at=old, scheduled_at=old).pk}
     kept.add(make_job(status="scheduled", scheduled_at=timezone.now() + timedelta(days=1)).pk)
-    purge = services.enqueue(type="jobs.purge_finished")
+    purge = services.enqueue(type="core.delete_old_rows")
     run_pending(queues=["maintenance"])
     purge.refresh_from_db()
-    assert (purge.status, purge.result) == ("succeeded", {"deleted": 3})
+    assert (purge.status, purge.result["finished jobs"]) == ("succeeded", 3)
     assert set(Job.objects.values_list("pk", flat=True)) == kept | {purge.pk}
     assert set(JobAttempt.objects.values_list("job_id", flat=True)) == {purge.pk}
 
@@ -137,7 +138,8 @@ def test_the_purge_goes_in_batches():
     old = timezone.now() - timedelta(days=8)
     for _ in range(5):
         make_job(status="succeeded", finished_at=old)
-    counts = [services.purge_finished(older_than=timedelta(days=7), limit=2) for _ in range(4)]
+    finished = next(retention for retention in retentions() if retention.name == "finished jobs")
+    counts = [finished.delete_batch(timezone.now(), keep=timedelta(days=7), most=2) for _ in range(4)]
     assert counts == [2, 2, 1, 0]
 
 
@@ -150,8 +152,8 @@ def test_workers_are_alive_while_they_report_and_forgotten_a_day_later():
     Worker.objects.filter(name="gone").update(last_seen_at=timezone.now() - timedelta(hours=25))
     assert {worker.name for worker in Worker.objects.all() if worker.is_alive} == {"here"}
     assert Worker.objects.get(name="here").busy == 2
-    row = services.enqueue(type="jobs.forget_workers")
+    row = services.enqueue(type="core.delete_old_rows")
     run_pending(queues=["maintenance"])
     row.refresh_from_db()
-    assert row.result == {"deleted": 1}
+    assert row.result["gone workers"] == 1
     assert set(Worker.objects.values_list("name", flat=True)) == {"here", "left", "silent"}

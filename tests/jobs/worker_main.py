@@ -1,6 +1,7 @@
 """A program beside the tests: the real worker, with handlers that a test can watch from outside.
 
-    python -m tests.jobs.worker_main migrate | enqueue TYPE COUNT PAYLOAD [TERMS] | cancel ID | claim | work [options]
+    python -m tests.jobs.worker_main migrate | enqueue TYPE COUNT PAYLOAD [TERMS] | cancel ID | claim | work [options] |
+       autoscale [options]
 
 `effects` is a plain table without any constraint: what runs twice shows in it twice.
 """
@@ -59,6 +60,23 @@ def crash_once(context):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def pause(payload):
+    """Wait as for a stranger's server."""
+    time.sleep(payload["s"])
+    return payload
+
+
+def load_payload(context):
+    note(context.job, "began")
+    return context.job.payload
+
+
+def settle_effect(context, payload):
+    with transaction.atomic():
+        note(context.job, "done")
+        context.complete()
+
+
 def claim_all():
     from jobs.sql import run as sql
 
@@ -71,10 +89,12 @@ def main():
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "renderowl.settings")
     django.setup()
     from jobs import services
-    from jobs.registry import Handler, register, register_schedule
+    from jobs.registry import Handler, IoSteps, io_handler, register, register_schedule
 
     for run in (effect, patient, stuck, crash_once):
         register(Handler(name=f"test.{run.__name__}", run=run))
+    steps = IoSteps(load=load_payload, perform=pause, settle=settle_effect)
+    register(io_handler("test.io", steps, queue="io", more_queues=("io-slow",)))
     register_schedule("test.yearly", cron="0 0 1 1 *", type="test.effect")
     command, *rest = sys.argv[1:]
     if command == "migrate":
@@ -92,6 +112,11 @@ def main():
         claim_all()
     elif command == "work":
         call_command("run_worker", *rest, skip_checks=True)
+    elif command == "autoscale":
+        from jobs.autoscaling import fleet
+
+        fleet.PROGRAM[:] = [sys.executable, "-m", "tests.jobs.worker_main", "work"]
+        call_command("autoscale_workers", *rest, skip_checks=True)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ def test_says_that_the_process_serves_without_a_query(api: APIClient, path: str)
     assert response.status_code == 200
     assert response["Content-Type"] == "application/health+json"
     assert response.json() == {"status": "pass"}
+    assert response["Content-Length"] == str(len(response.content))
     assert response["X-Request-Id"]
 
 

@@ -373,7 +373,10 @@ def test_the_header_is_documented_where_it_works(api, version):
         if "Idempotency-Key" in {parameter["name"] for parameter in operation.get("parameters", [])}
     }
     posts = {"renders", "renders/{id}/retry", "templates", "templates/{id}/render", "projects", "assets", "keys"}
-    assert documented == posts
+    if version == 2:
+        posts.add("batches")
+    # Of this app; the architecture test knows every POST of every app.
+    assert {path for path in documented if not path.startswith(("automations", "webhooks", "deliveries"))} == posts
     created = paths[f"/api/v{version}/renders"]["post"]["responses"]["202"]
     assert "Idempotent-Replayed" in created["headers"]
 

@@ -6,9 +6,12 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import Count
 from django.utils import timezone
 
-from renders.models import Render
+from core.ids import uuid7
+from renders.models import Batch, Render
+from renders.selectors import batch_standings
 from tests.factories import make_project, make_user
 
 pytestmark = pytest.mark.django_db
@@ -25,17 +28,23 @@ def plan_of(rows):
 
 @pytest.fixture
 def owner():
-    """One of twenty accounts with twenty renders each."""
+    """One of twenty accounts with five batches of twenty renders each."""
     now = timezone.now()
     rows = []
     for user in [make_user() for _ in range(20)]:
         project = make_project(user)
-        rows += [
-            Render(
-                owner=user, project=project, edit={}, status=status, created_at=now + timedelta(seconds=len(rows) + n)
-            )
-            for n, status in enumerate(["queued", "fetching", "rendering", "saving"] * 5)
-        ]
+        for batch in [Batch.objects.create(owner=user, total=20, pending=20) for _ in range(5)]:
+            rows += [
+                Render(
+                    owner=user,
+                    project=project,
+                    batch=batch,
+                    edit={},
+                    status=status,
+                    created_at=now + timedelta(seconds=len(rows) + n),
+                )
+                for n, status in enumerate(["queued", "fetching", "rendering", "saving"] * 5)
+            ]
     Render.objects.bulk_create(rows)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
@@ -66,3 +75,34 @@ def test_list_of_a_project_by_status(owner):
     project = Render.objects.for_owner(owner).first().project
     rows = Render.objects.filter(project=project, status="queued").order_by("-created_at")[:25]
     assert "idx_renders_project_status" in plan_of(rows)
+
+
+def test_list_of_a_batch(owner):
+    plan = plan_of(newest(Render.objects.for_owner(owner).filter(batch=Batch.objects.filter(owner=owner).first())))
+    assert "idx_renders_batch_created" in plan
+    assert "TEMP B-TREE" not in plan
+
+
+def test_counts_of_batches(owner, django_assert_num_queries):
+    batches = list(Batch.objects.for_owner(owner))
+    with django_assert_num_queries(2):
+        assert batch_standings(batches)[batches[0].pk].counts["queued"] == 5
+    rows = Render.objects.filter(batch__in=[batch.pk for batch in batches]).order_by()
+    plan = plan_of(rows.values_list("batch_id", "status").annotate(number=Count("pk")))
+    assert "idx_renders_batch_status" in plan
+
+
+def test_lists_of_batches(owner):
+    now, owners = timezone.now(), [owner, *(make_user() for _ in range(39))]
+    made = [
+        # Of many owners in turn: read by time alone, most of the rows would be somebody else's.
+        Batch(owner=owners[n % 40], total=1, pending=1, id=uuid7(), created_at=now + timedelta(seconds=n))
+        for n in range(2000)
+    ]
+    Batch.objects.bulk_create(made)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    assert "idx_batches_user_created" in plan_of(newest(Batch.objects.for_owner(owner)))
+    some = Batch.objects.for_owner(owner).filter(status="completed").order_by("-created_at")[:25]
+    assert "idx_batches_user_status" in plan_of(some)
+    assert "idx_batches_created" in plan_of(newest(Batch.objects.all()))

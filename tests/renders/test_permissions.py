@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.factories import make_edit, make_project, make_render, make_template
+from tests.factories import make_batch, make_edit, make_project, make_render, make_template
 from tests.matrix import Access, check_access
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +38,15 @@ def test_renders(alice):
     check_access(Access("render-retry", {"POST": "renders:write"}), owner=alice, row=render)
     check_access(Access("render-edit", {"GET": "renders:read"}), owner=alice, row=render)
     check_access(Access("render-log", {"GET": "renders:read"}), owner=alice, row=render)
+    ended = make_render(alice, status="succeeded")
+    check_access(Access("render-events", {"GET": "renders:read"}), owner=alice, row=ended)
+
+
+def test_batches(alice):
+    batch = make_batch(alice)
+    check_access(Access("batch-list", {"GET": "renders:read", "POST": "renders:write"}), owner=alice)
+    check_access(Access("batch-detail", {"GET": "renders:read"}), owner=alice, row=batch)
+    check_access(Access("batch-cancel", {"POST": "renders:cancel"}), owner=alice, row=batch)
 
 
 def test_questions(alice):

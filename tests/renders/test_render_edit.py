@@ -191,3 +191,22 @@ def test_refuses_a_directory_as_output_before_rendering(run, tmp_path):
     status, stdout, stderr = run(make_edit(), out=tmp_path)
     assert (status, stdout) == (2, "")
     assert stderr.splitlines() == [f"{tmp_path} is a directory; name the file to write"]
+
+
+@pytest.mark.parametrize(("name", "output_format"), [("out.gif", "mp4"), ("out.MP4", "gif"), ("out.jpeg", "png")])
+def test_refuses_a_name_that_promises_another_format(run, tmp_path, name, output_format):
+    out = tmp_path / name
+    status, stdout, stderr = run(make_edit(format=output_format), "--json", out=out)
+    assert status == 1
+    (error,) = json.loads(stdout)["errors"]
+    assert (error["pointer"], error["code"]) == ("/output/format", "format_mismatch")
+    assert name in error["detail"]
+    assert name in stderr
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(("name", "output_format"), [("out.jpeg", "jpg"), ("out", "gif"), ("out.film", "png")])
+def test_a_name_that_promises_nothing_else_will_do(run, tmp_path, name, output_format):
+    status, _, stderr = run(make_edit(format=output_format), out=tmp_path / name)
+    assert status == 0, stderr
+    assert (tmp_path / name).stat().st_size > 0

@@ -12,7 +12,7 @@ from assets.models import AssetHold
 from core.ids import encode_id, uuid7
 from credits.models import CreditAccount, CreditEntry
 from jobs.models import Job
-from renders.events import RenderQueued
+from renders.events import RenderQueued, RenderSubmitted
 from renders.models import Project, Render, Template
 from renders.services import submit
 from tests.factories import make_api_key, make_asset, make_edit, make_project, make_template, make_user
@@ -121,6 +121,8 @@ def test_a_run_at_in_the_past_is_now(client):
         ({"merge": ["a"]}, "/merge"),
         ({"webhook": {"url": "ftp://example.com/"}}, "/webhook/url"),
         ({"webhook": {"url": "https://user:pass@example.com/"}}, "/webhook/url"),
+        ({"webhook": {"url": "http://example.com/"}}, "/webhook/url"),
+        ({"webhook": {"url": "https://10.0.0.1/"}}, "/webhook/url"),
         ({"webhook": {"url": "https://example.com/", "events": ["render.exploded"]}}, "/webhook/events/0"),
         ({"callback": "https://example.com/"}, "/callback"),
     ],
@@ -204,10 +206,10 @@ def test_warns_of_what_it_does_not_know_and_strict_refuses_it(client):
     assert found == ["/edit/timeline/mood"]
 
 
-def test_says_that_a_webhook_is_not_delivered_yet(client):
+def test_keeps_the_webhook_of_a_render(client):
     body = {"edit": make_edit(), "webhook": {"url": "https://example.com/hook", "events": ["render.succeeded"]}}
     answer = client.post(RENDERS, body).json()
-    assert [item["pointer"] for item in answer["warnings"]] == ["/webhook"]
+    assert answer["warnings"] == []
     assert Render.objects.get().webhook == body["webhook"]
 
 
@@ -221,7 +223,7 @@ def test_too_few_credits_leave_nothing_behind(client, alice):
     assert rows() == before
 
 
-@pytest.mark.parametrize("step", ["hold", "reserve", "enqueue", "publish"])
+@pytest.mark.parametrize("step", ["hold", "reserve", "enqueue_many", "publish"])
 def test_a_failure_at_any_step_leaves_nothing_behind(client, alice, monkeypatch, step):
     client.post(RENDERS, {"edit": make_edit()})
     asset = make_asset(alice)
@@ -246,7 +248,8 @@ def test_tells_subscribers_once(client, monkeypatch):
     monkeypatch.setattr(submit, "publish", heard.append)
     client.post(RENDERS, {"edit": make_edit()})
     render = Render.objects.get()
-    assert heard == [RenderQueued(render_id=render.pk, owner_id=render.owner_id, project_id=None)]
+    fields = {"render_id": render.pk, "owner_id": render.owner_id, "project_id": None}
+    assert heard == [RenderSubmitted(**fields), RenderQueued(**fields)]
 
 
 class TestDryRun:

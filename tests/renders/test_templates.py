@@ -8,6 +8,8 @@ from renders.models import Render, Template, TemplateVersion
 from tests.factories import make_edit, make_project, make_render, make_template, make_user
 
 pytestmark = pytest.mark.django_db
+# What is tested here does not depend on what the client has read; tests/core/test_conditional.py is about that.
+ANY_STATE = {"If-Match": "*"}
 
 
 def edit_saying(text):
@@ -54,10 +56,11 @@ def test_refuses_another_account_s_project(client):
 def test_another_edit_makes_a_version_and_a_name_does_not(client, alice):
     template = make_template(alice)
     path = f"/api/v2/templates/{template.public_id}"
-    assert client.patch(path, {"name": "renamed"}).json()["version"] == 1
-    assert client.patch(path, {"edit": template.edit}).json()["version"] == 1
-    assert client.patch(path, {"edit": edit_saying("second")}).json()["version"] == 2
-    assert client.put(path, {"name": "third", "edit": edit_saying("third")}).json()["version"] == 3
+    assert client.patch(path, {"name": "renamed"}, headers=ANY_STATE).json()["version"] == 1
+    assert client.patch(path, {"edit": template.edit}, headers=ANY_STATE).json()["version"] == 1
+    assert client.patch(path, {"edit": edit_saying("second")}, headers=ANY_STATE).json()["version"] == 2
+    third = {"name": "third", "edit": edit_saying("third")}
+    assert client.put(path, third, headers=ANY_STATE).json()["version"] == 3
     versions = client.get(f"{path}/versions").json()["data"]
     assert [version["version"] for version in versions] == [3, 2, 1]
     texts = [version["edit"]["timeline"]["tracks"][0]["clips"][0]["asset"]["text"] for version in versions]
@@ -66,7 +69,8 @@ def test_another_edit_makes_a_version_and_a_name_does_not(client, alice):
 
 def test_put_resets_what_it_leaves_out(client, alice):
     template = make_template(alice, description="long", merge={"NAME": "x"})
-    client.put(f"/api/v2/templates/{template.public_id}", {"name": "new", "edit": make_edit()})
+    path = f"/api/v2/templates/{template.public_id}"
+    assert client.put(path, {"name": "new", "edit": make_edit()}, headers=ANY_STATE).status_code == 200
     template.refresh_from_db()
     assert (template.description, template.merge_defaults) == ("", {})
 
@@ -83,7 +87,7 @@ def test_lists_without_the_edits(client, alice, django_assert_max_num_queries):
 def test_deleting_leaves_renders_with_their_own_copy(client, alice):
     template = make_template(alice)
     render = make_render(alice, template=template)
-    assert client.delete(f"/api/v2/templates/{template.public_id}").status_code == 204
+    assert client.delete(f"/api/v2/templates/{template.public_id}", headers=ANY_STATE).status_code == 204
     render.refresh_from_db()
     assert render.template_id is None
     assert render.edit == make_edit()

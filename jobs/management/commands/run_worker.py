@@ -32,4 +32,9 @@ class Command(BaseCommand):
         if options["concurrency"] < 1:
             raise CommandError("--concurrency must be at least 1.")
         queues = [name.strip() for name in options["queues"].split(",") if name.strip()] or known_queues()
+        if unknown := sorted(set(queues) - set(known_queues())):
+            # A misspelled name would wait for ever for jobs that never come.
+            raise CommandError(
+                f"No job goes into a queue named {', '.join(unknown)}. There are: {', '.join(known_queues())}."
+            )
         Supervisor(queues=queues, concurrency=options["concurrency"], drain=options["drain"]).run()

@@ -1,0 +1,138 @@
+"""Second factors of staff: an authenticator app, and codes for the day when it is lost."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+import time
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts import totp
+from accounts.exceptions import CodeRefused, SecondFactorExists
+from accounts.models import RecoveryCode, SecondFactor, User
+from accounts.services.audit import record_audit
+from accounts.services.logins import begin_login, forgive_login
+
+RECOVERY_CODES = 10
+_RECOVERY_BYTES = 10  # 80 bits: nobody guesses one, not even from its digest
+# Guesses are counted by account, wherever they come from: to get this far takes the password.
+_ANYWHERE = "second factor"
+
+
+def needs_second_factor(user: User) -> bool:
+    """Return whether a password alone does not let this user in."""
+    return has_second_factor(user) or must_enrol(user)
+
+
+def has_second_factor(user: User) -> bool:
+    """Return whether the user has an authenticator app."""
+    return SecondFactor.objects.filter(user=user).exists()
+
+
+def session_mark(user: User) -> str:
+    """Return what a session that proved the user's second factor remembers; "" where there is none."""
+    pk = SecondFactor.objects.filter(user=user).values_list("pk", flat=True).first()
+    return "" if pk is None else str(pk)
+
+
+def must_enrol(user: User) -> bool:
+    """Return whether this installation demands a second factor that the user does not have yet."""
+    return second_factor_is_demanded(user) and not has_second_factor(user)
+
+
+def second_factor_is_demanded(user: User) -> bool:
+    """Return whether this installation wants a second factor of the user, set up or not."""
+    return user.is_staff and settings.RENDEROWL_STAFF_TOTP == "required"
+
+
+def enrol_second_factor(*, user: User, salt: str, code: str, address: str | None = None) -> list[str]:
+    """Give a user a second factor, proved by a code of the app; return the recovery codes, shown this one time.
+
+    salt: of the secret that the user was shown.
+    Raises CodeRefused, RateLimited, or SecondFactorExists.
+    """
+    begin_login(username=user.username, address=_ANYWHERE)
+    step = totp.matching_step(totp.secret_of(salt), _bare(code), time.time())
+    if step is None:
+        raise CodeRefused
+    try:
+        with transaction.atomic():
+            factor = SecondFactor.objects.create(user=user, salt=salt, last_step=step)
+            codes = _write_recovery_codes(factor)
+            record_audit(action="second_factor.enrolled", subject=user.public_id, actor=user, address=address)
+    except IntegrityError:
+        raise SecondFactorExists from None
+    forgive_login(username=user.username, address=_ANYWHERE)
+    return codes
+
+
+def prove_second_factor(*, user: User, code: str, address: str | None = None) -> None:
+    """Accept a code of the app, or a recovery code; each works once.
+
+    Raises CodeRefused, the same for a wrong code and for one that was used, or RateLimited after too many.
+    """
+    begin_login(username=user.username, address=_ANYWHERE)
+    text = _bare(code)
+    if not (_spend_app_code(user, text) or _spend_recovery_code(user, text, address)):
+        record_audit(action="second_factor.refused", subject=user.public_id, actor=user, address=address)
+        raise CodeRefused
+    forgive_login(username=user.username, address=_ANYWHERE)
+
+
+@transaction.atomic
+def remove_second_factor(*, user: User, actor: User | None = None, address: str | None = None) -> bool:
+    """Take a user's second factor and recovery codes away; return whether there was one. actor: None for commands."""
+    deleted, _ = SecondFactor.objects.filter(user=user).delete()
+    if deleted:
+        action = "second_factor.disabled" if actor == user else "second_factor.reset"
+        record_audit(action=action, subject=user.public_id, actor=actor, address=address)
+    return bool(deleted)
+
+
+@transaction.atomic
+def renew_recovery_codes(*, user: User, address: str | None = None) -> list[str]:
+    """Return new recovery codes; the old ones no longer work."""
+    factor = SecondFactor.objects.select_for_update().get(user=user)
+    factor.recovery_codes.all().delete()
+    record_audit(action="second_factor.codes_renewed", subject=user.public_id, actor=user, address=address)
+    return _write_recovery_codes(factor)
+
+
+def _spend_app_code(user: User, code: str) -> bool:
+    factor = SecondFactor.objects.filter(user=user).first()
+    if factor is None or len(code) != totp.DIGITS:
+        return False
+    step = totp.matching_step(totp.secret_of(factor.salt), code, time.time())
+    # A code that was seen over somebody's shoulder is worth nothing: its step, and all before, are spent.
+    return step is not None and bool(
+        SecondFactor.objects.filter(pk=factor.pk, last_step__lt=step).update(last_step=step)
+    )
+
+
+@transaction.atomic
+def _spend_recovery_code(user: User, code: str, address: str | None) -> bool:
+    unused = RecoveryCode.objects.filter(factor__user=user, digest=_digest(code), used_at=None)
+    # Read first: an update of a joined query is two statements on some databases, and must stay one compare-and-set.
+    row = unused.first()
+    if row is None or not RecoveryCode.objects.filter(pk=row.pk, used_at=None).update(used_at=timezone.now()):
+        return False
+    record_audit(action="second_factor.recovery_code_used", subject=user.public_id, actor=user, address=address)
+    return True
+
+
+def _write_recovery_codes(factor: SecondFactor) -> list[str]:
+    texts = [base64.b32encode(secrets.token_bytes(_RECOVERY_BYTES)).decode().lower() for _ in range(RECOVERY_CODES)]
+    RecoveryCode.objects.bulk_create([RecoveryCode(factor=factor, digest=_digest(text)) for text in texts])
+    return ["-".join(text[start : start + 4] for start in range(0, len(text), 4)) for text in texts]
+
+
+def _bare(code: str) -> str:
+    return "".join(code.split()).replace("-", "").lower()
+
+
+def _digest(code: str) -> str:
+    return hashlib.sha256(code.encode()).hexdigest()

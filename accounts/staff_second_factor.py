@@ -1,0 +1,126 @@
+"""Where staff set up their second factor, get new recovery codes, or give it up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import segno
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.utils.safestring import SafeString, mark_safe
+from django.views import View
+from django.views.decorators.cache import never_cache
+
+from accounts import services, totp
+from accounts.authentication import client_address
+from accounts.exceptions import CodeRefused, SecondFactorExists
+from accounts.models import SecondFactor, User
+from accounts.staff_login import PROVED, CodeForm, finish_login, next_url, pending_user, refuse_for
+from core.onetime import leave_secret, take_secret
+from core.ratelimit.exceptions import RateLimited
+
+_SALT = "second_factor_salt"
+_CODES = "recovery_codes"
+
+
+@method_decorator(never_cache, name="dispatch")
+class SecondFactorView(View):
+    """One page: the QR code before there is a second factor, what can be done with it after."""
+
+    user: User
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Let in staff, and who must enrol before the login is complete."""
+        user = request.user if admin.site.has_permission(request) else pending_user(request)
+        if not isinstance(user, User) or (user != request.user and not services.must_enrol(user)):
+            return redirect("admin:login")
+        self.user = user
+        return super().dispatch(request, *args, **kwargs)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Show the page; right after a change, the recovery codes."""
+        codes = take_secret(request, name=_CODES)
+        if codes is not None:
+            return self._page("codes", title="Keep these codes", codes=codes.split())
+        return self._show(CodeForm())
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Do what the button says, if the code is right."""
+        form = CodeForm(request.POST)
+        actions = {"enrol": self._enrol, "renew": self._renew}
+        if not services.second_factor_is_demanded(self.user):
+            actions["disable"] = self._disable
+        action = actions.get(request.POST.get("action", ""))
+        if action is None or not form.is_valid():
+            return self._show(form)
+        try:
+            return action(form.cleaned_data["code"])
+        except (CodeRefused, RateLimited) as error:
+            form.refuse(error)
+            return refuse_for(self._show(form), form.retry_after_s)
+        except SecondFactorExists:
+            return redirect("second-factor")
+
+    def _enrol(self, code: str) -> HttpResponse:
+        salt = self.request.session.get(_SALT)
+        if salt is None:
+            return redirect("second-factor")
+        codes = services.enrol_second_factor(user=self.user, salt=salt, code=code, address=self._address)
+        if self.request.user != self.user:
+            finish_login(self.request, self.user, next_url(self.request))
+        self.request.session.pop(_SALT, None)
+        self.request.session[PROVED] = services.session_mark(self.user)
+        return self._with_codes(codes)
+
+    def _renew(self, code: str) -> HttpResponse:
+        services.prove_second_factor(user=self.user, code=code, address=self._address)
+        return self._with_codes(services.renew_recovery_codes(user=self.user, address=self._address))
+
+    def _disable(self, code: str) -> HttpResponse:
+        services.prove_second_factor(user=self.user, code=code, address=self._address)
+        services.remove_second_factor(user=self.user, actor=self.user, address=self._address)
+        self.request.session[PROVED] = ""
+        messages.success(self.request, "The second factor is off.")
+        return redirect("admin:index")
+
+    @property
+    def _address(self) -> str | None:
+        return client_address(self.request)
+
+    def _with_codes(self, codes: list[str]) -> HttpResponse:
+        url = reverse("second-factor")
+        response = redirect(url)
+        leave_secret(self.request, response, name=_CODES, text=" ".join(codes), path=url)
+        return response
+
+    def _show(self, form: CodeForm) -> HttpResponse:
+        factor = SecondFactor.objects.filter(user=self.user).first()
+        if factor is not None:
+            left = factor.recovery_codes.filter(used_at=None).count()
+            demanded = services.second_factor_is_demanded(self.user)
+            return self._page(
+                "manage", title="Second factor", form=form, factor=factor, codes_left=left, demanded=demanded
+            )
+        salt = self.request.session.setdefault(_SALT, totp.new_salt())
+        secret = totp.secret_of(salt)
+        return self._page(
+            "enrol",
+            title="Set up a second factor",
+            form=form,
+            picture=_qr_code(totp.enrolment_uri(secret, self.user.username)),
+            secret=totp.secret_text(secret),
+        )
+
+    def _page(self, name: str, **context: Any) -> HttpResponse:
+        context = {**admin.site.each_context(self.request), **context, "next_url": reverse("admin:index")}
+        return TemplateResponse(self.request, f"admin/accounts/second_factor/{name}.html", context)
+
+
+def _qr_code(text: str) -> SafeString:
+    """Return a picture of the text, as SVG inside of the page: it is a secret, and has no address of its own."""
+    drawn = segno.make(text, error="m", micro=False).svg_inline(scale=5, border=4, dark="#000", light="#fff")
+    return mark_safe(drawn)  # noqa: S308 - made of modules of the code, holds no text

@@ -1,0 +1,188 @@
+"""Staff's screens of analytics: rows to read, none to change."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+
+from accounts.models import User
+from analytics import charts
+from analytics.models import (
+    ALL_PROJECTS,
+    NO_PROJECT,
+    DailyStat,
+    Digest,
+    Event,
+    Horizon,
+    HourlyStat,
+    MonthlyUse,
+    Numbers,
+)
+from analytics.packing import unpack
+from core.admin import ReadOnlyAdmin, pretty_json
+from core.ids import decode_id, encode_id
+from credits.pricing import format_credits
+from renders.models import Project
+
+
+class FiguresAdmin(ReadOnlyAdmin):
+    """What events and their sums share."""
+
+    list_filter: ClassVar = ("type",)
+    list_select_related: ClassVar = ("user",)
+    raw_id_fields: ClassVar = ("user",)
+    search_fields: ClassVar = ("user__username", "=code")
+
+    @admin.display(description="project")
+    def project(self, row: Numbers) -> str:
+        """Return the public id, also of a project that is gone."""
+        return "—" if row.project_id == NO_PROJECT else encode_id(Project.ID_PREFIX, row.project_id)
+
+    @admin.display(description="output")
+    def output(self, row: Numbers) -> str:
+        """Return the length of the output."""
+        return f"{row.duration_ms / 1000:.1f} s" if row.duration_ms else "—"
+
+    @admin.display(description="work")
+    def work(self, row: Numbers) -> str:
+        """Return how long workers took."""
+        return f"{row.work_ms / 1000:.1f} s" if row.work_ms else "—"
+
+    @admin.display(description="waited")
+    def waited(self, row: Numbers) -> str:
+        """Return how long it was in the queue."""
+        return f"{row.waited_ms / 1000:.1f} s" if row.waited_ms else "—"
+
+    @admin.display(description="credits")
+    def amount(self, row: Numbers) -> str:
+        """Return the credits as clients see them."""
+        return format_credits(row.credits) if row.credits else "—"
+
+
+@admin.register(Event)
+class EventAdmin(FiguresAdmin):
+    """The log."""
+
+    list_display = ("created_at", "type", "code", "user", "project", "output", "work", "amount", "size_bytes")
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    fields = (
+        *("public_id", "created_at", "type", "code", "user", "project", "resource_id"),
+        *("output", "work", "waited", "amount", "size_bytes", "counted"),
+    )
+
+
+class StatAdmin(FiguresAdmin):
+    """Figures of hours or days. A whole public id of an account or a project finds its rows."""
+
+    list_display = ("start", "type", "code", "user", "project", "count", "output", "work", "amount", "size_bytes")
+    date_hierarchy = "start"
+    ordering = ("-start",)
+    fields = (
+        *("start", "type", "code", "user", "project", "count", "output", "work", "waited", "amount", "size_bytes"),
+        *("waits", "latest_at", "latest_id"),
+    )
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """Find rows by the public id of a user or project, or as other lists do."""
+        for prefix, column in ((User.ID_PREFIX, "user_id"), (Project.ID_PREFIX, "project_id")):
+            try:
+                return queryset.filter(**{column: decode_id(prefix, search_term.strip())}), False
+            except ValueError:
+                continue
+        found: tuple[Any, bool] = super().get_search_results(request, queryset, search_term)
+        return found
+
+
+@admin.register(HourlyStat)
+class HourlyStatAdmin(StatAdmin):
+    """Figures by the hour."""
+
+
+@admin.register(DailyStat)
+class DailyStatAdmin(StatAdmin):
+    """Figures by the day."""
+
+
+@admin.register(Digest)
+class DigestAdmin(ReadOnlyAdmin):
+    """What answers read: one row for each hour or day."""
+
+    list_display = ("start", "interval", "user", "project", "renders", "work_ms", "amount", "stored_bytes")
+    list_filter: ClassVar = ("interval",)
+    list_select_related: ClassVar = ("user",)
+    raw_id_fields: ClassVar = ("user",)
+    search_fields: ClassVar = ("user__username",)
+    date_hierarchy = "start"
+    ordering = ("-start",)
+    fields = (
+        *("start", "interval", "user", "project", "renders", "work_ms", "amount", "stored_bytes"),
+        *("waits", "shown_kinds", "created_at"),
+    )
+
+    @admin.display(description="project")
+    def project(self, row: Digest) -> str:
+        """Return the public id."""
+        if row.project_id == ALL_PROJECTS:
+            return "all"
+        return "—" if row.project_id == NO_PROJECT else encode_id(Project.ID_PREFIX, row.project_id)
+
+    @admin.display(description="credits")
+    def amount(self, row: Digest) -> str:
+        """Return the credits as clients see them."""
+        return format_credits(row.credits)
+
+    @admin.display(description="kinds")
+    def shown_kinds(self, row: Digest) -> str:
+        """Return the figures of each kind, indented."""
+        return pretty_json(unpack(row.kinds))
+
+
+@admin.register(MonthlyUse)
+class MonthlyUseAdmin(ReadOnlyAdmin):
+    """What accounts rendered, by the month."""
+
+    list_display = ("start", "user", "renders", "work_ms", "amount")
+    list_select_related: ClassVar = ("user",)
+    raw_id_fields: ClassVar = ("user",)
+    search_fields: ClassVar = ("user__username",)
+    date_hierarchy = "start"
+    ordering = ("-start", "user")
+    fields = ("start", "user", "renders", "work_ms", "amount", "created_at")
+
+    @admin.display(description="credits")
+    def amount(self, row: MonthlyUse) -> str:
+        """Return the credits as clients see them."""
+        return format_credits(row.credits)
+
+
+@admin.register(Horizon)
+class HorizonAdmin(ReadOnlyAdmin):
+    """How far back the tables are whole."""
+
+    list_display = ("name", "complete_since")
+    search_fields = ("name",)
+    ordering = ("name",)
+    fields = ("name", "complete_since", "created_at")
+
+
+def show_charts(request: HttpRequest) -> HttpResponse:
+    """Show figures over time, over all accounts."""
+    if not request.user.has_perm(charts.VIEW_PERMISSION):
+        raise PermissionDenied
+    chosen = charts.range_named(request.GET.get("range", ""))
+    span = charts.span_of(chosen, timezone.now())
+    context = {
+        **admin.site.each_context(request),
+        "title": "Analytics",
+        "ranges": charts.RANGES,
+        "chosen": chosen,
+        "span": span,
+        "panels": list(charts.panels_for(request.user, span)),
+    }
+    return TemplateResponse(request, "admin/analytics/charts.html", context)

@@ -1,0 +1,3 @@
+"""Names that other apps and stored rows know."""
+
+COUNT_JOB = "analytics.count"

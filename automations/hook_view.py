@@ -1,0 +1,79 @@
+"""`POST /webhooks/automations/{id}`: a signed message sets an automation off."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import orjson
+from django.utils import timezone
+from rest_framework import status
+from rest_framework.exceptions import ParseError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from automations.hooks import secrets_in_force
+from automations.models import Automation, TriggerType
+from automations.names import MOST_INPUT_BYTES
+from automations.services import Trigger, start_run
+from core.api.views import ApiView
+from core.exceptions import PayloadTooLarge, Unacceptable
+from core.ids import decode_id
+from core.signing import SignatureRefused, SignedMessage, verify
+from renders.serializers.fields import find_unstorable
+
+
+class HookView(ApiView):
+    """Messages in the form of Standard Webhooks, signed with the automation's secret.
+
+    In this order: size (413), signature and its time (401, the same for a missing automation), JSON (400), shape (422).
+    """
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    def check_throttles(self, request: Request) -> None:
+        """Count nothing by address: one sender serves many accounts. The automation's own limit counts the runs."""
+
+    def post(self, request: Request, id: str) -> Response:  # noqa: A002 - the name in the path
+        """Start a run (202), or say that the message came before (200)."""
+        body = _read(request)
+        automation = _find(id)
+        message = SignedMessage.from_headers(request.headers, body)
+        verify(message, secrets=secrets_in_force(automation, timezone.now()), now=time.time())
+        if automation is None or not automation.owner.is_active or automation.owner.is_suspended:
+            raise SignatureRefused("nobody can have signed this")
+        trigger = Trigger("webhook", message.message_id, "webhook", _parse(body))
+        run, is_new = start_run(automation_id=automation.pk, trigger=trigger)
+        answer = {"object": "automation_hook", "run": run.public_id, "duplicate": not is_new}
+        return Response(answer, status.HTTP_202_ACCEPTED if is_new else status.HTTP_200_OK)
+
+
+def _read(request: Request) -> bytes:
+    """Return the body as it was sent. Raises PayloadTooLarge, where its length was announced without reading it."""
+    plain = request._request  # noqa: SLF001 - DRF's own would parse it
+    length = plain.headers.get("Content-Length", "0")
+    if (length.isdigit() and int(length) > MOST_INPUT_BYTES) or len(body := plain.body) > MOST_INPUT_BYTES:
+        raise PayloadTooLarge(limit_bytes=MOST_INPUT_BYTES)
+    return body
+
+
+def _find(public_id: str) -> Automation | None:
+    try:
+        pk = decode_id(Automation.ID_PREFIX, public_id)
+    except ValueError:
+        return None
+    found = Automation.objects.select_related("owner").filter(pk=pk, trigger_type=TriggerType.WEBHOOK)
+    return found.first()
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ParseError(f"The body is not JSON: {error}.") from error
+    if not isinstance(data, dict):
+        raise Unacceptable([{"pointer": "", "code": "invalid_type", "detail": "This must be an object."}])
+    if found := find_unstorable(data):
+        raise Unacceptable([{"pointer": found[0], "code": "invalid_value", "detail": found[1]}])
+    return data

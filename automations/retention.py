@@ -1,0 +1,22 @@
+"""How long the record of runs is kept."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from automations.models import AutomationRun, RunStatus
+from core.retention import Retention
+
+
+def _old_runs(moment: datetime) -> QuerySet[AutomationRun]:
+    """Return old runs; those that have not ended are kept."""
+    old = AutomationRun.objects.filter(created_at__lt=moment)
+    return old.exclude(status=RunStatus.QUEUED).order_by("created_at")
+
+
+RETENTION = Retention(
+    "automation runs", lambda: timedelta(days=settings.RENDEROWL_AUTOMATION_RUNS_RETENTION_DAYS), _old_runs
+)

@@ -1,0 +1,371 @@
+"""Shapes of the API: automations, their triggers and actions, their runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from automations.actions import FILLED
+from automations.cron import check_schedule, is_zone
+from automations.hooks import HOOK_PATH, shown_secret
+from automations.language import find_malformed
+from automations.models import Automation, AutomationRun, RunStatus, TriggerType
+from automations.names import MOST_ACTION_BYTES, MOST_INPUT_BYTES
+from automations.subscribers import EVENTS
+from core.api.routing import absolute_url
+from core.api.serializers import PublicIdField, StrictSerializer, TimeField
+from core.ids import encode_id
+from renders.models import Priority
+from renders.serializers.fields import MergeField, MetadataField, ObjectField, StrictBooleanField
+from renders.serializers.renders import IssueShape, ReportShape
+from renders.serializers.requests import WebhookBody
+
+MOST_RUNS_PER_HOUR = 3600
+MOST_FAILURES = 1000
+
+
+class CronTriggerBody(StrictSerializer):
+    """Sets off by the clock."""
+
+    type = serializers.CharField()
+    cron = serializers.CharField(max_length=100)
+    timezone = serializers.CharField(max_length=60, default="UTC")
+
+    def validate_cron(self, value: str) -> str:
+        """Refuse what is no schedule."""
+        try:
+            check_schedule(value)
+        except ValueError as error:
+            raise serializers.ValidationError(str(error), code="invalid_cron") from error
+        return value
+
+    def validate_timezone(self, value: str) -> str:
+        """Refuse what is no time zone."""
+        if not is_zone(value):
+            raise serializers.ValidationError("There is no such time zone.", code="unknown_timezone")
+        return value
+
+
+class EventFilterBody(StrictSerializer):
+    """Which events count: those of a project, of a template, of renders with these labels."""
+
+    project = PublicIdField("prj", required=False, allow_null=True)
+    template = PublicIdField("tpl", required=False, allow_null=True)
+    metadata = MetadataField(required=False)
+
+
+class EventTriggerBody(StrictSerializer):
+    """Sets off by what happens in the account."""
+
+    type = serializers.CharField()
+    events = serializers.ListField(child=serializers.ChoiceField(choices=EVENTS), min_length=1, max_length=len(EVENTS))
+    filter = EventFilterBody(required=False)
+
+
+class PlainTriggerBody(StrictSerializer):
+    """Sets off by a signed message, or by hand."""
+
+    type = serializers.CharField()
+
+
+class RenderActionBody(StrictSerializer):
+    """Submits a render of a template."""
+
+    type = serializers.CharField()
+    template = PublicIdField("tpl")
+    merge = MergeField(required=False)
+    project = PublicIdField("prj", required=False, allow_null=True)
+    priority = serializers.ChoiceField(choices=Priority.labels, required=False)
+    metadata = MetadataField(required=False)
+    webhook = WebhookBody(required=False, allow_null=True)
+    strict = StrictBooleanField(required=False)
+
+
+class NotifyActionBody(StrictSerializer):
+    """Tells the owner something."""
+
+    type = serializers.CharField()
+    title = serializers.CharField(max_length=500)
+    body = serializers.CharField(max_length=5000, required=False, allow_blank=True)
+
+
+class _TypedField(serializers.Field[Any, Any, Any, Any]):
+    """An object whose member `type` says which other members it has. Kept as it came."""
+
+    bodies: Mapping[str, type[StrictSerializer]] = {}
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """Return the object with its defaults, once it was found good."""
+        if not isinstance(data, Mapping):
+            raise serializers.ValidationError("This must be an object.", code="invalid_type")
+        kind = data.get("type")
+        if not isinstance(kind, str) or kind not in self.bodies:
+            message = f"type is one of: {', '.join(self.bodies)}."
+            raise serializers.ValidationError({"type": [serializers.ErrorDetail(message, code="invalid_choice")]})
+        body = self.bodies[kind](data=data)
+        body.is_valid(raise_exception=True)
+        defaults = {name: field.default for name, field in body.fields.items() if isinstance(field.default, str)}
+        return {**defaults, **data}
+
+    def to_representation(self, value: Any) -> Any:
+        """Return the object as it is."""
+        return value
+
+
+def _typed_schema(*kinds: str) -> dict[str, Any]:
+    kind = {"type": "string", "enum": list(kinds), "x-open-enum": True}
+    return {"type": "object", "required": ["type"], "properties": {"type": kind}, "additionalProperties": True}
+
+
+@extend_schema_field(_typed_schema("cron", "event", "webhook", "manual"))
+class TriggerField(_TypedField):
+    """What sets an automation off."""
+
+    bodies = {
+        "cron": CronTriggerBody,
+        "event": EventTriggerBody,
+        "webhook": PlainTriggerBody,
+        "manual": PlainTriggerBody,
+    }
+
+
+@extend_schema_field(_typed_schema("render", "notify"))
+class ActionField(_TypedField):
+    """What an automation does."""
+
+    bodies = {"render": RenderActionBody, "notify": NotifyActionBody}
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """Return the action; texts that can never be filled are refused."""
+        action = super().to_internal_value(data)
+        if len(orjson.dumps(action)) > MOST_ACTION_BYTES:
+            raise serializers.ValidationError(f"An action has at most {MOST_ACTION_BYTES} bytes.", code="too_long")
+        for name in FILLED[action["type"]]:
+            for problem in find_malformed(action.get(name), f"/{name}"):
+                error: Any = [serializers.ErrorDetail(problem["detail"], code=problem["code"])]
+                for part in reversed(problem["pointer"].split("/")[1:]):
+                    error = {part.replace("~1", "/").replace("~0", "~"): error}
+                raise serializers.ValidationError(error)
+        return action
+
+
+class LimitsBody(StrictSerializer):
+    """How often an automation may run, and fail in a row."""
+
+    runs_per_hour = serializers.IntegerField(min_value=1, max_value=MOST_RUNS_PER_HOUR, required=False)
+    max_failures = serializers.IntegerField(min_value=1, max_value=MOST_FAILURES, required=False)
+
+
+class AutomationChanges(StrictSerializer):
+    """PATCH /automations/{id}. A trigger or an action is replaced as a whole."""
+
+    name = serializers.CharField(max_length=200, required=False)
+    project = PublicIdField("prj", required=False, allow_null=True)
+    is_active = StrictBooleanField(required=False)
+    trigger = TriggerField(required=False)
+    action = ActionField(required=False)
+    limits = LimitsBody(required=False)
+
+
+class AutomationBody(AutomationChanges):
+    """POST /automations."""
+
+    name = serializers.CharField(max_length=200)
+    trigger = TriggerField()
+    action = ActionField()
+
+
+class LimitsShape(serializers.Serializer[Any]):
+    """Limits of an automation."""
+
+    runs_per_hour = serializers.IntegerField()
+    max_failures = serializers.IntegerField()
+
+
+class AutomationShape(serializers.ModelSerializer[Automation]):
+    """An automation. paused_reason: why it was paused, where nobody did it by hand."""
+
+    id = serializers.CharField(source="public_id", read_only=True)
+    object = serializers.SerializerMethodField()
+    project = PublicIdField("prj", source="project_id", allow_null=True)
+    trigger = TriggerField()
+    action = ActionField()
+    limits = LimitsShape(source="*")
+    hook_url = serializers.SerializerMethodField()
+    next_run_at = TimeField(allow_null=True)
+    last_triggered_at = TimeField(allow_null=True)
+    paused_at = TimeField(allow_null=True)
+    paused_reason = serializers.SerializerMethodField()
+    created_at = TimeField()
+    updated_at = TimeField()
+
+    class Meta:
+        model = Automation
+        fields = [
+            "id",
+            "object",
+            "name",
+            "project",
+            "is_active",
+            "trigger",
+            "action",
+            "limits",
+            "hook_url",
+            "next_run_at",
+            "last_triggered_at",
+            "failures",
+            "paused_at",
+            "paused_reason",
+            "created_at",
+            "updated_at",
+        ]
+        read_only_fields = fields
+
+    @extend_schema_field({"type": "string", "enum": ["automation"]})
+    def get_object(self, row: Automation) -> str:
+        """Return the type of the object."""
+        return "automation"
+
+    @extend_schema_field({"type": "string", "nullable": True})
+    def get_hook_url(self, row: Automation) -> str | None:
+        """Return where signed messages are posted to."""
+        if row.trigger_type != TriggerType.WEBHOOK:
+            return None
+        return absolute_url(self.context.get("request"), f"{HOOK_PATH}{row.public_id}")
+
+    @extend_schema_field({"type": "string", "nullable": True})
+    def get_paused_reason(self, row: Automation) -> str | None:
+        """Return why it was paused."""
+        return row.paused_reason or None
+
+
+class MintedAutomationShape(AutomationShape):
+    """An automation with the secret of its webhook, which is never shown again."""
+
+    secret = serializers.SerializerMethodField()
+
+    class Meta(AutomationShape.Meta):
+        fields = [*AutomationShape.Meta.fields, "secret"]
+        read_only_fields = fields
+
+    @extend_schema_field({"type": "string", "nullable": True})
+    def get_secret(self, row: Automation) -> str | None:
+        """Return the secret, for triggers that have one."""
+        return shown_secret(row) if row.trigger_type == TriggerType.WEBHOOK else None
+
+
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class DataField(ObjectField):
+    """What comes with a trigger, kept as it came."""
+
+
+class TriggerBody(StrictSerializer):
+    """POST /automations/{id}/trigger. trigger_id: sent again, it starts nothing again."""
+
+    trigger_id = serializers.RegexField(r"^[\x21-\x7e]+$", max_length=150, required=False)
+    data = DataField(required=False, default=dict)  # type: ignore[assignment]
+    dry_run = StrictBooleanField(required=False, default=False)
+
+    def validate_data(self, value: dict[str, Any]) -> dict[str, Any]:
+        """Bound what is kept of a trigger."""
+        if len(orjson.dumps(value)) > MOST_INPUT_BYTES:
+            raise serializers.ValidationError(f"At most {MOST_INPUT_BYTES} bytes are kept.", code="too_long")
+        return value
+
+
+class RunTriggerShape(serializers.Serializer[Any]):
+    """What set a run off."""
+
+    type = serializers.CharField(source="trigger_type")
+    id = serializers.SerializerMethodField()
+
+    @extend_schema_field({"type": "string", "nullable": True})
+    def get_id(self, row: AutomationRun) -> str | None:
+        """Return the tick, the event, the message or the client's own id."""
+        found: str | None = row.input.get("id")
+        return found
+
+
+class RunErrorShape(serializers.Serializer[Any]):
+    """Why a run came to nothing. errors: all that was found, where there is more to say."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+    pointer = serializers.CharField(allow_null=True, required=False)
+    errors = IssueShape(many=True, required=False)  # type: ignore[assignment]
+
+
+class RunShape(serializers.ModelSerializer[AutomationRun]):
+    """A run. input: `event` in the action's texts; request: the action as it was filled."""
+
+    id = serializers.CharField(source="public_id", read_only=True)
+    object = serializers.SerializerMethodField()
+    automation = PublicIdField("aut", source="automation_id")
+    trigger = RunTriggerShape(source="*")
+    status = serializers.CharField()
+    outcome = serializers.SerializerMethodField()
+    render = serializers.SerializerMethodField()
+    input = serializers.JSONField()
+    request = serializers.SerializerMethodField()
+    error = serializers.SerializerMethodField()
+    created_at = TimeField()
+    started_at = TimeField(allow_null=True)
+    finished_at = TimeField(allow_null=True)
+
+    class Meta:
+        model = AutomationRun
+        fields = [
+            "id",
+            "object",
+            "automation",
+            "trigger",
+            "status",
+            "outcome",
+            "render",
+            "input",
+            "request",
+            "error",
+            "created_at",
+            "started_at",
+            "finished_at",
+        ]
+        read_only_fields = fields
+
+    @extend_schema_field({"type": "string", "enum": ["automation_run"]})
+    def get_object(self, row: AutomationRun) -> str:
+        """Return the type of the object."""
+        return "automation_run"
+
+    @extend_schema_field({"type": "string", "nullable": True})
+    def get_outcome(self, row: AutomationRun) -> str | None:
+        """Return what was done: `render_submitted`, `notified` or nothing."""
+        if row.status != RunStatus.SUCCEEDED:
+            return None
+        return "notified" if (row.request or {}).get("type") == "notify" else "render_submitted"
+
+    @extend_schema_field({"type": "string", "nullable": True})
+    def get_render(self, row: AutomationRun) -> str | None:
+        """Return the id of the render that was submitted."""
+        return None if row.render_id is None else encode_id("rnd", row.render_id)
+
+    @extend_schema_field({"type": "object", "nullable": True, "additionalProperties": True})
+    def get_request(self, row: AutomationRun) -> Any:
+        """Return the action as it was filled."""
+        return row.request
+
+    @extend_schema_field(RunErrorShape(allow_null=True))
+    def get_error(self, row: AutomationRun) -> Any:
+        """Return why it came to nothing."""
+        return row.error
+
+
+class DryRunShape(ReportShape):
+    """What a trigger would do. request: the action, filled; null where it cannot be."""
+
+    object = serializers.ChoiceField(choices=["automation_dry_run"])
+    action = serializers.CharField()
+    request = serializers.DictField(allow_null=True)

@@ -1,0 +1,180 @@
+"""Automations: made, changed, paused, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.services import record_audit
+from automations.cron import next_tick
+from automations.exceptions import ActionRefused, NoHook, TooManyAutomations
+from automations.hooks import new_salt
+from automations.models import Automation, TriggerType
+from core.ids import decode_id, encode_id
+from renders.models import Project, Template
+
+OVERLAP = timedelta(hours=24)
+CHANGEABLE = (
+    "name",
+    "project",
+    "is_active",
+    "trigger",
+    "trigger_type",
+    "action",
+    "action_type",
+    "maker_scopes",
+    "runs_per_hour",
+    "max_failures",
+    "next_run_at",
+    "failures",
+    "paused_at",
+    "paused_reason",
+    "hook_salt",
+    "previous_salt",
+    "updated_at",
+)
+
+
+def create_automation(
+    *,
+    owner: User,
+    maker_scopes: Iterable[str],
+    name: str,
+    trigger: Mapping[str, Any],
+    action: Mapping[str, Any],
+    conclude: Callable[[Automation], None] = lambda _: None,
+    **fields: Any,
+) -> Automation:
+    """Make an automation of a checked trigger and action. conclude: called with the row in its transaction.
+
+    Raises TooManyAutomations, and ActionRefused for a template or project that is not the owner's.
+    """
+    _require_owned(owner.pk, {**fields, "action": action})
+    now = timezone.now()
+    automation = Automation(owner=owner, name=name, maker_scopes=sorted(maker_scopes), created_at=now, **fields)
+    _set_trigger(automation, trigger)
+    _set_action(automation, action)
+    _plan_next(automation, now)
+    with transaction.atomic():
+        # The owner's row is what two makers at one time have in common.
+        User.objects.select_for_update(no_key=True).get(pk=owner.pk)
+        most: int = settings.RENDEROWL_AUTOMATIONS_PER_ACCOUNT
+        if Automation.objects.for_owner(owner).count() >= most:
+            raise TooManyAutomations(most)
+        automation.save(force_insert=True)
+        conclude(automation)
+    return automation
+
+
+@transaction.atomic
+def change_automation(*, automation: Automation, changes: Mapping[str, Any], maker_scopes: Iterable[str]) -> Automation:
+    """Set members of an automation. A new action is bound to the scopes of whoever gives it.
+
+    changes: of name, project_id, is_active, trigger, action, runs_per_hour, max_failures.
+    Raises ActionRefused for a template or project that is not the owner's.
+    """
+    row: Automation = Automation.objects.select_for_update().get(pk=automation.pk)
+    _require_owned(row.owner_id, changes)
+    fields = dict(changes)
+    if "trigger" in fields:
+        _set_trigger(row, fields.pop("trigger"))
+    if "action" in fields:
+        _set_action(row, fields.pop("action"))
+        row.maker_scopes = sorted(maker_scopes)
+    if fields.get("is_active") and not row.is_active:
+        _forget_failures(row)
+    for name, value in fields.items():
+        setattr(row, name, value)
+    row.updated_at = timezone.now()
+    if {"trigger", "is_active"} & set(changes):
+        _plan_next(row, row.updated_at)
+    row.save(update_fields=CHANGEABLE)
+    return row
+
+
+def delete_automation(*, automation: Automation) -> None:
+    """Remove an automation and the record of its runs; renders that it made stay."""
+    automation.delete()
+
+
+@transaction.atomic
+def pause_automation(*, automation_id: UUID, reason: str, actor: User | None = None) -> bool:
+    """Stop an automation; return whether this call did it. actor: of the staff, whose deeds are in the audit."""
+    now = timezone.now()
+    done = Automation.objects.filter(pk=automation_id, is_active=True).update(
+        is_active=False, next_run_at=None, paused_at=now, paused_reason=reason[:200], updated_at=now
+    )
+    if done and actor is not None:
+        record_audit(action="automation.paused", subject=encode_id(Automation.ID_PREFIX, automation_id), actor=actor)
+    return bool(done)
+
+
+@transaction.atomic
+def resume_automation(*, automation: Automation, actor: User) -> Automation:
+    """Let an automation go on from now; ticks of the time between are not made up for. actor: of the staff."""
+    record_audit(action="automation.resumed", subject=automation.public_id, actor=actor)
+    return change_automation(automation=automation, changes={"is_active": True}, maker_scopes=automation.maker_scopes)
+
+
+@transaction.atomic
+def rotate_hook_secret(*, automation: Automation) -> Automation:
+    """Give a webhook trigger a new secret; the old one counts for another day.
+
+    Raises NoHook.
+    """
+    row = Automation.objects.select_for_update().get(pk=automation.pk)
+    if row.trigger_type != TriggerType.WEBHOOK:
+        raise NoHook
+    row.previous_salt, row.hook_salt = row.hook_salt, new_salt()
+    row.previous_salt_until = timezone.now() + OVERLAP
+    row.save(update_fields=["hook_salt", "previous_salt", "previous_salt_until"])
+    return row
+
+
+def _require_owned(owner_id: Any, fields: Mapping[str, Any]) -> None:
+    action = fields.get("action") or {}
+    wanted: list[tuple[type[Project | Template], str, UUID | None]] = [
+        (Project, "/project", fields.get("project_id")),
+        (Project, "/action/project", _uuid_of("prj", action.get("project"))),
+        (Template, "/action/template", _uuid_of("tpl", action.get("template"))),
+    ]
+    errors = [
+        {"pointer": pointer, "code": "not_found", "detail": f"There is no such {model._meta.verbose_name}."}
+        for model, pointer, pk in wanted
+        if pk is not None and not model.objects.for_owner(owner_id).filter(pk=pk).exists()
+    ]
+    if errors:
+        raise ActionRefused(errors)
+
+
+def _uuid_of(prefix: str, text: str | None) -> UUID | None:
+    return decode_id(prefix, text) if text else None
+
+
+def _set_trigger(row: Automation, trigger: Mapping[str, Any]) -> None:
+    row.trigger, row.trigger_type = dict(trigger), trigger["type"]
+    if row.trigger_type == TriggerType.WEBHOOK:
+        row.hook_salt = row.hook_salt or new_salt()
+    else:
+        row.hook_salt = row.previous_salt = ""
+
+
+def _set_action(row: Automation, action: Mapping[str, Any]) -> None:
+    row.action, row.action_type = dict(action), action["type"]
+
+
+def _forget_failures(row: Automation) -> None:
+    row.failures, row.paused_at, row.paused_reason = 0, None, ""
+
+
+def _plan_next(row: Automation, now: datetime) -> None:
+    row.next_run_at = None
+    if row.is_active and row.trigger_type == TriggerType.CRON:
+        row.next_run_at = next_tick(row.trigger["cron"], row.trigger["timezone"], now)

@@ -1,0 +1,46 @@
+"""Cron triggers that have come due."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from automations.cron import NoTick, latest_tick, next_tick
+from automations.models import Automation
+from automations.services.definitions import pause_automation
+from automations.services.triggering import Trigger, lock_account, start_run_if_allowed
+from core.api.renderers import format_time
+
+# So many take a fraction of a second.
+MOST_AT_ONCE = 50
+
+
+def fire_due(*, now: datetime, limit: int = MOST_AT_ONCE) -> int:
+    """Start the runs of cron triggers that have come due, of at most `limit`; return how many this call moved on.
+
+    Any number of workers may call this at one time: the one that moves `next_run_at` on starts the run, in the same
+    transaction, and the run's key is the tick. Ticks missed while nobody called are made up for by one run, of the
+    latest of them.
+    """
+    return sum(_fire(automation, now) for automation in Automation.objects.due(now).order_by("next_run_at")[:limit])
+
+
+def _fire(automation: Automation, now: datetime) -> bool:
+    due = automation.next_run_at
+    assert due is not None
+    expression, zone = automation.trigger["cron"], automation.trigger["timezone"]
+    try:
+        tick, following = latest_tick(expression, zone, due, now), next_tick(expression, zone, max(now, due))
+    except NoTick as error:
+        # One that cannot go on must not keep the others waiting.
+        return pause_automation(automation_id=automation.pk, reason=str(error))
+    with transaction.atomic():
+        lock_account(automation.owner_id)
+        here = Automation.objects.filter(pk=automation.pk, is_active=True, next_run_at=due)
+        if not here.update(next_run_at=following):
+            return False
+        time_text = format_time(tick) or ""
+        trigger = Trigger("cron", time_text, "cron", {"scheduled_at": time_text})
+        start_run_if_allowed(automation_id=automation.pk, trigger=trigger)
+    return True

@@ -1,0 +1,98 @@
+"""What this app does when others report, in the event's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from assets.events import AssetFailed, AssetReady
+from assets.models import Asset
+from automations.models import Automation
+from automations.payloads import asset_data, batch_data, render_data
+from automations.selectors import chain_of, listeners, run_of_render, wants
+from automations.services.running import note_failure, note_success
+from automations.services.triggering import Trigger, lock_account, start_run_if_allowed
+from core.events import subscribe
+from credits.pricing import format_credits
+from renders.events import BatchCompleted, RenderCancelled, RenderEvent, RenderFailed, RenderSucceeded
+from renders.models import Batch, Render
+
+
+def after_success(event: RenderSucceeded) -> None:
+    """Note how the run's render ended, and set off what listens."""
+    run = run_of_render(event.render_id)
+    if run is not None:
+        lock_account(event.owner_id)
+        note_success(automation_id=run.automation_id)
+    _after_render("render.succeeded", event, chain_of(run))
+
+
+def after_failure(event: RenderFailed) -> None:
+    """Note how the run's render ended, and set off what listens."""
+    run = run_of_render(event.render_id)
+    if run is not None:
+        lock_account(event.owner_id)
+        note_failure(automation_id=run.automation_id, message=f"its render failed ({event.code}).")
+    _after_render("render.failed", event, chain_of(run))
+
+
+def after_cancel(event: RenderCancelled) -> None:
+    """Set off what listens."""
+    _after_render("render.cancelled", event, chain_of(run_of_render(event.render_id)))
+
+
+def after_import(event: AssetReady) -> None:
+    """Set off what listens."""
+    _after_asset("asset.ready", event.asset_id, event.owner_id)
+
+
+def after_failed_import(event: AssetFailed) -> None:
+    """Set off what listens."""
+    _after_asset("asset.failed", event.asset_id, event.owner_id)
+
+
+def after_batch(event: BatchCompleted) -> None:
+    """Set off what listens."""
+    if found := listeners(owner_id=event.owner_id, event="batch.completed"):
+        batch = Batch.objects.get(pk=event.batch_id)
+        counts = {name: getattr(event, name) for name in ("total", "succeeded", "failed", "cancelled")}
+        data = {**batch_data(batch), **counts, "credits_charged": format_credits(event.credits_charged)}
+        _set_off(found, "batch.completed", batch.public_id, data, ())
+
+
+def _after_render(name: str, event: RenderEvent, chain: tuple[str, ...]) -> None:
+    if found := listeners(owner_id=event.owner_id, event=name):
+        render = Render.objects.without_documents().get(pk=event.render_id)
+        _set_off(found, name, render.public_id, render_data(render), chain)
+
+
+def _after_asset(name: str, asset_id: UUID, owner_id: UUID) -> None:
+    if found := listeners(owner_id=owner_id, event=name):
+        asset = Asset.objects.get(pk=asset_id)
+        _set_off(found, name, asset.public_id, asset_data(asset), ())
+
+
+def _set_off(found: list[Automation], name: str, resource: str, data: dict[str, Any], chain: tuple[str, ...]) -> None:
+    for automation in found:
+        # What an automation led to never sets it off again.
+        if automation.pk.hex not in chain and wants(automation, data):
+            trigger = Trigger("event", f"{name}:{resource}", name, data, chain)
+            start_run_if_allowed(automation_id=automation.pk, trigger=trigger)
+
+
+SUBSCRIBERS: tuple[tuple[type[Any], Callable[[Any], None]], ...] = (
+    (RenderSucceeded, after_success),
+    (RenderFailed, after_failure),
+    (RenderCancelled, after_cancel),
+    (BatchCompleted, after_batch),
+    (AssetReady, after_import),
+    (AssetFailed, after_failed_import),
+)
+EVENTS = ("render.succeeded", "render.failed", "render.cancelled", "batch.completed", "asset.ready", "asset.failed")
+
+
+def connect() -> None:
+    """Listen to all of these."""
+    for event_type, handler in SUBSCRIBERS:
+        subscribe(event_type, handler)

@@ -1,0 +1,107 @@
+"""The jobs of this app."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from accounts.limits import render_limit
+from accounts.models import User
+from automations import services
+from automations.actions import plan_action
+from automations.exceptions import ActionRefused, TooManyRuns
+from automations.models import ActionType, AutomationRun
+from automations.services.ticking import MOST_AT_ONCE
+from core.exceptions import DomainError
+from core.ratelimit.limiter import limiter
+from jobs.context import JobContext
+from jobs.exceptions import RetryLater
+from jobs.snapshot import DeadJob, JobSnapshot
+
+# A run that found no room in its owner's rate of renders for so long has failed.
+PATIENCE = timedelta(hours=1)
+RUN_LIMIT_S = 120
+
+
+def run_automation(context: JobContext) -> None:
+    """Do what an automation does, once for each trigger."""
+    run = _find_run(context.job.payload)
+    if run is None or run.is_ended:
+        return
+    AutomationRun.objects.filter(pk=run.pk, started_at=None).update(started_at=timezone.now())
+    automation, owner = run.automation, run.automation.owner
+    if not automation.is_active or not owner.is_active or owner.is_suspended:
+        error = {"code": "paused", "message": "The automation or its owner's account was paused meanwhile."}
+        services.skip_run(run=run, error=error, conclude=context.complete)
+        return
+    try:
+        plan = plan_action(automation, run.input)
+        if automation.action_type == ActionType.RENDER:
+            _await_render_rate(run, owner)
+        services.complete_run(run=run, plan=plan, conclude=context.complete)
+    except DomainError as refusal:
+        services.fail_run(run=run, error=error_of(refusal), conclude=context.complete)
+
+
+def _find_run(payload: dict[str, Any]) -> AutomationRun | None:
+    runs = AutomationRun.objects.select_related("automation__owner")
+    return runs.filter(pk=UUID(payload["run"])).first()
+
+
+def _await_render_rate(run: AutomationRun, owner: User) -> None:
+    """Take one render from the owner's hourly rate, as a request would.
+
+    Raises RetryLater while there is none, TooManyRuns in the end.
+    """
+    limits, limit = limiter(), render_limit(owner)
+    decision = None if limits is None or limit is None else limits.take([limit])
+    if decision is None or decision.allowed:
+        return
+    wait_s = decision.standings[0].wait_s
+    if timezone.now() - run.created_at + timedelta(seconds=wait_s) > PATIENCE:
+        raise TooManyRuns(policy="renders", retry_after_s=wait_s)
+    raise RetryLater(wait_s)
+
+
+def error_of(refusal: DomainError) -> dict[str, Any]:
+    """Return a refusal as the run's record keeps it."""
+    error: dict[str, Any] = {"code": refusal.code, "message": refusal.detail, "pointer": None}
+    if isinstance(refusal, ActionRefused):
+        first = refusal.errors[0]
+        error |= {"code": first["code"], "message": first["detail"], "pointer": first["pointer"]}
+        error["errors"] = refusal.errors
+    return error
+
+
+def give_up_run(dead: DeadJob) -> None:
+    """Fail the run of a dead job."""
+    run = _find_run(dead.payload)
+    if run is not None:
+        error = {"code": "internal_error", "message": "The run broke down; staff can see why.", "pointer": None}
+        services.fail_run(run=run, error=error)
+
+
+def drop_run(job: JobSnapshot) -> None:
+    """Note that staff cancelled the job of a run."""
+    run = _find_run(job.payload)
+    if run is not None:
+        services.skip_run(run=run, error={"code": "cancelled", "message": "Staff cancelled the run.", "pointer": None})
+
+
+def load_tick(context: JobContext) -> int:
+    """Start what the clock sets off. Quick, as others share its process; where there is much, it comes again.
+
+    Raises RetryLater.
+    """
+    fired = services.fire_due(now=timezone.now())
+    if fired >= MOST_AT_ONCE:
+        raise RetryLater(0.1)
+    return fired
+
+
+def end_tick(context: JobContext, fired: int) -> dict[str, Any]:
+    """Say how many it was."""
+    return {"fired": fired}

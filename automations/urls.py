@@ -1,0 +1,25 @@
+"""Paths of the API, and of the signed messages."""
+
+from django.urls import URLPattern, path
+
+from automations.hook_view import HookView
+from automations.hooks import HOOK_PATH
+from automations.views import AutomationRunViewSet, AutomationViewSet
+from core.api.routing import Route
+
+api_routes: list[Route] = [
+    Route("automations", AutomationViewSet, "automation-list", {"get": "list", "post": "create"}),
+    Route(
+        "automations/<id>",
+        AutomationViewSet,
+        "automation-detail",
+        {"get": "retrieve", "patch": "partial_update", "delete": "destroy"},
+    ),
+    Route("automations/<id>/trigger", AutomationViewSet, "automation-trigger", {"post": "trigger"}),
+    Route("automations/<id>/rotate-secret", AutomationViewSet, "automation-rotate-secret", {"post": "rotate_secret"}),
+    Route("automations/<id>/runs", AutomationRunViewSet, "automation-runs", {"get": "list"}),
+]
+
+hook_urls: list[URLPattern] = [
+    path(f"{HOOK_PATH.removeprefix('/')}<id>", HookView.as_view(route_name="automation-hook"), name="automation-hook"),
+]

@@ -1,0 +1,161 @@
+"""Endpoints of automations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import User
+from automations import services
+from automations.actions import RENDER_SCOPE, plan_action
+from automations.exceptions import ActionRefused
+from automations.filters import AutomationFilterSet, RunFilterSet
+from automations.models import ActionType, Automation, AutomationRun
+from automations.serializers import (
+    AutomationBody,
+    AutomationChanges,
+    AutomationShape,
+    DryRunShape,
+    MintedAutomationShape,
+    RunShape,
+    TriggerBody,
+)
+from automations.services import Trigger
+from core.api.permissions import MissingScope
+from core.api.routing import api_path
+from core.api.views import ApiViewSet
+from core.idempotency.views import IdempotentMixin, idempotent
+from core.ids import encode_id, uuid7
+
+
+def _members(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the members of a checked body under the names of the model."""
+    fields = {**body, **body.get("limits", {})}
+    fields.pop("limits", None)
+    if "project" in fields:
+        fields["project_id"] = fields.pop("project")
+    return fields
+
+
+class AutomationViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiViewSet):
+    """What is to be done when."""
+
+    queryset = Automation.objects.all()
+    filterset_class = AutomationFilterSet
+    serializers = {"default": AutomationShape}
+    scopes = {
+        "list": "automations:read",
+        "retrieve": "automations:read",
+        "create": "automations:write",
+        "partial_update": "automations:write",
+        "destroy": "automations:write",
+        "trigger": "automations:write",
+        "rotate_secret": "automations:write",
+    }
+
+    @extend_schema(request=AutomationBody, responses={201: MintedAutomationShape})
+    @idempotent
+    def create(self, request: Request, **kwargs: Any) -> Response:
+        """Make an automation. The secret of a webhook is shown here and never again."""
+        self._require_scopes_of_action()
+        body = _members(self.validated(AutomationBody))
+        assert isinstance(request.user, User)
+        answer = self.answer(self._created)
+        services.create_automation(owner=request.user, maker_scopes=self._scopes(), conclude=answer, **body)
+        return answer.response
+
+    def _created(self, row: Automation) -> Response:
+        location = api_path("automation-detail", self._version(), id=row.public_id)
+        return self._with_secret(row, status.HTTP_201_CREATED, {"Location": location})
+
+    def _with_secret(self, row: Automation, http_status: int, headers: dict[str, str]) -> Response:
+        shape = MintedAutomationShape(row, context=self.get_serializer_context())
+        return Response(shape.data, http_status, headers={**headers, "Cache-Control": "no-store"})
+
+    @extend_schema(request=AutomationChanges, responses=AutomationShape)
+    def partial_update(self, request: Request, **kwargs: Any) -> Response:
+        """Change, pause or resume an automation."""
+        self._require_scopes_of_action()
+        row, changes = self.get_object(), _members(self.validated(AutomationChanges))
+        with self.unchanged(row):
+            row = services.change_automation(automation=row, changes=changes, maker_scopes=self._scopes())
+        return Response(self.get_serializer(row).data)
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, **kwargs: Any) -> Response:
+        """Remove an automation and the record of its runs; renders that it made stay."""
+        row = self.get_object()
+        with self.unchanged(row):
+            services.delete_automation(automation=row)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=TriggerBody, responses={200: DryRunShape, 202: RunShape})
+    @idempotent
+    def trigger(self, request: Request, **kwargs: Any) -> Response:
+        """Set an automation off by hand (202; 200 with the run that a trigger id started before), or only try it."""
+        row, body = self.get_object(), self.validated(TriggerBody)
+        trigger_id = body.get("trigger_id") or encode_id("trg", uuid7())
+        if body["dry_run"]:
+            report = self._try(row, trigger_id, body["data"])
+            return self.once(lambda: report)
+        trigger = Trigger("manual", trigger_id, "manual", body["data"])
+        return self.once(lambda: self._triggered(row, trigger))
+
+    def _triggered(self, row: Automation, trigger: Trigger) -> Response:
+        run, is_new = services.start_run(automation_id=row.pk, trigger=trigger)
+        return Response(RunShape(run).data, status.HTTP_202_ACCEPTED if is_new else status.HTTP_200_OK)
+
+    def _try(self, row: Automation, trigger_id: str, data: dict[str, Any]) -> Response:
+        report: dict[str, Any] = {"object": "automation_dry_run", "action": row.action_type, "request": None}
+        report |= {"valid": False, "errors": [], "warnings": [], "estimate": None}
+        try:
+            plan = plan_action(row, {"id": trigger_id, "type": "manual", "timestamp": None, "data": data})
+            report |= {"valid": True, "request": plan.request}
+            if plan.prepared is not None:
+                report |= {"warnings": plan.prepared.warnings, "estimate": plan.prepared.estimate}
+        except ActionRefused as refusal:
+            report["errors"] = refusal.errors
+        return Response(DryRunShape(report).data)
+
+    @extend_schema(request=None, responses=MintedAutomationShape)
+    def rotate_secret(self, request: Request, **kwargs: Any) -> Response:
+        """Give a webhook trigger a new secret; the old one counts for another 24 hours."""
+        row = services.rotate_hook_secret(automation=self.get_object())
+        return self._with_secret(row, status.HTTP_200_OK, {})
+
+    def _scopes(self) -> frozenset[str]:
+        scopes: frozenset[str] = self.request.auth.scopes  # type: ignore[union-attr]
+        return scopes
+
+    def _require_scopes_of_action(self) -> None:
+        """Refuse an action that the credential could not do by itself; 403 comes before 404 and 422."""
+        data = self.request.data
+        action = data.get("action") if isinstance(data, dict) else None
+        wanted = action.get("type") if isinstance(action, dict) else None
+        if wanted == ActionType.RENDER and RENDER_SCOPE not in self._scopes():
+            raise MissingScope(required_scope=RENDER_SCOPE)
+
+
+class AutomationRunViewSet(ListModelMixin, ApiViewSet):
+    """Every time that an automation was set off, newest first."""
+
+    queryset = AutomationRun.objects.all()
+    filterset_class = RunFilterSet
+    serializers = {"default": RunShape}
+    scopes = {"list": "automations:read"}
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return the runs of the caller's automation.
+
+        Raises NotFound.
+        """
+        if getattr(self, "swagger_fake_view", False):
+            return AutomationRun.objects.none()
+        parents = AutomationViewSet(request=self.request, kwargs=self.kwargs, action="retrieve")
+        return AutomationRun.objects.filter(automation=parents.get_object())

@@ -1,0 +1,28 @@
+"""The record of who did what, for apps that cannot see who keeps it. Accounts registers the recorder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+
+class Recorder(Protocol):
+    """Keeps an entry in the caller's transaction."""
+
+    def __call__(self, *, action: str, subject: str, actor: Any, details: Mapping[str, Any]) -> object:
+        """Add the entry. actor: a user; subject: the public id of what was acted upon; details: no secrets."""
+
+
+_recorders: list[Recorder] = []
+
+
+def register_recorder(recorder: Recorder) -> None:
+    """Have every action kept by `recorder`. Call in `AppConfig.ready()`."""
+    if recorder not in _recorders:
+        _recorders.append(recorder)
+
+
+def record_action(*, action: str, subject: str, actor: Any, details: Mapping[str, Any] | None = None) -> None:
+    """Keep that somebody did something, in the open transaction."""
+    for recorder in _recorders:
+        recorder(action=action, subject=subject, actor=actor, details=details or {})

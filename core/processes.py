@@ -1,0 +1,20 @@
+"""What a child process owes its parent."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import sys
+from collections.abc import Callable
+
+# prctl(2), Linux only.
+_PR_SET_PDEATHSIG = 1
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+# For `preexec_fn` of a child that must not outlive its parent, even one killed outright. None where the system cannot.
+# Between fork and exec it may only run in programs with one thread.
+die_with_parent: Callable[[], None] | None = _die_with_parent if sys.platform == "linux" else None

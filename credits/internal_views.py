@@ -1,0 +1,98 @@
+"""Credits for services of the operator's, such as a shop: `/internal/credits/{check,deduct,grant,refund}`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from accounts.limits import INTERNAL_CALL
+from accounts.models import User
+from accounts.selectors import find_user
+from core.api.views import ApiView
+from core.idempotency.views import IdempotentMixin, idempotent
+from credits import selectors, services
+from credits.exceptions import NoSuchAccount
+from credits.internal_serializers import CheckBody, MovementBody, RefundBody, describe_movement
+from credits.pricing import format_credits
+
+
+class InternalCreditView(ApiView):
+    """What the four have in common. The account is named in the body, as it is not the caller's."""
+
+    scopes: ClassVar = {"post": "internal:credits"}
+    operations: ClassVar = {"post": INTERNAL_CALL}
+
+    def read(self, body: type[BaseSerializer[Any]]) -> dict[str, Any]:
+        """Return the checked members of the body, its account found.
+
+        Raises ValidationError; NoSuchAccount.
+        """
+        serializer = body(data=self.request.data)
+        serializer.is_valid(raise_exception=True)
+        fields = dict(serializer.validated_data)
+        user = find_user(fields.pop("user"))
+        if user is None:
+            raise NoSuchAccount
+        return {"user_id": user.pk, **fields}
+
+
+class CheckView(InternalCreditView):
+    """Tell whether an account covers an amount. Nothing is held: a deduction may still be refused."""
+
+    def post(self, request: Request) -> Response:
+        """Return the balance, and whether it is enough."""
+        fields = self.read(CheckBody)
+        services.open_account(user_id=fields["user_id"])
+        balance = selectors.balance_of(fields["user_id"])
+        assert balance is not None
+        return Response(
+            {
+                "object": "credit_check",
+                "user": User(pk=fields["user_id"]).public_id,
+                "required": format_credits(fields["amount"]),
+                "balance": format_credits(balance.available),
+                "sufficient": balance.available >= fields["amount"],
+            }
+        )
+
+
+class MovementView(IdempotentMixin, InternalCreditView):
+    """Moves credits, once for each reference whatever keys the requests carry."""
+
+    key_is_required: ClassVar = True
+    body: ClassVar[type[BaseSerializer[Any]]] = MovementBody
+    move: ClassVar[Callable[..., services.Movement]]
+
+    @idempotent
+    def post(self, request: Request) -> Response:
+        """Answer 201 with the entry, or 200 where the reference had made it before."""
+        fields = self.read(self.body)
+        return self.once(lambda: self._answer(type(self).move(actor=request.user, **fields)))
+
+    def _answer(self, movement: services.Movement) -> Response:
+        code = status.HTTP_201_CREATED if movement.is_new else status.HTTP_200_OK
+        return Response(describe_movement(movement), status=code)
+
+
+class DeductView(MovementView):
+    """Take credits, never below zero."""
+
+    move = staticmethod(services.deduct)
+
+
+class GrantView(MovementView):
+    """Give credits."""
+
+    move = staticmethod(services.grant_once)
+
+
+class RefundView(MovementView):
+    """Give back what was deducted, in whole or in parts."""
+
+    body = RefundBody
+    move = staticmethod(services.refund_deduction)

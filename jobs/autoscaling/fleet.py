@@ -1,0 +1,130 @@
+"""The worker processes of one autoscaler."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from core.processes import die_with_parent
+from jobs.models import Worker
+from jobs.worker.signals import RETIRE_SIGNAL
+
+logger = logging.getLogger(__name__)
+
+PROGRAM = [sys.executable, str(settings.BASE_DIR / "manage.py"), "run_worker"]
+# A worker that lived this long did not die of being started.
+SETTLED_AFTER_S = 10.0
+LONGEST_BACKOFF_S = 30.0
+# What a worker needs beyond the grace of its jobs; it kills stubborn slots itself before that.
+KILL_AFTER_GRACE_S = 8.0
+
+
+@dataclass(slots=True)
+class Member:
+    """One `run_worker`. retiring: it finishes what it has, and counts no more."""
+
+    process: subprocess.Popen[bytes]
+    started_at: float
+    retiring: bool = False
+
+
+class Fleet:
+    """Keeps as many workers as it is told, and never more than `most` processes, retiring ones included."""
+
+    def __init__(self, *, most: int, arguments: Sequence[str]) -> None:
+        self._most = most
+        self._command = [*PROGRAM, *arguments]
+        self._members: list[Member] = []
+        self._quick_deaths = 0
+        self._start_not_before = float("-inf")
+
+    @property
+    def active(self) -> int:
+        """Return how many workers take jobs."""
+        return sum(not member.retiring for member in self._members)
+
+    @property
+    def retiring(self) -> int:
+        """Return how many are finishing."""
+        return sum(member.retiring for member in self._members)
+
+    def adjust(self, target: int) -> None:
+        """Start or retire workers until there are `target`; replace those that died."""
+        self._bury()
+        surplus = self.active - target
+        if surplus > 0:
+            self._retire(surplus)
+        while self.active < target and len(self._members) < self._most and time.monotonic() >= self._start_not_before:
+            self._start()
+
+    def stop(self) -> None:
+        """Stop all workers, as SIGTERM does: with a grace for their jobs, which are handed back after it."""
+        for member in self._members:
+            if member.process.poll() is None:
+                member.process.terminate()
+        until = time.monotonic() + settings.RENDEROWL_JOBS_GRACE_S + KILL_AFTER_GRACE_S
+        for member in self._members:
+            with suppress(subprocess.TimeoutExpired):
+                member.process.wait(max(0.1, until - time.monotonic()))
+            if member.process.poll() is None:
+                logger.error("worker killed: it did not stop in time", extra={"pid": member.process.pid})
+                # Its slots notice by themselves.
+                member.process.kill()
+                member.process.wait()
+        self._members.clear()
+
+    def _start(self) -> None:
+        # A session of its own: a Ctrl-C at the terminal reaches the autoscaler alone, which stops them its own way.
+        process = subprocess.Popen(
+            self._command,
+            cwd=settings.BASE_DIR,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            # Workers that nobody counts any more would stand beside those of the next autoscaler.
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - no threads here
+        )
+        self._members.append(Member(process, time.monotonic()))
+        logger.info("worker process started", extra={"pid": process.pid})
+
+    def _bury(self) -> None:
+        for member in list(self._members):
+            code = member.process.poll()
+            if code is None:
+                continue
+            self._members.remove(member)
+            if member.retiring:
+                logger.info("worker process retired", extra={"pid": member.process.pid})
+                continue
+            lived_s = time.monotonic() - member.started_at
+            logger.warning(
+                "worker process died", extra={"pid": member.process.pid, "code": code, "lived_s": round(lived_s, 1)}
+            )
+            self._quick_deaths = self._quick_deaths + 1 if lived_s < SETTLED_AFTER_S else 0
+            # The first replacement comes at once; where none of them lives, a core is not spent on starting them.
+            wait_s = min(LONGEST_BACKOFF_S, 0.5 * 2**self._quick_deaths) if self._quick_deaths > 1 else 0.0
+            self._start_not_before = time.monotonic() + wait_s
+
+    def _retire(self, count: int) -> None:
+        """Retire so many workers: idle ones first, among equals the youngest."""
+        busy = _busy_by_pid()
+        active = [member for member in self._members if not member.retiring]
+        active.sort(key=lambda member: (busy.get(member.process.pid, 0), -member.started_at))
+        for member in active[:count]:
+            member.retiring = True
+            with suppress(ProcessLookupError):
+                member.process.send_signal(RETIRE_SIGNAL)
+
+
+def _busy_by_pid() -> dict[int, int]:
+    """Return how many slots of each worker of this machine were busy when last heard of."""
+    hostname = socket.gethostname()[:40]
+    rows = Worker.objects.filter(hostname=hostname, stopped_at__isnull=True)
+    return dict(rows.order_by("last_seen_at").values_list("pid", "busy"))

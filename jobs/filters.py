@@ -1,0 +1,32 @@
+"""Filters of `GET /internal/jobs`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters
+
+from core.api.filters import ApiFilterSet, ChoicesFilter
+from jobs.literals import status_in
+from jobs.models import Job, JobQuerySet
+from jobs.states import ACTIVE, JobStatus
+
+
+class JobFilterSet(ApiFilterSet):
+    """By state, queue, type, reference and time."""
+
+    status = ChoicesFilter(choices=JobStatus.choices, method="filter_status")
+    queue = django_filters.CharFilter()
+    type = django_filters.CharFilter()
+    reference = django_filters.CharFilter()
+
+    class Meta:
+        model = Job
+        fields: tuple[str, ...] = ()
+
+    def filter_status(self, jobs: JobQuerySet, name: str, value: list[str]) -> Any:
+        """Keep jobs in these states, said in the words of the partial indexes."""
+        wanted = [JobStatus(text) for text in value]
+        if set(wanted) <= set(ACTIVE):
+            jobs = jobs.active()
+        return jobs.filter(status_in(*wanted))

@@ -1,0 +1,106 @@
+"""Shapes of `/internal/jobs`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from rest_framework import serializers
+
+from core.api.serializers import TimeField
+from core.ids import encode_id
+from jobs.models import Job, JobAttempt
+
+
+class JobShape(serializers.ModelSerializer[Job]):
+    """A job in a list."""
+
+    id = serializers.CharField(source="public_id", read_only=True)
+    object = serializers.SerializerMethodField()
+    priority = serializers.SerializerMethodField()
+    user = serializers.SerializerMethodField()
+    created_at = TimeField()
+    scheduled_at = TimeField()
+    queued_at = TimeField()
+    started_at = TimeField()
+    finished_at = TimeField()
+    lease_expires_at = TimeField()
+    cancel_requested_at = TimeField()
+
+    class Meta:
+        model = Job
+        fields: tuple[str, ...] = (
+            "id",
+            "object",
+            "type",
+            "queue",
+            "status",
+            "priority",
+            "attempts",
+            "failures",
+            "lost",
+            "max_attempts",
+            "timeout_s",
+            "worker",
+            "reference",
+            "user",
+            "error",
+            "request_id",
+            "created_at",
+            "scheduled_at",
+            "queued_at",
+            "started_at",
+            "finished_at",
+            "lease_expires_at",
+            "cancel_requested_at",
+        )
+        read_only_fields = fields
+
+    def get_object(self, job: Job) -> str:
+        """Return the type name."""
+        return "job"
+
+    def get_priority(self, job: Job) -> str:
+        """Return the priority by its name."""
+        return job.get_priority_display().lower()
+
+    def get_user(self, job: Job) -> str | None:
+        """Return the id of the account that the job is for."""
+        prefix: str = get_user_model().ID_PREFIX
+        return None if job.user_id is None else encode_id(prefix, job.user_id)
+
+
+class AttemptShape(serializers.ModelSerializer[JobAttempt]):
+    """An ended attempt."""
+
+    started_at = TimeField()
+    finished_at = TimeField()
+    duration_s = serializers.FloatField(read_only=True)
+
+    class Meta:
+        model = JobAttempt
+        fields = ("number", "worker", "outcome", "error", "started_at", "finished_at", "duration_s")
+        read_only_fields = fields
+
+
+class JobDetailShape(JobShape):
+    """A job with what it was given, what it gave, and the attempts that have ended."""
+
+    history = serializers.SerializerMethodField()
+
+    class Meta(JobShape.Meta):
+        fields = (
+            *JobShape.Meta.fields,
+            "payload",
+            "result",
+            "unique_key",
+            "limit_key",
+            "limit_running",
+            "traceparent",
+            "history",
+        )
+        read_only_fields = fields
+
+    def get_history(self, job: Job) -> list[dict[str, Any]]:
+        """Return the attempts, first to last."""
+        return [dict(AttemptShape(attempt).data) for attempt in job.history.order_by("number")]

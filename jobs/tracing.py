@@ -1,0 +1,103 @@
+"""Jobs in traces: a PRODUCER span where they are enqueued, a CONSUMER span for each attempt, and labels for the log.
+
+Source of the names: OpenTelemetry, semantic conventions for messaging spans. The row carries the place of the PRODUCER
+span, so that attempts, hours later and on other machines, are its children; each is also linked to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from core import tracing
+from core.context import Labels, labelled, request_id
+from jobs.context import JobContext
+from jobs.models import Job
+from jobs.snapshot import JobSnapshot
+from jobs.states import Outcome
+
+SYSTEM = "renderowl"
+# Ends that are nobody's fault, and those that are not an end.
+_NO_FAILURES = frozenset({None, Outcome.SUCCEEDED, Outcome.POSTPONED, Outcome.HANDED_BACK, Outcome.CANCELLED})
+
+
+@contextmanager
+def sending(jobs: Sequence[Job]) -> Iterator[None]:
+    """Give new jobs their place in the trace of the work in progress; the block writes them.
+
+    Jobs that bring a place keep it. One span for each queue, however many jobs it gets.
+    """
+    queues: dict[str, list[Job]] = {}
+    for job in jobs:
+        if not job.traceparent:
+            queues.setdefault(job.queue, []).append(job)
+    with ExitStack() as spans:
+        for queue, rows in queues.items():
+            span = tracing.begin(f"send {queue}", kind=tracing.Kind.PRODUCER, attributes=_sent(queue, rows))
+            spans.callback(span.end)
+            place = span.traceparent or tracing.current_traceparent()
+            for job in rows:
+                job.traceparent = place
+        yield
+
+
+def _sent(queue: str, rows: Sequence[Job]) -> tracing.Attributes:
+    is_one = len(rows) == 1
+    return {
+        "messaging.system": SYSTEM,
+        "messaging.operation.name": "send",
+        "messaging.operation.type": "send",
+        "messaging.destination.name": queue,
+        "messaging.message.id": rows[0].public_id if is_one and tracing.is_on() else None,
+        "messaging.batch.message_count": None if is_one else len(rows),
+        "renderowl.job.type": rows[0].type,
+    }
+
+
+def begin_attempt(job: JobSnapshot) -> tracing.Span:
+    """Return the span of an attempt, for its worker to end."""
+    if not tracing.is_on():
+        return tracing.begin("")
+    attributes: tracing.Attributes = {
+        "messaging.system": SYSTEM,
+        "messaging.operation.name": "process",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": job.queue,
+        "messaging.message.id": job.public_id,
+        "messaging.client.id": job.worker,
+        "renderowl.job.id": job.public_id,
+        "renderowl.job.type": job.type,
+        "renderowl.job.attempt": job.attempt,
+        "renderowl.request.id": job.request_id or None,
+        "renderowl.account.id": _labels(job).account_id or None,
+    }
+    return tracing.begin(
+        f"process {job.queue}",
+        kind=tracing.Kind.CONSUMER,
+        attributes=attributes,
+        parent=job.traceparent,
+        link=job.traceparent,
+    )
+
+
+@contextmanager
+def attempting(job: JobSnapshot, span: tracing.Span) -> Iterator[None]:
+    """Let log lines and spans of the block belong to an attempt."""
+    token = request_id.set(job.request_id or job.public_id)
+    try:
+        with labelled(_labels(job)), tracing.following(job.traceparent), tracing.within(span):
+            yield
+    finally:
+        request_id.reset(token)
+
+
+def end_attempt(context: JobContext, span: tracing.Span) -> None:
+    """End the span of an attempt with how it ended."""
+    span.set({"renderowl.job.outcome": context.outcome.value if context.outcome else None})
+    if context.outcome not in _NO_FAILURES:
+        span.fail(context.error_code or str(context.outcome))
+    span.end()
+
+
+def _labels(job: JobSnapshot) -> Labels:
+    return Labels(user_id=job.user_id, job_id=job.public_id, job_type=job.type)

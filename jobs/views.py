@@ -1,0 +1,63 @@
+"""`/internal/jobs`: the queue, for members of staff and their programs."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.api.permissions import HasScope, IsStaff
+from core.api.views import ApiViewSet
+from core.exceptions import InvalidState
+from core.idempotency.views import IdempotentMixin, idempotent
+from jobs import services
+from jobs.filters import JobFilterSet
+from jobs.models import Job
+from jobs.serializers import JobDetailShape, JobShape
+from jobs.states import JobStatus
+
+
+class JobViewSet(IdempotentMixin, ApiViewSet):
+    """Jobs of all accounts: listed, looked at, retried, cancelled."""
+
+    queryset = Job.objects.all()
+    filterset_class = JobFilterSet
+    permission_classes = (HasScope, IsStaff)
+    scopes: ClassVar = {
+        "list": "jobs:read",
+        "retrieve": "jobs:read",
+        "retry": "jobs:write",
+        "cancel": "jobs:write",
+    }
+    serializers: ClassVar = {"default": JobDetailShape, "list": JobShape}
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return the jobs of everybody: whoever gets here is staff."""
+        return Job.objects.defer("payload", "result") if self.action == "list" else Job.objects.all()
+
+    def list(self, request: Request) -> Response:
+        """List jobs, newest first."""
+        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(self.get_serializer(rows, many=True).data)
+
+    def retrieve(self, request: Request, id: str) -> Response:  # noqa: A002 - the name in the URL
+        """Show a job with its attempts."""
+        return self._answer(self.get_object())
+
+    @idempotent
+    def retry(self, request: Request, id: str) -> Response:  # noqa: A002
+        """Queue a dead job again."""
+        job = self.get_object()
+        return self.once(lambda: self._answer(services.retry_job(job_id=job.pk, actor=request.user)))
+
+    def cancel(self, request: Request, id: str) -> Response:  # noqa: A002
+        """Cancel a waiting job, ask a running one to stop; 409 where it was over before."""
+        job = services.cancel_job(job_id=self.get_object().pk, actor=request.user)
+        if job.status in {JobStatus.SUCCEEDED, JobStatus.DEAD}:
+            raise InvalidState(f"The job is {job.status}.")
+        return self._answer(job)
+
+    def _answer(self, job: Job) -> Response:
+        return Response(self.get_serializer(job).data)

@@ -1,0 +1,39 @@
+"""Staff's screens of the monitor."""
+
+from monitoring.admin.alerts import (
+    AlertAdmin,
+    AlertMessageAdmin,
+    AlertNoticeAdmin,
+    AlertRuleAdmin,
+    EvaluatorLeaseAdmin,
+    HealthSampleAdmin,
+    SilenceAdmin,
+)
+from monitoring.admin.errors import ErrorLogAdmin
+from monitoring.admin.maintenance import MigrationChecksumAdmin
+from monitoring.admin.metrics import (
+    CacheMetricAdmin,
+    QueueMetricAdmin,
+    RouteMetricAdmin,
+    ServerProcessAdmin,
+    SlowRequestAdmin,
+    StatementMetricAdmin,
+)
+
+__all__ = [
+    "AlertAdmin",
+    "AlertMessageAdmin",
+    "AlertNoticeAdmin",
+    "AlertRuleAdmin",
+    "CacheMetricAdmin",
+    "ErrorLogAdmin",
+    "EvaluatorLeaseAdmin",
+    "HealthSampleAdmin",
+    "MigrationChecksumAdmin",
+    "QueueMetricAdmin",
+    "RouteMetricAdmin",
+    "ServerProcessAdmin",
+    "SilenceAdmin",
+    "SlowRequestAdmin",
+    "StatementMetricAdmin",
+]

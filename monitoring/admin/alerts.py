@@ -1,0 +1,274 @@
+"""Staff's screens of alerts: what fires, by which rules, what was said, and what is not to be said."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import display
+
+from core.admin import AuditedForms, ReadOnlyAdmin, ReadOnlyRows, pretty_json, short_text
+from monitoring.alerting import services
+from monitoring.alerting.measures import find_measure, known_measures
+from monitoring.alerting.rules import is_built_in
+from monitoring.alerting.states import AlertState, Severity
+from monitoring.models import Alert, AlertMessage, AlertNotice, AlertRule, EvaluatorLease, HealthSample, Silence
+
+_STATES = {
+    AlertState.INACTIVE: "info",
+    AlertState.PENDING: "warning",
+    AlertState.FIRING: "danger",
+    AlertState.RESOLVED: "success",
+}
+_SEVERITIES = {Severity.NONE: "info", Severity.TICKET: "warning", Severity.PAGE: "danger"}
+
+
+class MessageInline(ReadOnlyRows, TabularInline):
+    """What was said of an alert, on its page."""
+
+    model = AlertMessage
+    fields = ("number", "at", "word", "severity", "value", "notice")
+    readonly_fields = fields
+    extra = 0
+    ordering = ("-number",)
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnlyAdmin):
+    """Alerts of all rules. Acknowledging and silencing act on messages, never on states."""
+
+    list_display = (
+        *("show_alert", "show_state", "since", "show_severity", "value", "is_flapping"),
+        *("acknowledged_by", "told_at"),
+    )
+    list_display_links = ("show_alert",)
+    list_filter = ("state", "severity", "rule", ("flapping_since", admin.EmptyFieldListFilter))
+    search_fields = ("=rule__name", "=fingerprint")
+    list_select_related = ("rule", "acknowledged_by")
+    raw_id_fields = ("rule", "acknowledged_by")
+    date_hierarchy = "since"
+    ordering = ("-since", "-id")
+    inlines = (MessageInline,)
+    actions = ("acknowledge", "silence_hour", "silence_day")
+    fields = (
+        *("public_id", "rule", "show_labels", "show_state", "since", "show_severity", "value", "pending_since"),
+        *("firing_since", "clear_since", "flapping_since", "acknowledged_at", "acknowledged_by", "told"),
+        *("told_severity", "told_at", "number", "fingerprint"),
+    )
+
+    @admin.display(description="alert", ordering="rule__name")
+    def show_alert(self, row: Alert) -> str:
+        """Show what it is about."""
+        return short_text(str(row))
+
+    @display(description="state", label=_STATES, ordering="state")  # type: ignore[untyped-decorator]
+    def show_state(self, row: Alert) -> Any:
+        """Show the state in its colour."""
+        return row.state, row.get_state_display()
+
+    @display(description="severity", label=_SEVERITIES, ordering="severity")  # type: ignore[untyped-decorator]
+    def show_severity(self, row: Alert) -> Any:
+        """Show the severity in its colour."""
+        return row.severity, row.get_severity_display()
+
+    @display(description="flapping", boolean=True)  # type: ignore[untyped-decorator]
+    def is_flapping(self, row: Alert) -> bool:
+        """Show whether it comes and goes."""
+        return row.flapping_since is not None
+
+    @admin.display(description="labels")
+    def show_labels(self, row: Alert) -> SafeString | str:
+        """Show the labels, which a silence can name."""
+        return pretty_json(row.labels)
+
+    def has_acknowledge_permission(self, request: HttpRequest) -> bool:
+        """Return whether alerts can be acknowledged."""
+        return request.user.has_perm("monitoring.acknowledge_alert")
+
+    def has_silence_permission(self, request: HttpRequest) -> bool:
+        """Return whether alerts can be silenced."""
+        return request.user.has_perm("monitoring.silence_alert")
+
+    @admin.action(description="Acknowledge: no more reminders", permissions=["acknowledge"])
+    def acknowledge(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
+        """Say that somebody looks after the chosen alerts, of those that fire."""
+        ids = list(queryset.values_list("pk", flat=True))
+        done = sum(services.acknowledge_alert(alert_id=alert_id, user=request.user) for alert_id in ids)
+        self.message_user(request, f"{done} acknowledged.", messages.SUCCESS if done else messages.WARNING)
+
+    @admin.action(description="Silence for an hour", permissions=["silence"])
+    def silence_hour(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
+        """Say nothing of the chosen alerts for an hour."""
+        self._silence(request, queryset, timedelta(hours=1))
+
+    @admin.action(description="Silence for a day", permissions=["silence"])
+    def silence_day(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
+        """Say nothing of the chosen alerts for a day."""
+        self._silence(request, queryset, timedelta(days=1))
+
+    def _silence(self, request: HttpRequest, queryset: QuerySet[Alert], duration: timedelta) -> None:
+        reason = f"Silenced from the list of alerts by {request.user.get_username()}"[:200]
+        for alert in queryset:
+            services.silence_alert(alert=alert, duration=duration, user=request.user, reason=reason)
+        self.message_user(request, f"{len(queryset)} silenced.", messages.SUCCESS)
+
+
+class AlertRuleForm(ModelForm):  # type: ignore[type-arg]
+    """A rule that can be evaluated."""
+
+    class Meta:
+        model = AlertRule
+        fields: tuple[str, ...] = (
+            *("name", "summary", "is_enabled", "measure", "parameters", "fire_above", "clear_below", "worse_above"),
+            *("hold_s", "keep_firing_s", "severity", "labels", "minimum_samples", "reminder_s", "tells_no_data"),
+        )
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a measure that is not there, or parameters that it does not have."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        measure = find_measure(cleaned.get("measure", ""))
+        if measure is None:
+            names = ", ".join(f"{one.name} ({one.summary})" for one in known_measures())
+            raise ValidationError({"measure": f"The measures are: {names}."})
+        if fault := measure.fault_of(cleaned.get("parameters") or {}):
+            raise ValidationError({"parameters": fault})
+        labels = cleaned.get("labels") or {}
+        if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
+            raise ValidationError({"labels": "Labels are names and texts."})
+        return cleaned
+
+
+@admin.register(AlertRule)
+class AlertRuleAdmin(AuditedForms, ModelAdmin):
+    """Rules: staff's to change, switch off and add."""
+
+    form = AlertRuleForm
+    list_display = ("name", "summary", "is_enabled", "measure", "fire_above", "clear_below", "hold_s", "severity")
+    list_filter = ("is_enabled", "severity", "measure")
+    search_fields = ("name", "summary")
+    ordering = ("name",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Keep the names of the program's rules, by which it knows that they are there."""
+        return ("name",) if obj is not None and is_built_in(obj) else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse for the program's rules, which it would make again: switch them off."""
+        if obj is not None and is_built_in(obj):
+            return False
+        return bool(super().has_delete_permission(request, obj))
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Leave out the deletion of many, which asks for no rule by itself."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+
+@admin.register(Silence)
+class SilenceAdmin(AuditedForms, ModelAdmin):
+    """What staff do not want to hear of for a while."""
+
+    list_display = ("show_labels", "reason", "starts_at", "ends_at", "in_force", "created_by")
+    list_filter = ("ends_at",)
+    search_fields = ("reason", "=created_by__username")
+    list_select_related = ("created_by",)
+    raw_id_fields = ("created_by",)
+    date_hierarchy = "ends_at"
+    ordering = ("-ends_at",)
+    actions = ("end",)
+    fields = ("labels", "reason", "starts_at", "ends_at")
+
+    @admin.display(description="labels")
+    def show_labels(self, row: Silence) -> str:
+        """Show which alerts are meant."""
+        return short_text(str(row))
+
+    @display(description="in force", boolean=True)  # type: ignore[untyped-decorator]
+    def in_force(self, row: Silence) -> bool:
+        """Show whether it silences anything now."""
+        return row.starts_at <= timezone.now() < row.ends_at
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Offer an hour from now."""
+        now = timezone.now()
+        return {"starts_at": now, "ends_at": now + timedelta(hours=1)}
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Keep who made it."""
+        if not change:
+            obj.created_by = request.user
+        super().save_model(request, obj, form, change)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: a silence is ended, so that it can be seen later that there was one."""
+        return False
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        """Return whether silences can be ended."""
+        return request.user.has_perm("monitoring.end_silence")
+
+    @admin.action(description="End now", permissions=["end"])
+    def end(self, request: HttpRequest, queryset: QuerySet[Silence]) -> None:
+        """Let the chosen silences end."""
+        ids = list(queryset.values_list("pk", flat=True))
+        done = sum(services.end_silence(silence_id=silence_id, user=request.user) for silence_id in ids)
+        self.message_user(request, f"{done} ended.", messages.SUCCESS if done else messages.WARNING)
+
+
+@admin.register(AlertMessage)
+class AlertMessageAdmin(ReadOnlyAdmin):
+    """Everything that was said."""
+
+    list_display = ("at", "alert", "word", "severity", "value", "number")
+    list_display_links = ("at", "alert")
+    list_filter = ("word", "severity", "at")
+    search_fields = ("=alert__fingerprint", "=alert__rule__name")
+    list_select_related = ("alert",)
+    raw_id_fields = ("alert", "notice")
+    date_hierarchy = "at"
+    ordering = ("-at", "-id")
+    fields = ("message_id", "alert", "notice", "at", "word", "severity", "value", "number")
+
+
+@admin.register(AlertNotice)
+class AlertNoticeAdmin(ReadOnlyAdmin):
+    """What left together. Its jobs, with every attempt, are found by its reference."""
+
+    list_display = ("created_at", "rule", "closes_at", "closed_at")
+    list_display_links = ("created_at", "rule")
+    list_filter = ("rule", "created_at")
+    search_fields = ("=rule__name",)
+    list_select_related = ("rule",)
+    raw_id_fields = ("rule",)
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    fields = ("public_id", "reference", "rule", "created_at", "closes_at", "closed_at")
+
+
+@admin.register(EvaluatorLease)
+class EvaluatorLeaseAdmin(ReadOnlyAdmin):
+    """Which worker evaluates, and when it last did."""
+
+    list_display = ("name", "holder", "expires_at", "evaluated_at")
+    list_filter = ("name",)
+    search_fields = ("=holder",)
+    ordering = ("name",)
+
+
+@admin.register(HealthSample)
+class HealthSampleAdmin(ReadOnlyAdmin):
+    """What each health check said last."""
+
+    list_display = ("check_name", "level", "at")
+    list_filter = ("level",)
+    search_fields = ("check_name",)
+    ordering = ("check_name",)

@@ -1,0 +1,166 @@
+"""What rules can ask: measures with names, each with the parameters that it understands.
+
+An answer is a list: one reading for each thing that can be alerted of by itself, told apart by its labels.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+
+from jobs.models import Job, Worker
+from jobs.registry import known_queues
+from jobs.selectors import queue_depths
+from monitoring.alerting import health
+from monitoring.alerting.states import Reading
+from monitoring.alerting.traffic import count_requests, p95_us
+from monitoring.performance.system import oldest_s
+
+# Of a 99.9 % objective.
+ERROR_BUDGET = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One reading; None where there was nothing to read. labels: what tells it apart from others of its measure."""
+
+    reading: Reading | None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+Parameters = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Something that can be asked. parameters: their names, and what they are where a rule does not say.
+
+    gone: the reading of what was there before and is no longer in the answer; None: nothing to go by.
+    """
+
+    name: str
+    summary: str
+    read: Callable[[datetime, Parameters], list[Series]]
+    parameters: Parameters = field(default_factory=dict)
+    gone: Reading | None = None
+
+    def fault_of(self, parameters: Any) -> str:
+        """Return what is wrong with the parameters of a rule; empty if nothing is."""
+        if not isinstance(parameters, dict) or set(parameters) - set(self.parameters):
+            return f"{self.name} has these parameters: {', '.join(self.parameters) or 'none'}."
+        numbers = [value for value in parameters.values() if type(value) in (int, float) and 0 < value < 10**7]
+        return "" if len(numbers) == len(parameters) else "A parameter is a number of seconds above zero."
+
+    def ask(self, now: datetime, parameters: Parameters) -> list[Series]:
+        """Return the readings of now."""
+        return self.read(now, {**self.parameters, **parameters})
+
+
+_measures: dict[str, Measure] = {}
+
+
+def register_measure(measure: Measure) -> None:
+    """Make a measure known.
+
+    Raises ValueError if another has its name.
+    """
+    if _measures.get(measure.name, measure) != measure:
+        raise ValueError(f"two measures are named {measure.name!r}")
+    _measures[measure.name] = measure
+
+
+def unregister_measure(name: str) -> None:
+    """Forget a measure; for tests."""
+    _measures.pop(name, None)
+
+
+def find_measure(name: str) -> Measure | None:
+    """Return a measure, or None where nobody registered it."""
+    return _measures.get(name)
+
+
+def known_measures() -> list[Measure]:
+    """Return all measures, by name."""
+    return [_measures[name] for name in sorted(_measures)]
+
+
+def _always(now: datetime, parameters: Parameters) -> list[Series]:
+    return [Series(Reading(1.0))]
+
+
+def _error_ratio(now: datetime, parameters: Parameters) -> list[Series]:
+    return [Series(_ratio(now, parameters["window_s"]))]
+
+
+def _ratio(now: datetime, window_s: float) -> Reading | None:
+    failed, total = count_requests(now=now, window_s=window_s)
+    return Reading(failed / total, total) if total else None
+
+
+def _burn_rate(now: datetime, parameters: Parameters) -> list[Series]:
+    """Read two windows: the long one says that it matters, the short one that it still goes on."""
+    long, short = (_ratio(now, parameters[name]) for name in ("long_s", "short_s"))
+    if long is None:
+        return [Series(None)]
+    if short is None:
+        # Nothing is asked any more; so nothing fails any more.
+        return [Series(Reading(0.0, long.samples))]
+    return [Series(Reading(min(long.value, short.value) / ERROR_BUDGET, short.samples))]
+
+
+def _p95(now: datetime, parameters: Parameters) -> list[Series]:
+    found, count = p95_us(now=now, window_s=parameters["window_s"])
+    return [Series(Reading(found / 1000, count) if count else None)]
+
+
+def _queue_oldest(now: datetime, parameters: Parameters) -> list[Series]:
+    waits = dict.fromkeys(known_queues(), 0.0)
+    waits |= {depth.queue: oldest_s(depth.oldest_ready_at, now) for depth in queue_depths()}
+    return [Series(Reading(wait_s), {"queue": queue}) for queue, wait_s in waits.items()]
+
+
+def _dead_letters(now: datetime, parameters: Parameters) -> list[Series]:
+    since = now - timedelta(seconds=parameters["window_s"])
+    return [Series(Reading(Job.objects.dead().filter(finished_at__gt=since).count()))]
+
+
+def _dead_workers(now: datetime, parameters: Parameters) -> list[Series]:
+    """Count those that fell silent without a good-bye; what is silent for longer is history."""
+    silent_since = now - timedelta(seconds=3 * Worker.HEARTBEAT_S)
+    since = now - timedelta(seconds=parameters["window_s"])
+    lost = Worker.objects.filter(stopped_at__isnull=True, last_seen_at__lte=silent_since, last_seen_at__gt=since)
+    return [Series(Reading(lost.count()))]
+
+
+def _health(now: datetime, parameters: Parameters) -> list[Series]:
+    found = health.levels(now)
+    return [Series(None if level is None else Reading(level), {"check": name}) for name, level in found.items()]
+
+
+def _disk_used(now: datetime, parameters: Parameters) -> list[Series]:
+    usage = shutil.disk_usage(settings.DATA_DIR)
+    # As `df` counts: what is kept for the system's own use is not to be had.
+    return [Series(Reading(usage.used / max(usage.used + usage.free, 1)))]
+
+
+MEASURES = (
+    Measure("always", "1, always: for a heartbeat", _always),
+    Measure("error_ratio", "share of answers 5xx, 0 to 1", _error_ratio, {"window_s": 300}),
+    Measure(
+        "burn_rate",
+        "how many times faster than a 99.9 % objective allows answers fail, over both windows",
+        _burn_rate,
+        {"long_s": 3600, "short_s": 300},
+    ),
+    Measure("p95_ms", "95th percentile of the time of all requests", _p95, {"window_s": 300}),
+    Measure("queue_oldest_s", "how long the oldest ready job of a queue waits", _queue_oldest, gone=Reading(0.0)),
+    Measure("dead_letters", "jobs that died within the window", _dead_letters, {"window_s": 3600}),
+    Measure("dead_workers", "workers that fell silent within the window", _dead_workers, {"window_s": 900}),
+    Measure("health_level", "what a health check says: 0 pass, 1 warn, 2 fail and critical", _health),
+    Measure("disk_used_ratio", "share of the disk of DATA_DIR that is used, 0 to 1", _disk_used),
+)

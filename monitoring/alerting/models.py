@@ -1,0 +1,288 @@
+"""Rules, the alerts they make, what was said of them, and what staff do not want to hear."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+
+from core.bases import BaseModel
+from core.indexes import NamedIndex
+from monitoring.alerting.states import AlertState, Memory, Severity, Terms, Told, Word
+
+LONGEST_SILENCE = timedelta(days=7)
+_MEMORY_COLUMNS = tuple(name for name in Memory.__dataclass_fields__ if name != "changes")
+
+
+def severity_choices() -> list[tuple[str, str]]:
+    """Return the severities."""
+    return list(Severity.choices)
+
+
+def state_choices() -> list[tuple[str, str]]:
+    """Return the states of an alert."""
+    return list(AlertState.choices)
+
+
+def told_choices() -> list[tuple[str, str]]:
+    """Return what readers may believe."""
+    return list(Told.choices)
+
+
+def word_choices() -> list[tuple[str, str]]:
+    """Return what a message may say."""
+    return list(Word.choices)
+
+
+class AlertRule(BaseModel):
+    """When to alert. Those of the program are made once and then staff's to change.
+
+    measure, parameters: what is asked, see `measures`. hold_s: for how long it must be true before the alert fires;
+    keep_firing_s: for how long it must be false before it resolves. minimum_samples: fewer never make an alert.
+    """
+
+    ID_PREFIX: ClassVar[str] = "alr"
+
+    name = models.CharField(max_length=60, unique=True)
+    summary = models.CharField(max_length=200)
+    measure = models.CharField(max_length=60)
+    parameters = models.JSONField(default=dict, blank=True)
+    fire_above = models.FloatField()
+    clear_below = models.FloatField(help_text="At most as high as the threshold that fires.")
+    worse_above = models.FloatField(null=True, blank=True, help_text="Above this its alerts are pages.")
+    hold_s = models.PositiveIntegerField("seconds before it fires", default=0)
+    keep_firing_s = models.PositiveIntegerField("seconds before it resolves", default=0)
+    severity = models.CharField(max_length=10, choices=severity_choices, default=Severity.TICKET)
+    labels = models.JSONField(default=dict, blank=True)
+    minimum_samples = models.PositiveIntegerField(default=0)
+    reminder_s = models.PositiveIntegerField(default=4 * 3600, validators=[MinValueValidator(60)])
+    tells_no_data = models.BooleanField(default=False, help_text="Alert also when nothing is measured for 5 minutes.")
+    is_enabled = models.BooleanField(default=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(clear_below__lte=F("fire_above")), name="alert_rule_clears_below"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def terms(self) -> Terms:
+        """Return what the state machine needs of it."""
+        return Terms(
+            fire_above=self.fire_above,
+            clear_below=self.clear_below,
+            hold_s=self.hold_s,
+            keep_firing_s=self.keep_firing_s,
+            severity=self.severity,
+            worse_above=self.worse_above,
+            minimum_samples=self.minimum_samples,
+            reminder_s=self.reminder_s,
+        )
+
+
+class Alert(BaseModel):
+    """One thing that a rule may find, for as long as the rule is there; so that no two of it can be open.
+
+    fingerprint: SHA-256 of the rule's id and the labels. version: raised at every change, by which a second evaluator
+    notices the first. number: of the last change of state or message. value: what was last read.
+    The other columns are those of `states.Memory`.
+    """
+
+    ID_PREFIX: ClassVar[str] = "alt"
+
+    rule = models.ForeignKey(AlertRule, on_delete=models.CASCADE, related_name="alerts", db_index=False)
+    fingerprint = models.CharField(max_length=64, unique=True)
+    labels = models.JSONField(default=dict)
+    version = models.PositiveBigIntegerField(default=0, editable=False)
+    number = models.PositiveIntegerField(default=0)
+    value = models.FloatField(null=True, blank=True)
+    state = models.CharField(max_length=10, choices=state_choices, default=AlertState.INACTIVE)
+    since = models.DateTimeField(null=True, blank=True)
+    pending_since = models.DateTimeField(null=True, blank=True)
+    firing_since = models.DateTimeField(null=True, blank=True)
+    clear_since = models.DateTimeField(null=True, blank=True)
+    severity = models.CharField(max_length=10, choices=severity_choices, default=Severity.NONE)
+    changes = models.JSONField(default=list, blank=True)
+    flapping_since = models.DateTimeField(null=True, blank=True)
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    acknowledged_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
+    told = models.CharField(max_length=10, choices=told_choices, default=Told.NOTHING)
+    told_severity = models.CharField(max_length=10, choices=severity_choices, default=Severity.NONE)
+    told_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        permissions: ClassVar = [
+            ("acknowledge_alert", "Can acknowledge alerts"),
+            ("silence_alert", "Can silence alerts"),
+        ]
+        indexes: ClassVar = [
+            # The admin's list, the latest change first.
+            NamedIndex(fields=["-since", "-id"], name="idx_alerts_since"),
+            # What fires: the dashboard, the admin's filter.
+            NamedIndex(fields=["state"], name="idx_alerts_state"),
+            # The alerts of a rule; also what deleting the rule looks for.
+            NamedIndex(fields=["rule"], name="idx_alerts_rule"),
+        ]
+
+    def __str__(self) -> str:
+        return describe_labels(self.labels)
+
+    @property
+    def memory(self) -> Memory:
+        """Return what the state machine knows of it."""
+        columns = {name: getattr(self, name) for name in _MEMORY_COLUMNS}
+        return Memory(**columns, changes=tuple(datetime.fromisoformat(text) for text in self.changes))
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether it fires, or may soon."""
+        return self.state in (AlertState.PENDING, AlertState.FIRING)
+
+
+def columns_of(memory: Memory) -> dict[str, Any]:
+    """Return what is written of it."""
+    columns = {name: getattr(memory, name) for name in _MEMORY_COLUMNS}
+    return {**columns, "changes": [moment.isoformat() for moment in memory.changes]}
+
+
+def describe_labels(labels: dict[str, str]) -> str:
+    """Return labels for people: the name of the rule, then the rest."""
+    rest = ", ".join(f"{name}={value}" for name, value in sorted(labels.items()) if name != "alertname")
+    name = labels.get("alertname", "")
+    return f"{name} ({rest})" if rest else name
+
+
+class AlertNotice(BaseModel):
+    """What leaves together: the messages of one rule that come within a short time. closed_at: no more come in."""
+
+    ID_PREFIX: ClassVar[str] = "aln"
+
+    rule = models.ForeignKey(AlertRule, on_delete=models.CASCADE, related_name="notices", db_index=False)
+    closes_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            # The notice of a rule that still takes messages; also what deleting the rule looks for.
+            NamedIndex(fields=["rule", "-closes_at"], name="idx_alert_notices_rule"),
+            # The admin's list; notices past their retention.
+            NamedIndex(fields=["created_at"], name="idx_alert_notices_created"),
+        ]
+
+    def __str__(self) -> str:
+        return f"notice of {self.created_at:%Y-%m-%d %H:%M:%S}"
+
+    @property
+    def reference(self) -> str:
+        """Return what its jobs are found by."""
+        return f"alert-notice:{self.pk}"
+
+
+class AlertMessage(BaseModel):
+    """Something said of an alert. number: the alert's when it was said; the two name the message, whoever writes it."""
+
+    ID_PREFIX: ClassVar[str] = "alm"
+
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="messages", db_index=False)
+    notice = models.ForeignKey(AlertNotice, on_delete=models.CASCADE, related_name="messages", db_index=False)
+    number = models.PositiveIntegerField()
+    word = models.CharField(max_length=10, choices=word_choices)
+    severity = models.CharField(max_length=10, choices=severity_choices)
+    value = models.FloatField(null=True, blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            # Nothing is said twice; also the index that lists what was said of an alert.
+            models.UniqueConstraint(fields=["alert", "number"], name="uniq_alert_message_number"),
+        ]
+        indexes: ClassVar = [
+            # What one notice says.
+            NamedIndex(fields=["notice", "at", "id"], name="idx_alert_messages_notice"),
+            # The admin's list, newest first.
+            NamedIndex(fields=["-at", "-id"], name="idx_alert_messages_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.word} {self.number}"
+
+    @property
+    def message_id(self) -> str:
+        """Return the `webhook-id`."""
+        return f"{self.alert.fingerprint}-{self.number}"
+
+
+class Silence(BaseModel):
+    """Messages that staff do not want for a while: of alerts that have all of these labels. States go on as ever."""
+
+    ID_PREFIX: ClassVar[str] = "sil"
+
+    labels = models.JSONField(help_text='Labels and their values, such as {"alertname": "QueueIsLate"}.')
+    reason = models.CharField(max_length=200)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
+
+    class Meta:
+        permissions: ClassVar = [("end_silence", "Can end silences")]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(ends_at__gte=F("starts_at")), name="silence_ends_after_it_starts"),
+        ]
+        indexes: ClassVar = [
+            # Those in force; the admin's list, the last to end first.
+            NamedIndex(fields=["ends_at"], name="idx_silences_end"),
+        ]
+
+    def __str__(self) -> str:
+        return describe_labels(self.labels)
+
+    def clean(self) -> None:
+        """Refuse what would silence everything, or for longer than a week."""
+        is_text = isinstance(self.labels, dict) and all(isinstance(value, str) for value in self.labels.values())
+        if not is_text or not self.labels:
+            raise ValidationError({"labels": "Name at least one label and its value, both of them texts."})
+        starts_at, ends_at = getattr(self, "starts_at", None), getattr(self, "ends_at", None)
+        if starts_at and ends_at and not timedelta() < ends_at - starts_at <= LONGEST_SILENCE:
+            raise ValidationError({"ends_at": "A silence ends after it starts, and at most 7 days later."})
+
+    def covers(self, labels: dict[str, str]) -> bool:
+        """Return whether an alert with these labels is meant."""
+        return all(labels.get(name) == value for name, value in self.labels.items())
+
+
+class EvaluatorLease(BaseModel):
+    """Which worker evaluates the rules, and when it last did. One row."""
+
+    ID_PREFIX: ClassVar[str] = "evl"
+
+    name = models.CharField(max_length=20, unique=True)
+    holder = models.CharField(max_length=120, blank=True, default="")
+    expires_at = models.DateTimeField()
+    evaluated_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return self.holder
+
+
+class HealthSample(BaseModel):
+    """What a health check said last, asked by a worker each minute. level: 0 pass, 1 warn, 2 fail and critical."""
+
+    ID_PREFIX: ClassVar[str] = "hls"
+
+    check_name = models.CharField("check", max_length=40, unique=True)
+    level = models.PositiveSmallIntegerField()
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.check_name

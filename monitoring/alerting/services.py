@@ -1,0 +1,54 @@
+"""What staff do about alerts."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from accounts.services import record_audit
+from core.ids import encode_id
+from monitoring.alerting.models import Alert, Silence, describe_labels
+from monitoring.alerting.states import AlertState
+
+
+@transaction.atomic
+def acknowledge_alert(*, alert_id: UUID, user: Any) -> bool:
+    """Say that somebody looks after a firing alert: no reminders any more; return whether that changed anything."""
+    firing = Alert.objects.filter(pk=alert_id, state=AlertState.FIRING, acknowledged_at__isnull=True)
+    # An evaluator that has read it before does not write over this; it comes again.
+    changed = firing.update(acknowledged_at=timezone.now(), acknowledged_by=user, version=F("version") + 1)
+    if changed:
+        record_audit(action="alert.acknowledged", subject=encode_id(Alert.ID_PREFIX, alert_id), actor=user)
+    return bool(changed)
+
+
+@transaction.atomic
+def silence_alert(*, alert: Alert, duration: timedelta, user: Any, reason: str) -> Silence:
+    """Have nothing said of what has the labels of this alert for a while.
+
+    Raises ValidationError if that is longer than a week.
+    """
+    now = timezone.now()
+    silence = Silence(labels=dict(alert.labels), reason=reason, starts_at=now, ends_at=now + duration, created_by=user)
+    silence.full_clean()
+    silence.save()
+    details = {"alert": alert.public_id, "labels": describe_labels(alert.labels)}
+    record_audit(action="alert.silenced", subject=silence.public_id, actor=user, details=details)
+    return silence
+
+
+@transaction.atomic
+def end_silence(*, silence_id: UUID, user: Any, now: datetime | None = None) -> bool:
+    """End a silence now; return whether it was still to end. What is then still true is said at the next evaluation."""
+    now = now or timezone.now()
+    ended = Silence.objects.filter(pk=silence_id, ends_at__gt=now, starts_at__lte=now).update(ends_at=now)
+    # One that has not begun never will.
+    ended += Silence.objects.filter(pk=silence_id, starts_at__gt=now).update(starts_at=now, ends_at=now)
+    if ended:
+        record_audit(action="silence.ended", subject=encode_id(Silence.ID_PREFIX, silence_id), actor=user)
+    return bool(ended)

@@ -1,0 +1,1 @@
+"""Whether the installation works, for orchestrators and for people."""

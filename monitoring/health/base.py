@@ -1,0 +1,72 @@
+"""What a health check is and what it says."""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from typing import ClassVar
+
+from health_check.base import HealthCheck
+
+LIMIT_S = 1.0
+
+
+class Status(IntEnum):
+    """How something is; the worst of several is their maximum."""
+
+    PASS = 0
+    WARN = 1
+    FAIL = 2
+
+    @property
+    def word(self) -> str:
+        """Return the status as the answers write it."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One thing that was measured. name: `responseTime` of `database:responseTime`; detail: for staff only."""
+
+    name: str
+    value: float | str
+    unit: str
+    status: Status = Status.PASS
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a check found. at: when it ended; took_ms: how long it took."""
+
+    check: Check
+    observations: tuple[Observation, ...]
+    at: datetime
+    took_ms: float
+
+    @property
+    def status(self) -> Status:
+        """Return the worst that was observed."""
+        return max((seen.status for seen in self.observations), default=Status.PASS)
+
+
+@dataclass
+class Check(HealthCheck):
+    """A check of ours. `run` returns what it saw, and raises one of the package's exceptions if it saw nothing.
+
+    The message of an exception is for staff. critical: without it nothing can be served; is_instant: costs nothing, so
+    that it is asked each time and not remembered.
+    """
+
+    name: ClassVar[str] = ""
+    critical: ClassVar[bool] = False
+    is_instant: ClassVar[bool] = False
+
+    @abc.abstractmethod
+    def run(self) -> list[Observation]:
+        """Look, within a second.
+
+        Raises HealthCheckException.
+        """

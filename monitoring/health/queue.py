@@ -1,0 +1,58 @@
+"""The check of the queue: does what is ready get done?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from django.db import DatabaseError
+from django.utils import timezone
+from health_check.exceptions import ServiceUnavailable
+
+from jobs.models import QueueState, Worker
+from jobs.selectors import queue_depths
+from monitoring.health.base import Check, Observation, Status
+from monitoring.performance.system import living_workers, oldest_s
+
+OLDEST_WARN_S, OLDEST_FAIL_S = 300.0, 3600.0
+# A worker that died longer ago is history.
+DEAD_FOR_S = 3600
+
+
+@dataclass
+class QueueCheck(Check):
+    """How long the oldest ready job waits, and which workers fell silent. What staff paused does not count."""
+
+    name: ClassVar[str] = "queue"
+
+    def run(self) -> list[Observation]:
+        """Count."""
+        now = timezone.now()
+        try:
+            paused = set(QueueState.objects.filter(paused=True).values_list("name", flat=True))
+            depths = [depth for depth in queue_depths() if depth.queue not in paused]
+            alive, dead = len(living_workers(now)), count_dead_workers(now)
+        except DatabaseError as error:
+            raise ServiceUnavailable(f"{type(error).__name__}: {error}") from error
+        ready = sum(depth.ready for depth in depths)
+        oldest = max((oldest_s(depth.oldest_ready_at, now) for depth in depths), default=0.0)
+        return [
+            Observation("ready", ready, "jobs"),
+            Observation("oldestReady", oldest, "s", _waiting(oldest)),
+            Observation("workers", alive, "workers", Status.WARN if ready and not alive else Status.PASS),
+            Observation("deadWorkers", dead, "workers", Status.WARN if dead else Status.PASS),
+        ]
+
+
+def _waiting(oldest: float) -> Status:
+    if oldest >= OLDEST_FAIL_S:
+        return Status.FAIL
+    return Status.WARN if oldest >= OLDEST_WARN_S else Status.PASS
+
+
+def count_dead_workers(now: datetime) -> int:
+    """Return how many workers fell silent within the last hour without having stopped."""
+    silent = now - timedelta(seconds=3 * Worker.HEARTBEAT_S)
+    since = now - timedelta(seconds=DEAD_FOR_S)
+    return Worker.objects.filter(stopped_at__isnull=True, last_seen_at__lte=silent, last_seen_at__gt=since).count()

@@ -1,0 +1,32 @@
+"""Whether this server has been told to stop. The file of its parent says so to all of its processes at once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import ClassVar
+
+from monitoring.health.base import Check, Observation, Status
+
+# Named by the parent of the server's processes: see renderowl/serve.py.
+VARIABLE = "RENDEROWL_STOPPING_FILE"
+
+
+def is_stopping() -> bool:
+    """Say whether the server takes its last requests."""
+    path = os.environ.get(VARIABLE, "")
+    return bool(path) and os.path.exists(path)  # noqa: PTH110 - asked by every probe; a Path costs more than the question
+
+
+@dataclass
+class ShutdownCheck(Check):
+    """Is the server here to stay?"""
+
+    name: ClassVar[str] = "shutdown"
+    critical: ClassVar[bool] = True
+    is_instant: ClassVar[bool] = True
+
+    def run(self) -> list[Observation]:
+        """Ask the parent's file."""
+        begun = is_stopping()
+        return [Observation("begun", int(begun), "boolean", Status.FAIL if begun else Status.PASS)]

@@ -1,0 +1,137 @@
+"""Stored files that no row names, and rows whose files are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.core.files.storage import default_storage
+from django.db.models import QuerySet
+
+from assets.models import Asset
+from core.ids import decode_id
+from core.storage import blob_store
+from renders.models import Render
+from renders.states import ACTIVE, RenderStatus
+
+_AT_ONCE = 500
+# Files come before the row that names them: by an upload, an import or a render, none of which takes a day.
+YOUNG = timedelta(days=1)
+_KEYS = ("output_key", "poster_key", "thumbnail_key")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of the storage."""
+
+    key: str
+    size_bytes: int
+
+
+def orphan_files(now: datetime) -> Iterator[StoredFile]:
+    """Yield the stored files that no row names and that are too old to be about to get one."""
+    named = _keys_of_assets()
+    for key in walk("assets"):
+        if key not in named and (found := _if_old(key, now)):
+            yield found
+    for folders in _batches(_list("renders")[0]):
+        needed = _keys_of_renders(folders)
+        for folder in folders:
+            keep = needed.get(folder, frozenset())
+            # None: it is at work, and its files change while we look.
+            if keep is None:
+                continue
+            for key in walk(f"renders/{folder}"):
+                if key not in keep and (found := _if_old(key, now)):
+                    yield found
+
+
+def missing_files() -> Iterator[str]:
+    """Yield a line for each ready asset and each output of a render whose file is gone."""
+    is_there = _existence()
+    assets = Asset.objects.ready().values_list("pk", "storage_key")
+    for pk, key in assets.iterator():
+        # Asked again: it may have been deleted since its row was read.
+        if not is_there(key) and Asset.objects.filter(pk=pk, storage_key=key).exists():
+            yield f"asset {pk}: {key}"
+    outputs = Render.objects.filter(status=RenderStatus.SUCCEEDED, output_deleted_at=None)
+    for pk, *keys in outputs.order_by().values_list("pk", *_KEYS).iterator():
+        for key in filter(None, keys):
+            if not is_there(key) and outputs.filter(pk=pk).exists():
+                yield f"render {pk}: {key}"
+
+
+def remove_file(file: StoredFile) -> None:
+    """Remove a file that no row names."""
+    blob_store().delete(file.key)
+
+
+def walk(folder: str) -> Iterator[str]:
+    """Yield the keys of all files below a folder of the storage."""
+    folders, files = _list(folder)
+    for name in files:
+        yield f"{folder}/{name}"
+    for name in folders:
+        yield from walk(f"{folder}/{name}")
+
+
+def _existence() -> Callable[[str], bool]:
+    """Return the cheaper way to tell whether a key has a file: by asking here, by one listing elsewhere."""
+    store = blob_store()
+    if store.local_path("assets") is not None:
+        return store.exists
+    stored = {*walk("assets"), *walk("renders")}
+    return lambda key: key in stored
+
+
+def _list(folder: str) -> tuple[list[str], list[str]]:
+    try:
+        folders, files = default_storage.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return [], []
+    return folders, files
+
+
+def _if_old(key: str, now: datetime) -> StoredFile | None:
+    try:
+        if default_storage.get_modified_time(key) > now - YOUNG:
+            return None
+        return StoredFile(key, blob_store().size(key))
+    except FileNotFoundError:
+        # Removed while we looked.
+        return None
+
+
+def _keys_of_assets() -> frozenset[str]:
+    rows = Asset.objects.order_by().values_list("storage_key", "poster_key")
+    return frozenset(key for keys in rows.iterator() for key in keys if key)
+
+
+def _keys_of_renders(folders: Iterable[str]) -> dict[str, frozenset[str] | None]:
+    """Return the keys that the rows of renders need, by folder; None for a render that is at work."""
+    ids = {render_id: folder for folder in folders if (render_id := _render_id(folder)) is not None}
+    rows: QuerySet[Any, dict[str, Any]] = Render.objects.filter(pk__in=ids).values(
+        "pk", "status", "output_deleted_at", *_KEYS
+    )
+    needed: dict[str, frozenset[str] | None] = {}
+    for row in rows:
+        if row["status"] in ACTIVE:
+            needed[ids[row["pk"]]] = None
+        elif row["output_deleted_at"] is None:
+            needed[ids[row["pk"]]] = frozenset(row[name] for name in _KEYS if row[name])
+    return needed
+
+
+def _render_id(folder: str) -> UUID | None:
+    try:
+        return decode_id(Render.ID_PREFIX, folder)
+    except ValueError:
+        return None
+
+
+def _batches(names: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(names), _AT_ONCE):
+        yield names[start : start + _AT_ONCE]

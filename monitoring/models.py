@@ -1,0 +1,317 @@
+"""What was seen of the service: requests, processes, SQL, errors, queues."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from core.indexes import NamedIndex
+from core.models import BaseModel
+from monitoring.alerting.models import (
+    Alert,
+    AlertMessage,
+    AlertNotice,
+    AlertRule,
+    EvaluatorLease,
+    HealthSample,
+    Silence,
+)
+
+__all__ = [
+    "Alert",
+    "AlertMessage",
+    "AlertNotice",
+    "AlertRule",
+    "CacheMetric",
+    "ErrorLog",
+    "EvaluatorLease",
+    "HealthSample",
+    "QueueMetric",
+    "RouteMetric",
+    "ServerProcess",
+    "Silence",
+    "SlowRequest",
+    "StatementMetric",
+]
+
+
+class RouteMetric(BaseModel):
+    """Requests of one route, method and status class in one span of time, served by one process or, merged, by all.
+
+    The process that serves owns its rows of the minute and replaces them: writing one twice changes nothing. Rows of
+    past hours are merged into longer spans. process: empty for merged rows; sketch: see monitoring.performance.sketch.
+    slowest: [microseconds, request id] of the slowest requests.
+    """
+
+    ID_PREFIX: ClassVar[str] = "rtm"
+
+    started_at = models.DateTimeField()
+    span_s = models.PositiveIntegerField(default=60)
+    process = models.CharField(max_length=32, blank=True, default="")
+    route = models.CharField(max_length=200)
+    method = models.CharField(max_length=10)
+    status_class = models.PositiveSmallIntegerField()
+    count = models.PositiveBigIntegerField()
+    total_us = models.PositiveBigIntegerField()
+    sql_us = models.PositiveBigIntegerField()
+    cache_us = models.PositiveBigIntegerField()
+    queries = models.PositiveBigIntegerField()
+    size_bytes = models.PositiveBigIntegerField()
+    cache_hits = models.PositiveBigIntegerField()
+    cache_lookups = models.PositiveBigIntegerField()
+    slow_count = models.PositiveBigIntegerField()
+    max_us = models.PositiveBigIntegerField()
+    sketch = models.BinaryField()
+    slowest = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [
+            # The row that a process replaces, and the one that a merge adds to.
+            models.UniqueConstraint(
+                fields=["process", "started_at", "span_s", "route", "method", "status_class"],
+                name="idx_api_metrics_unique",
+            ),
+        ]
+        indexes = [
+            # `/internal/performance/routes`: everything of a window; also the merge and the deletion of old rows.
+            NamedIndex(fields=["started_at"], name="idx_api_metrics_time"),
+            # One route over time: its history in the admin.
+            NamedIndex(fields=["route", "started_at"], name="idx_api_metrics_route"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.route} {self.status_class}xx {self.started_at:%Y-%m-%d %H:%M}"
+
+
+class ServerProcess(BaseModel):
+    """One process that serves requests, as last heard of.
+
+    lost: requests that could not be written down; cpu_ratio: cores in use since it was heard of before.
+    """
+
+    ID_PREFIX: ClassVar[str] = "prc"
+    HEARTBEAT_S: ClassVar[int] = 15
+
+    token = models.CharField(max_length=32, unique=True)
+    hostname = models.CharField(max_length=64)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    stopped_at = models.DateTimeField(null=True, blank=True)
+    requests = models.PositiveBigIntegerField(default=0)
+    lost = models.PositiveBigIntegerField(default=0)
+    memory_bytes = models.PositiveBigIntegerField(default=0)
+    cpu_s = models.FloatField(default=0)
+    cpu_ratio = models.FloatField(default=0)
+    threads = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "server processes"
+        indexes = [
+            # The processes alive, latest first; also the deletion of those long gone.
+            NamedIndex(fields=["-last_seen_at"], name="idx_server_processes_seen"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.hostname}:{self.pid}"
+
+    @classmethod
+    def heard_of_since(cls) -> timedelta:
+        """Return for how long a process that lives may be silent."""
+        return timedelta(seconds=3 * cls.HEARTBEAT_S)
+
+    @property
+    def is_alive(self) -> bool:
+        """Say whether it was heard of within the last three heartbeats."""
+        return self.stopped_at is None and timezone.now() - self.last_seen_at < self.heard_of_since()
+
+
+class SlowRequest(BaseModel):
+    """A request over the limit of the slow-request log. Its path and query are not kept: they may hold secrets."""
+
+    ID_PREFIX: ClassVar[str] = "slo"
+
+    at = models.DateTimeField()
+    route = models.CharField(max_length=200)
+    method = models.CharField(max_length=10)
+    status = models.PositiveSmallIntegerField()
+    duration_ms = models.FloatField()
+    sql_ms = models.FloatField()
+    cache_ms = models.FloatField()
+    queries = models.PositiveIntegerField()
+    request_id = models.CharField(max_length=64)
+
+    class Meta:
+        indexes = [
+            # The admin's list, latest first; also the deletion of old rows.
+            NamedIndex(fields=["-at"], name="idx_slow_requests_time"),
+            # "Which request was that?"
+            NamedIndex(fields=["request_id"], name="idx_slow_requests_request"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.route} {self.duration_ms:.0f} ms"
+
+
+class StatementMetric(BaseModel):
+    """Runs of one shape of SQL in one hour, by one process or, merged, by all.
+
+    digest: SHA-256 of the shape, which is the text without its literals; example: a text as it was run, with
+    placeholders for its parameters, from which a plan can be asked for. route: where its slowest run was.
+    """
+
+    ID_PREFIX: ClassVar[str] = "stm"
+
+    started_at = models.DateTimeField()
+    process = models.CharField(max_length=32, blank=True, default="")
+    digest = models.CharField(max_length=64)
+    shape = models.TextField()
+    example = models.TextField()
+    route = models.CharField(max_length=200)
+    count = models.PositiveBigIntegerField()
+    total_us = models.PositiveBigIntegerField()
+    max_us = models.PositiveBigIntegerField()
+    sketch = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            # The row that a process replaces, and the one that a merge adds to.
+            models.UniqueConstraint(fields=["process", "started_at", "digest"], name="idx_statement_metrics_unique"),
+        ]
+        indexes = [
+            # `/internal/query-analysis`: everything of a window; also the merge and the deletion of old rows.
+            NamedIndex(fields=["started_at"], name="idx_statement_metrics_time"),
+        ]
+
+    def __str__(self) -> str:
+        return self.shape[:80]
+
+
+class ErrorLog(BaseModel):
+    """An unhandled failure, once for each kind and place until somebody resolves it; the next one opens a new row.
+
+    fingerprint: SHA-256 of the exception's type and the function of ours that it came from.
+    """
+
+    ID_PREFIX: ClassVar[str] = "err"
+
+    fingerprint = models.CharField(max_length=64)
+    type = models.CharField(max_length=200)
+    place = models.CharField(max_length=300)
+    message = models.CharField(max_length=500, blank=True, default="")
+    traceback = models.TextField(blank=True, default="")
+    route = models.CharField(max_length=200, blank=True, default="")
+    request_id = models.CharField(max_length=64, blank=True, default="")
+    count = models.PositiveBigIntegerField(default=0)
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    resolved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
+
+    class Meta:
+        permissions = [("resolve_errorlog", "Can resolve errors")]
+        constraints = [
+            # The open row that a failure is added to; and one only, whoever comes at the same time.
+            models.UniqueConstraint(
+                fields=["fingerprint"], name="uniq_error_logs_open", condition=Q(resolved_at__isnull=True)
+            ),
+        ]
+        indexes = [
+            # The admin's list and `/internal/errors`, latest first.
+            NamedIndex(fields=["-last_seen_at", "-id"], name="idx_error_logs_time"),
+            # Errors of one type: the admin's search.
+            NamedIndex(fields=["type", "-last_seen_at"], name="idx_error_logs_type"),
+            # What is to be looked at, latest first: `/internal/errors?resolved=false`.
+            NamedIndex(
+                fields=["-last_seen_at", "-id"], name="idx_error_logs_unresolved", condition=Q(resolved_at__isnull=True)
+            ),
+            # "What happened to this request?"
+            NamedIndex(fields=["request_id"], name="idx_error_logs_request"),
+            # Resolved errors past their retention.
+            NamedIndex(fields=["resolved_at"], name="idx_error_logs_resolved", condition=Q(resolved_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} in {self.place}"
+
+    @property
+    def is_resolved(self) -> bool:
+        """Say whether somebody has dealt with it."""
+        return self.resolved_at is not None
+
+
+class QueueMetric(BaseModel):
+    """One queue at one moment, a minute apart. slots: of the workers that serve it."""
+
+    ID_PREFIX: ClassVar[str] = "qum"
+
+    at = models.DateTimeField()
+    queue = models.CharField(max_length=64)
+    ready = models.PositiveIntegerField()
+    scheduled = models.PositiveIntegerField()
+    blocked = models.PositiveIntegerField()
+    running = models.PositiveIntegerField()
+    oldest_ready_s = models.FloatField()
+    slots = models.PositiveIntegerField(default=0)
+    busy_slots = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            # A job that runs twice samples a minute once.
+            models.UniqueConstraint(F("queue"), F("at"), name="idx_queue_metrics_unique"),
+        ]
+        indexes = [
+            # The samples of a window, all queues; also the deletion of old rows.
+            NamedIndex(fields=["at"], name="idx_queue_metrics_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.queue} {self.at:%Y-%m-%d %H:%M}"
+
+
+class CacheMetric(BaseModel):
+    """The response cache at one moment, a minute apart. hits, lookups: in the minute before."""
+
+    ID_PREFIX: ClassVar[str] = "cam"
+
+    at = models.DateTimeField(unique=True)
+    hits = models.PositiveBigIntegerField()
+    lookups = models.PositiveBigIntegerField()
+    size_bytes = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M}"
+
+
+class MigrationChecksum(BaseModel):
+    """How a migration looked when it was applied to this database.
+
+    is_baseline: it was applied before records were kept. accepted_at: when a changed text was last agreed to.
+    """
+
+    ID_PREFIX: ClassVar[str] = "mgc"
+
+    app = models.CharField(max_length=255)
+    name = models.CharField(max_length=255)
+    checksum = models.CharField(max_length=64)
+    app_version = models.CharField(max_length=64)
+    duration_ms = models.FloatField(null=True, blank=True)
+    is_baseline = models.BooleanField(default=False)
+    applied_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            # The record of one migration; also the admin's list.
+            models.UniqueConstraint(fields=["app", "name"], name="uniq_migration_checksums"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.app}.{self.name}"

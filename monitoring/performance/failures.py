@@ -1,0 +1,134 @@
+"""Failures that nobody handled, grouped by kind and place, until they are written down.
+
+A handler of the root logger: whatever is logged with a traceback as an error was not meant to happen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from django.conf import settings
+
+from core.context import request_id
+from monitoring.performance.routes import route_of
+
+MOST_KINDS = 200
+LONGEST_MESSAGE = 500
+LONGEST_TRACEBACK = 20_000
+_SECRETS = re.compile(
+    r"(ro_(?:live|test|wrk)_|whsec_|eyJ)[A-Za-z0-9_\-+/=.]+|(/files/)[^/\s\"']+|(://[^/\s:@]+:)[^@\s]+(?=@)"
+)
+
+
+@dataclass(slots=True)
+class Failure:
+    """One kind of failure at one place. first, last: Unix time; the rest is of the latest."""
+
+    fingerprint: str
+    type: str
+    place: str
+    message: str
+    traceback: str
+    route: str
+    request_id: str
+    count: int
+    first: float
+    last: float
+
+    def add(self, other: Failure) -> None:
+        """Add later failures of the same kind."""
+        self.count += other.count
+        self.first = min(self.first, other.first)
+        if other.last >= self.last:
+            self.last, self.message, self.traceback = other.last, other.message, other.traceback
+            self.route, self.request_id = other.route, other.request_id
+
+
+class FailureBuffer(logging.Handler):
+    """Keeps failures until somebody takes them. Bounded: of the kinds beyond that only a count is kept."""
+
+    def __init__(self) -> None:
+        super().__init__(level=logging.ERROR)
+        self._guard = threading.Lock()
+        self._failures: dict[str, Failure] = {}
+        self.lost = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record that has a traceback."""
+        if not record.exc_info or record.exc_info[0] is None or record.exc_info[1] is None:
+            return
+        self.put([_failure_of(record, record.exc_info[1], record.exc_info[2])])
+
+    def put(self, failures: list[Failure]) -> None:
+        """Add failures."""
+        with self._guard:
+            for failure in failures:
+                known = self._failures.get(failure.fingerprint)
+                if known is not None:
+                    known.add(failure)
+                elif len(self._failures) < MOST_KINDS:
+                    self._failures[failure.fingerprint] = failure
+                else:
+                    self.lost += failure.count
+
+    def take(self) -> list[Failure]:
+        """Return what was kept since the last call."""
+        with self._guard:
+            taken, self._failures = self._failures, {}
+        return list(taken.values())
+
+
+def _failure_of(record: logging.LogRecord, error: BaseException, trace: TracebackType | None) -> Failure:
+    kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+    place = place_of(trace)
+    request = getattr(record, "request", None)
+    moment = time.time()
+    lines = traceback.format_exception(type(error), error, trace)
+    return Failure(
+        fingerprint=hashlib.sha256(f"{kind}\n{place}".encode()).hexdigest(),
+        type=kind[:200],
+        place=place[:300],
+        message=without_secrets(str(error))[:LONGEST_MESSAGE],
+        # The end of it says what happened.
+        traceback=without_secrets("".join(lines))[-LONGEST_TRACEBACK:],
+        route=route_of(request)[:200] if request is not None else "",
+        request_id=getattr(request, "request_id", request_id.get())[:64],
+        count=1,
+        first=moment,
+        last=moment,
+    )
+
+
+def place_of(trace: TracebackType | None) -> str:
+    """Return the innermost function of ours on the way to a failure, else the innermost at all.
+
+    Without the line, so that an edit elsewhere in the file does not make it another failure.
+    """
+    frames = [frame.f_code for frame, _ in traceback.walk_tb(trace)]
+    ours = [code for code in frames if _is_ours(code.co_filename)]
+    if not frames:
+        return "unknown"
+    code = (ours or frames)[-1]
+    path = Path(code.co_filename)
+    name = path.relative_to(settings.BASE_DIR) if ours else Path(*path.parts[-3:])
+    return f"{name}:{code.co_qualname if hasattr(code, 'co_qualname') else code.co_name}"
+
+
+def _is_ours(file_name: str) -> bool:
+    path = Path(file_name)
+    return path.is_relative_to(settings.BASE_DIR) and not {"site-packages", ".venv"} & set(path.parts)
+
+
+def without_secrets(text: str) -> str:
+    """Return a text without keys, tokens, signed links and passwords in addresses."""
+    # NUL and halves of characters, which not every database stores, may come from a client.
+    storable = text.replace("\x00", "").encode(errors="replace").decode()
+    return _SECRETS.sub(lambda match: f"{match[1] or match[2] or match[3]}...", storable)

@@ -1,0 +1,108 @@
+"""The outermost middleware: how long each request took, told to the client and to the monitor."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from core.front.served import SPENT_BEFORE, Served, observe_served
+from core.spent import Spent, current
+from monitoring.performance import sql
+from monitoring.performance.monitor import monitor
+from monitoring.performance.recorder import Observation
+from monitoring.performance.routes import method_of, route_of
+
+logger = logging.getLogger(__name__)
+_now = time.perf_counter_ns
+# What the class itself does, without its function in between.
+_observation: Callable[[tuple[object, ...]], Observation] = partial(tuple.__new__, Observation)
+_ZERO, _NOTHING = ("", "0"), ("", "")
+
+
+class PerformanceMiddleware:
+    """Measure every request. What `Server-Timing` says and what is counted are the same number of microseconds."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+        self._slow_us = settings.RENDEROWL_SLOW_REQUEST_MS * 1000
+        # Only a process that serves loads its middleware; commands and workers are left alone.
+        sql.install()
+        monitor.start()
+        observe_served(record_served)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Serve a request and take it down."""
+        # Where something was done before Django was asked, this goes on from there.
+        spent, began = request.META.pop(SPENT_BEFORE, None) or (Spent(), _now())
+        token = current.set(spent)
+        try:
+            response = self.get_response(request)
+        finally:
+            current.reset(token)
+        took_us = max(0, _now() - began - spent.waited_ns) // 1000
+        # The store under the headers: what is written needs no check of its letters, what is missing no exception.
+        headers = response.headers._store  # noqa: SLF001 - saves 3 us of 10
+        headers["server-timing"] = ("Server-Timing", f"app;dur={took_us // 1000}.{took_us % 1000:03d}")
+        seen = _observation(
+            (
+                route_of(request),
+                method_of(request),
+                response.status_code,
+                took_us,
+                int(headers.get("content-length", _ZERO)[1]),
+                headers.get("x-cache", _NOTHING)[1],
+                getattr(request, "request_id", ""),
+                spent,
+            )
+        )
+        is_slow = took_us > self._slow_us
+        monitor.observe(seen, is_slow=is_slow)
+        if is_slow:
+            warn_of_slow(request, seen)
+        return response
+
+
+def record_served(served: Served) -> None:
+    """Take down what was answered at the front door."""
+    took_us = served.took_us
+    seen = Observation(
+        route=served.route,
+        method=served.method,
+        status=served.status,
+        took_us=took_us,
+        size_bytes=served.size_bytes,
+        cache=served.cache,
+        request_id=served.request_id,
+        spent=served.spent,
+    )
+    is_slow = took_us > settings.RENDEROWL_SLOW_REQUEST_MS * 1000
+    monitor.observe(seen, is_slow=is_slow)
+    if is_slow:
+        warn_of_slow(served, seen)
+
+
+def warn_of_slow(request: HttpRequest | Served, seen: Observation) -> None:
+    """Log a slow request: its pattern and its id, never its path or query, which may hold secrets."""
+    logger.warning(
+        "slow request: %s %s took %.0f ms, %.0f ms of it in %d statements",
+        seen.method,
+        seen.route,
+        seen.took_us / 1000,
+        seen.spent.sql_ns / 1e6,
+        seen.spent.queries,
+        extra={
+            "action": "slow_request",
+            "route": seen.route,
+            "method": seen.method,
+            "status": seen.status,
+            "ms": seen.took_us / 1000,
+            # The filter of the log takes the request's id from here: its context has ended.
+            "request": request,
+        },
+    )

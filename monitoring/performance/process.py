@@ -1,0 +1,46 @@
+"""What this process is and uses."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+_STATUS = Path("/proc/self/status")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """memory_bytes: anonymous memory, without mapped database pages, 0 where the system does not tell."""
+
+    memory_bytes: int
+    cpu_s: float
+    threads: int
+
+
+def hostname() -> str:
+    """Return the name of this machine."""
+    return socket.gethostname()[:64]
+
+
+def pid() -> int:
+    """Return the number of this process."""
+    return os.getpid()
+
+
+def usage() -> Usage:
+    """Return what this process uses now."""
+    return Usage(_anonymous_bytes(), time.process_time(), threading.active_count())
+
+
+def _anonymous_bytes() -> int:
+    try:
+        lines = _STATUS.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        # Not Linux.
+        return 0
+    # Mapped pages of the database count as resident too, and are no use of memory.
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:")), 0)

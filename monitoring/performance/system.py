@@ -1,0 +1,177 @@
+"""The state of the installation: processes, memory, CPU, database, queue, cache."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from core.database import effective_pragmas
+from jobs.models import Worker
+from jobs.selectors import queue_depths
+from monitoring.models import ServerProcess
+from monitoring.performance import process
+from monitoring.performance.monitor import monitor
+from monitoring.performance.report import sums_in
+from monitoring.performance.windows import window_before
+
+_MEMINFO = Path("/proc/meminfo")
+CACHE_WINDOW_S = 3600
+
+
+def describe_system() -> dict[str, Any]:
+    """Return the state of the installation as this process sees it now."""
+    now = timezone.now()
+    processes = _processes(now)
+    return {
+        "now": now,
+        "uptime_s": max((found["uptime_s"] for found in processes), default=0.0),
+        "processes": processes,
+        "memory": {"anonymous_bytes": sum(found["memory_bytes"] for found in processes), **machine_memory()},
+        "cpu": _cpu(processes),
+        "database": describe_database(),
+        "queue": _queues(now),
+        "workers": _workers(now),
+        "cache": _cache(now),
+    }
+
+
+def _processes(now: datetime) -> list[dict[str, Any]]:
+    heard_of_since = now - ServerProcess.heard_of_since()
+    rows = ServerProcess.objects.filter(last_seen_at__gt=heard_of_since, stopped_at__isnull=True)
+    found = [_row(row, now) for row in rows.order_by("-last_seen_at") if row.token != monitor.token]
+    return [_this_process(now), *found]
+
+
+def _row(row: ServerProcess, now: datetime) -> dict[str, Any]:
+    return {
+        "hostname": row.hostname,
+        "pid": row.pid,
+        "is_this": False,
+        "started_at": row.started_at,
+        "last_seen_at": row.last_seen_at,
+        "uptime_s": round((now - row.started_at).total_seconds(), 1),
+        "requests": row.requests,
+        "lost": row.lost,
+        "memory_bytes": row.memory_bytes,
+        "cpu_s": row.cpu_s,
+        "cpu_ratio": row.cpu_ratio,
+        "threads": row.threads,
+    }
+
+
+def _this_process(now: datetime) -> dict[str, Any]:
+    """Return what this process knows of itself, which is newer than its row."""
+    used = process.usage()
+    monitor.pending.gather()
+    uptime_s = round(now.timestamp() - monitor.started, 1)
+    return {
+        "hostname": process.hostname(),
+        "pid": process.pid(),
+        "is_this": True,
+        "started_at": now - timedelta(seconds=uptime_s),
+        "last_seen_at": now,
+        "uptime_s": uptime_s,
+        "requests": monitor.pending.requests,
+        "lost": monitor.pending.lost,
+        "memory_bytes": used.memory_bytes,
+        "cpu_s": used.cpu_s,
+        "cpu_ratio": monitor.cpu_ratio,
+        "threads": used.threads,
+    }
+
+
+def machine_memory() -> dict[str, int | None]:
+    """Return what the machine has and what of it is available; None where the system does not tell."""
+    names = {"MemTotal": "machine_bytes", "MemAvailable": "available_bytes"}
+    found: dict[str, int | None] = dict.fromkeys(names.values())
+    try:
+        lines = _MEMINFO.read_text(encoding="ascii").splitlines()
+    except OSError:
+        # Not Linux.
+        return found
+    for line in lines:
+        name, _, rest = line.partition(":")
+        if name in names:
+            found[names[name]] = int(rest.split()[0]) * 1024
+    return found
+
+
+def _cpu(processes: list[dict[str, Any]]) -> dict[str, Any]:
+    load = os.getloadavg()
+    return {
+        "cores": os.cpu_count(),
+        "load_1m": round(load[0], 2),
+        "load_5m": round(load[1], 2),
+        "load_15m": round(load[2], 2),
+        "processes_ratio": round(sum(found["cpu_ratio"] for found in processes), 4),
+    }
+
+
+def describe_database() -> dict[str, Any]:
+    """Return kind, version, size and effective settings of the database. wal_bytes: None where it is not to be had."""
+    if connection.vendor != "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_database_size(current_database()), current_setting('server_version')")
+            size, version = cursor.fetchone()
+        return {"vendor": connection.vendor, "version": version, "size_bytes": size, "wal_bytes": None, "pragmas": {}}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sqlite_version(), (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size)"
+        )
+        version, size = cursor.fetchone()
+    wal = Path(f"{connection.settings_dict['NAME']}-wal")
+    return {
+        "vendor": connection.vendor,
+        "version": version,
+        "size_bytes": size,
+        "wal_bytes": wal.stat().st_size if wal.is_file() else 0,
+        "pragmas": effective_pragmas(connection),
+    }
+
+
+def _queues(now: datetime) -> list[dict[str, Any]]:
+    return [
+        {
+            "queue": depth.queue,
+            "ready": depth.ready,
+            "running": depth.running,
+            "scheduled": depth.scheduled,
+            "blocked": depth.blocked,
+            "oldest_ready_s": oldest_s(depth.oldest_ready_at, now),
+        }
+        for depth in queue_depths()
+    ]
+
+
+def oldest_s(since: datetime | None, now: datetime) -> float:
+    """Return for how long the longest-waiting ready job has waited."""
+    return max(0.0, round((now - since).total_seconds(), 3)) if since is not None else 0.0
+
+
+def living_workers(now: datetime) -> list[Worker]:
+    """Return the workers that were heard of lately."""
+    heard_of_since = now - timedelta(seconds=3 * Worker.HEARTBEAT_S)
+    return list(Worker.objects.filter(stopped_at__isnull=True, last_seen_at__gt=heard_of_since))
+
+
+def _workers(now: datetime) -> dict[str, int]:
+    workers = living_workers(now)
+    return {
+        "alive": len(workers),
+        "slots": sum(worker.concurrency for worker in workers),
+        "busy_slots": sum(worker.busy for worker in workers),
+    }
+
+
+def _cache(now: datetime) -> dict[str, Any]:
+    """Return how the response cache did in the last hour, by what its answers said."""
+    sums = sums_in(window_before(now, CACHE_WINDOW_S, now), monitor.unwritten())
+    hits = sum(found.cell.cache_hits for found in sums.values())
+    lookups = sum(found.cell.cache_lookups for found in sums.values())
+    rate = round(hits / lookups, 5) if lookups else 0.0
+    return {"window_s": CACHE_WINDOW_S, "hits": hits, "lookups": lookups, "hit_rate": rate}

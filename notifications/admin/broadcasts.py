@@ -1,0 +1,74 @@
+"""Notices by staff to many users: write, look at it and at how many get it, send."""
+
+from __future__ import annotations
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from unfold.decorators import action
+
+from accounts.models import User
+from core.admin import ReadOnlyAdmin
+from notifications.forms import BroadcastForm
+from notifications.models import Broadcast
+from notifications.selectors import audience_of
+from notifications.services.broadcasts import send_broadcast
+
+
+@admin.register(Broadcast)
+class BroadcastAdmin(ReadOnlyAdmin):
+    """What staff told users, and how far it got."""
+
+    list_display = ("created_at", "title", "actor", "plan", "recipients", "finished_at")
+    list_display_links = ("created_at", "title")
+    list_filter = ("plan", "created_at")
+    search_fields = ("title", "=actor__username")
+    list_select_related = ("actor",)
+    raw_id_fields = ("actor",)
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    fields = (
+        "public_id",
+        "created_at",
+        "actor",
+        "title",
+        "body",
+        "plan",
+        "usernames",
+        "recipients",
+        "finished_at",
+    )
+    actions_list = ("write_notice",)
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        """Return whether the button shows."""
+        return request.user.has_perm("notifications.send_broadcast")
+
+    @action(description="Send a notice", permissions=["send"], url_path="send", icon="campaign")  # type: ignore[untyped-decorator]
+    def write_notice(self, request: HttpRequest) -> HttpResponse:
+        """Show the form, then the notice with the number of readers; send it when that was confirmed."""
+        if not self.has_send_permission(request):
+            raise PermissionDenied
+        form = BroadcastForm(request.POST or None)
+        readers = None
+        if request.method == "POST" and form.is_valid():
+            if "confirm" in request.POST:
+                return self._send(request, form)
+            wanted = form.broadcast()
+            readers = audience_of(Broadcast(plan=wanted["plan"], usernames=wanted["usernames"])).count()
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Send a notice",
+            "opts": self.opts,
+            "form": form,
+            "readers": readers,
+        }
+        return TemplateResponse(request, "admin/notifications/broadcast/send.html", context)
+
+    def _send(self, request: HttpRequest, form: BroadcastForm) -> HttpResponse:
+        assert isinstance(request.user, User)
+        broadcast = send_broadcast(actor=request.user, **form.broadcast())
+        self.message_user(request, "The notice is on its way.", messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:notifications_broadcast_change", args=[broadcast.pk]))

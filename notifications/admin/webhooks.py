@@ -1,0 +1,241 @@
+"""Staff's screens of webhooks: who is told where, what was sent, and how receivers are doing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from unfold.admin import TabularInline
+from unfold.decorators import display
+
+from core.admin import ReadOnlyAdmin, ReadOnlyRows, on_record, short_text, text_box
+from core.exceptions import DomainError
+from notifications.models import DeliveryAttempt, EndpointHealth, WebhookDelivery, WebhookEndpoint
+from notifications.models.webhooks import DeliveryStatus, DisabledReason
+from notifications.services.deliveries import redeliver, send_test
+from notifications.services.endpoints import disable_endpoint, enable_endpoint
+
+_DELIVERY_LABELS = {
+    DeliveryStatus.PENDING: "info",
+    DeliveryStatus.SUCCEEDED: "success",
+    DeliveryStatus.FAILED: "danger",
+}
+_ENDPOINT_LABELS = {"enabled": "success", "disabled": "danger", "deleted": "warning"}
+
+
+@dataclass(frozen=True)
+class Act:
+    """What staff do to each chosen row. action: its name on record; outcome: what is said of those it was done to."""
+
+    action: str
+    do: Callable[[Any], object]
+    outcome: str
+
+
+@admin.register(WebhookEndpoint)
+class WebhookEndpointAdmin(ReadOnlyAdmin):
+    """Receivers. Their owners change them; staff switch them off and on."""
+
+    list_display = ("show_url", "owner", "show_status", "disabled_reason", "show_events", "show_health", "created_at")
+    list_filter = ("is_enabled", "disabled_reason", "kind", ("deleted_at", admin.EmptyFieldListFilter), "created_at")
+    search_fields = ("=owner__username", "url")
+    list_select_related = ("owner", "health")
+    raw_id_fields = ("owner",)
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    actions = ("disable", "enable", "test")
+    fields = (
+        "public_id",
+        "owner",
+        "kind",
+        "url",
+        "description",
+        "events",
+        "show_status",
+        "disabled_reason",
+        "disabled_at",
+        "show_health",
+        "previous_secret_until",
+        "created_at",
+        "deleted_at",
+    )
+
+    @admin.display(description="receiver", ordering="url")
+    def show_url(self, row: WebhookEndpoint) -> str:
+        """Show the URL, cut to the width of a column."""
+        return short_text(str(row))
+
+    @display(description="status", label=_ENDPOINT_LABELS)  # type: ignore[untyped-decorator]
+    def show_status(self, row: WebhookEndpoint) -> str:
+        """Show whether anything is delivered."""
+        if row.deleted_at is not None:
+            return "deleted"
+        return "enabled" if row.is_enabled else "disabled"
+
+    @admin.display(description="events")
+    def show_events(self, row: WebhookEndpoint) -> str:
+        """Show what it is told of."""
+        return short_text(", ".join(row.events))
+
+    @admin.display(description="health")
+    def show_health(self, row: WebhookEndpoint) -> str:
+        """Show how the receiver is doing."""
+        health = row.health
+        parts = [] if health.failing_since is None else [f"failing since {health.failing_since:%Y-%m-%d %H:%M}"]
+        if health.is_slow:
+            parts.append("slow")
+        if health.limit_running < 4:
+            parts.append(f"{health.limit_running} at a time")
+        return ", ".join(parts) or "—"
+
+    def has_switch_permission(self, request: HttpRequest) -> bool:
+        """Return whether the actions show."""
+        return request.user.has_perm("notifications.switch_webhook_endpoint")
+
+    @admin.action(description="Disable, and tell their owners", permissions=["switch"])
+    def disable(self, request: HttpRequest, queryset: QuerySet[WebhookEndpoint]) -> None:
+        """Deliver nothing to the chosen endpoints."""
+        done = 0
+        for endpoint in queryset.filter(is_enabled=True):
+            with on_record(request, "webhook_endpoint.disabled", endpoint.public_id):
+                done += disable_endpoint(endpoint=endpoint, reason=DisabledReason.STAFF)
+        self.message_user(request, f"{done} disabled.", messages.SUCCESS)
+
+    @admin.action(description="Enable", permissions=["switch"])
+    def enable(self, request: HttpRequest, queryset: QuerySet[WebhookEndpoint]) -> None:
+        """Deliver again, with a clean record."""
+        done = 0
+        for endpoint in queryset.filter(is_enabled=False):
+            with on_record(request, "webhook_endpoint.enabled", endpoint.public_id):
+                done += enable_endpoint(endpoint=endpoint)
+        self.message_user(request, f"{done} enabled.", messages.SUCCESS)
+
+    @admin.action(description="Send a test event", permissions=["switch"])
+    def test(self, request: HttpRequest, queryset: QuerySet[WebhookEndpoint]) -> None:
+        """Send a ping to the chosen endpoints."""
+        act = Act("webhook_endpoint.tested", lambda endpoint: send_test(endpoint=endpoint), "tests are on their way")
+        _do_each(self, request, queryset, act)
+
+
+class AttemptInline(ReadOnlyRows, TabularInline):
+    """The attempts on the page of a delivery."""
+
+    model = DeliveryAttempt
+    fields = ("number", "created_at", "status_code", "error", "detail", "duration_s", "response_body")
+    readonly_fields = fields
+    extra = 0
+    ordering = ("number",)
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(ReadOnlyAdmin):
+    """What was, or is to be, sent."""
+
+    list_display = (
+        "created_at",
+        "type",
+        "resource",
+        "endpoint",
+        "show_status",
+        "attempts",
+        "last_status_code",
+        "last_error",
+        "next_attempt_at",
+    )
+    list_display_links = ("created_at", "type")
+    list_filter = ("status", "type", "format", "created_at")
+    search_fields = ("=resource", "=endpoint__owner__username")
+    search_help_text = "The id of what the event is about, or the owner's name"
+    list_select_related = ("endpoint",)
+    raw_id_fields = ("endpoint",)
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    inlines = (AttemptInline,)
+    actions = ("send_again",)
+    fields = (
+        "public_id",
+        "endpoint",
+        "target_url",
+        "type",
+        "resource",
+        "sequence",
+        "format",
+        "show_status",
+        "attempts",
+        "next_attempt_at",
+        "created_at",
+        "finished_at",
+        "show_body",
+    )
+
+    @display(description="status", label=_DELIVERY_LABELS, ordering="status")  # type: ignore[untyped-decorator]
+    def show_status(self, row: WebhookDelivery) -> Any:
+        """Show the status in its colour."""
+        return row.status, row.get_status_display()
+
+    @admin.display(description="body")
+    def show_body(self, row: WebhookDelivery) -> SafeString | str:
+        """Show what is signed and sent."""
+        return text_box(row.body)
+
+    def has_redeliver_permission(self, request: HttpRequest) -> bool:
+        """Return whether the action shows."""
+        return request.user.has_perm("notifications.redeliver_webhook")
+
+    @admin.action(description="Send again", permissions=["redeliver"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[WebhookDelivery]) -> None:
+        """Send the chosen deliveries again, at once."""
+        act = Act("webhook_delivery.sent_again", lambda row: redeliver(delivery=row), "are on their way")
+        _do_each(self, request, queryset, act)
+
+
+@admin.register(DeliveryAttempt)
+class DeliveryAttemptAdmin(ReadOnlyAdmin):
+    """Every request that was made."""
+
+    list_display = ("created_at", "delivery", "number", "status_code", "error", "duration_s")
+    list_display_links = ("created_at", "delivery")
+    list_filter = ("error", "status_code", "created_at")
+    search_fields = ("=delivery__resource",)
+    list_select_related = ("delivery",)
+    raw_id_fields = ("delivery",)
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    fields = ("delivery", "number", "created_at", "status_code", "error", "detail", "duration_s", "show_response")
+
+    @admin.display(description="response")
+    def show_response(self, row: DeliveryAttempt) -> SafeString | str:
+        """Show the beginning of the answer, as text: it is a stranger's."""
+        return text_box(row.response_body)
+
+
+@admin.register(EndpointHealth)
+class EndpointHealthAdmin(ReadOnlyAdmin):
+    """How receivers are doing, those that have failed longest first."""
+
+    list_display = ("endpoint", "failing_since", "last_success_at", "last_attempt_at", "limit_running", "is_slow")
+    list_filter = (("failing_since", admin.EmptyFieldListFilter), "is_slow", "limit_running")
+    search_fields = ("=endpoint__owner__username",)
+    list_select_related = ("endpoint",)
+    raw_id_fields = ("endpoint",)
+    date_hierarchy = "failing_since"
+    ordering = ("failing_since",)
+
+
+def _do_each(screen: Any, request: HttpRequest, rows: QuerySet[Any], act: Act) -> None:
+    done, refusals = 0, []
+    for row in rows:
+        try:
+            with on_record(request, act.action, row.public_id):
+                act.do(row)
+            done += 1
+        except DomainError as error:
+            refusals.append(error.detail)
+    screen.message_user(request, f"{done} {act.outcome}.", messages.SUCCESS)
+    for refusal in sorted(set(refusals)):
+        screen.message_user(request, f"{refusals.count(refusal)} refused: {refusal}", messages.WARNING)

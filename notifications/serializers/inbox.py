@@ -1,0 +1,131 @@
+"""Shapes of inboxes and preferences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from core.api.serializers import StrictSerializer, TimeField
+from core.notices import find_kind
+from notifications.models import Notification
+from renders.serializers.fields import StrictBooleanField
+
+CHANNELS = ("inbox", "email")
+
+
+class NotificationShape(serializers.ModelSerializer[Notification]):
+    """An entry of an inbox."""
+
+    id = serializers.CharField(source="public_id", read_only=True)
+    object = serializers.SerializerMethodField()
+    resource = serializers.SerializerMethodField()
+    read_at = TimeField(allow_null=True)
+    created_at = TimeField()
+
+    class Meta:
+        model = Notification
+        fields = ["id", "object", "kind", "title", "body", "resource", "read_at", "created_at"]
+        read_only_fields = fields
+
+    @extend_schema_field({"type": "string", "enum": ["notification"]})
+    def get_object(self, row: Notification) -> str:
+        """Return the type of the object."""
+        return "notification"
+
+    @extend_schema_field({"type": "string", "nullable": True})
+    def get_resource(self, row: Notification) -> str | None:
+        """Return the id of what it is about."""
+        return row.resource or None
+
+
+class NotificationChanges(StrictSerializer):
+    """PATCH /notifications/{id}."""
+
+    read = StrictBooleanField()
+
+
+class MarkAllReadBody(StrictSerializer):
+    """POST /notifications/mark-all-read. before: only what came earlier, e.g. than the newest entry that was shown."""
+
+    before = serializers.DateTimeField(required=False)
+    kind = serializers.CharField(max_length=60, required=False)
+
+
+class MarkedShape(serializers.Serializer[Any]):
+    """How many entries were unread until now."""
+
+    object = serializers.ChoiceField(choices=["mark_all_read"])
+    marked = serializers.IntegerField()
+
+
+class UnreadCountShape(serializers.Serializer[Any]):
+    """How many entries are unread."""
+
+    object = serializers.ChoiceField(choices=["unread_count"])
+    unread = serializers.IntegerField()
+
+
+class ChoiceShape(serializers.Serializer[Any]):
+    """Where notices of a kind go. is_default: as the kind has it, not as the user chose."""
+
+    kind = serializers.CharField()
+    summary = serializers.CharField()
+    inbox = serializers.BooleanField()
+    email = serializers.BooleanField()
+    is_default = serializers.BooleanField()
+
+
+class PreferencesShape(serializers.Serializer[Any]):
+    """Where notices of each kind go."""
+
+    object = serializers.ChoiceField(choices=["notification_preferences"])
+    kinds = ChoiceShape(many=True)
+
+
+class ChannelsBody(StrictSerializer):
+    """Channels of one kind; null: as the kind has it by default."""
+
+    inbox = StrictBooleanField(required=False, allow_null=True)
+    email = StrictBooleanField(required=False, allow_null=True)
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "additionalProperties": {
+            "type": "object",
+            "properties": {channel: {"type": "boolean", "nullable": True} for channel in CHANNELS},
+            "additionalProperties": False,
+        },
+        "example": {"render.succeeded": {"inbox": False, "email": True}},
+    }
+)
+class KindsField(serializers.Field[Any, Any, Any, Any]):
+    """Kind of notice -> channel -> wanted or not."""
+
+    def to_internal_value(self, data: Any) -> dict[str, dict[str, bool | None]]:
+        """Return the changes; a kind that does not exist is refused under its name."""
+        if not isinstance(data, Mapping):
+            raise serializers.ValidationError("This must be an object.", code="invalid_type")
+        changes: dict[str, dict[str, bool | None]] = {}
+        errors: dict[str, Any] = {}
+        for name, channels in data.items():
+            body = ChannelsBody(data=channels)
+            if find_kind(name) is None:
+                errors[name] = [serializers.ErrorDetail("There is no such kind of notice.", code="unknown_kind")]
+            elif body.is_valid():
+                changes[name] = dict(body.validated_data)
+            else:
+                errors[name] = body.errors
+        if errors:
+            raise serializers.ValidationError(errors)
+        return changes
+
+
+class PreferencesBody(StrictSerializer):
+    """PATCH /notifications/preferences."""
+
+    kinds = KindsField()

@@ -1,0 +1,61 @@
+"""Notices by staff to many users: batch by batch, each user once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.services import record_audit
+from core.notices import Notice
+from jobs.services import enqueue
+from notifications.kinds import SERVICE
+from notifications.models import Broadcast
+from notifications.names import BROADCAST_JOB
+from notifications.selectors import audience_of
+from notifications.services.inbox import take_notice
+
+BATCH = 200
+
+
+@transaction.atomic
+def send_broadcast(
+    *, token: UUID, title: str, body: str = "", plan: str = "", usernames: Sequence[str] = (), actor: User
+) -> Broadcast:
+    """Have a notice given to users; the same token again sends nothing. plan, usernames: see Broadcast."""
+    broadcast, is_new = Broadcast.objects.get_or_create(
+        token=token,
+        defaults={"title": title, "body": body, "plan": plan, "usernames": list(usernames), "actor": actor},
+    )
+    if is_new:
+        enqueue(type=BROADCAST_JOB, payload={"broadcast": str(broadcast.pk)}, reference=f"broadcast:{broadcast.pk}")
+        details = {"title": title, "plan": plan, "users": len(usernames)}
+        record_audit(action="notice.sent", subject=broadcast.public_id, actor=actor, details=details)
+    return broadcast
+
+
+def deliver_batch(*, broadcast_id: UUID) -> bool:
+    """Give a broadcast to the next users; return whether there were any.
+
+    Notices and the place in the list move on together, by compare-and-set: an attempt that was thought dead adds none.
+    """
+    with transaction.atomic():
+        broadcast = Broadcast.objects.get(pk=broadcast_id)
+        if broadcast.finished_at is not None:
+            return False
+        users = audience_of(broadcast)
+        if broadcast.last_user_id is not None:
+            users = users.filter(pk__gt=broadcast.last_user_id)
+        ids: list[UUID] = list(users.values_list("pk", flat=True)[:BATCH])
+        here = Broadcast.objects.filter(pk=broadcast_id, last_user_id=broadcast.last_user_id, finished_at=None)
+        if not ids:
+            here.update(finished_at=timezone.now())
+            return False
+        if not here.update(last_user_id=ids[-1], recipients=broadcast.recipients + len(ids)):
+            return True
+        for user_id in ids:
+            take_notice(Notice(user_id=user_id, kind=SERVICE.name, title=broadcast.title, body=broadcast.body))
+    return True

@@ -1,0 +1,247 @@
+"""Deliveries: written with the event, sent again on demand, thrown away when they are old."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Max, Q, QuerySet
+from django.utils import timezone
+
+from core.exceptions import InvalidState, NotFound
+from jobs.services import NewJob, enqueue, enqueue_many, hasten
+from notifications.exceptions import EndpointDisabled
+from notifications.models import WebhookDelivery, WebhookEndpoint
+from notifications.models.webhooks import BodyFormat, DeliveryStatus, EndpointKind
+from notifications.names import DELIVER_JOB, DELIVER_QUEUE, REPLAY_JOB, SLOW_QUEUE
+from notifications.webhooks.catalogue import PING, matches
+from notifications.webhooks.payloads import describe_endpoint, write_body
+from notifications.webhooks.schedule import most_attempts
+
+REPLAY_BATCH = 500
+SEQUENCE_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """A delivery to a URL that the change itself names, whatever anybody subscribes to.
+
+    body: where it is not that of the event.
+    """
+
+    endpoint: WebhookEndpoint
+    url: str
+    body: str | None = None
+    format: BodyFormat = BodyFormat.STANDARD
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """An event of one account. resource: the public id of what it is about.
+
+    describe: asked for the data only if anybody wants it.
+    """
+
+    owner_id: UUID
+    event: str
+    resource: str
+    describe: Callable[[], Mapping[str, Any]]
+    extras: Sequence[Extra] = ()
+
+
+def publish_news(news: Sequence[News]) -> int:
+    """Have every endpoint that wants it told of each event; return how many deliveries that makes.
+
+    In the transaction of the changes themselves. As many statements for many events as for one, but for their number of
+    rows; one alone where nobody listens.
+    """
+    endpoints = _enabled({one.owner_id for one in news})
+    heard = [(one, _wanting(one, endpoints)) for one in news]
+    heard = [(one, wanting) for one, wanting in heard if wanting or one.extras]
+    if not heard:
+        return 0
+    now = timezone.now()
+    sequences = next_sequences([one.resource for one, _ in heard], now)
+    rows: list[WebhookDelivery] = []
+    for (one, wanting), sequence in zip(heard, sequences, strict=True):
+        rows += _build(one, wanting, sequence, now)
+    write_deliveries(rows)
+    return len(rows)
+
+
+def publish_event(*, owner_id: UUID, event: str, resource: str, describe: Callable[[], Mapping[str, Any]]) -> int:
+    """Do the same for one event."""
+    return publish_news([News(owner_id, event, resource, describe)])
+
+
+def _enabled(owner_ids: Collection[UUID]) -> list[WebhookEndpoint]:
+    living = WebhookEndpoint.objects.living().filter(owner_id__in=owner_ids, is_enabled=True)
+    return list(living.filter(kind=EndpointKind.SUBSCRIPTION).select_related("health"))
+
+
+def _wanting(news: News, endpoints: Sequence[WebhookEndpoint]) -> list[WebhookEndpoint]:
+    return [one for one in endpoints if one.owner_id == news.owner_id and matches(one.events, news.event)]
+
+
+def _build(news: News, wanting: Sequence[WebhookEndpoint], sequence: int, now: datetime) -> list[WebhookDelivery]:
+    shared = {"type": news.event, "resource": news.resource, "sequence": sequence, "next_attempt_at": now}
+    body = ""
+    if wanting or any(extra.body is None for extra in news.extras):
+        body = write_body(type=news.event, timestamp=now, data=news.describe(), sequence=sequence)
+    rows = [WebhookDelivery(endpoint=endpoint, body=body, **shared) for endpoint in wanting]
+    rows += [
+        WebhookDelivery(
+            endpoint=extra.endpoint,
+            body=body if extra.body is None else extra.body,
+            url=extra.url,
+            format=extra.format,
+            **shared,
+        )
+        for extra in news.extras
+    ]
+    return rows
+
+
+def next_sequences(resources: Sequence[str], now: datetime) -> list[int]:
+    """Return for each event a number above that of every earlier event of its resource: milliseconds, or one more.
+
+    What changes a resource holds its row, so that its events come one after the other.
+    """
+    last: dict[str, int] = {}
+    for start in range(0, len(resources), SEQUENCE_BATCH):
+        some = WebhookDelivery.objects.filter(resource__in=set(resources[start : start + SEQUENCE_BATCH]))
+        last.update(some.order_by().values_list("resource").annotate(Max("sequence")))
+    sequences = []
+    for resource in resources:
+        last[resource] = max(int(now.timestamp() * 1000), last.get(resource, 0) + 1)
+        sequences.append(last[resource])
+    return sequences
+
+
+def write_deliveries(rows: Sequence[WebhookDelivery]) -> None:
+    """Write deliveries and their jobs in the open transaction."""
+    jobs = enqueue_many(jobs=[new_job(row) for row in rows])
+    for row, job in zip(rows, jobs, strict=True):
+        row.job_id = job.pk
+    WebhookDelivery.objects.bulk_create(rows)
+
+
+def new_job(delivery: WebhookDelivery) -> NewJob:
+    """Return the job that makes the attempts at a delivery."""
+    endpoint = delivery.endpoint
+    return NewJob(
+        type=DELIVER_JOB,
+        payload={"delivery": str(delivery.pk)},
+        queue=SLOW_QUEUE if endpoint.health.is_slow else DELIVER_QUEUE,
+        user_id=endpoint.owner_id,
+        reference=delivery.reference,
+        max_attempts=most_attempts(),
+        limit_key=endpoint.limit_key,
+        limit_running=endpoint.health.limit_running,
+    )
+
+
+def send_test(*, endpoint: WebhookEndpoint) -> WebhookDelivery:
+    """Send a `ping` to an endpoint, whatever it subscribes to.
+
+    Raises EndpointDisabled; InvalidState for what stands for the URLs of renders.
+    """
+    if endpoint.is_for_renders:
+        raise InvalidState("This stands for the URLs that single renders name, and has none of its own.")
+    _require_enabled(endpoint)
+    news = News(endpoint.owner_id, PING.name, endpoint.public_id, lambda: describe_endpoint(endpoint))
+    now = timezone.now()
+    with transaction.atomic():
+        (sequence,) = next_sequences([news.resource], now)
+        (delivery,) = _build(news, [endpoint], sequence, now)
+        write_deliveries([delivery])
+    return delivery
+
+
+def redeliver(*, delivery: WebhookDelivery) -> WebhookDelivery:
+    """Send a delivery again, under its old id; one that waits for its next attempt gets it now.
+
+    Raises EndpointDisabled, NotFound.
+    """
+    _require_enabled(delivery.endpoint)
+    with transaction.atomic():
+        if not _revive(WebhookDelivery.objects.filter(pk=delivery.pk)) and delivery.job_id is not None:
+            hasten(job_id=delivery.job_id)
+    found = WebhookDelivery.objects.with_attempts().filter(pk=delivery.pk).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def replay_failed(*, endpoint: WebhookEndpoint, since: datetime, until: datetime | None = None) -> int:
+    """Send again what failed, or was never tried, of the events since a time; return how many deliveries that are.
+
+    The first of them at once, the rest by a job.
+    Raises EndpointDisabled.
+    """
+    _require_enabled(endpoint)
+    until = until or timezone.now()
+    lost = failed_between(endpoint.pk, since, until)
+    with transaction.atomic():
+        count = lost.count()
+        replay_batch(endpoint_id=endpoint.pk, since=since, until=until)
+        if count > REPLAY_BATCH:
+            times = {"since": since.isoformat(), "until": until.isoformat()}
+            enqueue(type=REPLAY_JOB, payload={"endpoint": str(endpoint.pk), **times}, user_id=endpoint.owner_id)
+    return count
+
+
+def replay_batch(*, endpoint_id: UUID, since: datetime, until: datetime) -> int:
+    """Send the oldest of them again; return how many. Those are failed no longer, so that this ends."""
+    with transaction.atomic():
+        ids = list(failed_between(endpoint_id, since, until).values_list("pk", flat=True)[:REPLAY_BATCH])
+        return _revive(WebhookDelivery.objects.filter(pk__in=ids, endpoint__is_enabled=True))
+
+
+def failed_between(endpoint_id: UUID, since: datetime, until: datetime) -> QuerySet[WebhookDelivery]:
+    """Return the deliveries of an endpoint that a replay sends again, oldest first."""
+    rows = WebhookDelivery.objects.filter(endpoint_id=endpoint_id, status=DeliveryStatus.FAILED)
+    return rows.filter(created_at__gte=since, created_at__lt=until).order_by("created_at", "id")
+
+
+def _revive(chosen: QuerySet[WebhookDelivery]) -> int:
+    """Give ended deliveries new jobs; return how many. Each is revived by one caller only."""
+    ended = ~Q(status=DeliveryStatus.PENDING)
+    rows = list(chosen.filter(ended).select_related("endpoint__health").order_by("created_at", "id"))
+    rows = [row for row in rows if _mark_pending(row)]
+    for row, job in zip(rows, enqueue_many(jobs=[new_job(row) for row in rows]), strict=True):
+        WebhookDelivery.objects.filter(pk=row.pk).update(job_id=job.pk)
+    return len(rows)
+
+
+def _mark_pending(row: WebhookDelivery) -> bool:
+    unchanged = WebhookDelivery.objects.filter(pk=row.pk, status=row.status, job_id=row.job_id)
+    changed = unchanged.update(status=DeliveryStatus.PENDING, next_attempt_at=timezone.now(), finished_at=None)
+    return changed == 1
+
+
+def _require_enabled(endpoint: WebhookEndpoint) -> None:
+    if not endpoint.is_enabled:
+        raise EndpointDisabled
+
+
+def purge_deleted_endpoints(*, limit: int = 500) -> int:
+    """Delete one batch of what endpoints that were deleted have left behind; return how many rows."""
+    gone = WebhookEndpoint.objects.filter(deleted_at__isnull=False).values_list("pk", flat=True)[:50]
+    deleted = 0
+    for endpoint_id in list(gone):
+        deleted += _delete(WebhookDelivery.objects.filter(endpoint_id=endpoint_id), limit)
+        if not WebhookDelivery.objects.filter(endpoint_id=endpoint_id).exists():
+            deleted += WebhookEndpoint.objects.filter(pk=endpoint_id).delete()[0]
+    return deleted
+
+
+def _delete(rows: QuerySet[WebhookDelivery], limit: int) -> int:
+    with transaction.atomic():
+        ids = list(rows.values_list("pk", flat=True)[:limit])
+        WebhookDelivery.objects.filter(pk__in=ids).delete()
+    return len(ids)

@@ -1,0 +1,212 @@
+"""Endpoints: made, changed, given a new secret, switched off and on, deleted."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.plans import limits_of
+from core.exceptions import InvalidState, NotFound
+from core.notices import notify
+from core.sealing import seal, unseal
+from core.signing import new_secret, parse_secret
+from jobs import services as jobs
+from notifications import kinds
+from notifications.exceptions import EndpointLimitReached
+from notifications.models import EndpointHealth, WebhookEndpoint
+from notifications.models.webhooks import MOST_IN_FLIGHT, DisabledReason, EndpointKind
+from notifications.services.deliveries import publish_event
+from notifications.webhooks import catalogue
+from notifications.webhooks.payloads import describe_endpoint
+
+logger = logging.getLogger(__name__)
+
+OLD_SECRET_LIFE = timedelta(hours=24)
+_REASONS = {
+    DisabledReason.GONE: "It answered 410 Gone.",
+    DisabledReason.FAILING: "No delivery to it has succeeded for days.",
+    DisabledReason.STAFF: "Staff of this installation switched it off.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WithSecret:
+    """An endpoint and the secret that its owner is shown this once."""
+
+    endpoint: WebhookEndpoint
+    secret: str
+
+
+def create_endpoint(*, owner: User, url: str, events: Sequence[str], description: str = "") -> WithSecret:
+    """Add an endpoint. The URL was judged by the caller, as that may take a while.
+
+    Raises EndpointLimitReached.
+    """
+    secret = new_secret()
+    with transaction.atomic():
+        # The row of the account is what two requests at one time wait for.
+        plan = User.objects.select_for_update().values_list("plan", flat=True).get(pk=owner.pk)
+        limit = limits_of(plan).webhook_endpoints
+        mine = WebhookEndpoint.objects.for_owner(owner).filter(kind=EndpointKind.SUBSCRIPTION)
+        if mine.count() >= limit:
+            detail = f"The plan {plan} allows {limit} webhook endpoints: delete one first."
+            raise EndpointLimitReached(detail, limit=limit)
+        endpoint = WebhookEndpoint.objects.create(
+            owner=owner, url=url, events=list(events), description=description, secret=seal(secret)
+        )
+        EndpointHealth.objects.create(endpoint=endpoint)
+    return WithSecret(endpoint, secret)
+
+
+def endpoint_of_renders(*, owner_id: UUID) -> WebhookEndpoint:
+    """Return the row that stands for the URLs which single renders of an account name, made if there is none yet."""
+    wanted = {"owner_id": owner_id, "kind": EndpointKind.RENDERS}
+    found = WebhookEndpoint.objects.select_related("health").filter(**wanted).first()
+    if found is not None:
+        return found
+    try:
+        with transaction.atomic():
+            endpoint = WebhookEndpoint.objects.create(**wanted, secret=seal(new_secret()))
+            EndpointHealth.objects.create(endpoint=endpoint)
+            return endpoint
+    except IntegrityError:
+        return WebhookEndpoint.objects.select_related("health").get(**wanted)
+
+
+def update_endpoint(*, endpoint: WebhookEndpoint, changes: Mapping[str, Any]) -> WebhookEndpoint:
+    """Change URL, events or description, or switch the endpoint off and on.
+
+    Raises NotFound if it was deleted meanwhile, InvalidState for what stands for the URLs of renders.
+    """
+    _refuse_for_renders(endpoint)
+    columns = {name: changes[name] for name in ("url", "events", "description") if name in changes}
+    with transaction.atomic():
+        _change(endpoint, **columns)
+        if "is_enabled" in changes:
+            _switch(endpoint, is_enabled=changes["is_enabled"], reason=DisabledReason.OWNER)
+        endpoint.refresh_from_db()
+    return endpoint
+
+
+def rotate_secret(*, endpoint: WebhookEndpoint) -> WithSecret:
+    """Give an endpoint a new secret at once; the one before it signs along for a day."""
+    secret = new_secret()
+    with transaction.atomic():
+        current = _living(endpoint).select_for_update().values_list("secret", flat=True).first()
+        if current is None:
+            raise NotFound
+        _change(
+            endpoint,
+            secret=seal(secret),
+            previous_secret=current,
+            previous_secret_until=timezone.now() + OLD_SECRET_LIFE,
+        )
+        endpoint.refresh_from_db()
+    return WithSecret(endpoint, secret)
+
+
+def delete_endpoint(*, endpoint: WebhookEndpoint) -> None:
+    """Deliver nothing any more. Its deliveries, which may be many, are thrown away later.
+
+    Raises InvalidState for what stands for the URLs of renders.
+    """
+    _refuse_for_renders(endpoint)
+    with transaction.atomic():
+        _change(endpoint, deleted_at=timezone.now(), is_enabled=False, secret="", previous_secret="")
+        jobs.clear_key_limit(limit_key=endpoint.limit_key)
+
+
+def enable_endpoint(*, endpoint: WebhookEndpoint) -> bool:
+    """Deliver again, with a clean record; return whether it was off."""
+    with transaction.atomic():
+        return _switch(endpoint, is_enabled=True, reason=DisabledReason.OWNER)
+
+
+def disable_endpoint(*, endpoint: WebhookEndpoint, reason: DisabledReason) -> bool:
+    """Deliver nothing until somebody enables it; return whether it was on. Unless its owner did it, they are told."""
+    with transaction.atomic():
+        return _switch(endpoint, is_enabled=False, reason=reason)
+
+
+def secrets_of(endpoint: WebhookEndpoint) -> tuple[bytes, ...]:
+    """Return what signs now, the current secret first.
+
+    Raises SealBroken.
+    """
+    sealed = [endpoint.secret]
+    until = endpoint.previous_secret_until
+    if endpoint.previous_secret and until is not None and timezone.now() < until:
+        sealed.append(endpoint.previous_secret)
+    return tuple(parse_secret(unseal(text)) for text in sealed)
+
+
+def forget_old_secrets() -> int:
+    """Wipe secrets that sign no longer; return how many."""
+    expired = WebhookEndpoint.objects.filter(previous_secret_until__lte=timezone.now()).exclude(previous_secret="")
+    return expired.update(previous_secret="", previous_secret_until=None)
+
+
+def _switch(endpoint: WebhookEndpoint, *, is_enabled: bool, reason: DisabledReason) -> bool:
+    now = timezone.now()
+    if is_enabled:
+        columns: dict[str, Any] = {"disabled_at": None, "disabled_reason": ""}
+    else:
+        columns = {"disabled_at": now, "disabled_reason": reason}
+    was_other = _living(endpoint).filter(is_enabled=not is_enabled)
+    if not was_other.update(is_enabled=is_enabled, **columns):
+        return False
+    endpoint.refresh_from_db()
+    if is_enabled:
+        EndpointHealth.objects.filter(endpoint=endpoint).update(
+            failing_since=None, is_slow=False, limit_running=MOST_IN_FLIGHT, limit_changed_at=now
+        )
+        jobs.clear_key_limit(limit_key=endpoint.limit_key)
+    elif reason != DisabledReason.OWNER:
+        _tell_owner(endpoint)
+    logger.info("webhook endpoint switched", extra={"endpoint": endpoint.public_id, "is_enabled": is_enabled})
+    return True
+
+
+def _tell_owner(endpoint: WebhookEndpoint) -> None:
+    """Say by every other way that an endpoint was disabled: the inbox, a letter, and the account's other endpoints."""
+    notify(
+        user_id=endpoint.owner_id,
+        kind=kinds.WEBHOOK_DISABLED.name,
+        title="A webhook endpoint was disabled",
+        body=f"{_REASONS[DisabledReason(endpoint.disabled_reason)]} {endpoint.url}",
+        resource=endpoint.public_id,
+    )
+    publish_event(
+        owner_id=endpoint.owner_id,
+        event=catalogue.WEBHOOK_DISABLED.name,
+        resource=endpoint.public_id,
+        describe=lambda: describe_endpoint(endpoint),
+    )
+
+
+def _refuse_for_renders(endpoint: WebhookEndpoint) -> None:
+    if endpoint.is_for_renders:
+        raise InvalidState("This stands for the URLs that single renders name: only its secret can be changed.")
+
+
+def _living(endpoint: WebhookEndpoint) -> Any:
+    return WebhookEndpoint.objects.living().filter(pk=endpoint.pk)
+
+
+def _change(endpoint: WebhookEndpoint, **columns: Any) -> None:
+    if columns and not _living(endpoint).update(**columns):
+        raise NotFound
+
+
+def disable_after() -> timedelta:
+    """Return how long an endpoint may go without a success."""
+    return timedelta(seconds=settings.RENDEROWL_WEBHOOK_DISABLE_AFTER_S)

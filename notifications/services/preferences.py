@@ -1,0 +1,18 @@
+"""What users want to be told, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+
+from notifications.models import Preference
+
+
+@transaction.atomic
+def change_preferences(*, user: Any, changes: Mapping[str, Mapping[str, bool | None]]) -> None:
+    """Change channels of kinds: kind -> channel -> whether it is wanted, None for whatever the kind has by default."""
+    for kind in sorted(changes):
+        if changes[kind]:
+            Preference.objects.update_or_create(user=user, kind=kind, defaults=dict(changes[kind]))

@@ -1,0 +1,1 @@
+"""What this app does when others report, one module a subject."""

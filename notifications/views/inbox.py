@@ -1,0 +1,97 @@
+"""Endpoints of inboxes and preferences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.api.views import ApiView, ApiViewSet
+from notifications.filters import NotificationFilterSet
+from notifications.models import Notification
+from notifications.selectors import choices_of
+from notifications.serializers.inbox import (
+    MarkAllReadBody,
+    MarkedShape,
+    NotificationChanges,
+    NotificationShape,
+    PreferencesBody,
+    PreferencesShape,
+    UnreadCountShape,
+)
+from notifications.services.inbox import mark_all_read, mark_notification
+from notifications.services.preferences import change_preferences
+from notifications.shapes import NOTIFICATION_LIST
+
+
+class NotificationViewSet(ListModelMixin, RetrieveModelMixin, ApiViewSet):
+    """What the caller was told."""
+
+    queryset = Notification.objects.all()
+    filterset_class = NotificationFilterSet
+    serializers = {"default": NotificationShape}
+    prepared_lists = {"list": NOTIFICATION_LIST}
+    scopes = {
+        "list": "notifications:read",
+        "retrieve": "notifications:read",
+        "unread_count": "notifications:read",
+        "partial_update": "notifications:write",
+        "mark_all_read": "notifications:write",
+    }
+
+    @extend_schema(description="What the caller was told.")
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List what the caller was told, newest first."""
+        if (prepared := self.prepared_answer()) is not None:
+            return prepared
+        return super().list(request, *args, **kwargs)
+
+    @extend_schema(request=NotificationChanges, responses=NotificationShape)
+    def partial_update(self, request: Request, **kwargs: Any) -> Response:
+        """Note that an entry was read, or is to count as unread again."""
+        row = self.get_object()
+        row = mark_notification(notification=row, is_read=self.validated(NotificationChanges)["read"])
+        return Response(NotificationShape(row).data)
+
+    @extend_schema(request=MarkAllReadBody, responses=MarkedShape)
+    def mark_all_read(self, request: Request, **kwargs: Any) -> Response:
+        """Note that everything was read, or all that came before a moment, or all of a kind."""
+        marked = mark_all_read(user=request.user, **self.validated(MarkAllReadBody))
+        return Response(MarkedShape({"object": "mark_all_read", "marked": marked}).data)
+
+    @extend_schema(responses=UnreadCountShape, filters=False)
+    def unread_count(self, request: Request, **kwargs: Any) -> Response:
+        """Count what is unread."""
+        unread = Notification.objects.for_owner(request.user).unread().count()
+        return Response(UnreadCountShape({"object": "unread_count", "unread": unread}).data)
+
+
+class PreferencesView(ApiView):
+    """What the caller wants to be told, and where."""
+
+    scopes = {"get": "notifications:read", "patch": "notifications:write"}
+
+    @extend_schema(operation_id="notification_preferences_retrieve", responses=PreferencesShape, tags=["notifications"])
+    def get(self, request: Request) -> Response:
+        """Return the channels of each kind."""
+        return self._answer(request)
+
+    @extend_schema(
+        operation_id="notification_preferences_update",
+        request=PreferencesBody,
+        responses=PreferencesShape,
+        tags=["notifications"],
+    )
+    def patch(self, request: Request) -> Response:
+        """Change channels of some kinds."""
+        body = PreferencesBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        change_preferences(user=request.user, changes=body.validated_data["kinds"])
+        return self._answer(request)
+
+    def _answer(self, request: Request) -> Response:
+        body = {"object": "notification_preferences", "kinds": choices_of(request.user)}
+        return Response(PreferencesShape(body).data)

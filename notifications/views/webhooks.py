@@ -1,0 +1,204 @@
+"""Endpoints of webhooks and of their deliveries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.api.routing import api_path
+from core.api.views import ApiView, ApiViewSet
+from core.exceptions import NotFound
+from core.idempotency.views import IdempotentMixin, idempotent
+from core.ids import decode_id
+from notifications.filters import DeliveryFilterSet, EndpointFilterSet
+from notifications.models import WebhookDelivery, WebhookEndpoint
+from notifications.models.webhooks import EndpointKind
+from notifications.serializers.webhooks import (
+    CatalogueShape,
+    CatalogueShapeV1,
+    DeliveryDetailShape,
+    DeliveryShape,
+    EndpointBody,
+    EndpointChanges,
+    EndpointShape,
+    EndpointWithSecretShape,
+    ReplayBody,
+    ReplayShape,
+)
+from notifications.services import deliveries, endpoints
+from notifications.webhooks.catalogue import EVENT_TYPES
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+class WebhookViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiViewSet):
+    """Receivers of events."""
+
+    queryset = WebhookEndpoint.objects.all()
+    requires_if_match = True
+    serializers = {"default": EndpointShape}
+    scopes = {
+        "list": "webhooks:read",
+        "retrieve": "webhooks:read",
+        "of_renders": "webhooks:read",
+        "create": "webhooks:write",
+        "partial_update": "webhooks:write",
+        "destroy": "webhooks:write",
+        "rotate_secret": "webhooks:write",
+        "test": "webhooks:write",
+        "replay": "webhooks:write",
+    }
+    filterset_class = EndpointFilterSet
+
+    @property
+    def user(self) -> Any:
+        """Return the caller."""
+        return self.request.user
+
+    def get_queryset(self) -> Any:
+        """List subscriptions alone; what stands for the URLs of renders is found by its id."""
+        rows = super().get_queryset()
+        return rows.filter(kind=EndpointKind.SUBSCRIPTION) if self.action == "list" else rows
+
+    @extend_schema(request=EndpointBody, responses={201: EndpointWithSecretShape})
+    @idempotent
+    def create(self, request: Request, **kwargs: Any) -> Response:
+        """Add an endpoint; its secret is in this answer and nowhere else, the answer to a repeat included."""
+        body = self.validated(EndpointBody)
+        return self.once(lambda: self._created(endpoints.create_endpoint(owner=self.user, **body)))
+
+    def _created(self, made: endpoints.WithSecret) -> Response:
+        location = api_path("webhook-detail", self._version(), id=made.endpoint.public_id)
+        headers = {"Location": location, **self.tag_headers(made.endpoint)}
+        return self._with_secret(made, status.HTTP_201_CREATED, headers)
+
+    @extend_schema(request=EndpointChanges, responses=EndpointShape)
+    def partial_update(self, request: Request, **kwargs: Any) -> Response:
+        """Change an endpoint, or switch it off or on."""
+        endpoint = self.get_object()
+        changes = self.validated(EndpointChanges)
+        if "status" in changes:
+            changes["is_enabled"] = changes.pop("status") == "enabled"
+        with self.unchanged(endpoint):
+            changed = endpoints.update_endpoint(endpoint=endpoint, changes=changes)
+        return Response(EndpointShape(changed).data)
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, **kwargs: Any) -> Response:
+        """Delete an endpoint; what was still to be delivered to it is not."""
+        endpoint = self.get_object()
+        with self.unchanged(endpoint):
+            endpoints.delete_endpoint(endpoint=endpoint)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(responses=EndpointShape, filters=False)
+    def of_renders(self, request: Request, **kwargs: Any) -> Response:
+        """Return what stands for the URLs that single renders name: its secret signs what they are sent."""
+        return Response(EndpointShape(endpoints.endpoint_of_renders(owner_id=self.user.pk)).data)
+
+    @extend_schema(request=None, responses=EndpointWithSecretShape)
+    @idempotent
+    def rotate_secret(self, request: Request, **kwargs: Any) -> Response:
+        """Give an endpoint a new secret at once; for 24 hours the one before it signs as well."""
+        endpoint = self.get_object()
+        return self.once(lambda: self._with_secret(endpoints.rotate_secret(endpoint=endpoint), status.HTTP_200_OK, {}))
+
+    @extend_schema(request=None, responses={202: DeliveryShape})
+    @idempotent
+    def test(self, request: Request, **kwargs: Any) -> Response:
+        """Send a `ping` to an endpoint."""
+        endpoint = self.get_object()
+        return self.once(lambda: accepted(deliveries.send_test(endpoint=endpoint), self._version()))
+
+    @extend_schema(request=ReplayBody, responses={202: ReplayShape})
+    @idempotent
+    def replay(self, request: Request, **kwargs: Any) -> Response:
+        """Send again all that failed of the events since a time."""
+        endpoint = self.get_object()
+        body = self.validated(ReplayBody)
+        return self.once(lambda: self._replayed(deliveries.replay_failed(endpoint=endpoint, **body)))
+
+    def _replayed(self, count: int) -> Response:
+        shape = ReplayShape({"object": "webhook_replay", "replayed": count})
+        return Response(shape.data, status.HTTP_202_ACCEPTED)
+
+    def _with_secret(self, made: endpoints.WithSecret, code: int, headers: dict[str, str]) -> Response:
+        shape = EndpointWithSecretShape(made.endpoint, context={"secret": made.secret})
+        return Response(shape.data, status=code, headers={**NO_STORE, **headers})
+
+
+class EndpointDeliveriesViewSet(ListModelMixin, ApiViewSet):
+    """Deliveries to one endpoint."""
+
+    queryset = WebhookDelivery.objects.with_attempts()
+    filterset_class = DeliveryFilterSet
+    serializers = {"default": DeliveryShape}
+    scopes = {"list": "webhooks:read"}
+
+    def get_queryset(self) -> Any:
+        """Return the deliveries to the endpoint of the URL."""
+        rows = super().get_queryset()
+        return rows if getattr(self, "swagger_fake_view", False) else rows.filter(endpoint=self._endpoint())
+
+    def _endpoint(self) -> WebhookEndpoint:
+        try:
+            pk = decode_id(WebhookEndpoint.ID_PREFIX, self.kwargs["id"])
+            return WebhookEndpoint.objects.for_owner(self.request.user).get(pk=pk)
+        except (ValueError, WebhookEndpoint.DoesNotExist):
+            raise NotFound from None
+
+
+class DeliveryViewSet(RetrieveModelMixin, IdempotentMixin, ApiViewSet):
+    """One delivery."""
+
+    queryset = WebhookDelivery.objects.with_attempts()
+    serializers = {"default": DeliveryDetailShape}
+    scopes = {"retrieve": "webhooks:read", "redeliver": "webhooks:write"}
+
+    @extend_schema(request=None, responses={202: DeliveryShape})
+    @idempotent
+    def redeliver(self, request: Request, **kwargs: Any) -> Response:
+        """Send a delivery again under its old id, at once."""
+        delivery = self.get_object()
+        return self.once(lambda: accepted(deliveries.redeliver(delivery=delivery), self._version()))
+
+
+class EventTypesView(ApiView):
+    """The types of event."""
+
+    scopes = {"get": "webhooks:read"}
+
+    @extend_schema(operation_id="webhook_event_types_list", responses=CatalogueShape, tags=["webhooks"])
+    def get(self, request: Request) -> Response:
+        """List the types of event that endpoints can be told of."""
+        page = {"object": "list", "data": _event_types(), "has_more": False, "next_cursor": None, "prev_cursor": None}
+        return Response(CatalogueShape(page).data)
+
+
+class EventTypesViewV1(EventTypesView):
+    """The types of event, as version 1 has lists."""
+
+    @extend_schema(operation_id="webhook_event_types_list", responses=CatalogueShapeV1, tags=["webhooks"])
+    def get(self, request: Request) -> Response:
+        """List the types of event that endpoints can be told of."""
+        rows = _event_types()
+        pages = {"page": 1, "per_page": len(rows), "total": len(rows), "total_pages": 1}
+        return Response(CatalogueShapeV1({"data": rows, "pagination": pages}).data)
+
+
+def _event_types() -> list[dict[str, str]]:
+    return [
+        {"type": one.name, "object": "webhook_event_type", "about": one.object, "summary": one.summary}
+        for one in EVENT_TYPES
+    ]
+
+
+def accepted(delivery: WebhookDelivery, version: int) -> Response:
+    """Return the answer to a delivery that is on its way."""
+    location = api_path("delivery-detail", version, id=delivery.public_id)
+    return Response(DeliveryShape(delivery).data, status.HTTP_202_ACCEPTED, headers={"Location": location})

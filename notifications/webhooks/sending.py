@@ -1,0 +1,141 @@
+"""One attempt at a delivery: one POST to a checked address. Needs no database and no settings; runs in any thread."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from core.http.exceptions import FetchError
+from core.http.exchange import Deadline, exchange
+from core.http.resolving import within
+from core.http.targets import AllowHosts, Resolver, check_url, system_resolver
+from core.signing import signed_headers
+from notifications.models.webhooks import KEPT_RESPONSE_BYTES
+
+CONNECT_TIMEOUT_S = 5.0
+TOTAL_TIMEOUT_S = 15.0
+RESOLVE_TIMEOUT_S = 5.0
+MOST_RESPONSE_BYTES = 4 * 1024
+LONGEST_RETRY_AFTER_S = 24 * 3600
+_GONE = 410
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent, and where. secrets: one signature each.
+
+    allow_hosts: (host, port or None for any) that the operator exempts from the guard. `repr` shows no secrets.
+    """
+
+    url: str
+    message_id: str
+    body: bytes
+    secrets: tuple[bytes, ...] = field(repr=False)
+    allow_hosts: AllowHosts = ()
+    ports: Collection[int] = (443,)
+    traceparent: str = ""
+    total_timeout_s: float = TOTAL_TIMEOUT_S
+    connect_timeout_s: float = CONNECT_TIMEOUT_S
+    resolver: Resolver = system_resolver
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of an attempt.
+
+    status_code: None where there was no answer. error: a code, empty for success. retry_after_s: what the receiver asks
+    for, at most a day. response_body: the first KB of it, as text.
+    """
+
+    duration_s: float
+    status_code: int | None = None
+    error: str = ""
+    detail: str = ""
+    response_body: str = ""
+    retry_after_s: float = 0.0
+
+    @property
+    def is_success(self) -> bool:
+        """Return whether the receiver took the message."""
+        return not self.error
+
+    @property
+    def is_gone(self) -> bool:
+        """Return whether the receiver wants no message ever again."""
+        return self.status_code == _GONE
+
+
+def send(message: Message) -> Reply:
+    """Make one attempt; never raises for what the other side or the network does."""
+    began = time.monotonic()
+    try:
+        status, wait, body = _post(message)
+    except FetchError as error:
+        return Reply(time.monotonic() - began, error=error.reason, detail=error.detail)
+    took_s = time.monotonic() - began
+    text = body[:KEPT_RESPONSE_BYTES].decode("utf-8", "replace").replace("\x00", "�")
+    if 200 <= status < 300:
+        return Reply(took_s, status, response_body=text)
+    detail = "Redirects are not followed." if 300 <= status < 400 else f"The receiver answered with status {status}."
+    return Reply(took_s, status, f"http_{status}", detail, text, retry_after(wait))
+
+
+def _post(message: Message) -> tuple[int, str, bytes]:
+    """Return status, Retry-After and the beginning of the body.
+
+    The address is judged here, at every attempt: what a name resolved to last time says nothing of this time.
+    """
+    deadline = Deadline(message.total_timeout_s)
+    target = check_url(message.url, allow_hosts=message.allow_hosts, ports=message.ports)
+    # The time of this attempt is part of what is signed.
+    signed = signed_headers(
+        secrets=message.secrets, message_id=message.message_id, timestamp=int(time.time()), body=message.body
+    )
+    headers = {
+        **signed,
+        "Content-Type": "application/json",
+        "Accept-Encoding": "identity",
+        "User-Agent": "renderowl-webhooks",
+    }
+    with exchange(
+        target,
+        deadline,
+        method="POST",
+        headers=headers,
+        body=message.body,
+        connect_timeout_s=message.connect_timeout_s,
+        resolver=within(RESOLVE_TIMEOUT_S, message.resolver),
+        traceparent=message.traceparent,
+    ) as response:
+        return response.status, response.headers.get("Retry-After", ""), _beginning(response)
+
+
+def _beginning(response: http.client.HTTPResponse) -> bytes:
+    """Return what is kept of a body. The status has decided already: a body that breaks off changes nothing."""
+    body = b""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        while len(body) < MOST_RESPONSE_BYTES and (block := response.read1(MOST_RESPONSE_BYTES - len(body))):
+            body += block
+    return body
+
+
+def retry_after(text: str) -> float:
+    """Return the seconds that a Retry-After asks for, between 0 and a day; 0 for what cannot be read.
+
+    Source: RFC 9110, section 10.2.3: seconds or an HTTP date.
+    """
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return float(min(int(text[:9]), LONGEST_RETRY_AFTER_S))
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return 0.0
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return min(max((moment - datetime.now(UTC)).total_seconds(), 0.0), LONGEST_RETRY_AFTER_S)

@@ -1,0 +1,72 @@
+"""Workers elsewhere: what they have, and which of their messages were heard."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from core.admin import ReadOnlyAdmin, pretty_json
+from renders.models import ExternalLease, WorkerMessage
+
+
+@admin.register(ExternalLease)
+class ExternalLeaseAdmin(ReadOnlyAdmin):
+    """Attempts that workers elsewhere have or had. The token is stored nowhere."""
+
+    list_display = ("render", "attempt", "worker", "pool", "holds", "reports", "ignored", "created_at", "ended_at")
+    list_filter = ("pool", ("ended_at", admin.EmptyFieldListFilter), "created_at")
+    search_fields = ("=worker",)
+    search_help_text = "A worker's whole name"
+    list_select_related = ("render",)
+    raw_id_fields = ("render",)
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    fields = (
+        "public_id",
+        "render",
+        "attempt",
+        "worker",
+        "pool",
+        "total_frames",
+        "shown_output",
+        "shown_poster",
+        "shown_thumbnail",
+        "reports",
+        "ignored",
+        "created_at",
+        "last_report_at",
+        "ended_at",
+    )
+
+    @display(boolean=True, description="open")  # type: ignore[untyped-decorator]
+    def holds(self, lease: ExternalLease) -> bool:
+        """Return whether nothing has ended the attempt yet."""
+        return lease.ended_at is None
+
+    @admin.display(description="output")
+    def shown_output(self, lease: ExternalLease) -> SafeString | str:
+        """Return what is known of the uploaded output."""
+        return pretty_json(lease.output)
+
+    @admin.display(description="poster")
+    def shown_poster(self, lease: ExternalLease) -> SafeString | str:
+        """Return what is known of the uploaded poster."""
+        return pretty_json(lease.poster)
+
+    @admin.display(description="thumbnail")
+    def shown_thumbnail(self, lease: ExternalLease) -> SafeString | str:
+        """Return what is known of the uploaded thumbnail."""
+        return pretty_json(lease.thumbnail)
+
+
+@admin.register(WorkerMessage)
+class WorkerMessageAdmin(ReadOnlyAdmin):
+    """Messages of the last day, so that none has an effect twice."""
+
+    list_display = ("message_id", "pool", "body_sha256", "created_at")
+    list_filter = ("pool", "created_at")
+    search_fields = ("=message_id",)
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    fields = ("message_id", "pool", "body_sha256", "created_at")

@@ -1,0 +1,1 @@
+"""Workers without access to the database or the storage: they claim, fetch, render, upload and report over HTTP."""

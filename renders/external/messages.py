@@ -1,0 +1,68 @@
+"""Signed messages of workers: who signed them, and that each is heard once."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+
+from core import signing
+from core.retention import Retention
+from core.signing import SignedMessage
+from renders.exceptions import MessageReused
+from renders.models import WorkerMessage
+
+# Much longer than a signature is good for: even a message that waited is told from a new one.
+RETENTION = Retention(
+    "messages of workers elsewhere",
+    lambda: timedelta(hours=24),
+    lambda moment: WorkerMessage.objects.filter(created_at__lt=moment).order_by("created_at"),
+    is_fixed=True,
+    at_once=2000,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HeardMessage:
+    """A message whose signature is good. pool: whose secret made it."""
+
+    pool: str
+    message_id: str
+    body: bytes
+
+    @property
+    def body_sha256(self) -> str:
+        """Return the digest by which a repeat is known."""
+        return hashlib.sha256(self.body).hexdigest()
+
+
+def verify_message(headers: Mapping[str, str], body: bytes) -> HeardMessage:
+    """Return a message that a worker of ours signed.
+
+    Raises SignatureRefused.
+    """
+    message = SignedMessage.from_headers(headers, body)
+    pools: dict[str, tuple[bytes, ...]] = settings.RENDEROWL_WORKER_SECRETS
+    known = [(pool, secret) for pool, secrets in pools.items() for secret in secrets]
+    signer = signing.verify(message, secrets=[secret for _, secret in known], now=time.time())
+    return HeardMessage(known[signer][0], message.message_id, body)
+
+
+def note_message(message: HeardMessage) -> bool:
+    """Keep, in the open transaction, that a message was heard; return whether it is new.
+
+    Of two at one time the second waits for the first one's transaction, and is new only if that was undone.
+    Raises MessageReused where its id came with another body.
+    """
+    row = WorkerMessage(pool=message.pool, message_id=message.message_id, body_sha256=message.body_sha256)
+    WorkerMessage.objects.bulk_create([row], ignore_conflicts=True)
+    kept = WorkerMessage.objects.get(pool=message.pool, message_id=message.message_id)
+    if kept.pk == row.pk:
+        return True
+    if kept.body_sha256 != message.body_sha256:
+        raise MessageReused
+    return False

@@ -1,0 +1,122 @@
+"""What a worker is told about a render that it has claimed: all that it needs, nothing to be asked for."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+from rest_framework.request import Request
+
+from assets.models import Asset
+from core.api.renderers import format_time
+from core.api.routing import absolute_url
+from core.files.links import signed_url
+from engine.errors import EngineError
+from engine.language import sources
+from jobs.exceptions import LeaseLost
+from jobs.services import complete_remote
+from renders.execution.failures import describe
+from renders.external.claiming import Claim, lease_s
+from renders.external.expectations import Expectation, expect, place_urls
+from renders.external.uploads import FileName, upload_terms
+from renders.models import ExternalLease
+from renders.services.outcomes import close_failed
+from renders.states import RenderStatus
+
+# Three reports a lease: two may be lost.
+REPORTS_PER_LEASE = 3
+
+
+def make_offer(*, claim: Claim, request: Request) -> dict[str, Any] | None:
+    """Return the answer to a claim; None where the edit can no longer be rendered, which fails the render.
+
+    request: gives the host of the links.
+    """
+    try:
+        expected = expect(claim.render)
+    except EngineError as failure:
+        _fail(claim, failure)
+        return None
+    assets = {url: _asset_link(asset, url, request) for url, asset in expected.assets.items()}
+    refs = sources(expected.parsed.edit)
+    places = {ref.pointer: assets[ref.url]["url"] for ref in refs if ref.url in assets}
+    return {
+        "object": "render_claim",
+        "job": {
+            "id": claim.job.public_id,
+            "render": claim.render.public_id,
+            "attempt": claim.job.attempt,
+            "max_attempts": claim.job.max_attempts,
+            "timeout_s": claim.job.timeout_s,
+            "strict": claim.render.strict,
+        },
+        "lease_token": claim.token,
+        "lease_s": lease_s(),
+        "lease_expires_at": format_time(timezone.now() + timedelta(seconds=lease_s())),
+        "edit": place_urls(expected.parsed.data, places),
+        "output": _output_shape(expected),
+        "assets": list(assets.values()),
+        "upload": _upload_targets(claim.lease, expected, request),
+        "report": {
+            "url": absolute_url(request, reverse("webhooks:render-progress")),
+            "every_s": round(lease_s() / REPORTS_PER_LEASE, 1),
+        },
+    }
+
+
+def _asset_link(asset: Asset, url: str, request: Request) -> dict[str, Any]:
+    link = signed_url(
+        request, key=asset.storage_key, content_type=asset.content_type, filename=asset.name, tag=asset.sha256
+    )
+    return {
+        "id": asset.public_id,
+        "src": url,
+        "url": link.url,
+        "url_expires_at": format_time(link.expires_at),
+        "sha256": asset.sha256,
+        "size_bytes": asset.size_bytes,
+        "content_type": asset.content_type,
+    }
+
+
+def _output_shape(expected: Expectation) -> dict[str, Any]:
+    found = expected.estimate
+    return {
+        "format": expected.format,
+        "content_type": expected.content_type,
+        "width": found.width if expected.has_pictures else None,
+        "height": found.height if expected.has_pictures else None,
+        "fps": found.fps,
+        # Where a length rests on media that only the worker will see, it tells, and is not told.
+        "duration_s": found.duration_s if found.exact else None,
+        "total_frames": found.frames if found.exact else None,
+    }
+
+
+def _upload_targets(lease: ExternalLease, expected: Expectation, request: Request) -> dict[str, Any]:
+    names = list(FileName) if expected.has_pictures else [FileName.OUTPUT]
+    targets = {}
+    for name in names:
+        terms = upload_terms(lease, name, expected)
+        targets[name.value] = {
+            "method": "PUT",
+            "url": absolute_url(request, terms.path),
+            "content_type": terms.content_type,
+            "max_bytes": terms.max_bytes,
+        }
+    return targets
+
+
+def _fail(claim: Claim, failure: EngineError) -> None:
+    """End a render that nobody can make: its owner is told why, and refunded."""
+    error = describe(failure, step=RenderStatus.FETCHING, attempt=claim.render.attempt)
+    try:
+        with transaction.atomic():
+            complete_remote(job=claim.job, result={"render": claim.render.public_id, "failed": error["code"]})
+            close_failed(render_id=claim.render.pk, error=error)
+    except LeaseLost:
+        # Cancelled, or taken away, in the blink since it was claimed: whoever did that looks after it.
+        return

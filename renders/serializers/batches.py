@@ -1,0 +1,185 @@
+"""Shapes of batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from core.api.routing import absolute_url, api_path
+from core.api.serializers import PublicIdField, StrictSerializer, TimeField
+from credits.pricing import format_credits
+from renders.batch_requests import MOST_RENDERS
+from renders.models import Batch, Priority
+from renders.selectors import BatchStanding
+from renders.serializers.fields import EditField, MergeField, MetadataField, RunAtField, StrictBooleanField
+from renders.serializers.renders import CreditsShape, IssueShape
+from renders.serializers.requests import WebhookBody
+from renders.states import BatchStatus, RenderStatus
+
+
+class RowBody(StrictSerializer):
+    """One row of a batch: the merge values of one render, and what differs from the batch."""
+
+    merge = MergeField(required=False)
+    project = PublicIdField("prj", required=False, allow_null=True)
+    priority = serializers.ChoiceField(choices=Priority.labels, required=False)
+    run_at = RunAtField(required=False, allow_null=True)
+    webhook = WebhookBody(required=False, allow_null=True)
+    metadata = MetadataField(required=False)
+
+
+class ItemBody(RowBody):
+    """One render of a batch with an edit or a template of its own."""
+
+    edit = EditField(required=False)
+    template = PublicIdField("tpl", required=False, allow_null=True)
+    strict = StrictBooleanField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Want exactly one of edit and template."""
+        require_one(attrs)
+        return attrs
+
+
+class BatchBody(StrictSerializer):
+    """POST /batches: rows of merge values for one template or edit, or a list of renders; and what they share."""
+
+    edit = EditField(required=False)
+    template = PublicIdField("tpl", required=False, allow_null=True)
+    rows = serializers.ListField(child=RowBody(), min_length=1, max_length=MOST_RENDERS, required=False)
+    renders = serializers.ListField(child=ItemBody(), min_length=1, max_length=MOST_RENDERS, required=False)
+    project = PublicIdField("prj", required=False, allow_null=True, default=None)
+    priority = serializers.ChoiceField(choices=Priority.labels, required=False, default=Priority.NORMAL.label)
+    run_at = RunAtField(required=False, allow_null=True, default=None)
+    webhook = WebhookBody(required=False, allow_null=True, default=None)
+    metadata = MetadataField(required=False, default=dict)
+    strict = StrictBooleanField(required=False, default=False)
+    dry_run = StrictBooleanField(required=False, default=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Want rows with one edit or template, or renders without any."""
+        if "rows" in attrs and "renders" in attrs:
+            raise _refusal("renders", "Give rows or renders, not both.", "conflict")
+        if "rows" in attrs:
+            require_one(attrs)
+        elif "renders" not in attrs:
+            raise _refusal("rows", "Rows (or renders) are required.", "required")
+        else:
+            for name in ("edit", "template"):
+                if attrs.get(name) is not None:
+                    raise _refusal(name, "Each of the renders names its own.", "conflict")
+        return attrs
+
+
+def require_one(attrs: dict[str, Any]) -> None:
+    """Raise ValidationError unless there is exactly one of edit and template."""
+    has_edit, has_template = "edit" in attrs, attrs.get("template") is not None
+    if has_edit and has_template:
+        raise _refusal("template", "Give an edit or a template, not both.", "conflict")
+    if not has_edit and not has_template:
+        raise _refusal("edit", "An edit (or a template) is required.", "required")
+
+
+def _refusal(member: str, message: str, code: str) -> serializers.ValidationError:
+    return serializers.ValidationError({member: [serializers.ErrorDetail(message, code=code)]})
+
+
+class CountsShape(serializers.Serializer[Any]):
+    """The renders of a batch by their status."""
+
+    total = serializers.IntegerField()
+    scheduled = serializers.IntegerField()
+    queued = serializers.IntegerField()
+    fetching = serializers.IntegerField()
+    rendering = serializers.IntegerField()
+    saving = serializers.IntegerField()
+    cancelling = serializers.IntegerField()
+    succeeded = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    cancelled = serializers.IntegerField()
+
+
+class BatchLinksShape(serializers.Serializer[Any]):
+    """Where to go from here."""
+
+    self = serializers.CharField()
+    renders = serializers.CharField()
+    cancel = serializers.CharField()
+
+
+class BatchShape(serializers.Serializer[Any]):
+    """A batch in answers. context: `standings`, how far batches are, by id."""
+
+    id = serializers.CharField(source="public_id", read_only=True)
+    object = serializers.SerializerMethodField()
+    status = serializers.ChoiceField(choices=BatchStatus.values)
+    percent = serializers.SerializerMethodField()
+    counts = serializers.SerializerMethodField()
+    project = PublicIdField("prj", source="project_id", allow_null=True)
+    template = PublicIdField("tpl", source="template_id", allow_null=True)
+    credits = serializers.SerializerMethodField()
+    metadata = MetadataField()
+    created_at = TimeField()
+    cancel_requested_at = TimeField(allow_null=True)
+    finished_at = TimeField(allow_null=True)
+    links = serializers.SerializerMethodField()
+
+    @extend_schema_field({"type": "string", "enum": ["batch"]})
+    def get_object(self, row: Batch) -> str:
+        """Return the type of the object."""
+        return "batch"
+
+    def _standing(self, row: Batch) -> BatchStanding:
+        standing: BatchStanding = self.context["standings"][row.pk]
+        return standing
+
+    @extend_schema_field({"type": "number", "minimum": 0, "maximum": 100})
+    def get_percent(self, row: Batch) -> float:
+        """Return how much of all the work is done."""
+        return self._standing(row).percent
+
+    @extend_schema_field(CountsShape)
+    def get_counts(self, row: Batch) -> dict[str, int]:
+        """Return the renders by status."""
+        counts = self._standing(row).counts
+        return {"total": row.total, **{status: counts[status] for status in RenderStatus.values}}
+
+    @extend_schema_field(CreditsShape)
+    def get_credits(self, row: Batch) -> dict[str, Any]:
+        """Return what all renders reserved and what those that ended were charged."""
+        return {"reserved": format_credits(row.credits_reserved), "charged": format_credits(row.credits_charged)}
+
+    @extend_schema_field(BatchLinksShape)
+    def get_links(self, row: Batch) -> dict[str, str]:
+        """Return the absolute addresses of what belongs to the batch."""
+        request = self.context.get("request")
+        version = getattr(request, "version", 2) or 2
+        base = absolute_url(request, api_path("batch-detail", version, id=row.public_id))
+        renders = absolute_url(request, api_path("render-list", version))
+        return {"self": base, "renders": f"{renders}?batch={row.public_id}", "cancel": f"{base}/cancel"}
+
+
+class BatchEstimateShape(serializers.Serializer[Any]):
+    """What a batch will be and cost, all its renders together."""
+
+    renders = serializers.IntegerField()
+    duration_s = serializers.FloatField()
+    frames = serializers.IntegerField()
+    credits = serializers.SerializerMethodField()
+    exact = serializers.BooleanField()
+
+    @extend_schema_field({"type": "string", "example": "200.00"})
+    def get_credits(self, row: Any) -> str:
+        """Return the cost as a decimal string."""
+        return format_credits(row.credits)
+
+
+class BatchReportShape(serializers.Serializer[Any]):
+    """The outcome of a dry run."""
+
+    valid = serializers.BooleanField()
+    errors = IssueShape(many=True)  # type: ignore[assignment]
+    warnings = IssueShape(many=True)
+    estimate = BatchEstimateShape(allow_null=True)

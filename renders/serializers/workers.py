@@ -1,0 +1,57 @@
+"""Bodies that workers elsewhere send."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from core.api.serializers import PublicIdField, StrictSerializer
+from renders.external.reports import ReportStatus
+
+MOST_FRAMES = 2_000_000
+MOST_MESSAGE = 2000
+
+
+class ClaimBody(StrictSerializer):
+    """Who would like something to do."""
+
+    name = serializers.RegexField(r"^[A-Za-z0-9._-]{1,40}\Z", required=False)
+    pool = serializers.CharField(max_length=64, required=False, allow_null=True)
+    queues = serializers.ListField(child=serializers.CharField(max_length=64), max_length=20, required=False)
+
+
+class ErrorField(serializers.Field[Any, Any, Any, Any]):
+    """Why a render failed: an object with a code, a message and whether to try again; or just a sentence."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """Return code, message and retryable."""
+        if isinstance(data, str):
+            data = {"message": data}
+        body = ErrorBody(data=data)
+        body.is_valid(raise_exception=True)
+        return dict(body.validated_data)
+
+    def to_representation(self, value: Any) -> Any:
+        """Return the error as it is."""
+        return value
+
+
+class ErrorBody(StrictSerializer):
+    """An error in detail."""
+
+    code = serializers.RegexField(r"^[a-z][a-z0-9_]{0,63}\Z", default="worker_failed")
+    message = serializers.CharField(max_length=MOST_MESSAGE, required=False, allow_blank=True)
+    retryable = serializers.BooleanField(default=True)
+
+
+class ReportBody(StrictSerializer):
+    """How far a worker is."""
+
+    render = PublicIdField("rnd")
+    lease_token = serializers.CharField(max_length=200)
+    status = serializers.ChoiceField(choices=[status.value for status in ReportStatus])
+    percent = serializers.FloatField(min_value=0, max_value=100, required=False, allow_null=True)
+    frame = serializers.IntegerField(min_value=0, max_value=MOST_FRAMES, required=False, allow_null=True)
+    total_frames = serializers.IntegerField(min_value=1, max_value=MOST_FRAMES, required=False, allow_null=True)
+    error = ErrorField(required=False, allow_null=True)

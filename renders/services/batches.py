@@ -1,0 +1,164 @@
+"""Accept batches: every render of one, with its holds, credits and job, in one transaction, or none of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+from django.db import transaction
+from django.utils import timezone
+
+from assets.exceptions import AssetMissing
+from assets.services import hold_for_many
+from core.events import publish_many
+from core.exceptions import Unacceptable
+from credits.services import reserve_many
+from jobs.services import enqueue_many
+from renders.batch_requests import BatchEstimate, BatchReport, BatchRequest, MergePlaces, PreparedBatch
+from renders.events import RenderQueued, RenderSubmitted
+from renders.exceptions import BatchTooHeavy, EditRefused
+from renders.models import Batch, Render
+from renders.requests import PreparedRender
+from renders.services.lookups import Lookups
+from renders.services.places import Places
+from renders.services.prepare import prepare_render
+from renders.services.submit import build_render, job_of
+from renders.services.transitions import event_fields
+from renders.states import RenderStatus
+
+# Each render keeps its own copy of the edit. This bounds what one request can write.
+MOST_EDIT_BYTES = 16_000_000
+# Judging an edit costs about a second a megabyte. This bounds what one request can make a thread do.
+MOST_CHECKING_S = 20.0
+
+
+def prepare_batch(*, owner: Any, request: BatchRequest, clock: Callable[[], float] = time.thread_time) -> PreparedBatch:
+    """Return what submitting the batch would do.
+
+    clock: the processor time of this thread, in seconds.
+    Raises EditRefused with pointers into the batch's body, one entry for a fault that all its renders share;
+    BatchTooHeavy.
+    """
+    lookups = Lookups(owner)
+    places: type[Places] = MergePlaces if request.member == "rows" else Places
+    prepared: list[PreparedRender] = []
+    errors: dict[tuple[str, str, str], Mapping[str, str]] = {}
+    load = _Load(request)
+    began = clock()
+    for number, item in enumerate(request.items):
+        try:
+            one = prepare_render(owner=owner, request=item.request, lookups=lookups, places_of=places)
+            load.add(one.edit)
+            prepared.append(one)
+        except EditRefused as refusal:
+            for error in refusal.members["errors"]:
+                moved = {**error, "pointer": request.place(number, error["pointer"])}
+                errors[moved["pointer"], moved["code"], moved["detail"]] = moved
+        if len(errors) > Unacceptable.MOST_ERRORS:
+            break
+        if clock() - began > MOST_CHECKING_S:
+            raise load.refusal()
+    if errors:
+        raise EditRefused(list(errors.values()))
+    return PreparedBatch(request, prepared)
+
+
+def check_batch(*, owner: Any, request: BatchRequest) -> BatchReport:
+    """Return what is wrong with a batch and what it would cost, without changing anything."""
+    try:
+        prepared = prepare_batch(owner=owner, request=request)
+    except (EditRefused, BatchTooHeavy) as refusal:
+        return BatchReport(False, list(refusal.members["errors"]), [], None)
+    warnings: dict[tuple[str, str, str], dict[str, str]] = {}
+    for number, render in enumerate(prepared.renders):
+        for warning in render.warnings:
+            moved = {**warning, "pointer": request.place(number, warning["pointer"])}
+            warnings[moved["pointer"], moved["code"], moved["detail"]] = moved
+    estimates = [render.estimate for render in prepared.renders]
+    estimate = BatchEstimate(
+        renders=len(estimates),
+        duration_s=round(sum(one.duration_s for one in estimates), 6),
+        frames=sum(one.frames for one in estimates),
+        credits=prepared.credits,
+        exact=all(one.exact for one in estimates),
+    )
+    return BatchReport(True, [], list(warnings.values())[: Unacceptable.MOST_ERRORS], estimate)
+
+
+def accept_batch(*, owner: Any, prepared: PreparedBatch) -> Batch:
+    """Write a batch that was judged already.
+
+    Raises EditRefused for an asset deleted since, InsufficientCredits for the sum of all; then nothing is written.
+    """
+    now = timezone.now()
+    request = prepared.request
+    batch = Batch(
+        owner=owner,
+        project_id=request.project_id,
+        template=request.template,
+        metadata=dict(request.metadata),
+        created_at=now,
+        total=len(prepared.renders),
+        pending=len(prepared.renders),
+        credits_reserved=prepared.credits,
+    )
+    renders = [build_render(owner=owner, prepared=one, now=now) for one in prepared.renders]
+    with transaction.atomic():
+        batch.save(force_insert=True)
+        _hold(prepared, renders)
+        amounts = {render.reference: render.credits_reserved for render in renders}
+        reserve_many(user_id=owner.pk, amounts=amounts)
+        jobs = enqueue_many(jobs=[job_of(render) for render in renders])
+        for render, job in zip(renders, jobs, strict=True):
+            render.batch, render.job_id = batch, job.pk
+        Render.objects.bulk_create(renders)
+        publish_many([RenderSubmitted(**event_fields(render)) for render in renders])
+        queued = [render for render in renders if render.status == RenderStatus.QUEUED]
+        publish_many([RenderQueued(**event_fields(render)) for render in queued])
+    return batch
+
+
+def _hold(prepared: PreparedBatch, renders: list[Render]) -> None:
+    holders = {
+        (render.reference, render.public_id): one.asset_ids
+        for render, one in zip(renders, prepared.renders, strict=True)
+        if one.asset_ids
+    }
+    try:
+        hold_for_many(asset_ids_by_holder=holders)
+    except AssetMissing as missing:
+        # Deleted since it was looked up, a moment ago.
+        errors = [
+            {"pointer": f"/{prepared.request.member}/{number}", "code": "asset_not_found", "detail": missing.detail}
+            for number, one in enumerate(prepared.renders)
+            if missing.asset_ids & one.asset_ids
+        ]
+        raise EditRefused(errors) from missing
+
+
+class _Load:
+    """How much a batch's edits are to keep."""
+
+    def __init__(self, request: BatchRequest) -> None:
+        self._member = request.member
+        self._sizes: dict[int, int] = {}
+        self._total = 0
+
+    def add(self, edit: Mapping[str, Any]) -> None:
+        """Count the edit of one more render.
+
+        Raises EditRefused where it is too much.
+        """
+        # Rows of one template share one object, which is measured once.
+        if id(edit) not in self._sizes:
+            self._sizes[id(edit)] = len(orjson.dumps(edit))
+        self._total += self._sizes[id(edit)]
+        if self._total > MOST_EDIT_BYTES:
+            raise self.refusal()
+
+    def refusal(self) -> BatchTooHeavy:
+        """Return why the batch is not taken."""
+        detail = "The edits of all renders together are too much for one batch; make several of it."
+        return BatchTooHeavy([{"pointer": f"/{self._member}", "code": "too_large", "detail": detail}])

@@ -1,0 +1,104 @@
+"""Follow one render."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.handlers.wsgi import WSGIRequest
+from django.db import DatabaseError
+from django.http import StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.api.views import ApiViewSet
+from core.exceptions import DomainError, InvalidHeader
+from renders.models import Render
+from renders.serializers.renders import RenderShape
+from renders.waiting.places import places
+from renders.waiting.standings import Standing
+from renders.waiting.stream import EventStream
+from renders.waiting.watcher import watcher
+
+LAST_EVENT_ID = "Last-Event-ID"
+# What the event of the end tells of the render besides its status.
+_END = ("output", "error", "credits", "finished_at")
+
+
+class RenderEventsViewSet(ApiViewSet):
+    """The events of a render, as they happen."""
+
+    queryset = Render.objects.all()
+    scopes = {"events": "renders:read"}
+    tagged_actions = frozenset()
+    serializers = {"default": RenderShape}
+
+    def get_queryset(self) -> Any:
+        """Return the caller's renders, without their documents."""
+        return super().get_queryset().without_documents()  # type: ignore[attr-defined]
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[Any, str]:
+        """Take every Accept header: the answer is a stream, and refusals are problem documents."""
+        return super().perform_content_negotiation(request, force=True)
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter(
+                LAST_EVENT_ID,
+                {"type": "string", "pattern": r"^[0-9]{1,19}$"},
+                location=OpenApiParameter.HEADER,
+                description="The id of the last event that was received; the stream goes on after it.",
+            )
+        ],
+        responses={(200, "text/event-stream"): OpenApiTypes.STR, 204: None},
+    )
+    def events(self, request: Request, **kwargs: Any) -> HttpResponseBase:
+        """Stream status and progress until the render has ended; 204 where the client has seen the end already."""
+        render: Render = self.get_object()
+        first, seen = Standing.of(render), _last_event_id(request)
+        if first.is_terminal and seen is not None and seen >= first.position:
+            # What tells an EventSource not to come back.
+            return Response(status=204, headers={"Cache-Control": "no-store"})
+        stream = EventStream(
+            first,
+            account_id=render.owner_id,
+            seen=seen,
+            is_allowed=lambda: self._is_allowed(request),
+            end_of=lambda: self._end_of(render),
+            places=places(),
+            watcher=watcher(),
+        )
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingHttpResponse(stream, content_type="text/event-stream; charset=utf-8", headers=headers)
+
+    def _is_allowed(self, request: Request) -> bool:
+        """Return whether the credential would be let in now."""
+        # Made anew from what the client sent: a request keeps what its credential proved when it came in.
+        again = Request(WSGIRequest(request.META), authenticators=self.get_authenticators())
+        try:
+            self.check_permissions(again)
+            return bool(again.user.is_authenticated)
+        except (APIException, DomainError, DatabaseError):
+            # Where the database cannot say, the client may ask again with a new request.
+            return False
+
+    def _end_of(self, render: Render) -> dict[str, Any]:
+        ended = self.get_queryset().get(pk=render.pk)
+        shape = RenderShape(ended, context=self.get_serializer_context()).data
+        return {name: shape[name] for name in _END}
+
+
+def _last_event_id(request: Request) -> int | None:
+    """Return the id that a client goes on from.
+
+    Raises InvalidHeader for what no event had as its id.
+    """
+    text = request.headers.get(LAST_EVENT_ID, "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 19):
+        raise InvalidHeader(LAST_EVENT_ID, f"{LAST_EVENT_ID} is not the id of an event.")
+    return int(text)

@@ -1,0 +1,132 @@
+"""Workers elsewhere: they claim with a key, upload to signed links and report in signed messages."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import orjson
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework import status
+from rest_framework.exceptions import ParseError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.authentication import Credential
+from accounts.limits import INTERNAL_CALL
+from core.api.permissions import ANY_SCOPE
+from core.api.problems import problem_response
+from core.api.renderers import format_time
+from core.api.views import ApiView
+from core.exceptions import DomainError, PayloadTooLarge
+from renders.external.claiming import WorkerIdentity, claim_render, find_pool
+from renders.external.messages import verify_message
+from renders.external.offers import make_offer
+from renders.external.reports import Reception, Report, ReportStatus, take_report
+from renders.external.uploads import open_upload, receive_upload
+from renders.serializers.workers import ClaimBody, ReportBody
+
+MOST_REPORT_BYTES = 64 * 1024
+# Renders whose edits can no longer be rendered, passed over by one claim.
+MOST_PASSED_OVER = 5
+
+
+class ClaimView(ApiView):
+    """The next render, for a worker elsewhere."""
+
+    scopes: ClassVar = {"post": "workers:report"}
+    operations: ClassVar = {"post": INTERNAL_CALL}
+
+    def post(self, request: Request) -> Response:
+        """Answer 200 with all that a worker needs, or 204 where there is nothing to do."""
+        serializer = ClaimBody(data=request.data or {})
+        serializer.is_valid(raise_exception=True)
+        body = serializer.validated_data
+        assert isinstance(request.auth, Credential)
+        worker = WorkerIdentity(body.get("name", "worker"), find_pool(body.get("pool")), request.auth.key)
+        for _ in range(MOST_PASSED_OVER):
+            claim = claim_render(worker=worker, queues=body.get("queues"))
+            if claim is None:
+                break
+            if (offer := make_offer(claim=claim, request=request)) is not None:
+                return Response(offer, headers={"Cache-Control": "no-store"})
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ProgressView(ApiView):
+    """Reports of workers elsewhere: the signature is the credential.
+
+    Looked at in this order: size, headers, time, signature, JSON, members, render, attempt. Whoever has no secret
+    learns nothing but the limit.
+    """
+
+    authentication_classes = ()
+    permission_classes = ()
+    scopes: ClassVar = {"post": ANY_SCOPE}
+
+    def check_throttles(self, request: Request) -> None:
+        """Count nothing: a farm reports from one address, and a message without a secret costs one hash."""
+
+    def _look(self) -> None:
+        """Say nothing of limits in refusals: there are none."""
+
+    def post(self, request: Request) -> Response:
+        """Take a report."""
+        message = verify_message(request.headers, _read_body(request))
+        fields = _read_fields(message.body)
+        report = Report(fields.pop("render"), fields.pop("lease_token"), ReportStatus(fields.pop("status")), **fields)
+        return Response(_describe(take_report(message=message, report=report)))
+
+
+def _read_body(request: Request) -> bytes:
+    """Return the body as it came.
+
+    Raises PayloadTooLarge, before reading what is announced as too long.
+    """
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if length.isdigit() and int(length) <= MOST_REPORT_BYTES:
+        # From the stream: the message is verified as it was sent, whatever type it claims to have.
+        body: bytes = request.stream.read(MOST_REPORT_BYTES + 1) if request.stream is not None else b""
+        if len(body) <= MOST_REPORT_BYTES:
+            return body
+    raise PayloadTooLarge(limit_bytes=MOST_REPORT_BYTES)
+
+
+def _read_fields(body: bytes) -> dict[str, Any]:
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ParseError(f"The body is not JSON: {error}.") from error
+    serializer = ReportBody(data=data)
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
+def _describe(reception: Reception) -> dict[str, Any]:
+    if reception.duplicate:
+        return {"duplicate": True}
+    return {
+        "duplicate": False,
+        "ignored": reception.ignored,
+        "cancel": reception.cancel,
+        "status": reception.status,
+        "lease_expires_at": format_time(reception.lease_expires_at),
+    }
+
+
+@csrf_exempt
+def receive_file(request: HttpRequest, token: str, name: str) -> HttpResponse:
+    """Take the file of a signed upload link; the link is the only credential."""
+    if request.method != "PUT":
+        response = problem_response("method_not_allowed")
+        response["Allow"] = "PUT"
+        return response
+    length = request.META.get("CONTENT_LENGTH") or ""
+    if not length.isdigit():
+        return problem_response("length_required")
+    try:
+        facts = receive_upload(upload=open_upload(token), body=request, length=int(length))
+    except DomainError as error:
+        return problem_response(error.code, error.detail, error.status, **error.members)
+    shown = ("content_type", "width", "height", "duration_s", "size_bytes", "sha256")
+    return JsonResponse({"object": "upload", **{member: facts.get(member) for member in shown}})

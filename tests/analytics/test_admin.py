@@ -1,0 +1,57 @@
+"""Staff's screens of analytics: to read, never to write."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.urls import reverse
+
+from analytics.models import Event, EventType, Horizon
+from analytics.services import count_events, record_event
+from tests.factories import make_project, make_user
+
+pytestmark = pytest.mark.django_db
+MODELS = ["event", "hourlystat", "dailystat", "horizon"]
+
+
+@pytest.fixture
+def rows(client):
+    root = make_user("root", is_staff=True, is_superuser=True)
+    project = make_project(root)
+    record_event(type=EventType.RENDER_FAILED, user_id=root.pk, project_id=project.pk, code="timeout", credits=150)
+    record_event(
+        type=EventType.RENDER_SUCCEEDED, user_id=root.pk, duration_ms=2500, work_ms=500, credits=10, size_bytes=9
+    )
+    count_events()
+    Horizon.objects.get_or_create(name="hourly")
+    client.force_login(root)
+    return project
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_lists_details_and_no_forms(client, rows, model) -> None:
+    base = f"admin:analytics_{model}"
+    page = client.get(reverse(f"{base}_changelist"))
+    assert page.status_code == 200
+    if model != "horizon":
+        text = page.content.decode()
+        assert rows.public_id in text
+        assert "1.50" in text
+        assert client.get(reverse(f"{base}_changelist"), {"q": "timeout"}).status_code == 200
+    pk = page.context["cl"].result_list[0].pk
+    assert client.get(reverse(f"{base}_change", args=[pk])).status_code == 200
+    assert client.get(reverse(f"{base}_add")).status_code == 403
+    assert client.post(reverse(f"{base}_delete", args=[pk]), {"post": "yes"}).status_code == 403
+    before = Event.objects.count()
+    assert client.post(reverse(f"{base}_change", args=[pk]), {"code": "x"}).status_code == 403
+    assert Event.objects.count() == before
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_staff_without_the_permission_see_nothing(client, rows, model) -> None:
+    clerk = make_user("clerk", is_staff=True)
+    client.force_login(clerk)
+    url = reverse(f"admin:analytics_{model}_changelist")
+    assert client.get(url).status_code == 403
+    clerk.user_permissions.add(Permission.objects.get(codename=f"view_{model}"))
+    assert client.get(url).status_code == 200

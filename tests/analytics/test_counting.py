@@ -1,0 +1,189 @@
+"""Events come into the figures once each: late ones, random ones, and however often it is asked for."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+from importlib import import_module
+
+import pytest
+from django.apps import apps
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from analytics import services
+from analytics.exceptions import EventsForgotten
+from analytics.models import NO_PROJECT, DailyStat, Digest, Event, EventType, Horizon, HourlyStat
+from core.append_only import AppendOnlyError
+from core.ids import uuid7
+from core.retention import find_retention
+from tests.analytics.kit import NOON, digests, figures, random_event, recount, recount_of_digests
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db
+DIGEST_COLUMNS = [field.attname for field in Digest._meta.concrete_fields if field.attname != "created_at"]
+
+
+@pytest.fixture
+def crowd():
+    """2,000 random events of three users in three days."""
+    dice = random.Random(7)
+    users = [make_user().pk for _ in range(3)]
+    Event.objects.all()._raw_delete("default")
+    projects = [uuid7() for _ in range(2)]
+    Event.objects.bulk_create([random_event(dice, users, projects) for _ in range(2000)])
+    return users
+
+
+def count_all(limit: int = 300) -> int:
+    counted = 0
+    while batch := services.count_events(limit=limit):
+        counted += batch
+    return counted
+
+
+def test_figures_equal_a_recount_of_the_events(crowd) -> None:
+    assert count_all() == 2000
+    assert figures("hour") == recount("hour")
+    assert figures("day") == recount("day")
+    assert not Event.objects.uncounted().exists()
+
+
+def test_digests_equal_a_recount_of_the_events(crowd) -> None:
+    assert count_all() == 2000
+    for step in ("hour", "day"):
+        assert digests(step) == recount_of_digests(step)
+
+
+def test_digests_are_made_of_figures_that_there_are(crowd) -> None:
+    count_all()
+    before = sorted(Digest.objects.values_list(*DIGEST_COLUMNS), key=str)
+    Digest.objects.all()._raw_delete("default")
+    import_module("analytics.migrations.0004_fill_digests").fill(apps, None)
+    assert sorted(Digest.objects.values_list(*DIGEST_COLUMNS), key=str) == before
+
+
+def test_counting_again_changes_nothing(crowd) -> None:
+    count_all()
+    before = figures("day")
+    assert services.count_events() == 0
+    assert figures("day") == before
+
+
+def test_an_event_that_comes_late_is_added_where_it_belongs(crowd) -> None:
+    count_all()
+    late = services.record_event(
+        type=EventType.RENDER_SUCCEEDED, user_id=crowd[0], at=NOON - timedelta(days=200), duration_ms=1500
+    )
+    assert late.created_at < NOON - timedelta(days=199)
+    assert count_all() == 1
+    row = DailyStat.objects.get(start__lt=NOON - timedelta(days=100))
+    assert (row.start, row.count, row.duration_ms, row.project_id) == (
+        datetime(2026, 5, 4, tzinfo=NOON.tzinfo),
+        1,
+        1500,
+        NO_PROJECT,
+    )
+    assert figures("hour") == recount("hour")
+    assert digests("hour") == recount_of_digests("hour")
+    assert digests("day") == recount_of_digests("day")
+
+
+def test_an_undone_batch_leaves_nothing(crowd, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("analytics.services.counting.by_day", fail)
+        with pytest.raises(ZeroDivisionError):
+            services.count_events()
+    assert not HourlyStat.objects.exists()
+    assert not Digest.objects.exists()
+    assert count_all() == 2000
+    assert figures("hour") == recount("hour")
+
+
+def test_rebuild_makes_the_same_figures(crowd, capsys) -> None:
+    count_all()
+    before = figures("hour"), figures("day"), digests("hour"), digests("day")
+    DailyStat.objects.update(count=99)
+    HourlyStat.objects.filter(type="asset.ready")._raw_delete("default")
+    Digest.objects.filter(user=None)._raw_delete("default")
+    Digest.objects.update(waits="{}", kinds="{}")
+    call_command("rebuild_analytics")
+    assert (figures("hour"), figures("day"), digests("hour"), digests("day")) == before
+    assert "2000 events of" in capsys.readouterr().out
+
+
+def test_rebuild_takes_what_is_not_counted_with_it(crowd) -> None:
+    services.count_events(limit=700)
+    call_command("rebuild_analytics", verbosity=0)
+    assert figures("hour") == recount("hour")
+    assert figures("day") == recount("day")
+    assert digests("hour") == recount_of_digests("hour")
+    assert count_all() == 0
+
+
+def test_rebuild_from_a_day_leaves_earlier_days_alone(crowd) -> None:
+    count_all()
+    DailyStat.objects.update(count=99)
+    call_command("rebuild_analytics", since="2026-11-19")
+    counts = {(row.start.day, row.count == 99) for row in DailyStat.objects.all()}
+    assert {day for day, is_old in counts if is_old} == {17, 18}
+    assert {day for day, is_old in counts if not is_old} == {19, 20}
+
+
+def test_rebuild_refuses_what_is_no_date() -> None:
+    with pytest.raises(CommandError, match="not a date"):
+        call_command("rebuild_analytics", since="yesterday")
+    call_command("rebuild_analytics")
+
+
+def test_hours_are_forgotten_and_their_days_stay(crowd, settings) -> None:
+    count_all()
+    before = figures("day")
+    settings.RENDEROWL_ANALYTICS_HOURLY_DAYS = (timezone.now() - NOON).days + 1
+    deleted = 0
+    while batch := find_retention("analytics hours").delete_batch(timezone.now(), most=50):
+        deleted += batch
+    assert deleted > 50
+    cutoff = Horizon.objects.get(name="hourly").complete_since
+    assert cutoff.hour == 0
+    assert not HourlyStat.objects.filter(start__lt=cutoff).exists()
+    assert HourlyStat.objects.exists()
+    while find_retention("analytics digests of hours").delete_batch(timezone.now(), most=50):
+        pass
+    hours = Digest.objects.filter(interval="hour")
+    assert not hours.filter(start__lt=cutoff).exists()
+    assert hours.exists()
+    assert figures("day") == before
+    assert digests("day") == recount_of_digests("day")
+
+
+def test_only_counted_events_are_forgotten(crowd, settings) -> None:
+    settings.RENDEROWL_ANALYTICS_EVENT_DAYS = (timezone.now() - NOON).days + 1
+    old_events = find_retention("analytics events")
+    assert old_events.delete_batch(timezone.now()) == 0
+    assert not Horizon.objects.filter(name="events").exists()
+    count_all()
+    days = figures("day")
+    due = old_events.count(timezone.now())
+    assert old_events.delete_batch(timezone.now(), most=100) == 100
+    assert old_events.count(timezone.now()) == due - 100
+    while old_events.delete_batch(timezone.now()):
+        pass
+    cutoff = Horizon.objects.get(name="events").complete_since
+    assert not Event.objects.filter(created_at__lt=cutoff).exists()
+    assert Event.objects.exists()
+    with pytest.raises(EventsForgotten):
+        list(services.rebuild_range(since=cutoff - timedelta(days=1)))
+    call_command("rebuild_analytics", verbosity=0)
+    assert figures("day") == days
+
+
+def test_events_are_never_rewritten() -> None:
+    event = services.record_event(type=EventType.RENDER_SUBMITTED, user_id=make_user().pk)
+    with pytest.raises(AppendOnlyError):
+        event.save()
+    with pytest.raises(AppendOnlyError):
+        event.delete()

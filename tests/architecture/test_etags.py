@@ -1,0 +1,103 @@
+"""Every GET of the API can be asked again for nothing, and every change of a row can be made conditional."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import pytest
+from django.conf import settings
+from rest_framework.test import APIClient
+
+from core.api.routing import api_path
+from core.bases import VersionedModel
+from core.caching.families import families
+from renderowl.urls import API_ROUTES
+from tests.core.test_golden_answers import world  # noqa: F401 - a fixture
+
+# Route -> why its 200 has no tag.
+WITHOUT_TAG = {
+    "render-events": "a stream of events has no end that could be compared",
+}
+METHODS = {"put": "put", "patch": "patch", "delete": "delete"}
+
+
+def has_get(route) -> bool:
+    return "get" in route.actions if route.actions else hasattr(route.view, "get")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("version", settings.RENDEROWL_API_VERSIONS)
+def test_every_get_has_a_tag_and_honours_it(world, version) -> None:  # noqa: F811
+    client, ids = world
+    checked = []
+    for route in API_ROUTES:
+        if not has_get(route) or not route.exists_in(version) or route.name in WITHOUT_TAG:
+            continue
+        if "<" in route.path and route.name not in ids:
+            continue
+        path = api_path(route.name, version, **({"id": ids[route.name]} if route.name in ids else {}))
+        answer = client.get(path)
+        assert answer.status_code == 200, path
+        assert re.fullmatch(r'(W/)?"[\x21\x23-\x7e]+"', answer["ETag"]), path
+        assert answer["X-Cache"] in {"MISS", "HIT", "BYPASS"}, path
+        assert answer["Cache-Control"], path
+        assert "Accept" in answer["Vary"], path
+        again = client.get(path, headers={"If-None-Match": answer["ETag"]})
+        assert (again.status_code, again.content) == (304, b""), path
+        for name in ("ETag", "Cache-Control", "Vary", "Date"):
+            assert name in again, (path, name)
+        checked.append(route.name)
+    assert {"render-list", "render-detail", "me", "meta", "credit-balance", "key-list", "asset-references"} <= set(
+        checked
+    )
+
+
+@pytest.mark.parametrize("path", ["/api/v1/schema", "/api/v2/schema", "/api/docs/", "/api/redoc/"])
+def test_the_pages_about_the_api_have_tags_too(path) -> None:
+    answer = APIClient().get(path)
+    assert answer.status_code == 200
+    assert "ETag" in answer
+
+
+@pytest.mark.parametrize("path", ["/api/v1/schema", "/api/v2/schema"])
+def test_the_schema_is_sent_once(path) -> None:
+    first = APIClient().get(path, headers={"Accept": "application/json"})
+    again = APIClient().get(path, headers={"Accept": "application/json", "If-None-Match": first["ETag"]})
+    assert again.status_code == 304
+    other = APIClient().get(path, headers={"Accept": "application/yaml", "If-None-Match": first["ETag"]})
+    assert other.status_code == 200
+
+
+@pytest.mark.django_db
+def test_answers_that_show_secrets_are_stored_by_nobody(world) -> None:  # noqa: F811
+    client, ids = world
+    for path in ("/api/v2/keys", api_path("key-detail", 2, id=ids["key-detail"])):
+        assert client.get(path)["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("route", API_ROUTES, ids=lambda route: route.name)
+def test_every_change_of_a_versioned_row_is_guarded(route) -> None:
+    model = getattr(getattr(route.view, "queryset", None), "model", None)
+    if model is None or not issubclass(model, VersionedModel):
+        return
+    for method, action in (route.actions or METHODS).items():
+        handler = getattr(route.view, action, None)
+        if method not in METHODS or handler is None:
+            continue
+        source = inspect.getsource(inspect.unwrap(handler))
+        helpers = re.findall(r"self\.(_\w+)\(", source)
+        source += "".join(inspect.getsource(getattr(route.view, name)) for name in helpers)
+        assert re.search(r"self\.(unchanged|begin)\(", source), f"{route.name}.{action}: see core.api.conditional"
+
+
+def test_every_kept_answer_names_families_that_are_followed() -> None:
+    known = {family.name for family in families()}
+    named: dict[str, set[str]] = {}
+    for route in API_ROUTES:
+        if has_get(route):
+            action = (route.actions or {"get": "get"})["get"]
+            named[route.name] = set(getattr(route.view, "cache_tags", {}).get(action, ()))
+            assert named[route.name] <= known, route.name
+    for name in settings.RENDEROWL_ANSWER_RULES:
+        assert named.get(name), f"{name} has a rule but no tags: it would never become stale"

@@ -1,0 +1,37 @@
+"""Migrations are never edited once they are merged: databases that ran the old text would keep its tables.
+
+`migrations.json` holds the checksum of each. A new migration is added by `MIGRATIONS=write pytest` of this file, which
+replaces none that is there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from pathlib import Path
+
+from django.apps import apps
+from django.conf import settings
+
+from monitoring.maintenance.migrations import checksums_on_disk
+
+ROOT = Path(settings.BASE_DIR)
+RECORDS = Path(__file__).with_name("migrations.json")
+OURS = {config.label for config in apps.get_app_configs() if Path(config.path).parent == ROOT}
+
+
+def test_no_merged_migration_was_edited() -> None:
+    disk = {f"{app}.{name}": checksum for (app, name), checksum in checksums_on_disk().items() if app in OURS}
+    kept = json.loads(RECORDS.read_text())
+    if os.environ.get("MIGRATIONS") == "write":
+        RECORDS.write_text(json.dumps(disk | kept, indent=0, sort_keys=True) + "\n")
+    assert [name for name in kept if name not in disk] == [], "their files are gone"
+    assert [name for name in disk if kept.get(name, disk[name]) != disk[name]] == [], "edited; add a new one instead"
+    new = [name for name in disk if name not in json.loads(RECORDS.read_text())]
+    assert new == [], f"put them on record: MIGRATIONS=write pytest {Path(__file__).relative_to(ROOT)}"
+
+
+def test_the_version_on_record_is_that_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == settings.RENDEROWL_VERSION

@@ -1,0 +1,148 @@
+"""Who may do what, over every operation that the documents name: nothing is reached without the right, and a refusal
+tells nothing. `tests/matrix.py` goes through each route with more cases; this one cannot forget a route.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+import pytest
+from django.db.models import Model
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from accounts import services
+from accounts.models import User
+from core.scopes import PUBLIC_SCOPES
+from renderowl.local.openapi import current_document
+from tests.factories import make_api_key, make_minted_key, make_user
+from tests.rows import collection_of, fill, make_rows
+
+pytestmark = pytest.mark.django_db
+PUBLIC = {"meta", "auth"}
+# What differs between any two answers.
+OWN_HEADERS = {"X-Request-Id", "Server-Timing"}
+
+
+class World:
+    """Alice, who owns a row of everything; bob, who owns nothing; and keys that are good for little."""
+
+    def __init__(self, paths: list[str]) -> None:
+        self.alice, self.bob = make_user("alice"), make_user("bob")
+        self.rows = make_rows(self.alice, paths)
+        self.before = self.columns()
+        revoked = make_minted_key(self.alice)
+        services.revoke_api_key(key=revoked.key)
+        expired = make_minted_key(self.alice, expires_at=timezone.now() - timedelta(seconds=1))
+        self.useless = {
+            None: "unauthenticated",
+            "ro_live_AAAAAAAA_" + "A" * 38: "unauthenticated",
+            revoked.plaintext: "token_revoked",
+            expired.plaintext: "token_expired",
+        }
+        self.bobs_key = make_api_key(self.bob)
+
+    @cache  # noqa: B019 - lives as long as the test
+    def narrow_key(self, without: str) -> str:
+        """Alice's key with every scope but one."""
+        return make_api_key(self.alice, scopes=tuple(sorted(PUBLIC_SCOPES - {without})))
+
+    def columns(self) -> dict[str, Any]:
+        """What the rows hold."""
+        return {name: _columns(row) for name, row in self.rows.items()}
+
+
+def _columns(row: Model) -> dict[str, Any]:
+    values: dict[str, Any] = type(row)._base_manager.filter(pk=row.pk).values().get()
+    values.pop("last_used_at", None)
+    return values
+
+
+def send(method: str, path: str, key: str | None) -> Any:
+    client = APIClient(headers={} if key is None else {"X-API-Key": key})
+    body = {} if method == "get" else {"data": "{}", "content_type": "application/json"}
+    return client.generic(method.upper(), path, **body)
+
+
+def problem(response: Any) -> dict[str, Any]:
+    """The body of a refusal without what is its own."""
+    assert response["Content-Type"] == "application/problem+json", response.content
+    body: dict[str, Any] = response.json()
+    assert body["status"] == response.status_code
+    body.pop("instance")
+    return body
+
+
+def operations(version: int) -> list[tuple[str, str, str | None]]:
+    document = current_document(version)
+    return [
+        (method, path, operation.get("x-required-scope"))
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if collection_of(path) not in PUBLIC
+    ]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_every_operation_asks_for_its_right_and_tells_nothing(version: int) -> None:
+    found = operations(version)
+    assert len(found) > 40
+    world = World([path for _, path, _ in found])
+    for method, path, scope in found:
+        row = world.rows.get(collection_of(path))
+        targets = [fill(path, row)] + ([fill(path, row, exists=False)] if "{id}" in path else [])
+        check_credentials(world, method, targets[0])
+        for target in targets:
+            if scope is not None:
+                refusal = problem(send(method, target, world.narrow_key(scope)))
+                assert (refusal["code"], refusal["required_scope"]) == ("missing_scope", scope), (method, target)
+        if "{id}" in path:
+            check_foreign(world, method, *targets)
+        elif method == "get":
+            check_list(world, targets[0])
+    assert world.columns() == world.before
+
+
+def check_credentials(world: World, method: str, target: str) -> None:
+    for key, code in world.useless.items():
+        response = send(method, target, key)
+        assert (response.status_code, problem(response)["code"]) == (401, code), (method, target)
+        assert response["WWW-Authenticate"].startswith("Bearer")
+
+
+def check_foreign(world: World, method: str, target: str, missing: str) -> None:
+    answers = [send(method, each, world.bobs_key) for each in (target, missing)]
+    bodies = [problem(answer) for answer in answers]
+    assert bodies[0]["code"] == "not_found", (method, target, bodies[0])
+    assert bodies[0] == bodies[1], (method, target)
+    headers = [{name for name in answer.headers if name not in OWN_HEADERS} for answer in answers]
+    assert headers[0] == headers[1], (method, target)
+
+
+def check_list(world: World, target: str) -> None:
+    response = send("get", target, world.bobs_key)
+    assert response.status_code == 200, (target, response.content)
+    for row in world.rows.values():
+        assert row.public_id not in response.content.decode(), target
+        assert str(row.pk) not in response.content.decode(), target
+
+
+def test_what_needs_no_credential_is_what_the_documents_say() -> None:
+    for version in (1, 2):
+        for path, methods in current_document(version)["paths"].items():
+            for method, operation in methods.items():
+                is_open = {} in operation.get("security", []) or not operation.get("security")
+                assert is_open == (collection_of(path) in PUBLIC), (method, path)
+
+
+def test_an_owner_is_never_refused_as_somebody_else() -> None:
+    """The other side of it: a matrix that refuses everybody would pass the test above."""
+    found = [(method, path) for method, path, _ in operations(2) if method == "get"]
+    user: User = make_user("alice")
+    rows = make_rows(user, [path for _, path in found])
+    key = make_api_key(user)
+    for method, path in found:
+        response = send(method, fill(path, rows.get(collection_of(path))), key)
+        assert response.status_code == 200, (path, response.content)

@@ -1,0 +1,76 @@
+"""Who may see, change and set off which automation; and that none can do more than its maker could."""
+
+import pytest
+from rest_framework.test import APIClient
+
+from automations.models import Automation
+from tests.factories import make_api_key, make_automation, make_template, make_user
+from tests.matrix import Access, check_access
+
+pytestmark = pytest.mark.django_db
+READ, WRITE = "automations:read", "automations:write"
+
+
+def test_permissions_of_an_automation():
+    alice = make_user("alice")
+    row = make_automation(alice)
+    check_access(
+        Access("automation-detail", {"GET": READ, "PATCH": WRITE, "DELETE": WRITE}, bodies={"PATCH": {"name": "x"}}),
+        owner=alice,
+        row=row,
+    )
+    check_access(Access("automation-trigger", {"POST": WRITE}, bodies={"POST": {}}), owner=alice, row=row)
+    check_access(Access("automation-rotate-secret", {"POST": WRITE}), owner=alice, row=row)
+    check_access(Access("automation-runs", {"GET": READ}), owner=alice, row=row)
+
+
+def test_permissions_of_the_list():
+    check_access(Access("automation-list", {"GET": READ, "POST": WRITE}))
+
+
+@pytest.fixture
+def narrow():
+    """Alice with a key that may not submit renders."""
+    alice = make_user("alice")
+    key = make_api_key(alice, scopes=("automations:read", "automations:write", "templates:*"))
+    return alice, APIClient(headers={"X-API-Key": key})
+
+
+def refused(answer) -> bool:
+    return (answer.status_code, answer.json()["code"], answer.json()["required_scope"]) == (
+        403,
+        "missing_scope",
+        "renders:write",
+    )
+
+
+def test_a_key_that_may_not_render_makes_no_automation_that_does(narrow):
+    alice, client = narrow
+    action = {"type": "render", "template": make_template(alice).public_id}
+    body = {"name": "x", "trigger": {"type": "manual"}, "action": action}
+    assert refused(client.post("/api/v2/automations", body))
+    assert not Automation.objects.exists()
+    quiet = client.post("/api/v2/automations", {**body, "action": {"type": "notify", "title": "x"}})
+    assert quiet.status_code == 201
+    path = f"/api/v2/automations/{quiet.json()['id']}"
+    assert refused(client.patch(path, {"action": action}))
+    assert refused(client.patch("/api/v2/automations/aut_00000000000000000000000000", {"action": action}))
+    assert Automation.objects.get().action_type == "notify"
+
+
+def test_a_narrow_key_may_pause_what_a_wider_one_made(narrow):
+    alice, client = narrow
+    action = {"type": "render", "template": make_template(alice).public_id}
+    row = make_automation(alice, action=action, maker_scopes=("automations:write", "renders:write"))
+    answer = client.patch(f"/api/v2/automations/{row.public_id}", {"is_active": False})
+    assert answer.status_code == 200
+    row.refresh_from_db()
+    assert row.maker_scopes == ["automations:write", "renders:write"]
+
+
+def test_scopes_are_those_of_whoever_gave_the_action(narrow):
+    alice, client = narrow
+    row = make_automation(alice, maker_scopes=("automations:write", "renders:write"))
+    client.patch(f"/api/v2/automations/{row.public_id}", {"action": {"type": "notify", "title": "new"}})
+    row.refresh_from_db()
+    assert "renders:write" not in row.maker_scopes

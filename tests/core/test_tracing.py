@@ -1,0 +1,219 @@
+"""Places in traces, spans, and what is kept of them where nobody asks, and where the receiver is away."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from core import tracing
+from core.tracing import spans
+from core.tracing.sdk import SdkBackend, make_exporter
+from core.tracing.traceparent import parse
+from renderowl.environment import traces_exporter
+from tests.collector import Collector
+
+TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+SAMPLED = f"00-{TRACE}-{PARENT}-01"
+
+
+@pytest.fixture
+def kept(traces):
+    """What was kept, by name, once all of it has ended."""
+    return lambda: {span.name: span for span in traces()}
+
+
+@pytest.fixture
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The environment without a word of traces."""
+    for name in [name for name in os.environ if name.startswith("OTEL_")]:
+        monkeypatch.delenv(name)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("header", "passed_on"),
+    [
+        (SAMPLED, SAMPLED),
+        (f"  {SAMPLED} ", SAMPLED),
+        (f"00-{TRACE}-{PARENT}-00", f"00-{TRACE}-{PARENT}-00"),
+        # Bits that this version does not know are not passed on.
+        (f"00-{TRACE}-{PARENT}-ff", f"00-{TRACE}-{PARENT}-03"),
+        (f"cc-{TRACE}-{PARENT}-01-what-the-future-brings", SAMPLED),
+        (f"cc-{TRACE}-{PARENT}-01", SAMPLED),
+        (f"cc-{TRACE}-{PARENT}-01.what-the-future-brings", ""),
+        (f"ff-{TRACE}-{PARENT}-01", ""),
+        (f"00-{TRACE}-{PARENT}-01-more", ""),
+        (f"00-{'0' * 32}-{PARENT}-01", ""),
+        (f"00-{TRACE}-{'0' * 16}-01", ""),
+        (SAMPLED.upper(), ""),
+        (f"{SAMPLED},{SAMPLED}", ""),
+        (f"{SAMPLED}\r\nX-Evil: 1", ""),
+        (SAMPLED.replace("4", "\u0664"), ""),
+        (SAMPLED[:-1], ""),
+        ("", ""),
+    ],
+)
+def test_reads_what_the_standard_lets_receivers_take(header: str, passed_on: str) -> None:
+    assert tracing.read_traceparent(header) == passed_on
+
+
+def test_off_it_keeps_nothing_and_passes_on_what_came() -> None:
+    assert not tracing.is_on()
+    with tracing.following(SAMPLED), tracing.span("work") as span:
+        span.set({"a": 1})
+        span.fail("no")
+        assert (span.traceparent, tracing.current_traceparent()) == ("", SAMPLED)
+        assert tracing.begin("more") is tracing.current()
+    assert tracing.current_traceparent() == ""
+
+
+def test_spans_nest_and_fail_with_what_passes_through(kept) -> None:
+    with pytest.raises(KeyError), tracing.span("outer", parent=SAMPLED, link=SAMPLED) as outer:
+        assert tracing.current() is outer
+        with tracing.span("inner", kind=tracing.Kind.CLIENT, attributes={"a": 1, "b": None}) as inner:
+            assert tracing.current_traceparent() == inner.traceparent
+        raise KeyError("secret-key")
+    assert tracing.current_traceparent() == ""
+    found = kept()
+    assert f"{found['outer'].context.trace_id:032x}" == TRACE
+    assert found["outer"].parent.is_remote
+    assert [f"{link.context.span_id:016x}" for link in found["outer"].links] == [PARENT]
+    assert found["inner"].parent.span_id == found["outer"].context.span_id
+    assert not found["inner"].parent.is_remote
+    assert dict(found["inner"].attributes) == {"a": 1}
+    assert dict(found["outer"].attributes) == {"error.type": "KeyError"}
+    assert found["outer"].status.description is None
+    assert "secret-key" not in found["outer"].to_json()
+
+
+def test_what_the_caller_does_not_sample_is_not_kept_but_followed(kept) -> None:
+    with tracing.span("work", parent=f"00-{TRACE}-{PARENT}-00") as span:
+        place = parse(span.traceparent)
+    assert place is not None
+    assert (place.trace_id, place.flags) == (TRACE, 0)
+    assert place.span_id != PARENT
+    assert kept() == {}
+
+
+def test_a_span_can_be_gone_on_with_in_another_thread(kept) -> None:
+    begun = tracing.begin("whole")
+
+    def go_on() -> None:
+        with tracing.within(begun), tracing.span("part"):
+            pass
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    thread.join()
+    begun.end()
+    found = kept()
+    assert found["part"].parent.span_id == found["whole"].context.span_id
+
+
+def test_the_environment_names_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "studio")
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test,host.name=here")
+    backend = SdkBackend(InMemorySpanExporter(), role="web", token="web-1")
+    found = backend._provider.resource.attributes
+    assert (found["service.name"], found["host.name"]) == ("studio", "here")
+    assert found["deployment.environment.name"] == "test"
+    assert found["service.version"]
+    backend.stop()
+
+
+@pytest.mark.parametrize("answer", [200, 503])
+def test_a_receiver_that_is_away_costs_no_time_no_error_and_bounded_memory(
+    answer: int, monkeypatch: pytest.MonkeyPatch, settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    collector = Collector()
+    collector.answer = answer
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "64")
+    monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "16")
+    settings.RENDEROWL_OTLP_HEADERS = "x-team=owls%20and%20co"
+    monkeypatch.setattr("core.tracing.sdk.LAST_EXPORT_S", 0.3)
+    backend = SdkBackend(make_exporter("otlp"), role="web", token="web-1")
+    monkeypatch.setattr(spans, "_backend", backend)
+    began = time.thread_time()
+    for number in range(500):
+        with tracing.span("work", attributes={"number": number}):
+            pass
+    spent_s = time.thread_time() - began
+    (processor,) = backend._provider._active_span_processor._span_processors
+    waiting = len(processor._batch_processor._queue)
+    began = time.monotonic()
+    tracing.stop()
+    stopped_s = time.monotonic() - began
+    collector.close()
+    assert spent_s < 0.5, "a span costs some 50 us of this thread, whatever becomes of it"
+    assert waiting <= 64
+    assert stopped_s < 2
+    assert not tracing.is_on()
+    if answer == 200:
+        assert {span.name for span in collector.spans} == {"work"}
+        assert collector.headers[0]["x-team"] == "owls and co"
+    else:
+        assert collector.spans == []
+
+
+CHECK = """
+import sys, django
+django.setup()
+import jobs.worker.supervisor, monitoring.tracing
+from core import tracing
+from django.conf import settings
+costly = ("opentelemetry.sdk.trace", "opentelemetry.exporter", "google.protobuf")
+for exporter in ("", "console"):
+    settings.RENDEROWL_TRACES_EXPORTER = exporter
+    tracing.load(); tracing.start("web")
+    print(tracing.is_on(), any(name.startswith(costly) for name in sys.modules))
+tracing.stop()
+"""
+
+
+def test_nothing_is_loaded_unless_it_is_asked_for(tmp_path: Path) -> None:
+    env = {**os.environ, "DATA_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", CHECK], env=env, capture_output=True, text=True, check=False)
+    assert (done.stdout.split("\n"), done.returncode) == (["False False", "True True", ""], 0), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "exporter"),
+    [
+        ({}, ""),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318"}, "otlp"),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c:4318/v1/traces"}, "otlp"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318", "OTEL_TRACES_EXPORTER": "none"}, ""),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318", "OTEL_SDK_DISABLED": "true"}, ""),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, "otlp"),
+        ({"OTEL_TRACES_EXPORTER": "OTLP"}, "otlp"),
+        ({"OTEL_TRACES_EXPORTER": "console"}, "console"),
+    ],
+)
+def test_the_variables_of_the_standard_say_where_spans_go(clean_environment, variables, exporter: str) -> None:
+    for name, value in variables.items():
+        clean_environment.setenv(name, value)
+    assert traces_exporter() == exporter
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"),
+        ("OTEL_TRACES_EXPORTER", "zipkin"),
+    ],
+)
+def test_what_is_no_part_of_this_program_stops_the_boot(clean_environment, name: str, value: str) -> None:
+    clean_environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318")
+    clean_environment.setenv(name, value)
+    with pytest.raises(ImproperlyConfigured, match=f"{name} must be one of"):
+        traces_exporter()

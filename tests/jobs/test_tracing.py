@@ -1,0 +1,156 @@
+"""Jobs in traces: where a row's place comes from, and what the spans of its attempts say."""
+
+from __future__ import annotations
+
+import pytest
+
+from core import tracing
+from core.context import labels, request_id
+from core.ids import encode_id
+from jobs import services
+from jobs.exceptions import PermanentFailure, RetryLater, TransientFailure
+from jobs.models import Job
+from jobs.registry import IoSteps, io_handler, register, unregister
+from jobs.services import NewJob
+from jobs.worker.inline import run_pending
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db
+SAMPLED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def place_of(span) -> str:
+    found = span.context
+    return f"00-{found.trace_id:032x}-{found.span_id:016x}-{int(found.trace_flags):02x}"
+
+
+def named(traces, name):
+    return [span for span in traces() if span.name == name]
+
+
+def test_attempts_are_below_the_sending_and_linked_to_it(handler, traces) -> None:
+    failures = [TransientFailure("busy", "secret-message"), None]
+
+    def run(context) -> None:
+        if failure := failures.pop(0):
+            raise failure
+
+    handler(run, retry_delays_s=(0.0,))
+    alice = make_user("alice")
+    with tracing.span("POST", parent=SAMPLED):
+        row = services.enqueue(type="test.job", user_id=alice.pk)
+    assert run_pending() == 2
+    (sent,) = named(traces, "send default")
+    assert (sent.kind.name, f"{sent.context.trace_id:032x}") == ("PRODUCER", SAMPLED.split("-")[1])
+    row.refresh_from_db()
+    assert (row.traceparent, row.status) == (place_of(sent), "succeeded")
+    assert sent.attributes["messaging.message.id"] == row.public_id
+    first, second = named(traces, "process default")
+    for number, (span, outcome) in enumerate(((first, "failed"), (second, "succeeded")), start=1):
+        assert span.kind.name == "CONSUMER"
+        assert (span.parent.span_id, span.context.trace_id) == (sent.context.span_id, sent.context.trace_id)
+        assert [link.context.span_id for link in span.links] == [sent.context.span_id]
+        assert span.attributes["renderowl.job.id"] == row.public_id
+        assert span.attributes["renderowl.job.type"] == "test.job"
+        assert span.attributes["renderowl.account.id"] == alice.public_id
+        assert (span.attributes["renderowl.job.attempt"], span.attributes["renderowl.job.outcome"]) == (number, outcome)
+    assert (first.attributes["error.type"], first.status.status_code.name) == ("busy", "ERROR")
+    assert second.status.is_unset
+    assert "secret-message" not in "".join(span.to_json() for span in traces())
+
+
+@pytest.mark.parametrize(
+    ("raised", "outcome", "error"),
+    [
+        (RetryLater(60), "postponed", None),
+        (PermanentFailure("gone", "x"), "failed", "gone"),
+        (ZeroDivisionError("x"), "failed", "handler_error"),
+    ],
+)
+def test_a_span_says_how_its_attempt_ended(handler, traces, raised, outcome, error) -> None:
+    def run(context) -> None:
+        raise raised
+
+    handler(run)
+    services.enqueue(type="test.job")
+    assert run_pending(limit=1) == 1
+    (span,) = named(traces, "process default")
+    assert (span.attributes["renderowl.job.outcome"], span.attributes.get("error.type")) == (outcome, error)
+
+
+def test_jobs_of_jobs_go_on_with_the_trace(handler, traces) -> None:
+    handler(lambda context: services.enqueue(type="test.second") and None)
+    handler(name="test.second", queue="second")
+    with tracing.span("POST", parent=SAMPLED):
+        services.enqueue(type="test.job")
+    assert run_pending() == 2
+    above = {span.context.span_id: span for span in traces()}
+    (span,) = named(traces, "process second")
+    names = [span.name]
+    while span.parent.span_id in above:
+        span = above[span.parent.span_id]
+        names.append(span.name)
+    assert names == ["process second", "send second", "process default", "send default", "POST"]
+    assert place_of(span).split("-")[1] == SAMPLED.split("-")[1]
+
+
+def test_many_jobs_are_one_sending_to_each_queue(handler, traces) -> None:
+    handler()
+    handler(name="test.other", queue="other")
+    kept = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    jobs = [NewJob("test.job"), NewJob("test.job"), NewJob("test.other"), NewJob("test.job", traceparent=kept)]
+    rows = services.enqueue_many(jobs=jobs)
+    (many,), (one,) = named(traces, "send default"), named(traces, "send other")
+    assert [row.traceparent for row in rows] == [place_of(many), place_of(many), place_of(one), kept]
+    assert list(Job.objects.order_by("pk").values_list("traceparent", flat=True)) == [row.traceparent for row in rows]
+    assert many.attributes["messaging.batch.message_count"] == 2
+    assert one.attributes["messaging.message.id"] == rows[2].public_id
+
+
+def test_where_traces_are_off_the_callers_place_goes_along(handler) -> None:
+    seen = []
+
+    def run(context) -> None:
+        seen.append(tracing.current_traceparent())
+        if context.job.payload.get("more"):
+            services.enqueue(type="test.job")
+
+    handler(run)
+    with tracing.following(SAMPLED):
+        services.enqueue(type="test.job", payload={"more": True})
+    services.enqueue(type="test.job")
+    assert run_pending() == 3
+    assert sorted(seen) == sorted(Job.objects.values_list("traceparent", flat=True)) == ["", SAMPLED, SAMPLED]
+    assert tracing.current_traceparent() == ""
+
+
+def test_all_steps_of_an_io_job_are_in_its_span(traces) -> None:
+    places = []
+
+    def step(*given):
+        places.append(tracing.current_traceparent())
+
+    steps = IoSteps(load=step, perform=step, settle=step)
+    register(io_handler("test.io", steps, queue="test-io"))
+    try:
+        services.enqueue(type="test.io")
+        assert run_pending() == 1
+    finally:
+        unregister("test.io")
+    (span,) = named(traces, "process test-io")
+    assert places == [place_of(span)] * 3
+
+
+def test_what_an_attempt_logs_names_its_job(handler) -> None:
+    seen = []
+
+    def run(context) -> None:
+        found = labels.get()
+        seen.append((request_id.get(), found.job_id, found.job_type, found.account_id))
+
+    handler(run)
+    alice = make_user("alice")
+    row = services.enqueue(type="test.job", user_id=alice.pk)
+    assert run_pending() == 1
+    assert seen == [(row.public_id, row.public_id, "test.job", encode_id("usr", alice.pk))]
+    assert labels.get() is None

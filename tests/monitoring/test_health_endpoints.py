@@ -1,0 +1,140 @@
+"""`/ready`, `/health` and `/health/<check>` on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.utils.dateparse import parse_datetime
+from health_check.exceptions import ServiceUnavailable, ServiceWarning
+from rest_framework.test import APIClient
+
+from monitoring.health import views
+from monitoring.health.base import Observation, Status
+from monitoring.health.runner import Runner
+from tests.core.test_problems import assert_problem
+from tests.factories import make_api_key, make_user
+from tests.monitoring.test_health_runner import Fake, raising
+
+SECRET = "/var/lib/secret password=hunter2 PostgreSQL 15.4"
+Use = Callable[..., None]
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch) -> Use:
+    """Replace the checks."""
+
+    def replace(*checks: Fake) -> None:
+        monkeypatch.setattr(views, "runner", Runner(checks))
+
+    return replace
+
+
+GOOD = Fake(lambda: [Observation("depth", 3, "m")], name="good", critical=True)
+BAD = Fake(raising(ServiceUnavailable(SECRET)), name="bad", critical=True)
+TIRED = Fake(raising(ServiceWarning(SECRET)), name="tired", critical=True)
+EXTRA = Fake(raising(ServiceUnavailable(SECRET)), name="extra")
+
+
+@pytest.mark.parametrize(
+    ("checks", "code", "status"),
+    [
+        ([GOOD], 200, "pass"),
+        ([GOOD, EXTRA], 200, "warn"),
+        ([GOOD, TIRED], 200, "warn"),
+        ([GOOD, TIRED, BAD], 503, "fail"),
+    ],
+)
+def test_the_worst_decides(api: APIClient, use: Use, checks: list[Fake], code: int, status: str) -> None:
+    use(*checks)
+    response = api.get("/health")
+    assert (response.status_code, response.json()["status"]) == (code, status)
+    assert response["Content-Type"] == "application/health+json"
+    assert response["Cache-Control"] == "no-store"
+
+
+def test_shape(api: APIClient, use: Use) -> None:
+    use(GOOD, EXTRA)
+    checks = api.get("/health").json()["checks"]
+    assert set(checks) == {"good:responseTime", "good:depth", "extra:responseTime"}
+    (depth,) = checks["good:depth"]
+    assert parse_datetime(depth.pop("time")) is not None
+    assert depth == {"status": "pass", "critical": True, "observedValue": 3, "observedUnit": "m"}
+    (extra,) = checks["extra:responseTime"]
+    assert (extra["status"], extra["critical"], extra["observedUnit"]) == ("fail", False, "ms")
+
+
+def test_ready_asks_only_what_is_critical(api: APIClient, use: Use) -> None:
+    use(GOOD, EXTRA)
+    response = api.get("/ready")
+    assert (response.status_code, response.json()["status"]) == (200, "pass")
+    assert not any(name.startswith("extra") for name in response.json()["checks"])
+    use(GOOD, BAD)
+    assert api.get("/ready").status_code == 503
+
+
+def test_ready_is_answered_to_an_address_by_plain_http(api: APIClient, use: Use, settings: Any) -> None:
+    use(GOOD)
+    settings.ALLOWED_HOSTS, settings.SECURE_SSL_REDIRECT = ["renderowl.example"], True
+    assert api.get("/ready", HTTP_HOST="10.1.2.3:8000").status_code == 200
+
+
+def test_one_check(api: APIClient, use: Use) -> None:
+    use(GOOD, EXTRA)
+    assert set(api.get("/health/good").json()["checks"]) == {"good:responseTime", "good:depth"}
+    response = api.get("/health/extra/")
+    assert (response.status_code, response.json()["status"]) == (200, "warn")
+    assert_problem(api.get("/health/nothing"), 404, "not_found")
+
+
+@pytest.mark.parametrize("path", ["/ready", "/health", "/health/good"])
+def test_other_methods_are_refused(api: APIClient, use: Use, path: str) -> None:
+    use(GOOD)
+    response = api.post(path)
+    assert_problem(response, 405, "method_not_allowed")
+    assert response["Allow"] == "GET, HEAD"
+    assert api.head(path).status_code == 200
+
+
+@pytest.mark.django_db
+def test_details_are_for_staff(api: APIClient, use: Use) -> None:
+    use(GOOD, BAD, EXTRA)
+    boss = make_user(is_staff=True)
+    strangers: list[dict[str, str]] = [{}, {"HTTP_X_API_KEY": make_api_key()}, {"HTTP_X_API_KEY": "ro_live_x"}]
+    for headers in strangers:
+        for path in ("/health", "/health/bad", "/ready"):
+            assert b"hunter2" not in api.get(path, **headers).content
+    answer = api.get("/health", HTTP_X_API_KEY=make_api_key(boss, scopes=("admin:*",))).json()
+    assert answer["checks"]["bad:responseTime"][0]["output"] == SECRET
+    assert "output" not in answer["checks"]["good:depth"][0]
+    api.force_login(boss)
+    assert b"hunter2" in api.get("/health").content
+    api.force_login(make_user())
+    assert b"hunter2" not in api.get("/health").content
+
+
+def test_a_probe_with_a_key_is_answered_while_the_database_is_gone(api: APIClient, use: Use) -> None:
+    # No database in this test: every query fails.
+    use(EXTRA)
+    response = api.get("/health/extra", HTTP_X_API_KEY="junk")
+    assert response.status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_real_checks_are_all_there(api: APIClient) -> None:
+    response = api.get("/health")
+    checks = response.json()["checks"]
+    assert {name.partition(":")[0] for name in checks} == set(views.runner.names)
+    critical = {name.partition(":")[0] for name, (found,) in checks.items() if found["critical"]}
+    assert critical == {"database", "migrations", "shutdown"}
+    assert checks["database:responseTime"][0]["status"] == Status.PASS.word
+    assert response.status_code == 200
+
+
+def test_the_database_file_is_gone(api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitoring.middleware.is_gone", lambda path: True)
+    response = api.get("/api/v2/meta")
+    assert_problem(response, 503, "database_gone")
+    assert response["Retry-After"] == "5"
+    assert api.get("/live").status_code == 200

@@ -1,0 +1,204 @@
+"""Every answer says how long it took, and is counted under its pattern with the same number."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db import connection
+from rest_framework.test import APIClient
+
+from core import spent as spent_module
+from core.api.meta import MetaView
+from monitoring.performance import middleware
+from monitoring.performance.monitor import monitor
+from monitoring.performance.recorder import Cell, Observation
+from monitoring.performance.routes import name_of_pattern
+from renders.waiting import polling
+from tests.factories import make_api_key, make_edit, make_render, make_user
+
+pytestmark = pytest.mark.django_db
+TIMING = re.compile(r"^app;dur=(\d+)\.(\d{3})$")
+
+
+@pytest.fixture
+def observed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Observation, bool]]:
+    found: list[tuple[Observation, bool]] = []
+    monkeypatch.setattr(monitor, "observe", lambda seen, *, is_slow: found.append((seen, is_slow)))
+    return found
+
+
+@pytest.fixture
+def cells() -> Iterator[Any]:
+    monitor.recorder.take()
+    yield lambda: {(p.route, p.method, p.status_class): c for p, c in monitor.unwritten().cells.items()}
+    monitor._reset()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "route", "status"),
+    [
+        ("GET", "/live", "/live", 200),
+        ("GET", "/api/v2/meta", "/api/v2/meta", 200),
+        ("GET", "/api/meta", "/api/v1/meta", 200),
+        ("GET", "/api/v2/meta/", "/api/v2/meta", 200),
+        ("GET", "/api/v2/renders/rnd_junk", "/api/v2/renders/{id}", 401),
+        ("GET", "/api/v2/nothing/secret", "(unmatched)", 404),
+        ("GET", "/api/v9/renders", "(unmatched)", 404),
+        ("PURGE", "/api/v2/renders", "/api/v2/renders", 401),
+        ("GET", "/nothing", "(unmatched)", 404),
+        ("GET", "/static/core/icon.svg", "/static/{path}", 200),
+        ("GET", "/", "/", 302),
+        ("GET", "/admin/renders/render/", "/admin/renders/render/", 302),
+        ("GET", "/problems/not-found", "/problems/{code}", 200),
+    ],
+)
+def test_every_answer_has_its_time_and_its_pattern(
+    api: APIClient, observed: list[Any], method: str, path: str, route: str, status: int
+) -> None:
+    response = api.generic(method, path)
+    assert response.status_code == status
+    match = TIMING.match(response["Server-Timing"])
+    assert match is not None
+    ((seen, _),) = observed
+    assert seen.took_us == int(match[1]) * 1000 + int(match[2])
+    assert (seen.route, seen.status) == (route, status)
+    assert seen.method == (method if method != "PURGE" else "OTHER")
+    assert seen.request_id == response["X-Request-Id"]
+    response.close()
+    if not response.streaming and "Content-Length" in response:
+        assert seen.size_bytes == len(response.content)
+
+
+def test_an_unhandled_failure_is_timed_and_counted(monkeypatch: pytest.MonkeyPatch, cells: Any) -> None:
+    monkeypatch.setattr("core.api.meta.MetaView.get", lambda *args, **kwargs: 1 / 0)
+    response = APIClient(raise_request_exception=False).get("/api/v2/meta")
+    assert response.status_code == 500
+    assert TIMING.match(response["Server-Timing"])
+    found: Cell = cells()["/api/v2/meta", "GET", 5]
+    assert found.count == 1
+
+
+def test_time_in_the_database_is_told_apart(api: APIClient, observed: list[Any]) -> None:
+    alice = make_user()
+    make_render(alice)
+    api.credentials(HTTP_X_API_KEY=make_api_key(alice))
+    api.get("/api/v2/renders")
+    spent = observed[0][0].spent
+    assert spent.queries >= 2
+    assert len(spent.statements) == spent.queries
+    assert 0 < spent.sql_ns // 1000 <= observed[0][0].took_us
+    assert any("renders_render" in sql for sql, _ in spent.statements)
+
+
+def test_outside_of_requests_no_statement_is_kept() -> None:
+    assert spent_module.current.get() is None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    with spent_module.spending_on_cache(), spent_module.waiting_for_client():
+        pass
+    assert spent_module.current.get() is None
+
+
+def test_waiting_that_the_client_asked_for_is_no_work(
+    monkeypatch: pytest.MonkeyPatch, api, observed: list[Any]
+) -> None:
+    now = [0]
+    monkeypatch.setattr(middleware, "_now", lambda: now[0])
+    monkeypatch.setattr(spent_module.time, "perf_counter_ns", lambda: now[0])
+
+    served = MetaView.get
+
+    def wait_and_work(*args: Any, **kwargs: Any) -> Any:
+        with spent_module.waiting_for_client():
+            now[0] += 20_000_000_000
+        with spent_module.spending_on_cache():
+            now[0] += 2_000_000
+        now[0] += 1_000_000
+        return served(*args, **kwargs)
+
+    monkeypatch.setattr(MetaView, "get", wait_and_work)
+    response = api.get("/api/v2/meta")
+    assert response["Server-Timing"] == "app;dur=3.000"
+    ((seen, is_slow),) = observed
+    assert (seen.took_us, seen.spent.cache_ns, is_slow) == (3000, 2_000_000, False)
+
+
+def test_slow_requests_are_logged_without_what_may_be_secret(
+    monkeypatch: pytest.MonkeyPatch, api: APIClient, caplog: pytest.LogCaptureFixture, cells: Any
+) -> None:
+    now = iter([0, 1_500_000_000])
+    monkeypatch.setattr(middleware, "_now", lambda: next(now))
+    with caplog.at_level(logging.WARNING, logger="monitoring.performance.middleware"):
+        response = api.get("/problems/not-found?token=hush")
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert (record.route, record.ms, record.method) == ("/problems/{code}", 1500, "GET")
+    assert record.request.request_id == response["X-Request-Id"]
+    assert "hush" not in record.getMessage()
+    assert cells()["/problems/{code}", "GET", 2].slow_count == 1
+
+
+def test_patterns_read_as_people_write_them() -> None:
+    assert name_of_pattern("api/v2/renders/<str:id>/log") == "/api/v2/renders/{id}/log"
+    assert name_of_pattern("docs/migrate-v<int:version>") == "/docs/migrate-v{version}"
+    assert name_of_pattern("admin/(?P<url>.*)$") == "/admin/{url}"
+    assert name_of_pattern("^media/(?P<path>[^/]+)$") == "/media/{path}"
+
+
+def test_a_long_poll_is_no_slow_request(monkeypatch: pytest.MonkeyPatch, api: APIClient, observed: list[Any]) -> None:
+    now = [0]
+    monkeypatch.setattr(middleware, "_now", lambda: now[0])
+    monkeypatch.setattr(spent_module.time, "perf_counter_ns", lambda: now[0])
+    monkeypatch.setattr(polling, "time", SimpleNamespace(monotonic=lambda: now[0] / 1e9))
+
+    class Sleeper:
+        """Whoever waits with it wakes 25 s later, to no news."""
+
+        def wait(self, timeout_s: float) -> None:
+            now[0] += int(timeout_s * 1_000_000_000)
+
+    watching = SimpleNamespace(watching=lambda render_id: nullcontext(Sleeper()))
+    monkeypatch.setattr(polling, "watcher", lambda: watching)
+    alice = make_user()
+    api.credentials(HTTP_X_API_KEY=make_api_key(alice))
+    render = make_render(alice)
+    response = api.get(f"/api/v2/renders/{render.public_id}?wait=25")
+    assert (response.status_code, now[0]) == (200, 25_000_000_000)
+    response = api.post("/api/v2/renders", {"edit": make_edit()}, headers={"Prefer": "wait=20"})
+    assert (response.status_code, now[0]) == (202, 45_000_000_000)
+    waited = [(seen.spent.waited_ns, seen.took_us, is_slow) for seen, is_slow in observed]
+    assert waited == [(25_000_000_000, 0, False), (20_000_000_000, 0, False)]
+
+
+def test_time_in_the_store_of_answers_is_told_apart(
+    api: APIClient, observed: list[Any], settings: Any, tmp_path: Any
+) -> None:
+    settings.RENDEROWL_ANSWER_CACHE = True
+    settings.RENDEROWL_CACHE_URL = f"sqlite:///{tmp_path}/cache.sqlite3"
+    api.credentials(HTTP_X_API_KEY=make_api_key(make_user()))
+    for outcome in ("MISS", "HIT"):
+        assert api.get("/api/v2/renders")["X-Cache"] == outcome
+    for seen, _ in observed:
+        assert 0 < seen.spent.cache_ns // 1000 <= seen.took_us
+
+
+def test_what_waits_is_never_answered_from_the_store(api: APIClient, settings: Any, tmp_path: Any) -> None:
+    settings.RENDEROWL_ANSWER_CACHE = True
+    settings.RENDEROWL_CACHE_URL = f"sqlite:///{tmp_path}/cache.sqlite3"
+    alice = make_user()
+    api.credentials(HTTP_X_API_KEY=make_api_key(alice))
+    path = f"/api/v2/renders/{make_render(alice, status='succeeded').public_id}"
+    for address in (path, f"{path}?wait=0", f"{path}?wait=1", f"{path}/events"):
+        for _ in range(2):
+            response = api.get(address)
+            assert (response.status_code, response.get("X-Cache", "BYPASS")) == (200, "BYPASS"), address
+            body = b"".join(response.streaming_content) if response.streaming else response.content
+            # Read to its end, the client has closed it: closing it again would close the test's own connection.
+            assert b"succeeded" in body
+    assert "no-store" in response["Cache-Control"]

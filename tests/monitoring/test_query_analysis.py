@@ -1,0 +1,140 @@
+"""SQL shapes are told apart, added up and explained on the database at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from rest_framework.test import APIClient
+
+from jobs.models import Job
+from monitoring.models import StatementMetric
+from monitoring.performance import analysis
+from monitoring.performance.monitor import Monitor, monitor
+from monitoring.performance.plans import plan_of
+from monitoring.performance.statements import LONGEST_EXAMPLE, shape_of
+from renders.models import Project
+from tests.factories import make_api_key, make_render, make_user
+from tests.monitoring.monitors import seen
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shape"),
+    [
+        ("SELECT a FROM b WHERE c = 1", "SELECT a FROM b  WHERE c = 22", "SELECT a FROM b WHERE c = ?"),
+        ("SELECT 'it''s' FROM b", "SELECT 'x' FROM b", "SELECT ? FROM b"),
+        ("c IN (%s, %s)", "c IN (%s,%s, %s)", "c IN (...)"),
+        ("VALUES (%s, %s), (%s, %s)", "VALUES (%s, %s), (%s, %s), (%s, %s)", "VALUES (...), ..."),
+        ('SAVEPOINT "s123_x1"', 'SAVEPOINT "s99_x7"', "SAVEPOINT ..."),
+        ("LIMIT 21", "LIMIT 100", "LIMIT ?"),
+        ("a > -1.5", "a > 2", "a > ?"),
+    ],
+)
+def test_what_differs_from_run_to_run_is_no_part_of_the_shape(one: str, other: str, shape: str) -> None:
+    assert shape_of(one).text == shape_of(other).text == shape
+    assert shape_of(one).digest == shape_of(other).digest
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('SELECT "t1"."a2" FROM t1', 'SELECT "t1"."a3" FROM t1'),
+        ("SELECT a FROM b", "SELECT a FROM c"),
+        ("c IN (%s, %s)", "c IN (SELECT %s)"),
+    ],
+)
+def test_what_is_different_stays_so(one: str, other: str) -> None:
+    assert shape_of(one).digest != shape_of(other).digest
+
+
+def test_a_text_too_long_to_explain_is_kept_without_an_example() -> None:
+    assert shape_of("SELECT " + "a, " * LONGEST_EXAMPLE).example == ""
+
+
+def sql_of(rows: Any) -> str:
+    """The text as Django runs it, placeholders and all."""
+    return rows.query.sql_with_params()[0]
+
+
+def test_plans_name_indexes_and_full_scans() -> None:
+    indexed = plan_of(sql_of(Project.objects.filter(pk="00000000-0000-0000-0000-000000000000")))
+    assert indexed.lines
+    assert indexed.full_scans == [] or connection.vendor == "postgresql"  # small tables are scanned there
+    scanned = plan_of(sql_of(Job.objects.filter(traceparent="x")))
+    assert scanned.full_scans == ["jobs_job"]
+    assert not scanned.note
+
+
+@pytest.mark.parametrize("sql", ["COMMIT", "PRAGMA foreign_keys", "", "DROP TABLE jobs_job"])
+def test_only_what_reads_or_writes_rows_is_explained(sql: str) -> None:
+    plan = plan_of(sql)
+    assert plan.lines == []
+    assert plan.note
+
+
+def test_what_cannot_be_explained_says_so_and_spoils_nothing() -> None:
+    for _ in range(2):
+        assert plan_of("SELECT %s FROM no_such_table").note
+        assert plan_of(sql_of(Job.objects.filter(pk="00000000-0000-0000-0000-000000000000"))).lines
+
+
+def test_explaining_runs_nothing() -> None:
+    make_render()
+    assert plan_of("DELETE FROM jobs_job WHERE id = %s OR 1 = 1").lines
+    assert plan_of("DELETE FROM renders_render").lines
+    assert make_render().__class__.objects.count() == 2
+
+
+@pytest.fixture
+def mine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Monitor]:
+    made = Monitor()
+    monkeypatch.setattr(analysis, "monitor", made)
+    return made
+
+
+@pytest.fixture
+def staff() -> APIClient:
+    client = APIClient()
+    client.credentials(HTTP_X_API_KEY=make_api_key(make_user(is_staff=True), scopes=("admin:*",)))
+    return client
+
+
+def test_shapes_of_all_processes_are_added_up(staff: APIClient, mine: Monitor) -> None:
+    slow, quick = sql_of(Job.objects.filter(traceparent="x")), sql_of(Job.objects.filter(pk="0" * 32))
+    other = Monitor()
+    for made, took_ns in ((other, 4_000_000), (mine, 8_000_000)):
+        statements = [(slow, took_ns), *[(quick, 100_000)] * 5]
+        made.observe(seen(9000, route="/api/v2/x", statements=statements), is_slow=False)
+        made.flush(is_last=True)
+    mine.observe(seen(9000, route="/api/v2/y", statements=[(slow, 20_000_000)]), is_slow=False)
+    assert StatementMetric.objects.count() == 4
+    body = staff.get("/internal/query-analysis").json()
+    first, second = body["statements"][:2]
+    assert (first["count"], first["total_ms"], first["max_ms"], first["route"]) == (3, 32, 20, "/api/v2/y")
+    assert first["p95_ms"] == pytest.approx(20, rel=0.01)
+    assert first["full_scans"] == ["jobs_job"]
+    assert "jobs_job" in body["full_scans"]
+    assert (second["count"], second["total_ms"]) == (10, 1)
+    assert body["sampled"] is False
+    by_count = staff.get("/internal/query-analysis?sort=count&limit=1").json()["statements"]
+    assert [row["count"] for row in by_count] == [10]
+    assert staff.get("/internal/query-analysis?sort=colour").json()["parameter"] == "sort"
+    assert staff.get("/internal/query-analysis?limit=51").json()["parameter"] == "limit"
+
+
+def test_statements_of_real_requests_are_there(staff: APIClient) -> None:
+    monitor._reset()
+    alice = make_user()
+    client = APIClient()
+    client.credentials(HTTP_X_API_KEY=make_api_key(alice))
+    assert client.get("/api/v2/renders").status_code == 200
+    body = staff.get("/internal/query-analysis?limit=50").json()
+    found = [row for row in body["statements"] if 'FROM "renders_render"' in row["sql"]]
+    assert found
+    assert found[0]["route"] == "/api/v2/renders"
+    assert found[0]["plan"]
+    monitor._reset()

@@ -1,0 +1,141 @@
+"""Notices by staff to many: each user once, whatever happens in between."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import AuditEntry
+from core.ids import uuid7
+from jobs.models import Job
+from jobs.worker.inline import run_pending
+from notifications.models import Broadcast, Letter, Notification
+from notifications.services import broadcasts
+from notifications.services.broadcasts import deliver_batch, send_broadcast
+from tests.factories import make_notification, make_user
+
+pytestmark = pytest.mark.django_db
+SEND = "admin:notifications_broadcast_write_notice"
+
+
+@pytest.fixture
+def root():
+    return make_user("root", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def staff(root):
+    client = Client()
+    client.force_login(root)
+    return client
+
+
+def readers() -> list[str]:
+    return sorted(Notification.objects.values_list("user__username", flat=True))
+
+
+def test_reaches_everybody_whose_account_works_once(root, monkeypatch) -> None:
+    monkeypatch.setattr(broadcasts, "BATCH", 2)
+    for name in ("alice", "bob", "charlie"):
+        make_user(name)
+    make_user("gone", is_active=False)
+    make_user("bad", is_suspended=True)
+    token = uuid7()
+    sent = send_broadcast(token=token, title="Resting on Sunday", actor=root)
+    assert send_broadcast(token=token, title="Resting on Sunday", actor=root).pk == sent.pk
+    run_pending()
+    assert readers() == ["alice", "bob", "charlie", "root"]
+    sent.refresh_from_db()
+    assert (sent.recipients, sent.finished_at is not None) == (4, True)
+    assert set(Notification.objects.values_list("kind", "title")) == {("service.notice", "Resting on Sunday")}
+    assert not Letter.objects.exists()
+    assert AuditEntry.objects.get(action="notice.sent").subject == sent.public_id
+    Job.objects.update(status="queued", finished_at=None)
+    run_pending()
+    assert len(readers()) == 4
+
+
+def test_goes_on_where_a_killed_worker_stopped(root, monkeypatch) -> None:
+    monkeypatch.setattr(broadcasts, "BATCH", 1)
+    make_user("alice")
+    sent = send_broadcast(token=uuid7(), title="T", actor=root)
+    assert deliver_batch(broadcast_id=sent.pk)
+    before = readers()
+    assert len(before) == 1
+    real = broadcasts.take_notice
+    monkeypatch.setattr(broadcasts, "take_notice", lambda notice: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        deliver_batch(broadcast_id=sent.pk)
+    assert readers() == before
+    monkeypatch.setattr(broadcasts, "take_notice", real)
+    run_pending()
+    assert readers() == ["alice", "root"]
+
+
+def test_is_for_a_plan_or_for_names(root) -> None:
+    make_user("alice", plan="pro")
+    make_user("bob", plan="pro", email="bob@owls.example")
+    make_user("charlie")
+    send_broadcast(token=uuid7(), title="T", plan="pro", actor=root)
+    send_broadcast(token=uuid7(), title="T", usernames=["bob", "charlie"], plan="pro", actor=root)
+    run_pending()
+    assert readers() == ["alice", "bob", "bob"]
+    assert Letter.objects.count() == 2
+
+
+def test_staff_see_what_they_send_and_to_how_many(staff) -> None:
+    make_user("alice")
+    form = {"title": "Hello <b>", "body": "line\nline", "plan": "free", "usernames": "", "token": str(uuid7())}
+    page = staff.get(reverse(SEND))
+    assert page.status_code == 200
+    assert "Preview" in page.content.decode()
+    page = staff.post(reverse(SEND), form).content.decode()
+    assert "1 user will get this" in page
+    assert "Hello &lt;b&gt;" in page
+    assert not Broadcast.objects.exists()
+    for _ in range(2):
+        assert staff.post(reverse(SEND), {**form, "confirm": ""}).status_code == 302
+    sent = Broadcast.objects.get()
+    assert (sent.title, sent.body, sent.plan) == ("Hello <b>", "line\nline", "free")
+    run_pending()
+    assert readers() == ["alice"]
+    assert staff.get(reverse("admin:notifications_broadcast_change", args=[sent.pk])).status_code == 200
+    assert "Hello &lt;b&gt;" in staff.get(reverse("admin:notifications_broadcast_changelist")).content.decode()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"title": ""}, {"title": "t" * 201}, {"usernames": "alice, nobody"}, {"plan": "gold"}, {"token": "x"}]
+)
+def test_staff_cannot_send_nonsense(staff, wrong) -> None:
+    make_user("alice")
+    form = {"title": "T", "body": "", "plan": "", "usernames": "alice", "token": str(uuid7()), "confirm": "", **wrong}
+    assert staff.post(reverse(SEND), form).status_code == 200
+    assert not Broadcast.objects.exists()
+
+
+def test_staff_without_the_permission_cannot_send() -> None:
+    client = Client()
+    client.force_login(make_user("looker", is_staff=True))
+    assert client.get(reverse(SEND)).status_code == 403
+    assert client.post(reverse(SEND), {"title": "T", "confirm": ""}).status_code == 403
+    assert not Broadcast.objects.exists()
+
+
+def test_screens_only_read(staff, alice) -> None:
+    row = make_notification(alice, title="<script>alert(1)</script>", body="<i>")
+    letter = Letter.objects.create(user=alice, kind="k", title="A letter")
+    for name, pk, text in (("notification", row.pk, "&lt;script&gt;"), ("letter", letter.pk, "A letter")):
+        for url in (
+            reverse(f"admin:notifications_{name}_changelist"),
+            reverse(f"admin:notifications_{name}_changelist") + "?q=alice",
+            reverse(f"admin:notifications_{name}_change", args=[pk]),
+        ):
+            page = staff.get(url)
+            assert page.status_code == 200
+            assert text in page.content.decode()
+            assert "<script>alert(1)" not in page.content.decode()
+        change = reverse(f"admin:notifications_{name}_change", args=[pk])
+        assert staff.post(change, {"title": "x"}).status_code == 403
+        assert staff.get(reverse(f"admin:notifications_{name}_add")).status_code == 403
+    assert staff.get(reverse("admin:notifications_preference_changelist")).status_code == 200

@@ -1,0 +1,249 @@
+"""Letters: together, in time, and never twice."""
+
+from __future__ import annotations
+
+import smtplib
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
+from django.db import connection, transaction
+from django.utils import timezone
+
+from accounts.services import suspend_user
+from core.notices import notify
+from jobs.models import Job
+from jobs.services import enqueue
+from jobs.worker.inline import run_pending
+from notifications.models import Letter, Notification
+from notifications.services import letters
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def write(user, title="Your key was revoked", **fields) -> None:
+    with transaction.atomic():
+        notify(user_id=user.pk, kind="service.notice", title=title, **fields)
+
+
+def end_window() -> None:
+    Job.objects.filter(status="scheduled").update(scheduled_at=timezone.now() - timedelta(seconds=1))
+
+
+def deliver() -> None:
+    end_window()
+    run_pending()
+
+
+def states() -> list[str]:
+    return list(Letter.objects.order_by("created_at").values_list("status", flat=True))
+
+
+def test_a_letter_leaves_at_the_end_of_the_window(alice) -> None:
+    write(alice, body="The nightly one.", resource="key_1")
+    run_pending()
+    assert mail.outbox == []
+    deliver()
+    (sent,) = mail.outbox
+    assert sent.to == ["alice@owls.example"]
+    assert sent.subject == "Renderowl: Your key was revoked"
+    assert "Your key was revoked\nThe nightly one.\nkey_1" in sent.body
+    letter = Letter.objects.get()
+    assert (letter.status, letter.ended_at is not None) == ("sent", True)
+    assert sent.extra_headers["Message-ID"] == f"<{letter.taken_by}@localhost>"
+
+
+def test_letters_of_one_window_leave_as_one(alice) -> None:
+    bob = make_user("bob", email="bob@owls.example")
+    for number in range(5):
+        write(alice, title=f"Notice {number}")
+    write(bob, title="For bob")
+    assert Job.objects.filter(type="notifications.send_email").count() == 2
+    deliver()
+    by_reader = {sent.to[0]: sent for sent in mail.outbox}
+    assert len(mail.outbox) == 2
+    assert by_reader["alice@owls.example"].subject == "Renderowl: 5 notices"
+    assert all(f"Notice {number}" in by_reader["alice@owls.example"].body for number in range(5))
+    assert "For bob" not in by_reader["alice@owls.example"].body
+    assert states() == ["sent"] * 6
+
+
+def test_very_many_letters_leave_in_a_few(alice, monkeypatch) -> None:
+    monkeypatch.setattr(letters, "MOST_IN_ONE_EMAIL", 4)
+    for number in range(10):
+        write(alice, title=f"Notice {number}")
+    deliver()
+    assert [sent.subject[11:] for sent in mail.outbox] == ["4 notices", "4 notices", "2 notices"]
+
+
+def test_the_job_run_again_sends_nothing_again(alice) -> None:
+    write(alice)
+    end_window()
+    job = Job.objects.get(type="notifications.send_email")
+    run_pending()
+    Job.objects.filter(pk=job.pk).update(status="queued", finished_at=None)
+    run_pending()
+    assert len(mail.outbox) == 1
+
+
+def test_two_attempts_at_one_time_share_the_letters(alice) -> None:
+    write(alice)
+    first, taken = letters.take_letters(user_id=alice.pk)
+    second, nothing = letters.take_letters(user_id=alice.pk)
+    assert (len(taken), nothing) == (1, [])
+    assert letters.end_letters(taker=second, status="failed") == 0
+    assert letters.give_back_letters(taker=second) == 0
+    assert letters.end_letters(taker=first, status="sent") == 1
+    assert letters.end_letters(taker=first, status="failed") == 0
+
+
+class Refusing(EmailBackend):
+    """A mail server that does not take the letter."""
+
+    def send_messages(self, messages):
+        raise smtplib.SMTPRecipientsRefused({})
+
+
+class Breaking(EmailBackend):
+    """A connection that breaks when the letter has been handed over."""
+
+    def send_messages(self, messages):
+        super().send_messages(messages)
+        raise smtplib.SMTPServerDisconnected("gone")
+
+
+class Unreachable(EmailBackend):
+    """No mail server at all."""
+
+    def open(self):
+        raise ConnectionRefusedError
+
+
+class Crashed(BaseException):
+    """The end of the process."""
+
+
+class Killing(EmailBackend):
+    """Kills the worker when the letter has been handed over."""
+
+    def send_messages(self, messages):
+        super().send_messages(messages)
+        raise Crashed
+
+
+def use(settings, backend) -> None:
+    settings.EMAIL_BACKEND = f"{backend.__module__}.{backend.__name__}"
+
+
+@pytest.mark.parametrize("backend", [Refusing, Unreachable])
+def test_what_was_not_accepted_is_tried_again(alice, settings, backend) -> None:
+    working = settings.EMAIL_BACKEND
+    use(settings, backend)
+    write(alice)
+    deliver()
+    assert (mail.outbox, states()) == ([], ["due"])
+    assert Job.objects.get().error["code"] == "mail_not_accepted"
+    settings.EMAIL_BACKEND = working
+    deliver()
+    assert (len(mail.outbox), states()) == (1, ["sent"])
+
+
+def test_what_was_never_accepted_is_given_up(alice, settings) -> None:
+    use(settings, Refusing)
+    write(alice)
+    for _ in range(5):
+        deliver()
+    assert Job.objects.get().status == "dead"
+    assert states() == ["failed"]
+    assert Notification.objects.count() == 1
+
+
+def test_what_may_have_arrived_is_not_sent_again(alice, settings) -> None:
+    working = settings.EMAIL_BACKEND
+    use(settings, Breaking)
+    write(alice)
+    deliver()
+    assert (len(mail.outbox), states()) == (1, ["doubtful"])
+    settings.EMAIL_BACKEND = working
+    deliver()
+    assert len(mail.outbox) == 1
+
+
+def test_a_worker_killed_while_sending_sends_no_second_letter(alice, settings) -> None:
+    working = settings.EMAIL_BACKEND
+    use(settings, Killing)
+    write(alice)
+    end_window()
+    with pytest.raises(Crashed):
+        run_pending()
+    assert (len(mail.outbox), states()) == (1, ["sending"])
+    settings.EMAIL_BACKEND = working
+    Job.objects.update(status="queued", worker="", lease_expires_at=None)
+    run_pending()
+    assert (len(mail.outbox), states()) == (1, ["sending"])
+    assert letters.close_doubtful(silent_for=timedelta(minutes=4)) == 0
+    Letter.objects.update(taken_at=timezone.now() - timedelta(minutes=5))
+    assert letters.close_doubtful(silent_for=timedelta(minutes=4)) == 1
+    assert states() == ["doubtful"]
+
+
+def test_no_letters_to_closed_accounts(alice) -> None:
+    write(alice)
+    suspend_user(user=alice)
+    deliver()
+    assert (mail.outbox, states()) == ([], ["failed"])
+
+
+def test_upkeep_finds_letters_whose_job_came_too_early_and_throws_old_rows_away(alice) -> None:
+    write(alice)
+    Job.objects.all().delete()
+    assert letters.call_postmen_for_overdue() == 0
+    Letter.objects.update(created_at=timezone.now() - timedelta(minutes=6))
+    assert letters.call_postmen_for_overdue() == 1
+    assert letters.call_postmen_for_overdue() == 0
+    deliver()
+    assert len(mail.outbox) == 1
+    old = timezone.now() - timedelta(days=91)
+    write(alice, title="kept")
+    Letter.objects.exclude(title="kept").update(created_at=old)
+    Notification.objects.exclude(title="kept").update(created_at=old, read_at=None)
+    with transaction.atomic():
+        upkeep, purge = enqueue(type="notifications.upkeep"), enqueue(type="core.delete_old_rows")
+    run_pending()
+    run_pending(queues=["maintenance"])
+    upkeep.refresh_from_db()
+    purge.refresh_from_db()
+    assert upkeep.result == {"deleted": 0, "doubtful": 0, "overdue": 0}
+    assert (purge.result["letters"], purge.result["notifications"]) == (1, 1)
+    assert [row.title for row in (*Letter.objects.all(), *Notification.objects.all())] == ["kept", "kept"]
+
+
+def test_indexes_serve_their_queries(alice) -> None:
+    ended = timezone.now()
+    users = [alice, *(make_user() for _ in range(9))]
+    rows = [
+        Letter(
+            user=users[n % 10],
+            kind="k",
+            title="t",
+            status="sent" if n % 50 else "due",
+            ended_at=ended if n % 50 else None,
+        )
+        for n in range(2000)
+    ]
+    Letter.objects.bulk_create(rows, batch_size=1000)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE notifications_letter")
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+    open_letters = Letter.objects.filter(ended_at__isnull=True, status="due")
+    plans = {
+        "idx_letters_open": open_letters.filter(user_id=alice.pk).order_by("created_at").values_list("pk")[:100],
+        "idx_letters_created": Letter.objects.filter(created_at__lt=ended).order_by("created_at")[:500],
+        "idx_letters_user": Letter.objects.filter(user_id=alice.pk).values("pk"),
+    }
+    for name, query in plans.items():
+        plan = query.explain()
+        assert name in plan, f"{name} is not used:\n{plan}"

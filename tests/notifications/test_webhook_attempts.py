@@ -1,0 +1,322 @@
+"""Attempts at deliveries: signed as the reference library wants it, repeated in time, and what they teach."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from core.retention import find_retention
+from core.signing import new_secret
+from jobs import services as jobs
+from jobs.context import JobContext
+from jobs.exceptions import LeaseLost
+from jobs.models import Job, KeyLimit
+from jobs.sql import run as sql
+from jobs.worker.inline import run_pending
+from notifications.models import DeliveryAttempt, EndpointHealth, Notification, WebhookDelivery, WebhookEndpoint
+from notifications.services import attempts, deliveries, endpoints
+from notifications.services.deliveries import publish_event, send_test
+from notifications.webhooks.sending import Reply
+from tests.factories import make_endpoint, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def endpoint(alice, receiver):
+    return make_endpoint(alice, url=receiver.url())
+
+
+def reload(row):
+    return type(row).objects.get(pk=row.pk)
+
+
+def make_due(delivery):
+    """Let the next attempt be due."""
+    assert jobs.hasten(job_id=reload(delivery).job_id)
+
+
+def test_the_reference_library_verifies_what_is_sent(alice, receiver):
+    made = endpoints.create_endpoint(owner=alice, url=receiver.url(), events=["ping"])
+    delivery = send_test(endpoint=made.endpoint)
+    assert run_pending() == 1
+    (request,) = receiver.received
+    assert Webhook(made.secret).verify(request.body, request.headers)["type"] == "ping"
+    assert request.id == delivery.public_id
+    assert request.headers["content-type"] == "application/json"
+    assert request.json["data"]["id"] == made.endpoint.public_id
+    row = reload(delivery)
+    assert (row.status, row.attempts, row.last_status_code, row.next_attempt_at) == ("succeeded", 1, 204, None)
+    attempt = DeliveryAttempt.objects.get()
+    assert (attempt.number, attempt.status_code, attempt.error) == (1, 204, "")
+    assert Job.objects.get().status == "succeeded"
+    with pytest.raises(WebhookVerificationError):
+        Webhook(new_secret()).verify(request.body, request.headers)
+
+
+def test_for_a_day_after_a_rotation_both_secrets_sign(alice, receiver):
+    made = endpoints.create_endpoint(owner=alice, url=receiver.url(), events=["ping"])
+    rotated = endpoints.rotate_secret(endpoint=made.endpoint)
+    send_test(endpoint=rotated.endpoint)
+    run_pending()
+    (request,) = receiver.received
+    assert len(request.headers["webhook-signature"].split(" ")) == 2
+    for secret in (made.secret, rotated.secret):
+        Webhook(secret).verify(request.body, request.headers)
+    WebhookEndpoint.objects.update(previous_secret_until=timezone.now())
+    send_test(endpoint=rotated.endpoint)
+    run_pending()
+    late = receiver.received[1]
+    Webhook(rotated.secret).verify(late.body, late.headers)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(made.secret).verify(late.body, late.headers)
+    assert endpoints.forget_old_secrets() == 1
+    assert reload(made.endpoint).previous_secret == ""
+
+
+def test_secrets_are_not_in_the_database_as_they_are(alice):
+    made = endpoints.create_endpoint(owner=alice, url="https://receiver.test/", events=["*"])
+    assert made.secret.removeprefix("whsec_") not in json.dumps(list(WebhookEndpoint.objects.values()), default=str)
+
+
+def test_failures_are_repeated_on_schedule_under_one_id_until_all_attempts_are_spent(endpoint, receiver, settings):
+    receiver.answer = (500, {}, b"no")
+    delivery = send_test(endpoint=endpoint)
+    for number, wait_s in enumerate(settings.RENDEROWL_WEBHOOK_RETRY_S, start=1):
+        before = timezone.now()
+        assert run_pending() == 1
+        row, job = reload(delivery), Job.objects.get()
+        assert (row.status, row.attempts, job.status, job.failures) == ("pending", number, "scheduled", number)
+        for due in (row.next_attempt_at, job.scheduled_at):
+            assert 0.9 * wait_s - 1 <= (due - before).total_seconds() <= 1.1 * wait_s + 1
+        make_due(delivery)
+    assert run_pending() == 1
+    row = reload(delivery)
+    assert (row.status, row.attempts, row.last_error, row.next_attempt_at) == ("failed", 10, "http_500", None)
+    assert Job.objects.get().status == "dead"
+    assert receiver.ids() == [delivery.public_id] * 10
+    assert list(row.history.values_list("number", "status_code", "response_body")) == [
+        (number, 500, "no") for number in range(1, 11)
+    ]
+    assert {request.body for request in receiver.received} == {delivery.body.encode()}
+
+
+def test_a_receiver_may_ask_for_more_time_up_to_a_day(endpoint, receiver):
+    for asked, least in (("900", 900), ("9999999", 24 * 3600)):
+        receiver.answer = (503, {"Retry-After": asked}, b"")
+        before = timezone.now()
+        delivery = send_test(endpoint=endpoint)
+        run_pending()
+        wait_s = (reload(delivery).next_attempt_at - before).total_seconds()
+        assert least <= wait_s < least + 5
+
+
+def test_redirects_are_not_followed(endpoint, receiver):
+    receiver.answer = (302, {"Location": receiver.url("/elsewhere")}, b"")
+    delivery = send_test(endpoint=endpoint)
+    run_pending()
+    assert [request.path for request in receiver.received] == ["/hook"]
+    assert reload(delivery).last_error == "http_302"
+
+
+def test_gone_disables_at_once_and_tells_the_owner_and_the_other_endpoints(alice, endpoint, receiver):
+    other = make_endpoint(alice, url=receiver.url("/other"), events=["webhook.*"])
+    receiver.answer = lambda request: (410 if request.path == "/hook" else 204, {}, b"")
+    delivery, waiting = send_test(endpoint=endpoint), send_test(endpoint=endpoint)
+    run_pending()
+    row = reload(endpoint)
+    assert (row.is_enabled, row.disabled_reason, row.disabled_at is not None) == (False, "gone", True)
+    assert reload(delivery).status == "failed"
+    # What was not sent before is not sent any more, and a replay can bring it back.
+    assert (reload(waiting).status, reload(waiting).last_error) == ("failed", "endpoint_disabled")
+    assert [request.path for request in receiver.received] == ["/hook", "/other"]
+    assert receiver.received[1].json["type"] == "webhook.disabled"
+    assert receiver.received[1].json["data"]["reason"] == "gone"
+    notice = Notification.objects.get()
+    assert (notice.user_id, notice.kind, notice.resource) == (alice.pk, "webhook.disabled", endpoint.public_id)
+    assert reload(other).is_enabled
+
+
+@pytest.mark.parametrize(("status", "limit"), [(429, 2), (502, 2), (504, 2), (500, 4)])
+def test_an_overloaded_receiver_gets_half_as_many_at_a_time(endpoint, receiver, status, limit):
+    receiver.answer = (status, {}, b"")
+    send_test(endpoint=endpoint)
+    run_pending()
+    assert EndpointHealth.objects.get().limit_running == limit
+    assert list(KeyLimit.objects.values_list("limit_key", "limit_running")) == (
+        [(endpoint.limit_key, 2)] if limit == 2 else []
+    )
+
+
+def test_the_limit_falls_to_one_and_recovers_with_successes_step_by_step(endpoint, receiver):
+    def attempt(status):
+        EndpointHealth.objects.update(limit_changed_at=timezone.now() - timedelta(seconds=11))
+        receiver.answer = (status, {}, b"")
+        send_test(endpoint=endpoint)
+        run_pending()
+        return EndpointHealth.objects.get().limit_running
+
+    assert [attempt(429) for _ in range(3)] == [2, 1, 1]
+    assert [attempt(204) for _ in range(4)] == [2, 3, 4, 4]
+    assert not KeyLimit.objects.exists()
+    # No oftener than every ten seconds, or one bad moment with four in flight would do all of it at once.
+    receiver.answer = (429, {}, b"")
+    EndpointHealth.objects.update(limit_changed_at=None)
+    for _ in range(3):
+        send_test(endpoint=endpoint)
+    run_pending()
+    assert EndpointHealth.objects.get().limit_running == 2
+
+
+def test_at_most_four_of_an_endpoint_are_at_work(endpoint):
+    for _ in range(7):
+        send_test(endpoint=endpoint)
+    other = send_test(endpoint=make_endpoint(events=["*"]))
+    taken = [sql.claim(queue="webhooks", worker="w", lease_s=30) for _ in range(6)]
+    references = [job.reference for job in taken if job]
+    assert len(references) == 5
+    assert other.reference in references
+
+
+def test_days_without_a_success_disable_an_endpoint(endpoint, receiver):
+    receiver.answer = (500, {}, b"")
+    now = timezone.now()
+
+    def fail(*, failing_for, last_before):
+        EndpointHealth.objects.update(failing_since=now - failing_for, last_attempt_at=now - last_before)
+        send_test(endpoint=endpoint)
+        run_pending()
+        return not reload(endpoint).is_enabled
+
+    assert not fail(failing_for=timedelta(days=4, hours=23), last_before=timedelta(hours=20))
+    # Nothing was due for longer than any wait: this failure is the first of its row.
+    assert not fail(failing_for=timedelta(days=9), last_before=timedelta(days=3))
+    assert EndpointHealth.objects.get().failing_since > now
+    assert fail(failing_for=timedelta(days=5), last_before=timedelta(hours=20))
+    assert reload(endpoint).disabled_reason == "failing"
+    assert Notification.objects.get().kind == "webhook.disabled"
+
+
+def test_a_success_begins_the_record_anew(endpoint, receiver):
+    EndpointHealth.objects.update(failing_since=timezone.now() - timedelta(days=4))
+    version = endpoint.row_version
+    send_test(endpoint=endpoint)
+    run_pending()
+    assert EndpointHealth.objects.get().failing_since is None
+    assert reload(endpoint).row_version == version, "a delivery must not undo what its owner has read"
+
+
+def test_enabling_gives_a_clean_record(endpoint):
+    past = timezone.now() - timedelta(days=6)
+    EndpointHealth.objects.update(failing_since=past, limit_running=1, is_slow=True)
+    assert endpoints.disable_endpoint(endpoint=endpoint, reason="owner")
+    assert not endpoints.disable_endpoint(endpoint=endpoint, reason="staff")
+    assert endpoints.enable_endpoint(endpoint=endpoint)
+    health = EndpointHealth.objects.get()
+    assert (health.failing_since, health.limit_running, health.is_slow) == (None, 4, False)
+    row = reload(endpoint)
+    assert (row.is_enabled, row.disabled_at, row.disabled_reason) == (True, None, "")
+    assert not Notification.objects.exists(), "the owner knows"
+
+
+def run_one(reply):
+    """Run the next delivery, with this for what came of it."""
+    job = sql.claim(queue="webhooks", worker="w", lease_s=30) or sql.claim(
+        queue="webhooks-slow", worker="w", lease_s=30
+    )
+    context = JobContext(job)
+    attempts.record_reply(context=context, task=attempts.prepare_attempt(context), reply=reply)
+    return job
+
+
+def test_a_slow_receiver_waits_in_a_lane_of_its_own_until_it_is_quick(endpoint):
+    for _ in range(6):
+        send_test(endpoint=endpoint)
+    first = run_one(Reply(14.9, None, "timeout", "Too late."))
+    assert EndpointHealth.objects.get().is_slow
+    assert set(Job.objects.values_list("queue", flat=True)) == {"webhooks-slow"}
+    assert Job.objects.get(pk=first.id).status == "scheduled"
+    send_test(endpoint=reload(endpoint))
+    assert Job.objects.latest("created_at").queue == "webhooks-slow"
+    run_one(Reply(0.05, 204))
+    assert not EndpointHealth.objects.get().is_slow
+    waiting = Job.objects.exclude(status__in=["scheduled", "succeeded"])
+    assert set(waiting.values_list("queue", flat=True)) == {"webhooks"}
+
+
+def test_an_attempt_whose_lease_was_lost_writes_nothing(endpoint):
+    delivery = send_test(endpoint=endpoint)
+    job = sql.claim(queue="webhooks", worker="w", lease_s=30)
+    context = JobContext(job)
+    task = attempts.prepare_attempt(context)
+    Job.objects.update(attempts=2)
+    for reply in (Reply(0.1, 204), Reply(0.1, 500, "http_500")):
+        with pytest.raises(LeaseLost):
+            attempts.record_reply(context=context, task=task, reply=reply)
+    row = reload(delivery)
+    assert (row.status, row.attempts, DeliveryAttempt.objects.count()) == ("pending", 0, 0)
+
+
+def test_what_was_deleted_or_cancelled_meanwhile_is_not_sent(alice, receiver, endpoint):
+    gone = send_test(endpoint=endpoint)
+    endpoints.delete_endpoint(endpoint=endpoint)
+    other = make_endpoint(alice, url=receiver.url())
+    cancelled = send_test(endpoint=other)
+    jobs.cancel_job(job_id=cancelled.job_id)
+    run_pending()
+    assert receiver.received == []
+    assert (reload(cancelled).status, reload(cancelled).last_error) == ("failed", "cancelled")
+    assert Job.objects.get(pk=gone.job_id).status == "succeeded"
+    assert deliveries.purge_deleted_endpoints() > 0
+    assert not WebhookEndpoint.objects.filter(pk=endpoint.pk).exists()
+    assert not WebhookDelivery.objects.filter(pk=gone.pk).exists()
+
+
+def test_a_secret_that_cannot_be_opened_fails_the_delivery_for_good(endpoint, receiver, settings):
+    delivery = send_test(endpoint=endpoint)
+    old = settings.SECRET_KEY
+    settings.SECRET_KEY = "another" * 9
+    run_pending()
+    assert (reload(delivery).status, reload(delivery).last_error) == ("failed", "secret_unreadable")
+    settings.SECRET_KEY_FALLBACKS = [old]
+    deliveries.redeliver(delivery=reload(delivery))
+    run_pending()
+    assert reload(delivery).status == "succeeded"
+
+
+def test_an_event_exists_if_and_only_if_its_change_does(endpoint, alice):
+    with transaction.atomic():
+        assert publish_event(owner_id=alice.pk, event="credits.low", resource="usr_x", describe=dict) == 1
+        transaction.set_rollback(True)
+    assert not WebhookDelivery.objects.exists()
+    assert not Job.objects.exists()
+
+
+def test_the_sequence_of_a_resource_only_grows(alice, endpoint, monkeypatch):
+    now = timezone.now()
+    for shift in (0, -5, -3600):
+        moment = now + timedelta(seconds=shift)
+        monkeypatch.setattr(deliveries.timezone, "now", lambda moment=moment: moment)
+        publish_event(owner_id=alice.pk, event="credits.low", resource="usr_x", describe=dict)
+    sequences = [json.loads(row.body)["data"]["sequence"] for row in WebhookDelivery.objects.order_by("id")]
+    assert len(sequences) == 3
+    assert sequences == sorted(set(sequences))
+
+
+def test_old_deliveries_are_thrown_away_with_their_attempts_but_not_pending_ones(endpoint, receiver):
+    done, pending = send_test(endpoint=endpoint), None
+    run_pending()
+    pending = send_test(endpoint=endpoint)
+    WebhookDelivery.objects.update(created_at=timezone.now() - timedelta(days=31))
+    assert find_retention("webhook deliveries").delete_batch(timezone.now(), keep=timedelta(days=30)) == 1
+    assert list(WebhookDelivery.objects.values_list("pk", flat=True)) == [pending.pk]
+    assert not DeliveryAttempt.objects.filter(delivery_id=done.pk).exists()
+
+
+def test_an_account_without_the_endpoint_gets_nothing(endpoint):
+    assert publish_event(owner_id=make_user().pk, event="ping", resource="x", describe=dict) == 0

@@ -1,0 +1,122 @@
+"""Deliveries by the real worker: through an outage and a kill, and beside a neighbour that hangs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from datetime import datetime
+
+import pytest
+from standardwebhooks import Webhook
+
+from tests.jobs.station import ROOT, Station, wait_until
+from tests.notifications.receiver import Receiver
+
+pytestmark = pytest.mark.acceptance
+
+
+@pytest.fixture
+def receivers():
+    """Two receivers: the quick and the slow one."""
+    both = Receiver(), Receiver()
+    yield both
+    for receiver in both:
+        receiver.close()
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    station = Station(tmp_path_factory.mktemp("template"))
+    yield station
+    station.close()
+
+
+@pytest.fixture
+def station(template, tmp_path, receivers):
+    retries = ",".join(["0.3"] * 60)
+    terms = {"WEBHOOK_ALLOW_HOSTS": "127.0.0.1", "WEBHOOK_RETRY_S": retries, "JOBS_LEASE_S": "600"}
+    made = Station(tmp_path, template=template, LOG_LEVEL="ERROR", **terms)
+    yield made
+    made.close()
+
+
+def call(station, *arguments):
+    command = [sys.executable, "-m", "tests.notifications.webhook_main", *map(str, arguments)]
+    done = subprocess.run(
+        command, check=False, cwd=ROOT, env=station._environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def delivered(station, resource):
+    """Return how many deliveries of a resource's events are in each state."""
+    table = "notifications_webhookdelivery"
+    return dict(station.query(f"SELECT status, count(*) FROM {table} WHERE resource = '{resource}' GROUP BY status"))
+
+
+def test_through_an_outage_and_a_kill_every_event_arrives_under_one_id(station, receivers):
+    receiver, _ = receivers
+    (secret,) = call(station, "hook", "alice", receiver.url(), 1)
+    call(station, "fire", "alice", 12)
+    receiver.answer = (503, {}, b"down")
+    worker = station.start("work", "--queues", "webhooks,webhooks-slow")
+    wait_until(lambda: len(set(receiver.ids())) == 12)
+    # Up again, but holding what it gets: the kill meets deliveries that were received and not recorded.
+    held, go_on = threading.Event(), threading.Event()
+
+    def hold(request):
+        held.set()
+        go_on.wait(30)
+        return 204, {}, b""
+
+    receiver.answer = hold
+    assert held.wait(30)
+    (slot,) = station.children(worker.pid)
+    os.kill(slot, signal.SIGKILL)
+    before = len(receiver.received)
+    receiver.answer = (204, {}, b"")
+    go_on.set()
+    wait_until(lambda: delivered(station, "usr_alice") == {"succeeded": 12})
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(30) == 0
+    ids = Counter(receiver.ids())
+    assert len(ids) == 12, "one id an event, at every attempt"
+    assert len({request.id for request in receiver.received[before:]}) == 12
+    bodies = {}
+    for request in receiver.received:
+        Webhook(secret).verify(request.body, request.headers)
+        assert bodies.setdefault(request.id, request.body) == request.body
+    numbers = sorted(one.json["data"]["n"] for one in {request.id: request for request in receiver.received}.values())
+    assert numbers == list(range(12))
+    assert station.value("SELECT max(lost) FROM jobs_job WHERE type = 'notifications.deliver'") >= 1
+
+
+def test_a_neighbour_that_hangs_delays_nobody_by_more_than_a_second(station, receivers):
+    quick, slow = receivers
+    let_go = threading.Event()
+
+    def hang(request):
+        let_go.wait(60)
+        return 204, {}, b""
+
+    slow.answer = hang
+    call(station, "hook", "noisy", slow.url(), 5)
+    call(station, "hook", "quiet", quick.url(), 1)
+    worker = station.start("work", "--queues", "webhooks,webhooks-slow")
+    # A worker that has just started is slow by itself.
+    call(station, "fire", "quiet", 1)
+    wait_until(lambda: quick.received)
+    quick.received.clear()
+    call(station, "neighbours", "noisy", "quiet", 8, 8)
+    wait_until(lambda: len(quick.received) == 8)
+    assert 12 <= len(slow.received) <= 20, "four at a time for each of five endpoints"
+    waits = [request.wall - datetime.fromisoformat(request.json["timestamp"]).timestamp() for request in quick.received]
+    let_go.set()
+    assert max(waits) < 1.0, waits
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(40) == 0

@@ -1,0 +1,23 @@
+"""Renders of one batch that end at one time: none is counted twice, and the end of all is told once."""
+
+import pytest
+
+from tests.race_fixtures import race  # noqa: F401 - a fixture
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
+
+
+def test_is_told_once_however_many_end_at_once(race):  # noqa: F811
+    found = race("end_all_renders_of_a_batch")
+    assert found == {
+        "failures": 0,
+        "told": 1,
+        "status": "completed",
+        "counted": True,
+        "event": True,
+        "ended": 40,
+        "jobs_left": 0,
+        "balance": 2000,
+        "reserved": 0,
+        "faults": 0,
+    }

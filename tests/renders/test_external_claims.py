@@ -1,0 +1,222 @@
+"""What workers elsewhere get when they claim."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from accounts.models import ApiKey
+from jobs.models import Job, JobAttempt, QueueState, Worker
+from jobs.services import pause_queue, reap_expired
+from renders.models import ExternalLease, Render
+from renders.requests import RenderRequest
+from renders.services.cancel import cancel_render
+from renders.services.submit import submit_render
+from tests.core.test_problems import assert_problem
+from tests.factories import make_asset, make_edit, make_job, make_minted_key, make_render, make_user
+from tests.matrix import Access, check_access
+from tests.renders.farm import OTHER, SECRET, Farm, submit
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _secrets(settings):
+    settings.RENDEROWL_WORKER_SECRETS = {"default": (SECRET,)}
+
+
+@pytest.fixture
+def farm():
+    return Farm()
+
+
+def test_permissions():
+    check_access(Access("internal-worker-claim", {"POST": "workers:report"}))
+
+
+def test_nothing_to_do_is_204_and_writes_no_job(farm):
+    response = farm.claim()
+    assert (response.status_code, response.content) == (204, b"")
+    assert Worker.objects.get().is_alive
+
+
+def test_a_claim_gives_all_that_a_worker_needs(farm, alice):
+    render = submit(alice)
+    response = farm.claim()
+    assert response["Cache-Control"] == "no-store"
+    offer = response.json()
+    job = Job.objects.get(pk=render.job_id)
+    assert offer["job"] == {
+        "id": job.public_id,
+        "render": render.public_id,
+        "attempt": 1,
+        "max_attempts": 3,
+        "timeout_s": 7200,
+        "strict": False,
+    }
+    assert offer["edit"] == render.edit
+    assert offer["output"] == {
+        "format": "mp4",
+        "content_type": "video/mp4",
+        "width": 64,
+        "height": 36,
+        "fps": 10.0,
+        "duration_s": 1.0,
+        "total_frames": 10,
+    }
+    assert set(offer["upload"]) == {"output", "poster", "thumbnail"}
+    assert offer["upload"]["output"]["url"].startswith("http://testserver/files/uploads/")
+    assert offer["report"]["url"] == "http://testserver/webhooks/render-progress"
+    assert offer["lease_s"] == 30
+
+
+def test_the_rows_of_a_claim(farm, alice):
+    render = submit(alice)
+    offer = farm.take()
+    prefix = ApiKey.objects.get(type="worker").key_prefix
+    job = Job.objects.get(pk=render.job_id)
+    assert (job.status, job.attempts, job.worker) == ("running", 1, f"external:{prefix}:gpu-1")
+    assert job.lease_expires_at is not None
+    render.refresh_from_db()
+    assert (render.status, render.attempt) == ("fetching", 1)
+    lease = ExternalLease.objects.get()
+    assert (lease.render, lease.job_id, lease.attempt, lease.pool) == (render, job.pk, 1, "default")
+    assert lease.token_digest == hashlib.sha256(offer["lease_token"].encode()).hexdigest()
+    assert len(offer["lease_token"]) >= 43
+    assert farm.claim().status_code == 204
+
+
+def test_merge_values_are_filled_in_and_assets_become_links(farm, alice):
+    asset = make_asset(alice, content=b"not really a video", name="a clip.mp4")
+    edit = make_edit()
+    edit["timeline"]["tracks"][0]["clips"][0]["asset"]["text"] = "{{ WHO }}"
+    edit["timeline"]["tracks"].append(
+        {"clips": [{"asset": {"type": "video", "src": f"asset:{asset.public_id}"}, "start": 0, "length": 1}]}
+    )
+    submit_render(owner=alice, request=RenderRequest(edit=edit, merge={"WHO": "Ana"}))
+    offer = farm.take()
+    (link,) = offer["assets"]
+    assert (link["id"], link["src"], link["sha256"]) == (asset.public_id, f"asset:{asset.public_id}", asset.sha256)
+    assert offer["edit"]["timeline"]["tracks"][0]["clips"][0]["asset"]["text"] == "Ana"
+    assert offer["edit"]["timeline"]["tracks"][1]["clips"][0]["asset"]["src"] == link["url"]
+    answer = farm.client.get(link["url"])
+    assert b"".join(answer.streaming_content) == b"not really a video"
+
+
+def test_an_edit_whose_asset_is_gone_fails_at_once_and_the_next_is_given(farm, alice):
+    asset = make_asset(alice)
+    edit = make_edit()
+    clip = {"asset": {"type": "video", "src": f"asset:{asset.public_id}"}, "start": 0, "length": 1}
+    edit["timeline"]["tracks"].append({"clips": [clip]})
+    broken = submit_render(owner=alice, request=RenderRequest(edit=edit))
+    asset.holds.all().delete()
+    asset.delete()
+    good = submit(make_user())
+    assert farm.take()["job"]["render"] == good.public_id
+    broken.refresh_from_db()
+    assert (broken.status, broken.error["code"], broken.credits_charged) == ("failed", "edit_invalid", 0)
+    assert broken.error["pointer"] == "/edit/timeline/tracks/1/clips/0/asset/src"
+    assert Job.objects.get(pk=broken.job_id).status == "succeeded"
+
+
+def test_the_most_urgent_goes_first_and_each_to_one_worker(farm):
+    low = submit(make_user())
+    Job.objects.filter(pk=low.job_id).update(priority=3)
+    normal = submit(make_user())
+    other = Farm(name="gpu-2")
+    assert farm.take()["job"]["render"] == normal.public_id
+    assert other.take()["job"]["render"] == low.public_id
+    assert farm.claim().status_code == 204
+    assert Worker.objects.count() == 2
+
+
+def test_other_queues_and_paused_ones_have_nothing(farm, alice):
+    make_job(queue="default")
+    submit(alice)
+    assert farm.claim(queues=["default"]).status_code == 204
+    pause_queue(name="renders")
+    assert farm.claim().status_code == 204
+
+
+def test_the_limit_of_the_queue_holds(farm):
+    QueueState.objects.create(name="renders", max_running=1)
+    submit(make_user())
+    submit(make_user())
+    assert farm.claim(queues=["renders", "other"]).status_code == 200
+    assert farm.claim().status_code == 204
+
+
+def test_a_render_that_was_cancelled_is_not_given(farm, alice):
+    render = submit(alice)
+    cancel_render(render=render)
+    assert farm.claim().status_code == 204
+
+
+def test_a_job_whose_render_has_ended_is_finished_and_passed_over(farm, alice):
+    ended = make_render(alice, status="failed")
+    job = make_job(type="renders.render", queue="renders", payload={"render": str(ended.pk)}, priority=0)
+    waiting = submit(alice)
+    assert farm.take()["job"]["render"] == waiting.public_id
+    job.refresh_from_db()
+    assert job.status == "succeeded"
+
+
+def test_the_job_of_a_dead_worker_goes_to_the_next(farm, alice):
+    render = submit(alice)
+    first = farm.take()
+    Job.objects.filter(pk=render.job_id).update(lease_expires_at="2026-01-01T00:00:00Z")
+    assert reap_expired() == 1
+    second = Farm(name="gpu-2").take()
+    assert (first["job"]["attempt"], second["job"]["attempt"]) == (1, 2)
+    assert first["lease_token"] != second["lease_token"]
+    assert JobAttempt.objects.get(job_id=render.job_id).outcome == "lost"
+    assert ExternalLease.objects.get(attempt=1).ended_at is not None
+    assert Render.objects.get().attempt == 2
+    assert_problem(farm.report(first, percent=50), 409, "stale_attempt")
+
+
+@pytest.mark.parametrize(
+    ("pools", "asked", "given"),
+    [
+        ({"gpu": (SECRET,)}, None, "gpu"),
+        ({"gpu": (SECRET,), "default": (OTHER,)}, None, "default"),
+        ({"gpu": (SECRET,), "default": (OTHER,)}, "gpu", "gpu"),
+    ],
+)
+def test_the_pool_is_the_one_named_or_the_only_one(settings, alice, pools, asked, given):
+    settings.RENDEROWL_WORKER_SECRETS = pools
+    submit(alice)
+    Farm(pool=asked).take()
+    assert ExternalLease.objects.get().pool == given
+
+
+def test_an_unknown_pool_is_refused(farm, alice, settings):
+    render = submit(alice)
+    problem = assert_problem(farm.claim(pool="cpu"), 422, "validation_error")
+    assert problem["errors"][0]["pointer"] == "/pool"
+    settings.RENDEROWL_WORKER_SECRETS = {}
+    assert_problem(farm.claim(), 409, "invalid_state")
+    assert Job.objects.get(pk=render.job_id).status == "queued"
+
+
+@pytest.mark.parametrize("body", [{"name": "a b"}, {"name": ""}, {"queues": "renders"}, {"x": 1}])
+def test_refuses_bodies_that_it_cannot_read(farm, body):
+    assert_problem(farm.claim(**body), 422, "validation_error")
+
+
+def test_a_body_is_not_needed(farm, alice):
+    submit(alice)
+    response = farm.client.post("/internal/workers/claim", headers={"X-API-Key": farm.key})
+    assert response.status_code == 200
+
+
+def test_worker_keys_have_an_allowance_of_their_own(farm, rate_limits):
+    assert farm.claim()["RateLimit-Policy"] == '"key";q=6000;w=60'
+
+
+def test_a_key_of_another_type_will_do_with_the_scope(farm, alice):
+    submit(alice)
+    user = make_user(granted_scopes=["workers:report"])
+    farm.key = make_minted_key(user, scopes=("workers:report",)).plaintext
+    assert farm.claim().status_code == 200

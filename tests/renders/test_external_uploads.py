@@ -1,0 +1,263 @@
+"""Files that workers elsewhere upload: judged by content, bounded, fenced, and only what counts is kept."""
+
+from __future__ import annotations
+
+import io
+import logging
+import subprocess
+
+import pytest
+from django.core.files.storage import default_storage
+from django.urls import reverse
+from PIL import Image
+
+from core.logs import SignedLinkFilter
+from engine.run.binary import ffmpeg_path
+from jobs.models import Job
+from jobs.services import reap_expired
+from renders.exceptions import UploadCutShort
+from renders.external import uploads
+from renders.external.pictures import make_pictures
+from renders.models import ExternalLease, Render
+from renders.requests import RenderRequest
+from renders.services.cancel import cancel_render
+from renders.services.storage import discard_files
+from renders.services.submit import submit_render
+from tests.core.test_problems import assert_problem
+from tests.factories import make_edit
+from tests.renders.farm import SECRET, Farm, submit
+
+pytestmark = [pytest.mark.django_db, pytest.mark.acceptance]
+
+
+@pytest.fixture(autouse=True)
+def _secrets(settings):
+    settings.RENDEROWL_WORKER_SECRETS = {"default": (SECRET,)}
+
+
+def make_film(folder, *, size="64x36", rate=10, seconds=1, suffix="mp4"):
+    path = folder / f"film.{suffix}"
+    source = ["-f", "lavfi", "-i", f"color=red:s={size}:r={rate}:d={seconds}", "-pix_fmt", "yuv420p"]
+    command = [str(ffmpeg_path()), "-nostdin", "-v", "error", "-y", *source, str(path)]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """What the edit of `submit` asks for, but for its pictures."""
+    return make_film(tmp_path_factory.mktemp("film"))
+
+
+@pytest.fixture
+def farm():
+    return Farm()
+
+
+@pytest.fixture
+def offer(alice, farm):
+    submit(alice)
+    return farm.take()
+
+
+def jpeg(width=64, height=36):
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height), "red").save(buffer, "jpeg")
+    return buffer.getvalue()
+
+
+def stored():
+    folders, _ = default_storage.listdir("renders") if default_storage.exists("renders") else ([], [])
+    return sorted(
+        f"{attempt}/{name}"
+        for folder in folders
+        for attempt in default_storage.listdir(f"renders/{folder}")[0]
+        for name in default_storage.listdir(f"renders/{folder}/{attempt}")[1]
+    )
+
+
+def test_upload_then_success_then_download(farm, offer, film, client):
+    response = farm.upload(offer, film)
+    assert response.status_code == 200, response.content
+    assert {
+        name: response.json()[name] for name in ("content_type", "width", "height", "duration_s", "size_bytes")
+    } == {
+        "content_type": "video/mp4",
+        "width": 64,
+        "height": 36,
+        "duration_s": 1.0,
+        "size_bytes": len(film),
+    }
+    assert farm.report(offer, "succeeded").json()["status"] == "succeeded"
+    shown = client.get(f"/api/v2/renders/{offer['job']['render']}").json()
+    assert shown["output"]["sha256"] == response.json()["sha256"]
+    assert b"".join(client.get(shown["output"]["url"]).streaming_content) == film
+    render = Render.objects.get()
+    assert (shown["poster_url"], make_pictures(render_id=render.pk)) == (None, 2)
+    assert make_pictures(render_id=render.pk) == 0
+    shown = client.get(f"/api/v2/renders/{offer['job']['render']}").json()
+    for name, size in (("poster_url", (64, 36)), ("thumbnail_url", (64, 36))):
+        picture = Image.open(io.BytesIO(b"".join(client.get(shown[name]).streaming_content)))
+        assert (picture.format, picture.size) == ("JPEG", size)
+        assert picture.convert("RGB").getpixel((30, 18))[0] > 200
+
+
+def test_pictures_of_the_worker(farm, offer, film, client):
+    farm.upload(offer, film)
+    assert farm.upload(offer, jpeg(), "poster").status_code == 200
+    assert farm.upload(offer, jpeg(20, 10), "thumbnail").status_code == 200
+    farm.report(offer, "succeeded")
+    shown = client.get(f"/api/v2/renders/{offer['job']['render']}").json()
+    picture = Image.open(io.BytesIO(b"".join(client.get(shown["thumbnail_url"]).streaming_content)))
+    assert picture.size == (20, 10)
+
+
+@pytest.mark.parametrize(
+    ("terms", "code"),
+    [
+        ({"size": "66x36"}, "wrong_size"),
+        ({"seconds": 3}, "wrong_length"),
+        ({"rate": 25}, "wrong_rate"),
+        ({"suffix": "webm"}, "wrong_type"),
+    ],
+)
+def test_an_output_is_what_the_edit_asks_for(farm, offer, tmp_path, terms, code):
+    problem = assert_problem(farm.upload(offer, make_film(tmp_path, **terms)), 422, "validation_error")
+    assert problem["errors"][0]["code"] == code
+    assert (stored(), ExternalLease.objects.get().output) == ([], None)
+    assert_problem(farm.report(offer, "succeeded"), 409, "invalid_state")
+
+
+def test_a_length_that_the_edit_does_not_tell_is_measured_and_paid(farm, alice, tmp_path):
+    edit = make_edit()
+    clip = {"asset": {"type": "video", "src": "https://media.example/clip.mp4"}, "start": 0, "length": "auto"}
+    edit["timeline"]["tracks"] = [{"clips": [clip]}]
+    submit_render(owner=alice, request=RenderRequest(edit=edit))
+    offer = farm.take()
+    assert (offer["output"]["duration_s"], offer["output"]["total_frames"]) == (None, None)
+    assert farm.upload(offer, make_film(tmp_path, seconds=4)).status_code == 200
+    farm.report(offer, "succeeded")
+    render = Render.objects.get()
+    assert (render.output_duration_s, render.total_frames, render.status) == (4.0, 40, "succeeded")
+
+
+@pytest.mark.parametrize("content", [b"not a film", b"#EXTM3U\nfile:///etc/passwd\n", jpeg()])
+def test_what_is_no_film_is_refused(farm, offer, content):
+    assert_problem(farm.upload(offer, content), 422, "validation_error")
+    assert stored() == []
+
+
+def test_a_picture_is_a_jpeg(farm, offer, film):
+    buffer = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(buffer, "png")
+    for content in (buffer.getvalue(), film, b"x"):
+        assert_problem(farm.upload(offer, content, "poster"), 422, "validation_error")
+    assert ExternalLease.objects.get().poster is None
+
+
+def test_size_is_bounded_before_a_byte_is_read(farm, offer, film, settings):
+    settings.RENDEROWL_OUTPUT_LIMIT_BYTES = len(film) - 1
+    problem = assert_problem(farm.upload(offer, film), 413, "payload_too_large")
+    assert problem["limit_bytes"] == len(film) - 1
+    assert_problem(farm.upload(offer, b"x" * (uploads.PICTURE_LIMIT_BYTES + 1), "poster"), 413, "payload_too_large")
+
+
+def test_more_than_the_body_limit_of_the_api_may_come(farm, offer, film):
+    padded = film + b"\0" * (3 * 1024 * 1024)
+    assert farm.upload(offer, padded).status_code in (200, 422)
+
+
+def test_a_body_needs_a_length(farm, offer, film):
+    url = offer["upload"]["output"]["url"]
+    response = farm.client.generic("PUT", url, film, content_type="video/mp4", CONTENT_LENGTH="")
+    assert_problem(response, 411, "length_required")
+    assert stored() == []
+
+
+def test_a_body_that_ends_early_is_not_taken(farm, offer, film):
+    upload = uploads.open_upload(offer["upload"]["output"]["url"].split("/")[-2])
+    with pytest.raises(UploadCutShort):
+        uploads.receive_upload(upload=upload, body=io.BytesIO(film), length=len(film) + 1)
+    assert (stored(), ExternalLease.objects.get().output) == ([], None)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_only_put(farm, offer, method):
+    response = farm.client.generic(method, offer["upload"]["output"]["url"], b"x")
+    assert_problem(response, 405, "method_not_allowed")
+    assert response["Allow"] == "PUT"
+
+
+def test_a_link_cannot_be_altered_or_made_elsewhere(farm, offer, film):
+    token = offer["upload"]["output"]["url"].split("/")[-2]
+    for wrong in (token[:-1] + ("A" if token[-1] != "A" else "B"), "x", token.replace(":", "::")):
+        url = reverse("file-upload", kwargs={"token": wrong, "name": "output.mp4"})
+        assert_problem(farm.client.generic("PUT", url, film), 403, "signature_invalid")
+
+
+def test_a_repeat_replaces_and_leaves_nothing_behind(farm, offer, film):
+    for _ in range(2):
+        assert farm.upload(offer, film).status_code == 200
+    assert len(stored()) == 1
+    assert default_storage.exists(ExternalLease.objects.get().output["key"])
+
+
+def test_nothing_is_taken_after_success(farm, offer, film):
+    farm.upload(offer, film)
+    farm.report(offer, "succeeded")
+    before = stored()
+    assert_problem(farm.upload(offer, film), 410, "link_expired")
+    assert stored() == before
+
+
+def test_nothing_is_taken_from_a_worker_that_was_lost(farm, offer, film):
+    Job.objects.update(lease_expires_at="2026-01-01T00:00:00Z")
+    reap_expired()
+    assert_problem(farm.upload(offer, film), 409, "stale_attempt")
+    assert stored() == []
+
+
+def test_nothing_is_taken_for_a_cancelled_render(farm, offer, film):
+    cancel_render(render=Render.objects.get())
+    assert_problem(farm.upload(offer, film), 409, "stale_attempt")
+    assert stored() == []
+
+
+def test_an_attempt_lost_while_its_bytes_come_in_keeps_none(farm, offer, film, monkeypatch):
+    """The lease runs out between the last byte and the row."""
+    publish = uploads.publish_file
+
+    def lose(**arguments):
+        key = publish(**arguments)
+        Job.objects.update(status="queued", worker="")
+        return key
+
+    monkeypatch.setattr(uploads, "publish_file", lose)
+    assert_problem(farm.upload(offer, film), 409, "stale_attempt")
+    assert (stored(), ExternalLease.objects.get().output) == ([], None)
+
+
+def test_a_slow_upload_keeps_its_lease(farm, offer, film, monkeypatch):
+    monkeypatch.setattr(uploads, "lease_s", lambda: 1e-6)
+    monkeypatch.setattr(uploads, "BLOCK_BYTES", 256)
+    renewals = []
+    renew = uploads.renew_lease
+    monkeypatch.setattr(uploads, "renew_lease", lambda **terms: renewals.append(1) or renew(**terms))
+    assert farm.upload(offer, film).status_code == 200
+    assert len(renewals) >= len(film) // 256
+
+
+def test_a_failed_attempt_leaves_no_files(farm, offer, film, alice):
+    farm.upload(offer, film)
+    error = {"code": "late_trouble", "message": "x", "retryable": False}
+    farm.report(offer, "failed", error=error)
+    job = Job.objects.get(type="renders.discard_files")
+    assert job.payload["render"] == str(Render.objects.get().pk)
+    assert discard_files(render_id=Render.objects.get().pk) == 1
+    assert stored() == []
+
+
+def test_links_do_not_reach_the_log():
+    record = logging.LogRecord("x", 20, "f", 1, "PUT /files/uploads/SECRET:1:2/output.mp4", (), None)
+    SignedLinkFilter().filter(record)
+    assert "SECRET" not in record.getMessage()
