@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 from xdist.scheduler import LoadFileScheduling
 
 from core.ratelimit.limiter import Limiter, limiter
+from renders.waiting.watcher import watcher
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -56,9 +57,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_teardown() -> None:
-    """Let the thread that watches renders have its last look while the test's database can still be read."""
+    """End the thread that watches renders while the test's database can still be read.
+
+    A streamed answer that a test neither reads to its end nor closes would keep it at work.
+    """
     for thread in threading.enumerate():
         if thread.name == "render-watcher":
+            watcher()._tickets.clear()
             thread.join(10)
 
 

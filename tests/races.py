@@ -323,7 +323,8 @@ def end_all_renders_of_a_batch() -> dict[str, Any]:
         "failures": outcomes[""],
         "told": len(told),
         "status": batch.status,
-        "counted": {"failed": batch.failed, "cancelled": batch.cancelled} == dict(statuses),
+        # Counters: what is missing in one is a zero in the other, as where the cancelling was first.
+        "counted": Counter(failed=batch.failed, cancelled=batch.cancelled) == statuses,
         "event": event is not None and (event.failed, event.cancelled) == (batch.failed, batch.cancelled),
         "ended": sum(statuses.values()),
         "jobs_left": Job.objects.filter(user=user, type="renders.render", status="running").count(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 import orjson
 
 from core.caching.store import Entry, StoreUnavailable
+from core.sidefiles import SideFile
 
 # Who cannot get in for this long does without the store.
 BUSY_LIMIT_S = 0.1
@@ -37,14 +37,20 @@ _SCHEMA = """
 
 
 class SqliteAnswerStore:
-    """One connection a thread, opened once."""
+    """Kept answers in one file."""
 
     def __init__(self, path: Path, *, limit_bytes: int, clock: Callable[[], float] = time.time) -> None:
         """path: the file, made when first needed. limit_bytes: what it may take of the disk, its log aside."""
-        self._path = path
         self._most_pages = max(64, limit_bytes // _PAGE_BYTES)
+        self._file = SideFile(
+            path,
+            # The pragma binds the connection that was given it.
+            f"{_SCHEMA} PRAGMA max_page_count = {self._most_pages};",
+            busy_limit_s=BUSY_LIMIT_S,
+            open_limit_s=OPEN_LIMIT_S,
+            unavailable=StoreUnavailable,
+        )
         self._clock = clock
-        self._local = threading.local()
         self._sweep_at = time.monotonic() + SWEEP_EVERY_S
         self._read = _Read()
 
@@ -55,7 +61,7 @@ class SqliteAnswerStore:
 
     def get(self, key: str) -> Entry | None:
         """Return what lies under a key."""
-        with self._connected() as connection:
+        with self._file as connection:
             row = connection.execute(
                 "SELECT made_under, headers, body, expires_at FROM entry WHERE key = ? AND expires_at > ?",
                 (key, self._clock()),
@@ -69,7 +75,7 @@ class SqliteAnswerStore:
     def put(self, key: str, entry: Entry, *, ttl_s: float) -> None:
         """Keep an answer, and let those that wait for it go on."""
         values = (key, entry.made_under, orjson.dumps(entry.headers), entry.body, self._clock() + ttl_s)
-        with self._connected() as connection:
+        with self._file as connection:
             try:
                 self._write(connection, values)
             except sqlite3.OperationalError as error:
@@ -96,7 +102,7 @@ class SqliteAnswerStore:
     def begin(self, key: str, *, lease_s: float) -> bool:
         """Return whether the caller is the one to make the answer."""
         now = self._clock()
-        with self._connected() as connection:
+        with self._file as connection:
             rows = connection.execute(
                 "INSERT INTO flight VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET until = excluded.until"
                 " WHERE until < ? RETURNING key",
@@ -106,19 +112,19 @@ class SqliteAnswerStore:
 
     def is_begun(self, key: str) -> bool:
         """Return whether somebody is making the answer."""
-        with self._connected() as connection:
+        with self._file as connection:
             query = "SELECT 1 FROM flight WHERE key = ? AND until >= ?"
             return connection.execute(query, (key, self._clock())).fetchone() is not None
 
     def end(self, key: str) -> None:
         """Let others make the answer."""
-        with self._connected() as connection:
+        with self._file as connection:
             connection.execute("DELETE FROM flight WHERE key = ?", (key,))
 
     def clear(self) -> None:
         """Forget everything."""
         self._read.clear()
-        with self._connected() as connection:
+        with self._file as connection:
             connection.execute("DELETE FROM entry")
             connection.execute("DELETE FROM flight")
             connection.execute("PRAGMA incremental_vacuum").fetchall()
@@ -127,7 +133,7 @@ class SqliteAnswerStore:
         """Delete what is over, and of the rest what ends soonest where there is too much of it."""
         self._sweep_at = time.monotonic() + SWEEP_EVERY_S
         now = self._clock()
-        with self._connected() as connection:
+        with self._file as connection:
             connection.execute("DELETE FROM entry WHERE expires_at <= ?", (now,))
             connection.execute("DELETE FROM flight WHERE until < ?", (now,))
             if self._used_pages(connection) > self._most_pages * _FILL:
@@ -136,7 +142,7 @@ class SqliteAnswerStore:
 
     def size_bytes(self) -> int:
         """Return how much of the file is in use."""
-        with self._connected() as connection:
+        with self._file as connection:
             return self._used_pages(connection) * _PAGE_BYTES
 
     @staticmethod
@@ -152,35 +158,6 @@ class SqliteAnswerStore:
             "DELETE FROM entry WHERE key IN"
             " (SELECT key FROM entry ORDER BY expires_at LIMIT (SELECT (count(*) + 1) / 2 FROM entry))"
         )
-
-    def _connected(self) -> _Using:
-        """Give the thread's connection for a block; after an error the next one opens a new connection."""
-        return _Using(self)
-
-    def thread_connection(self) -> sqlite3.Connection:
-        """Return the connection of the calling thread.
-
-        Raises sqlite3.Error or OSError.
-        """
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        # A connection must not cross a fork.
-        if connection is None or self._local.pid != os.getpid():
-            connection = self._local.connection = self._open()
-            self._local.pid = os.getpid()
-        return connection
-
-    def let_go(self) -> None:
-        """Forget the connection of the calling thread."""
-        self._local.connection = None
-
-    def _open(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        # Once a thread, and several may begin together.
-        connection = sqlite3.connect(self._path, timeout=OPEN_LIMIT_S, isolation_level=None)
-        connection.executescript(_SCHEMA)
-        connection.execute(f"PRAGMA busy_timeout = {int(BUSY_LIMIT_S * 1000)}").fetchall()
-        connection.execute(f"PRAGMA max_page_count = {self._most_pages}").fetchall()
-        return connection
 
 
 _NOTHING: tuple[Entry | None, float] = (None, 0.0)
@@ -213,26 +190,3 @@ class _Read:
     def _forget(self, key: str) -> None:
         if self.entries.pop(key, None) is not None:
             self._total -= self._sizes.pop(key)
-
-
-class _Using:
-    """A block that uses the thread's connection. A class, as it costs every request less than a generator does."""
-
-    __slots__ = ("_store",)
-
-    def __init__(self, store: SqliteAnswerStore) -> None:
-        self._store = store
-
-    def __enter__(self) -> sqlite3.Connection:
-        try:
-            return self._store.thread_connection()
-        except (sqlite3.Error, OSError) as error:
-            raise self._unavailable(error) from error
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, sqlite3.Error | OSError | ValueError):
-            raise self._unavailable(error) from error
-
-    def _unavailable(self, error: BaseException) -> StoreUnavailable:
-        self._store.let_go()
-        return StoreUnavailable(str(error))

@@ -7,9 +7,7 @@ Nothing here is worth a disk flush: after a crash of the machine the buckets are
 # ruff: noqa: S608 - only the constants of this module are put into the texts
 from __future__ import annotations
 
-import os
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -19,6 +17,7 @@ from core.ratelimit import penalties
 from core.ratelimit.buckets import SECOND_US, Limit
 from core.ratelimit.penalties import Penalty
 from core.ratelimit.stores import StoreBusy, StoreUnavailable, Taken
+from core.sidefiles import SideFile
 
 # A writer holds the file for some ten microseconds; who cannot get in for this long lets the request pass.
 BUSY_LIMIT_S = 0.25
@@ -68,14 +67,19 @@ def _read_text(count: int) -> str:
     return f"SELECT id, full_at FROM bucket WHERE id IN ({', '.join('?' * count)})"
 
 
+def _unavailable(text: str) -> StoreUnavailable:
+    return (StoreBusy if "locked" in text else StoreUnavailable)(text)
+
+
 class SqliteStore:
-    """One connection a thread, opened once."""
+    """Buckets and penalties in one file."""
 
     def __init__(self, path: Path, *, clock_us: Callable[[], int] = wall_clock_us) -> None:
         """path: the file, made when first needed."""
-        self._path = path
+        self._file = SideFile(
+            path, _SCHEMA, busy_limit_s=BUSY_LIMIT_S, open_limit_s=OPEN_LIMIT_S, unavailable=_unavailable
+        )
         self._clock_us = clock_us
-        self._local = threading.local()
         self._sweep_at = time.monotonic() + SWEEP_EVERY_S
 
     def take(self, limits: Sequence[Limit]) -> Taken:
@@ -84,7 +88,7 @@ class SqliteStore:
         values: list[str | int] = []
         for limit in limits:
             values += (limit.partition, limit.step_us, limit.policy.depth_us)
-        with self._connected() as connection:
+        with self._file as connection:
             found = dict(connection.execute(_take_text(len(limits)), [*values, now, now, now]).fetchall())
             allowed = bool(found)
             if not allowed:
@@ -95,14 +99,14 @@ class SqliteStore:
 
     def peek(self, limits: Sequence[Limit]) -> Taken:
         """Look at buckets."""
-        with self._connected() as connection:
+        with self._file as connection:
             found = self._read(connection, limits)
         return Taken(True, self._clock_us(), [found.get(limit.partition) for limit in limits])
 
     def attempt(self, subject: str) -> int:
         """Count a login that begins; return for how many microseconds it is refused, 0 if it may go on."""
         now = self._clock_us()
-        with self._connected() as connection:
+        with self._file as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 row = connection.execute(
@@ -119,15 +123,12 @@ class SqliteStore:
 
     def forgive(self, subject: str) -> None:
         """Forget the failures of a subject."""
-        with self._connected() as connection:
+        with self._file as connection:
             connection.execute("DELETE FROM penalty WHERE id = ?", [subject])
 
     def close(self) -> None:
         """Close the connection of the calling thread."""
-        connection = getattr(self._local, "connection", None)
-        if connection is not None:
-            connection.close()
-            self._local.connection = None
+        self._file.close()
 
     def _read(self, connection: sqlite3.Connection, limits: Sequence[Limit]) -> dict[str, int]:
         rows = connection.execute(_read_text(len(limits)), [limit.partition for limit in limits])
@@ -141,53 +142,3 @@ class SqliteStore:
                 f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE {column} < ? LIMIT ?)",
                 [now - SECOND_US, SWEPT_AT_ONCE],
             )
-
-    def _connected(self) -> _Using:
-        """Give the thread's connection for a block; after an error the next one opens a new connection."""
-        return _Using(self)
-
-    def thread_connection(self) -> sqlite3.Connection:
-        """Return the connection of the calling thread.
-
-        Raises sqlite3.Error or OSError.
-        """
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        # A connection must not cross a fork.
-        if connection is None or self._local.pid != os.getpid():
-            connection = self._local.connection = self._open()
-            self._local.pid = os.getpid()
-        return connection
-
-    def let_go(self) -> None:
-        """Forget the connection of the calling thread."""
-        self._local.connection = None
-
-    def _open(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self._path, timeout=OPEN_LIMIT_S, isolation_level=None)
-        connection.executescript(_SCHEMA)
-        connection.execute(f"PRAGMA busy_timeout = {int(BUSY_LIMIT_S * 1000)}").fetchall()
-        return connection
-
-
-class _Using:
-    """A block that uses the thread's connection. A class, as it costs every request less than a generator does."""
-
-    __slots__ = ("_store",)
-
-    def __init__(self, store: SqliteStore) -> None:
-        self._store = store
-
-    def __enter__(self) -> sqlite3.Connection:
-        try:
-            return self._store.thread_connection()
-        except (sqlite3.Error, OSError) as error:
-            raise self._unavailable(error) from error
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, sqlite3.Error | OSError):
-            raise self._unavailable(error) from error
-
-    def _unavailable(self, error: BaseException) -> StoreUnavailable:
-        self._store.let_go()
-        return (StoreBusy if "locked" in str(error) else StoreUnavailable)(str(error))

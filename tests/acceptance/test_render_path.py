@@ -210,7 +210,7 @@ def test_cancels_while_rendering(site):
 
 
 def test_progress_only_grows(site):
-    render = site.submit(long_edit(25))
+    render = site.submit(long_edit(60))
     seen = []
     while not seen or seen[-1][0] not in {"succeeded", "failed"}:
         found = site.render(render["id"])
@@ -295,7 +295,7 @@ def test_survives_kills(site):
     assert [render["status"] for render in finished] == ["succeeded"] * renders
     assert [render["progress"]["attempt"] for render in finished] == [5] * renders
     site.wait(lambda: not site.processes_at_work(), seconds=5)
-    assert site.leftovers() == []
+    site.wait(lambda: not site.leftovers(), seconds=5)
     for render in finished:
         content = requests.get(render["output"]["url"], timeout=30).content
         assert len(content) == render["output"]["size_bytes"]

@@ -120,11 +120,13 @@ def store() -> SqliteStore:
 
 
 def forget_what_was_counted() -> None:
-    store().thread_connection().execute("DELETE FROM bucket")
+    with store()._file as connection:
+        connection.execute("DELETE FROM bucket")
 
 
 def counted() -> list[tuple[str, int]]:
-    return store().thread_connection().execute("SELECT id, full_at FROM bucket ORDER BY id").fetchall()
+    with store()._file as connection:
+        return connection.execute("SELECT id, full_at FROM bucket ORDER BY id").fetchall()
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ def store() -> SqliteStore:
 
 
 def forget_what_was_counted() -> None:
-    with store()._connected() as connection:
+    with store()._file as connection:
         connection.execute("DELETE FROM bucket")
 
 
@@ -111,7 +111,7 @@ def both_ways(world: World, monkeypatch, path: str, method: str = "get", prepare
 
 
 def counted() -> list[tuple[str, int]]:
-    with store()._connected() as connection:
+    with store()._file as connection:
         return connection.execute("SELECT id, full_at FROM bucket ORDER BY id").fetchall()
 
 

@@ -20,6 +20,6 @@ def test_effective_settings_of_sqlite_are_reported(client: Client) -> None:
         assert values == {}
         assert "mmap_size" not in page
         return
-    assert (values["cache_size"], values["synchronous"], values["busy_timeout"]) == (-65536, 1, 5000)
+    assert (values["cache_size"], values["synchronous"], values["busy_timeout"]) == (-65536, 1, 4000)
     assert "mmap_size" in page
     assert "-65536" in page
