@@ -1,5 +1,6 @@
 """The WSGI application that the server runs."""
 
+import gc
 import os
 import sys
 
@@ -18,4 +19,7 @@ _django = get_wsgi_application()
 from core.front.door import FrontDoor  # noqa: E402 - needs the apps, which Django has loaded by now
 
 application = FrontDoor(_django)
+# What is loaded by now stays: no collection need look through it again, which would halt all threads meanwhile.
+gc.collect()
+gc.freeze()
 watch_for_stop()

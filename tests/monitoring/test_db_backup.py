@@ -5,23 +5,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import sqlite3
 import stat
-import subprocess
-import sys
 import threading
 from io import StringIO
 from pathlib import Path
 
-import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
 from monitoring.maintenance import backup
-from renderowl.local.processes import ROOT
-from tests.acceptance.installation import postgres_database
 
 only_sqlite = pytest.mark.skipif(connection.vendor != "sqlite", reason="a test of SQLite's file")
 
@@ -149,47 +143,6 @@ def test_a_copy_with_other_rows_is_refused(ledger, tmp_path, monkeypatch) -> Non
     with pytest.raises(CommandError, match="other rows than the database: credit"):
         back_up(tmp_path / "owl.backup")
     assert not (tmp_path / "owl.backup").exists()
-
-
-def manage(env: dict[str, str], *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-@pytest.mark.acceptance
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_an_installation_is_restored_as_documented(kind, tmp_path) -> None:
-    """The steps of docs/operations.md, on a database of its own."""
-    target = tmp_path / "renderowl.backup"
-    with contextlib.ExitStack() as stack:
-        urls = [f"sqlite:///{tmp_path}/{name}.sqlite3" for name in ("old", "new")]
-        if kind == "postgresql":
-            urls = [stack.enter_context(postgres_database()) for _ in range(2)]
-        old, new = ({**os.environ, "DATA_DIR": str(tmp_path), "DATABASE_URL": url} for url in urls)
-        manage(old, "migrate", "--noinput")
-        manage(old, "create_api_key", "alice", "--scopes", "*", "--create-user", "--json")
-        told = json.loads(manage(old, "db_backup", str(target), "--json"))
-        assert told["tables"]["accounts_apikey"] == told["tables"]["accounts_user"] == 1
-        if kind == "sqlite":
-            (tmp_path / "new.sqlite3").write_bytes(target.read_bytes())
-            assert contents(tmp_path / "new.sqlite3") == contents(tmp_path / "old.sqlite3")
-        else:
-            command = ["pg_restore", "--no-owner", "--exit-on-error", "--dbname", urls[1]]
-            subprocess.run([*command, str(target)], check=True, timeout=120)
-            with psycopg.connect(urls[1]) as restored:
-                for table, rows in told["tables"].items():
-                    assert restored.execute(f'SELECT count(*) FROM "{table}"').fetchone() == (rows,), table
-        assert json.loads(manage(new, "migrate_status", "--json"))["pending"] == []
-        assert json.loads(manage(new, "db_integrity", "--json"))["ok"] is True
 
 
 def test_without_pg_dump_the_error_says_what_to_install(monkeypatch, tmp_path) -> None:
