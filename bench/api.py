@@ -4,8 +4,8 @@
 
 In this process, through the real WSGI handler with all middleware, on a SQLite file of its own with 1,000 renders. CPU
 time, not wall time: the machine may be busy with other things. Each round calls every kind ten times in a row, so that
-neighbours share the machine's mood and only the first call of ten pays for the processor's caches, which the kind before
-has filled with its own; figures are medians, ratios those of medians. DEBUG is off, rate limits are on.
+neighbours share the machine's mood and only the first call of ten pays for the processor's caches, which the kind
+before has filled with its own; figures are medians, ratios those of medians. DEBUG is off, rate limits are on.
 
 `--race` reads a list over and over while another process writes, and fails if any answer is older than a write that
 was acknowledged before the read began.
