@@ -53,20 +53,24 @@ def read_caller(meta: dict[str, Any]) -> Caller | Refused | None:
     # A use that is to be noted is so by the machinery of views.
     if key.last_used_at is None or timezone.now() - key.last_used_at >= USE_IS_NOTED_EVERY:
         return None
-    return Caller(known.owner_id, known.scopes, known.limits, row[-1] or "")
+    return Caller(known.owner_id, known.scopes, known.limits, row[-1] or "", known.limits_of)
 
 
 class _Known:
     """What follows from a row, for reading only: everybody whose row is the same gets this."""
 
-    __slots__ = ("key", "limits", "owner_id", "scopes")
+    __slots__ = ("_shown", "key", "limits", "owner_id", "scopes")
 
     def __init__(self, key: ApiKey) -> None:
         self.key = key
         self.owner_id: UUID = key.user.pk
         self.scopes = key.granted_scopes & key.user.scopes
-        shown = SimpleNamespace(user=key.user, auth=Credential("key", self.scopes, key=key))
-        self.limits: tuple[Limit, ...] = tuple(limits_of(shown, ""))  # type: ignore[arg-type]  # all they ask for
+        self._shown = SimpleNamespace(user=key.user, auth=Credential("key", self.scopes, key=key))
+        self.limits = self.limits_of("")
+
+    def limits_of(self, operation: str) -> tuple[Limit, ...]:
+        """Return the limits of an operation."""
+        return tuple(limits_of(self._shown, operation))  # type: ignore[arg-type]  # all they ask for
 
 
 @lru_cache(maxsize=ROWS_REMEMBERED)

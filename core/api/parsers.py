@@ -30,14 +30,22 @@ class JsonParser(BaseParser):
         body = stream.read(limit + 1)
         if len(body) > limit:
             raise PayloadTooLarge(limit_bytes=limit)
-        try:
-            found = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise ParseError(f"The body is not JSON: {error}.") from error
-        _refuse_deep(found)
-        # Of two members with one name each reader takes another: what was checked by one would be used by the next.
-        json.loads(body, object_pairs_hook=_refuse_twins)
-        return found
+        return parse_json(body)
+
+
+def parse_json(body: bytes) -> Any:
+    """Return a decoded body of a size that is allowed.
+
+    Raises ParseError.
+    """
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ParseError(f"The body is not JSON: {error}.") from error
+    _refuse_deep(found)
+    # Of two members with one name each reader takes another: what was checked by one would be used by the next.
+    json.loads(body, object_pairs_hook=_refuse_twins)
+    return found
 
 
 def _refuse_deep(value: Any) -> None:

@@ -84,7 +84,7 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | 
 
 def _of_api_exception(exc: exceptions.APIException, view: Any) -> dict[str, Any]:
     if isinstance(exc, exceptions.ValidationError):
-        return _of_validation(exc)
+        return build_unacceptable(exc.detail)
     members: dict[str, Any] = {}
     code = code_of_status(exc.status_code)
     if isinstance(exc, exceptions.ParseError):
@@ -98,8 +98,9 @@ def _of_api_exception(exc: exceptions.APIException, view: Any) -> dict[str, Any]
     return build_problem(code, detail, exc.status_code, **members)
 
 
-def _of_validation(exc: exceptions.ValidationError) -> dict[str, Any]:
-    refusal = Unacceptable(list(flatten_errors(exc.detail)))
+def build_unacceptable(detail: Any) -> dict[str, Any]:
+    """Return the problem document of a wrong body. detail: what serializers say, as `flatten_errors` takes it."""
+    refusal = Unacceptable(list(flatten_errors(detail)))
     return build_problem(refusal.code, "", **refusal.members)
 
 

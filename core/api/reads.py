@@ -1,4 +1,4 @@
-"""What a GET of a path asks of the machinery of views, for those who answer it without them."""
+"""What requests for a path ask of the machinery of views, for those who answer them without it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from rest_framework.settings import api_settings
 
 from core.api.prepared import PreparedList
-from core.api.views import ApiView, ApiViewSet
+from core.api.views import ApiView, ApiViewSet, BodyCheck
 
 # A view that does one of these in its own way cannot be answered for.
 _STEPS = (
@@ -51,20 +51,25 @@ class Read:
     prepared: PreparedList | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A path and its POST, where a body may be wrong by itself. check: what says so; the rest as for a read."""
+
+    scope: str
+    operation: str
+    feature: str
+    allow: str
+    check: BodyCheck
+
+
 def read_of(callback: Any) -> Read | None:
     """Return what a GET asks of a view, None where the view goes its own way. callback: what the route leads to."""
-    view: Any = getattr(callback, "cls", None)
-    if view is None or not issubclass(view, ApiView) or not is_usual(view):
+    view = _usual_view(callback)
+    if view is None:
         return None
-    actions = getattr(callback, "actions", None) or {}
-    action = actions.get("get", "get")
+    action = (getattr(callback, "actions", None) or {}).get("get", "get")
     named = callback.initkwargs
-    instance = view(**named)
-    for method, handler in actions.items():
-        setattr(instance, method, getattr(instance, handler))
-    if hasattr(instance, "get"):
-        # As Django does when it calls a view, so that `Allow` is the same.
-        instance.head = instance.get
+    instance = _instance(callback)
     return Read(
         route_name=named["route_name"],
         scope=view.scopes.get(action, "") if hasattr(instance, "get") else "",
@@ -75,6 +80,38 @@ def read_of(callback: Any) -> Read | None:
         allow=", ".join(instance.allowed_methods),
         prepared=getattr(view, "prepared_lists", {}).get(action),
     )
+
+
+def write_of(callback: Any) -> Write | None:
+    """Return what a POST asks of a view, None where the view goes its own way, or a body cannot be wrong by itself."""
+    view = _usual_view(callback)
+    action = (getattr(callback, "actions", None) or {}).get("post", "post")
+    if view is None or action not in view.body_checks or getattr(view, "key_is_required", False):
+        return None
+    if list(view.parser_classes) != list(api_settings.DEFAULT_PARSER_CLASSES):
+        return None
+    return Write(
+        scope=view.scopes.get(action, ""),
+        operation=view.operations.get(action, ""),
+        feature=callback.initkwargs.get("feature", ""),
+        allow=", ".join(_instance(callback).allowed_methods),
+        check=view.body_checks[action],
+    )
+
+
+def _usual_view(callback: Any) -> Any:
+    view: Any = getattr(callback, "cls", None)
+    return view if view is not None and issubclass(view, ApiView) and is_usual(view) else None
+
+
+def _instance(callback: Any) -> Any:
+    """Return a view with its methods bound as Django does when it calls one, so that `Allow` is the same."""
+    instance = callback.cls(**callback.initkwargs)
+    for method, handler in (getattr(callback, "actions", None) or {}).items():
+        setattr(instance, method, getattr(instance, handler))
+    if hasattr(instance, "get"):
+        instance.head = instance.get
+    return instance
 
 
 def is_usual(view: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -25,15 +25,20 @@ from core.api.throttling import RateLimitedView
 from core.exceptions import NotFound
 from core.ids import decode_id
 
+# Takes a parsed body; returns errors as serializers do, or None where more has to be known.
+BodyCheck = Callable[[Any], Any]
+
 
 class ApiView(CachedView, RateLimitedView):
     """A view of the API. `scopes` maps each action to the scope it needs.
 
+    body_checks: action -> what is wrong with a body whatever else is so; such an action refuses it with that, 422.
     feature_parameters: action -> query parameter -> the feature that it belongs to.
     route_name, feature: set by the route that leads here.
     """
 
     scopes: ClassVar[Mapping[str, str]] = {}
+    body_checks: ClassVar[Mapping[str, BodyCheck]] = {}
     feature_parameters: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     feature = ""
     versioning_class = None

@@ -2,48 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import orjson
 from django.conf import settings
 from django.db import DatabaseError
 
-from core.api.answers import VARY, answer_key_of, cache_rules, sorted_query
+from core.api.answers import answer_key_of, cache_rules, sorted_query
 from core.api.etags import EntityTag, make_tag, matches_weakly
 from core.api.negotiation import VENDOR_TYPES, negotiate
 from core.api.prepared import Asked as ListAsked
-from core.api.problems import CONTENT_TYPE, build_problem, challenge
 from core.api.reads import Read
 from core.api.renderers import JsonRenderer
-from core.api.throttling import limit_headers
 from core.caching.answers import AnswerCache, answer_cache, rule_of
 from core.caching.generations import parse_generations, state_of
 from core.caching.rules import Rule
 from core.caching.store import Entry
 from core.files.links import context_of
 from core.front.callers import Caller, Refused, caller_reader
+from core.front.parts import Answer, fixed_headers, problem, refusal, take_one
 from core.front.rows import Asked, Missing, tag_readers
-from core.front.site import Header, Site
+from core.front.site import Site
 from core.front.table import UNMATCHED, Spot
-from core.ratelimit.buckets import Limit
-from core.ratelimit.limiter import limiter
 
 _LONGEST_QUERY = 500
-_VARY = ", ".join(VARY)
 _NONE: frozenset[str] = frozenset()
 _renderer = JsonRenderer()
 _NO_SUCH_ROW = "No such object."
-
-
-class Answer(NamedTuple):
-    """All of an answer but its date, its id and the time that it took. cache: what X-Cache says, if anything."""
-
-    status: int
-    headers: list[Header]
-    body: bytes
-    cache: str = ""
 
 
 def answer(environ: dict[str, Any], spot: Spot, site: Site) -> Answer | None:
@@ -54,12 +39,12 @@ def answer(environ: dict[str, Any], spot: Spot, site: Site) -> Answer | None:
     if (accept and VENDOR_TYPES in accept) or not _is_plain(query, spot.read.parameters if spot.read else _NONE):
         return None
     if spot.route is UNMATCHED:
-        return _problem(404, "not_found", "", [("API-Version", str(spot.version))])
+        return problem(404, "not_found", "", [("API-Version", str(spot.version))])
     if media_type is None or spot.read is None:
         return None
     shown = caller_reader()(environ)
     if isinstance(shown, Refused):
-        return _refusal(spot, shown)
+        return refusal(shown, version=spot.version, allow=spot.read.allow)
     if shown is None or spot.read.scope not in shown.scopes or spot.read.feature or spot.read.operation:
         return None
     if spot.read.families and not spot.parameter:
@@ -101,10 +86,10 @@ def _kept(
         if entry is None:
             asked = ListAsked(caller.owner_id, spot.version, path, query, site.base)
             return _made(spot.read, asked, caller, rule, Promised(cache, key, state, tag))
-    limits = _take_one(caller.limits)
+    limits = take_one(caller.limits)
     if limits is None:
         return None
-    headers = [*limits.items(), *_fixed(spot.version, spot.read.allow, cache_rules(rule)), ("ETag", str(tag))]
+    headers = [*limits.items(), *fixed_headers(spot.version, spot.read.allow, cache_rules(rule)), ("ETag", str(tag))]
     if entry is None:
         return Answer(304, headers, b"", "REVALIDATED")
     headers += entry.headers.items()
@@ -132,7 +117,7 @@ def _made(read: Read, asked: ListAsked, caller: Caller, rule: Rule, promised: Pr
         return None
     body = None
     try:
-        limits = _take_one(caller.limits)
+        limits = take_one(caller.limits)
         if limits is None:
             return None
         found = read.prepared.read(plan, asked)
@@ -148,7 +133,7 @@ def _made(read: Read, asked: ListAsked, caller: Caller, rule: Rule, promised: Pr
     if cache is not None and not cache.is_resting:
         outcome = "MISS"
         cache.keep(promised.key, Entry(promised.state, kept, body), ttl_s=rule.ttl_s)
-    fixed = _fixed(asked.version, read.allow, cache_rules(rule))
+    fixed = fixed_headers(asked.version, read.allow, cache_rules(rule))
     return Answer(200, [*limits.items(), *fixed, ("ETag", str(promised.tag)), *kept.items()], body, outcome)
 
 
@@ -165,30 +150,14 @@ def _row(environ: dict[str, Any], spot: Spot, site: Site, caller: Caller, media_
         return None
     if found is None or (found is not Missing.ROW and not _has(environ.get("HTTP_IF_NONE_MATCH"), found)):
         return None
-    limits = _take_one(caller.limits)
+    limits = take_one(caller.limits)
     if limits is None:
         return None
     if found is Missing.ROW:
-        fixed = _fixed(spot.version, spot.read.allow, "no-store")
-        return _problem(404, "not_found", _NO_SUCH_ROW, [*limits.items(), *fixed])
-    fixed = _fixed(spot.version, spot.read.allow, cache_rules(rule_of(spot.read.route_name)))
+        fixed = fixed_headers(spot.version, spot.read.allow, "no-store")
+        return problem(404, "not_found", _NO_SUCH_ROW, [*limits.items(), *fixed])
+    fixed = fixed_headers(spot.version, spot.read.allow, cache_rules(rule_of(spot.read.route_name)))
     return Answer(304, [*limits.items(), *fixed, ("ETag", str(found))], b"", "REVALIDATED")
-
-
-def _refusal(spot: Spot, refused: Refused) -> Answer:
-    assert spot.read is not None
-    limits = limiter()
-    decision = None if limits is None else limits.peek(refused.limits)
-    headers = [("WWW-Authenticate", challenge(refused.code))]
-    if decision is not None:
-        headers += limit_headers(decision.standings).items()
-    headers += _fixed(spot.version, spot.read.allow, "no-store")
-    return _problem(401, refused.code, refused.detail, headers)
-
-
-def _problem(status: int, code: str, detail: str, headers: Sequence[Header]) -> Answer:
-    body = orjson.dumps(build_problem(code, detail, status))
-    return Answer(status, [("Content-Type", CONTENT_TYPE), *headers], body)
 
 
 def _has(if_none_match: str | None, tag: EntityTag) -> bool:
@@ -196,20 +165,6 @@ def _has(if_none_match: str | None, tag: EntityTag) -> bool:
     if if_none_match is None:
         return False
     return if_none_match == str(tag) or (if_none_match.strip() != "*" and matches_weakly(if_none_match, tag))
-
-
-def _take_one(wanted: Sequence[Limit]) -> Mapping[str, str] | None:
-    """Count a request and return the headers of its limits; None where it is to be refused, and was not counted."""
-    limits = limiter()
-    decision = None if limits is None else limits.take(wanted)
-    if decision is None:
-        return {}
-    return limit_headers(decision.standings) if decision.allowed else None
-
-
-@lru_cache(maxsize=512)
-def _fixed(version: int, allow: str, cache_control: str) -> tuple[Header, ...]:
-    return ("Allow", allow), ("Cache-Control", cache_control), ("Vary", _VARY), ("API-Version", str(version))
 
 
 # What is asked for over and over, with the digests that it leads to.

@@ -16,13 +16,14 @@ from core.ratelimit.buckets import Limit
 class Caller(NamedTuple):
     """Somebody with a good credential. limits: of requests without an operation; tags: as `parse_generations` takes it.
 
-    scopes: in force now.
+    scopes: in force now. limits_of: gives the limits of an operation.
     """
 
     owner_id: UUID
     scopes: frozenset[str]
     limits: Sequence[Limit]
     tags: str
+    limits_of: Callable[[str], Sequence[Limit]]
 
 
 class Refused(NamedTuple):

@@ -15,7 +15,9 @@ from core import tracing
 from core.api.validators import date_of
 from core.context import request_id
 from core.database import database_file
-from core.front.answers import Answer, answer
+from core.front.answers import answer
+from core.front.bodies import answer_post
+from core.front.parts import Answer
 from core.front.served import SPENT_BEFORE, Served, observers
 from core.front.site import site_key, site_of
 from core.front.table import UNMATCHED, Spot, Table, table_of
@@ -53,7 +55,8 @@ KNOWN_MIDDLEWARE = frozenset(
 # A request with one of these may be answered in another way. Sessions have their say to a cookie: they delete what has
 # ended.
 _SPECIAL = frozenset({"HTTP_COOKIE", "HTTP_ORIGIN", "HTTP_API_VERSION", "HTTP_TRANSFER_ENCODING"})
-_STATUS_LINES = {status: f"{status} {responses[status]}" for status in (200, 304, 401, 404)}
+_STATUS_LINES = {status: f"{status} {responses[status]}" for status in (200, 304, 401, 404, 422)}
+_METHODS = frozenset({"GET", "POST"})
 _now = time.perf_counter_ns
 
 
@@ -74,7 +77,7 @@ class FrontDoor:
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
-        if environ["REQUEST_METHOD"] == "GET" and environ["PATH_INFO"].startswith("/api/v") and self._is_open:
+        if environ["REQUEST_METHOD"] in _METHODS and environ["PATH_INFO"].startswith("/api/v") and self._is_open:
             body = self._answer(environ, start_response)
             if body is not None:
                 return body
@@ -82,19 +85,23 @@ class FrontDoor:
 
     def _answer(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes] | None:
         began = _now()
-        if not _SPECIAL.isdisjoint(environ) or not _is_bare(environ) or settings.RENDEROWL_API_MARKS:
+        is_post = environ["REQUEST_METHOD"] == "POST"
+        if not _SPECIAL.isdisjoint(environ) or not (is_post or _is_bare(environ)) or settings.RENDEROWL_API_MARKS:
             return None
         path = environ["PATH_INFO"]
+        if environ.get("SCRIPT_NAME"):
+            # A service below a path of its own.
+            return None
         spot = self._table.find(path)
         site = None if spot is None else self._site_of(site_key(environ))
-        if spot is None or site is None or is_gone(self._file):
+        if spot is None or site is None or (is_post and spot.write is None) or is_gone(self._file):
             return None
         _let_failed_connection_go()
         spent = Spent()
         id_text = id_of_request(environ)
         spending, naming = current.set(spent), request_id.set(id_text)
         try:
-            found = answer(environ, spot, site)
+            found = answer_post(environ, spot) if is_post else answer(environ, spot, site)
         finally:
             request_id.reset(naming)
             current.reset(spending)
@@ -106,7 +113,7 @@ class FrontDoor:
         self._add_last(headers, found, id_text)
         took_us = max(0, _now() - began) // 1000
         headers.append(("Server-Timing", f"app;dur={took_us // 1000}.{took_us % 1000:03d}"))
-        _tell(spot, found, took_us, id_text, spent)
+        _tell(spot, environ["REQUEST_METHOD"], found, took_us, id_text, spent)
         if tracing.is_on():
             _keep_span(environ, spot, found, took_us, id_text)
         start_response(_STATUS_LINES[found.status], headers)
@@ -133,13 +140,13 @@ def _let_failed_connection_go() -> None:
 
 
 def _is_bare(environ: dict[str, Any]) -> bool:
-    """Return whether a request has no body, and the service no path of its own."""
-    return environ.get("CONTENT_LENGTH") in {None, "", "0"} and not environ.get("SCRIPT_NAME")
+    """Return whether a request has no body."""
+    return environ.get("CONTENT_LENGTH") in {None, "", "0"}
 
 
-def _tell(spot: Spot, found: Answer, took_us: int, id_text: str, spent: Spent) -> None:
+def _tell(spot: Spot, method: str, found: Answer, took_us: int, id_text: str, spent: Spent) -> None:
     size = len(found.body)
-    served = Served(spot.route, spot.view, "GET", found.status, took_us, size, found.cache, id_text, spent)
+    served = Served(spot.route, spot.view, method, found.status, took_us, size, found.cache, id_text, spent)
     for observer in observers:
         observer(served)
 
@@ -148,13 +155,13 @@ def _keep_span(environ: dict[str, Any], spot: Spot, found: Answer, took_us: int,
     """Keep the span of an answer once it is there, with the names that `monitoring.tracing` gives."""
     route = None if spot.route == UNMATCHED else spot.route
     attributes: tracing.Attributes = {
-        "http.request.method": "GET",
+        "http.request.method": environ["REQUEST_METHOD"],
         "http.route": route,
         "http.response.status_code": found.status,
         "url.scheme": environ["wsgi.url_scheme"],
         "renderowl.request.id": id_text,
     }
-    name = f"GET {route}" if route else "GET"
+    name = f"{environ['REQUEST_METHOD']} {route}" if route else environ["REQUEST_METHOD"]
     parent = tracing.read_traceparent(environ.get("HTTP_TRACEPARENT", ""))
     began_ns = time.time_ns() - took_us * 1000
     tracing.begin(name, kind=tracing.Kind.SERVER, attributes=attributes, parent=parent, began_ns=began_ns).end()

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RoutePattern
 
-from core.api.reads import Read, read_of
+from core.api.reads import Read, Write, read_of, write_of
 
 # Whole segments, each a word or a parameter of any text: all that the API has.
 _ROUTE = re.compile(r"api/v(\d{1,4})((?:/(?:[a-z0-9_.-]+|<(?:str:)?\w+>))+)")
@@ -22,13 +22,14 @@ UNMATCHED = "(unmatched)"
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where a path leads. route: as people write it; view: as Django names it; read: None for what goes its own way."""
+    """Where a path leads. route: as people write it; view: as Django names it; read, write: None for their own ways."""
 
     version: int
     route: str
     view: str
     read: Read | None
     parameter: int = 0
+    write: Write | None = None
 
     def id_in(self, path: str) -> str:
         """Return the segment of a path that names a row."""
@@ -75,7 +76,7 @@ class Table:
         readable = "/" + _PARAMETER.sub(r"{\1}", route)
         # Counted with the empty part before the first slash.
         place = places[0] + 1 if len(places) == 1 else 0
-        spot = Spot(version, readable, name, read_of(pattern.callback), place)
+        spot = Spot(version, readable, name, read_of(pattern.callback), place, write_of(pattern.callback))
         varying = self._varying.setdefault((version, len(parts)), [])
         if places:
             varying.append((shape, spot))

@@ -3,148 +3,34 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from datetime import timedelta
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings as configured
 from django.core.handlers.wsgi import WSGIHandler
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts import services
 from accounts.keys import compose_key
 from accounts.models import ApiKey, User
-from core import middleware
 from core.api.marks import parse_marks
 from core.api.prepared import PreparedList
 from core.caching.answers import AnswerCache, answer_cache
 from core.front import served
 from core.front.door import KNOWN_MIDDLEWARE, FrontDoor
 from core.front.table import Table
-from core.ratelimit.limiter import limiter
-from core.ratelimit.sqlite_store import SqliteStore
 from monitoring.performance.monitor import monitor
 from renders.models import Render
-from tests.factories import make_api_key, make_asset, make_minted_key, make_project, make_render, make_user
+from tests.core.front_kit import World, comparable, counted, forget_what_was_counted
+from tests.factories import make_api_key, make_asset, make_render, make_user
 
 pytestmark = pytest.mark.django_db
 RENDERS = "/api/v2/renders"
-PASSING = {"Date", "X-Request-Id", "Server-Timing"}
-NOON_US = 1_800_000_000_000_000
 LABELLED = f"{RENDERS}?metadata[a]=b"
 NOBODY = f"{RENDERS}/rnd_{'0' * 26}"
-
-
-@dataclass(frozen=True)
-class Said:
-    """An answer. body: without the id of the request."""
-
-    status: str
-    headers: dict[str, str]
-    body: bytes
-
-
-@dataclass
-class World:
-    """An account with rows, its key, and the two ways; the clock of the limits stands still."""
-
-    alice: User
-    key: str
-    row: ApiKey
-    render: Render
-    django: Any = field(default_factory=WSGIHandler)
-    passed_on: int = 0
-
-    def __post_init__(self) -> None:
-        self.door = FrontDoor(self._behind)
-
-    def _behind(self, environ: dict[str, Any], start_response: Any) -> Any:
-        self.passed_on += 1
-        return self.django(environ, start_response)
-
-    def call(self, app: Any, path: str, method: str = "GET", **headers: str | None) -> Said:
-        """Ask as a server passes it on; a header of None is left out."""
-        path, _, query = path.partition("?")
-        sent = {"X_API_KEY": self.key, "HOST": "localhost:8000", **headers}
-        environ: dict[str, Any] = {
-            "REQUEST_METHOD": method,
-            "PATH_INFO": path,
-            "QUERY_STRING": query,
-            "SERVER_NAME": "localhost",
-            "SERVER_PORT": "8000",
-            "REMOTE_ADDR": "127.0.0.1",
-            "wsgi.url_scheme": "http",
-            "wsgi.input": BytesIO(),
-            **{f"HTTP_{name}": value for name, value in sent.items() if value is not None},
-        }
-        found: list[Any] = []
-        result = app(environ, lambda status, pairs, exc_info=None: found.extend((status, pairs)))
-        body = b"".join(result)
-        if hasattr(result, "close"):
-            result.close()
-        names = [name for name, _ in found[1]]
-        assert len(names) == len(set(names))
-        return Said(found[0], dict(found[1]), body)
-
-    def both(self, path: str, *, early: bool, method: str = "GET", **headers: str | None) -> Said:
-        """Ask both, compare them, and see whether the door answered by itself."""
-        answers, counts = [], []
-        for app in (self.django, self.door):
-            forget_what_was_counted()
-            self.passed_on = 0
-            answers.append(self.call(app, path, method, **headers))
-            counts.append(counted())
-        assert comparable(answers[1]) == comparable(answers[0])
-        assert counts[1] == counts[0]
-        assert (self.passed_on == 0) is early, answers[1]
-        assert set(answers[1].headers) == set(answers[0].headers)
-        assert answers[1].headers["X-Request-Id"]
-        return answers[1]
-
-
-def comparable(said: Said) -> tuple[str, dict[str, str], bytes]:
-    headers = {name: value for name, value in said.headers.items() if name not in PASSING}
-    return said.status, headers, said.body.replace(said.headers["X-Request-Id"].encode(), b"")
-
-
-def store() -> SqliteStore:
-    limits = limiter()
-    assert limits is not None
-    assert isinstance(limits._store, SqliteStore)
-    return limits._store
-
-
-def forget_what_was_counted() -> None:
-    with store()._file as connection:
-        connection.execute("DELETE FROM bucket")
-
-
-def counted() -> list[tuple[str, int]]:
-    with store()._file as connection:
-        return connection.execute("SELECT id, full_at FROM bucket ORDER BY id").fetchall()
-
-
-@pytest.fixture
-def world(settings, tmp_path: Path, monkeypatch) -> World:
-    settings.RENDEROWL_ANSWER_CACHE = settings.RENDEROWL_RATE_LIMITS = True
-    settings.RENDEROWL_CACHE_URL = f"sqlite:///{tmp_path}/cache.sqlite3"
-    monkeypatch.setattr(store(), "_clock_us", lambda: NOON_US)
-    # Between requests a server lets a connection go that is in the middle of something: here that is the test's own.
-    monkeypatch.setattr(connections["default"], "close_if_unusable_or_obsolete", lambda: None)
-    # What the door says is compared with what views say, not with their own short way.
-    monkeypatch.setattr(middleware, "answer_early", lambda request: None)
-    alice = make_user("alice")
-    minted = make_minted_key(alice)
-    project = make_project(alice)
-    renders = [make_render(alice, project=project, status="succeeded", poster_key="a/p.jpg") for _ in range(3)]
-    services.note_key_use(key=minted.key)
-    return World(alice, minted.plaintext, minted.key, renders[0])
-
 
 # --- What the door answers --------------------------------------------------------------------------------------------
 
