@@ -8,7 +8,7 @@ neighbours share the machine's mood and only the first call of ten pays for the 
 before has filled with its own; figures are medians, ratios those of medians. DEBUG is off, rate limits are on.
 
 `--race` reads a list over and over while another process writes, and fails if any answer is older than a write that
-was acknowledged before the read began.
+was acknowledged before the read began. Rate limits are off there: both ask faster than any plan allows.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 RENDERS = 1000
 LIST = "/api/v2/renders"
+# A filter that is not among those whose SQL is written once, and that lets all pass: the list is made by the view.
+ANY = "metadata[shop]=owl"
 IN_A_ROW = 10
 
 
@@ -71,7 +73,7 @@ def make_world() -> dict[str, str]:
                 alice,
                 status="succeeded",
                 project=project,
-                metadata={"order_id": str(number)},
+                metadata={"order_id": str(number), "shop": "owl"},
                 poster_key=f"renders/{number}/1/poster.jpg",
                 thumbnail_key=f"renders/{number}/1/thumbnail.jpg",
             )
@@ -152,6 +154,7 @@ def kinds(call: Caller, world: dict[str, str]) -> dict[str, tuple[Callable[[], A
     broken = b'{"edit": 1}'
     missing = f"{LIST}/rnd_{'0' * 26}"
     return {
+        "list of 100, by a view": (fresh(f"limit=100&{ANY}"), 200),
         "list of 100, made anew": (fresh("limit=100"), 200),
         "list of 100, kept": (lambda: call(LIST, "limit=100"), 200),
         "list of 100, 304": (lambda: call(LIST, "limit=100", IF_NONE_MATCH=tags[LIST, "limit=100"]), 304),
@@ -191,9 +194,13 @@ def report(medians: dict[str, float]) -> None:
     print(f"{'':26s} {'CPU p50':>9s}   times quicker than a list of 100")
     for name, value in medians.items():
         print(f"{name:26s} {value:6.3f} ms   {anew / value:6.1f}")
-    verdicts = {
-        f"kept is 10x quicker: {anew / medians['list of 100, kept']:.1f}": anew >= 10 * medians["list of 100, kept"],
-        f"304 is 20x quicker: {anew / medians['list of 100, 304']:.1f}": anew >= 20 * medians["list of 100, 304"],
+    verdicts = {}
+    for made in ("made anew", "by a view"):
+        cost = medians[f"list of 100, {made}"]
+        for name, goal in (("kept", 10), ("304", 20)):
+            ratio = cost / medians[f"list of 100, {name}"]
+            verdicts[f"{name} is {goal}x quicker than {made}: {ratio:.1f}"] = ratio >= goal
+    verdicts |= {
         f"list of 25 under 1.5 ms: {medians['list of 25, made anew']:.3f}": medians["list of 25, made anew"] < 1.5,
     }
     # "The cheapest list" may be read as one that is kept or as one that is made: both are told.
@@ -208,6 +215,7 @@ def report(medians: dict[str, float]) -> None:
 def write_forever(folder: str, key: str, project: str, acknowledged: Any, must_stop: Any) -> None:
     """Rename a project over and over, and note each number once the server has acknowledged it."""
     prepare(folder)
+    lift_limits()
     call, number = Caller(key), 0
     while not must_stop.is_set():
         number += 1
@@ -218,6 +226,13 @@ def write_forever(folder: str, key: str, project: str, acknowledged: Any, must_s
         time.sleep(0.002)
 
 
+def lift_limits() -> None:
+    """Let everything pass from now on."""
+    from django.conf import settings
+
+    settings.RENDEROWL_RATE_LIMITS = False
+
+
 def race(folder: str, world: dict[str, str], reads: int) -> bool:
     """Return whether no read was older than a write that was acknowledged before it began."""
     context = multiprocessing.get_context("spawn")
@@ -225,6 +240,7 @@ def race(folder: str, world: dict[str, str], reads: int) -> bool:
     arguments = (folder, world["key"], world["project"], acknowledged, must_stop)
     writer = context.Process(target=write_forever, args=arguments, daemon=True)
     writer.start()
+    lift_limits()
     call, stale, outcomes, tag, seen = Caller(world["key"]), 0, dict[str, int](), "", 0
     while acknowledged.value < 1 and writer.is_alive():
         time.sleep(0.01)
