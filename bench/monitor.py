@@ -2,9 +2,9 @@
 
     python bench/monitor.py [--rounds N] [--requests N]
 
-Calls the WSGI handler in this process, in a database of its own. Rounds with and without alternate, as the machine's
-speed drifts; figures are CPU time of the serving thread, and differences of neighbours. The background thread that
-writes the sums is measured on its own.
+Calls the WSGI application in this process, front door and all, in a database of its own. Rounds with and without
+alternate, as the machine's speed drifts; figures are CPU time of the serving thread, and differences of neighbours. The
+background thread that writes the sums is measured on its own.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 MOST_US = 25.0
 MOST_SHARE = 0.03
-ROWS = 20
+# A page.
+ROWS = 25
 
 
 def call(handler: Any, path: str, key: str) -> dict[str, str]:
@@ -48,7 +49,8 @@ def call(handler: Any, path: str, key: str) -> dict[str, str]:
     answers: list[tuple[str, Any]] = []
     response = handler(environ, lambda status, headers: answers.append((status, headers)))
     b"".join(response)
-    response.close()
+    if hasattr(response, "close"):
+        response.close()
     ((status, headers),) = answers
     assert status.startswith("200"), (path, status)
     return dict(headers)
@@ -68,15 +70,17 @@ def timed(work: Callable[[], object], count: int) -> float:
 
 
 def handlers() -> tuple[Any, Any]:
-    """Return the whole handler without the monitor and with it."""
+    """Return the whole application without the monitor and with it."""
     from django.conf import settings
     from django.core.handlers.wsgi import WSGIHandler
 
+    from core.front.door import FrontDoor
+
     whole = list(settings.MIDDLEWARE)
     settings.MIDDLEWARE = [entry for entry in whole if not entry.startswith("monitoring.performance")]
-    without = WSGIHandler()
+    without = FrontDoor(WSGIHandler())
     settings.MIDDLEWARE = whole
-    return without, WSGIHandler()
+    return without, FrontDoor(WSGIHandler())
 
 
 def measure(name: str, path: str, key: str, rounds: int, requests: int, cache: str = "") -> tuple[float, float]:
@@ -86,7 +90,9 @@ def measure(name: str, path: str, key: str, rounds: int, requests: int, cache: s
     """
     from django.db import connections
 
+    from core.front.served import observe_served, observers
     from monitoring.performance import sql
+    from monitoring.performance.middleware import record_served
 
     # The connection itself: what is deleted from the proxy of that name stays, and commits would be timed twice.
     connection = connections["default"]
@@ -101,9 +107,12 @@ def measure(name: str, path: str, key: str, rounds: int, requests: int, cache: s
             if handler is without:
                 connection.execute_wrappers.clear()
                 vars(connection).pop("_commit", None)
+                observers.remove(record_served)
             else:
                 sql.time_connection(connection)
+            assert (record_served in observers) is (handler is with_monitor)
             took[handler] = timed(partial(call, handler, path, key), requests)
+            observe_served(record_served)
         plain.append(took[without])
         differences.append(took[with_monitor] - took[without])
     base, more = statistics.median(plain), statistics.median(differences)
