@@ -141,9 +141,10 @@ def sign(*, secret: bytes, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def signed_headers(*, secrets: Iterable[bytes], message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """Return the three headers of a message, with one signature for each secret."""
+    """Return the headers of a message: its id, the time, and one signature for each secret, if there are any."""
     signatures = [sign(secret=secret, message_id=message_id, timestamp=timestamp, body=body) for secret in secrets]
-    return {ID_HEADER: message_id, TIME_HEADER: str(timestamp), SIGNATURE_HEADER: " ".join(signatures)}
+    headers = {ID_HEADER: message_id, TIME_HEADER: str(timestamp)}
+    return headers | {SIGNATURE_HEADER: " ".join(signatures)} if signatures else headers
 
 
 def verify(message: SignedMessage, *, secrets: Sequence[bytes], now: float) -> int:

@@ -12,10 +12,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
+from automations.models import Automation, AutomationRun, RunStatus
 from core.database import effective_pragmas
 from jobs.models import Job, Worker
 from jobs.states import JobStatus
 from monitoring.alerting.evaluating import count_firing
+from notifications.models import WebhookDelivery, WebhookEndpoint
+from notifications.models.webhooks import DeliveryStatus
 from renders.models import Render
 from renders.states import RUNNING, TERMINAL, WAITING, RenderStatus
 
@@ -33,6 +36,10 @@ def add_cards(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         context["database"] = _database_table()
     if request.user.has_perm("monitoring.view_alert"):
         cards.append(_alert_card())
+    if request.user.has_perm("notifications.view_webhookdelivery"):
+        cards.append(_delivery_card())
+    if request.user.has_perm("automations.view_automationrun"):
+        cards.append(_run_card())
     context["cards"] = cards
     return context
 
@@ -41,8 +48,7 @@ def _render_cards() -> list[dict[str, Any]]:
     active = Render.objects.active().aggregate(
         waiting=Count("pk", filter=Q(status__in=WAITING)), running=Count("pk", filter=Q(status__in=RUNNING))
     )
-    since = timezone.now() - timedelta(days=1)
-    ended = Render.objects.filter(status__in=TERMINAL, created_at__gte=since).aggregate(
+    ended = Render.objects.filter(status__in=TERMINAL, created_at__gte=_yesterday()).aggregate(
         succeeded=Count("pk", filter=Q(status=RenderStatus.SUCCEEDED)),
         failed=Count("pk", filter=Q(status=RenderStatus.FAILED)),
     )
@@ -73,6 +79,26 @@ def _alert_card() -> dict[str, Any]:
     firing = count_firing()
     link = reverse("admin:monitoring_alert_changelist")
     return _card("Alerts firing", firing, f"{link}?state__exact=firing", is_alarming=firing > 0)
+
+
+def _delivery_card() -> dict[str, Any]:
+    failed = WebhookDelivery.objects.filter(created_at__gte=_yesterday(), status=DeliveryStatus.FAILED).count()
+    disabled = WebhookEndpoint.objects.filter(disabled_at__isnull=False, deleted_at__isnull=True).count()
+    note = f"{disabled} endpoints disabled" if disabled else ""
+    link = f"{reverse('admin:notifications_webhookdelivery_changelist')}?status__exact=failed"
+    return _card("Failed deliveries, last 24 h", failed, link, note=note, is_alarming=failed > 0)
+
+
+def _run_card() -> dict[str, Any]:
+    failed = AutomationRun.objects.filter(created_at__gte=_yesterday(), status=RunStatus.FAILED).count()
+    paused = Automation.objects.exclude(paused_reason="").count()
+    note = f"{paused} automations paused after failures" if paused else ""
+    link = f"{reverse('admin:automations_automationrun_changelist')}?status__exact=failed"
+    return _card("Failed automation runs, last 24 h", failed, link, note=note, is_alarming=failed > 0)
+
+
+def _yesterday() -> datetime:
+    return timezone.now() - timedelta(days=1)
 
 
 def _age_s(moment: datetime) -> int:
