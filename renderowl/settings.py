@@ -333,6 +333,8 @@ RENDEROWL_ALERT_SLACK_URL = secret("ALERT_SLACK_URL")
 
 # --- Renders ----------------------------------------------------------------------------------------------------------
 RENDEROWL_RENDER_TIMEOUT_S = positive_int("RENDER_TIMEOUT_S", 2 * 3600)
+# How far renders step back, 0 to 19: at 19 everything else on the machine goes first. Test processes take all there is.
+RENDEROWL_RENDER_NICENESS = min(19, not_negative_int("RENDER_NICENESS", 0 if TESTING else 19))
 # Whoever waits for a render (long-poll, event stream) takes a thread of the server; four are left for everybody else.
 RENDEROWL_WAITERS = positive_int("WAITERS", max(1, positive_int("WEB_THREADS", 16) - 4))
 RENDEROWL_WAITERS_OF_ACCOUNT = positive_int("WAITERS_OF_ACCOUNT", max(1, RENDEROWL_WAITERS // 2))

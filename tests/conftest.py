@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,9 @@ from xdist.scheduler import LoadFileScheduling
 
 from core.ratelimit.limiter import Limiter, limiter
 from renders.waiting.watcher import watcher
+
+# Renders would wait for all other tests, where these take all the time that processors have.
+os.environ.setdefault("RENDER_NICENESS", "0")
 
 
 @pytest.fixture(scope="session", autouse=True)

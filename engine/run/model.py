@@ -11,6 +11,7 @@ GIB = 1024**3
 class Limits:
     """Bounds of one FFmpeg process. 2 GiB of address space is too little for large pictures with many inputs.
 
+    niceness: 0 to 19, how far to step back behind everything else on the machine; see `engine.run.launcher`.
     wall_s: wall clock. stall_s: longest time without a new frame or sample. cpu_s: processor time, all threads.
     """
 

@@ -137,7 +137,7 @@ class Attempt:
                 thumbnail=folder / "thumbnail.jpg",
                 on_progress=self._note,
                 should_cancel=self._should_cancel,
-                limits=Limits(wall_s=settings.RENDEROWL_RENDER_TIMEOUT_S),
+                limits=Limits(wall_s=settings.RENDEROWL_RENDER_TIMEOUT_S, niceness=settings.RENDEROWL_RENDER_NICENESS),
                 on_step=watch_step,
             )
         self.timings |= {f"render_{name}": round(seconds, 3) for name, seconds in result.timings.items()}

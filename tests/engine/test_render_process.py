@@ -141,7 +141,8 @@ def test_child_runs_under_limits_in_its_own_session():
     report = textwrap.dedent("""
         import os, resource, sys
         kinds = (resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU, resource.RLIMIT_CORE)
-        print([resource.getrlimit(kind)[0] for kind in kinds], os.nice(0), os.getsid(0) == os.getpid(), file=sys.stderr)
+        said = [resource.getrlimit(kind)[0] for kind in kinds], os.nice(0), os.getsid(0) == os.getpid()
+        print(*said, file=sys.stderr)
         sys.exit(1)
     """)
     wanted = Command((sys.executable, "-c", report), "", Path("g"), (), (), 1, 1.0, has_audio=False)
@@ -149,6 +150,25 @@ def test_child_runs_under_limits_in_its_own_session():
     with pytest.raises(RenderCrashed) as caught:
         run_plain(wanted, limits=limits)
     assert caught.value.log == f"[{3 << 30}, {1 << 20}, 77, 0] {os.nice(0) + 5} True"
+
+
+@pytest.mark.parametrize("niceness", [0, 5, 19])
+def test_child_steps_back_with_its_whole_session(niceness):
+    """The child itself says which turn it takes. Source: sched(7)."""
+    report = textwrap.dedent("""
+        import os, sys
+        group = open("/proc/self/autogroup").read().split()[-1] if os.path.exists("/proc/self/autogroup") else "none"
+        print(os.nice(0), os.sched_getscheduler(0), group, file=sys.stderr)
+        sys.exit(1)
+    """)
+    wanted = Command((sys.executable, "-c", report), "", Path("g"), (), (), 1, 1.0, has_audio=False)
+    with pytest.raises(RenderCrashed) as caught:
+        run_plain(wanted, limits=Limits(niceness=niceness))
+    switch = Path("/proc/sys/kernel/sched_autogroup_enabled")
+    by_session = switch.exists() and switch.read_text().strip() == "1"
+    policy = {0: os.SCHED_OTHER, 5: os.SCHED_BATCH, 19: os.SCHED_IDLE if by_session else os.SCHED_BATCH}[niceness]
+    group = str(niceness) if Path("/proc/self/autogroup").exists() else "none"
+    assert caught.value.log.split() == [str(min(19, os.nice(0) + niceness)), str(policy), group]
 
 
 def test_ffmpeg_dies_with_a_parent_that_is_killed(ffmpeg_exe, tmp_path):

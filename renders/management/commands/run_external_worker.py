@@ -60,7 +60,7 @@ class Command(BaseCommand):
                 settings.RENDEROWL_FETCH_TIMEOUT_S,
             ),
             work_dir=settings.DATA_DIR / "external",
-            limits=Limits(wall_s=settings.RENDEROWL_RENDER_TIMEOUT_S),
+            limits=Limits(wall_s=settings.RENDEROWL_RENDER_TIMEOUT_S, niceness=settings.RENDEROWL_RENDER_NICENESS),
         )
         before = signal.signal(signal.SIGTERM, _leave)
         try:
