@@ -4,7 +4,8 @@ Everybody says what they are at with `span`; where no OTEL_* variable asks for t
 OpenTelemetry is loaded. The trace itself travels as text, in headers and in the rows of jobs, in both cases.
 """
 
-from core.tracing.spans import Attributes, Kind, Span, begin, current, is_on, load, span, start, stop, within
+from core.tracing.shapes import Attributes, Kind, Span
+from core.tracing.spans import begin, current, is_on, load, span, start, stop, within
 from core.tracing.traceparent import HEADER, current_traceparent, following, read_traceparent
 
 __all__ = [

@@ -29,7 +29,7 @@ from opentelemetry.trace import (
 from opentelemetry.trace import Span as SdkSpan
 from opentelemetry.util.re import parse_env_headers
 
-from core.tracing.spans import Attributes, Kind, Span
+from core.tracing.shapes import Attributes, Kind, Span
 from core.tracing.traceparent import Place, parse
 
 # A process that stops does not wait longer for a receiver that is not there.
