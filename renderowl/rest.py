@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 REST_FRAMEWORK: dict[str, Any] = {
@@ -42,4 +43,16 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "REDOC_UI_SETTINGS": {
         "theme": {"typography": {"fontFamily": "sans-serif", "headings": {"fontFamily": "sans-serif"}}}
     },
+}
+# Of JSON web tokens; the key they are signed with is the installation's.
+TOKENS: dict[str, Any] = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=14),
+    "ROTATE_REFRESH_TOKENS": True,
+    "ALGORITHM": "HS256",
+    "AUDIENCE": "renderowl-api",
+    "ISSUER": "renderowl",
+    "LEEWAY": 5,
+    "USER_ID_FIELD": "id",
+    "USER_ID_CLAIM": "sub",
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import timedelta
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -28,7 +27,7 @@ from renderowl.environment import (
     secret,
     traces_exporter,
 )
-from renderowl.rest import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401 - read by the packages of these names
+from renderowl.rest import REST_FRAMEWORK, SPECTACULAR_SETTINGS, TOKENS  # noqa: F401 - read by the packages
 from renderowl.unfold import UNFOLD  # noqa: F401 - read by the admin theme
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -253,18 +252,7 @@ RENDEROWL_API_BROWNOUTS = env.bool("API_BROWNOUTS", default=False)
 RENDEROWL_API_FEATURES = feature_switches("API_FEATURES")
 # How long a process keeps counts of deprecated calls in memory; a killed one loses as much.
 RENDEROWL_DEPRECATED_CALLS_FLUSH_S = positive_int("DEPRECATED_CALLS_FLUSH_S", 10)
-SIMPLE_JWT = {
-    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
-    "REFRESH_TOKEN_LIFETIME": timedelta(days=14),
-    "ROTATE_REFRESH_TOKENS": True,
-    "ALGORITHM": "HS256",
-    "SIGNING_KEY": SECRET_KEY,
-    "AUDIENCE": "renderowl-api",
-    "ISSUER": "renderowl",
-    "LEEWAY": 5,
-    "USER_ID_FIELD": "id",
-    "USER_ID_CLAIM": "sub",
-}
+SIMPLE_JWT = {**TOKENS, "SIGNING_KEY": SECRET_KEY}
 
 # --- Limits -----------------------------------------------------------------------------------------------------------
 # On everywhere, so that a client meets on a laptop what it will meet later. Our tests call far more often than any plan
