@@ -28,7 +28,7 @@ from core.exceptions import DomainError, InvalidHeader, PayloadTooLarge, Unavail
 from core.ids import uuid7
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
-_KEPT_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
+_KEPT_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _API_PATHS = re.compile(r"^/(api|internal|webhooks)(/|$)")
 # Their shapes are those of the newest version, which they name; nothing in the request chooses another.
 _UNVERSIONED_PATHS = re.compile(r"^/(internal|webhooks)(/|$)")
@@ -66,7 +66,7 @@ class RequestContextMiddleware:
 def id_of_request(meta: Mapping[str, Any]) -> str:
     """Return the id that a client gave to its request, a new one where it gave none that can be kept."""
     given = meta.get("HTTP_X_REQUEST_ID", "")
-    return given if _KEPT_ID.match(given) else str(uuid7())
+    return given if _KEPT_ID.fullmatch(given) else str(uuid7())
 
 
 class ApiMiddleware:

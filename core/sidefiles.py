@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 _OPEN_NAP_S = 0.01
@@ -18,8 +19,8 @@ _OPEN_NAP_S = 0.01
 class SideFile:
     """One connection a thread, opened once: `with file as connection:`.
 
-    A block that ends by an error of the file raises what `unavailable` makes of its text, and the next block opens a
-    new connection. The object is the block itself, as every request uses one.
+    A block that ends by an error of the file raises what `unavailable` makes of its text; after any but a lock's the
+    next block opens a new connection. The object is the block itself, as every request uses one.
     """
 
     def __init__(
@@ -55,17 +56,29 @@ class SideFile:
         return connection
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
+        if not self._keeps(error):
+            self.close()
         # ValueError: a text that SQLite does not take.
         if isinstance(error, sqlite3.Error | OSError | ValueError):
-            self._local.connection = None
             raise self._unavailable(str(error)) from error
 
     def close(self) -> None:
         """Close the connection of the calling thread."""
         connection = getattr(self._local, "connection", None)
         if connection is not None:
-            connection.close()
             self._local.connection = None
+            with suppress(sqlite3.Error):
+                connection.close()
+
+    def _keeps(self, error: BaseException) -> bool:
+        """Return whether the connection can be used on: to open one anew would wait for the same lock again."""
+        return (
+            isinstance(error, sqlite3.OperationalError)
+            and "locked" in str(error)
+            and not self._local.connection.in_transaction
+        )
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)

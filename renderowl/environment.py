@@ -52,12 +52,7 @@ def positive_int(name: str, default: int) -> int:
 
     Raises ImproperlyConfigured if it is anything else.
     """
-    raw = os.environ.get(name, "")
-    if not raw:
-        return default
-    if not raw.isascii() or not raw.isdigit() or int(raw) == 0:
-        raise ImproperlyConfigured(f"{name} must be a whole number above zero, not {raw!r}.")
-    return int(raw)
+    return _whole_number(name, default, least=1, what="a whole number above zero")
 
 
 def not_negative_int(name: str, default: int) -> int:
@@ -65,7 +60,16 @@ def not_negative_int(name: str, default: int) -> int:
 
     Raises ImproperlyConfigured if it is anything else.
     """
-    return 0 if os.environ.get(name, "").strip("0") == "" and os.environ.get(name) else positive_int(name, default)
+    return _whole_number(name, default, least=0, what="zero or a whole number above it")
+
+
+def _whole_number(name: str, default: int, *, least: int, what: str) -> int:
+    raw = os.environ.get(name, "")
+    if not raw:
+        return default
+    if not raw.isascii() or not raw.isdigit() or int(raw) < least:
+        raise ImproperlyConfigured(f"{name} must be {what}, not {raw!r}.")
+    return int(raw)
 
 
 def credit_amount(name: str, default: str) -> int:

@@ -35,7 +35,11 @@ def answer_post(environ: dict[str, Any], spot: Spot) -> Answer | None:
         return refusal(shown, version=spot.version, allow=write.allow)
     if shown is None or write.scope not in shown.scopes:
         return None
-    body = environ["wsgi.input"].read(int(length))
+    try:
+        body = environ["wsgi.input"].read(int(length))
+    except (OSError, ValueError):
+        # Django meets the same, and says so.
+        return None
     environ["wsgi.input"] = BytesIO(body)
     try:
         faults = write.check(parse_json(body))

@@ -26,19 +26,19 @@ class Site(NamedTuple):
     headers: tuple[Header, ...]
 
 
-def site_key(environ: dict[str, Any]) -> tuple[str, ...]:
+def site_key(environ: dict[str, Any]) -> tuple[str | None, ...]:
     """Return what a site is told apart by."""
     proxy: tuple[str, str] | None = settings.SECURE_PROXY_SSL_HEADER
     return (
         environ.get("wsgi.url_scheme", "http"),
         environ.get(proxy[0], "") if proxy else "",
-        environ.get("HTTP_HOST", ""),
+        environ.get("HTTP_HOST"),
         environ["SERVER_NAME"],
         environ["SERVER_PORT"],
     )
 
 
-def site_of(key: tuple[str, ...]) -> Site | None:
+def site_of(key: tuple[str | None, ...]) -> Site | None:
     """Return the site of a key, None for a wrong name, and where the client is to be sent to another scheme."""
     scheme, forwarded, host, server_name, server_port = key
     environ: dict[str, Any] = {
@@ -51,7 +51,8 @@ def site_of(key: tuple[str, ...]) -> Site | None:
     }
     proxy: tuple[str, str] | None = settings.SECURE_PROXY_SSL_HEADER
     environ |= {proxy[0]: forwarded} if proxy and forwarded else {}
-    environ |= {"HTTP_HOST": host} if host else {}
+    # A name that is empty is a wrong one; where none was sent, the server's own is taken.
+    environ |= {} if host is None else {"HTTP_HOST": host}
     request = WSGIRequest(environ)
     try:
         request.get_host()

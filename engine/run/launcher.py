@@ -20,8 +20,9 @@ STACK_BYTES = 2 * 1024 * 1024
 LOWEST_NICENESS = 19
 AUTOGROUPS = "/proc/sys/kernel/sched_autogroup_enabled"
 OWN_AUTOGROUP = "/proc/self/autogroup"
-# The kernel takes ten changes a second, of all processes without privileges together.
-AUTOGROUP_TRIES, AUTOGROUP_NAP_S = 5, 0.12
+# The kernel takes ten changes a second, of all processes without privileges together: renders that begin at one time
+# take turns, and not in step.
+AUTOGROUP_TRIES, AUTOGROUP_NAPS_S = 30, (0.05, 0.15)
 
 
 def die_with_parent(parent: int) -> None:
@@ -67,7 +68,7 @@ def quieten_session(niceness: int) -> bool:
             with open(OWN_AUTOGROUP, "w") as group:  # noqa: PTH123 - as above
                 group.write(str(niceness))
         except BlockingIOError:
-            time.sleep(AUTOGROUP_NAP_S)
+            time.sleep(AUTOGROUP_NAPS_S[0] + os.urandom(1)[0] / 255 * (AUTOGROUP_NAPS_S[1] - AUTOGROUP_NAPS_S[0]))
         except OSError:
             return False
         else:

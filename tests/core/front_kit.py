@@ -37,7 +37,7 @@ class World:
     django: Any = field(default_factory=WSGIHandler)
     passed_on: int = 0
     # Of every request's environment.
-    extra: dict[str, str] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.door = FrontDoor(self._behind)

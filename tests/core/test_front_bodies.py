@@ -96,6 +96,26 @@ def test_unusual_requests_are_left_to_django(world, extra, status):
     assert answer.status.startswith(str(status))
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_host_without_a_name_is_refused_by_django(world, method):
+    world.extra = {"HTTP_HOST": ""}
+    body = written({"edit": 1}) if method == "POST" else b""
+    assert world.both(RENDERS, early=False, method=method, body=body).status.startswith("400")
+
+
+def test_a_body_that_cannot_be_read_is_left_to_django(world):
+    class Broken:
+        def read(self, size: int = -1) -> bytes:
+            raise OSError("the client is gone")
+
+        readline = read
+
+    world.extra = {"wsgi.input": Broken()}
+    answers = [world.call(app, RENDERS, "POST", written({"edit": 1})) for app in (world.django, world.door)]
+    assert [answer.status for answer in answers] == [answers[0].status] * 2
+    assert world.passed_on == 1
+
+
 def test_a_good_body_reaches_django_whole(world):
     before = Render.objects.count()
     answer = world.call(world.door, RENDERS, "POST", written({"edit": make_edit(), "metadata": {"order": "7"}}))
