@@ -116,6 +116,11 @@ class Station:
         text = "SELECT status, count(*) FROM jobs_job WHERE type LIKE 'test.%' GROUP BY status"
         return dict(self.query(text))
 
+    def outcomes(self) -> dict[str, int]:
+        """Return how the attempts at test jobs ended; jobs of the product's own schedule may run beside them."""
+        text = "SELECT outcome, count(*) FROM jobs_jobattempt a JOIN jobs_job j ON j.id = a.job_id"
+        return dict(self.query(f"{text} WHERE j.type LIKE 'test.%' GROUP BY outcome"))
+
     def marked_pids(self) -> set[int]:
         """Return every process that descends from what was started here, alive and not a zombie."""
         found = set()
