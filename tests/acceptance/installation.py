@@ -127,6 +127,7 @@ class Installation:
         return process
 
     def start_server(self, *, threads: int = 8, processes: int = 1) -> None:
+        """Return when every process answers: the first alone would take all of the load."""
         self.start(
             *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"),
             *("--port", str(self.port), "--workers", str(processes), "--blocking-threads", str(threads)),
@@ -134,6 +135,14 @@ class Installation:
             log="server",
         )
         self.wait(self.serves, seconds=60)
+        if processes > 1:
+            self.wait(lambda: self._serving_processes() == processes, seconds=60)
+
+    def _serving_processes(self) -> int:
+        # Over a new connection each, which the kernel hands to any of them; the first request makes a process known.
+        requests.get(f"{self.base}/live", headers={"Connection": "close"}, timeout=10)
+        ((count,),) = self.query("SELECT count(*) FROM monitoring_serverprocess WHERE stopped_at IS NULL")
+        return int(count)
 
     def serves(self) -> bool:
         """Return whether the server answers."""

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from tests.acceptance.installation import Installation
 
@@ -67,30 +66,19 @@ def run_load(site: Installation, told: Told, seed: int) -> None:
         thread.join()
 
 
-def start_processes(site: Installation) -> None:
-    """Return when all answer: one alone would take all of the load."""
-    site.start_server(threads=4, processes=PROCESSES)
-
-    def all_have_answered() -> bool:
-        requests.get(f"{site.base}/live", headers={"Connection": "close"}, timeout=10)
-        return site.query("SELECT count(*) FROM monitoring_serverprocess WHERE stopped_at IS NULL") == [(PROCESSES,)]
-
-    site.wait(all_have_answered, seconds=60)
-
-
 def test_percentiles_over_processes_and_a_restart_are_those_that_clients_were_told(site: Installation) -> None:
     staff = json.loads(
         site.manage("create_api_key", "root", "--scopes", "admin:*", "--create-user", "--staff", "--json")
     )["key"]
     told: Told = defaultdict(list)
-    start_processes(site)
+    site.start_server(threads=4, processes=PROCESSES)
     run_load(site, told, seed=100)
     # Told to stop at once: what is not yet written has to be written now.
     site.stop()
     assert site.query("SELECT pid FROM monitoring_serverprocess WHERE stopped_at IS NULL") == []
     written = dict(site.query("SELECT route, sum(count) FROM monitoring_routemetric GROUP BY route"))
     assert {route: written[route] for route in told} == {route: len(values) for route, values in told.items()}
-    start_processes(site)
+    site.start_server(threads=4, processes=PROCESSES)
     run_load(site, told, seed=200)
 
     def rows() -> dict[str, dict[str, Any]] | None:

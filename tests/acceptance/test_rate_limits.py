@@ -21,7 +21,7 @@ THREADS = 6
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     folder: Path = tmp_path_factory.mktemp("limits")
-    made = Installation(folder, RATE_LIMITS="1", SIGNUP_PLAN="free")
+    made = Installation(folder, RATE_LIMITS="1", SIGNUP_PLAN="free", PERFORMANCE_FLUSH_S="1")
     try:
         made.start_server(threads=4, processes=2)
         yield made
