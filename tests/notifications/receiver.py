@@ -69,7 +69,11 @@ class Receiver:
         self._thread.join()
 
     def _handle(self, handler: BaseHTTPRequestHandler) -> None:
-        body = handler.rfile.read(int(handler.headers.get("Content-Length", "0")))
+        length = int(handler.headers.get("Content-Length", "0"))
+        body = handler.rfile.read(length)
+        if len(body) < length:
+            # Its sender was killed between the headers and the end of the body: nobody received that.
+            return
         headers = {name.lower(): value for name, value in handler.headers.items()}
         request = Received(handler.path, headers, body, time.monotonic(), time.time())
         self.received.append(request)
