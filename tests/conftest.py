@@ -15,9 +15,22 @@ from xdist.scheduler import LoadFileScheduling
 
 from core.ratelimit.limiter import Limiter, limiter
 from renders.waiting.watcher import watcher
+from tests import migrated
 
 # Renders would wait for all other tests, where these take all the time that processors have.
 os.environ.setdefault("RENDER_NICENESS", "0")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make what all test processes share, in the first of them."""
+    if not hasattr(config, "workerinput"):
+        migrated.begin()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Take that away again."""
+    if not hasattr(config, "workerinput"):
+        migrated.end()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -16,8 +16,8 @@ import pytest
 from django.db import connection
 
 from tests import races
+from tests.migrated import ROOT, provide
 
-ROOT = Path(__file__).resolve().parent.parent
 Race = Callable[[str], dict[str, Any]]
 
 
@@ -29,6 +29,7 @@ def _outcomes_on_sqlite(directory: Path) -> dict[str, Any]:
         "DATA_DIR": str(directory / "data"),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
     }
+    provide(environment)
     done = subprocess.run(
         [sys.executable, "-m", "tests.races"],
         cwd=ROOT,

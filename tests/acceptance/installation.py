@@ -2,74 +2,27 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import psycopg
 import requests
 
+from tests.migrated import ROOT, create_database, drop_database, provide, renamed
 from tests.services import require
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 ENDED = {"succeeded", "failed", "cancelled"}
-
-
-# By kind of database the URL of one that was just migrated, for the next installations to begin with.
-_migrated: dict[str, str] = {}
-
-
-def _keep(url: str) -> str:
-    """Return the URL of a copy that lives as long as the process."""
-    if url.startswith("sqlite"):
-        folder = tempfile.mkdtemp(prefix="renderowl-migrated-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        kept = f"sqlite:///{folder}/db.sqlite3"
-        _copy_file(url, kept)
-        return kept
-    kept = urlsplit(url)._replace(path=f"/renderowl_kept_{uuid4().hex[:12]}").geturl()
-    _administer(kept, f"CREATE DATABASE {_name(kept)} TEMPLATE {_name(url)}")
-    atexit.register(_administer, kept, f"DROP DATABASE {_name(kept)} WITH (FORCE)")
-    return kept
-
-
-def _copy_file(source: str, target: str) -> None:
-    paths = [url.removeprefix("sqlite:///") for url in (source, target)]
-    Path(paths[1]).parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.closing(sqlite3.connect(paths[0])) as old, contextlib.closing(sqlite3.connect(paths[1])) as new:
-        old.backup(new)
-
-
-def _copy_postgres(source: str, target: str) -> None:
-    _administer(target, f"DROP DATABASE {_name(target)} WITH (FORCE)")
-    _administer(target, f"CREATE DATABASE {_name(target)} TEMPLATE {_name(source)}")
-
-
-def _name(url: str) -> str:
-    return urlsplit(url).path.removeprefix("/")
-
-
-def _administer(url: str, statement: str) -> None:
-    server = urlsplit(url)._replace(path="/postgres").geturl()
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(statement)
-
-
-_COPIERS = {"sqlite": _copy_file, "postgres": _copy_postgres}
 
 
 class Installation:
@@ -97,18 +50,9 @@ class Installation:
         self.processes: list[subprocess.Popen[bytes]] = []
         self.session = requests.Session()
         self.session.trust_env = False
-        self._migrate()
+        provide(self.env)
         self.key = self.make_key("alice")
         self.session.headers["X-API-Key"] = self.key
-
-    def _migrate(self) -> None:
-        """Make the tables: once a test process, as all migrations take many seconds, and others get a copy."""
-        kind = urlsplit(self.database_url).scheme
-        if kind in _migrated:
-            _COPIERS[kind](_migrated[kind], self.database_url)
-            return
-        self.manage("migrate", "--noinput")
-        _migrated[kind] = _keep(self.database_url)
 
     def manage(self, *arguments: str) -> str:
         command = [sys.executable, "manage.py", *arguments]
@@ -226,13 +170,12 @@ def postgres_database() -> Iterator[str]:
     """Give the URL of an empty database of its own; skip where there is no PostgreSQL."""
     server = os.environ.get("TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres")
     try:
-        connection = psycopg.connect(server, autocommit=True, connect_timeout=3)
+        psycopg.connect(server, connect_timeout=3).close()
     except psycopg.OperationalError:
         require(available=False, what="PostgreSQL")
-    name = f"renderowl_{uuid4().hex[:12]}"
-    with connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        try:
-            yield urlsplit(server)._replace(path=f"/{name}").geturl()
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    url = renamed(server, f"renderowl_{uuid4().hex[:12]}")
+    create_database(url)
+    try:
+        yield url
+    finally:
+        drop_database(url)

@@ -26,8 +26,9 @@ import pytest
 import requests
 from PIL import Image
 
-from tests.acceptance.installation import ROOT, Installation
+from tests.acceptance.installation import Installation
 from tests.factories import make_edit
+from tests.migrated import ROOT
 from tests.services import require
 
 LOCK_S = float(os.environ.get("LOCK_S", "0"))

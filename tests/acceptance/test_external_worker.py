@@ -17,8 +17,9 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 
 from core.signing import new_secret
-from tests.acceptance.installation import ROOT, Installation
+from tests.acceptance.installation import Installation
 from tests.factories import make_edit
+from tests.migrated import ROOT
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(200)]
 SECRET = new_secret()

@@ -16,7 +16,8 @@ import pytest
 import requests
 
 from renderowl.serve import run_root
-from tests.acceptance.installation import ROOT, Installation, postgres_database
+from tests.acceptance.installation import Installation, postgres_database
+from tests.migrated import ROOT
 
 pytestmark = [pytest.mark.acceptance]
 LIMIT_S = 2.0

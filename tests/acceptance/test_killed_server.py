@@ -24,8 +24,9 @@ import pytest
 import requests
 
 from renderowl.local.processes import free_port
-from tests.acceptance.installation import ROOT, Installation, postgres_database
+from tests.acceptance.installation import Installation, postgres_database
 from tests.factories import make_edit
+from tests.migrated import ROOT
 
 KILLS = {name: int(os.environ.get("KILLS", usual)) for name, usual in (("sqlite", 6), ("postgresql", 4))}
 LANES = 2

@@ -17,6 +17,7 @@ import pytest
 import requests
 
 from renderowl.local.processes import ROOT, free_port
+from tests.migrated import provide
 
 pytestmark = [pytest.mark.acceptance]
 STOP_LIMIT_S = 40
@@ -65,6 +66,8 @@ class Run:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
+    database = {"DATA_DIR": str(tmp_path), "DATABASE_URL": f"sqlite:///{tmp_path}/renderowl.sqlite3"}
+    provide({**os.environ, **database})
     started = Run(tmp_path)
     try:
         yield started
@@ -100,20 +103,26 @@ def test_serves_and_stops_cleanly(run: Run, signals: list[signal.Signals]) -> No
     assert [pid for pid in family if not is_gone(pid)] == []
 
 
-def test_prints_credentials_on_the_first_run_only(run: Run, tmp_path: Path) -> None:
-    run.wait_until_serving()
-    run.process.terminate()
-    assert run.process.wait(STOP_LIMIT_S) == 0
-    assert "password" in run.said()
-    second = Run(tmp_path)
-    second.out.write_text("")
+def test_prints_credentials_on_the_first_run_only(tmp_path: Path) -> None:
+    first = said_by_a_run(tmp_path)
+    assert "password" in first
+    assert "ro_live_" in first
+    second = said_by_a_run(tmp_path)
+    assert "password" not in second
+    assert "ro_live_" not in second
+
+
+def said_by_a_run(folder: Path) -> str:
+    """Start in a folder, wait, stop; return what was printed. An empty folder has its database made."""
+    run = Run(folder)
     try:
-        second.wait_until_serving()
-        assert "password" not in second.said()
-        assert "ro_live_" not in second.said()
+        run.wait_until_serving()
     finally:
-        second.process.terminate()
-        assert second.process.wait(STOP_LIMIT_S) == 0
+        run.process.terminate()
+        assert run.process.wait(STOP_LIMIT_S) == 0
+    said = run.said()
+    run.out.unlink()
+    return said
 
 
 def test_killed_launcher_leaves_no_process(run: Run) -> None:

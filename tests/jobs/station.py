@@ -16,7 +16,8 @@ from pathlib import Path
 
 import psycopg
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.migrated import ROOT, create_database, drop_database, provide, renamed
+
 TABLES = "jobs_jobattempt, jobs_job, jobs_worker, jobs_schedule, jobs_queuestate, effects"
 PROGRAM = [sys.executable, "-m", "tests.jobs.worker_main"]
 
@@ -38,17 +39,16 @@ class Station:
         self.processes: list[subprocess.Popen] = []
         self._log = (folder / "worker.log").open("ab")
         self.log_path = folder / "worker.log"
-        self._server = os.environ.get("DATABASE_URL", "")
-        self.is_postgres = self._server.startswith("postgres")
+        server = os.environ.get("DATABASE_URL", "")
+        self.is_postgres = server.startswith("postgres")
         self._owns_database = template is None
         if self.is_postgres:
             # One database for all stations of a module, emptied: making one costs PostgreSQL seconds of disk work.
-            self._database = template._database if template else f"renderowl_jobs_{secrets.token_hex(6)}"
-            self.url = f"{self._server.rpartition('/')[0]}/{self._database}"
+            self.url = template.url if template else renamed(server, f"renderowl_jobs_{secrets.token_hex(6)}")
             if template:
                 self.change(f"TRUNCATE {TABLES}")
             else:
-                self._administer(f'CREATE DATABASE "{self._database}"')
+                create_database(self.url)
         else:
             self._file = folder / "jobs.sqlite3"
             if template:
@@ -63,7 +63,8 @@ class Station:
             **environment,
         }
         if template is None:
-            self.call("migrate")
+            provide(self._environment)
+            self.change("CREATE TABLE effects (job_id text, attempt integer, word text)")
 
     def call(self, *arguments: str) -> str:
         """Run a command to its end; return what it prints."""
@@ -154,8 +155,4 @@ class Station:
             process.wait(10)
         self._log.close()
         if self.is_postgres and self._owns_database:
-            self._administer(f'DROP DATABASE "{self._database}" WITH (FORCE)')
-
-    def _administer(self, text: str) -> None:
-        with psycopg.connect(self._server, autocommit=True) as connection:
-            connection.execute(text)
+            drop_database(self.url)

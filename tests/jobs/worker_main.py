@@ -1,6 +1,6 @@
 """A program beside the tests: the real worker, with handlers that a test can watch from outside.
 
-    python -m tests.jobs.worker_main migrate | enqueue TYPE COUNT PAYLOAD [TERMS] | cancel ID | claim | work [options] |
+    python -m tests.jobs.worker_main enqueue TYPE COUNT PAYLOAD [TERMS] | cancel ID | claim | work [options] |
        autoscale [options]
 
 `effects` is a plain table without any constraint: what runs twice shows in it twice.
@@ -97,11 +97,7 @@ def main():
     register(io_handler("test.io", steps, queue="io", more_queues=("io-slow",)))
     register_schedule("test.yearly", cron="0 0 1 1 *", type="test.effect")
     command, *rest = sys.argv[1:]
-    if command == "migrate":
-        call_command("migrate", verbosity=0, skip_checks=True)
-        with connection.cursor() as cursor:
-            cursor.execute("CREATE TABLE effects (job_id text, attempt integer, word text)")
-    elif command == "enqueue":
+    if command == "enqueue":
         terms = json.loads(rest[3]) if len(rest) > 3 else {}
         new = services.NewJob(type=rest[0], payload=json.loads(rest[2]), **terms)
         for job in services.enqueue_many(jobs=[new] * int(rest[1])):
