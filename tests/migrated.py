@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
+import json
 import os
 import shutil
 import sqlite3
@@ -29,33 +31,38 @@ def begin() -> None:
 def end() -> None:
     """Take it away, with the databases in it."""
     folder = Path(os.environ.pop(_MEANS_FOLDER))
-    kept = folder / "postgres.url"
-    if kept.exists():
-        drop_database(kept.read_text())
+    for notes in folder.glob("*.json"):
+        url = json.loads(notes.read_text())["url"]
+        if url.startswith("postgres"):
+            drop_database(url)
     shutil.rmtree(folder)
 
 
-def provide(environment: Mapping[str, str]) -> None:
-    """Fill the empty database that the environment's DATABASE_URL names: the first of a kind by `migrate`.
+def provide(environment: Mapping[str, str], *commands: tuple[str, ...]) -> list[str]:
+    """Fill the empty database that the environment's DATABASE_URL names, by `migrate` and more commands of manage.py.
 
-    All others become copies of that, except outside of a test run, where benchmarks have an installation made.
+    Returns what these print. The first of a run is made so, all others that ask for the same become copies of it;
+    outside of a test run, where benchmarks have an installation made, each is the first.
     """
     if _MEANS_FOLDER not in os.environ:
-        _migrate(environment)
-        return
+        return _make(environment, commands)
     url = environment["DATABASE_URL"]
     kind = urlsplit(url).scheme
+    welcome = [environment.get(name) for name in ("SIGNUP_PLAN", "SIGNUP_CREDITS")] if commands else []
+    terms = hashlib.sha256(repr((kind, commands, welcome)).encode()).hexdigest()[:12]
     folder = Path(os.environ[_MEANS_FOLDER])
-    with (folder / f"{kind}.lock").open("w") as lock:
+    with (folder / f"{terms}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        kept = folder / f"{kind}.url"
-        if kept.exists():
-            _COPIERS[kind](kept.read_text(), url)
-            return
-        _migrate(environment)
-        copy = f"sqlite:///{folder}/kept.sqlite3" if kind == "sqlite" else renamed(url, f"kept_{uuid4().hex[:12]}")
+        notes = folder / f"{terms}.json"
+        if notes.exists():
+            kept = json.loads(notes.read_text())
+            _COPIERS[kind](kept["url"], url)
+            return list(kept["printed"])
+        printed = _make(environment, commands)
+        copy = f"sqlite:///{folder}/{terms}.sqlite3" if kind == "sqlite" else renamed(url, f"kept_{uuid4().hex[:12]}")
         _COPIERS[kind](url, copy)
-        kept.write_text(copy)
+        notes.write_text(json.dumps({"url": copy, "printed": printed}))
+        return printed
 
 
 def renamed(url: str, name: str) -> str:
@@ -74,10 +81,19 @@ def drop_database(url: str) -> None:
     _administer(url, f"DROP DATABASE IF EXISTS {_name(url)} WITH (FORCE)")
 
 
-def _migrate(environment: Mapping[str, str]) -> None:
-    command = [sys.executable, "manage.py", "migrate", "--noinput"]
+def _make(environment: Mapping[str, str], commands: tuple[tuple[str, ...], ...]) -> list[str]:
+    if not commands:
+        _manage(environment, "migrate", "--noinput")
+        return []
+    provide(environment)
+    return [_manage(environment, *command) for command in commands]
+
+
+def _manage(environment: Mapping[str, str], *arguments: str) -> str:
+    command = [sys.executable, "manage.py", *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def _copy_file(source: str, target: str) -> None:

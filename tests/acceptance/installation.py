@@ -25,6 +25,11 @@ from tests.services import require
 ENDED = {"succeeded", "failed", "cancelled"}
 
 
+def key_command(user: str) -> tuple[str, ...]:
+    """Return what `manage.py` is to do for a new user with a key that may do everything; it prints JSON."""
+    return ("create_api_key", user, "--scopes", "*", "--create-user", "--json")
+
+
 class Installation:
     """One installation in a folder. Everything that it starts ends with `stop`."""
 
@@ -50,8 +55,8 @@ class Installation:
         self.processes: list[subprocess.Popen[bytes]] = []
         self.session = requests.Session()
         self.session.trust_env = False
-        provide(self.env)
-        self.key = self.make_key("alice")
+        (minted,) = provide(self.env, key_command("alice"))
+        self.key = json.loads(minted)["key"]
         self.session.headers["X-API-Key"] = self.key
 
     def manage(self, *arguments: str) -> str:
@@ -61,8 +66,7 @@ class Installation:
         return done.stdout
 
     def make_key(self, user: str) -> str:
-        minted = self.manage("create_api_key", user, "--scopes", "*", "--create-user", "--json")
-        return json.loads(minted)["key"]
+        return json.loads(self.manage(*key_command(user)))["key"]
 
     def start(self, *command: str, log: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{log}.log").open("ab") as file:
