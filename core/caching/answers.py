@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from django.conf import settings
 
-from core.caching.redis_store import RedisAnswerStore
 from core.caching.rules import Rule
 from core.caching.sqlite_store import SqliteAnswerStore
 from core.caching.store import AnswerStore, Entry, StoreUnavailable
@@ -117,4 +116,7 @@ def _cache_of(url: str, limit_bytes: int) -> AnswerCache:
         # Beside the file of the rate limits, not in it: a large answer must not hold up the counting of a request.
         path = Path(settings.BASE_DIR) / url.removeprefix("sqlite:///")
         return AnswerCache(SqliteAnswerStore(path.with_name(f"{path.stem}-answers.sqlite3"), limit_bytes=limit_bytes))
+    # Redis' library takes a tenth of a process' start, for those that have a Redis.
+    from core.caching.redis_store import RedisAnswerStore
+
     return AnswerCache(RedisAnswerStore(url))

@@ -13,7 +13,6 @@ from django.conf import settings
 
 from core.counters import count
 from core.ratelimit.buckets import Decision, Limit, Policy, decide
-from core.ratelimit.redis_store import RedisStore
 from core.ratelimit.sqlite_store import SqliteStore
 from core.ratelimit.stores import LimitStore, StoreBusy, StoreUnavailable, Taken
 
@@ -86,4 +85,7 @@ def limiter() -> Limiter | None:
 def _limiter_of(url: str) -> Limiter:
     if url.startswith("sqlite:///"):
         return Limiter(SqliteStore(Path(settings.BASE_DIR) / url.removeprefix("sqlite:///")))
+    # Redis' library takes a tenth of a process' start, for those that have a Redis.
+    from core.ratelimit.redis_store import RedisStore
+
     return Limiter(RedisStore(url))

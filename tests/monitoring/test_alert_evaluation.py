@@ -10,7 +10,7 @@ import pytest
 from django.db import DatabaseError
 
 from jobs.models import Job, Worker
-from monitoring.alerting import evaluating, health, leadership, services
+from monitoring.alerting import evaluating, health_sampling, leadership, services
 from monitoring.alerting.evaluating import evaluate
 from monitoring.alerting.measures import Measure, Series, find_measure, register_measure, unregister_measure
 from monitoring.alerting.outbox import QUEUE, SEND_JOB
@@ -357,9 +357,9 @@ def test_health_is_sampled_and_grows_old() -> None:
         def run(self) -> Any:
             return []
 
-    assert health.sample_health(now=T0, chosen=[Broken(), Unwell(), Well()]) == 2
+    assert health_sampling.sample_health(now=T0, chosen=[Broken(), Unwell(), Well()]) == 2
     assert ask("health_level", at(60)) == {"broken": (2, None), "unwell": (1, None), "well": (0, None)}
-    assert health.sample_health(now=at(60), chosen=[Well()]) == 0
+    assert health_sampling.sample_health(now=at(60), chosen=[Well()]) == 0
     assert ask("health_level", at(200)) == {"broken": None, "unwell": None, "well": (0, None)}
 
 

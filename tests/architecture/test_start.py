@@ -1,0 +1,25 @@
+"""What every process loads as it starts: on one machine that takes most of a command's time."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM = """
+import sys
+import django
+django.setup()
+import jobs.management.commands.run_worker
+print(sorted({"redis", "dns", "opentelemetry.sdk", "playwright", "locust"} & set(sys.modules)))
+"""
+
+
+def test_a_worker_starts_without_the_libraries_of_other_installations(tmp_path: Path) -> None:
+    env = {
+        **os.environ,
+        "DATA_DIR": str(tmp_path),
+        "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3",
+        "DJANGO_SETTINGS_MODULE": "renderowl.settings",
+    }
+    done = subprocess.run([sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
