@@ -103,8 +103,9 @@ def test_limits_hold_on_a_laptop_that_sets_nothing(environment: dict[str, str], 
         "from django.test import Client; from accounts.services import create_api_key, create_user\n"
         "minted = create_api_key(user=create_user(username='zoe'), scopes=['*'])\n"
         "c = Client(headers={'host': 'localhost', 'X-API-Key': minted.plaintext})\n"
-        "print(settings.DEBUG, [c.get('/api/v2/me').status_code for _ in range(31)].count(429))\n"
+        # More than the bucket's 30, as it fills again meanwhile: a second gives two.
+        "print(settings.DEBUG, 429 in [c.get('/api/v2/me').status_code for _ in range(60)])\n"
     )
     assert manage(plain, "migrate", "--noinput").returncode == 0
     done = manage(plain, "shell", "--no-imports", "-c", script)
-    assert done.stdout.splitlines()[-1] == "True 1", done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "True True", done.stdout + done.stderr
