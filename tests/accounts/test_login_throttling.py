@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from unittest import mock
 
@@ -127,8 +126,9 @@ def test_unknown_names_take_as_long(api, alice, clock, settings, monkeypatch):
             began = time.process_time()
             assert log_in(api, name, address=f"192.0.2.{turn}").status_code == 401
             times.append(time.process_time() - began)
-    known, unknown = (statistics.median(times) for times in took.values())
-    assert 0.8 < known / unknown < 1.25, took
+    # The least of each, as other work only adds. Without the hash, one would take a tenth of the other.
+    known, unknown = (min(times) for times in took.values())
+    assert 0.6 < known / unknown < 1.6, took
 
 
 def test_a_refused_attempt_looks_at_no_password(api, alice, clock):

@@ -123,12 +123,14 @@ def test_a_probe_with_a_key_is_answered_while_the_database_is_gone(api: APIClien
 
 @pytest.mark.django_db(transaction=True)
 def test_the_real_checks_are_all_there(api: APIClient) -> None:
+    # Alone: on a database in memory, which knows no WAL, the other checks' reading may lock out its writing.
+    alone = api.get("/health/database").json()["checks"]
+    assert alone["database:responseTime"][0]["status"] == Status.PASS.word
     response = api.get("/health")
     checks = response.json()["checks"]
     assert {name.partition(":")[0] for name in checks} == set(views.runner.names)
     critical = {name.partition(":")[0] for name, (found,) in checks.items() if found["critical"]}
     assert critical == {"database", "migrations", "shutdown"}
-    assert checks["database:responseTime"][0]["status"] == Status.PASS.word
     assert response.status_code == 200
 
 
