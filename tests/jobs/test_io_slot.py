@@ -139,7 +139,7 @@ def test_one_process_runs_many_and_keeps_their_leases(open_station):
     assert done(station) == dict.fromkeys(quick, 1)
     if station.is_postgres:
         # Main thread and heartbeat of two slots, the supervisor, and this question.
-        connections = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{station._database}'"
+        connections = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
         assert station.value(connections) <= 7
     wait_until(lambda: station.statuses() == {"succeeded": 32})
     worker.send_signal(signal.SIGTERM)
