@@ -18,7 +18,6 @@ from django.contrib.auth import get_user
 from django.http import HttpRequest
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
@@ -27,14 +26,11 @@ from accounts.exceptions import AccountSuspended, CredentialExpired, CredentialR
 from accounts.keys import KeyText, parse_key
 from accounts.models import ApiKey, User
 from accounts.tokens import password_stamp, read_access_token
-from core.api.problems import challenge
+from core.api.authentication import OncePerRequestAuthentication
 from core.caching.generations import Generations, parse_generations
 from core.context import note_account
-from core.exceptions import DomainError
 
 KEY_MARK = "ro_"
-# In a request's environment: prefix and row of the key that it shows, where they were read before Django was asked.
-ROW_READ = "renderowl.key_row"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,77 +43,32 @@ class Credential:
     token_id: str = ""
 
     @property
+    def pinned_version(self) -> int | None:
+        """Return the API version that the key is pinned to."""
+        return self.key.pinned_version if self.key else None
+
+    @property
     def generations(self) -> Generations | None:
         """Return the state of the account's tags as it was when the credential was read, None if it was not."""
         text = self.key.tag_state if self.key else None
         return None if text is None else parse_generations(text)
 
 
-class ApiKeyAuthentication(BaseAuthentication):
+class ApiKeyAuthentication(OncePerRequestAuthentication):
     """`X-API-Key: ro_...` or `Authorization: Bearer ro_...`."""
 
-    def authenticate(self, request: Request) -> tuple[User, Credential] | None:
-        """Return the owner and the credential; None where the request shows no API key.
+    def read_credential(self, request: HttpRequest) -> tuple[User, Credential] | None:
+        """Return the owner and the credential, and note the key's use; None where the request carries no API key.
 
         Raises Unauthenticated and its kinds, or AccountSuspended.
         """
-        return shown_credential(request._request)  # noqa: SLF001 - where what one request proved is kept
-
-    def authenticate_header(self, request: Request) -> str:
-        """Return the challenge of a 401."""
-        return challenge("unauthenticated")
-
-
-def shown_credential(request: HttpRequest) -> tuple[User, Credential] | None:
-    """Return whose API key a request shows and what it proves, and note its use; None where it shows none.
-
-    Raises Unauthenticated and its kinds, or AccountSuspended.
-    """
-    key = presented_key(request)
-    if key is None:
-        return None
-    services.note_key_use(key=key)
-    note_account(key.user.pk)
-    return key.user, Credential("key", key.granted_scopes & key.user.scopes, key=key)
-
-
-def presented_key(request: HttpRequest) -> ApiKey | None:
-    """Return the API key that a request shows, verified; None where it shows none.
-
-    The outcome is kept with the request: the version that a key is pinned to is asked for before the view
-    authenticates, and neither the query nor the comparison shall happen twice.
-    Raises Unauthenticated and its kinds, or AccountSuspended.
-    """
-    if not hasattr(request, "key_outcome"):
-        try:
-            request.key_outcome = _read_key(request)  # type: ignore[attr-defined]
-        except DomainError as error:
-            request.key_outcome = error  # type: ignore[attr-defined]
-    outcome: ApiKey | DomainError | None = request.key_outcome  # type: ignore[attr-defined]
-    if isinstance(outcome, DomainError):
-        raise outcome
-    return outcome
-
-
-def pinned_version(request: HttpRequest) -> int | None:
-    """Return the API version pinned to the request's key, None without one or where the key is refused."""
-    try:
-        key = presented_key(request)
-    except DomainError:
-        return None
-    return key.pinned_version if key else None
-
-
-def _read_key(request: HttpRequest) -> ApiKey | None:
-    presented = read_presented(request.META)
-    return None if presented is None else _verify(presented, request.META)
-
-
-def _verify(presented: KeyText, meta: dict[str, Any]) -> ApiKey:
-    # What was read on the way here, see `accounts.callers`, is not read again.
-    prefix, row = meta.pop(ROW_READ, None) or (presented.prefix, selectors.find_key_row(presented.prefix))
-    assert prefix == presented.prefix
-    return verify_key(None if row is None else selectors.key_of_row(row), presented, meta)
+        presented = read_presented(request.META)
+        if presented is None:
+            return None
+        key = verify_key(selectors.find_key(presented.prefix), presented, request.META)
+        services.note_key_use(key=key)
+        note_account(key.user.pk)
+        return key.user, Credential("key", key.granted_scopes & key.user.scopes, key=key)
 
 
 def read_presented(meta: Mapping[str, Any]) -> KeyText | None:
@@ -163,10 +114,10 @@ def verify_key(key: ApiKey | None, presented: KeyText, meta: Mapping[str, Any]) 
     return key
 
 
-class AccessTokenAuthentication(BaseAuthentication):
+class AccessTokenAuthentication(OncePerRequestAuthentication):
     """`Authorization: Bearer <access token>`."""
 
-    def authenticate(self, request: Request) -> tuple[User, Credential] | None:
+    def read_credential(self, request: HttpRequest) -> tuple[User, Credential] | None:
         """Return the owner and the credential; None where the request shows no token.
 
         Raises Unauthenticated and its kinds, or AccountSuspended.
@@ -184,34 +135,26 @@ class AccessTokenAuthentication(BaseAuthentication):
         note_account(user.pk)
         return user, Credential("token", user.scopes, token_id=claims.token_id)
 
-    def authenticate_header(self, request: Request) -> str:
-        """Return the challenge of a 401."""
-        return challenge("unauthenticated")
 
-
-class StaffSessionAuthentication(BaseAuthentication):
+class StaffSessionAuthentication(OncePerRequestAuthentication):
     """The session of the admin, for reading only: what changes something needs a key or a token.
 
     A browser sends its cookie also where another site made it ask; such a request can read nothing, but could write.
     """
 
-    def authenticate(self, request: Request) -> tuple[User, Credential] | None:
+    def read_credential(self, request: HttpRequest) -> tuple[User, Credential] | None:
         """Return the member of staff whose browser asks; None for anybody else, and for methods that write.
 
         Raises AccountSuspended.
         """
         if request.method not in SAFE_METHODS:
             return None
-        user = get_user(request._request)  # noqa: SLF001 - sessions are Django's
+        user = get_user(request)
         if not isinstance(user, User) or not user.is_staff:
             return None
         refuse_closed_account(user)
         note_account(user.pk)
         return user, Credential("session", user.scopes)
-
-    def authenticate_header(self, request: Request) -> str:
-        """Return the challenge of a 401."""
-        return challenge("unauthenticated")
 
 
 STAFF_AUTHENTICATION = (ApiKeyAuthentication, AccessTokenAuthentication, StaffSessionAuthentication)

@@ -2,47 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, Sum
+from django.db.models import Exists, Sum, TextField
+from django.db.models.expressions import RawSQL
 
 from accounts.models import ApiKey, DeprecatedCall, RevokedToken, User
 from accounts.tokens import Claims
 from core.api.marks import Mark
 from core.caching.generations import generations_sql
-from core.database import fetch_row
 from core.ids import decode_id
-from core.rowreader import RowReader
 
 
-def find_key_row(prefix: str) -> tuple[Any, ...] | None:
-    """Return what the database has of a key: columns of the key, of its owner, and last the state of the tags."""
-    return fetch_row(_key_query(connection.vendor)[0], (prefix,))
-
-
-def key_of_row(row: Sequence[Any]) -> ApiKey:
-    """Return the key of such a row, with its owner."""
-    _, keys, users = _key_query(connection.vendor)
-    key = keys.instance(row)
-    key.user = users.instance(row[len(keys.names) :])
-    key.tag_state = row[-1] or ""
-    return key
-
-
-@lru_cache(maxsize=2)
-def _key_query(vendor: str) -> tuple[str, RowReader[ApiKey], RowReader[User]]:
-    keys, users = RowReader(ApiKey, "k"), RowReader(User, "u")
-    account = "u.id" if vendor == "sqlite" else "replace(u.id::text, '-', '')"
-    text = (
-        f"SELECT {keys.columns}, {users.columns}, ({generations_sql(vendor, account)}) "  # noqa: S608 - our own names
-        f"FROM {ApiKey._meta.db_table} AS k JOIN {User._meta.db_table} AS u ON u.id = k.user_id "
-        f"WHERE k.key_prefix = %s"
-    )
-    return text, keys, users
+def find_key(prefix: str) -> ApiKey | None:
+    """Return an API key with its owner and, as `tag_state`, the versions of the owner's cache tags; one query."""
+    account = "accounts_user.id" if connection.vendor == "sqlite" else "replace(accounts_user.id::text, '-', '')"
+    tag_state = RawSQL(f"({generations_sql(connection.vendor, account)})", (), output_field=TextField())  # noqa: S611 - our own SQL
+    return ApiKey.objects.select_related("user").annotate(tag_state=tag_state).filter(key_prefix=prefix).first()
 
 
 def find_user(text: str) -> User | None:

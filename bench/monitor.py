@@ -71,10 +71,9 @@ def timed(work: Callable[[], object], count: int) -> float:
 
 def handlers() -> tuple[Any, Any]:
     """Return the whole application without the monitor and with it."""
+    from core.front.door import FrontDoor
     from django.conf import settings
     from django.core.handlers.wsgi import WSGIHandler
-
-    from core.front.door import FrontDoor
 
     whole = list(settings.MIDDLEWARE)
     settings.MIDDLEWARE = [entry for entry in whole if not entry.startswith("monitoring.performance")]
@@ -88,9 +87,9 @@ def measure(name: str, path: str, key: str, rounds: int, requests: int, cache: s
 
     cache: what `X-Cache` has to say, so that the figure is of the request that it is named after.
     """
+    from core.front.served import observe_served, observers
     from django.db import connections
 
-    from core.front.served import observe_served, observers
     from monitoring.performance import sql
     from monitoring.performance.middleware import record_served
 

@@ -19,8 +19,6 @@ from core import tracing
 from core.api import lifecycle
 from core.api.codes import code_of_status
 from core.api.problems import CONTENT_TYPE, problem_response
-from core.api.shortcut import answer_early
-from core.api.validators import validate
 from core.api.versioning import ChosenVersion, choose_version
 from core.context import Labels, labelled, request_id
 from core.database import passing_fault
@@ -93,8 +91,6 @@ class ApiMiddleware:
             # Answers that were made further out than where Django writes it.
             response["Content-Length"] = str(len(response.content))  # type: ignore[attr-defined]  # not streaming
         if is_api:
-            if request.path_info.startswith("/api/"):
-                validate(request, response)
             _tell_version(request, response)
         return response
 
@@ -123,8 +119,7 @@ class ApiMiddleware:
             if request.content_type == "multipart/form-data":
                 return problem_response("length_required")
             _take_chunks(request)
-        early = answer_early(request) if hasattr(request, "api_choice") else None
-        response = self.get_response(request) if early is None else early
+        response = self.get_response(request)
         if visit is not None:
             lifecycle.notify_observers(visit, getattr(request, "auth", None))
         return response

@@ -103,6 +103,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "core.middleware.ApiMiddleware",
+    "core.caching.middleware.ResponseCacheMiddleware",
     "core.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -244,9 +245,6 @@ RENDEROWL_API_VERSIONS = (1, 2)
 RENDEROWL_IDEMPOTENCY_LOCK_S = positive_int("IDEMPOTENCY_LOCK_S", 60)
 RENDEROWL_IDEMPOTENCY_RETENTION_S = positive_int("IDEMPOTENCY_RETENTION_S", 24 * 3600)
 RENDEROWL_DEFAULT_API_VERSION = positive_int("DEFAULT_API_VERSION", 1)
-RENDEROWL_API_PIN_READER = "accounts.authentication.pinned_version"
-RENDEROWL_API_CREDENTIAL_READER = "accounts.authentication.shown_credential"
-RENDEROWL_CALLER_READER = "accounts.callers.read_caller"
 RENDEROWL_API_MARKS = deprecation_marks("API_DEPRECATIONS")
 RENDEROWL_API_BROWNOUTS = env.bool("API_BROWNOUTS", default=False)
 RENDEROWL_API_FEATURES = feature_switches("API_FEATURES")

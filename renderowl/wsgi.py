@@ -14,11 +14,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "renderowl.settings")
 SWITCH_INTERVAL_S = 0.0005
 sys.setswitchinterval(SWITCH_INTERVAL_S)
 
-_django = get_wsgi_application()
-
-from core.front.door import FrontDoor  # noqa: E402 - needs the apps, which Django has loaded by now
-
-application = FrontDoor(_django)
+application = get_wsgi_application()
 # What is loaded by now stays: no collection need look through it again, which would halt all threads meanwhile.
 gc.collect()
 gc.freeze()

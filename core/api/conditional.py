@@ -26,20 +26,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, ClassVar
-from uuid import UUID
 
 from django.db import transaction
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
-from core.api.answers import SAFE, CachedView, NotModified
 from core.api.etags import EntityTag, make_tag, matches_strongly, matches_weakly
 from core.bases import VersionedModel
 from core.exceptions import DomainError, PreconditionFailed
 from core.rows import claim_version, hold_version, reread_version
 
+SAFE = frozenset({"GET", "HEAD"})
 GUARDED = frozenset({"PUT", "PATCH", "DELETE"})
+
+
+class NotModified(Exception):
+    """The client has the current representation."""
 
 
 class PreconditionRequired(DomainError):
@@ -54,17 +58,11 @@ def row_tag(request: Request, row: VersionedModel, *shown: object, weak: bool = 
 
     shown: what else shows in the body; weak: where bodies under one tag may differ in details.
     """
-    return tag_of_row(row.pk, row.row_version, int(request.version or 0), request.accepted_media_type, shown, weak=weak)
+    version, media_type = int(request.version or 0), request.accepted_media_type
+    return make_tag(row.pk, row.row_version, version, media_type, shown, weak=weak)
 
 
-def tag_of_row(
-    pk: UUID, row_version: int, version: int, media_type: str, shown: tuple[object, ...], *, weak: bool
-) -> EntityTag:
-    """Return the same where only this is known of the request and the row."""
-    return make_tag(pk, row_version, version, media_type, shown, weak=weak)
-
-
-class ConditionalView(CachedView):
+class ConditionalView(APIView):
     """A view whose rows have entity tags.
 
     requires_if_match: refuse PUT, PATCH and DELETE without If-Match (428).
@@ -74,6 +72,7 @@ class ConditionalView(CachedView):
     requires_if_match: ClassVar[bool] = False
     tagged_actions: ClassVar[frozenset[str]] = frozenset({"retrieve"})
 
+    _tag: EntityTag | None = None
     _changed: VersionedModel | None = None
     _is_guarded = False
 
@@ -145,9 +144,17 @@ class ConditionalView(CachedView):
         """Return the ETag header of a new row; `row_version` must be what the transaction that made it left."""
         return {"ETag": str(self.entity_tag(row))}
 
+    def handle_exception(self, exc: Exception) -> Response:
+        """Answer 304 where the client has the representation."""
+        if isinstance(exc, NotModified):
+            return Response(status=status.HTTP_304_NOT_MODIFIED)
+        return super().handle_exception(exc)
+
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
-        """Add the tag of what was changed."""
+        """Add the tag of what was read or changed."""
         response = super().finalize_response(request, response, *args, **kwargs)
+        if self._tag is not None and response.status_code in {status.HTTP_200_OK, status.HTTP_304_NOT_MODIFIED}:
+            response.headers.setdefault("ETag", str(self._tag))
         if self._changed is not None and request.method == "PATCH" and response.status_code == status.HTTP_200_OK:
             # Not for PUT: there a tag would say that what the client sent was kept as it is (RFC 9110, 9.3.4).
             response["ETag"] = str(self.entity_tag(self._changed))

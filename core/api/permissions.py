@@ -63,11 +63,16 @@ class HasScope(BasePermission):
             if not hasattr(view, (request.method or "").lower()):
                 raise MethodNotAllowed(request.method or "")
             raise MissingScope("This action is closed.")
-        if required == ANY_SCOPE:
-            return True
-        if isinstance(request.auth, ScopedCredential) and required in request.auth.scopes:
+        if has_scope(request, required):
             return True
         raise MissingScope(required_scope=required)
+
+
+def has_scope(request: Request, required: str | None) -> bool:
+    """Return whether the request's credential carries a scope; None is one that nothing carries."""
+    if required == ANY_SCOPE:
+        return True
+    return isinstance(request.auth, ScopedCredential) and required in request.auth.scopes
 
 
 def required_scope(view: APIView, method: str) -> str | None:

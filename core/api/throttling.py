@@ -1,15 +1,15 @@
-"""Rate limits at the edge of the API: the headers of every answer, and the refusal."""
+"""Rate limits of the API: charged once per request, shown in the headers of every answer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, ClassVar
 
 from django.contrib.auth.models import AnonymousUser
+from django.http import HttpResponseBase
 from rest_framework import status
 from rest_framework.request import Request
-from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from core.ratelimit.buckets import Decision, Policy, Standing
@@ -18,63 +18,53 @@ from core.ratelimit.limiter import limiter
 from core.ratelimit.registry import limits_of
 
 
-class RateLimitedView(APIView):
-    """A view whose requests are counted.
+class AccountThrottle(BaseThrottle):
+    """Charges a request to its key and account, or to its address; a view without limits has no throttle classes."""
 
-    operations: action -> class of operation, for those that have limits of their own.
-    """
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        """Return True, also where the limiter fails.
 
-    operations: ClassVar[Mapping[str, str]] = {}
-
-    def units_of(self, request: Request) -> int:
-        """Return how many operations of its class a request stands for."""
-        return 1
-
-    def check_throttles(self, request: Request) -> None:
-        """Take one unit from everything that the request counts for.
-
-        Raises RateLimited, and then has taken nothing. Where the limiter fails the request passes, without headers.
+        Raises RateLimited, and then nothing was charged.
         """
-        super().check_throttles(request)
-        if (limits := limiter()) is None:
-            return
-        action = getattr(self, "action", None) or (request.method or "").lower()
-        operation = self.operations.get(action, "")
-        decision = limits.take(limits_of(request, operation, self.units_of(request) if operation else 1))
-        if decision is None:
-            return
-        self._show(decision.standings)
-        if not decision.allowed:
+        operation: str = view.operation  # type: ignore[attr-defined]
+        units: int = view.units_of(request) if operation else 1  # type: ignore[attr-defined]
+        decision = charge(request, operation, units)
+        if decision is not None and not decision.allowed:
             raise RateLimited(decision.standings[0])
+        return True
 
-    def handle_exception(self, exc: Exception) -> Response:
-        """Answer a refusal, with the limits that the caller stands under."""
-        if isinstance(exc, RateLimited):
-            self._show((exc.standing, *self._shown(without=exc.standing)))
-        response = super().handle_exception(exc)
-        if response.status_code == status.HTTP_401_UNAUTHORIZED and not self._standings:
-            # Refused before anything was counted: 401 comes before 429.
-            decision = self._look()
-            self._show(decision.standings if decision else ())
-        return response
 
-    _standings: Sequence[Standing] = ()
+def charge(request: Request, operation: str = "", units: int = 1) -> Decision | None:
+    """Take one unit from every limit of a request, or from none; a request is charged once, whoever asks again.
 
-    def _look(self) -> Decision | None:
+    operation: with limits of its own; units: how many of it the request stands for.
+    Returns None where limits are off, or nothing is known of them.
+    """
+    http_request = request._request  # noqa: SLF001 - DRF's request lives for one view only
+    if not hasattr(http_request, "rate_limit_decision"):
         limits = limiter()
-        if limits is None:
-            return None
-        # The credential was no good; without this DRF would read it once more, and raise again.
-        self.request.user, self.request.auth = AnonymousUser(), None
-        return limits.peek(limits_of(self.request, ""))
+        decision = None if limits is None else limits.take(limits_of(request, operation, units))
+        http_request.rate_limit_decision = decision  # type: ignore[attr-defined]
+    return http_request.rate_limit_decision  # type: ignore[attr-defined, no-any-return]
 
-    def _shown(self, without: Standing) -> list[Standing]:
-        return [standing for standing in self._standings if standing.policy != without.policy]
 
-    def _show(self, standings: Sequence[Standing]) -> None:
-        self._standings = standings
-        self.headers: dict[str, Any]
-        self.headers.update(limit_headers(standings))
+def add_limit_headers(request: Request, response: HttpResponseBase, view: APIView) -> None:
+    """Write the limits of a request onto its answer. A 401 comes before the charge: its limits are only looked at."""
+    decision: Decision | None = getattr(request._request, "rate_limit_decision", None)  # noqa: SLF001 - as above
+    if decision is None and response.status_code == status.HTTP_401_UNAUTHORIZED and view.throttle_classes:
+        limits = limiter()
+        # DRF would read a refused credential once more, and raise again.
+        request.user, request.auth = AnonymousUser(), None
+        decision = None if limits is None else limits.peek(limits_of(request, ""))
+    for name, value in limit_headers(decision.standings if decision else ()).items():
+        response.headers.setdefault(name, value)
+
+
+def refusal_headers(refusal: RateLimited, request: Request) -> dict[str, str]:
+    """Return the headers of a 429: first the limit that refuses, then those that the request was charged to."""
+    decision: Decision | None = getattr(request._request, "rate_limit_decision", None)  # noqa: SLF001 - as above
+    others = [item for item in decision.standings if item.policy != refusal.standing.policy] if decision else []
+    return limit_headers((refusal.standing, *others))
 
 
 def limit_headers(standings: Sequence[Standing]) -> dict[str, str]:

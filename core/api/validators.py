@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import http_date
 
-from core.api.answers import SAFE
+from core.api.conditional import SAFE
 from core.api.etags import EntityTag, matches_weakly, read_tags, tag_of_bytes
 
 _OF_A_BODY = ("Content-Type", "Content-Length", "Content-Encoding", "Content-Disposition", "Link")

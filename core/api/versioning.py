@@ -8,15 +8,13 @@ unnoticed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 from django.conf import settings
 from django.db import OperationalError
 from django.http import HttpRequest
-from django.utils.module_loading import import_string
 
+from core.api.authentication import authenticate
 from core.api.lifecycle import supported_versions
 from core.database import DatabaseBusy, passing_fault
 from core.exceptions import DomainError, InvalidRequest
@@ -92,16 +90,11 @@ def _parameter(request: HttpRequest) -> str | None:
 def _pinned_version(request: HttpRequest) -> int | None:
     """Return the version that the credential asks for, None where it has no wish that can be fulfilled."""
     try:
-        pinned = _pin_reader()(request)
+        authenticated = authenticate(request)
     except OperationalError as error:
         raise passing_fault(error) or DatabaseBusy() from error
+    pinned: int | None = getattr(authenticated.auth, "pinned_version", None) if authenticated else None
     return pinned if pinned in settings.RENDEROWL_API_VERSIONS else None
-
-
-@lru_cache(maxsize=1)
-def _pin_reader() -> Callable[[HttpRequest], int | None]:
-    reader: Callable[[HttpRequest], int | None] = import_string(settings.RENDEROWL_API_PIN_READER)
-    return reader
 
 
 def _number(text: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -12,36 +12,48 @@ from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from core.api.answers import CachedView
 from core.api.conditional import ConditionalView
 from core.api.features import require_feature
 from core.api.negotiation import negotiate
 from core.api.pagination import CursorPagination, PagePagination
 from core.api.prepared import Asked, PreparedList
 from core.api.renderers import JsonRenderer
-from core.api.throttling import RateLimitedView
+from core.api.throttling import AccountThrottle, add_limit_headers, refusal_headers
 from core.exceptions import NotFound
 from core.ids import decode_id
-
-# Takes a parsed body; returns errors as serializers do, or None where more has to be known.
-BodyCheck = Callable[[Any], Any]
+from core.ratelimit.exceptions import RateLimited
 
 
-class ApiView(CachedView, RateLimitedView):
+class ApiView(APIView):
     """A view of the API. `scopes` maps each action to the scope it needs.
 
-    body_checks: action -> what is wrong with a body whatever else is so; such an action refuses it with that, 422.
+    cache_tags: action -> tags of the caller's rows that its answer shows; see `core.caching.middleware`.
+    operations: action -> class of operation, for those that have rate limits of their own.
     feature_parameters: action -> query parameter -> the feature that it belongs to.
     route_name, feature: set by the route that leads here.
     """
 
     scopes: ClassVar[Mapping[str, str]] = {}
-    body_checks: ClassVar[Mapping[str, BodyCheck]] = {}
+    cache_tags: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    operations: ClassVar[Mapping[str, str]] = {}
     feature_parameters: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    throttle_classes: ClassVar[Sequence[type[BaseThrottle]]] = (AccountThrottle,)
+    route_name = ""
     feature = ""
     versioning_class = None
+
+    @property
+    def operation(self) -> str:
+        """Return the class of operation of the request, empty where it has no limits of its own."""
+        return self.operations.get(getattr(self, "action", None) or (self.request.method or "").lower(), "")
+
+    def units_of(self, request: Request) -> int:
+        """Return how many operations of its class a request stands for."""
+        return 1
 
     def determine_version(  # type: ignore[override]  # versions are numbers here
         self, request: Request, *args: Any, **kwargs: Any
@@ -51,10 +63,7 @@ class ApiView(CachedView, RateLimitedView):
         return version, None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse in the order of the contract: 401, then 429, then 403, then 404 for what the version lacks.
-
-        Then answer from the cache, where the answer lies there.
-        """
+        """Refuse in the order of the contract: 401, then 429, then 403, then 404 for what the version lacks."""
         self.format_kwarg = self.get_format_suffix(**kwargs)
         request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
         request.version, request.versioning_scheme = self.determine_version(request, *args, **kwargs)  # type: ignore[assignment]
@@ -64,7 +73,6 @@ class ApiView(CachedView, RateLimitedView):
         self.check_throttles(request)
         self.check_permissions(request)
         self.check_features(request)
-        self.look_up(request)
 
     def check_features(self, request: Request) -> None:
         """Raise FeatureAbsent where the path or a parameter belongs to a feature that the version does not have."""
@@ -75,6 +83,19 @@ class ApiView(CachedView, RateLimitedView):
         for parameter, feature in self.feature_parameters.get(action, {}).items():
             if parameter in request.query_params:
                 require_feature(feature, version, f"the parameter {parameter}")
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Answer a refusal; a 429 shows the limit that refused first."""
+        if isinstance(exc, RateLimited):
+            self.headers: dict[str, Any]
+            self.headers.update(refusal_headers(exc, self.request))
+        return super().handle_exception(exc)
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """Add the headers of rate limits."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        add_limit_headers(request, response, self)
+        return response
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[Any, str]:
         """Choose a renderer: JSON, except where a view has others."""

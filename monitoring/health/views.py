@@ -11,10 +11,11 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from accounts.authentication import presented_key
+from accounts.authentication import ApiKeyAuthentication
+from core.api.authentication import authenticate
+from core.api.permissions import has_scope
 from core.api.problems import problem_response
 from core.api.renderers import format_time
-from core.exceptions import DomainError
 from monitoring.health.base import Outcome, Status
 from monitoring.health.database import DatabaseCheck, MigrationsCheck
 from monitoring.health.machine import CacheCheck, DiskCheck, FfmpegCheck, MemoryCheck, StorageCheck
@@ -115,10 +116,10 @@ def _shapes(outcomes: Iterable[Outcome], *, with_details: bool) -> dict[str, lis
 def may_see_details(request: HttpRequest) -> bool:
     """Say whether the request comes from staff. It is never refused: a probe with an old key is still a probe."""
     try:
-        key = presented_key(request)
-        if key is not None:
-            return "admin:*" in key.granted_scopes & key.user.scopes
+        authenticated = authenticate(request, (ApiKeyAuthentication,))
+        if authenticated is not None:
+            return has_scope(authenticated, "admin:*")
         user = get_user(request) if hasattr(request, "session") else None
         return bool(user is not None and user.is_active and getattr(user, "is_staff", False))
-    except (DomainError, DatabaseError):
+    except DatabaseError:
         return False

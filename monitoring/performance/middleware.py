@@ -11,7 +11,6 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from core.front.served import SPENT_BEFORE, Served, observe_served
 from core.spent import Spent, current
 from monitoring.performance import sql
 from monitoring.performance.monitor import monitor
@@ -34,12 +33,10 @@ class PerformanceMiddleware:
         # Only a process that serves loads its middleware; commands and workers are left alone.
         sql.install()
         monitor.start()
-        observe_served(record_served)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Serve a request and take it down."""
-        # Where something was done before Django was asked, this goes on from there.
-        spent, began = request.META.pop(SPENT_BEFORE, None) or (Spent(), _now())
+        spent, began = Spent(), _now()
         token = current.set(spent)
         try:
             response = self.get_response(request)
@@ -68,26 +65,7 @@ class PerformanceMiddleware:
         return response
 
 
-def record_served(served: Served) -> None:
-    """Take down what was answered at the front door."""
-    took_us = served.took_us
-    seen = Observation(
-        route=served.route,
-        method=served.method,
-        status=served.status,
-        took_us=took_us,
-        size_bytes=served.size_bytes,
-        cache=served.cache,
-        request_id=served.request_id,
-        spent=served.spent,
-    )
-    is_slow = took_us > settings.RENDEROWL_SLOW_REQUEST_MS * 1000
-    monitor.observe(seen, is_slow=is_slow)
-    if is_slow:
-        warn_of_slow(served, seen)
-
-
-def warn_of_slow(request: HttpRequest | Served, seen: Observation) -> None:
+def warn_of_slow(request: HttpRequest, seen: Observation) -> None:
     """Log a slow request: its pattern and its id, never its path or query, which may hold secrets."""
     logger.warning(
         "slow request: %s %s took %.0f ms, %.0f ms of it in %d statements",

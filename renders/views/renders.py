@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.api.addresses import base_url
-from core.api.answers import NotModified
+from core.api.conditional import NotModified
 from core.api.etags import EntityTag
 from core.api.rawvalues import DjangoValues
 from core.api.views import ApiView
@@ -83,7 +83,6 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
         "log": "renders:read",
     }
     operations = {"create": "create_render", "retry": "create_render"}
-    body_checks = {"create": find_submission_faults}
 
     def get_queryset(self) -> QuerySet[Any]:
         """Return the caller's renders, in lists without their documents."""

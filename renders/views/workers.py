@@ -62,13 +62,9 @@ class ProgressView(ApiView):
 
     authentication_classes = ()
     permission_classes = ()
+    # A farm reports from one address, and a message without a secret costs one hash.
+    throttle_classes = ()
     scopes: ClassVar = {"post": ANY_SCOPE}
-
-    def check_throttles(self, request: Request) -> None:
-        """Count nothing: a farm reports from one address, and a message without a secret costs one hash."""
-
-    def _look(self) -> None:
-        """Say nothing of limits in refusals: there are none."""
 
     def post(self, request: Request) -> Response:
         """Take a report."""

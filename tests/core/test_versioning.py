@@ -106,8 +106,8 @@ class TestPinnedVersion:
         client = APIClient(headers={"X-API-Key": pinned})
         client.get("/api/me")  # notes the use of the key, once a minute
         seen: list[object] = []
-        verify = authentication._verify
-        monkeypatch.setattr(authentication, "_verify", lambda *args: seen.append(args) or verify(*args))
+        verify = authentication.verify_key
+        monkeypatch.setattr(authentication, "verify_key", lambda *args: seen.append(args) or verify(*args))
         with django_assert_num_queries(1):
             assert client.get("/api/me")["API-Version"] == "2"
         assert len(seen) == 1
@@ -143,7 +143,7 @@ def test_a_busy_database_is_said_to_be_busy(api: APIClient, monkeypatch: pytest.
     def locked(prefix: str) -> None:
         raise OperationalError("database is locked")
 
-    monkeypatch.setattr(selectors, "find_key_row", locked)
+    monkeypatch.setattr(selectors, "find_key", locked)
     response = api.get("/api/me", HTTP_X_API_KEY=compose_key("ro_live").text)
     assert_problem(response, 503, "database_busy")
     assert response["Retry-After"] == "1"
