@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, Sum, TextField
-from django.db.models.expressions import RawSQL
+from django.db.models import Exists, JSONField, Sum
 
 from accounts.models import ApiKey, DeprecatedCall, RevokedToken, User
 from accounts.tokens import Claims
@@ -16,10 +17,39 @@ from core.ids import decode_id
 
 
 def find_key(prefix: str) -> ApiKey | None:
-    """Return an API key with its owner and, as `tag_state`, the versions of the owner's cache tags; one query."""
-    account = "accounts_user.id" if connection.vendor == "sqlite" else "replace(accounts_user.id::text, '-', '')"
-    tag_state = RawSQL(f"({generations_sql(connection.vendor, account)})", (), output_field=TextField())  # noqa: S611 - our own SQL
-    return ApiKey.objects.select_related("user").annotate(tag_state=tag_state).filter(key_prefix=prefix).first()
+    """Return an API key with its owner and, as `tag_state`, the versions of the owner's cache tags; one query.
+
+    By SQL, as every request of the API asks for it: Django would take 0.4 ms to write the same query each time. Of the
+    owner it has what requests are judged by; the rest is read where it is asked for.
+    """
+    key = next(iter(ApiKey.objects.raw(_key_sql(connection.vendor), [prefix])), None)
+    if key is not None:
+        values = [_owner_value(field, getattr(key, f"owner_{field.column}")) for field in _OWNER_FIELDS]
+        key.user = User.from_db(connection.alias, _OWNER_NAMES, values)
+    return key
+
+
+_OWNER_NAMES = frozenset(
+    {"id", "username", "plan", "is_active", "is_suspended", "is_staff", "is_superuser", "granted_scopes"}
+)
+_OWNER_FIELDS = [field for field in User._meta.concrete_fields if field.attname in _OWNER_NAMES]
+
+
+def _owner_value(field: Any, value: Any) -> Any:
+    """Return what a column means; of these fields only JSON has a conversion of its own."""
+    return field.from_db_value(value, None, connection) if isinstance(field, JSONField) else field.to_python(value)
+
+
+@lru_cache(maxsize=2)
+def _key_sql(vendor: str) -> str:
+    columns = [f"k.{field.column}" for field in ApiKey._meta.concrete_fields]
+    columns += [f"u.{field.column} AS owner_{field.column}" for field in _OWNER_FIELDS]
+    account = "u.id" if vendor == "sqlite" else "replace(u.id::text, '-', '')"
+    return (
+        f"SELECT {', '.join(columns)}, ({generations_sql(vendor, account)}) AS tag_state "  # noqa: S608 - our own names
+        f"FROM {ApiKey._meta.db_table} AS k JOIN {User._meta.db_table} AS u ON u.id = k.user_id "
+        "WHERE k.key_prefix = %s"
+    )
 
 
 def find_user(text: str) -> User | None:

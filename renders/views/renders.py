@@ -37,7 +37,7 @@ from renders.services.storage import delete_output
 from renders.services.submit import accept_render, prepare_retry
 from renders.shapes import COLUMNS, RENDER_LIST, render_shaper
 from renders.states import RenderStatus
-from renders.views.submission import SubmittingViewSet, answers_render, find_submission_faults, merge_body
+from renders.views.submission import SubmittingViewSet, answers_render, merge_body
 from renders.views.tags import render_tag
 from renders.waiting.polling import LONGEST_S, seconds_of, wait_for_change
 
