@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, JSONField, Sum
+from django.db.models import Exists, ForeignKey, JSONField, Model, Sum, UUIDField
 
 from accounts.models import ApiKey, DeprecatedCall, RevokedToken, User
 from accounts.tokens import Claims
@@ -15,41 +17,51 @@ from core.api.marks import Mark
 from core.caching.generations import generations_sql
 from core.ids import decode_id
 
+Row = TypeVar("Row", bound=Model)
+
 
 def find_key(prefix: str) -> ApiKey | None:
     """Return an API key with its owner and, as `tag_state`, the versions of the owner's cache tags; one query.
 
-    By SQL, as every request of the API asks for it: Django would take 0.4 ms to write the same query each time. Of the
-    owner it has what requests are judged by; the rest is read where it is asked for.
+    By SQL, as every request of the API asks for it: Django takes 0.4 ms to write the same query each time.
     """
-    key = next(iter(ApiKey.objects.raw(_key_sql(connection.vendor), [prefix])), None)
-    if key is not None:
-        values = [_owner_value(field, getattr(key, f"owner_{field.column}")) for field in _OWNER_FIELDS]
-        key.user = User.from_db(connection.alias, _OWNER_NAMES, values)
+    with connection.cursor() as cursor:
+        cursor.execute(_key_sql(connection.vendor), [prefix])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    width = len(ApiKey._meta.concrete_fields)
+    key = _instance(ApiKey, row[:width])
+    key.user = _instance(User, row[width:-1])
+    key.tag_state = row[-1] or ""
     return key
-
-
-_OWNER_NAMES = frozenset(
-    {"id", "username", "plan", "is_active", "is_suspended", "is_staff", "is_superuser", "granted_scopes"}
-)
-_OWNER_FIELDS = [field for field in User._meta.concrete_fields if field.attname in _OWNER_NAMES]
-
-
-def _owner_value(field: Any, value: Any) -> Any:
-    """Return what a column means; of these fields only JSON has a conversion of its own."""
-    return field.from_db_value(value, None, connection) if isinstance(field, JSONField) else field.to_python(value)
 
 
 @lru_cache(maxsize=2)
 def _key_sql(vendor: str) -> str:
     columns = [f"k.{field.column}" for field in ApiKey._meta.concrete_fields]
-    columns += [f"u.{field.column} AS owner_{field.column}" for field in _OWNER_FIELDS]
+    columns += [f"u.{field.column}" for field in User._meta.concrete_fields]
     account = "u.id" if vendor == "sqlite" else "replace(u.id::text, '-', '')"
     return (
-        f"SELECT {', '.join(columns)}, ({generations_sql(vendor, account)}) AS tag_state "  # noqa: S608 - our own names
+        f"SELECT {', '.join(columns)}, ({generations_sql(vendor, account)}) "  # noqa: S608 - our own names
         f"FROM {ApiKey._meta.db_table} AS k JOIN {User._meta.db_table} AS u ON u.id = k.user_id "
         "WHERE k.key_prefix = %s"
     )
+
+
+def _instance(model: type[Row], values: Sequence[Any]) -> Row:
+    fields = model._meta.concrete_fields
+    converted = [_to_python(field, value) for field, value in zip(fields, values, strict=True)]
+    return model.from_db(connection.alias, [field.attname for field in fields], converted)
+
+
+def _to_python(field: Any, value: Any) -> Any:
+    """Return what a driver's value means: SQLite knows neither documents, nor ids, nor time zones."""
+    if isinstance(field, JSONField):
+        return field.from_db_value(value, None, connection)
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return value.replace(tzinfo=UTC)
+    return UUID(value) if isinstance(field, UUIDField | ForeignKey) and isinstance(value, str) else value
 
 
 def find_user(text: str) -> User | None:

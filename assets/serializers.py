@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from assets.incoming import POSTER_TYPES
-from assets.models import Asset, AssetHold
+from assets.models import Asset, AssetHold, AssetStatus
 from assets.names import LONGEST_NAME, clean_name
-from core.api.serializers import PublicIdField, StrictSerializer, TimeField
-from core.files.links import signed_url
+from core.api.addresses import base_url
+from core.api.renderers import format_time
+from core.api.serializers import DescribedField, PublicIdField, ResourceSerializer, StrictSerializer, TimeField
+from core.files.links import LinkMaker
 from core.http.targets import LONGEST_URL
+from core.ids import encode_id
 
 
 class NameField(serializers.CharField):
@@ -72,96 +76,72 @@ class AssetErrorShape(serializers.Serializer[Any]):
     detail = serializers.CharField()
 
 
-class AssetShape(serializers.ModelSerializer[Asset]):
+class AssetShape(ResourceSerializer):
     """An asset, as clients see it. references: how many active renders need it."""
 
-    id = serializers.CharField(source="public_id", read_only=True)
-    object = serializers.SerializerMethodField()
-    kind = serializers.SerializerMethodField()
-    sha256 = serializers.SerializerMethodField()
-    content_type = serializers.SerializerMethodField()
+    id = serializers.CharField(read_only=True)
+    object = DescribedField({"type": "string", "enum": ["asset"]})
+    status = serializers.ChoiceField(choices=AssetStatus.choices, read_only=True)
+    kind = DescribedField(
+        {"type": "string", "enum": ["video", "image", "audio", "font", "subtitle", None], "nullable": True}
+    )
+    name = serializers.CharField(read_only=True)
+    project = PublicIdField("prj", allow_null=True)
+    size_bytes = serializers.IntegerField(allow_null=True, read_only=True)
+    sha256 = serializers.CharField(allow_null=True, read_only=True)
+    content_type = serializers.CharField(allow_null=True, read_only=True)
     probe = ProbeShape(allow_null=True)
-    url = serializers.SerializerMethodField()
-    poster_url = serializers.SerializerMethodField()
-    references = serializers.SerializerMethodField()
-    project = PublicIdField("prj", source="project_id", allow_null=True)
+    url = DescribedField({"type": "string", "format": "uri", "nullable": True})
+    poster_url = DescribedField({"type": "string", "format": "uri", "nullable": True})
+    references = serializers.IntegerField(read_only=True)
     error = AssetErrorShape(allow_null=True)
     created_at = TimeField()
 
-    class Meta:
-        model = Asset
-        fields = [
-            "id",
-            "object",
-            "status",
-            "kind",
-            "name",
-            "project",
-            "size_bytes",
-            "sha256",
-            "content_type",
-            "probe",
-            "url",
-            "poster_url",
-            "references",
-            "error",
-            "created_at",
-        ]
-        read_only_fields = fields
+    def to_representation(self, row: Asset) -> dict[str, Any]:
+        """Return the body of an asset; its links work without a credential, for a time."""
+        return {
+            "id": row.public_id,
+            "object": "asset",
+            "status": row.status,
+            "kind": row.kind or None,
+            "name": row.name,
+            "project": None if row.project_id is None else encode_id("prj", row.project_id),
+            "size_bytes": row.size_bytes,
+            "sha256": row.sha256 or None,
+            "content_type": row.content_type or None,
+            "probe": _represent_probe(row.probe),
+            "url": self._links.url(row.storage_key, row.content_type, row.name, row.sha256) if row.is_ready else None,
+            "poster_url": self._poster_url(row),
+            # A row that was just made has none.
+            "references": getattr(row, "references", 0),
+            "error": None if row.error is None else {name: row.error[name] for name in ("code", "detail")},
+            "created_at": format_time(row.created_at),
+        }
 
-    @extend_schema_field({"type": "string", "enum": ["asset"]})
-    def get_object(self, row: Asset) -> str:
-        """Return what this is."""
-        return "asset"
-
-    @extend_schema_field(
-        {"type": "string", "enum": ["video", "image", "audio", "font", "subtitle", None], "nullable": True}
-    )
-    def get_kind(self, row: Asset) -> str | None:
-        """Return the kind, null until the file is known."""
-        return row.kind or None
-
-    @extend_schema_field({"type": "string", "nullable": True})
-    def get_sha256(self, row: Asset) -> str | None:
-        """Return the hash, null until the file is there."""
-        return row.sha256 or None
-
-    @extend_schema_field({"type": "string", "nullable": True})
-    def get_content_type(self, row: Asset) -> str | None:
-        """Return the type, null until the file is known."""
-        return row.content_type or None
-
-    @extend_schema_field({"type": "string", "format": "uri", "nullable": True})
-    def get_url(self, row: Asset) -> str | None:
-        """Return a link to the file that works without a credential, for a time."""
-        if not row.is_ready:
-            return None
-        return signed_url(
-            self.context.get("request"),
-            key=row.storage_key,
-            content_type=row.content_type,
-            filename=row.name,
-            tag=row.sha256,
-        ).url
-
-    @extend_schema_field({"type": "string", "format": "uri", "nullable": True})
-    def get_poster_url(self, row: Asset) -> str | None:
-        """Return a link to a small picture of the file."""
+    def _poster_url(self, row: Asset) -> str | None:
         if not row.poster_key:
             return None
         ending = row.poster_key.rpartition(".")[2]
-        return signed_url(
-            self.context.get("request"),
-            key=row.poster_key,
-            content_type=POSTER_TYPES[ending],
-            filename=f"poster.{ending}",
-            tag=f"{row.sha256[:32]}-poster",
-        ).url
+        return self._links.url(row.poster_key, POSTER_TYPES[ending], f"poster.{ending}", f"{row.sha256[:32]}-poster")
 
-    @extend_schema_field(OpenApiTypes.INT)
-    def get_references(self, row: Asset) -> int:
-        """Return how many hold the asset; a row that was just made has none."""
-        return getattr(row, "references", 0)
+    @cached_property
+    def _links(self) -> LinkMaker:
+        return LinkMaker(base_url(self.context.get("request")))
+
+
+def _represent_probe(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    duration_s, fps = found.get("duration_s"), found.get("fps")
+    return {
+        "duration_s": None if duration_s is None else float(duration_s),
+        "width": found.get("width"),
+        "height": found.get("height"),
+        "fps": None if fps is None else float(fps),
+        "video_codec": found.get("video_codec"),
+        "audio_codec": found.get("audio_codec"),
+        "has_alpha": found["has_alpha"],
+    }
 
 
 class ReferenceShape(serializers.ModelSerializer[AssetHold]):

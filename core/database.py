@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import errno
 import shutil
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
-from operator import methodcaller
 from pathlib import Path
-from typing import Any
 
 from django.db import OperationalError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from core.exceptions import Unavailable
-from core.spent import current
 
 PRAGMAS = ("journal_mode", "synchronous", "cache_size", "mmap_size", "busy_timeout", "foreign_keys", "page_size")
-_FIRST, _ALL = methodcaller("fetchone"), methodcaller("fetchall")
 
 
 def effective_pragmas(connection: BaseDatabaseWrapper) -> dict[str, str | int]:
@@ -106,45 +100,3 @@ def _set_patience(seconds: float) -> None:
     if connection.vendor == "sqlite":
         connection.ensure_connection()
         connection.connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
-
-
-def fetch_row(sql: str, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
-    """Return the first row of a query, None where there is none. sql: as Django takes it, with `%s`.
-
-    On SQLite past Django's cursors, which cost more than a query by a key does; the monitor is told all the same.
-    Raises DatabaseError.
-    """
-    found: tuple[Any, ...] | None = _fetched(sql, parameters, _FIRST)
-    return found
-
-
-def fetch_rows(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """Return all rows of a query, otherwise as `fetch_row`.
-
-    Raises DatabaseError.
-    """
-    found: list[tuple[Any, ...]] = _fetched(sql, parameters, _ALL)
-    return found
-
-
-def _fetched(sql: str, parameters: Sequence[Any], take: Callable[[Any], Any]) -> Any:
-    # Asked for once: what stands for it looks for the thread's connection each time.
-    ours = connections["default"]
-    if ours.vendor != "sqlite" or ours.queries_logged:
-        with ours.cursor() as cursor:
-            cursor.execute(sql, parameters)
-            return take(cursor)
-    ours.ensure_connection()
-    began = time.perf_counter_ns()
-    try:
-        with ours.wrap_database_errors:
-            return take(ours.connection.execute(_for_sqlite(sql), parameters))
-    finally:
-        spent = current.get()
-        if spent is not None:
-            spent.note_statement(sql, time.perf_counter_ns() - began)
-
-
-@lru_cache(maxsize=512)
-def _for_sqlite(sql: str) -> str:
-    return sql.replace("%s", "?")

@@ -7,7 +7,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from core.api.serializers import TimeField
+from core.api.renderers import format_time
+from core.api.serializers import ResourceSerializer, TimeField
 from credits.models import CreditEntry, EntryKind
 from credits.pricing import format_credits
 
@@ -40,21 +41,27 @@ class KindField(serializers.CharField):
     """Why a balance moved; there may be more reasons one day."""
 
 
-class EntrySerializer(serializers.ModelSerializer[CreditEntry]):
+class EntrySerializer(ResourceSerializer):
     """One movement."""
 
-    id = serializers.CharField(source="public_id", read_only=True)
-    object = serializers.SerializerMethodField()
+    id = serializers.CharField(read_only=True)
+    object = serializers.CharField(read_only=True)
     kind = KindField(read_only=True)
     amount = CreditsField()
     balance_after = CreditsField()
+    reference = serializers.CharField(read_only=True)
+    note = serializers.CharField(read_only=True)
     created_at = TimeField()
 
-    class Meta:
-        model = CreditEntry
-        fields = ["id", "object", "kind", "amount", "balance_after", "reference", "note", "created_at"]
-        read_only_fields = fields
-
-    def get_object(self, entry: CreditEntry) -> str:
-        """Return the type name."""
-        return "credit_entry"
+    def to_representation(self, row: CreditEntry) -> dict[str, Any]:
+        """Return the body of a movement."""
+        return {
+            "id": row.public_id,
+            "object": "credit_entry",
+            "kind": row.kind,
+            "amount": format_credits(row.amount),
+            "balance_after": format_credits(row.balance_after),
+            "reference": row.reference,
+            "note": row.note,
+            "created_at": format_time(row.created_at),
+        }

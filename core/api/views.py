@@ -20,7 +20,6 @@ from core.api.conditional import ConditionalView
 from core.api.features import require_feature
 from core.api.negotiation import negotiate
 from core.api.pagination import CursorPagination, PagePagination
-from core.api.prepared import Asked, PreparedList
 from core.api.renderers import JsonRenderer
 from core.api.throttling import AccountThrottle, add_limit_headers, refusal_headers
 from core.exceptions import NotFound
@@ -113,11 +112,9 @@ class ApiViewSet(ConditionalView, ApiView, GenericViewSet[Any]):
 
     queryset: its `for_owner(user)` gives what the caller may see: somebody else's row answers as a missing one.
     serializers: action -> serializer class, `default` for the rest; `<action>_v1` wins in version 1.
-    prepared_lists: action -> the list of the same rows whose SQL is written once.
     """
 
     serializers: ClassVar[Mapping[str, type[BaseSerializer[Any]]]] = {}
-    prepared_lists: ClassVar[Mapping[str, PreparedList]] = {}
     lookup_field = "id"
     lookup_url_kwarg = "id"
 
@@ -163,13 +160,6 @@ class ApiViewSet(ConditionalView, ApiView, GenericViewSet[Any]):
             if name in self.serializers:
                 return self.serializers[name]
         return self.serializers["default"]
-
-    def prepared_answer(self) -> Response | None:
-        """Return the answer of a prepared list, None where the request asks for something unusual."""
-        action = "list" if self.action == "head" else self.action
-        prepared = self.prepared_lists.get(action or "")
-        answer = prepared.answer(Asked.by(self.request, version=self._version())) if prepared else None
-        return None if answer is None else Response(answer.data, headers=answer.headers)
 
     def validated(self, serializer_class: type[BaseSerializer[Any]]) -> dict[str, Any]:
         """Return the checked members of the request's body.

@@ -122,13 +122,8 @@ def link_context(request: Request | HttpRequest | None) -> tuple[str, int, int]:
 
     Two bodies with links are equal only under an equal context; entity tags take it in.
     """
-    return context_of(base_url(request))
-
-
-def context_of(base: str) -> tuple[str, int, int]:
-    """Return the same for links that begin with a scheme and host."""
     life = settings.RENDEROWL_SIGNED_URL_TTL_S
-    return base, life, _expiry(life)
+    return base_url(request), life, _expiry(life)
 
 
 def _expiry(life: int) -> int:

@@ -8,7 +8,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from core.api.serializers import StrictSerializer, TimeField
+from core.api.renderers import format_time
+from core.api.serializers import DescribedField, ResourceSerializer, StrictSerializer, TimeField
 from core.notices import find_kind
 from notifications.models import Notification
 from renders.serializers.fields import StrictBooleanField
@@ -16,29 +17,30 @@ from renders.serializers.fields import StrictBooleanField
 CHANNELS = ("inbox", "email")
 
 
-class NotificationShape(serializers.ModelSerializer[Notification]):
+class NotificationShape(ResourceSerializer):
     """An entry of an inbox."""
 
-    id = serializers.CharField(source="public_id", read_only=True)
-    object = serializers.SerializerMethodField()
-    resource = serializers.SerializerMethodField()
+    id = serializers.CharField(read_only=True)
+    object = DescribedField({"type": "string", "enum": ["notification"]})
+    kind = serializers.CharField(read_only=True)
+    title = serializers.CharField(read_only=True)
+    body = serializers.CharField(read_only=True)
+    resource = DescribedField({"type": "string", "nullable": True})
     read_at = TimeField(allow_null=True)
     created_at = TimeField()
 
-    class Meta:
-        model = Notification
-        fields = ["id", "object", "kind", "title", "body", "resource", "read_at", "created_at"]
-        read_only_fields = fields
-
-    @extend_schema_field({"type": "string", "enum": ["notification"]})
-    def get_object(self, row: Notification) -> str:
-        """Return the type of the object."""
-        return "notification"
-
-    @extend_schema_field({"type": "string", "nullable": True})
-    def get_resource(self, row: Notification) -> str | None:
-        """Return the id of what it is about."""
-        return row.resource or None
+    def to_representation(self, row: Notification) -> dict[str, Any]:
+        """Return the body of an entry."""
+        return {
+            "id": row.public_id,
+            "object": "notification",
+            "kind": row.kind,
+            "title": row.title,
+            "body": row.body,
+            "resource": row.resource or None,
+            "read_at": format_time(row.read_at),
+            "created_at": format_time(row.created_at),
+        }
 
 
 class NotificationChanges(StrictSerializer):

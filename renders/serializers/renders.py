@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from core.api.addresses import base_url
 from core.api.features import is_enabled
 from core.api.renderers import format_time
 from core.api.routing import absolute_url, api_path
-from core.api.serializers import PublicIdField, TimeField
-from core.files.links import signed_url
+from core.api.serializers import DescribedField, PublicIdField, ResourceSerializer, TimeField
+from core.files.links import LinkMaker
+from core.ids import encode_id
 from credits.pricing import format_credits
 from renders.models import Priority, Render
 from renders.selectors import OUTPUT_TYPES
@@ -57,21 +61,15 @@ class ProgressShape(serializers.Serializer[Any]):
     """How far a render is. queue_position: given for one waiting render, null in lists and elsewhere."""
 
     percent = serializers.FloatField()
-    step = serializers.CharField(source="status")
+    step = serializers.CharField()
     frame = serializers.IntegerField()
     total_frames = serializers.IntegerField(allow_null=True)
-    fps = serializers.FloatField(source="speed_fps", allow_null=True)
+    fps = serializers.FloatField(allow_null=True)
     eta_s = serializers.FloatField(allow_null=True)
     attempt = serializers.IntegerField()
     max_attempts = serializers.IntegerField()
-    queue_position = serializers.SerializerMethodField()
-    updated_at = TimeField(source="progress_at", allow_null=True)
-
-    @extend_schema_field({"type": "integer", "nullable": True, "minimum": 1})
-    def get_queue_position(self, row: Any) -> int | None:
-        """Return the place in the queue where the view worked it out."""
-        position: int | None = self.context.get("queue_position")
-        return position
+    queue_position = DescribedField({"type": "integer", "nullable": True, "minimum": 1})
+    updated_at = TimeField(allow_null=True)
 
 
 class OutputShape(serializers.Serializer[Any]):
@@ -116,58 +114,89 @@ class LinksShape(serializers.Serializer[Any]):
     events = serializers.CharField(allow_null=True)
 
 
-class RenderShape(serializers.Serializer[Any]):
+class RenderShape(ResourceSerializer):
     """A render in answers of version 2."""
 
-    id = serializers.CharField(source="public_id", read_only=True)
-    object = serializers.SerializerMethodField()
+    id = serializers.CharField(read_only=True)
+    object = DescribedField({"type": "string", "enum": ["render"]})
     status = serializers.ChoiceField(choices=RenderStatus.values)
-    progress = ProgressShape(source="*")
-    priority = serializers.SerializerMethodField()
-    project = PublicIdField("prj", source="project_id", allow_null=True)
-    template = PublicIdField("tpl", source="template_id", allow_null=True)
-    output = serializers.SerializerMethodField()
-    poster_url = serializers.SerializerMethodField()
-    thumbnail_url = serializers.SerializerMethodField()
-    credits = serializers.SerializerMethodField()
-    error = serializers.SerializerMethodField()
+    progress = ProgressShape()
+    priority = DescribedField({"type": "string", "enum": Priority.labels})
+    project = PublicIdField("prj", allow_null=True)
+    template = PublicIdField("tpl", allow_null=True)
+    output = OutputShape(allow_null=True, read_only=True)
+    poster_url = DescribedField({"type": "string", "format": "uri", "nullable": True})
+    thumbnail_url = DescribedField({"type": "string", "format": "uri", "nullable": True})
+    credits = CreditsShape(read_only=True)
+    error = ErrorShape(allow_null=True, read_only=True)
     warnings = IssueShape(many=True)
     metadata = MetadataField()
-    retry_of = PublicIdField("rnd", source="retry_of_id", allow_null=True)
-    batch = PublicIdField("bat", source="batch_id", allow_null=True)
+    retry_of = PublicIdField("rnd", allow_null=True)
+    batch = PublicIdField("bat", allow_null=True)
     created_at = TimeField()
     queued_at = TimeField(allow_null=True)
     started_at = TimeField(allow_null=True)
     finished_at = TimeField(allow_null=True)
-    links = serializers.SerializerMethodField()
+    links = LinksShape(read_only=True)
 
-    @extend_schema_field({"type": "string", "enum": ["render"]})
-    def get_object(self, row: Render) -> str:
-        """Return the type of the object."""
-        return "render"
+    def to_representation(self, row: Render) -> dict[str, Any]:
+        """Return the body of a render; an output is shown with signed URLs until it is deleted.
 
-    @extend_schema_field({"type": "string", "enum": Priority.labels})
-    def get_priority(self, row: Render) -> str:
-        """Return the priority's name."""
-        return str(Priority(row.priority).label)
-
-    @extend_schema_field(OutputShape(allow_null=True))
-    def get_output(self, row: Render) -> dict[str, Any] | None:
-        """Return the file with its signed URL, null until there is one and after its deletion."""
-        if not row.has_output:
-            return None
-        name = f"{row.public_id}.{row.output_format}"
-        signed = signed_url(
-            self.context.get("request"),
-            key=row.output_key,
-            content_type=OUTPUT_TYPES[row.output_format],
-            filename=name,
-            tag=row.output_sha256,
-        )
+        The context has the `request` and, for single renders only, their `queue_position`.
+        """
+        own_id = row.public_id
+        output, poster, thumbnail = self._files(row, own_id) if row.has_output else (None, None, None)
+        charged = row.credits_charged
         return {
-            "url": signed.url,
-            "url_expires_at": format_time(signed.expires_at),
-            "format": row.output_format,
+            "id": own_id,
+            "object": "render",
+            "status": row.status,
+            "progress": self.represent_progress(row),
+            "priority": _PRIORITIES[row.priority],
+            "project": _public_id("prj", row.project_id),
+            "template": _public_id("tpl", row.template_id),
+            "output": output,
+            "poster_url": poster,
+            "thumbnail_url": thumbnail,
+            "credits": {
+                "reserved": format_credits(row.credits_reserved),
+                "charged": None if charged is None else format_credits(charged),
+            },
+            # The error of an attempt that is being retried is no answer yet.
+            "error": row.error if row.status == RenderStatus.FAILED else None,
+            "warnings": [{name: issue[name] for name in ("pointer", "code", "detail")} for issue in row.warnings],
+            "metadata": row.metadata,
+            "retry_of": _public_id("rnd", row.retry_of_id),
+            "batch": _public_id("bat", row.batch_id),
+            "created_at": format_time(row.created_at),
+            "queued_at": format_time(row.queued_at),
+            "started_at": format_time(row.started_at),
+            "finished_at": format_time(row.finished_at),
+            "links": self._links(own_id),
+        }
+
+    def represent_progress(self, row: Render) -> Any:
+        """Return how far the render is."""
+        return {
+            "percent": float(row.percent),
+            "step": row.status,
+            "frame": row.frame,
+            "total_frames": row.total_frames,
+            "fps": row.speed_fps,
+            "eta_s": row.eta_s,
+            "attempt": row.attempt,
+            "max_attempts": row.max_attempts,
+            "queue_position": self.context.get("queue_position"),
+            "updated_at": format_time(row.progress_at),
+        }
+
+    def _files(self, row: Render, own_id: str) -> tuple[dict[str, Any], str | None, str | None]:
+        """Return the output, the URL of the poster and that of the thumbnail."""
+        kind, url = row.output_format, self._link_maker.url
+        output = {
+            "url": url(row.output_key, OUTPUT_TYPES[kind], f"{own_id}.{kind}", row.output_sha256),
+            "url_expires_at": self._link_maker.expires_text,
+            "format": kind,
             "width": row.output_width,
             "height": row.output_height,
             "fps": row.output_fps,
@@ -175,53 +204,48 @@ class RenderShape(serializers.Serializer[Any]):
             "size_bytes": row.output_size_bytes,
             "sha256": row.output_sha256,
         }
+        keys = (("poster", row.poster_key), ("thumbnail", row.thumbnail_key))
+        poster, thumbnail = (url(key, "image/jpeg", f"{own_id}-{name}.jpg") if key else None for name, key in keys)
+        return output, poster, thumbnail
 
-    @extend_schema_field({"type": "string", "format": "uri", "nullable": True})
-    def get_poster_url(self, row: Render) -> str | None:
-        """Return the signed URL of the poster."""
-        return self._picture_url(row, row.poster_key, "poster")
-
-    @extend_schema_field({"type": "string", "format": "uri", "nullable": True})
-    def get_thumbnail_url(self, row: Render) -> str | None:
-        """Return the signed URL of the thumbnail."""
-        return self._picture_url(row, row.thumbnail_key, "thumbnail")
-
-    def _picture_url(self, row: Render, key: str, name: str) -> str | None:
-        if not key or not row.has_output:
-            return None
-        filename = f"{row.public_id}-{name}.jpg"
-        return signed_url(self.context.get("request"), key=key, content_type="image/jpeg", filename=filename).url
-
-    @extend_schema_field(CreditsShape)
-    def get_credits(self, row: Render) -> dict[str, Any]:
-        """Return the credits as decimal strings."""
-        charged = None if row.credits_charged is None else format_credits(row.credits_charged)
-        return {"reserved": format_credits(row.credits_reserved), "charged": charged}
-
-    @extend_schema_field(ErrorShape(allow_null=True))
-    def get_error(self, row: Render) -> Any:
-        """Return why the render failed; the error of an attempt that is being retried is no answer yet."""
-        return row.error if row.status == RenderStatus.FAILED else None
-
-    @extend_schema_field(LinksShape)
-    def get_links(self, row: Render) -> dict[str, Any]:
-        """Return the absolute addresses of what belongs to the render."""
-        request = self.context.get("request")
-        version = getattr(request, "version", 2) or 2
-        base = absolute_url(request, api_path("render-detail", version, id=row.public_id))
+    def _links(self, own_id: str) -> dict[str, str | None]:
+        own = f"{self._renders_url}/{own_id}"
         return {
-            "self": base,
-            "edit": f"{base}/edit",
-            "cancel": f"{base}/cancel",
-            "log": f"{base}/log",
-            "events": f"{base}/events" if is_enabled("render_events", version) else None,
+            "self": own,
+            "edit": f"{own}/edit",
+            "cancel": f"{own}/cancel",
+            "log": f"{own}/log",
+            "events": f"{own}/events" if self._has_events else None,
         }
+
+    @cached_property
+    def _link_maker(self) -> LinkMaker:
+        return LinkMaker(base_url(self.context.get("request")))
+
+    @cached_property
+    def _renders_url(self) -> str:
+        return absolute_url(self.context.get("request"), api_path("render-list", self.version))
+
+    @cached_property
+    def _has_events(self) -> bool:
+        return is_enabled("render_events", self.version)
 
 
 class RenderShapeV1(RenderShape):
     """A render in answers of version 1, where progress is a number from 0 to 100."""
 
-    progress = serializers.FloatField(source="percent", min_value=0, max_value=100)  # type: ignore[assignment]
+    progress = serializers.FloatField(min_value=0, max_value=100)  # type: ignore[assignment]
+
+    def represent_progress(self, row: Render) -> float:
+        """Return the percentage."""
+        return float(row.percent)
+
+
+_PRIORITIES = {priority.value: str(priority.label) for priority in Priority}
+
+
+def _public_id(prefix: str, pk: UUID | None) -> str | None:
+    return None if pk is None else encode_id(prefix, pk)
 
 
 class LogShape(serializers.Serializer[Any]):

@@ -12,10 +12,8 @@ from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.api.addresses import base_url
 from core.api.conditional import NotModified
 from core.api.etags import EntityTag
-from core.api.rawvalues import DjangoValues
 from core.api.views import ApiView
 from core.bases import VersionedModel
 from core.idempotency.views import idempotent
@@ -35,7 +33,6 @@ from renders.services.cancel import cancel_render
 from renders.services.prepare import prepare_render
 from renders.services.storage import delete_output
 from renders.services.submit import accept_render, prepare_retry
-from renders.shapes import COLUMNS, RENDER_LIST, render_shaper
 from renders.states import RenderStatus
 from renders.views.submission import SubmittingViewSet, answers_render, merge_body
 from renders.views.tags import render_tag
@@ -68,7 +65,6 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
     ordering_fields = ("created_at",)
     serializers = {"default": RenderShape, "default_v1": RenderShapeV1}
     cache_tags = {"list": ("renders",)}
-    prepared_lists = {"list": RENDER_LIST}
     tagged_actions = frozenset({"retrieve", "edit", "log"})
     feature_parameters = {"list": {"batch": "batches"}, "retrieve": {"wait": "long_poll"}}
     scopes = {
@@ -95,12 +91,7 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
     @extend_schema(parameters=[_METADATA_PARAMETER], versions=_VERSION_2)
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List the caller's renders, newest first."""
-        prepared = self.prepared_answer()
-        if prepared is not None:
-            return prepared
-        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset()).values(*COLUMNS))
-        shape = render_shaper(base_url(request), self._version(), DjangoValues())
-        return self.get_paginated_response([shape(tuple(row.values())) for row in rows or ()])
+        return super().list(request, *args, **kwargs)
 
     @answers_render(202, request=RenderBody, reports=True)
     @idempotent
@@ -189,8 +180,8 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
         wait_for_change(known, seconds=seconds)
 
     def _answer(self, render: Render, code: int = status.HTTP_200_OK) -> Response:
-        shape = render_shaper(base_url(self.request), self._version(), DjangoValues(), self._place_of(render))
-        return Response(shape([getattr(render, name) for name in COLUMNS]), code)
+        context = {**self.get_serializer_context(), "queue_position": self._place_of(render)}
+        return Response(self.get_serializer_class()(render, context=context).data, code)
 
 
 class CreditEstimateView(ApiView):

@@ -14,13 +14,12 @@ from rest_framework.serializers import BaseSerializer
 from core.api.features import is_enabled
 from core.api.problems import flatten_errors
 from core.api.routing import api_path
-from core.api.serializers import find_faults
 from core.api.views import ApiViewSet
 from core.idempotency.views import IdempotentMixin
 from renders.models import Priority, Render
 from renders.requests import RenderRequest, Report
 from renders.serializers.renders import RenderShape, RenderShapeV1, ReportShape
-from renders.serializers.requests import RenderBody, carries_edit
+from renders.serializers.requests import carries_edit
 from renders.services.prepare import check_render, prepare_render
 from renders.services.submit import accept_render
 from renders.views.tags import render_tag
@@ -114,14 +113,6 @@ class SubmittingViewSet(IdempotentMixin, ApiViewSet):
         answer["ETag"] = str(render_tag(self.request, render))
         answer["Preference-Applied"] = f"wait={wait_s}"
         return answer
-
-
-def find_submission_faults(data: Any) -> Any:
-    """Return what is wrong with the body of a POST of renders; None where more than that decides what is answered."""
-    # A dry run answers with a report.
-    if not isinstance(data, dict) or data.get("dry_run") is True:
-        return None
-    return find_faults(RenderBody, data)
 
 
 def merge_body(base: RenderRequest, body: dict[str, Any]) -> RenderRequest:
