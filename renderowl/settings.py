@@ -103,6 +103,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "core.middleware.ApiMiddleware",
+    # Not the last, as answers from the cache count too.
+    "monitoring.metrics.middleware.MetricsAfterMiddleware",
     "core.caching.middleware.ResponseCacheMiddleware",
     "core.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -111,7 +113,6 @@ MIDDLEWARE = [
     "accounts.second_factor_guard.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "monitoring.metrics.middleware.MetricsAfterMiddleware",
 ]
 # --- Other sites ------------------------------------------------------------------------------------------------------
 # Scripts of these origins may call the API with a key or token of their own. Never with cookies: those are the admin's.

@@ -42,7 +42,7 @@ class RenderQuerySet(OwnedQuerySet):
         return self.filter(status__in=ACTIVE)
 
     def without_documents(self) -> Self:
-        """Leave the long columns in the database, for lists."""
+        """Leave the long columns in the database."""
         return self.defer(*DOCUMENTS)
 
 

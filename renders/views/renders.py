@@ -22,6 +22,7 @@ from renders.models import Render
 from renders.requests import RenderRequest
 from renders.selectors import find_render, queue_position
 from renders.serializers.renders import (
+    COLUMNS,
     EstimateShape,
     LogShape,
     RenderShape,
@@ -61,6 +62,7 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
     """Edits on their way to files."""
 
     queryset = Render.objects.all()
+    list_queryset = Render.objects.values_list(*COLUMNS, named=True)
     filterset_class = RenderFilterSet
     ordering_fields = ("created_at",)
     serializers = {"default": RenderShape, "default_v1": RenderShapeV1}
@@ -81,11 +83,10 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
     operations = {"create": "create_render", "retry": "create_render"}
 
     def get_queryset(self) -> QuerySet[Any]:
-        """Return the caller's renders, in lists without their documents."""
-        rows = super().get_queryset()
-        if self.action in {"list", "retrieve"}:
-            return rows.without_documents()  # type: ignore[attr-defined, no-any-return]
-        return rows
+        """Return the caller's renders, in lists the columns that show."""
+        if self.action in {"list", "head"}:
+            return self.list_queryset.for_owner(self.request.user)
+        return super().get_queryset()
 
     @extend_schema(parameters=[_METADATA_PARAMETER, _NO_BATCH], versions=_VERSION_1)
     @extend_schema(parameters=[_METADATA_PARAMETER], versions=_VERSION_2)
