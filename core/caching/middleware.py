@@ -1,7 +1,7 @@
 """Response cache middleware: answers a cacheable GET from the cache or with 304, and fills the cache from the views.
 
     class ProjectViewSet(ApiViewSet):
-        cache_tags = {"list": ("projects",)}      # families of rows, of the caller's account, that show in the answer
+        endpoints = {"list": Endpoint("renders:read", cache_tags=("projects",))}
 
 and a line for the route in `RENDEROWL_ANSWER_RULES` make an action cacheable. Every row that the body shows belongs to
 one of its families (`core.caching.families`); an answer that shows more (a time that goes by, other accounts' rows)
@@ -24,6 +24,7 @@ from django.utils.cache import patch_vary_headers
 
 from core.api.authentication import authenticate
 from core.api.conditional import SAFE
+from core.api.endpoints import endpoint_of
 from core.api.negotiation import negotiate
 from core.api.permissions import has_scope
 from core.api.throttling import charge, limit_headers
@@ -92,20 +93,19 @@ def _look_up(request: HttpRequest, callback: Any) -> tuple[CacheLookup, dict[str
     None where the answer is not cacheable, and where the view has to refuse it.
     """
     rule = rule_of(callback.initkwargs["route_name"])
-    action = (getattr(callback, "actions", None) or {}).get("get", "get")
-    families = callback.cls.cache_tags.get(action)
-    if rule is None or not families:
+    endpoint = endpoint_of(callback, "GET")
+    if rule is None or endpoint is None or not endpoint.cache_tags:
         return None
     media_type = negotiate(request.META.get("HTTP_ACCEPT"))
     authenticated = None if media_type is None else authenticate(request, callback.cls.authentication_classes)
     if media_type is None or authenticated is None:
         return None
-    decision = charge(authenticated, callback.cls.operations.get(action, ""))
-    if (decision is not None and not decision.allowed) or not has_scope(authenticated, callback.cls.scopes.get(action)):
+    decision = charge(authenticated, endpoint.operation)
+    if (decision is not None and not decision.allowed) or not has_scope(authenticated, endpoint.scope):
         return None
     version: int = request.api_version  # type: ignore[attr-defined]
     key = cache_key(request, authenticated, version=version, media_type=media_type)
-    lookup = CacheLookup.of(key, families, authenticated, rule)
+    lookup = CacheLookup.of(key, endpoint.cache_tags, authenticated, rule)
     return None if lookup is None else (lookup, limit_headers(decision.standings if decision else ()))
 
 

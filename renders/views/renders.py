@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.api.conditional import NotModified
+from core.api.endpoints import Endpoint
 from core.api.etags import EntityTag
 from core.api.views import ApiView
 from core.bases import VersionedModel
@@ -66,25 +67,21 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
     filterset_class = RenderFilterSet
     ordering_fields = ("created_at",)
     serializers = {"default": RenderShape, "default_v1": RenderShapeV1}
-    cache_tags = {"list": ("renders",)}
-    tagged_actions = frozenset({"retrieve", "edit", "log"})
-    feature_parameters = {"list": {"batch": "batches"}, "retrieve": {"wait": "long_poll"}}
-    scopes = {
-        "list": "renders:read",
-        "retrieve": "renders:read",
-        "create": "renders:write",
-        "destroy": "renders:write",
-        "validate": "renders:read",
-        "cancel": "renders:cancel",
-        "retry": "renders:write",
-        "edit": "renders:read",
-        "log": "renders:read",
+    endpoints = {
+        "list": Endpoint("renders:read", cache_tags=("renders",), feature_parameters={"batch": "batches"}),
+        "retrieve": Endpoint("renders:read", row_etag=True, feature_parameters={"wait": "long_poll"}),
+        "create": Endpoint("renders:write", operation="create_render"),
+        "destroy": Endpoint("renders:write"),
+        "validate": Endpoint("renders:read"),
+        "cancel": Endpoint("renders:cancel"),
+        "retry": Endpoint("renders:write", operation="create_render"),
+        "edit": Endpoint("renders:read", row_etag=True),
+        "log": Endpoint("renders:read", row_etag=True),
     }
-    operations = {"create": "create_render", "retry": "create_render"}
 
     def get_queryset(self) -> QuerySet[Any]:
         """Return the caller's renders, in lists the columns that show."""
-        if self.action in {"list", "head"}:
+        if self.action == "list":
             return self.list_queryset.for_owner(self.request.user)
         return super().get_queryset()
 
@@ -188,7 +185,9 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
 class CreditEstimateView(ApiView):
     """What a render would cost."""
 
-    scopes = {"post": "credits:read"}
+    endpoints = {
+        "post": Endpoint("credits:read"),
+    }
 
     @extend_schema(request=RenderBody, responses=EstimateShape)
     def post(self, request: Request, **kwargs: Any) -> Response:

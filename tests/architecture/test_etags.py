@@ -97,7 +97,7 @@ def test_every_kept_answer_names_families_that_are_followed() -> None:
     for route in API_ROUTES:
         if has_get(route):
             action = (route.actions or {"get": "get"})["get"]
-            named[route.name] = set(getattr(route.view, "cache_tags", {}).get(action, ()))
+            named[route.name] = set(route.view.endpoints[action].cache_tags)
             assert named[route.name] <= known, route.name
     for name in settings.RENDEROWL_ANSWER_RULES:
         assert named.get(name), f"{name} has a rule but no tags: it would never become stale"
