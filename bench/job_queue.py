@@ -105,8 +105,8 @@ def measure_throughput(slots: int, count: int) -> tuple[float, float]:
 
 def measure_claims(waiting: int) -> float:
     """Return the median milliseconds of a claim with so many jobs waiting."""
+    from jobs import sql
     from jobs.models import Job
-    from jobs.sql import run as sql
 
     while (missing := waiting - Job.objects.filter(status="queued").count()) > 0:
         enqueue(min(missing, 20_000))

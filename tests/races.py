@@ -334,10 +334,9 @@ def end_all_renders_of_a_batch() -> dict[str, Any]:
 
 def work_under_a_limit() -> dict[str, Any]:
     """50 jobs of one key with a limit of 3, enqueued, claimed and finished at one time."""
-    from jobs import services
+    from jobs import services, sql
     from jobs.models import Job
     from jobs.registry import Handler, register, unregister
-    from jobs.sql import run as sql
 
     mine = Job.objects.filter(limit_key="race")
     seen: list[int] = []

@@ -78,7 +78,7 @@ def settle_effect(context, payload):
 
 
 def claim_all():
-    from jobs.sql import run as sql
+    from jobs import sql
 
     name = f"claimer:{os.getpid()}"
     while (job := sql.claim(queue="default", worker=name, lease_s=600)) is not None:

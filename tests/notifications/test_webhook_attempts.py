@@ -13,10 +13,10 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from core.retention import find_retention
 from core.signing import new_secret
 from jobs import services as jobs
+from jobs import sql
 from jobs.context import JobContext
 from jobs.exceptions import LeaseLost
 from jobs.models import Job, KeyLimit
-from jobs.sql import run as sql
 from jobs.worker.inline import run_pending
 from notifications.models import DeliveryAttempt, EndpointHealth, Notification, WebhookDelivery, WebhookEndpoint
 from notifications.services import attempts, deliveries, endpoints
