@@ -33,7 +33,7 @@ class MetricsBeforeMiddleware(PrometheusBeforeMiddleware):
         # Only a process that serves loads its middleware.
         for name in PREDECLARED:
             predeclare(name)
-        counters.follow(export)
+        counters.followers.register(export)
         observe_served(count_served)
 
 

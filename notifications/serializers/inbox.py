@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.api.serializers import StrictSerializer, TimeField
-from core.notices import find_kind
+from core.notices import notice_kinds
 from notifications.models import Notification
 from renders.serializers.fields import StrictBooleanField
 
@@ -114,7 +114,7 @@ class KindsField(serializers.Field[Any, Any, Any, Any]):
         errors: dict[str, Any] = {}
         for name, channels in data.items():
             body = ChannelsBody(data=channels)
-            if find_kind(name) is None:
+            if name not in notice_kinds:
                 errors[name] = [serializers.ErrorDetail("There is no such kind of notice.", code="unknown_kind")]
             elif body.is_valid():
                 changes[name] = dict(body.validated_data)
