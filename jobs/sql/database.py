@@ -88,12 +88,9 @@ def json_parameter(value: dict[str, Any] | None) -> str | None:
 
 def to_snapshot(row: Sequence[Any]) -> JobSnapshot:
     """Return the snapshot of a row that begins with `SNAPSHOT_COLUMNS`."""
-    job_id, payload, user_id = row[0], row[4], row[11]
-    return JobSnapshot(
-        job_id if isinstance(job_id, uuid.UUID) else uuid.UUID(job_id),
-        *row[1:4],
-        json.loads(payload) if isinstance(payload, str) else payload,
-        *row[5:11],
-        None if user_id is None else Job._meta.get_field("user").target_field.to_python(user_id),
-        *row[12:SNAPSHOT_WIDTH],
-    )
+    fields = list(row[:SNAPSHOT_WIDTH])
+    job_id, payload, user_id = fields[0], fields[4], fields[11]
+    fields[0] = job_id if isinstance(job_id, uuid.UUID) else uuid.UUID(job_id)
+    fields[4] = json.loads(payload) if isinstance(payload, str) else payload
+    fields[11] = None if user_id is None else Job._meta.get_field("user").target_field.to_python(user_id)
+    return JobSnapshot(*fields)
