@@ -43,7 +43,7 @@ def delete_old(
     total = sum(_counts(now, keep).values())
     done = 0
     cleaned = Cleaned()
-    for retention in retentions():
+    for retention in retentions.by_name():
         cleaned.rows[retention.name] = 0
         while batch := retention.delete_batch(now, keep=keep):
             cleaned.rows[retention.name] += batch
@@ -62,7 +62,7 @@ def _counts(now: datetime, keep: timedelta | None) -> dict[str, int]:
     """Return how many rows each retention will find when its turn comes: those before it leave it nothing of theirs."""
     earlier: dict[str, list[QuerySet[Any]]] = {}
     counts = {}
-    for retention in retentions():
+    for retention in retentions.by_name():
         rows = _old_rows(retention, now, keep)
         others = earlier.setdefault(retention.table, [])
         left = rows

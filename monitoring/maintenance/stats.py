@@ -44,7 +44,7 @@ def database_stats() -> dict[str, Any]:
         "tables": sorted(tables, key=lambda table: (-(table["bytes"] or 0), -table["rows"], table["table"])),
         "retention": [
             {"name": retention.name, "table": retention.table, "keep_days": retention.keep().total_seconds() / 86400}
-            for retention in retentions()
+            for retention in retentions.by_name()
         ],
         "cache_files": _cache_files(),
         "disk": _disk(),

@@ -31,7 +31,7 @@ class MetricsBeforeMiddleware(PrometheusBeforeMiddleware):
         # Only a process that serves loads its middleware.
         for name in PREDECLARED:
             predeclare(name)
-        counters.follow(export)
+        counters.followers.register(export)
 
 
 class MetricsAfterMiddleware(PrometheusAfterMiddleware):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
-from jobs.registry import registered_tickers
+from jobs.registry import tickers
 from monitoring.health.machine import DiskCheck
 from monitoring.maintenance import ballast
 
@@ -96,4 +96,4 @@ def test_cleaning_up_frees_it_only_on_a_full_disk(free, freed, left, database, m
 
 
 def test_every_worker_looks_after_it() -> None:
-    assert "ballast" in {ticker.name for ticker in registered_tickers()}
+    assert "ballast" in tickers

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from jobs.cron import next_tick
 from jobs.exceptions import PermanentFailure
-from jobs.registry import registered_schedules
+from jobs.registry import schedules as registered
 from monitoring.health.base import Status
 from monitoring.health.upkeep import UpkeepCheck
 from monitoring.maintenance import backup, jobs
@@ -55,7 +55,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings) -> Path:
 
 
 def test_every_job_has_its_hour_of_each_night() -> None:
-    schedules = {schedule.type: schedule.cron for schedule in registered_schedules()}
+    schedules = {schedule.type: schedule.cron for schedule in registered.values()}
     start = datetime(2026, 11, 23, 12, tzinfo=UTC)
     hours = [next_tick(schedules[daily.handler.name], start) for daily in jobs.DAILY]
     assert all(timedelta(hours=12) < hour - start < timedelta(hours=18) for hour in hours)

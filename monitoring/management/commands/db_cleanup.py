@@ -61,7 +61,7 @@ class Command(BaseCommand):
                 meter.close()
             truncate_log(connection)
             lay_ballast()
-        tables = {retention.name: retention.table for retention in retentions()}
+        tables = {retention.name: retention.table for retention in retentions.by_name()}
         answer = {
             "dry_run": options["dry_run"],
             "retention_days": days,
