@@ -1,11 +1,11 @@
-"""Staff's screens of what looks after the database."""
+"""Staff's screens of the migrations on record."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 
 from core.admin import ReadOnlyAdmin
-from monitoring.models import MigrationChecksum
+from maintenance.models import MigrationChecksum
 
 
 @admin.register(MigrationChecksum)

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from django.db import connection, transaction
 
-from monitoring.maintenance.stats import database_path
+from maintenance.stats import database_path
 
 Progress = Callable[[int, int], None]
 _PAGES_AT_ONCE = 2048

@@ -8,7 +8,7 @@ from pathlib import Path
 from django.conf import settings
 
 from core.database import database_file, free_bytes
-from monitoring.maintenance.stats import size_of
+from maintenance.stats import size_of
 
 LOOK_EVERY_S = 60.0
 # With less there is no telling whether the next write succeeds.

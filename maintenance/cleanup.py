@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from core.retention import Retention, retentions
-from monitoring.maintenance.files import orphan_files, remove_file
+from maintenance.files import orphan_files, remove_file
 
 Progress = Callable[[int, int], None]
 

@@ -18,8 +18,8 @@ from credits.selectors import check_ledger
 from jobs.models import Job
 from jobs.states import ACTIVE as ACTIVE_JOBS
 from jobs.states import FINISHED, JobStatus
-from monitoring.maintenance.files import missing_files, orphan_files
-from monitoring.maintenance.migrations import FAULTS, migration_statuses
+from maintenance.files import missing_files, orphan_files
+from maintenance.migration_records import FAULTS, migration_statuses
 from renders.models import Batch, Render
 from renders.states import ACTIVE, TERMINAL, RenderStatus
 

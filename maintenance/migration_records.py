@@ -24,7 +24,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
-from monitoring.models import MigrationChecksum
+from maintenance.models import MigrationChecksum
 
 Key = tuple[str, str]
 State = Literal["applied", "pending", "edited", "missing", "changed by its package"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from core.database import write_patience
-from monitoring.maintenance.stats import database_path, size_of
+from maintenance.stats import database_path, size_of
 
 # A copy is built and then written into the log: each may be as large as the database.
 _SPACE_FACTOR = 2.2

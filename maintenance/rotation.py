@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from monitoring.maintenance.backup import Backup, back_up
+from maintenance.backup import Backup, back_up
 
 _NAME = re.compile(r"^renderowl-(\d{8}T\d{6}Z)\.backup$")
 _TIME = "%Y%m%dT%H%M%SZ"

@@ -14,8 +14,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model, QuerySet
 from django.db.utils import OperationalError
 
+from core.database import effective_pragmas
 from core.retention import retentions
-from monitoring.performance.system import describe_database
 
 _POSTGRESQL_TABLES = """
     SELECT c.relname, GREATEST(c.reltuples, 0)::bigint, pg_table_size(c.oid), pg_indexes_size(c.oid)
@@ -48,6 +48,28 @@ def database_stats() -> dict[str, Any]:
         ],
         "cache_files": _cache_files(),
         "disk": _disk(),
+    }
+
+
+def describe_database() -> dict[str, Any]:
+    """Return kind, version, size and effective settings of the database. wal_bytes: None where it is not to be had."""
+    if connection.vendor != "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_database_size(current_database()), current_setting('server_version')")
+            size, version = cursor.fetchone()
+        return {"vendor": connection.vendor, "version": version, "size_bytes": size, "wal_bytes": None, "pragmas": {}}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sqlite_version(), (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size)"
+        )
+        version, size = cursor.fetchone()
+    wal = Path(f"{connection.settings_dict['NAME']}-wal")
+    return {
+        "vendor": connection.vendor,
+        "version": version,
+        "size_bytes": size,
+        "wal_bytes": wal.stat().st_size if wal.is_file() else 0,
+        "pragmas": effective_pragmas(connection),
     }
 
 

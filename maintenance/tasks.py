@@ -17,13 +17,14 @@ from django.utils import timezone
 from jobs.context import JobContext
 from jobs.exceptions import PermanentFailure
 from jobs.registry import Handler
-from monitoring.maintenance.backup import BackupFailed
-from monitoring.maintenance.files import orphan_files, remove_file
-from monitoring.maintenance.integrity import check_integrity
-from monitoring.maintenance.optimize import tend_database
-from monitoring.maintenance.rotation import back_up_into
+from maintenance.backup import BackupFailed
+from maintenance.files import orphan_files, remove_file
+from maintenance.integrity import check_integrity
+from maintenance.optimize import tend_database
+from maintenance.rotation import back_up_into
 
 QUEUE = "maintenance"
+# As installations have them in their rows: jobs and schedules keep the names they began with.
 BACK_UP_JOB = "monitoring.back_up"
 TEND_JOB = "monitoring.tend_database"
 CHECK_JOB = "monitoring.check_integrity"

@@ -15,8 +15,6 @@ class MonitoringConfig(AppConfig):
         from monitoring import checks, tasks  # noqa: F401 - the checks register themselves
         from monitoring.alerting import evaluating, leadership, outbox, sending
         from monitoring.alerting.measures import MEASURES, register_measure
-        from monitoring.maintenance import ballast
-        from monitoring.maintenance.jobs import DAILY
         from monitoring.retention import RETENTIONS
 
         register(Handler(tasks.ANNOUNCE_JOB, tasks.announce_deprecations, timeout_s=900))
@@ -26,10 +24,6 @@ class MonitoringConfig(AppConfig):
         register_schedule(tasks.HEALTH_JOB, cron="* * * * *", type=tasks.HEALTH_JOB)
         register_schedule(tasks.SAMPLE_JOB, cron="* * * * *", type=tasks.SAMPLE_JOB)
         register_schedule(tasks.MERGE_JOB, cron="*/10 * * * *", type=tasks.MERGE_JOB)
-        for daily in DAILY:
-            register(daily.handler)
-            register_schedule(daily.handler.name, cron=daily.cron, type=daily.handler.name)
-        register_ticker(Ticker("ballast", lambda worker: ballast.lay_ballast(), every_s=lambda: ballast.LOOK_EVERY_S))
         for measure in MEASURES:
             register_measure(measure)
         register(io_handler(outbox.SEND_JOB, sending.SENDING, queue=outbox.QUEUE, timeout_s=sending.SEND_LIMIT_S))

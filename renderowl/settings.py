@@ -88,6 +88,7 @@ INSTALLED_APPS = [
     "notifications",
     "analytics",
     "automations",
+    "maintenance",
     "monitoring",
 ]
 CORS_MIDDLEWARE = "corsheaders.middleware.CorsMiddleware"

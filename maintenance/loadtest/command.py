@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 from django.core.management.base import BaseCommand, CommandError
 
-from monitoring.loadtest.parent import LoadTestFailed, check_listening, check_locust, run_plan
-from monitoring.loadtest.plan import METHODS, LoadPlan
-from monitoring.loadtest.tally import TOO_MANY_REQUESTS, Grade, rate
-from monitoring.meter import Meter
+from maintenance.loadtest.parent import LoadTestFailed, check_listening, check_locust, run_plan
+from maintenance.loadtest.plan import METHODS, LoadPlan
+from maintenance.loadtest.tally import TOO_MANY_REQUESTS, Grade, rate
+from maintenance.meter import Meter
 
 LONGEST_S = 86_400.0
 MOST_USERS = 10_000

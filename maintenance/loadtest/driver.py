@@ -1,4 +1,4 @@
-"""The child of a load test: `python -m monitoring.loadtest.driver`, a plan on standard input, JSON lines on its output.
+"""The child of a load test: `python -m maintenance.loadtest.driver`, a plan on its input, JSON lines on its output.
 
 Lines are {"done_s", "requests"} each second and {"report": {...}} at the end. SIGTERM ends the test early, with a
 report of what was done by then.
@@ -23,8 +23,8 @@ from locust.contrib.fasthttp import LocustUserAgent
 from locust.env import Environment
 from locust.exception import StopUser
 
-from monitoring.loadtest.plan import CONNECT_TIMEOUT_S, REQUEST_TIMEOUT_S, LoadPlan
-from monitoring.loadtest.tally import Tally
+from maintenance.loadtest.plan import CONNECT_TIMEOUT_S, REQUEST_TIMEOUT_S, LoadPlan
+from maintenance.loadtest.tally import Tally
 
 PROGRESS_S = 1.0
 LATE_S = 0.01

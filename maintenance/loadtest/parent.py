@@ -14,10 +14,10 @@ from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
-from monitoring.loadtest.plan import CONNECT_TIMEOUT_S, LoadPlan
+from maintenance.loadtest.plan import CONNECT_TIMEOUT_S, LoadPlan
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-_COMMAND = [sys.executable, "-m", "monitoring.loadtest.driver"]
+_COMMAND = [sys.executable, "-m", "maintenance.loadtest.driver"]
 
 
 class LoadTestFailed(Exception):

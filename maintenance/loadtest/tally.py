@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from monitoring.performance.sketch import Buckets, add_buckets, bucket_of, quantiles
+from core.sketch import Buckets, add_buckets, bucket_of, quantiles
 
 _SHARES = (0.50, 0.95, 0.99)
 _MOST_REASONS = 20

@@ -16,8 +16,8 @@ from credits.models import CreditEntry, EntryKind
 from credits.pricing import cost_of
 from jobs.models import Job, JobAttempt
 from jobs.states import JobStatus, Outcome
-from monitoring.seeding.dice import ERRORS, SIZES, Dice, title_edit
-from monitoring.seeding.sample import Sample
+from maintenance.seeding.dice import ERRORS, SIZES, Dice, title_edit
+from maintenance.seeding.sample import Sample
 from notifications.models import Notification
 from renders.models import Priority, Project, Render
 from renders.names import RENDER_JOB, RENDER_QUEUE

@@ -22,9 +22,9 @@ from assets.models import Asset
 from credits.models import CreditAccount, CreditEntry
 from jobs.models import Job, JobAttempt
 from jobs.states import JobStatus
-from monitoring.seeding.dice import Dice, title_edit
-from monitoring.seeding.history import History, many_events
-from monitoring.seeding.sample import Sample, store_sample
+from maintenance.seeding.dice import Dice, title_edit
+from maintenance.seeding.history import History, many_events
+from maintenance.seeding.sample import Sample, store_sample
 from notifications.models import Notification
 from renders.models import Project, Render
 from renders.requests import RenderRequest

@@ -8,7 +8,7 @@ import random
 import pytest
 from ddsketch import DDSketch
 
-from monitoring.performance.sketch import (
+from core.sketch import (
     ERROR_BOUND,
     add_buckets,
     add_encoded,

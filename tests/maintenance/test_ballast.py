@@ -10,8 +10,8 @@ import pytest
 from django.core.management import call_command
 
 from jobs.registry import registered_tickers
+from maintenance import ballast
 from monitoring.health.machine import DiskCheck
-from monitoring.maintenance import ballast
 
 SIZE = 1 << 20
 

@@ -15,11 +15,11 @@ from django.utils import timezone
 from jobs.cron import next_tick
 from jobs.exceptions import PermanentFailure
 from jobs.registry import registered_schedules
+from maintenance import backup, tasks
+from maintenance.integrity import Finding
+from maintenance.rotation import surplus
 from monitoring.health.base import Status
 from monitoring.health.upkeep import UpkeepCheck
-from monitoring.maintenance import backup, jobs
-from monitoring.maintenance.integrity import Finding
-from monitoring.maintenance.rotation import surplus
 from tests.factories import make_job
 
 only_sqlite = pytest.mark.skipif(connection.vendor != "sqlite", reason="a test of SQLite's file")
@@ -57,11 +57,11 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings) -> Path:
 def test_every_job_has_its_hour_of_each_night() -> None:
     schedules = {schedule.type: schedule.cron for schedule in registered_schedules()}
     start = datetime(2026, 11, 23, 12, tzinfo=UTC)
-    hours = [next_tick(schedules[daily.handler.name], start) for daily in jobs.DAILY]
+    hours = [next_tick(schedules[daily.handler.name], start) for daily in tasks.DAILY]
     assert all(timedelta(hours=12) < hour - start < timedelta(hours=18) for hour in hours)
     assert len(set(hours)) == len(hours) == 4
     # Failures are told of at once: by the rule of dead letters.
-    assert {daily.handler.max_attempts for daily in jobs.DAILY} == {1}
+    assert {daily.handler.max_attempts for daily in tasks.DAILY} == {1}
 
 
 def test_the_newest_and_one_a_week_are_kept() -> None:
@@ -82,7 +82,7 @@ def test_a_backup_is_made_and_the_oldest_go(database: Path, settings) -> None:
     old = [name_of(timezone.now() - timedelta(days=age)) for age in (1, 2, 3)]
     for name in [*old, "mine.backup"]:
         (folder / name).write_text("old")
-    told = jobs.back_up(Context())  # type: ignore[arg-type]
+    told = tasks.back_up(Context())  # type: ignore[arg-type]
     assert told["rows"] == 2
     assert told["deleted"] == old[1:]
     made = Path(told["path"])
@@ -97,14 +97,14 @@ def test_nothing_goes_where_no_backup_was_made(database: Path, settings) -> None
         (folder / name_of(timezone.now() - timedelta(days=age))).write_text("old")
     database.write_bytes(b"no database at all" * 4096)
     with pytest.raises(PermanentFailure) as failure:
-        jobs.back_up(Context())  # type: ignore[arg-type]
+        tasks.back_up(Context())  # type: ignore[arg-type]
     assert failure.value.code == "backup_failed"
     assert len(list(folder.iterdir())) == 4
 
 
 def test_without_a_folder_nothing_is_backed_up(settings) -> None:
     settings.RENDEROWL_BACKUP_DIR = ""
-    assert jobs.back_up(Context()) == {"skipped": "BACKUP_DIR is not set"}  # type: ignore[arg-type]
+    assert tasks.back_up(Context()) == {"skipped": "BACKUP_DIR is not set"}  # type: ignore[arg-type]
 
 
 @only_sqlite
@@ -124,19 +124,19 @@ def test_the_command_keeps_as_many_as_it_is_told(database: Path, settings) -> No
 def test_damage_ends_the_job_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     context = Context()
     found = [Finding("ledger", ()), Finding("files without a row", ("a", "b"), harmless=True)]
-    monkeypatch.setattr(jobs, "check_integrity", lambda: iter(found))
-    assert jobs.check(context) == {"ledger": "ok", "files without a row": "2 listed"}  # type: ignore[arg-type]
+    monkeypatch.setattr(tasks, "check_integrity", lambda: iter(found))
+    assert tasks.check(context) == {"ledger": "ok", "files without a row": "2 listed"}  # type: ignore[arg-type]
     assert context.asked == 2
     found.append(Finding("jobs", ("job 1 is late",)))
     with pytest.raises(PermanentFailure) as failure:
-        jobs.check(context)  # type: ignore[arg-type]
+        tasks.check(context)  # type: ignore[arg-type]
     assert (failure.value.code, failure.value.message) == ("database_damaged", "jobs: job 1 is late")
 
 
 @only_sqlite
 @pytest.mark.django_db(transaction=True)
 def test_daily_care_does_not_rewrite_the_file() -> None:
-    told = jobs.tend(Context())  # type: ignore[arg-type]
+    told = tasks.tend(Context())  # type: ignore[arg-type]
     assert [step["name"] for step in told["steps"]] == ["optimize", "truncate log"]
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA analysis_limit")
@@ -158,12 +158,12 @@ class TestHealth:
     def test_the_last_run_counts(self) -> None:
         now = timezone.now()
         failed = {"code": "backup_failed", "message": "the disk is gone"}
-        make_job(type=jobs.BACK_UP_JOB, status="succeeded", finished_at=now - timedelta(days=1))
-        make_job(type=jobs.BACK_UP_JOB, status="dead", finished_at=now, error=failed)
-        make_job(type=jobs.TEND_JOB, status="dead", finished_at=now - timedelta(days=1), error=failed)
-        make_job(type=jobs.TEND_JOB, status="succeeded", finished_at=now)
-        make_job(type=jobs.CHECK_JOB, status="succeeded", finished_at=now - timedelta(days=3))
-        make_job(type=jobs.CHECK_JOB, status="running")
+        make_job(type=tasks.BACK_UP_JOB, status="succeeded", finished_at=now - timedelta(days=1))
+        make_job(type=tasks.BACK_UP_JOB, status="dead", finished_at=now, error=failed)
+        make_job(type=tasks.TEND_JOB, status="dead", finished_at=now - timedelta(days=1), error=failed)
+        make_job(type=tasks.TEND_JOB, status="succeeded", finished_at=now)
+        make_job(type=tasks.CHECK_JOB, status="succeeded", finished_at=now - timedelta(days=3))
+        make_job(type=tasks.CHECK_JOB, status="running")
         assert self.seen() == {
             "backedUp": (Status.WARN, "monitoring.back_up: the disk is gone"),
             "optimized": (Status.PASS, ""),
@@ -172,5 +172,5 @@ class TestHealth:
 
     def test_backups_that_are_not_wanted_are_not_missed(self, settings) -> None:
         settings.RENDEROWL_BACKUP_DIR = ""
-        make_job(type=jobs.BACK_UP_JOB, status="dead", finished_at=timezone.now())
+        make_job(type=tasks.BACK_UP_JOB, status="dead", finished_at=timezone.now())
         assert self.seen() == {}

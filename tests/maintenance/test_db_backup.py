@@ -15,7 +15,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from monitoring.maintenance import backup
+from maintenance import backup
 
 only_sqlite = pytest.mark.skipif(connection.vendor != "sqlite", reason="a test of SQLite's file")
 

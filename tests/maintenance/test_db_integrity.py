@@ -19,7 +19,7 @@ from assets.models import Asset
 from core.ids import uuid7
 from credits.models import CreditAccount
 from jobs.models import Job
-from monitoring.maintenance.optimize import optimize_database
+from maintenance.optimize import optimize_database
 from renderowl.local.processes import ROOT
 from tests.factories import make_asset, make_batch, make_hold, make_job, make_render, make_user
 
@@ -145,7 +145,7 @@ def test_optimising_gives_space_back_and_changes_no_row(on_disk, other) -> None:
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="a test of SQLite's file")
 def test_no_vacuum_without_room_for_it(on_disk, other, monkeypatch) -> None:
-    monkeypatch.setattr("monitoring.maintenance.optimize._SPACE_FACTOR", 1e12)
+    monkeypatch.setattr("maintenance.optimize._SPACE_FACTOR", 1e12)
     step = optimize_database(connection=other, vacuum=True)[0]
     assert (step.name, step.done) == ("vacuum", False)
     assert "bytes free" in step.note

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from monitoring.loadtest.command import _hints
-from monitoring.loadtest.plan import LoadPlan
-from monitoring.loadtest.tally import GRADES, Tally, rate
+from maintenance.loadtest.command import _hints
+from maintenance.loadtest.plan import LoadPlan
+from maintenance.loadtest.tally import GRADES, Tally, rate
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -138,8 +138,8 @@ def test_errors_that_are_allowed_leave_the_exit_status_alone(monkeypatch, capsys
     for status in (200, 404):
         tally.note_answer(status=status, took_s=0.001, size=0)
     report = {"late_share": 0.0, "driver_cpu_share": 0.1, "interrupted": False, **tally.figures(1)}
-    monkeypatch.setattr("monitoring.loadtest.command.check_listening", lambda url: None)
-    monkeypatch.setattr("monitoring.loadtest.command.run_plan", lambda plan, show: dict(report))
+    monkeypatch.setattr("maintenance.loadtest.command.check_listening", lambda url: None)
+    monkeypatch.setattr("maintenance.loadtest.command.run_plan", lambda plan, show: dict(report))
     call_command("load_test", "--json", "--max-errors", "50")
     assert json.loads(capsys.readouterr().out)["error_share"] == 0.5
     with pytest.raises(SystemExit, match="1"):
@@ -190,7 +190,7 @@ def test_refuses_misuse(arguments):
 
 
 def test_asks_for_renders_only_with_a_key():
-    from monitoring.management.commands.load_test import Command
+    from maintenance.management.commands.load_test import Command
 
     assert Command().default_endpoints(has_key=True) == ("/api/v2/renders",)
     assert Command().default_endpoints(has_key=False) == ("/live",)

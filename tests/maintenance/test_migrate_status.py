@@ -8,12 +8,13 @@ import sys
 
 import pytest
 from django.apps import AppConfig, apps
+from django.contrib.contenttypes.models import ContentType
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
-from monitoring.maintenance.migrations import checksum_of, checksums_on_disk
-from monitoring.models import MigrationChecksum
+from maintenance.migration_records import checksum_of, checksums_on_disk
+from maintenance.models import MigrationChecksum
 
 APP = "wheelwright"
 MIGRATION = """from django.db import migrations
@@ -175,3 +176,23 @@ def test_the_list_for_people(shop, capsys) -> None:
 def test_checksums_differ_by_text_alone() -> None:
     assert checksum_of("a = 1\n") == checksum_of("\ufeffa = 1  \r\n\n")
     assert len({checksum_of(text) for text in ("a = 1\n", "a = 2\n", " a = 1\n", "a = 1  # one\n")}) == 4
+
+
+def test_records_made_by_the_monitoring_app_go_on_in_this_one(transactional_db) -> None:
+    call_command("migrate", verbosity=0)
+    records = list(MigrationChecksum.objects.values_list())
+    content_type = ContentType.objects.get_for_model(MigrationChecksum)
+    try:
+        call_command("migrate", "monitoring", "0003_alerts", verbosity=0)
+        tables = connection.introspection.table_names()
+        assert "monitoring_migrationchecksum" in tables
+        assert "maintenance_migrationchecksum" not in tables
+        assert ContentType.objects.get(pk=content_type.pk).app_label == "monitoring"
+    finally:
+        call_command("migrate", verbosity=0)
+    moved = [("monitoring", "0004_migration_checksums_to_maintenance"), ("maintenance", "0001_migration_checksums")]
+    kept = MigrationChecksum.objects.exclude(app="maintenance").exclude(app="monitoring", name__startswith="0004")
+    assert len(kept) == len(records) - len(moved)
+    assert set(kept.values_list()) <= set(records)
+    assert {(row.app, row.name) for row in MigrationChecksum.objects.filter(is_baseline=False)} >= set(moved)
+    assert ContentType.objects.get(pk=content_type.pk).app_label == "maintenance"

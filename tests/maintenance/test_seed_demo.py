@@ -16,7 +16,7 @@ from core.api.routing import api_path
 from credits.models import CreditEntry
 from credits.selectors import check_ledger
 from jobs.models import Job
-from monitoring.meter import Meter
+from maintenance.meter import Meter
 from renders.models import Render
 from tests.analytics.kit import figures, recount
 from tests.factories import make_api_key

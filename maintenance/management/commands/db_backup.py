@@ -13,9 +13,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from monitoring.maintenance.backup import Backup, BackupFailed, back_up
-from monitoring.maintenance.rotation import back_up_into
-from monitoring.meter import Meter
+from maintenance.backup import Backup, BackupFailed, back_up
+from maintenance.meter import Meter
+from maintenance.rotation import back_up_into
 
 
 class Command(BaseCommand):

@@ -14,10 +14,10 @@ from django.db import connection
 from django.utils import timezone
 
 from core.retention import retentions
-from monitoring.maintenance.ballast import ballast_bytes, free_ballast, is_disk_full, lay_ballast
-from monitoring.maintenance.cleanup import count_old, delete_old
-from monitoring.maintenance.optimize import truncate_log
-from monitoring.meter import Meter
+from maintenance.ballast import ballast_bytes, free_ballast, is_disk_full, lay_ballast
+from maintenance.cleanup import count_old, delete_old
+from maintenance.meter import Meter
+from maintenance.optimize import truncate_log
 
 MOST_DAYS = 36_500
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from monitoring.maintenance.integrity import MOST_FAULTS, Finding, check_integrity
-from monitoring.meter import Meter
+from maintenance.integrity import MOST_FAULTS, Finding, check_integrity
+from maintenance.meter import Meter
 
 
 class Command(BaseCommand):

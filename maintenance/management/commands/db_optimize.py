@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import connection
 
-from monitoring.maintenance.optimize import optimize_database
+from maintenance.optimize import optimize_database
 
 
 class Command(BaseCommand):

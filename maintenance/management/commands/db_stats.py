@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.core.serializers.json import DjangoJSONEncoder
 
-from monitoring.maintenance.stats import database_stats
+from maintenance.stats import database_stats
 
 
 class Command(BaseCommand):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from monitoring.loadtest.command import LoadTestCommand
-from monitoring.loadtest.tally import HEALTH_GRADES
+from maintenance.loadtest.command import LoadTestCommand
+from maintenance.loadtest.tally import HEALTH_GRADES
 
 
 class Command(LoadTestCommand):

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.migrate import Command as DjangoCommand
 from django.db import connections
 
-from monitoring.maintenance.migrations import AppliedNow, Key, edited_migrations, record_migrations
+from maintenance.migration_records import AppliedNow, Key, edited_migrations, record_migrations
 
 
 class Command(DjangoCommand):

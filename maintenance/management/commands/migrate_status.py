@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import connection
 
-from monitoring.maintenance.migrations import FAULTS, MigrationStatus, migration_statuses
+from maintenance.migration_records import FAULTS, MigrationStatus, migration_statuses
 
 
 class Command(BaseCommand):

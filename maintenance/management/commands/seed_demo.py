@@ -11,8 +11,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from monitoring.meter import Meter
-from monitoring.seeding import SeedPlan, seed
+from maintenance.meter import Meter
+from maintenance.seeding import SeedPlan, seed
 
 MOST = 100_000_000
 
