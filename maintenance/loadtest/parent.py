@@ -38,10 +38,7 @@ def check_listening(url: str) -> None:
 def check_locust() -> None:
     """Raise LoadTestFailed unless the load generator is installed; it is not imported, as that patches this process."""
     if importlib.util.find_spec("locust") is None:
-        raise LoadTestFailed(
-            f"Load tests need locust: {sys.executable} -m pip install -r requirements.txt "
-            "(`make test` installs it too)."
-        )
+        raise LoadTestFailed("Load tests need Locust, which the server does not: `make load-test` installs it.")
 
 
 def run_plan(plan: LoadPlan, show: Callable[[float], None]) -> dict[str, Any]:
