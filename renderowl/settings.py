@@ -79,6 +79,8 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "corsheaders",
+    "health_check",
+    "django_prometheus",
     "core",
     "accounts",
     "jobs",
@@ -95,7 +97,7 @@ CORS_MIDDLEWARE = "corsheaders.middleware.CorsMiddleware"
 MIDDLEWARE = [
     "monitoring.tracing.TracingMiddleware",
     "monitoring.performance.middleware.PerformanceMiddleware",
-    "monitoring.metrics.middleware.MetricsBeforeMiddleware",
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "core.middleware.RequestContextMiddleware",
     "core.headers.SecurityHeadersMiddleware",
     "monitoring.middleware.ProbeMiddleware",
@@ -111,7 +113,7 @@ MIDDLEWARE = [
     "accounts.second_factor_guard.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "monitoring.metrics.middleware.MetricsAfterMiddleware",
+    "monitoring.metrics.middleware.BoundedPrometheusAfterMiddleware",
 ]
 # --- Other sites ------------------------------------------------------------------------------------------------------
 # Scripts of these origins may call the API with a key or token of their own. Never with cookies: those are the admin's.

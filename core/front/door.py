@@ -32,7 +32,7 @@ KNOWN_MIDDLEWARE = frozenset(
     {
         "monitoring.tracing.TracingMiddleware",
         "monitoring.performance.middleware.PerformanceMiddleware",
-        "monitoring.metrics.middleware.MetricsBeforeMiddleware",
+        "django_prometheus.middleware.PrometheusBeforeMiddleware",
         "core.middleware.RequestContextMiddleware",
         "core.headers.SecurityHeadersMiddleware",
         "monitoring.middleware.ProbeMiddleware",
@@ -49,7 +49,7 @@ KNOWN_MIDDLEWARE = frozenset(
         "accounts.second_factor_guard.SecondFactorMiddleware",
         "django.contrib.messages.middleware.MessageMiddleware",
         "django.middleware.clickjacking.XFrameOptionsMiddleware",
-        "monitoring.metrics.middleware.MetricsAfterMiddleware",
+        "monitoring.metrics.middleware.BoundedPrometheusAfterMiddleware",
     }
 )
 # A request with one of these may be answered in another way. Sessions have their say to a cookie: they delete what has
