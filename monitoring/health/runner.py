@@ -107,7 +107,7 @@ class RememberedCheck(HealthCheck):
             outcome = self.run()
         finally:
             connections.close_all()
-        # Before anybody has the answer: whoever waits for it may end the process, and its log with it.
+        # Before the answer is there: a caller that waits for it may end the process, and its log with it.
         if outcome.status != self._last:
             details = "; ".join(seen.detail for seen in outcome.observations if seen.detail)
             logger.warning("health check %s: %s %s", self.check.name, outcome.status.word, details)
