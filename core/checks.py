@@ -70,8 +70,7 @@ def check_jobs_engine(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[
         return []
     return [
         Error(
-            f"JOBS_ENGINE is {settings.RENDEROWL_JOBS_ENGINE!r}.",
-            hint=f"Choose one of: {', '.join(settings.RENDEROWL_JOBS_ENGINES)}.",
+            f"JOBS_ENGINE is {settings.RENDEROWL_JOBS_ENGINE!r}, which is not part of this version; choose database.",
             id="renderowl.E002",
         )
     ]

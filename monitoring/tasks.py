@@ -9,10 +9,8 @@ from django.utils import timezone
 from accounts import services
 from core.api import lifecycle
 from jobs.context import JobContext
-from jobs.registry import RegisteredSchedule, Ticker, handler, handlers, io_handler, schedules, tickers
+from jobs.registry import Ticker, handler, io_handler, tickers
 from monitoring.alerting import evaluating, leadership, outbox, sending
-from monitoring.maintenance import ballast
-from monitoring.maintenance.jobs import DAILY
 from monitoring.performance.merging import merge_routes, merge_statements
 from monitoring.performance.sampling import sample_cache, sample_queues
 
@@ -64,7 +62,3 @@ def merge(context: JobContext) -> dict[str, Any]:
 
 io_handler(outbox.SEND_JOB, sending.SENDING, queue=outbox.QUEUE, timeout_s=sending.SEND_LIMIT_S)
 tickers.register(Ticker("alerts", evaluating.tick, every_s=leadership.look_every_s))
-tickers.register(Ticker("ballast", lambda worker: ballast.lay_ballast(), every_s=lambda: ballast.LOOK_EVERY_S))
-for daily in DAILY:
-    handlers.register(daily.handler)
-    schedules.register(RegisteredSchedule(daily.handler.name, daily.cron, daily.handler.name))

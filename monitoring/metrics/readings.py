@@ -13,9 +13,9 @@ from analytics.models import DailyStat, Event, EventType
 from jobs.models import Job
 from jobs.registry import handlers
 from jobs.states import FINISHED, JobStatus
+from maintenance.stats import describe_database
 from monitoring.health.queue import count_dead_workers
 from monitoring.models import CacheMetric, ServerProcess
-from monitoring.performance.system import describe_database
 from notifications.models import WebhookDelivery
 
 JOBS_S, DELIVERIES_S = 300, 3600

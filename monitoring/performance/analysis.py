@@ -8,11 +8,11 @@ from typing import Any
 
 from django.utils import timezone
 
+from core.sketch import add_encoded, quantiles
 from monitoring.models import StatementMetric
 from monitoring.performance.monitor import monitor
 from monitoring.performance.plans import plan_of
 from monitoring.performance.recorder import StatementCell
-from monitoring.performance.sketch import add_encoded, quantiles
 from monitoring.performance.windows import HOUR_S, Window, floor_to, window_before
 from monitoring.performance.writing import moment_of
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from django.db import transaction
 
+from core.sketch import add_encoded, encode
 from monitoring.models import RouteMetric, StatementMetric
 from monitoring.performance.recorder import Cell, StatementCell
-from monitoring.performance.sketch import add_encoded, encode
 from monitoring.performance.windows import HOUR_S, KEPT_FOR, NEXT_SPAN, floor_to
 from monitoring.performance.writing import sums_of
 

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from core.sketch import Buckets, add_buckets, add_values
 from core.spent import Spent
 from monitoring.performance.routes import OTHER
-from monitoring.performance.sketch import Buckets, add_buckets, add_values
 from monitoring.performance.statements import LONGEST_EXAMPLE
 
 MOST_CELLS = 4000

@@ -9,10 +9,10 @@ from typing import Any
 
 from django.utils import timezone
 
+from core.sketch import ERROR_BOUND, add_encoded, quantiles
 from monitoring.models import RouteMetric
 from monitoring.performance.monitor import Unwritten, monitor
 from monitoring.performance.recorder import KEPT_SLOWEST, Cell
-from monitoring.performance.sketch import ERROR_BOUND, add_encoded, quantiles
 from monitoring.performance.windows import Window, week_before, window_before
 from monitoring.performance.writing import moment_of
 

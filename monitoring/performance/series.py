@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.sketch import Buckets, add_encoded, quantiles
 from monitoring.models import RouteMetric
 from monitoring.performance.monitor import Unwritten
 from monitoring.performance.recorder import Cell
-from monitoring.performance.sketch import Buckets, add_encoded, quantiles
 from monitoring.performance.windows import Window
 from monitoring.performance.writing import moment_of
 

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
+from core.sketch import encode
 from monitoring.models import ErrorLog, RouteMetric, ServerProcess, SlowRequest, StatementMetric
 from monitoring.performance.failures import Failure
 from monitoring.performance.pending import MINUTES_OF_HOUR, Batch
 from monitoring.performance.process import Usage, hostname, pid
 from monitoring.performance.recorder import Cell, Place, SlowCall, StatementCell
-from monitoring.performance.sketch import encode
 from monitoring.performance.statements import Shape
 
 MINUTE_S = 60

@@ -11,6 +11,7 @@ import pytest
 from django.utils import timezone
 
 from core.retention import Retention, retentions
+from core.sketch import bucket_of, decode, encode
 from jobs import services as job_services
 from jobs.models import Job
 from jobs.worker.inline import run_pending
@@ -20,7 +21,6 @@ from monitoring.performance.merging import MergedByAnother, merge_routes, merge_
 from monitoring.performance.monitor import Monitor
 from monitoring.performance.recorder import Cell, Place
 from monitoring.performance.sampling import sample_cache, sample_queues
-from monitoring.performance.sketch import bucket_of, decode, encode
 from monitoring.performance.windows import floor_to
 from monitoring.performance.writing import row_of_cell
 from tests.factories import make_job

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from django.db import DatabaseError
 
+from core.sketch import decode
 from monitoring.models import RouteMetric, ServerProcess, SlowRequest, StatementMetric
 from monitoring.performance import monitor as module
 from monitoring.performance import recorder as recorder_module
 from monitoring.performance.pending import MOST_MINUTES
 from monitoring.performance.recorder import MOST_CELLS, Recorder
 from monitoring.performance.routes import OTHER
-from monitoring.performance.sketch import decode
 from tests.monitoring.monitors import Clock, make_monitor, seen
 
 pytestmark = pytest.mark.django_db
