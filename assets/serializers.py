@@ -1,4 +1,4 @@
-"""Shapes of assets."""
+"""Serializers of assets."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class AssetChanges(StrictSerializer):
     project = PublicIdField("prj", required=False, allow_null=True, source="project_id")
 
 
-class ProbeShape(serializers.Serializer[Any]):
+class ProbeSerializer(serializers.Serializer[Any]):
     """What the file holds; null where its kind has no such thing."""
 
     duration_s = serializers.FloatField(allow_null=True)
@@ -65,14 +65,14 @@ class ProbeShape(serializers.Serializer[Any]):
     has_alpha = serializers.BooleanField()
 
 
-class AssetErrorShape(serializers.Serializer[Any]):
+class AssetErrorSerializer(serializers.Serializer[Any]):
     """Why an import failed."""
 
     code = serializers.CharField()
     detail = serializers.CharField()
 
 
-class AssetShape(serializers.ModelSerializer[Asset]):
+class AssetSerializer(serializers.ModelSerializer[Asset]):
     """An asset, as clients see it. references: how many active renders need it."""
 
     id = serializers.CharField(source="public_id", read_only=True)
@@ -80,12 +80,12 @@ class AssetShape(serializers.ModelSerializer[Asset]):
     kind = serializers.SerializerMethodField()
     sha256 = serializers.SerializerMethodField()
     content_type = serializers.SerializerMethodField()
-    probe = ProbeShape(allow_null=True)
+    probe = ProbeSerializer(allow_null=True)
     url = serializers.SerializerMethodField()
     poster_url = serializers.SerializerMethodField()
     references = serializers.SerializerMethodField()
     project = PublicIdField("prj", source="project_id", allow_null=True)
-    error = AssetErrorShape(allow_null=True)
+    error = AssetErrorSerializer(allow_null=True)
     created_at = TimeField()
 
     class Meta:
@@ -164,7 +164,7 @@ class AssetShape(serializers.ModelSerializer[Asset]):
         return getattr(row, "references", 0)
 
 
-class ReferenceShape(serializers.ModelSerializer[AssetHold]):
+class ReferenceSerializer(serializers.ModelSerializer[AssetHold]):
     """Something that needs an asset."""
 
     id = serializers.CharField(source="label", read_only=True)

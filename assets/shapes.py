@@ -1,4 +1,4 @@
-"""Assets in lists: what `AssetShape` writes for an instance, for the values of its columns."""
+"""Assets in lists: what `AssetSerializer` writes for an instance, for the values of its columns."""
 
 from __future__ import annotations
 

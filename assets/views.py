@@ -13,7 +13,7 @@ from assets import services
 from assets.filters import AssetFilter
 from assets.models import Asset, AssetHold, AssetStatus
 from assets.parsers import UploadParser
-from assets.serializers import AssetChanges, AssetShape, ImportRequestBody, ReferenceShape, UploadRequest
+from assets.serializers import AssetChanges, AssetSerializer, ImportRequestBody, ReferenceSerializer, UploadRequest
 from assets.shapes import ASSET_LIST
 from core.api.conditional import row_tag
 from core.api.etags import EntityTag
@@ -33,7 +33,7 @@ class AssetViewSet(IdempotentMixin, ApiViewSet):
     prepared_lists = {"list": ASSET_LIST}
     filterset_class = AssetFilter
     parser_classes = [JsonParser, UploadParser]
-    serializers = {"default": AssetShape, "references": ReferenceShape}
+    serializers = {"default": AssetSerializer, "references": ReferenceSerializer}
     scopes = {
         "list": "assets:read",
         "create": "assets:write",
@@ -52,7 +52,7 @@ class AssetViewSet(IdempotentMixin, ApiViewSet):
 
     @extend_schema(
         request={"multipart/form-data": UploadRequest, "application/json": ImportRequestBody},
-        responses={201: AssetShape, 202: AssetShape},
+        responses={201: AssetSerializer, 202: AssetSerializer},
     )
     @idempotent
     def create(self, request: Request, **kwargs: Any) -> Response:
@@ -95,7 +95,7 @@ class AssetViewSet(IdempotentMixin, ApiViewSet):
             services.delete_asset(asset=asset)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(responses=ReferenceShape(many=True), filters=False)
+    @extend_schema(responses=ReferenceSerializer(many=True), filters=False)
     def references(self, request: Request, **kwargs: Any) -> Response:
         """List what needs an asset at the moment."""
         holds = AssetHold.objects.filter(asset=self.get_object())

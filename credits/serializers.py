@@ -1,4 +1,4 @@
-"""Shapes of the API: balance and entries."""
+"""Serializers of balance and entries."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class KindField(serializers.CharField):
     """Why a balance moved; there may be more reasons one day."""
 
 
-class EntrySerializer(serializers.ModelSerializer[CreditEntry]):
+class CreditEntrySerializer(serializers.ModelSerializer[CreditEntry]):
     """One movement."""
 
     id = serializers.CharField(source="public_id", read_only=True)

@@ -1,4 +1,4 @@
-"""Movements of balances in lists: what `EntrySerializer` writes for an instance, for the values of its columns."""
+"""Movements of balances in lists: what the serializer writes for an instance, for the values of its columns."""
 
 from __future__ import annotations
 

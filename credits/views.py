@@ -13,7 +13,7 @@ from core.api.views import ApiView, ApiViewSet
 from credits import selectors, services
 from credits.filters import EntryFilterSet
 from credits.models import CreditEntry
-from credits.serializers import BalanceSerializer, EntrySerializer
+from credits.serializers import BalanceSerializer, CreditEntrySerializer
 from credits.shapes import ENTRY_LIST
 
 
@@ -42,7 +42,7 @@ class EntryViewSet(ApiViewSet):
     queryset = CreditEntry.objects.all()
     cache_tags: ClassVar = {"list": ("credits",)}
     scopes: ClassVar = {"list": "credits:read"}
-    serializers: ClassVar = {"default": EntrySerializer}
+    serializers: ClassVar = {"default": CreditEntrySerializer}
     prepared_lists: ClassVar = {"list": ENTRY_LIST}
     filterset_class = EntryFilterSet
 

@@ -1,4 +1,4 @@
-"""Inboxes in lists: what `NotificationShape` writes for an instance, for the values of its columns."""
+"""Inboxes in lists: what `NotificationSerializer` writes for an instance, for the values of its columns."""
 
 from __future__ import annotations
 

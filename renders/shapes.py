@@ -1,6 +1,6 @@
 """Renders without the machinery of serializers: in lists of a hundred, and where clients wait for one, it weighs.
 
-What `RenderShape` and `RenderShapeV1` write for an instance is written here for the values of its columns, however
+What `RenderSerializer` writes for an instance is written here for the values of its columns, however
 they were read; `tests/renders/test_shapes.py` compares them over random rows.
 """
 

@@ -1,4 +1,4 @@
-"""Shapes of inboxes and preferences."""
+"""Serializers of inboxes and preferences."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from renders.serializers.fields import StrictBooleanField
 CHANNELS = ("inbox", "email")
 
 
-class NotificationShape(serializers.ModelSerializer[Notification]):
+class NotificationSerializer(serializers.ModelSerializer[Notification]):
     """An entry of an inbox."""
 
     id = serializers.CharField(source="public_id", read_only=True)
@@ -54,21 +54,21 @@ class MarkAllReadBody(StrictSerializer):
     kind = serializers.CharField(max_length=60, required=False)
 
 
-class MarkedShape(serializers.Serializer[Any]):
+class MarkedSerializer(serializers.Serializer[Any]):
     """How many entries were unread until now."""
 
     object = serializers.ChoiceField(choices=["mark_all_read"])
     marked = serializers.IntegerField()
 
 
-class UnreadCountShape(serializers.Serializer[Any]):
+class UnreadCountSerializer(serializers.Serializer[Any]):
     """How many entries are unread."""
 
     object = serializers.ChoiceField(choices=["unread_count"])
     unread = serializers.IntegerField()
 
 
-class ChoiceShape(serializers.Serializer[Any]):
+class ChoiceSerializer(serializers.Serializer[Any]):
     """Where notices of a kind go. is_default: as the kind has it, not as the user chose."""
 
     kind = serializers.CharField()
@@ -78,11 +78,11 @@ class ChoiceShape(serializers.Serializer[Any]):
     is_default = serializers.BooleanField()
 
 
-class PreferencesShape(serializers.Serializer[Any]):
+class PreferencesSerializer(serializers.Serializer[Any]):
     """Where notices of each kind go."""
 
     object = serializers.ChoiceField(choices=["notification_preferences"])
-    kinds = ChoiceShape(many=True)
+    kinds = ChoiceSerializer(many=True)
 
 
 class ChannelsBody(StrictSerializer):

@@ -1,4 +1,4 @@
-"""Shapes of webhook endpoints and deliveries."""
+"""Serializers of webhook endpoints and deliveries."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class ReplayBody(StrictSerializer):
     until = serializers.DateTimeField(required=False)
 
 
-class EndpointShape(serializers.ModelSerializer[WebhookEndpoint]):
+class EndpointSerializer(serializers.ModelSerializer[WebhookEndpoint]):
     """An endpoint, without its secret. kind `renders` stands for the URLs that single renders name."""
 
     id = serializers.CharField(source="public_id", read_only=True)
@@ -136,13 +136,13 @@ class EndpointShape(serializers.ModelSerializer[WebhookEndpoint]):
         return row.disabled_reason or None
 
 
-class EndpointWithSecretShape(EndpointShape):
+class EndpointWithSecretSerializer(EndpointSerializer):
     """An endpoint with the secret that signs its deliveries; this is the only answer that has it."""
 
     secret = serializers.SerializerMethodField()
 
-    class Meta(EndpointShape.Meta):
-        fields = (*EndpointShape.Meta.fields, "secret")
+    class Meta(EndpointSerializer.Meta):
+        fields = (*EndpointSerializer.Meta.fields, "secret")
         read_only_fields = fields
 
     @extend_schema_field({"type": "string", "example": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"})
@@ -152,7 +152,7 @@ class EndpointWithSecretShape(EndpointShape):
         return secret
 
 
-class AttemptShape(serializers.ModelSerializer[DeliveryAttempt]):
+class AttemptSerializer(serializers.ModelSerializer[DeliveryAttempt]):
     """One attempt. status_code: null where there was no answer. response_body: its first KB."""
 
     attempted_at = TimeField(source="created_at")
@@ -175,7 +175,7 @@ class AttemptShape(serializers.ModelSerializer[DeliveryAttempt]):
         return row.detail or None
 
 
-class DeliveryShape(serializers.ModelSerializer[WebhookDelivery]):
+class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
     """A delivery; its id is the `webhook-id` of every attempt."""
 
     id = serializers.CharField(source="public_id", read_only=True)
@@ -184,7 +184,7 @@ class DeliveryShape(serializers.ModelSerializer[WebhookDelivery]):
     url = serializers.CharField(source="target_url")
     status = serializers.ChoiceField(choices=DeliveryStatus.values)
     last_error = serializers.SerializerMethodField()
-    attempts = AttemptShape(source="history", many=True)
+    attempts = AttemptSerializer(source="history", many=True)
     next_attempt_at = TimeField(allow_null=True)
     created_at = TimeField()
     finished_at = TimeField(allow_null=True)
@@ -220,22 +220,22 @@ class DeliveryShape(serializers.ModelSerializer[WebhookDelivery]):
         return row.last_error or None
 
 
-class DeliveryDetailShape(DeliveryShape):
+class DeliveryDetailSerializer(DeliverySerializer):
     """A delivery with its body, as it is signed and sent."""
 
-    class Meta(DeliveryShape.Meta):
-        fields = (*DeliveryShape.Meta.fields, "body")
+    class Meta(DeliverySerializer.Meta):
+        fields = (*DeliverySerializer.Meta.fields, "body")
         read_only_fields = fields
 
 
-class ReplayShape(serializers.Serializer[Any]):
+class ReplaySerializer(serializers.Serializer[Any]):
     """How many deliveries are sent again."""
 
     object = serializers.ChoiceField(choices=["webhook_replay"])
     replayed = serializers.IntegerField()
 
 
-class EventTypeShape(serializers.Serializer[Any]):
+class EventTypeSerializer(serializers.Serializer[Any]):
     """A type of event that endpoints can be told of. about: the object that its `data` is."""
 
     type = serializers.CharField()
@@ -244,17 +244,17 @@ class EventTypeShape(serializers.Serializer[Any]):
     summary = serializers.CharField()
 
 
-class CatalogueShape(serializers.Serializer[Any]):
+class CatalogueSerializer(serializers.Serializer[Any]):
     """All types of event, on one page."""
 
     object = serializers.ChoiceField(choices=["list"])
-    data = EventTypeShape(many=True)  # type: ignore[assignment]
+    data = EventTypeSerializer(many=True)  # type: ignore[assignment]
     has_more = serializers.BooleanField()
     next_cursor = serializers.CharField(allow_null=True)
     prev_cursor = serializers.CharField(allow_null=True)
 
 
-class PaginationShape(serializers.Serializer[Any]):
+class PaginationSerializer(serializers.Serializer[Any]):
     """Totals of a list in version 1."""
 
     page = serializers.IntegerField()
@@ -263,8 +263,8 @@ class PaginationShape(serializers.Serializer[Any]):
     total_pages = serializers.IntegerField()
 
 
-class CatalogueShapeV1(serializers.Serializer[Any]):
+class CatalogueSerializerV1(serializers.Serializer[Any]):
     """All types of event, on one page, as version 1 has lists."""
 
-    data = EventTypeShape(many=True)  # type: ignore[assignment]
-    pagination = PaginationShape()
+    data = EventTypeSerializer(many=True)  # type: ignore[assignment]
+    pagination = PaginationSerializer()

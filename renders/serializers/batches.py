@@ -1,4 +1,4 @@
-"""Shapes of batches."""
+"""Serializers of batches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from renders.batch_requests import MOST_RENDERS
 from renders.models import Batch, Priority
 from renders.selectors import BatchStanding
 from renders.serializers.fields import EditField, MergeField, MetadataField, RunAtField, StrictBooleanField
-from renders.serializers.renders import CreditsShape, IssueShape
+from renders.serializers.renders import CreditsSerializer, IssueSerializer
 from renders.serializers.requests import WebhookBody
 from renders.states import BatchStatus, RenderStatus
 
@@ -86,7 +86,7 @@ def _refusal(member: str, message: str, code: str) -> serializers.ValidationErro
     return serializers.ValidationError({member: [serializers.ErrorDetail(message, code=code)]})
 
 
-class CountsShape(serializers.Serializer[Any]):
+class CountsSerializer(serializers.Serializer[Any]):
     """The renders of a batch by their status."""
 
     total = serializers.IntegerField()
@@ -101,7 +101,7 @@ class CountsShape(serializers.Serializer[Any]):
     cancelled = serializers.IntegerField()
 
 
-class BatchLinksShape(serializers.Serializer[Any]):
+class BatchLinksSerializer(serializers.Serializer[Any]):
     """Where to go from here."""
 
     self = serializers.CharField()
@@ -109,7 +109,7 @@ class BatchLinksShape(serializers.Serializer[Any]):
     cancel = serializers.CharField()
 
 
-class BatchShape(serializers.Serializer[Any]):
+class BatchSerializer(serializers.Serializer[Any]):
     """A batch in answers. context: `standings`, how far batches are, by id."""
 
     id = serializers.CharField(source="public_id", read_only=True)
@@ -140,18 +140,18 @@ class BatchShape(serializers.Serializer[Any]):
         """Return how much of all the work is done."""
         return self._standing(row).percent
 
-    @extend_schema_field(CountsShape)
+    @extend_schema_field(CountsSerializer)
     def get_counts(self, row: Batch) -> dict[str, int]:
         """Return the renders by status."""
         counts = self._standing(row).counts
         return {"total": row.total, **{status: counts[status] for status in RenderStatus.values}}
 
-    @extend_schema_field(CreditsShape)
+    @extend_schema_field(CreditsSerializer)
     def get_credits(self, row: Batch) -> dict[str, Any]:
         """Return what all renders reserved and what those that ended were charged."""
         return {"reserved": format_credits(row.credits_reserved), "charged": format_credits(row.credits_charged)}
 
-    @extend_schema_field(BatchLinksShape)
+    @extend_schema_field(BatchLinksSerializer)
     def get_links(self, row: Batch) -> dict[str, str]:
         """Return the absolute addresses of what belongs to the batch."""
         request = self.context.get("request")
@@ -161,7 +161,7 @@ class BatchShape(serializers.Serializer[Any]):
         return {"self": base, "renders": f"{renders}?batch={row.public_id}", "cancel": f"{base}/cancel"}
 
 
-class BatchEstimateShape(serializers.Serializer[Any]):
+class BatchEstimateSerializer(serializers.Serializer[Any]):
     """What a batch will be and cost, all its renders together."""
 
     renders = serializers.IntegerField()
@@ -176,10 +176,10 @@ class BatchEstimateShape(serializers.Serializer[Any]):
         return format_credits(row.credits)
 
 
-class BatchReportShape(serializers.Serializer[Any]):
+class BatchReportSerializer(serializers.Serializer[Any]):
     """The outcome of a dry run."""
 
     valid = serializers.BooleanField()
-    errors = IssueShape(many=True)  # type: ignore[assignment]
-    warnings = IssueShape(many=True)
-    estimate = BatchEstimateShape(allow_null=True)
+    errors = IssueSerializer(many=True)  # type: ignore[assignment]
+    warnings = IssueSerializer(many=True)
+    estimate = BatchEstimateSerializer(allow_null=True)

@@ -1,4 +1,4 @@
-"""Shapes of projects and templates."""
+"""Serializers of projects and templates."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ProjectPatchBody(ProjectBody):
     name = serializers.CharField(max_length=200, required=False)
 
 
-class ProjectShape(serializers.Serializer[Any]):
+class ProjectSerializer(serializers.Serializer[Any]):
     """A project in answers."""
 
     id = serializers.CharField(source="public_id", read_only=True)
@@ -62,7 +62,7 @@ class TemplatePatchBody(StrictSerializer):
     merge = MergeField(required=False)
 
 
-class TemplateListShape(serializers.Serializer[Any]):
+class TemplateListSerializer(serializers.Serializer[Any]):
     """A template in lists: without its edit."""
 
     id = serializers.CharField(source="public_id", read_only=True)
@@ -80,14 +80,14 @@ class TemplateListShape(serializers.Serializer[Any]):
         return "template"
 
 
-class TemplateShape(TemplateListShape):
+class TemplateSerializer(TemplateListSerializer):
     """A template in answers."""
 
     edit = EditField()
     merge = MergeField(source="merge_defaults")
 
 
-class TemplateVersionShape(serializers.Serializer[Any]):
+class TemplateVersionSerializer(serializers.Serializer[Any]):
     """One version of a template."""
 
     object = serializers.SerializerMethodField()

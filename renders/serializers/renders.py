@@ -1,4 +1,4 @@
-"""Shapes of renders in answers."""
+"""Serializers of renders in answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from renders.serializers.fields import MetadataField
 from renders.states import RenderStatus
 
 
-class IssueShape(serializers.Serializer[Any]):
+class IssueSerializer(serializers.Serializer[Any]):
     """One error or warning: where, what kind, and a sentence."""
 
     pointer = serializers.CharField()
@@ -27,7 +27,7 @@ class IssueShape(serializers.Serializer[Any]):
     detail = serializers.CharField()
 
 
-class EstimateShape(serializers.Serializer[Any]):
+class EstimateSerializer(serializers.Serializer[Any]):
     """What a render will be and cost. exact: false while a source of unknown length decides the duration."""
 
     duration_s = serializers.FloatField()
@@ -44,16 +44,16 @@ class EstimateShape(serializers.Serializer[Any]):
         return format_credits(row.credits)
 
 
-class ReportShape(serializers.Serializer[Any]):
+class ReportSerializer(serializers.Serializer[Any]):
     """The outcome of a validation or dry run."""
 
     valid = serializers.BooleanField()
-    errors = IssueShape(many=True)  # type: ignore[assignment]
-    warnings = IssueShape(many=True)
-    estimate = EstimateShape(allow_null=True)
+    errors = IssueSerializer(many=True)  # type: ignore[assignment]
+    warnings = IssueSerializer(many=True)
+    estimate = EstimateSerializer(allow_null=True)
 
 
-class ProgressShape(serializers.Serializer[Any]):
+class ProgressSerializer(serializers.Serializer[Any]):
     """How far a render is. queue_position: given for one waiting render, null in lists and elsewhere."""
 
     percent = serializers.FloatField()
@@ -74,7 +74,7 @@ class ProgressShape(serializers.Serializer[Any]):
         return position
 
 
-class OutputShape(serializers.Serializer[Any]):
+class OutputSerializer(serializers.Serializer[Any]):
     """The file of a finished render."""
 
     url = serializers.CharField()
@@ -88,14 +88,14 @@ class OutputShape(serializers.Serializer[Any]):
     sha256 = serializers.CharField()
 
 
-class CreditsShape(serializers.Serializer[Any]):
+class CreditsSerializer(serializers.Serializer[Any]):
     """What a render holds of its owner's credits, and what it cost in the end."""
 
     reserved = serializers.CharField()
     charged = serializers.CharField(allow_null=True)
 
 
-class ErrorShape(serializers.Serializer[Any]):
+class ErrorSerializer(serializers.Serializer[Any]):
     """Why a render failed."""
 
     code = serializers.CharField()
@@ -106,7 +106,7 @@ class ErrorShape(serializers.Serializer[Any]):
     attempt = serializers.IntegerField()
 
 
-class LinksShape(serializers.Serializer[Any]):
+class LinksSerializer(serializers.Serializer[Any]):
     """Where to go from here."""
 
     self = serializers.CharField()
@@ -116,13 +116,13 @@ class LinksShape(serializers.Serializer[Any]):
     events = serializers.CharField(allow_null=True)
 
 
-class RenderShape(serializers.Serializer[Any]):
+class RenderSerializer(serializers.Serializer[Any]):
     """A render in answers of version 2."""
 
     id = serializers.CharField(source="public_id", read_only=True)
     object = serializers.SerializerMethodField()
     status = serializers.ChoiceField(choices=RenderStatus.values)
-    progress = ProgressShape(source="*")
+    progress = ProgressSerializer(source="*")
     priority = serializers.SerializerMethodField()
     project = PublicIdField("prj", source="project_id", allow_null=True)
     template = PublicIdField("tpl", source="template_id", allow_null=True)
@@ -131,7 +131,7 @@ class RenderShape(serializers.Serializer[Any]):
     thumbnail_url = serializers.SerializerMethodField()
     credits = serializers.SerializerMethodField()
     error = serializers.SerializerMethodField()
-    warnings = IssueShape(many=True)
+    warnings = IssueSerializer(many=True)
     metadata = MetadataField()
     retry_of = PublicIdField("rnd", source="retry_of_id", allow_null=True)
     batch = PublicIdField("bat", source="batch_id", allow_null=True)
@@ -151,7 +151,7 @@ class RenderShape(serializers.Serializer[Any]):
         """Return the priority's name."""
         return str(Priority(row.priority).label)
 
-    @extend_schema_field(OutputShape(allow_null=True))
+    @extend_schema_field(OutputSerializer(allow_null=True))
     def get_output(self, row: Render) -> dict[str, Any] | None:
         """Return the file with its signed URL, null until there is one and after its deletion."""
         if not row.has_output:
@@ -192,18 +192,18 @@ class RenderShape(serializers.Serializer[Any]):
         filename = f"{row.public_id}-{name}.jpg"
         return signed_url(self.context.get("request"), key=key, content_type="image/jpeg", filename=filename).url
 
-    @extend_schema_field(CreditsShape)
+    @extend_schema_field(CreditsSerializer)
     def get_credits(self, row: Render) -> dict[str, Any]:
         """Return the credits as decimal strings."""
         charged = None if row.credits_charged is None else format_credits(row.credits_charged)
         return {"reserved": format_credits(row.credits_reserved), "charged": charged}
 
-    @extend_schema_field(ErrorShape(allow_null=True))
+    @extend_schema_field(ErrorSerializer(allow_null=True))
     def get_error(self, row: Render) -> Any:
         """Return why the render failed; the error of an attempt that is being retried is no answer yet."""
         return row.error if row.status == RenderStatus.FAILED else None
 
-    @extend_schema_field(LinksShape)
+    @extend_schema_field(LinksSerializer)
     def get_links(self, row: Render) -> dict[str, Any]:
         """Return the absolute addresses of what belongs to the render."""
         request = self.context.get("request")
@@ -218,13 +218,13 @@ class RenderShape(serializers.Serializer[Any]):
         }
 
 
-class RenderShapeV1(RenderShape):
+class RenderV1Serializer(RenderSerializer):
     """A render in answers of version 1, where progress is a number from 0 to 100."""
 
     progress = serializers.FloatField(source="percent", min_value=0, max_value=100)  # type: ignore[assignment]
 
 
-class LogShape(serializers.Serializer[Any]):
+class LogSerializer(serializers.Serializer[Any]):
     """What happened while rendering. timings: seconds by step."""
 
     render = serializers.CharField(source="public_id")

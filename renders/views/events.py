@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from core.api.views import ApiViewSet
 from core.exceptions import DomainError, InvalidHeader
 from renders.models import Render
-from renders.serializers.renders import RenderShape
+from renders.serializers.renders import RenderSerializer
 from renders.waiting.places import places
 from renders.waiting.standings import Standing
 from renders.waiting.stream import EventStream
@@ -34,7 +34,7 @@ class RenderEventsViewSet(ApiViewSet):
     queryset = Render.objects.all()
     scopes = {"events": "renders:read"}
     tagged_actions = frozenset()
-    serializers = {"default": RenderShape}
+    serializers = {"default": RenderSerializer}
 
     def get_queryset(self) -> Any:
         """Return the caller's renders, without their documents."""
@@ -87,7 +87,7 @@ class RenderEventsViewSet(ApiViewSet):
 
     def _end_of(self, render: Render) -> dict[str, Any]:
         ended = self.get_queryset().get(pk=render.pk)
-        shape = RenderShape(ended, context=self.get_serializer_context()).data
+        shape = RenderSerializer(ended, context=self.get_serializer_context()).data
         return {name: shape[name] for name in _END}
 
 

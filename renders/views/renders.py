@@ -24,11 +24,11 @@ from renders.models import Render
 from renders.requests import RenderRequest
 from renders.selectors import find_render, queue_position
 from renders.serializers.renders import (
-    EstimateShape,
-    LogShape,
-    RenderShape,
-    RenderShapeV1,
-    ReportShape,
+    EstimateSerializer,
+    LogSerializer,
+    RenderSerializer,
+    RenderV1Serializer,
+    ReportSerializer,
 )
 from renders.serializers.requests import RenderBody
 from renders.services.cancel import cancel_render
@@ -66,7 +66,7 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
     queryset = Render.objects.all()
     filterset_class = RenderFilterSet
     ordering_fields = ("created_at",)
-    serializers = {"default": RenderShape, "default_v1": RenderShapeV1}
+    serializers = {"default": RenderSerializer, "default_v1": RenderV1Serializer}
     cache_tags = {"list": ("renders",)}
     prepared_lists = {"list": RENDER_LIST}
     tagged_actions = frozenset({"retrieve", "edit", "log"})
@@ -109,7 +109,7 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
         """Submit a render; with `dry_run`, only say what it would cost."""
         return self.submit(RenderBody, RenderRequest())
 
-    @extend_schema(request=RenderBody, responses=ReportShape)
+    @extend_schema(request=RenderBody, responses=ReportSerializer)
     def validate(self, request: Request, **kwargs: Any) -> Response:
         """Say what is wrong with an edit and what it would cost."""
         return self.report(RenderBody, RenderRequest())
@@ -150,10 +150,10 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
         """Return the edit as it was sent."""
         return Response(self.get_object().edit)
 
-    @extend_schema(responses=LogShape)
+    @extend_schema(responses=LogSerializer)
     def log(self, request: Request, **kwargs: Any) -> Response:
         """Return what happened while rendering."""
-        return Response(LogShape(self.get_object()).data)
+        return Response(LogSerializer(self.get_object()).data)
 
     def find_row(self) -> Any:
         """Return the render of the URL whatever the request's conditions are, None where there is none."""
@@ -199,10 +199,10 @@ class CreditEstimateView(ApiView):
 
     scopes = {"post": "credits:read"}
 
-    @extend_schema(request=RenderBody, responses=EstimateShape)
+    @extend_schema(request=RenderBody, responses=EstimateSerializer)
     def post(self, request: Request, **kwargs: Any) -> Response:
         """Return duration, frames and credits of an edit."""
         body = RenderBody(data=request.data)
         body.is_valid(raise_exception=True)
         prepared = prepare_render(owner=request.user, request=merge_body(RenderRequest(), body.validated_data))
-        return Response(EstimateShape(prepared.estimate).data)
+        return Response(EstimateSerializer(prepared.estimate).data)

@@ -19,7 +19,7 @@ from core.api.views import ApiViewSet
 from core.idempotency.views import IdempotentMixin
 from renders.models import Priority, Render
 from renders.requests import RenderRequest, Report
-from renders.serializers.renders import RenderShape, RenderShapeV1, ReportShape
+from renders.serializers.renders import RenderSerializer, RenderV1Serializer, ReportSerializer
 from renders.serializers.requests import RenderBody, carries_edit
 from renders.services.prepare import check_render, prepare_render
 from renders.services.submit import accept_render
@@ -29,7 +29,7 @@ from renders.waiting.polling import preferred_wait_s, wait_for_end
 Method = Callable[..., Response]
 # A request that does not prefer to wait gets no other 200, so that nothing of what was promised has changed.
 _REPORT = OpenApiResponse(
-    ReportShape,
+    ReportSerializer,
     description="What a dry run found. With `Prefer: wait=N` (RFC 7240) and `Preference-Applied` in the answer: the "
     "render, which has ended within that time.",
 )
@@ -41,10 +41,10 @@ def answers_render(
     """Document a method that answers a render in the shape of the version. reports: 200 is a report instead."""
 
     def document(method: Method) -> Method:
-        for version, shape in ((1, RenderShapeV1), (2, RenderShape)):
+        for version, shape in ((1, RenderV1Serializer), (2, RenderSerializer)):
             responses: dict[int, Any] = dict.fromkeys(statuses, shape)
             if reports:
-                responses[200] = ReportShape if version == 1 else _REPORT
+                responses[200] = ReportSerializer if version == 1 else _REPORT
             # The version as the view determines it, which is a number here.
             versions: list[Any] = [version]
             method = extend_schema(request=request, responses=responses, versions=versions)(method)
@@ -84,11 +84,11 @@ class SubmittingViewSet(IdempotentMixin, ApiViewSet):
             found = Report(False, list(flatten_errors(body.errors)), [], None)
         else:
             body.is_valid(raise_exception=True)
-        return Response(ReportShape(found).data)
+        return Response(ReportSerializer(found).data)
 
     def accepted(self, render: Render) -> Response:
         """Answer 202 with a new render and where to find it."""
-        shape = RenderShapeV1 if self._version() == 1 else RenderShape
+        shape = RenderV1Serializer if self._version() == 1 else RenderSerializer
         location = api_path("render-detail", self._version(), id=render.public_id)
         body = shape(render, context={"request": self.request}).data
         headers = {"Location": location, "ETag": str(render_tag(self.request, render))}
@@ -108,7 +108,7 @@ class SubmittingViewSet(IdempotentMixin, ApiViewSet):
         if not wait_for_end(self._new, seconds=wait_s):
             return response
         render = Render.objects.without_documents().get(pk=self._new.pk)
-        answer = Response(RenderShape(render, context={"request": self.request}).data)
+        answer = Response(RenderSerializer(render, context={"request": self.request}).data)
         answer.status_code = status.HTTP_200_OK if render.is_terminal else status.HTTP_202_ACCEPTED
         answer["Location"] = response["Location"]
         answer["ETag"] = str(render_tag(self.request, render))

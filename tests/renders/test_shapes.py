@@ -14,7 +14,7 @@ from core.api.rawvalues import DjangoValues
 from core.api.renderers import JsonRenderer
 from core.ids import uuid7
 from renders.models import Priority, Render
-from renders.serializers.renders import RenderShape, RenderShapeV1
+from renders.serializers.renders import RenderSerializer, RenderV1Serializer
 from renders.shapes import COLUMNS, render_shaper
 from renders.states import RenderStatus
 
@@ -73,7 +73,7 @@ def test_lists_write_what_the_serializers_write(version, public_url, settings) -
     settings.PUBLIC_URL = public_url
     request = Request(APIRequestFactory().get("/"))
     request.version = version
-    serializer = RenderShapeV1 if version == 1 else RenderShape
+    serializer = RenderV1Serializer if version == 1 else RenderSerializer
     chance = random.Random(20261123)
     for position in [None, 1, 1000] * 30:
         shape = render_shaper(base_url(request), version, DjangoValues(), position)
