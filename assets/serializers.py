@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.types import OpenApiTypes
+from django.utils.functional import cached_property
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from assets.incoming import POSTER_TYPES
-from assets.models import Asset, AssetHold
+from assets.models import Asset
 from assets.names import LONGEST_NAME, clean_name
-from core.api.serializers import PublicIdField, StrictSerializer, TimeField
-from core.files.links import signed_url
+from core.api.addresses import base_url
+from core.api.serializers import (
+    BlankAsNullField,
+    ConstantField,
+    PublicIdField,
+    ResourceSerializer,
+    StrictSerializer,
+    TimeField,
+)
+from core.files.links import LinkMaker
 from core.http.targets import LONGEST_URL
 
 
@@ -72,18 +80,25 @@ class AssetErrorSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField()
 
 
-class AssetSerializer(serializers.ModelSerializer[Asset]):
+@extend_schema_field(
+    {"type": "string", "enum": ["video", "image", "audio", "font", "subtitle", None], "nullable": True}
+)
+class KindField(BlankAsNullField):
+    """The kind of media; null until the file is known."""
+
+
+class AssetSerializer(ResourceSerializer, serializers.ModelSerializer[Asset]):
     """An asset, as clients see it. references: how many active renders need it."""
 
     id = serializers.CharField(source="public_id", read_only=True)
-    object = serializers.SerializerMethodField()
-    kind = serializers.SerializerMethodField()
-    sha256 = serializers.SerializerMethodField()
-    content_type = serializers.SerializerMethodField()
+    object = ConstantField("asset")
+    kind = KindField()
+    sha256 = BlankAsNullField()
+    content_type = BlankAsNullField()
     probe = ProbeSerializer(allow_null=True)
     url = serializers.SerializerMethodField()
     poster_url = serializers.SerializerMethodField()
-    references = serializers.SerializerMethodField()
+    references = serializers.IntegerField(read_only=True)
     project = PublicIdField("prj", source="project_id", allow_null=True)
     error = AssetErrorSerializer(allow_null=True)
     created_at = TimeField()
@@ -109,40 +124,10 @@ class AssetSerializer(serializers.ModelSerializer[Asset]):
         ]
         read_only_fields = fields
 
-    @extend_schema_field({"type": "string", "enum": ["asset"]})
-    def get_object(self, row: Asset) -> str:
-        """Return what this is."""
-        return "asset"
-
-    @extend_schema_field(
-        {"type": "string", "enum": ["video", "image", "audio", "font", "subtitle", None], "nullable": True}
-    )
-    def get_kind(self, row: Asset) -> str | None:
-        """Return the kind, null until the file is known."""
-        return row.kind or None
-
-    @extend_schema_field({"type": "string", "nullable": True})
-    def get_sha256(self, row: Asset) -> str | None:
-        """Return the hash, null until the file is there."""
-        return row.sha256 or None
-
-    @extend_schema_field({"type": "string", "nullable": True})
-    def get_content_type(self, row: Asset) -> str | None:
-        """Return the type, null until the file is known."""
-        return row.content_type or None
-
     @extend_schema_field({"type": "string", "format": "uri", "nullable": True})
     def get_url(self, row: Asset) -> str | None:
         """Return a link to the file that works without a credential, for a time."""
-        if not row.is_ready:
-            return None
-        return signed_url(
-            self.context.get("request"),
-            key=row.storage_key,
-            content_type=row.content_type,
-            filename=row.name,
-            tag=row.sha256,
-        ).url
+        return self._files.url(row.storage_key, row.content_type, row.name, row.sha256) if row.is_ready else None
 
     @extend_schema_field({"type": "string", "format": "uri", "nullable": True})
     def get_poster_url(self, row: Asset) -> str | None:
@@ -150,33 +135,16 @@ class AssetSerializer(serializers.ModelSerializer[Asset]):
         if not row.poster_key:
             return None
         ending = row.poster_key.rpartition(".")[2]
-        return signed_url(
-            self.context.get("request"),
-            key=row.poster_key,
-            content_type=POSTER_TYPES[ending],
-            filename=f"poster.{ending}",
-            tag=f"{row.sha256[:32]}-poster",
-        ).url
+        return self._files.url(row.poster_key, POSTER_TYPES[ending], f"poster.{ending}", f"{row.sha256[:32]}-poster")
 
-    @extend_schema_field(OpenApiTypes.INT)
-    def get_references(self, row: Asset) -> int:
-        """Return how many hold the asset; a row that was just made has none."""
-        return getattr(row, "references", 0)
+    @cached_property
+    def _files(self) -> LinkMaker:
+        return LinkMaker(base_url(self.context.get("request")))
 
 
-class ReferenceSerializer(serializers.ModelSerializer[AssetHold]):
+class ReferenceSerializer(ResourceSerializer):
     """Something that needs an asset."""
 
     id = serializers.CharField(source="label", read_only=True)
-    object = serializers.SerializerMethodField()
+    object = ConstantField("reference")
     created_at = TimeField()
-
-    class Meta:
-        model = AssetHold
-        fields = ["id", "object", "created_at"]
-        read_only_fields = fields
-
-    @extend_schema_field({"type": "string", "enum": ["reference"]})
-    def get_object(self, row: AssetHold) -> str:
-        """Return what this is."""
-        return "reference"

@@ -6,6 +6,7 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,7 +15,6 @@ from assets.filters import AssetFilter
 from assets.models import Asset, AssetHold, AssetStatus
 from assets.parsers import UploadParser
 from assets.serializers import AssetChanges, AssetSerializer, ImportRequestBody, ReferenceSerializer, UploadRequest
-from assets.shapes import ASSET_LIST
 from core.api.conditional import row_tag
 from core.api.etags import EntityTag
 from core.api.parsers import JsonParser
@@ -25,12 +25,11 @@ from core.files.links import link_context
 from core.idempotency.views import IdempotentMixin, idempotent
 
 
-class AssetViewSet(IdempotentMixin, ApiViewSet):
+class AssetViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiViewSet):
     """Files that edits use."""
 
     queryset = Asset.objects.with_references()
     cache_tags = {"list": ("assets",), "references": ("assets",)}
-    prepared_lists = {"list": ASSET_LIST}
     filterset_class = AssetFilter
     parser_classes = [JsonParser, UploadParser]
     serializers = {"default": AssetSerializer, "references": ReferenceSerializer}
@@ -42,13 +41,6 @@ class AssetViewSet(IdempotentMixin, ApiViewSet):
         "destroy": "assets:delete",
         "references": "assets:read",
     }
-
-    def list(self, request: Request, **kwargs: Any) -> Response:
-        """List the assets of the account."""
-        if (prepared := self.prepared_answer()) is not None:
-            return prepared
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(
         request={"multipart/form-data": UploadRequest, "application/json": ImportRequestBody},
@@ -73,10 +65,6 @@ class AssetViewSet(IdempotentMixin, ApiViewSet):
     def entity_tag(self, row: VersionedModel) -> EntityTag:
         """Return the tag of an asset: in its body are links and the number of those that need it."""
         return row_tag(self.request, row, getattr(row, "references", 0), link_context(self.request))
-
-    def retrieve(self, request: Request, **kwargs: Any) -> Response:
-        """Return one asset."""
-        return Response(self.get_serializer(self.get_object()).data)
 
     @extend_schema(request=AssetChanges)
     def partial_update(self, request: Request, **kwargs: Any) -> Response:

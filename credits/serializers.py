@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from core.api.serializers import TimeField
+from core.api.serializers import ResourceSerializer, TimeField
 from credits.models import CreditEntry, EntryKind
 from credits.pricing import format_credits
 
@@ -23,7 +23,7 @@ class CreditsField(serializers.CharField):
         return format_credits(value)
 
 
-class BalanceSerializer(serializers.Serializer[Any]):
+class BalanceSerializer(ResourceSerializer):
     """What the caller can spend, and what renders under way hold."""
 
     object = serializers.SerializerMethodField()
@@ -40,7 +40,7 @@ class KindField(serializers.CharField):
     """Why a balance moved; there may be more reasons one day."""
 
 
-class CreditEntrySerializer(serializers.ModelSerializer[CreditEntry]):
+class CreditEntrySerializer(ResourceSerializer, serializers.ModelSerializer[CreditEntry]):
     """One movement."""
 
     id = serializers.CharField(source="public_id", read_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,7 +15,6 @@ from credits import selectors, services
 from credits.filters import EntryFilterSet
 from credits.models import CreditEntry
 from credits.serializers import BalanceSerializer, CreditEntrySerializer
-from credits.shapes import ENTRY_LIST
 
 
 class BalanceView(ApiView):
@@ -36,19 +36,11 @@ class BalanceView(ApiView):
 
 
 @extend_schema_view(list=extend_schema(tags=["credits"]))
-class EntryViewSet(ApiViewSet):
+class EntryViewSet(ListModelMixin, ApiViewSet):
     """The movements of the caller's balance."""
 
     queryset = CreditEntry.objects.all()
     cache_tags: ClassVar = {"list": ("credits",)}
     scopes: ClassVar = {"list": "credits:read"}
     serializers: ClassVar = {"default": CreditEntrySerializer}
-    prepared_lists: ClassVar = {"list": ENTRY_LIST}
     filterset_class = EntryFilterSet
-
-    def list(self, request: Request) -> Response:
-        """List the movements, newest first."""
-        if (prepared := self.prepared_answer()) is not None:
-            return prepared
-        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(self.get_serializer(rows, many=True).data)

@@ -17,7 +17,6 @@ class RendersConfig(AppConfig):
         from assets.projects import register_project_check
         from core.api.features import Feature, register_feature
         from core.caching.families import register_family
-        from core.front.rows import register_tag_reader
         from core.retention import register_retention
         from jobs.registry import Handler, register, register_schedule
         from renders import names, tasks
@@ -25,7 +24,6 @@ class RendersConfig(AppConfig):
         from renders.models import Project, Render, Template
         from renders.selectors import owns_project
         from renders.subscribers import apply_new_plan
-        from renders.views.tags import tag_asked_for
 
         register(
             Handler(
@@ -46,7 +44,6 @@ class RendersConfig(AppConfig):
         register_project_check(owns_project)
         register_retention(RETENTION)
         register_schedule("renders-upkeep", cron="*/5 * * * *", type=names.UPKEEP_JOB)
-        register_tag_reader("render-detail", tag_asked_for)
         register_family("projects", Project, owner="owner_id")
         register_family("templates", Template, owner="owner_id")
         register_family("renders", Render, owner="owner_id")

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Count, Q, Sum
 
 from assets.models import Asset
 from core.ids import decode_id
-from core.rowreader import RowReader
 from engine.media import MediaInfo, MediaKind
-from renders.models import DOCUMENTS, Batch, Project, Render
+from renders.models import Batch, Project, Render
 from renders.names import ASSET_SCHEME
 from renders.states import RUNNING, TERMINAL, BatchStatus, RenderStatus
 
@@ -67,32 +64,6 @@ def find_assets(owner_id: UUID, urls: Iterable[str]) -> dict[str, Asset]:
         return {}
     rows = {row.pk: row for row in Asset.objects.filter(owner=owner_id, pk__in=set(ids.values()))}
     return {url: rows[pk] for url, pk in ids.items() if pk in rows}
-
-
-def find_render(owner_id: UUID, text: str) -> Render | None:
-    """Return an account's render without its documents, by its public id; None for one that is not there or not theirs.
-
-    By SQL that is written once: this is what clients ask for over and over.
-    """
-    try:
-        pk = decode_id(Render.ID_PREFIX, text)
-    except ValueError:
-        return None
-    sql, reader = _render_query(connection.vendor)
-    to_database = Render._meta.pk.get_db_prep_value
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [to_database(pk, connection), to_database(owner_id, connection)])
-        row = cursor.fetchone()
-    return None if row is None else reader.instance(row)
-
-
-@lru_cache(maxsize=2)
-def _render_query(vendor: str) -> tuple[str, RowReader[Render]]:
-    names = [field.attname for field in Render._meta.concrete_fields if field.attname not in DOCUMENTS]
-    reader = RowReader(Render, "r", names)
-    table = Render._meta.db_table
-    sql = f"SELECT {reader.columns} FROM {table} AS r WHERE r.id = %s AND r.owner_id = %s"  # noqa: S608 - our own names
-    return sql, reader
 
 
 def queue_position(render: Render) -> int | None:

@@ -8,7 +8,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from core.api.serializers import StrictSerializer, TimeField
+from core.api.serializers import BlankAsNullField, ConstantField, ResourceSerializer, StrictSerializer, TimeField
 from core.notices import find_kind
 from notifications.models import Notification
 from renders.serializers.fields import StrictBooleanField
@@ -16,12 +16,12 @@ from renders.serializers.fields import StrictBooleanField
 CHANNELS = ("inbox", "email")
 
 
-class NotificationSerializer(serializers.ModelSerializer[Notification]):
+class NotificationSerializer(ResourceSerializer, serializers.ModelSerializer[Notification]):
     """An entry of an inbox."""
 
     id = serializers.CharField(source="public_id", read_only=True)
-    object = serializers.SerializerMethodField()
-    resource = serializers.SerializerMethodField()
+    object = ConstantField("notification")
+    resource = BlankAsNullField()
     read_at = TimeField(allow_null=True)
     created_at = TimeField()
 
@@ -29,16 +29,6 @@ class NotificationSerializer(serializers.ModelSerializer[Notification]):
         model = Notification
         fields = ["id", "object", "kind", "title", "body", "resource", "read_at", "created_at"]
         read_only_fields = fields
-
-    @extend_schema_field({"type": "string", "enum": ["notification"]})
-    def get_object(self, row: Notification) -> str:
-        """Return the type of the object."""
-        return "notification"
-
-    @extend_schema_field({"type": "string", "nullable": True})
-    def get_resource(self, row: Notification) -> str | None:
-        """Return the id of what it is about."""
-        return row.resource or None
 
 
 class NotificationChanges(StrictSerializer):

@@ -7,7 +7,14 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from core.api.serializers import PublicIdField, StrictSerializer, TimeField
+from core.api.serializers import (
+    BlankAsNullField,
+    ConstantField,
+    PublicIdField,
+    ResourceSerializer,
+    StrictSerializer,
+    TimeField,
+)
 from core.http.exceptions import FetchRefused
 from core.http.targets import LONGEST_URL
 from core.receivers import resolve_receiver
@@ -86,12 +93,12 @@ class ReplayBody(StrictSerializer):
     until = serializers.DateTimeField(required=False)
 
 
-class EndpointSerializer(serializers.ModelSerializer[WebhookEndpoint]):
+class EndpointSerializer(ResourceSerializer, serializers.ModelSerializer[WebhookEndpoint]):
     """An endpoint, without its secret. kind `renders` stands for the URLs that single renders name."""
 
     id = serializers.CharField(source="public_id", read_only=True)
-    object = serializers.SerializerMethodField()
-    url = serializers.SerializerMethodField()
+    object = ConstantField("webhook_endpoint")
+    url = BlankAsNullField()
     status = serializers.SerializerMethodField()
     disabled_reason = serializers.SerializerMethodField()
     disabled_at = TimeField(allow_null=True)
@@ -114,16 +121,6 @@ class EndpointSerializer(serializers.ModelSerializer[WebhookEndpoint]):
             "created_at",
         )
         read_only_fields = fields
-
-    @extend_schema_field({"type": "string", "enum": ["webhook_endpoint"]})
-    def get_object(self, row: WebhookEndpoint) -> str:
-        """Return the type of the object."""
-        return "webhook_endpoint"
-
-    @extend_schema_field({"type": "string", "nullable": True})
-    def get_url(self, row: WebhookEndpoint) -> str | None:
-        """Return the receiver; null where each render names its own."""
-        return row.url or None
 
     @extend_schema_field({"type": "string", "enum": ["enabled", "disabled"]})
     def get_status(self, row: WebhookEndpoint) -> str:
@@ -152,38 +149,28 @@ class EndpointWithSecretSerializer(EndpointSerializer):
         return secret
 
 
-class AttemptSerializer(serializers.ModelSerializer[DeliveryAttempt]):
+class AttemptSerializer(ResourceSerializer, serializers.ModelSerializer[DeliveryAttempt]):
     """One attempt. status_code: null where there was no answer. response_body: its first KB."""
 
     attempted_at = TimeField(source="created_at")
-    error = serializers.SerializerMethodField()
-    detail = serializers.SerializerMethodField()
+    error = BlankAsNullField()
+    detail = BlankAsNullField()
 
     class Meta:
         model = DeliveryAttempt
         fields = ("number", "status_code", "duration_s", "error", "detail", "response_body", "attempted_at")
         read_only_fields = fields
 
-    @extend_schema_field({"type": "string", "nullable": True})
-    def get_error(self, row: DeliveryAttempt) -> str | None:
-        """Return why it failed, as a code."""
-        return row.error or None
 
-    @extend_schema_field({"type": "string", "nullable": True})
-    def get_detail(self, row: DeliveryAttempt) -> str | None:
-        """Return why it failed, as a sentence."""
-        return row.detail or None
-
-
-class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
+class DeliverySerializer(ResourceSerializer, serializers.ModelSerializer[WebhookDelivery]):
     """A delivery; its id is the `webhook-id` of every attempt."""
 
     id = serializers.CharField(source="public_id", read_only=True)
-    object = serializers.SerializerMethodField()
+    object = ConstantField("webhook_delivery")
     endpoint = PublicIdField("whk", source="endpoint_id")
     url = serializers.CharField(source="target_url")
     status = serializers.ChoiceField(choices=DeliveryStatus.values)
-    last_error = serializers.SerializerMethodField()
+    last_error = BlankAsNullField()
     attempts = AttemptSerializer(source="history", many=True)
     next_attempt_at = TimeField(allow_null=True)
     created_at = TimeField()
@@ -208,16 +195,6 @@ class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
             "finished_at",
         )
         read_only_fields = fields
-
-    @extend_schema_field({"type": "string", "enum": ["webhook_delivery"]})
-    def get_object(self, row: WebhookDelivery) -> str:
-        """Return the type of the object."""
-        return "webhook_delivery"
-
-    @extend_schema_field({"type": "string", "nullable": True})
-    def get_last_error(self, row: WebhookDelivery) -> str | None:
-        """Return why the last attempt failed, or why there was none."""
-        return row.last_error or None
 
 
 class DeliveryDetailSerializer(DeliverySerializer):
@@ -263,7 +240,7 @@ class PaginationSerializer(serializers.Serializer[Any]):
     total_pages = serializers.IntegerField()
 
 
-class CatalogueSerializerV1(serializers.Serializer[Any]):
+class CatalogueV1Serializer(serializers.Serializer[Any]):
     """All types of event, on one page, as version 1 has lists."""
 
     data = EventTypeSerializer(many=True)  # type: ignore[assignment]

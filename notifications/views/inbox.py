@@ -24,7 +24,6 @@ from notifications.serializers.inbox import (
 )
 from notifications.services.inbox import mark_all_read, mark_notification
 from notifications.services.preferences import change_preferences
-from notifications.shapes import NOTIFICATION_LIST
 
 
 class NotificationViewSet(ListModelMixin, RetrieveModelMixin, ApiViewSet):
@@ -33,7 +32,6 @@ class NotificationViewSet(ListModelMixin, RetrieveModelMixin, ApiViewSet):
     queryset = Notification.objects.all()
     filterset_class = NotificationFilterSet
     serializers = {"default": NotificationSerializer}
-    prepared_lists = {"list": NOTIFICATION_LIST}
     scopes = {
         "list": "notifications:read",
         "retrieve": "notifications:read",
@@ -41,13 +39,6 @@ class NotificationViewSet(ListModelMixin, RetrieveModelMixin, ApiViewSet):
         "partial_update": "notifications:write",
         "mark_all_read": "notifications:write",
     }
-
-    @extend_schema(description="What the caller was told.")
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """List what the caller was told, newest first."""
-        if (prepared := self.prepared_answer()) is not None:
-            return prepared
-        return super().list(request, *args, **kwargs)
 
     @extend_schema(request=NotificationChanges, responses=NotificationSerializer)
     def partial_update(self, request: Request, **kwargs: Any) -> Response:

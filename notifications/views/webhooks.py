@@ -20,7 +20,7 @@ from notifications.models import WebhookDelivery, WebhookEndpoint
 from notifications.models.webhooks import EndpointKind
 from notifications.serializers.webhooks import (
     CatalogueSerializer,
-    CatalogueSerializerV1,
+    CatalogueV1Serializer,
     DeliveryDetailSerializer,
     DeliverySerializer,
     EndpointBody,
@@ -124,12 +124,12 @@ class WebhookViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
         return self.once(lambda: self._replayed(deliveries.replay_failed(endpoint=endpoint, **body)))
 
     def _replayed(self, count: int) -> Response:
-        shape = ReplaySerializer({"object": "webhook_replay", "replayed": count})
-        return Response(shape.data, status.HTTP_202_ACCEPTED)
+        body = ReplaySerializer({"object": "webhook_replay", "replayed": count}).data
+        return Response(body, status.HTTP_202_ACCEPTED)
 
     def _with_secret(self, made: endpoints.WithSecret, code: int, headers: dict[str, str]) -> Response:
-        shape = EndpointWithSecretSerializer(made.endpoint, context={"secret": made.secret})
-        return Response(shape.data, status=code, headers={**NO_STORE, **headers})
+        body = EndpointWithSecretSerializer(made.endpoint, context={"secret": made.secret}).data
+        return Response(body, status=code, headers={**NO_STORE, **headers})
 
 
 class EndpointDeliveriesViewSet(ListModelMixin, ApiViewSet):
@@ -183,12 +183,12 @@ class EventTypesView(ApiView):
 class EventTypesViewV1(EventTypesView):
     """The types of event, as version 1 has lists."""
 
-    @extend_schema(operation_id="webhook_event_types_list", responses=CatalogueSerializerV1, tags=["webhooks"])
+    @extend_schema(operation_id="webhook_event_types_list", responses=CatalogueV1Serializer, tags=["webhooks"])
     def get(self, request: Request) -> Response:
         """List the types of event that endpoints can be told of."""
         rows = _event_types()
         pages = {"page": 1, "per_page": len(rows), "total": len(rows), "total_pages": 1}
-        return Response(CatalogueSerializerV1({"data": rows, "pagination": pages}).data)
+        return Response(CatalogueV1Serializer({"data": rows, "pagination": pages}).data)
 
 
 def _event_types() -> list[dict[str, str]]:

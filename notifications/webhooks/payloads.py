@@ -15,6 +15,7 @@ from core.api.renderers import JsonRenderer, format_time
 from core.ids import encode_id
 from credits.pricing import format_credits
 from notifications.models.webhooks import WebhookEndpoint
+from notifications.serializers.webhooks import EndpointSerializer
 from renders.models import Batch, Render
 from renders.selectors import batch_standings
 from renders.serializers.batches import BatchSerializer
@@ -73,14 +74,9 @@ def describe_asset(asset: Asset) -> dict[str, Any]:
 
 def describe_endpoint(endpoint: WebhookEndpoint) -> dict[str, Any]:
     """Return an endpoint, without its secret."""
-    return {
-        "id": endpoint.public_id,
-        "object": "webhook_endpoint",
-        "url": endpoint.url or None,
-        "status": "enabled" if endpoint.is_enabled else "disabled",
-        "reason": endpoint.disabled_reason or None,
-        "disabled_at": format_time(endpoint.disabled_at),
-    }
+    shown = EndpointSerializer(endpoint).data
+    told = {name: shown[name] for name in ("id", "object", "url", "status")}
+    return {**told, "reason": shown["disabled_reason"], "disabled_at": shown["disabled_at"]}
 
 
 def describe_balance(*, user_id: Any, balance: int, threshold: int) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.functional import cached_property
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.api.routing import absolute_url, api_path
-from core.api.serializers import PublicIdField, StrictSerializer, TimeField
+from core.api.serializers import ConstantField, PublicIdField, ResourceSerializer, StrictSerializer, TimeField
 from credits.pricing import format_credits
 from renders.batch_requests import MOST_RENDERS
 from renders.models import Batch, Priority
@@ -109,11 +110,11 @@ class BatchLinksSerializer(serializers.Serializer[Any]):
     cancel = serializers.CharField()
 
 
-class BatchSerializer(serializers.Serializer[Any]):
+class BatchSerializer(ResourceSerializer):
     """A batch in answers. context: `standings`, how far batches are, by id."""
 
     id = serializers.CharField(source="public_id", read_only=True)
-    object = serializers.SerializerMethodField()
+    object = ConstantField("batch")
     status = serializers.ChoiceField(choices=BatchStatus.values)
     percent = serializers.SerializerMethodField()
     counts = serializers.SerializerMethodField()
@@ -125,11 +126,6 @@ class BatchSerializer(serializers.Serializer[Any]):
     cancel_requested_at = TimeField(allow_null=True)
     finished_at = TimeField(allow_null=True)
     links = serializers.SerializerMethodField()
-
-    @extend_schema_field({"type": "string", "enum": ["batch"]})
-    def get_object(self, row: Batch) -> str:
-        """Return the type of the object."""
-        return "batch"
 
     def _standing(self, row: Batch) -> BatchStanding:
         standing: BatchStanding = self.context["standings"][row.pk]
@@ -154,11 +150,17 @@ class BatchSerializer(serializers.Serializer[Any]):
     @extend_schema_field(BatchLinksSerializer)
     def get_links(self, row: Batch) -> dict[str, str]:
         """Return the absolute addresses of what belongs to the batch."""
+        batches, renders = self._addresses
+        own = f"{batches}/{row.public_id}"
+        return {"self": own, "renders": f"{renders}?batch={row.public_id}", "cancel": f"{own}/cancel"}
+
+    @cached_property
+    def _addresses(self) -> tuple[str, str]:
+        """The absolute addresses of all batches and all renders in the request's version."""
         request = self.context.get("request")
         version = getattr(request, "version", 2) or 2
-        base = absolute_url(request, api_path("batch-detail", version, id=row.public_id))
-        renders = absolute_url(request, api_path("render-list", version))
-        return {"self": base, "renders": f"{renders}?batch={row.public_id}", "cancel": f"{base}/cancel"}
+        batches, renders = (absolute_url(request, api_path(name, version)) for name in ("batch-list", "render-list"))
+        return batches, renders
 
 
 class BatchEstimateSerializer(serializers.Serializer[Any]):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.functional import cached_property
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from core.api.addresses import absolute_url, base_url
 from core.api.features import is_enabled
-from core.api.renderers import format_time
-from core.api.routing import absolute_url, api_path
-from core.api.serializers import PublicIdField, TimeField
-from core.files.links import signed_url
+from core.api.routing import api_path
+from core.api.serializers import ConstantField, PublicIdField, ResourceSerializer, TimeField
+from core.files.links import LinkMaker
 from credits.pricing import format_credits
 from renders.models import Priority, Render
 from renders.selectors import OUTPUT_TYPES
@@ -53,7 +54,7 @@ class ReportSerializer(serializers.Serializer[Any]):
     estimate = EstimateSerializer(allow_null=True)
 
 
-class ProgressSerializer(serializers.Serializer[Any]):
+class ProgressSerializer(ResourceSerializer):
     """How far a render is. queue_position: given for one waiting render, null in lists and elsewhere."""
 
     percent = serializers.FloatField()
@@ -64,14 +65,14 @@ class ProgressSerializer(serializers.Serializer[Any]):
     eta_s = serializers.FloatField(allow_null=True)
     attempt = serializers.IntegerField()
     max_attempts = serializers.IntegerField()
-    queue_position = serializers.SerializerMethodField()
+    queue_position = serializers.IntegerField(min_value=1, allow_null=True, read_only=True)
     updated_at = TimeField(source="progress_at", allow_null=True)
 
-    @extend_schema_field({"type": "integer", "nullable": True, "minimum": 1})
-    def get_queue_position(self, row: Any) -> int | None:
-        """Return the place in the queue where the view worked it out."""
-        position: int | None = self.context.get("queue_position")
-        return position
+
+class ProgressEventSerializer(ProgressSerializer):
+    """How far a render is, in events: those come from a row that is no longer waiting."""
+
+    queue_position = None  # type: ignore[assignment]
 
 
 class OutputSerializer(serializers.Serializer[Any]):
@@ -116,11 +117,11 @@ class LinksSerializer(serializers.Serializer[Any]):
     events = serializers.CharField(allow_null=True)
 
 
-class RenderSerializer(serializers.Serializer[Any]):
+class RenderSerializer(ResourceSerializer):
     """A render in answers of version 2."""
 
     id = serializers.CharField(source="public_id", read_only=True)
-    object = serializers.SerializerMethodField()
+    object = ConstantField("render")
     status = serializers.ChoiceField(choices=RenderStatus.values)
     progress = ProgressSerializer(source="*")
     priority = serializers.SerializerMethodField()
@@ -141,11 +142,6 @@ class RenderSerializer(serializers.Serializer[Any]):
     finished_at = TimeField(allow_null=True)
     links = serializers.SerializerMethodField()
 
-    @extend_schema_field({"type": "string", "enum": ["render"]})
-    def get_object(self, row: Render) -> str:
-        """Return the type of the object."""
-        return "render"
-
     @extend_schema_field({"type": "string", "enum": Priority.labels})
     def get_priority(self, row: Render) -> str:
         """Return the priority's name."""
@@ -156,24 +152,17 @@ class RenderSerializer(serializers.Serializer[Any]):
         """Return the file with its signed URL, null until there is one and after its deletion."""
         if not row.has_output:
             return None
-        name = f"{row.public_id}.{row.output_format}"
-        signed = signed_url(
-            self.context.get("request"),
-            key=row.output_key,
-            content_type=OUTPUT_TYPES[row.output_format],
-            filename=name,
-            tag=row.output_sha256,
-        )
+        kind, sha256 = row.output_format, row.output_sha256
         return {
-            "url": signed.url,
-            "url_expires_at": format_time(signed.expires_at),
-            "format": row.output_format,
+            "url": self._files.url(row.output_key, OUTPUT_TYPES[kind], f"{row.public_id}.{kind}", sha256),
+            "url_expires_at": self._files.expires_text,
+            "format": kind,
             "width": row.output_width,
             "height": row.output_height,
             "fps": row.output_fps,
             "duration_s": row.output_duration_s,
             "size_bytes": row.output_size_bytes,
-            "sha256": row.output_sha256,
+            "sha256": sha256,
         }
 
     @extend_schema_field({"type": "string", "format": "uri", "nullable": True})
@@ -189,8 +178,11 @@ class RenderSerializer(serializers.Serializer[Any]):
     def _picture_url(self, row: Render, key: str, name: str) -> str | None:
         if not key or not row.has_output:
             return None
-        filename = f"{row.public_id}-{name}.jpg"
-        return signed_url(self.context.get("request"), key=key, content_type="image/jpeg", filename=filename).url
+        return self._files.url(key, "image/jpeg", f"{row.public_id}-{name}.jpg")
+
+    @cached_property
+    def _files(self) -> LinkMaker:
+        return LinkMaker(base_url(self.context.get("request")))
 
     @extend_schema_field(CreditsSerializer)
     def get_credits(self, row: Render) -> dict[str, Any]:
@@ -206,16 +198,22 @@ class RenderSerializer(serializers.Serializer[Any]):
     @extend_schema_field(LinksSerializer)
     def get_links(self, row: Render) -> dict[str, Any]:
         """Return the absolute addresses of what belongs to the render."""
+        renders, has_events = self._address
+        own = f"{renders}/{row.public_id}"
+        return {
+            "self": own,
+            "edit": f"{own}/edit",
+            "cancel": f"{own}/cancel",
+            "log": f"{own}/log",
+            "events": f"{own}/events" if has_events else None,
+        }
+
+    @cached_property
+    def _address(self) -> tuple[str, bool]:
+        """The absolute address of all renders in the request's version, and whether their events can be followed."""
         request = self.context.get("request")
         version = getattr(request, "version", 2) or 2
-        base = absolute_url(request, api_path("render-detail", version, id=row.public_id))
-        return {
-            "self": base,
-            "edit": f"{base}/edit",
-            "cancel": f"{base}/cancel",
-            "log": f"{base}/log",
-            "events": f"{base}/events" if is_enabled("render_events", version) else None,
-        }
+        return absolute_url(request, api_path("render-list", version)), is_enabled("render_events", version)
 
 
 class RenderV1Serializer(RenderSerializer):
@@ -228,12 +226,7 @@ class LogSerializer(serializers.Serializer[Any]):
     """What happened while rendering. timings: seconds by step."""
 
     render = serializers.CharField(source="public_id")
-    object = serializers.SerializerMethodField()
+    object = ConstantField("render_log")
     attempt = serializers.IntegerField()
     log = serializers.CharField()
     timings = serializers.DictField(child=serializers.FloatField())
-
-    @extend_schema_field({"type": "string", "enum": ["render_log"]})
-    def get_object(self, row: Render) -> str:
-        """Return the type of the object."""
-        return "render_log"

@@ -87,8 +87,8 @@ class RenderEventsViewSet(ApiViewSet):
 
     def _end_of(self, render: Render) -> dict[str, Any]:
         ended = self.get_queryset().get(pk=render.pk)
-        shape = RenderSerializer(ended, context=self.get_serializer_context()).data
-        return {name: shape[name] for name in _END}
+        body = self.get_serializer(ended).data
+        return {name: body[name] for name in _END}
 
 
 def _last_event_id(request: Request) -> int | None:

@@ -12,17 +12,15 @@ from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.api.addresses import base_url
 from core.api.answers import NotModified
 from core.api.etags import EntityTag
-from core.api.rawvalues import DjangoValues
 from core.api.views import ApiView
 from core.bases import VersionedModel
 from core.idempotency.views import idempotent
 from renders.filters import RenderFilterSet
 from renders.models import Render
 from renders.requests import RenderRequest
-from renders.selectors import find_render, queue_position
+from renders.selectors import queue_position
 from renders.serializers.renders import (
     EstimateSerializer,
     LogSerializer,
@@ -35,10 +33,8 @@ from renders.services.cancel import cancel_render
 from renders.services.prepare import prepare_render
 from renders.services.storage import delete_output
 from renders.services.submit import accept_render, prepare_retry
-from renders.shapes import COLUMNS, RENDER_LIST, render_shaper
 from renders.states import RenderStatus
-from renders.views.submission import SubmittingViewSet, answers_render, find_submission_faults, merge_body
-from renders.views.tags import render_tag
+from renders.views.submission import SubmittingViewSet, answers_render, merge_body, render_tag
 from renders.waiting.polling import LONGEST_S, seconds_of, wait_for_change
 
 _METADATA_PARAMETER = OpenApiParameter(
@@ -68,7 +64,6 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
     ordering_fields = ("created_at",)
     serializers = {"default": RenderSerializer, "default_v1": RenderV1Serializer}
     cache_tags = {"list": ("renders",)}
-    prepared_lists = {"list": RENDER_LIST}
     tagged_actions = frozenset({"retrieve", "edit", "log"})
     feature_parameters = {"list": {"batch": "batches"}, "retrieve": {"wait": "long_poll"}}
     scopes = {
@@ -83,7 +78,6 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
         "log": "renders:read",
     }
     operations = {"create": "create_render", "retry": "create_render"}
-    body_checks = {"create": find_submission_faults}
 
     def get_queryset(self) -> QuerySet[Any]:
         """Return the caller's renders, in lists without their documents."""
@@ -96,12 +90,7 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
     @extend_schema(parameters=[_METADATA_PARAMETER], versions=_VERSION_2)
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List the caller's renders, newest first."""
-        prepared = self.prepared_answer()
-        if prepared is not None:
-            return prepared
-        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset()).values(*COLUMNS))
-        shape = render_shaper(base_url(request), self._version(), DjangoValues())
-        return self.get_paginated_response([shape(tuple(row.values())) for row in rows or ()])
+        return super().list(request, *args, **kwargs)
 
     @answers_render(202, request=RenderBody, reports=True)
     @idempotent
@@ -155,13 +144,6 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
         """Return what happened while rendering."""
         return Response(LogSerializer(self.get_object()).data)
 
-    def find_row(self) -> Any:
-        """Return the render of the URL whatever the request's conditions are, None where there is none."""
-        if self.action != "retrieve":
-            return super().find_row()
-        account: Any = self.request.user
-        return find_render(account.pk, self.kwargs[self.lookup_url_kwarg])
-
     def entity_tag(self, row: VersionedModel) -> EntityTag:
         """Return the tag of a render, or of the part of it that is asked for."""
         assert isinstance(row, Render)
@@ -190,8 +172,8 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
         wait_for_change(known, seconds=seconds)
 
     def _answer(self, render: Render, code: int = status.HTTP_200_OK) -> Response:
-        shape = render_shaper(base_url(self.request), self._version(), DjangoValues(), self._place_of(render))
-        return Response(shape([getattr(render, name) for name in COLUMNS]), code)
+        render.queue_position = self._place_of(render)
+        return Response(self.get_serializer(render).data, code)
 
 
 class CreditEstimateView(ApiView):

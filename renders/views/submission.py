@@ -8,22 +8,24 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from core.api.conditional import row_tag
+from core.api.etags import EntityTag
 from core.api.features import is_enabled
 from core.api.problems import flatten_errors
 from core.api.routing import api_path
-from core.api.serializers import find_faults
 from core.api.views import ApiViewSet
+from core.files.links import link_context
 from core.idempotency.views import IdempotentMixin
 from renders.models import Priority, Render
 from renders.requests import RenderRequest, Report
 from renders.serializers.renders import RenderSerializer, RenderV1Serializer, ReportSerializer
-from renders.serializers.requests import RenderBody, carries_edit
+from renders.serializers.requests import carries_edit
 from renders.services.prepare import check_render, prepare_render
 from renders.services.submit import accept_render
-from renders.views.tags import render_tag
 from renders.waiting.polling import preferred_wait_s, wait_for_end
 
 Method = Callable[..., Response]
@@ -38,11 +40,11 @@ _REPORT = OpenApiResponse(
 def answers_render(
     *statuses: int, request: type[BaseSerializer[Any]] | None = None, reports: bool = False
 ) -> Callable[[Method], Method]:
-    """Document a method that answers a render in the shape of the version. reports: 200 is a report instead."""
+    """Document a method that answers a render as the version writes it. reports: 200 is a report instead."""
 
     def document(method: Method) -> Method:
-        for version, shape in ((1, RenderV1Serializer), (2, RenderSerializer)):
-            responses: dict[int, Any] = dict.fromkeys(statuses, shape)
+        for version, serializer_class in ((1, RenderV1Serializer), (2, RenderSerializer)):
+            responses: dict[int, Any] = dict.fromkeys(statuses, serializer_class)
             if reports:
                 responses[200] = ReportSerializer if version == 1 else _REPORT
             # The version as the view determines it, which is a number here.
@@ -88,9 +90,9 @@ class SubmittingViewSet(IdempotentMixin, ApiViewSet):
 
     def accepted(self, render: Render) -> Response:
         """Answer 202 with a new render and where to find it."""
-        shape = RenderV1Serializer if self._version() == 1 else RenderSerializer
+        serializer_class = RenderV1Serializer if self._version() == 1 else RenderSerializer
         location = api_path("render-detail", self._version(), id=render.public_id)
-        body = shape(render, context={"request": self.request}).data
+        body = serializer_class(render, context={"request": self.request}).data
         headers = {"Location": location, "ETag": str(render_tag(self.request, render))}
         self._new = render
         return Response(body, status.HTTP_202_ACCEPTED, headers=headers)
@@ -116,12 +118,13 @@ class SubmittingViewSet(IdempotentMixin, ApiViewSet):
         return answer
 
 
-def find_submission_faults(data: Any) -> Any:
-    """Return what is wrong with the body of a POST of renders; None where more than that decides what is answered."""
-    # A dry run answers with a report.
-    if not isinstance(data, dict) or data.get("dry_run") is True:
-        return None
-    return find_faults(RenderBody, data)
+def render_tag(request: Request, render: Render, *, position: int | None = None, part: str = "") -> EntityTag:
+    """Return the tag of a render: strong once it has ended, weak while it goes on.
+
+    position: its place in the queue, where the body shows it, as it moves without the row; part: `edit` or `log`.
+    """
+    shown = (part, position, None if part else link_context(request))
+    return row_tag(request, render, *shown, weak=not render.is_terminal)
 
 
 def merge_body(base: RenderRequest, body: dict[str, Any]) -> RenderRequest:
