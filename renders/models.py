@@ -34,6 +34,16 @@ class OwnedQuerySet(models.QuerySet[Any]):
 
 # Columns of renders that can be long, and that few want.
 DOCUMENTS = ("edit", "merge", "log", "timings")
+# Columns that no answer shows.
+INTERNAL = (
+    "template_version",
+    "job_id",
+    "strict",
+    "webhook",
+    "credits_topped_up",
+    "run_at",
+    "cancel_requested_at",
+)
 
 
 class RenderQuerySet(OwnedQuerySet):
@@ -44,8 +54,12 @@ class RenderQuerySet(OwnedQuerySet):
         return self.filter(status__in=ACTIVE)
 
     def without_documents(self) -> Self:
-        """Leave the long columns in the database, for lists."""
+        """Leave the long columns in the database."""
         return self.defer(*DOCUMENTS)
+
+    def for_serializer(self) -> Self:
+        """Leave in the database what the serializer does not show; what entity tags are made of is read."""
+        return self.defer(*DOCUMENTS, *INTERNAL)
 
 
 class Project(VersionedModel):

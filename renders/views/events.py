@@ -37,8 +37,8 @@ class RenderEventsViewSet(ApiViewSet):
     serializers = {"default": RenderSerializer}
 
     def get_queryset(self) -> Any:
-        """Return the caller's renders, without their documents."""
-        return super().get_queryset().without_documents()  # type: ignore[attr-defined]
+        """Return the caller's renders with the columns that show."""
+        return super().get_queryset().for_serializer()  # type: ignore[attr-defined]
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[Any, str]:
         """Take every Accept header: the answer is a stream, and refusals are problem documents."""

@@ -80,10 +80,10 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
     operations = {"create": "create_render", "retry": "create_render"}
 
     def get_queryset(self) -> QuerySet[Any]:
-        """Return the caller's renders, in lists without their documents."""
+        """Return the caller's renders, those that are shown with the columns that show."""
         rows = super().get_queryset()
         if self.action in {"list", "retrieve"}:
-            return rows.without_documents()  # type: ignore[attr-defined, no-any-return]
+            return rows.for_serializer()  # type: ignore[attr-defined, no-any-return]
         return rows
 
     @extend_schema(parameters=[_METADATA_PARAMETER, _NO_BATCH], versions=_VERSION_1)
