@@ -1,4 +1,4 @@
-"""Shapes of `/internal/credits/...`: what services of the operator's say, and what they are told."""
+"""Serializers of `/internal/credits/...`: what services of the operator's say, and what they are told."""
 
 from __future__ import annotations
 
