@@ -77,6 +77,9 @@ class Asset(VersionedModel):
     poster_key = models.CharField(max_length=200, blank=True, default="")
     error = models.JSONField(null=True, blank=True)
 
+    # Not a column: how many hold the asset, where `with_references` counted them.
+    references: int = 0
+
     objects = AssetQuerySet.as_manager()
 
     class Meta:

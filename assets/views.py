@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
@@ -14,7 +14,7 @@ from assets import services
 from assets.filters import AssetFilter
 from assets.models import Asset, AssetHold, AssetStatus
 from assets.parsers import UploadParser
-from assets.serializers import AssetChanges, AssetShape, ImportRequestBody, ReferenceShape, UploadRequest
+from assets.serializers import AssetChanges, AssetSerializer, ImportRequestBody, ReferenceSerializer, UploadRequest
 from core.api.conditional import row_tag
 from core.api.endpoints import Endpoint
 from core.api.etags import EntityTag
@@ -26,17 +26,13 @@ from core.files.links import link_context
 from core.idempotency.views import IdempotentMixin, idempotent
 
 
-@extend_schema_view(
-    list=extend_schema(description="List the assets of the account."),
-    retrieve=extend_schema(description="Return one asset."),
-)
-class AssetViewSet(IdempotentMixin, ListModelMixin, RetrieveModelMixin, ApiViewSet):
+class AssetViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiViewSet):
     """Files that edits use."""
 
     queryset = Asset.objects.with_references()
     filterset_class = AssetFilter
     parser_classes = [JsonParser, UploadParser]
-    serializers = {"default": AssetShape, "references": ReferenceShape}
+    serializers = {"default": AssetSerializer, "references": ReferenceSerializer}
     endpoints = {
         "list": Endpoint("assets:read", cache_tags=("assets",)),
         "create": Endpoint("assets:write"),
@@ -48,7 +44,7 @@ class AssetViewSet(IdempotentMixin, ListModelMixin, RetrieveModelMixin, ApiViewS
 
     @extend_schema(
         request={"multipart/form-data": UploadRequest, "application/json": ImportRequestBody},
-        responses={201: AssetShape, 202: AssetShape},
+        responses={201: AssetSerializer, 202: AssetSerializer},
     )
     @idempotent
     def create(self, request: Request, **kwargs: Any) -> Response:
@@ -87,7 +83,7 @@ class AssetViewSet(IdempotentMixin, ListModelMixin, RetrieveModelMixin, ApiViewS
             services.delete_asset(asset=asset)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(responses=ReferenceShape(many=True), filters=False)
+    @extend_schema(responses=ReferenceSerializer(many=True), filters=False)
     def references(self, request: Request, **kwargs: Any) -> Response:
         """List what needs an asset at the moment."""
         holds = AssetHold.objects.filter(asset=self.get_object())

@@ -21,7 +21,7 @@ from core.api.serializers import PublicIdField, StrictSerializer, TimeField
 from core.ids import encode_id
 from renders.models import Priority
 from renders.serializers.fields import MergeField, MetadataField, ObjectField, StrictBooleanField
-from renders.serializers.renders import IssueShape, ReportShape
+from renders.serializers.renders import IssueSerializer, ReportSerializer
 from renders.serializers.requests import WebhookBody
 
 MOST_RUNS_PER_HOUR = 3600
@@ -296,7 +296,7 @@ class RunErrorShape(serializers.Serializer[Any]):
     code = serializers.CharField()
     message = serializers.CharField()
     pointer = serializers.CharField(allow_null=True, required=False)
-    errors = IssueShape(many=True, required=False)  # type: ignore[assignment]
+    errors = IssueSerializer(many=True, required=False)  # type: ignore[assignment]
 
 
 class RunShape(serializers.ModelSerializer[AutomationRun]):
@@ -363,7 +363,7 @@ class RunShape(serializers.ModelSerializer[AutomationRun]):
         return row.error
 
 
-class DryRunShape(ReportShape):
+class DryRunShape(ReportSerializer):
     """What a trigger would do. request: the action, filled; null where it cannot be."""
 
     object = serializers.ChoiceField(choices=["automation_dry_run"])

@@ -6,6 +6,7 @@ import secrets
 import threading
 import time
 import uuid
+from functools import lru_cache
 
 # Crockford's alphabet, lower case: no i, l, o, u, so that an id survives being read aloud.
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -42,6 +43,8 @@ def encode_id(prefix: str, value: uuid.UUID) -> str:
     return encode_number(prefix, value.int)
 
 
+# A list names each of its rows several times, in links and file names, and the same few projects.
+@lru_cache(maxsize=4096)
 def encode_number(prefix: str, number: int) -> str:
     """Return the same for the 128 bits of an id as a number."""
     # Two digits at a time, written out: a list of a hundred has hundreds of ids, and a loop takes three times as long.

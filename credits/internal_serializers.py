@@ -1,4 +1,4 @@
-"""Shapes of `/internal/credits/...`: what services of the operator's say, and what they are told."""
+"""Serializers of `/internal/credits/...`: what services of the operator's say, and what they are told."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rest_framework import serializers
 from core.api.serializers import StrictSerializer
 from credits.models import CreditEntry
 from credits.pricing import format_credits, parse_credits
-from credits.serializers import EntrySerializer
+from credits.serializers import CreditEntrySerializer
 from credits.services import Movement
 
 # What callers name is kept apart from what this installation names, or a caller could close somebody's reservation.
@@ -71,7 +71,7 @@ class RefundBody(MovementBody):
 def describe_movement(movement: Movement) -> dict[str, Any]:
     """Return the answer to a movement: its entry, in the caller's own words."""
     entry: CreditEntry = movement.entry
-    shown = dict(EntrySerializer(entry).data)
+    shown = dict(CreditEntrySerializer(entry).data)
     deduction = entry.deduction.reference if entry.deduction is not None else None
     return {
         **shown,

@@ -1,4 +1,4 @@
-"""Shapes of the API: balance and entries."""
+"""Serializers of balance and entries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from core.api.renderers import format_time
 from core.api.serializers import ResourceSerializer, TimeField
 from credits.models import CreditEntry, EntryKind
 from credits.pricing import format_credits
@@ -24,7 +23,7 @@ class CreditsField(serializers.CharField):
         return format_credits(value)
 
 
-class BalanceSerializer(serializers.Serializer[Any]):
+class BalanceSerializer(ResourceSerializer):
     """What the caller can spend, and what renders under way hold."""
 
     object = serializers.SerializerMethodField()
@@ -41,27 +40,21 @@ class KindField(serializers.CharField):
     """Why a balance moved; there may be more reasons one day."""
 
 
-class EntrySerializer(ResourceSerializer):
+class CreditEntrySerializer(ResourceSerializer, serializers.ModelSerializer[CreditEntry]):
     """One movement."""
 
-    id = serializers.CharField(read_only=True)
-    object = serializers.CharField(read_only=True)
+    id = serializers.CharField(source="public_id", read_only=True)
+    object = serializers.SerializerMethodField()
     kind = KindField(read_only=True)
     amount = CreditsField()
     balance_after = CreditsField()
-    reference = serializers.CharField(read_only=True)
-    note = serializers.CharField(read_only=True)
     created_at = TimeField()
 
-    def to_representation(self, row: CreditEntry) -> dict[str, Any]:
-        """Return the body of a movement."""
-        return {
-            "id": row.public_id,
-            "object": "credit_entry",
-            "kind": row.kind,
-            "amount": format_credits(row.amount),
-            "balance_after": format_credits(row.balance_after),
-            "reference": row.reference,
-            "note": row.note,
-            "created_at": format_time(row.created_at),
-        }
+    class Meta:
+        model = CreditEntry
+        fields = ["id", "object", "kind", "amount", "balance_after", "reference", "note", "created_at"]
+        read_only_fields = fields
+
+    def get_object(self, entry: CreditEntry) -> str:
+        """Return the type name."""
+        return "credit_entry"

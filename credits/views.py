@@ -15,7 +15,7 @@ from core.api.views import ApiView, ApiViewSet
 from credits import selectors, services
 from credits.filters import EntryFilterSet
 from credits.models import CreditEntry
-from credits.serializers import BalanceSerializer, EntrySerializer
+from credits.serializers import BalanceSerializer, CreditEntrySerializer
 
 
 class BalanceView(ApiView):
@@ -37,7 +37,7 @@ class BalanceView(ApiView):
         return Response(BalanceSerializer(balance).data)
 
 
-@extend_schema_view(list=extend_schema(description="List the movements, newest first.", tags=["credits"]))
+@extend_schema_view(list=extend_schema(tags=["credits"]))
 class EntryViewSet(ListModelMixin, ApiViewSet):
     """The movements of the caller's balance."""
 
@@ -45,5 +45,5 @@ class EntryViewSet(ListModelMixin, ApiViewSet):
     endpoints: ClassVar = {
         "list": Endpoint("credits:read", cache_tags=("credits",)),
     }
-    serializers: ClassVar = {"default": EntrySerializer}
+    serializers: ClassVar = {"default": CreditEntrySerializer}
     filterset_class = EntryFilterSet

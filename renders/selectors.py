@@ -15,7 +15,7 @@ from django.db.models import Count, Q, Sum
 from assets.models import Asset
 from core.ids import decode_id
 from engine.media import MediaInfo, MediaKind
-from renders.models import DOCUMENTS, Batch, Project, Render
+from renders.models import DOCUMENTS, INTERNAL, Batch, Project, Render
 from renders.names import ASSET_SCHEME
 from renders.states import RUNNING, TERMINAL, BatchStatus, RenderStatus
 
@@ -67,16 +67,17 @@ def find_assets(owner_id: UUID, urls: Iterable[str]) -> dict[str, Asset]:
     return {url: rows[pk] for url, pk in ids.items() if pk in rows}
 
 
-def find_render(owner_id: UUID, text: str) -> Render | None:
-    """Return an account's render without its documents, by its public id; None for one that is missing or another's.
+def find_render(owner_id: UUID, public_id: str) -> Render | None:
+    """Return an account's render with the columns that show; None for one that is missing or another account's.
 
     By SQL, as clients poll for it: Django takes longer to write the same query each time than the database to answer.
     """
     try:
-        pk = decode_id(Render.ID_PREFIX, text)
+        pk = decode_id(Render.ID_PREFIX, public_id)
     except ValueError:
         return None
-    columns = ", ".join(f.column for f in Render._meta.concrete_fields if f.attname not in DOCUMENTS)
+    hidden = {*DOCUMENTS, *INTERNAL}
+    columns = ", ".join(field.column for field in Render._meta.concrete_fields if field.attname not in hidden)
     query = f"SELECT {columns} FROM {Render._meta.db_table} WHERE id = %s AND owner_id = %s"  # noqa: S608 - our own names
     parameters = [Render._meta.pk.get_db_prep_value(key, connection) for key in (pk, owner_id)]
     return next(iter(Render.objects.raw(query, parameters)), None)

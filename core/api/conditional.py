@@ -11,7 +11,7 @@ If-None-Match is honoured before the body is made. To change a row:
             body = self.validated(TemplatePatchBody)       # 422
             with self.unchanged(template):                 # a transaction; 412 if somebody was quicker
                 changed = change_template(template=template, changes=body)
-            return Response(TemplateShape(changed).data)
+            return Response(TemplateSerializer(changed).data)
 
 Every PUT, PATCH and DELETE of a row writes inside `unchanged`. A service that does slow things before or after its
 transaction takes `begin(row)` instead, and calls it first in the transaction. An action that forgets both is refused

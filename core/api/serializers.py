@@ -1,11 +1,12 @@
-"""Fields and bases of the API's shapes."""
+"""Bases and fields of the API's serializers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
+from operator import attrgetter
 from typing import Any
 
-from django.conf import settings
 from drf_spectacular.drainage import set_override
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -30,25 +31,69 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
-class ResourceSerializer(serializers.Serializer[Any]):
-    """A resource in answers: the fields describe it for OpenAPI, `to_representation` of each subclass writes it.
+# Writes one member of a resource: takes the serializer that writes the resource, and the resource.
+Writer = Callable[[Any, Any], Any]
 
-    DRF copies all fields for every serializer and asks each for its value: for a list that takes longer than its
-    query. tests/architecture holds what is written to what is described.
+
+class ResourceSerializer(serializers.Serializer[Any]):
+    """The JSON of a resource, written from its declared fields, which are instantiated once a class.
+
+    Django REST framework copies every field for each serializer that it instantiates: for a list of 25 rows that takes
+    longer than to write them. What depends on the request is a method field, whose method finds it in the context; a
+    nested serializer has none.
     """
 
-    @property
-    def version(self) -> int:
-        """Return the version of the answer; the newest where no request asks."""
-        return int(getattr(self.context.get("request"), "version", 0) or max(settings.RENDEROWL_API_VERSIONS))
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """Return the members of the resource."""
+        return {name: write(self, instance) for name, write in _writers_of(type(self))}
 
 
-class DescribedField(serializers.Field[Any, Any, Any, Any]):
-    """A member of answers that only its OpenAPI schema describes; the serializer's `to_representation` writes it."""
+@cache
+def _writers_of(serializer_class: type[ResourceSerializer]) -> tuple[tuple[str, Writer], ...]:
+    fields = serializer_class().fields
+    return tuple((name, _writer_of(field)) for name, field in fields.items() if not field.write_only)
 
-    def __init__(self, schema: Mapping[str, Any] | type[serializers.BaseSerializer[Any]], **kwargs: Any) -> None:
-        super().__init__(read_only=True, **kwargs)
-        set_override(self, "field", schema)
+
+def _writer_of(field: serializers.Field[Any, Any, Any, Any]) -> Writer:
+    """Return what does for a bound field what `Serializer.to_representation` does."""
+    if isinstance(field, serializers.SerializerMethodField):
+        method: Writer = getattr(type(field.parent), str(field.method_name))
+        return method
+    to_representation = field.to_representation
+    if field.source == "*":
+        return lambda _, instance: to_representation(instance)
+    read = attrgetter(str(field.source))
+
+    def write(_: Any, instance: Any) -> Any:
+        value = read(instance)
+        return None if value is None else to_representation(value)
+
+    return write
+
+
+class ConstantField(serializers.Field[Any, Any, Any, Any]):
+    """A member that is the same in every resource of a kind: its `object`."""
+
+    def __init__(self, value: str, **kwargs: Any) -> None:
+        self.value = value
+        super().__init__(**{"source": "*", "read_only": True, **kwargs})
+        set_override(self, "field", {"type": "string", "enum": [value]})
+
+    def to_representation(self, value: Any) -> str:
+        """Return the constant."""
+        return self.value
+
+
+@extend_schema_field({"type": "string", "nullable": True})
+class BlankAsNullField(serializers.Field[Any, Any, Any, Any]):
+    """Text in answers; null where the column is empty."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"read_only": True, "allow_null": True, **kwargs})
+
+    def to_representation(self, value: Any) -> str | None:
+        """Return the text."""
+        return str(value) or None
 
 
 @extend_schema_field(OpenApiTypes.DATETIME)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from rest_framework import exceptions
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -141,9 +141,8 @@ class ApiViewSet(ConditionalView, ApiView, GenericViewSet[Any]):
 
     def find_row(self) -> Any:
         """Return the same row whatever the request's conditions are, None where there is none."""
-        model: type[Model] = self.get_queryset().model
         try:
-            pk = decode_id(model.ID_PREFIX, self.kwargs[self.lookup_url_kwarg])  # type: ignore[attr-defined]
+            pk = decode_id(self.queryset.model.ID_PREFIX, self.kwargs[self.lookup_url_kwarg])  # type: ignore[union-attr]
             return self.get_queryset().get(pk=pk)
         except (ValueError, ObjectDoesNotExist):
             return None

@@ -24,7 +24,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from rest_framework.request import Request
 
-from core.api.addresses import absolute_url, base_url
+from core.api.addresses import base_url
 from core.api.renderers import format_time
 from core.exceptions import DomainError
 
@@ -50,7 +50,7 @@ class LinkExpired(DomainError):
 
 
 class SignedUrl(NamedTuple):
-    """url: absolute, or a path where asked for; expires_at: aware UTC."""
+    """url: a path; expires_at: aware UTC."""
 
     url: str
     expires_at: datetime
@@ -70,26 +70,12 @@ class FileLink:
     expires: int
 
 
-def signed_url(
-    request: Request | HttpRequest | None,
-    *,
-    key: str,
-    content_type: str,
-    filename: str,
-    tag: str = "",
-    ttl_s: int | None = None,
-) -> SignedUrl:
-    """Return a link to a stored file.
-
-    request: gives the host of the link; None takes PUBLIC_URL. tag: e.g. the SHA-256 of the file, becomes its ETag.
-    ttl_s: the least time that the link works; it may be a quarter more. By default SIGNED_URL_TTL_S.
-    """
-    path, expires_at = signed_path(key=key, content_type=content_type, filename=filename, tag=tag, ttl_s=ttl_s)
-    return SignedUrl(absolute_url(request, path), expires_at)
-
-
 def signed_path(*, key: str, content_type: str, filename: str, tag: str = "", ttl_s: int | None = None) -> SignedUrl:
-    """Return a link without a host, for pages of this server; otherwise as `signed_url`."""
+    """Return a link to a stored file, without a host: for pages of this server.
+
+    tag: e.g. the SHA-256 of the file, becomes its ETag. ttl_s: the least time that the link works; it may be a quarter
+    more. By default SIGNED_URL_TTL_S.
+    """
     life = settings.RENDEROWL_SIGNED_URL_TTL_S if ttl_s is None else ttl_s
     expires = _expiry(life)
     path = _path_of(key, content_type, filename, tag, expires, settings.SECRET_KEY)
@@ -106,7 +92,7 @@ class LinkMaker:
         self.expires_text = format_time(datetime.fromtimestamp(self._expires, tz=UTC))
 
     def url(self, key: str, content_type: str, filename: str, tag: str = "") -> str:
-        """Return what `signed_url` would."""
+        """Return an absolute link to a stored file; otherwise as `signed_path`."""
         return self._base + _path_of(key, content_type, filename, tag, self._expires, self._secret)
 
 

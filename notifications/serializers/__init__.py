@@ -1,1 +1,1 @@
-"""Shapes of the API, one module a subject."""
+"""Serializers of the API, one module a subject."""

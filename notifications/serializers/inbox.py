@@ -1,4 +1,4 @@
-"""Shapes of inboxes and preferences."""
+"""Serializers of inboxes and preferences."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from core.api.renderers import format_time
-from core.api.serializers import DescribedField, ResourceSerializer, StrictSerializer, TimeField
+from core.api.serializers import BlankAsNullField, ConstantField, ResourceSerializer, StrictSerializer, TimeField
 from core.notices import notice_kinds
 from notifications.models import Notification
 from renders.serializers.fields import StrictBooleanField
@@ -17,30 +16,19 @@ from renders.serializers.fields import StrictBooleanField
 CHANNELS = ("inbox", "email")
 
 
-class NotificationShape(ResourceSerializer):
+class NotificationSerializer(ResourceSerializer, serializers.ModelSerializer[Notification]):
     """An entry of an inbox."""
 
-    id = serializers.CharField(read_only=True)
-    object = DescribedField({"type": "string", "enum": ["notification"]})
-    kind = serializers.CharField(read_only=True)
-    title = serializers.CharField(read_only=True)
-    body = serializers.CharField(read_only=True)
-    resource = DescribedField({"type": "string", "nullable": True})
+    id = serializers.CharField(source="public_id", read_only=True)
+    object = ConstantField("notification")
+    resource = BlankAsNullField()
     read_at = TimeField(allow_null=True)
     created_at = TimeField()
 
-    def to_representation(self, row: Notification) -> dict[str, Any]:
-        """Return the body of an entry."""
-        return {
-            "id": row.public_id,
-            "object": "notification",
-            "kind": row.kind,
-            "title": row.title,
-            "body": row.body,
-            "resource": row.resource or None,
-            "read_at": format_time(row.read_at),
-            "created_at": format_time(row.created_at),
-        }
+    class Meta:
+        model = Notification
+        fields = ["id", "object", "kind", "title", "body", "resource", "read_at", "created_at"]
+        read_only_fields = fields
 
 
 class NotificationChanges(StrictSerializer):
@@ -56,21 +44,21 @@ class MarkAllReadBody(StrictSerializer):
     kind = serializers.CharField(max_length=60, required=False)
 
 
-class MarkedShape(serializers.Serializer[Any]):
+class MarkedSerializer(serializers.Serializer[Any]):
     """How many entries were unread until now."""
 
     object = serializers.ChoiceField(choices=["mark_all_read"])
     marked = serializers.IntegerField()
 
 
-class UnreadCountShape(serializers.Serializer[Any]):
+class UnreadCountSerializer(serializers.Serializer[Any]):
     """How many entries are unread."""
 
     object = serializers.ChoiceField(choices=["unread_count"])
     unread = serializers.IntegerField()
 
 
-class ChoiceShape(serializers.Serializer[Any]):
+class ChoiceSerializer(serializers.Serializer[Any]):
     """Where notices of a kind go. is_default: as the kind has it, not as the user chose."""
 
     kind = serializers.CharField()
@@ -80,11 +68,11 @@ class ChoiceShape(serializers.Serializer[Any]):
     is_default = serializers.BooleanField()
 
 
-class PreferencesShape(serializers.Serializer[Any]):
+class PreferencesSerializer(serializers.Serializer[Any]):
     """Where notices of each kind go."""
 
     object = serializers.ChoiceField(choices=["notification_preferences"])
-    kinds = ChoiceShape(many=True)
+    kinds = ChoiceSerializer(many=True)
 
 
 class ChannelsBody(StrictSerializer):
@@ -116,7 +104,7 @@ class KindsField(serializers.Field[Any, Any, Any, Any]):
         errors: dict[str, Any] = {}
         for name, channels in data.items():
             body = ChannelsBody(data=channels)
-            if name not in notice_kinds:
+            if notice_kinds.get(name) is None:
                 errors[name] = [serializers.ErrorDetail("There is no such kind of notice.", code="unknown_kind")]
             elif body.is_valid():
                 changes[name] = dict(body.validated_data)

@@ -1,4 +1,4 @@
-"""Shapes of webhook endpoints and deliveries."""
+"""Serializers of webhook endpoints and deliveries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from core.api.serializers import PublicIdField, StrictSerializer, TimeField
+from core.api.serializers import (
+    BlankAsNullField,
+    ConstantField,
+    PublicIdField,
+    ResourceSerializer,
+    StrictSerializer,
+    TimeField,
+)
 from core.http.exceptions import FetchRefused
 from core.http.targets import LONGEST_URL
 from core.receivers import resolve_receiver
@@ -86,12 +93,12 @@ class ReplayBody(StrictSerializer):
     until = serializers.DateTimeField(required=False)
 
 
-class EndpointShape(serializers.ModelSerializer[WebhookEndpoint]):
+class EndpointSerializer(ResourceSerializer, serializers.ModelSerializer[WebhookEndpoint]):
     """An endpoint, without its secret. kind `renders` stands for the URLs that single renders name."""
 
     id = serializers.CharField(source="public_id", read_only=True)
-    object = serializers.SerializerMethodField()
-    url = serializers.SerializerMethodField()
+    object = ConstantField("webhook_endpoint")
+    url = BlankAsNullField()
     status = serializers.SerializerMethodField()
     disabled_reason = serializers.SerializerMethodField()
     disabled_at = TimeField(allow_null=True)
@@ -115,16 +122,6 @@ class EndpointShape(serializers.ModelSerializer[WebhookEndpoint]):
         )
         read_only_fields = fields
 
-    @extend_schema_field({"type": "string", "enum": ["webhook_endpoint"]})
-    def get_object(self, row: WebhookEndpoint) -> str:
-        """Return the type of the object."""
-        return "webhook_endpoint"
-
-    @extend_schema_field({"type": "string", "nullable": True})
-    def get_url(self, row: WebhookEndpoint) -> str | None:
-        """Return the receiver; null where each render names its own."""
-        return row.url or None
-
     @extend_schema_field({"type": "string", "enum": ["enabled", "disabled"]})
     def get_status(self, row: WebhookEndpoint) -> str:
         """Return whether events are delivered."""
@@ -136,13 +133,13 @@ class EndpointShape(serializers.ModelSerializer[WebhookEndpoint]):
         return row.disabled_reason or None
 
 
-class EndpointWithSecretShape(EndpointShape):
+class EndpointWithSecretSerializer(EndpointSerializer):
     """An endpoint with the secret that signs its deliveries; this is the only answer that has it."""
 
     secret = serializers.SerializerMethodField()
 
-    class Meta(EndpointShape.Meta):
-        fields = (*EndpointShape.Meta.fields, "secret")
+    class Meta(EndpointSerializer.Meta):
+        fields = (*EndpointSerializer.Meta.fields, "secret")
         read_only_fields = fields
 
     @extend_schema_field({"type": "string", "example": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"})
@@ -152,39 +149,29 @@ class EndpointWithSecretShape(EndpointShape):
         return secret
 
 
-class AttemptShape(serializers.ModelSerializer[DeliveryAttempt]):
+class AttemptSerializer(ResourceSerializer, serializers.ModelSerializer[DeliveryAttempt]):
     """One attempt. status_code: null where there was no answer. response_body: its first KB."""
 
     attempted_at = TimeField(source="created_at")
-    error = serializers.SerializerMethodField()
-    detail = serializers.SerializerMethodField()
+    error = BlankAsNullField()
+    detail = BlankAsNullField()
 
     class Meta:
         model = DeliveryAttempt
         fields = ("number", "status_code", "duration_s", "error", "detail", "response_body", "attempted_at")
         read_only_fields = fields
 
-    @extend_schema_field({"type": "string", "nullable": True})
-    def get_error(self, row: DeliveryAttempt) -> str | None:
-        """Return why it failed, as a code."""
-        return row.error or None
 
-    @extend_schema_field({"type": "string", "nullable": True})
-    def get_detail(self, row: DeliveryAttempt) -> str | None:
-        """Return why it failed, as a sentence."""
-        return row.detail or None
-
-
-class DeliveryShape(serializers.ModelSerializer[WebhookDelivery]):
+class DeliverySerializer(ResourceSerializer, serializers.ModelSerializer[WebhookDelivery]):
     """A delivery; its id is the `webhook-id` of every attempt."""
 
     id = serializers.CharField(source="public_id", read_only=True)
-    object = serializers.SerializerMethodField()
+    object = ConstantField("webhook_delivery")
     endpoint = PublicIdField("whk", source="endpoint_id")
     url = serializers.CharField(source="target_url")
     status = serializers.ChoiceField(choices=DeliveryStatus.values)
-    last_error = serializers.SerializerMethodField()
-    attempts = AttemptShape(source="history", many=True)
+    last_error = BlankAsNullField()
+    attempts = AttemptSerializer(source="history", many=True)
     next_attempt_at = TimeField(allow_null=True)
     created_at = TimeField()
     finished_at = TimeField(allow_null=True)
@@ -209,33 +196,23 @@ class DeliveryShape(serializers.ModelSerializer[WebhookDelivery]):
         )
         read_only_fields = fields
 
-    @extend_schema_field({"type": "string", "enum": ["webhook_delivery"]})
-    def get_object(self, row: WebhookDelivery) -> str:
-        """Return the type of the object."""
-        return "webhook_delivery"
 
-    @extend_schema_field({"type": "string", "nullable": True})
-    def get_last_error(self, row: WebhookDelivery) -> str | None:
-        """Return why the last attempt failed, or why there was none."""
-        return row.last_error or None
-
-
-class DeliveryDetailShape(DeliveryShape):
+class DeliveryDetailSerializer(DeliverySerializer):
     """A delivery with its body, as it is signed and sent."""
 
-    class Meta(DeliveryShape.Meta):
-        fields = (*DeliveryShape.Meta.fields, "body")
+    class Meta(DeliverySerializer.Meta):
+        fields = (*DeliverySerializer.Meta.fields, "body")
         read_only_fields = fields
 
 
-class ReplayShape(serializers.Serializer[Any]):
+class ReplaySerializer(serializers.Serializer[Any]):
     """How many deliveries are sent again."""
 
     object = serializers.ChoiceField(choices=["webhook_replay"])
     replayed = serializers.IntegerField()
 
 
-class EventTypeShape(serializers.Serializer[Any]):
+class EventTypeSerializer(serializers.Serializer[Any]):
     """A type of event that endpoints can be told of. about: the object that its `data` is."""
 
     type = serializers.CharField()
@@ -244,17 +221,17 @@ class EventTypeShape(serializers.Serializer[Any]):
     summary = serializers.CharField()
 
 
-class CatalogueShape(serializers.Serializer[Any]):
+class CatalogueSerializer(serializers.Serializer[Any]):
     """All types of event, on one page."""
 
     object = serializers.ChoiceField(choices=["list"])
-    data = EventTypeShape(many=True)  # type: ignore[assignment]
+    data = EventTypeSerializer(many=True)  # type: ignore[assignment]
     has_more = serializers.BooleanField()
     next_cursor = serializers.CharField(allow_null=True)
     prev_cursor = serializers.CharField(allow_null=True)
 
 
-class PaginationShape(serializers.Serializer[Any]):
+class PaginationSerializer(serializers.Serializer[Any]):
     """Totals of a list in version 1."""
 
     page = serializers.IntegerField()
@@ -263,8 +240,8 @@ class PaginationShape(serializers.Serializer[Any]):
     total_pages = serializers.IntegerField()
 
 
-class CatalogueShapeV1(serializers.Serializer[Any]):
+class CatalogueV1Serializer(serializers.Serializer[Any]):
     """All types of event, on one page, as version 1 has lists."""
 
-    data = EventTypeShape(many=True)  # type: ignore[assignment]
-    pagination = PaginationShape()
+    data = EventTypeSerializer(many=True)  # type: ignore[assignment]
+    pagination = PaginationSerializer()

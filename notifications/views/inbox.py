@@ -16,12 +16,12 @@ from notifications.models import Notification
 from notifications.selectors import choices_of
 from notifications.serializers.inbox import (
     MarkAllReadBody,
-    MarkedShape,
+    MarkedSerializer,
     NotificationChanges,
-    NotificationShape,
+    NotificationSerializer,
     PreferencesBody,
-    PreferencesShape,
-    UnreadCountShape,
+    PreferencesSerializer,
+    UnreadCountSerializer,
 )
 from notifications.services.inbox import mark_all_read, mark_notification
 from notifications.services.preferences import change_preferences
@@ -32,7 +32,7 @@ class NotificationViewSet(ListModelMixin, RetrieveModelMixin, ApiViewSet):
 
     queryset = Notification.objects.all()
     filterset_class = NotificationFilterSet
-    serializers = {"default": NotificationShape}
+    serializers = {"default": NotificationSerializer}
     endpoints = {
         "list": Endpoint("notifications:read"),
         "retrieve": Endpoint("notifications:read", row_etag=True),
@@ -41,24 +41,24 @@ class NotificationViewSet(ListModelMixin, RetrieveModelMixin, ApiViewSet):
         "mark_all_read": Endpoint("notifications:write"),
     }
 
-    @extend_schema(request=NotificationChanges, responses=NotificationShape)
+    @extend_schema(request=NotificationChanges, responses=NotificationSerializer)
     def partial_update(self, request: Request, **kwargs: Any) -> Response:
         """Note that an entry was read, or is to count as unread again."""
         row = self.get_object()
         row = mark_notification(notification=row, is_read=self.validated(NotificationChanges)["read"])
-        return Response(NotificationShape(row).data)
+        return Response(NotificationSerializer(row).data)
 
-    @extend_schema(request=MarkAllReadBody, responses=MarkedShape)
+    @extend_schema(request=MarkAllReadBody, responses=MarkedSerializer)
     def mark_all_read(self, request: Request, **kwargs: Any) -> Response:
         """Note that everything was read, or all that came before a moment, or all of a kind."""
         marked = mark_all_read(user=request.user, **self.validated(MarkAllReadBody))
-        return Response(MarkedShape({"object": "mark_all_read", "marked": marked}).data)
+        return Response(MarkedSerializer({"object": "mark_all_read", "marked": marked}).data)
 
-    @extend_schema(responses=UnreadCountShape, filters=False)
+    @extend_schema(responses=UnreadCountSerializer, filters=False)
     def unread_count(self, request: Request, **kwargs: Any) -> Response:
         """Count what is unread."""
         unread = Notification.objects.for_owner(request.user).unread().count()
-        return Response(UnreadCountShape({"object": "unread_count", "unread": unread}).data)
+        return Response(UnreadCountSerializer({"object": "unread_count", "unread": unread}).data)
 
 
 class PreferencesView(ApiView):
@@ -69,7 +69,9 @@ class PreferencesView(ApiView):
         "patch": Endpoint("notifications:write"),
     }
 
-    @extend_schema(operation_id="notification_preferences_retrieve", responses=PreferencesShape, tags=["notifications"])
+    @extend_schema(
+        operation_id="notification_preferences_retrieve", responses=PreferencesSerializer, tags=["notifications"]
+    )
     def get(self, request: Request) -> Response:
         """Return the channels of each kind."""
         return self._answer(request)
@@ -77,7 +79,7 @@ class PreferencesView(ApiView):
     @extend_schema(
         operation_id="notification_preferences_update",
         request=PreferencesBody,
-        responses=PreferencesShape,
+        responses=PreferencesSerializer,
         tags=["notifications"],
     )
     def patch(self, request: Request) -> Response:
@@ -89,4 +91,4 @@ class PreferencesView(ApiView):
 
     def _answer(self, request: Request) -> Response:
         body = {"object": "notification_preferences", "kinds": choices_of(request.user)}
-        return Response(PreferencesShape(body).data)
+        return Response(PreferencesSerializer(body).data)

@@ -20,16 +20,16 @@ from notifications.filters import DeliveryFilterSet, EndpointFilterSet
 from notifications.models import WebhookDelivery, WebhookEndpoint
 from notifications.models.webhooks import EndpointKind
 from notifications.serializers.webhooks import (
-    CatalogueShape,
-    CatalogueShapeV1,
-    DeliveryDetailShape,
-    DeliveryShape,
+    CatalogueSerializer,
+    CatalogueV1Serializer,
+    DeliveryDetailSerializer,
+    DeliverySerializer,
     EndpointBody,
     EndpointChanges,
-    EndpointShape,
-    EndpointWithSecretShape,
+    EndpointSerializer,
+    EndpointWithSecretSerializer,
     ReplayBody,
-    ReplayShape,
+    ReplaySerializer,
 )
 from notifications.services import deliveries, endpoints
 from notifications.webhooks.catalogue import EVENT_TYPES
@@ -42,7 +42,7 @@ class WebhookViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
 
     queryset = WebhookEndpoint.objects.all()
     requires_if_match = True
-    serializers = {"default": EndpointShape}
+    serializers = {"default": EndpointSerializer}
     endpoints = {
         "list": Endpoint("webhooks:read"),
         "retrieve": Endpoint("webhooks:read", row_etag=True),
@@ -66,7 +66,7 @@ class WebhookViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
         rows = super().get_queryset()
         return rows.filter(kind=EndpointKind.SUBSCRIPTION) if self.action == "list" else rows
 
-    @extend_schema(request=EndpointBody, responses={201: EndpointWithSecretShape})
+    @extend_schema(request=EndpointBody, responses={201: EndpointWithSecretSerializer})
     @idempotent
     def create(self, request: Request, **kwargs: Any) -> Response:
         """Add an endpoint; its secret is in this answer and nowhere else, the answer to a repeat included."""
@@ -78,7 +78,7 @@ class WebhookViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
         headers = {"Location": location, **self.tag_headers(made.endpoint)}
         return self._with_secret(made, status.HTTP_201_CREATED, headers)
 
-    @extend_schema(request=EndpointChanges, responses=EndpointShape)
+    @extend_schema(request=EndpointChanges, responses=EndpointSerializer)
     def partial_update(self, request: Request, **kwargs: Any) -> Response:
         """Change an endpoint, or switch it off or on."""
         endpoint = self.get_object()
@@ -87,7 +87,7 @@ class WebhookViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
             changes["is_enabled"] = changes.pop("status") == "enabled"
         with self.unchanged(endpoint):
             changed = endpoints.update_endpoint(endpoint=endpoint, changes=changes)
-        return Response(EndpointShape(changed).data)
+        return Response(EndpointSerializer(changed).data)
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, **kwargs: Any) -> Response:
@@ -97,26 +97,26 @@ class WebhookViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
             endpoints.delete_endpoint(endpoint=endpoint)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(responses=EndpointShape, filters=False)
+    @extend_schema(responses=EndpointSerializer, filters=False)
     def of_renders(self, request: Request, **kwargs: Any) -> Response:
         """Return what stands for the URLs that single renders name: its secret signs what they are sent."""
-        return Response(EndpointShape(endpoints.endpoint_of_renders(owner_id=self.user.pk)).data)
+        return Response(EndpointSerializer(endpoints.endpoint_of_renders(owner_id=self.user.pk)).data)
 
-    @extend_schema(request=None, responses=EndpointWithSecretShape)
+    @extend_schema(request=None, responses=EndpointWithSecretSerializer)
     @idempotent
     def rotate_secret(self, request: Request, **kwargs: Any) -> Response:
         """Give an endpoint a new secret at once; for 24 hours the one before it signs as well."""
         endpoint = self.get_object()
         return self.once(lambda: self._with_secret(endpoints.rotate_secret(endpoint=endpoint), status.HTTP_200_OK, {}))
 
-    @extend_schema(request=None, responses={202: DeliveryShape})
+    @extend_schema(request=None, responses={202: DeliverySerializer})
     @idempotent
     def test(self, request: Request, **kwargs: Any) -> Response:
         """Send a `ping` to an endpoint."""
         endpoint = self.get_object()
         return self.once(lambda: accepted(deliveries.send_test(endpoint=endpoint), self._version()))
 
-    @extend_schema(request=ReplayBody, responses={202: ReplayShape})
+    @extend_schema(request=ReplayBody, responses={202: ReplaySerializer})
     @idempotent
     def replay(self, request: Request, **kwargs: Any) -> Response:
         """Send again all that failed of the events since a time."""
@@ -125,12 +125,12 @@ class WebhookViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
         return self.once(lambda: self._replayed(deliveries.replay_failed(endpoint=endpoint, **body)))
 
     def _replayed(self, count: int) -> Response:
-        shape = ReplayShape({"object": "webhook_replay", "replayed": count})
-        return Response(shape.data, status.HTTP_202_ACCEPTED)
+        body = ReplaySerializer({"object": "webhook_replay", "replayed": count}).data
+        return Response(body, status.HTTP_202_ACCEPTED)
 
     def _with_secret(self, made: endpoints.WithSecret, code: int, headers: dict[str, str]) -> Response:
-        shape = EndpointWithSecretShape(made.endpoint, context={"secret": made.secret})
-        return Response(shape.data, status=code, headers={**NO_STORE, **headers})
+        body = EndpointWithSecretSerializer(made.endpoint, context={"secret": made.secret}).data
+        return Response(body, status=code, headers={**NO_STORE, **headers})
 
 
 class EndpointDeliveriesViewSet(ListModelMixin, ApiViewSet):
@@ -138,7 +138,7 @@ class EndpointDeliveriesViewSet(ListModelMixin, ApiViewSet):
 
     queryset = WebhookDelivery.objects.with_attempts()
     filterset_class = DeliveryFilterSet
-    serializers = {"default": DeliveryShape}
+    serializers = {"default": DeliverySerializer}
     endpoints = {
         "list": Endpoint("webhooks:read"),
     }
@@ -160,13 +160,13 @@ class DeliveryViewSet(RetrieveModelMixin, IdempotentMixin, ApiViewSet):
     """One delivery."""
 
     queryset = WebhookDelivery.objects.with_attempts()
-    serializers = {"default": DeliveryDetailShape}
+    serializers = {"default": DeliveryDetailSerializer}
     endpoints = {
         "retrieve": Endpoint("webhooks:read", row_etag=True),
         "redeliver": Endpoint("webhooks:write"),
     }
 
-    @extend_schema(request=None, responses={202: DeliveryShape})
+    @extend_schema(request=None, responses={202: DeliverySerializer})
     @idempotent
     def redeliver(self, request: Request, **kwargs: Any) -> Response:
         """Send a delivery again under its old id, at once."""
@@ -181,22 +181,22 @@ class EventTypesView(ApiView):
         "get": Endpoint("webhooks:read"),
     }
 
-    @extend_schema(operation_id="webhook_event_types_list", responses=CatalogueShape, tags=["webhooks"])
+    @extend_schema(operation_id="webhook_event_types_list", responses=CatalogueSerializer, tags=["webhooks"])
     def get(self, request: Request) -> Response:
         """List the types of event that endpoints can be told of."""
         page = {"object": "list", "data": _event_types(), "has_more": False, "next_cursor": None, "prev_cursor": None}
-        return Response(CatalogueShape(page).data)
+        return Response(CatalogueSerializer(page).data)
 
 
 class EventTypesViewV1(EventTypesView):
     """The types of event, as version 1 has lists."""
 
-    @extend_schema(operation_id="webhook_event_types_list", responses=CatalogueShapeV1, tags=["webhooks"])
+    @extend_schema(operation_id="webhook_event_types_list", responses=CatalogueV1Serializer, tags=["webhooks"])
     def get(self, request: Request) -> Response:
         """List the types of event that endpoints can be told of."""
         rows = _event_types()
         pages = {"page": 1, "per_page": len(rows), "total": len(rows), "total_pages": 1}
-        return Response(CatalogueShapeV1({"data": rows, "pagination": pages}).data)
+        return Response(CatalogueV1Serializer({"data": rows, "pagination": pages}).data)
 
 
 def _event_types() -> list[dict[str, str]]:
@@ -209,4 +209,4 @@ def _event_types() -> list[dict[str, str]]:
 def accepted(delivery: WebhookDelivery, version: int) -> Response:
     """Return the answer to a delivery that is on its way."""
     location = api_path("delivery-detail", version, id=delivery.public_id)
-    return Response(DeliveryShape(delivery).data, status.HTTP_202_ACCEPTED, headers={"Location": location})
+    return Response(DeliverySerializer(delivery).data, status.HTTP_202_ACCEPTED, headers={"Location": location})

@@ -10,15 +10,16 @@ import orjson
 from django.utils import timezone
 
 from assets.models import Asset
-from assets.serializers import AssetShape
+from assets.serializers import AssetSerializer
 from core.api.renderers import JsonRenderer, format_time
 from core.ids import encode_id
 from credits.pricing import format_credits
 from notifications.models.webhooks import WebhookEndpoint
+from notifications.serializers.webhooks import EndpointSerializer
 from renders.models import Batch, Render
 from renders.selectors import batch_standings
-from renders.serializers.batches import BatchShape
-from renders.serializers.renders import RenderShape
+from renders.serializers.batches import BatchSerializer
+from renders.serializers.renders import RenderSerializer
 from renders.states import RenderStatus
 
 MOST_BYTES = 20_000
@@ -53,7 +54,7 @@ def _encode(value: Any) -> bytes:
 
 def describe_render(render: Render) -> dict[str, Any]:
     """Return a render. Its links are good for as long as links of the API are; later ask for new ones."""
-    shown = dict(RenderShape(render, context={}).data)
+    shown = dict(RenderSerializer(render, context={}).data)
     for name in _NOT_SENT_OF_RENDERS:
         shown.pop(name, None)
     return shown
@@ -61,26 +62,21 @@ def describe_render(render: Render) -> dict[str, Any]:
 
 def describe_batch(batch: Batch) -> dict[str, Any]:
     """Return a batch."""
-    shown = dict(BatchShape(batch, context={"standings": batch_standings([batch])}).data)
+    shown = dict(BatchSerializer(batch, context={"standings": batch_standings([batch])}).data)
     del shown["links"]
     return shown
 
 
 def describe_asset(asset: Asset) -> dict[str, Any]:
     """Return an asset."""
-    return dict(AssetShape(asset, context={}).data)
+    return dict(AssetSerializer(asset, context={}).data)
 
 
 def describe_endpoint(endpoint: WebhookEndpoint) -> dict[str, Any]:
     """Return an endpoint, without its secret."""
-    return {
-        "id": endpoint.public_id,
-        "object": "webhook_endpoint",
-        "url": endpoint.url or None,
-        "status": "enabled" if endpoint.is_enabled else "disabled",
-        "reason": endpoint.disabled_reason or None,
-        "disabled_at": format_time(endpoint.disabled_at),
-    }
+    shown = EndpointSerializer(endpoint).data
+    told = {name: shown[name] for name in ("id", "object", "url", "status")}
+    return {**told, "reason": shown["disabled_reason"], "disabled_at": shown["disabled_at"]}
 
 
 def describe_balance(*, user_id: Any, balance: int, threshold: int) -> dict[str, Any]:
@@ -99,7 +95,7 @@ def write_callback(render: Render) -> str:
     The members are those of the public format that edits have. A cancelled render is told of as failed, for which the
     format has no word of its own.
     """
-    output = dict(RenderShape(render, context={}).data).get("output") or {}
+    output = dict(RenderSerializer(render, context={}).data).get("output") or {}
     succeeded = render.status == RenderStatus.SUCCEEDED
     error = None if succeeded else str((render.error or {}).get("message") or "The render was cancelled.")[:2000]
     completed = (render.finished_at or timezone.now()).astimezone(UTC)

@@ -11,9 +11,9 @@ from django.utils import timezone
 from rest_framework.request import Request
 
 from assets.models import Asset
+from core.api.addresses import absolute_url, base_url
 from core.api.renderers import format_time
-from core.api.routing import absolute_url
-from core.files.links import signed_url
+from core.files.links import LinkMaker
 from engine.errors import EngineError
 from engine.language import sources
 from jobs.exceptions import LeaseLost
@@ -40,7 +40,8 @@ def make_offer(*, claim: Claim, request: Request) -> dict[str, Any] | None:
     except EngineError as failure:
         _fail(claim, failure)
         return None
-    assets = {url: _asset_link(asset, url, request) for url, asset in expected.assets.items()}
+    links = LinkMaker(base_url(request))
+    assets = {url: _asset_link(asset, url, links) for url, asset in expected.assets.items()}
     refs = sources(expected.parsed.edit)
     places = {ref.pointer: assets[ref.url]["url"] for ref in refs if ref.url in assets}
     return {
@@ -67,15 +68,12 @@ def make_offer(*, claim: Claim, request: Request) -> dict[str, Any] | None:
     }
 
 
-def _asset_link(asset: Asset, url: str, request: Request) -> dict[str, Any]:
-    link = signed_url(
-        request, key=asset.storage_key, content_type=asset.content_type, filename=asset.name, tag=asset.sha256
-    )
+def _asset_link(asset: Asset, url: str, links: LinkMaker) -> dict[str, Any]:
     return {
         "id": asset.public_id,
         "src": url,
-        "url": link.url,
-        "url_expires_at": format_time(link.expires_at),
+        "url": links.url(asset.storage_key, asset.content_type, asset.name, asset.sha256),
+        "url_expires_at": links.expires_text,
         "sha256": asset.sha256,
         "size_bytes": asset.size_bytes,
         "content_type": asset.content_type,

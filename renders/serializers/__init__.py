@@ -1,1 +1,1 @@
-"""Shapes of projects, templates and renders in the API."""
+"""Serializers of projects, templates and renders in the API."""

@@ -1,20 +1,21 @@
-"""Shapes of batches."""
+"""Serializers of batches."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.utils.functional import cached_property
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.api.routing import absolute_url, api_path
-from core.api.serializers import PublicIdField, StrictSerializer, TimeField
+from core.api.serializers import ConstantField, PublicIdField, ResourceSerializer, StrictSerializer, TimeField
 from credits.pricing import format_credits
 from renders.batch_requests import MOST_RENDERS
 from renders.models import Batch, Priority
 from renders.selectors import BatchStanding
 from renders.serializers.fields import EditField, MergeField, MetadataField, RunAtField, StrictBooleanField
-from renders.serializers.renders import CreditsShape, IssueShape
+from renders.serializers.renders import CreditsSerializer, IssueSerializer
 from renders.serializers.requests import WebhookBody
 from renders.states import BatchStatus, RenderStatus
 
@@ -86,7 +87,7 @@ def _refusal(member: str, message: str, code: str) -> serializers.ValidationErro
     return serializers.ValidationError({member: [serializers.ErrorDetail(message, code=code)]})
 
 
-class CountsShape(serializers.Serializer[Any]):
+class CountsSerializer(serializers.Serializer[Any]):
     """The renders of a batch by their status."""
 
     total = serializers.IntegerField()
@@ -101,7 +102,7 @@ class CountsShape(serializers.Serializer[Any]):
     cancelled = serializers.IntegerField()
 
 
-class BatchLinksShape(serializers.Serializer[Any]):
+class BatchLinksSerializer(serializers.Serializer[Any]):
     """Where to go from here."""
 
     self = serializers.CharField()
@@ -109,11 +110,11 @@ class BatchLinksShape(serializers.Serializer[Any]):
     cancel = serializers.CharField()
 
 
-class BatchShape(serializers.Serializer[Any]):
+class BatchSerializer(ResourceSerializer):
     """A batch in answers. context: `standings`, how far batches are, by id."""
 
     id = serializers.CharField(source="public_id", read_only=True)
-    object = serializers.SerializerMethodField()
+    object = ConstantField("batch")
     status = serializers.ChoiceField(choices=BatchStatus.values)
     percent = serializers.SerializerMethodField()
     counts = serializers.SerializerMethodField()
@@ -126,11 +127,6 @@ class BatchShape(serializers.Serializer[Any]):
     finished_at = TimeField(allow_null=True)
     links = serializers.SerializerMethodField()
 
-    @extend_schema_field({"type": "string", "enum": ["batch"]})
-    def get_object(self, row: Batch) -> str:
-        """Return the type of the object."""
-        return "batch"
-
     def _standing(self, row: Batch) -> BatchStanding:
         standing: BatchStanding = self.context["standings"][row.pk]
         return standing
@@ -140,28 +136,34 @@ class BatchShape(serializers.Serializer[Any]):
         """Return how much of all the work is done."""
         return self._standing(row).percent
 
-    @extend_schema_field(CountsShape)
+    @extend_schema_field(CountsSerializer)
     def get_counts(self, row: Batch) -> dict[str, int]:
         """Return the renders by status."""
         counts = self._standing(row).counts
         return {"total": row.total, **{status: counts[status] for status in RenderStatus.values}}
 
-    @extend_schema_field(CreditsShape)
+    @extend_schema_field(CreditsSerializer)
     def get_credits(self, row: Batch) -> dict[str, Any]:
         """Return what all renders reserved and what those that ended were charged."""
         return {"reserved": format_credits(row.credits_reserved), "charged": format_credits(row.credits_charged)}
 
-    @extend_schema_field(BatchLinksShape)
+    @extend_schema_field(BatchLinksSerializer)
     def get_links(self, row: Batch) -> dict[str, str]:
         """Return the absolute addresses of what belongs to the batch."""
+        batches, renders = self._addresses
+        own = f"{batches}/{row.public_id}"
+        return {"self": own, "renders": f"{renders}?batch={row.public_id}", "cancel": f"{own}/cancel"}
+
+    @cached_property
+    def _addresses(self) -> tuple[str, str]:
+        """The absolute addresses of all batches and all renders in the request's version."""
         request = self.context.get("request")
         version = getattr(request, "version", 2) or 2
-        base = absolute_url(request, api_path("batch-detail", version, id=row.public_id))
-        renders = absolute_url(request, api_path("render-list", version))
-        return {"self": base, "renders": f"{renders}?batch={row.public_id}", "cancel": f"{base}/cancel"}
+        batches, renders = (absolute_url(request, api_path(name, version)) for name in ("batch-list", "render-list"))
+        return batches, renders
 
 
-class BatchEstimateShape(serializers.Serializer[Any]):
+class BatchEstimateSerializer(serializers.Serializer[Any]):
     """What a batch will be and cost, all its renders together."""
 
     renders = serializers.IntegerField()
@@ -176,10 +178,10 @@ class BatchEstimateShape(serializers.Serializer[Any]):
         return format_credits(row.credits)
 
 
-class BatchReportShape(serializers.Serializer[Any]):
+class BatchReportSerializer(serializers.Serializer[Any]):
     """The outcome of a dry run."""
 
     valid = serializers.BooleanField()
-    errors = IssueShape(many=True)  # type: ignore[assignment]
-    warnings = IssueShape(many=True)
-    estimate = BatchEstimateShape(allow_null=True)
+    errors = IssueSerializer(many=True)  # type: ignore[assignment]
+    warnings = IssueSerializer(many=True)
+    estimate = BatchEstimateSerializer(allow_null=True)

@@ -1,13 +1,10 @@
-"""Shapes of projects and templates."""
+"""Serializers of projects and templates."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from core.api.serializers import PublicIdField, StrictSerializer, TimeField
+from core.api.serializers import ConstantField, PublicIdField, ResourceSerializer, StrictSerializer, TimeField
 from renders.serializers.fields import EditField, MergeField, MetadataField
 
 
@@ -25,21 +22,16 @@ class ProjectPatchBody(ProjectBody):
     name = serializers.CharField(max_length=200, required=False)
 
 
-class ProjectShape(serializers.Serializer[Any]):
+class ProjectSerializer(ResourceSerializer):
     """A project in answers."""
 
     id = serializers.CharField(source="public_id", read_only=True)
-    object = serializers.SerializerMethodField()
+    object = ConstantField("project")
     name = serializers.CharField()
     description = serializers.CharField()
     metadata = MetadataField()
     created_at = TimeField()
     updated_at = TimeField()
-
-    @extend_schema_field({"type": "string", "enum": ["project"]})
-    def get_object(self, row: Any) -> str:
-        """Return the type of the object."""
-        return "project"
 
 
 class TemplateBody(StrictSerializer):
@@ -62,11 +54,11 @@ class TemplatePatchBody(StrictSerializer):
     merge = MergeField(required=False)
 
 
-class TemplateListShape(serializers.Serializer[Any]):
+class TemplateListSerializer(ResourceSerializer):
     """A template in lists: without its edit."""
 
     id = serializers.CharField(source="public_id", read_only=True)
-    object = serializers.SerializerMethodField()
+    object = ConstantField("template")
     name = serializers.CharField()
     description = serializers.CharField()
     project = PublicIdField("prj", source="project_id", allow_null=True)
@@ -74,29 +66,19 @@ class TemplateListShape(serializers.Serializer[Any]):
     created_at = TimeField()
     updated_at = TimeField()
 
-    @extend_schema_field({"type": "string", "enum": ["template"]})
-    def get_object(self, row: Any) -> str:
-        """Return the type of the object."""
-        return "template"
 
-
-class TemplateShape(TemplateListShape):
+class TemplateSerializer(TemplateListSerializer):
     """A template in answers."""
 
     edit = EditField()
     merge = MergeField(source="merge_defaults")
 
 
-class TemplateVersionShape(serializers.Serializer[Any]):
+class TemplateVersionSerializer(ResourceSerializer):
     """One version of a template."""
 
-    object = serializers.SerializerMethodField()
+    object = ConstantField("template_version")
     version = serializers.IntegerField(source="number")
     edit = EditField()
     merge = MergeField(source="merge_defaults")
     created_at = TimeField()
-
-    @extend_schema_field({"type": "string", "enum": ["template_version"]})
-    def get_object(self, row: Any) -> str:
-        """Return the type of the object."""
-        return "template_version"

@@ -26,7 +26,7 @@ from renders.filters import BatchFilterSet
 from renders.models import Batch, Priority, Template
 from renders.requests import RenderRequest
 from renders.selectors import batch_standings
-from renders.serializers.batches import BatchBody, BatchReportShape, BatchShape
+from renders.serializers.batches import BatchBody, BatchReportSerializer, BatchSerializer
 from renders.serializers.fields import MOST_METADATA_KEYS
 from renders.services.batch_cancel import cancel_batch
 from renders.services.batches import accept_batch, check_batch, prepare_batch
@@ -39,7 +39,7 @@ class BatchViewSet(IdempotentMixin, ListModelMixin, ApiViewSet):
     queryset = Batch.objects.all()
     filterset_class = BatchFilterSet
     ordering_fields = ("created_at",)
-    serializers = {"default": BatchShape}
+    serializers = {"default": BatchSerializer}
     endpoints = {
         "list": Endpoint("renders:read"),
         "retrieve": Endpoint("renders:read", row_etag=True),
@@ -83,7 +83,7 @@ class BatchViewSet(IdempotentMixin, ListModelMixin, ApiViewSet):
         """Return one batch with the counts of its renders."""
         return self._answer(self.get_object())
 
-    @extend_schema(request=BatchBody, responses={200: BatchReportShape, 202: BatchShape})
+    @extend_schema(request=BatchBody, responses={200: BatchReportSerializer, 202: BatchSerializer})
     @idempotent
     def create(self, request: Request, **kwargs: Any) -> Response:
         """Submit many renders, all or none; with `dry_run`, only say what they would cost."""
@@ -92,16 +92,16 @@ class BatchViewSet(IdempotentMixin, ListModelMixin, ApiViewSet):
         body = BatchBody(data=request.data)
         if not body.is_valid() and _wants_report(request.data):
             refused = BatchReport(False, [*flatten_errors(body.errors)][: Unacceptable.MOST_ERRORS], [], None)
-            return self.once(lambda: Response(BatchReportShape(refused).data))
+            return self.once(lambda: Response(BatchReportSerializer(refused).data))
         body.is_valid(raise_exception=True)
         wanted = self._wanted(body.validated_data)
         if body.validated_data["dry_run"]:
             report = check_batch(owner=request.user, request=wanted)
-            return self.once(lambda: Response(BatchReportShape(report).data))
+            return self.once(lambda: Response(BatchReportSerializer(report).data))
         prepared = prepare_batch(owner=request.user, request=wanted)
         return self.once(lambda: self._accepted(accept_batch(owner=request.user, prepared=prepared)))
 
-    @extend_schema(request=None, responses={200: BatchShape, 202: BatchShape})
+    @extend_schema(request=None, responses={200: BatchSerializer, 202: BatchSerializer})
     def cancel(self, request: Request, **kwargs: Any) -> Response:
         """Cancel all renders that have not ended: 200 if all have now, 202 while running ones are being stopped."""
         batch = cancel_batch(batch=self.get_object())
@@ -113,7 +113,7 @@ class BatchViewSet(IdempotentMixin, ListModelMixin, ApiViewSet):
 
     def _answer(self, batch: Batch, code: int = 200, headers: dict[str, str] | None = None) -> Response:
         self._progress = batch_standings([batch])
-        return Response(BatchShape(batch, context=self.get_serializer_context()).data, code, headers=headers)
+        return Response(BatchSerializer(batch, context=self.get_serializer_context()).data, code, headers=headers)
 
     def _wanted(self, body: Mapping[str, Any]) -> BatchRequest:
         """Return what a checked body asks for.

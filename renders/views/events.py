@@ -18,7 +18,7 @@ from core.api.endpoints import Endpoint
 from core.api.views import ApiViewSet
 from core.exceptions import DomainError, InvalidHeader
 from renders.models import Render
-from renders.serializers.renders import RenderShape
+from renders.serializers.renders import RenderSerializer
 from renders.waiting.places import places
 from renders.waiting.standings import Standing
 from renders.waiting.stream import EventStream
@@ -36,11 +36,11 @@ class RenderEventsViewSet(ApiViewSet):
     endpoints = {
         "events": Endpoint("renders:read"),
     }
-    serializers = {"default": RenderShape}
+    serializers = {"default": RenderSerializer}
 
     def get_queryset(self) -> Any:
-        """Return the caller's renders, without their documents."""
-        return super().get_queryset().without_documents()  # type: ignore[attr-defined]
+        """Return the caller's renders with the columns that show."""
+        return super().get_queryset().for_serializer()  # type: ignore[attr-defined]
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[Any, str]:
         """Take every Accept header: the answer is a stream, and refusals are problem documents."""
@@ -89,8 +89,8 @@ class RenderEventsViewSet(ApiViewSet):
 
     def _end_of(self, render: Render) -> dict[str, Any]:
         ended = self.get_queryset().get(pk=render.pk)
-        shape = RenderShape(ended, context=self.get_serializer_context()).data
-        return {name: shape[name] for name in _END}
+        body = self.get_serializer(ended).data
+        return {name: body[name] for name in _END}
 
 
 def _last_event_id(request: Request) -> int | None:

@@ -21,12 +21,12 @@ from renders.requests import RenderRequest
 from renders.serializers.projects import (
     ProjectBody,
     ProjectPatchBody,
-    ProjectShape,
+    ProjectSerializer,
     TemplateBody,
-    TemplateListShape,
+    TemplateListSerializer,
     TemplatePatchBody,
-    TemplateShape,
-    TemplateVersionShape,
+    TemplateSerializer,
+    TemplateVersionSerializer,
 )
 from renders.serializers.requests import TemplateRenderBody
 from renders.services.library import (
@@ -45,7 +45,7 @@ class ProjectViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
 
     queryset = Project.objects.all()
     filterset_class = ProjectFilterSet
-    serializers = {"default": ProjectShape, "create": ProjectBody, "partial_update": ProjectPatchBody}
+    serializers = {"default": ProjectSerializer, "create": ProjectBody, "partial_update": ProjectPatchBody}
     endpoints = {
         "list": Endpoint("renders:read", cache_tags=("projects",)),
         "retrieve": Endpoint("renders:read", row_etag=True),
@@ -54,7 +54,7 @@ class ProjectViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
         "destroy": Endpoint("renders:write"),
     }
 
-    @extend_schema(request=ProjectBody, responses={201: ProjectShape})
+    @extend_schema(request=ProjectBody, responses={201: ProjectSerializer})
     @idempotent
     def create(self, request: Request, **kwargs: Any) -> Response:
         """Make a project."""
@@ -64,16 +64,16 @@ class ProjectViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
     def _created(self, project: Project) -> Response:
         location = api_path("project-detail", self._version(), id=project.public_id)
         headers = {"Location": location, **self.tag_headers(project)}
-        return Response(ProjectShape(project).data, status.HTTP_201_CREATED, headers=headers)
+        return Response(ProjectSerializer(project).data, status.HTTP_201_CREATED, headers=headers)
 
-    @extend_schema(request=ProjectPatchBody, responses=ProjectShape)
+    @extend_schema(request=ProjectPatchBody, responses=ProjectSerializer)
     def partial_update(self, request: Request, **kwargs: Any) -> Response:
         """Change a project."""
         project = self.get_object()
         changes = self.validated(ProjectPatchBody)
         with self.unchanged(project):
             changed = change_project(project=project, changes=changes)
-        return Response(ProjectShape(changed).data)
+        return Response(ProjectSerializer(changed).data)
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, **kwargs: Any) -> Response:
@@ -96,7 +96,7 @@ class TemplateViewSet(ListModelMixin, RetrieveModelMixin, SubmittingViewSet):
     queryset = Template.objects.all()
     requires_if_match = True
     filterset_class = TemplateFilterSet
-    serializers = {"default": TemplateShape, "list": TemplateListShape}
+    serializers = {"default": TemplateSerializer, "list": TemplateListSerializer}
     endpoints = {
         "list": Endpoint("templates:read", cache_tags=("templates",)),
         "retrieve": Endpoint("templates:read", row_etag=True),
@@ -112,7 +112,7 @@ class TemplateViewSet(ListModelMixin, RetrieveModelMixin, SubmittingViewSet):
         rows = super().get_queryset()
         return rows.defer("edit", "merge_defaults") if self.action == "list" else rows
 
-    @extend_schema(request=TemplateBody, responses={201: TemplateShape})
+    @extend_schema(request=TemplateBody, responses={201: TemplateSerializer})
     @idempotent
     def create(self, request: Request, **kwargs: Any) -> Response:
         """Make a template."""
@@ -125,16 +125,16 @@ class TemplateViewSet(ListModelMixin, RetrieveModelMixin, SubmittingViewSet):
     def _created(self, template: Template) -> Response:
         location = api_path("template-detail", self._version(), id=template.public_id)
         headers = {"Location": location, **self.tag_headers(template)}
-        return Response(TemplateShape(template).data, status.HTTP_201_CREATED, headers=headers)
+        return Response(TemplateSerializer(template).data, status.HTTP_201_CREATED, headers=headers)
 
-    @extend_schema(request=TemplateBody, responses=TemplateShape)
+    @extend_schema(request=TemplateBody, responses=TemplateSerializer)
     def update(self, request: Request, **kwargs: Any) -> Response:
         """Replace a template; another edit makes a new version."""
         template = self.get_object()
         body = {"description": "", "merge": {}, **self.validated(TemplateBody)}
         return self._changed_by(template, _template_changes(body))
 
-    @extend_schema(request=TemplatePatchBody, responses=TemplateShape)
+    @extend_schema(request=TemplatePatchBody, responses=TemplateSerializer)
     def partial_update(self, request: Request, **kwargs: Any) -> Response:
         """Change parts of a template; another edit makes a new version."""
         template = self.get_object()
@@ -143,7 +143,7 @@ class TemplateViewSet(ListModelMixin, RetrieveModelMixin, SubmittingViewSet):
     def _changed_by(self, template: Template, changes: dict[str, Any]) -> Response:
         changed = change_template(template=template, changes=changes, begin=self.begin(template))
         self.note_changed(changed)
-        return Response(TemplateShape(changed).data)
+        return Response(TemplateSerializer(changed).data)
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, **kwargs: Any) -> Response:
@@ -166,7 +166,7 @@ class TemplateVersionViewSet(ListModelMixin, ApiViewSet):
 
     queryset = TemplateVersion.objects.all()
     # A version comes only with a change of its template.
-    serializers = {"default": TemplateVersionShape}
+    serializers = {"default": TemplateVersionSerializer}
     endpoints = {
         "list": Endpoint("templates:read", cache_tags=("templates",)),
     }

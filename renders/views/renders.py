@@ -23,12 +23,11 @@ from renders.models import Render
 from renders.requests import RenderRequest
 from renders.selectors import find_render, queue_position
 from renders.serializers.renders import (
-    COLUMNS,
-    EstimateShape,
-    LogShape,
-    RenderShape,
-    RenderShapeV1,
-    ReportShape,
+    EstimateSerializer,
+    LogSerializer,
+    RenderSerializer,
+    RenderV1Serializer,
+    ReportSerializer,
 )
 from renders.serializers.requests import RenderBody
 from renders.services.cancel import cancel_render
@@ -36,8 +35,7 @@ from renders.services.prepare import prepare_render
 from renders.services.storage import delete_output
 from renders.services.submit import accept_render, prepare_retry
 from renders.states import RenderStatus
-from renders.views.submission import SubmittingViewSet, answers_render, merge_body
-from renders.views.tags import render_tag
+from renders.views.submission import SubmittingViewSet, answers_render, merge_body, render_tag
 from renders.waiting.polling import LONGEST_S, seconds_of, wait_for_change
 
 _METADATA_PARAMETER = OpenApiParameter(
@@ -63,10 +61,9 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
     """Edits on their way to files."""
 
     queryset = Render.objects.all()
-    list_queryset = Render.objects.values_list(*COLUMNS, named=True)
     filterset_class = RenderFilterSet
     ordering_fields = ("created_at",)
-    serializers = {"default": RenderShape, "default_v1": RenderShapeV1}
+    serializers = {"default": RenderSerializer, "default_v1": RenderV1Serializer}
     endpoints = {
         "list": Endpoint("renders:read", cache_tags=("renders",), feature_parameters={"batch": "batches"}),
         "retrieve": Endpoint("renders:read", row_etag=True, feature_parameters={"wait": "long_poll"}),
@@ -80,10 +77,9 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
     }
 
     def get_queryset(self) -> QuerySet[Any]:
-        """Return the caller's renders, in lists the columns that show."""
-        if self.action == "list":
-            return self.list_queryset.for_owner(self.request.user)
-        return super().get_queryset()
+        """Return the caller's renders, in lists with the columns that show."""
+        rows = super().get_queryset()
+        return rows.for_serializer() if self.action == "list" else rows  # type: ignore[attr-defined, no-any-return]
 
     @extend_schema(parameters=[_METADATA_PARAMETER, _NO_BATCH], versions=_VERSION_1)
     @extend_schema(parameters=[_METADATA_PARAMETER], versions=_VERSION_2)
@@ -97,7 +93,7 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
         """Submit a render; with `dry_run`, only say what it would cost."""
         return self.submit(RenderBody, RenderRequest())
 
-    @extend_schema(request=RenderBody, responses=ReportShape)
+    @extend_schema(request=RenderBody, responses=ReportSerializer)
     def validate(self, request: Request, **kwargs: Any) -> Response:
         """Say what is wrong with an edit and what it would cost."""
         return self.report(RenderBody, RenderRequest())
@@ -138,17 +134,17 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
         """Return the edit as it was sent."""
         return Response(self.get_object().edit)
 
-    @extend_schema(responses=LogShape)
+    @extend_schema(responses=LogSerializer)
     def log(self, request: Request, **kwargs: Any) -> Response:
         """Return what happened while rendering."""
-        return Response(LogShape(self.get_object()).data)
+        return Response(LogSerializer(self.get_object()).data)
 
     def find_row(self) -> Any:
-        """Return the render of the URL whatever the request's conditions are, None where there is none."""
+        """Return the render of the URL, None where there is none."""
         if self.action != "retrieve":
             return super().find_row()
         account: Any = self.request.user
-        return find_render(account.pk, self.kwargs[self.lookup_url_kwarg])
+        return find_render(account.pk, self.kwargs["id"])
 
     def entity_tag(self, row: VersionedModel) -> EntityTag:
         """Return the tag of a render, or of the part of it that is asked for."""
@@ -178,8 +174,8 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
         wait_for_change(known, seconds=seconds)
 
     def _answer(self, render: Render, code: int = status.HTTP_200_OK) -> Response:
-        context = {**self.get_serializer_context(), "queue_position": self._place_of(render)}
-        return Response(self.get_serializer_class()(render, context=context).data, code)
+        render.queue_position = self._place_of(render)
+        return Response(self.get_serializer(render).data, code)
 
 
 class CreditEstimateView(ApiView):
@@ -189,10 +185,10 @@ class CreditEstimateView(ApiView):
         "post": Endpoint("credits:read"),
     }
 
-    @extend_schema(request=RenderBody, responses=EstimateShape)
+    @extend_schema(request=RenderBody, responses=EstimateSerializer)
     def post(self, request: Request, **kwargs: Any) -> Response:
         """Return duration, frames and credits of an edit."""
         body = RenderBody(data=request.data)
         body.is_valid(raise_exception=True)
         prepared = prepare_render(owner=request.user, request=merge_body(RenderRequest(), body.validated_data))
-        return Response(EstimateShape(prepared.estimate).data)
+        return Response(EstimateSerializer(prepared.estimate).data)

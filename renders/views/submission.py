@@ -8,27 +8,30 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from core.api.conditional import row_tag
+from core.api.etags import EntityTag
 from core.api.features import is_enabled
 from core.api.problems import flatten_errors
 from core.api.routing import api_path
 from core.api.views import ApiViewSet
+from core.files.links import link_context
 from core.idempotency.views import IdempotentMixin
 from renders.models import Priority, Render
 from renders.requests import RenderRequest, Report
-from renders.serializers.renders import RenderShape, RenderShapeV1, ReportShape
+from renders.serializers.renders import RenderSerializer, RenderV1Serializer, ReportSerializer
 from renders.serializers.requests import carries_edit
 from renders.services.prepare import check_render, prepare_render
 from renders.services.submit import accept_render
-from renders.views.tags import render_tag
 from renders.waiting.polling import preferred_wait_s, wait_for_end
 
 Method = Callable[..., Response]
 # A request that does not prefer to wait gets no other 200, so that nothing of what was promised has changed.
 _REPORT = OpenApiResponse(
-    ReportShape,
+    ReportSerializer,
     description="What a dry run found. With `Prefer: wait=N` (RFC 7240) and `Preference-Applied` in the answer: the "
     "render, which has ended within that time.",
 )
@@ -37,13 +40,13 @@ _REPORT = OpenApiResponse(
 def answers_render(
     *statuses: int, request: type[BaseSerializer[Any]] | None = None, reports: bool = False
 ) -> Callable[[Method], Method]:
-    """Document a method that answers a render in the shape of the version. reports: 200 is a report instead."""
+    """Document a method that answers a render as the version writes it. reports: 200 is a report instead."""
 
     def document(method: Method) -> Method:
-        for version, shape in ((1, RenderShapeV1), (2, RenderShape)):
-            responses: dict[int, Any] = dict.fromkeys(statuses, shape)
+        for version, serializer_class in ((1, RenderV1Serializer), (2, RenderSerializer)):
+            responses: dict[int, Any] = dict.fromkeys(statuses, serializer_class)
             if reports:
-                responses[200] = ReportShape if version == 1 else _REPORT
+                responses[200] = ReportSerializer if version == 1 else _REPORT
             # The version as the view determines it, which is a number here.
             versions: list[Any] = [version]
             method = extend_schema(request=request, responses=responses, versions=versions)(method)
@@ -83,13 +86,13 @@ class SubmittingViewSet(IdempotentMixin, ApiViewSet):
             found = Report(False, list(flatten_errors(body.errors)), [], None)
         else:
             body.is_valid(raise_exception=True)
-        return Response(ReportShape(found).data)
+        return Response(ReportSerializer(found).data)
 
     def accepted(self, render: Render) -> Response:
         """Answer 202 with a new render and where to find it."""
-        shape = RenderShapeV1 if self._version() == 1 else RenderShape
+        serializer_class = RenderV1Serializer if self._version() == 1 else RenderSerializer
         location = api_path("render-detail", self._version(), id=render.public_id)
-        body = shape(render, context={"request": self.request}).data
+        body = serializer_class(render, context={"request": self.request}).data
         headers = {"Location": location, "ETag": str(render_tag(self.request, render))}
         self._new = render
         return Response(body, status.HTTP_202_ACCEPTED, headers=headers)
@@ -107,12 +110,21 @@ class SubmittingViewSet(IdempotentMixin, ApiViewSet):
         if not wait_for_end(self._new, seconds=wait_s):
             return response
         render = Render.objects.without_documents().get(pk=self._new.pk)
-        answer = Response(RenderShape(render, context={"request": self.request}).data)
+        answer = Response(RenderSerializer(render, context={"request": self.request}).data)
         answer.status_code = status.HTTP_200_OK if render.is_terminal else status.HTTP_202_ACCEPTED
         answer["Location"] = response["Location"]
         answer["ETag"] = str(render_tag(self.request, render))
         answer["Preference-Applied"] = f"wait={wait_s}"
         return answer
+
+
+def render_tag(request: Request, render: Render, *, position: int | None = None, part: str = "") -> EntityTag:
+    """Return the tag of a render: strong once it has ended, weak while it goes on.
+
+    position: its place in the queue, where the body shows it, as it moves without the row; part: `edit` or `log`.
+    """
+    shown = (part, position, None if part else link_context(request))
+    return row_tag(request, render, *shown, weak=not render.is_terminal)
 
 
 def merge_body(base: RenderRequest, body: dict[str, Any]) -> RenderRequest:

@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from core.api.renderers import format_time
 from core.ids import encode_id
 from renders.models import Render
+from renders.serializers.renders import ProgressEventSerializer
 from renders.states import TERMINAL, RenderStatus
 
 # The order within one attempt. Queued comes after the running ones: there it means waiting for the next attempt.
@@ -142,15 +142,4 @@ def _status_event(number: int, render_id: UUID, status: str, attempt: int, *, is
 
 
 def _progress_of(now: Standing) -> dict[str, Any]:
-    return {
-        "render": encode_id(Render.ID_PREFIX, now.id),
-        "percent": now.percent,
-        "step": now.status,
-        "frame": now.frame,
-        "total_frames": now.total_frames,
-        "fps": now.speed_fps,
-        "eta_s": now.eta_s,
-        "attempt": now.attempt,
-        "max_attempts": now.max_attempts,
-        "updated_at": format_time(now.progress_at),
-    }
+    return {"render": encode_id(Render.ID_PREFIX, now.id), **ProgressEventSerializer(now).data}

@@ -10,8 +10,9 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.test import Client, RequestFactory
 
+from core.api.addresses import base_url
 from core.files import links
-from core.files.links import LinkInvalid, open_token, safe_name, signed_path, signed_url
+from core.files.links import LinkInvalid, LinkMaker, open_token, safe_name, signed_path
 
 BODY = bytes(range(256)) * 10
 NOW = 1_800_000_000
@@ -231,10 +232,10 @@ def test_a_file_that_was_deleted_is_not_found(link, stored) -> None:
 def test_the_host_is_the_request_s_or_the_setting_s(clock, stored, settings) -> None:
     request = RequestFactory().get("/", headers={"Host": "127.0.0.1:8123"})
     terms = {"key": stored, "content_type": "video/mp4", "filename": "x"}
-    assert signed_url(request, **terms).url.startswith("http://127.0.0.1:8123/files/")
+    assert LinkMaker(base_url(request)).url(**terms).startswith("http://127.0.0.1:8123/files/")
     settings.PUBLIC_URL = "https://render.example"
-    assert signed_url(request, **terms).url.startswith("https://render.example/files/")
-    assert urlsplit(signed_url(None, **terms).url).netloc == "render.example"
+    assert LinkMaker(base_url(request)).url(**terms).startswith("https://render.example/files/")
+    assert urlsplit(LinkMaker(base_url(None)).url(**terms)).netloc == "render.example"
 
 
 @pytest.mark.parametrize(

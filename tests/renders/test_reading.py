@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from renders.models import Render
 from tests.factories import make_project, make_render, make_template, make_user
 
 pytestmark = pytest.mark.django_db
@@ -209,3 +210,16 @@ def test_log(client, alice):
 @pytest.mark.parametrize("name", ["rnd_x", "prj_00000000000000000000000000", "rnd_ZZZZZZZZZZZZZZZZZZZZZZZZZZ", "%00"])
 def test_a_malformed_id_is_as_good_as_none(client, name):
     assert client.get(f"{RENDERS}/{name}").status_code == 404
+
+
+def test_columns_that_a_list_leaves_out_are_read_when_they_are_asked_for(django_assert_num_queries) -> None:
+    render = make_render(make_user(), edit={"timeline": {}}, log="frame=1")
+    with django_assert_num_queries(1):
+        [found] = Render.objects.without_documents()
+        assert (found, found.pk, found.status) == (render, render.pk, render.status)
+    assert found.get_deferred_fields() == {"edit", "merge", "log", "timings"}
+    with django_assert_num_queries(2):
+        assert (found.edit, found.log) == ({"timeline": {}}, "frame=1")
+    found.percent = 40
+    found.save(update_fields=["percent"])
+    assert Render.objects.get(pk=render.pk).percent == 40
