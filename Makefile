@@ -4,11 +4,11 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo run test check format lint types openapi bench clean
+.PHONY: help demo run test load-test check format lint types openapi bench clean
 .DEFAULT_GOAL := help
 
 help: ## List the commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
 
 demo: $(VENV)/.runtime ## Render a sample edit through the API, queue and FFmpeg; leaves var/demo/demo.mp4
 	@$(BIN)/python -m renderowl.local.demo
@@ -18,6 +18,10 @@ run: $(VENV)/.runtime ## Server and worker on http://127.0.0.1:$(PORT), until Ct
 
 test: $(VENV)/.dev ## The whole suite on SQLite, plus every service that answers
 	@$(BIN)/pytest
+
+load-test: $(VENV)/.load ## Install the load generator, and say how to use it
+	@echo "Installed. With a server running: $(BIN)/python manage.py load_test --key ro_live_... --duration 10"
+	@echo "The probes alone, without a key: $(BIN)/python manage.py load_test_health"
 
 check: lint types ## Format, lint, types, import contracts, migrations, deployment, tests
 	@$(BIN)/python manage.py makemigrations --check --dry-run
@@ -62,4 +66,9 @@ $(VENV)/.runtime: requirements.txt | $(VENV)/bin/python
 $(VENV)/.dev: requirements-dev.txt requirements.txt | $(VENV)/bin/python
 	@echo "Installing the development packages..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.runtime $(VENV)/.load
+
+$(VENV)/.load: requirements-load.txt requirements.txt | $(VENV)/bin/python
+	@echo "Installing the load generator..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-load.txt
 	@touch $@ $(VENV)/.runtime

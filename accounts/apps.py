@@ -1,4 +1,4 @@
-"""Registrations of the accounts app."""
+"""The accounts app."""
 
 from django.apps import AppConfig
 
@@ -12,15 +12,11 @@ class AccountsConfig(AppConfig):
         """Keep the audit, count what keys call although it is deprecated, say whom requests count for."""
         from accounts.call_counter import count_deprecated_call
         from accounts.limits import limits_of_request  # needs the app registry
-        from accounts.retention import RETENTIONS
         from accounts.services import record_audit
-        from core.api.lifecycle import observe_deprecated_calls
-        from core.audit import register_recorder
-        from core.ratelimit.registry import register_limits
-        from core.retention import register_retention
+        from core.api.lifecycle import deprecated_call_observers
+        from core.audit import recorders
+        from core.ratelimit.registry import limit_providers
 
-        register_recorder(record_audit)
-        observe_deprecated_calls(count_deprecated_call)
-        register_limits(limits_of_request)
-        for retention in RETENTIONS:
-            register_retention(retention)
+        recorders.register(record_audit)
+        deprecated_call_observers.register(count_deprecated_call)
+        limit_providers.register(limits_of_request)

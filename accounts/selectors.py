@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, ForeignKey, JSONField, Model, Sum, UUIDField
+from django.db.models import DateTimeField, Exists, ForeignKey, JSONField, Model, Sum, UUIDField
 
 from accounts.models import ApiKey, DeprecatedCall, RevokedToken, User
 from accounts.tokens import Claims
@@ -51,17 +52,28 @@ def _key_sql(vendor: str) -> str:
 
 def _instance(model: type[Row], values: Sequence[Any]) -> Row:
     fields = model._meta.concrete_fields
-    converted = [_to_python(field, value) for field, value in zip(fields, values, strict=True)]
+    converted = [
+        _CONVERTERS[type(field)](value) if value is not None and type(field) in _CONVERTERS else value
+        for field, value in zip(fields, values, strict=True)
+    ]
     return model.from_db(connection.alias, [field.attname for field in fields], converted)
 
 
-def _to_python(field: Any, value: Any) -> Any:
-    """Return what a driver's value means: SQLite knows neither documents, nor ids, nor time zones."""
-    if isinstance(field, JSONField):
-        return field.from_db_value(value, None, connection)
-    if isinstance(value, datetime) and value.tzinfo is None:
-        return value.replace(tzinfo=UTC)
-    return UUID(value) if isinstance(field, UUIDField | ForeignKey) and isinstance(value, str) else value
+def _as_uuid(value: UUID | str) -> UUID:
+    return value if isinstance(value, UUID) else UUID(value)
+
+
+def _as_utc(value: datetime) -> datetime:
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+# What values of the driver mean: SQLite knows neither ids nor time zones, and documents are text everywhere.
+_CONVERTERS: dict[type, Callable[[Any], Any]] = {
+    UUIDField: _as_uuid,
+    ForeignKey: _as_uuid,
+    DateTimeField: _as_utc,
+    JSONField: json.loads,
+}
 
 
 def find_user(text: str) -> User | None:

@@ -28,8 +28,8 @@ from accounts.serializers import (
     TokenPairSerializer,
 )
 from core.api.conditional import row_tag
+from core.api.endpoints import ANY_SCOPE, Endpoint
 from core.api.etags import EntityTag
-from core.api.permissions import ANY_SCOPE
 from core.api.routing import api_path
 from core.api.views import ApiView, ApiViewSet
 from core.bases import VersionedModel
@@ -41,7 +41,9 @@ NO_STORE = {"Cache-Control": "no-store"}
 class MeView(ApiView):
     """Who is calling."""
 
-    scopes: ClassVar = {"get": ANY_SCOPE}
+    endpoints: ClassVar = {
+        "get": Endpoint(ANY_SCOPE),
+    }
 
     @extend_schema(operation_id="me_retrieve", responses=MeSerializer, tags=["identity"])
     def get(self, request: Request) -> Response:
@@ -55,13 +57,13 @@ class KeyViewSet(IdempotentMixin, ApiViewSet):
     """API keys of the caller."""
 
     queryset = ApiKey.objects.all()
-    scopes: ClassVar = {
-        "list": "keys:read",
-        "retrieve": "keys:read",
-        "create": "keys:write",
-        "partial_update": "keys:write",
-        "destroy": "keys:write",
-        "rotate": "keys:write",
+    endpoints: ClassVar = {
+        "list": Endpoint("keys:read"),
+        "retrieve": Endpoint("keys:read", row_etag=True),
+        "create": Endpoint("keys:write"),
+        "partial_update": Endpoint("keys:write"),
+        "destroy": Endpoint("keys:write"),
+        "rotate": Endpoint("keys:write"),
     }
     serializers: ClassVar = {"default": KeySerializer}
     filterset_class = KeyFilterSet
@@ -146,7 +148,9 @@ class TokenView(ApiView):
 
     authentication_classes = ()
     permission_classes = ()
-    scopes: ClassVar = {"post": ANY_SCOPE}
+    endpoints: ClassVar = {
+        "post": Endpoint(ANY_SCOPE),
+    }
     extra_problem_statuses = ("401", "403")
 
     @extend_schema(request=LoginSerializer, responses=TokenPairSerializer, tags=["identity"], auth=[])

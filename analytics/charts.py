@@ -1,4 +1,4 @@
-"""What the charts of the admin show. Higher apps add panels of their own with `register_panels`."""
+"""What the charts of the admin show. Higher apps add panels of their own to `panel_makers`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from analytics.selectors import Kinds, Scope, read_figures, top_users
 from analytics.spans import Span, cover
 from assets.models import Asset
 from core.ids import decode_id
+from core.registry import Registry, itself
 from credits.pricing import format_credits
 from renders.models import Render
 
@@ -100,18 +101,8 @@ class Panel:
 
 
 PanelMaker = Callable[[Span], Sequence[Panel]]
-_makers: list[tuple[str, PanelMaker]] = []
-
-
-def register_panels(permission: str, maker: PanelMaker) -> None:
-    """Add panels to the page, for staff with a permission. Call in `AppConfig.ready()`, once."""
-    if (permission, maker) not in _makers:
-        _makers.append((permission, maker))
-
-
-def unregister_panels(permission: str, maker: PanelMaker) -> None:
-    """Take panels away; for tests."""
-    _makers.remove((permission, maker))
+# Panels of the page, for staff with a permission.
+panel_makers = Registry[tuple[str, PanelMaker], tuple[str, PanelMaker]]("panel maker", key=itself)
 
 
 def range_named(name: str) -> Range:
@@ -126,7 +117,7 @@ def span_of(choice: Range, now: datetime) -> Span:
 
 def panels_for(user: Any, span: Span) -> Iterator[Panel]:
     """Yield the panels that a member of staff may see."""
-    for permission, maker in _makers:
+    for permission, maker in panel_makers:
         if user.has_perm(permission):
             yield from maker(span)
 
@@ -146,6 +137,9 @@ def product_panels(span: Span) -> list[Panel]:
         _error_panel(whole),
         _user_panel(span),
     ]
+
+
+panel_makers.register((VIEW_PERMISSION, product_panels))
 
 
 def _render_panels(labels: list[str], rows: list[shapes.Row], totals: shapes.Row) -> list[Panel]:

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 
 from analytics.models import Digest, Event, Horizon, HourlyStat
 from analytics.services.sums import EVENTS, HOURLY, day_of, lock_figures
-from core.retention import Retention
+from core.retention import Retention, retentions
 
 BATCH = 5000
 
@@ -48,26 +48,30 @@ def _move_horizon(name: str, cutoff: datetime) -> None:
     later.update(complete_since=cutoff)
 
 
-RETENTIONS = (
+retentions.register(
     Retention(
         "analytics events",
         lambda: timedelta(days=settings.RENDEROWL_ANALYTICS_EVENT_DAYS),
         _old_events,
         before=_leave_events,
         at_once=BATCH,
-    ),
+    )
+)
+retentions.register(
     Retention(
         "analytics hours",
         lambda: timedelta(days=settings.RENDEROWL_ANALYTICS_HOURLY_DAYS),
         _old_hours,
         before=_leave_hours,
         at_once=BATCH,
-    ),
+    )
+)
+retentions.register(
     Retention(
         "analytics digests of hours",
         lambda: timedelta(days=settings.RENDEROWL_ANALYTICS_HOURLY_DAYS),
         _old_digests,
         before=_leave_hours,
         at_once=BATCH,
-    ),
+    )
 )

@@ -9,7 +9,7 @@ from analytics.models import Event, EventType
 from analytics.services.recording import new_event, write_events
 from analytics.waits import class_of
 from assets.events import AssetDeleted, AssetFailed, AssetReady
-from core.events import subscribe_many
+from core.events import subscribe
 from credits.events import CreditsMoved
 from renders.events import (
     RenderCancelled,
@@ -20,12 +20,6 @@ from renders.events import (
     RenderSubmitted,
     RenderSucceeded,
 )
-
-
-def note_events(events: Sequence[object]) -> None:
-    """Write one row for each event that counts: a thousand renders of one batch take a few statements."""
-    rows = (_ROW_OF[type(event)](event) for event in events)
-    write_events([row for row in rows if row is not None])
 
 
 def _submitted(event: RenderSubmitted) -> Event:
@@ -131,7 +125,8 @@ _ROW_OF: dict[type, Callable[[Any], Event | None]] = {
 }
 
 
-def connect() -> None:
-    """Subscribe to everything that is written down."""
-    for event_type in _ROW_OF:
-        subscribe_many(event_type, note_events)
+@subscribe(*_ROW_OF, takes_many=True)
+def note_events(events: Sequence[object]) -> None:
+    """Write one row for each event that counts: a thousand renders of one batch take a few statements."""
+    rows = (_ROW_OF[type(event)](event) for event in events)
+    write_events([row for row in rows if row is not None])

@@ -19,6 +19,7 @@ from analytics.models import FAILURES, EventType
 from analytics.serializers import ErrorAnalyticsSerializer, RenderAnalyticsSerializer, UsageAnalyticsSerializer
 from analytics.spans import MOST_BUCKETS, Span, read_span
 from analytics.tables import CONTENT_TYPE, csv_lines
+from core.api.endpoints import Endpoint
 from core.api.filters import StrictFilterBackend
 from core.api.renderers import JsonRenderer, format_time
 from core.api.views import ApiView
@@ -70,7 +71,9 @@ class AnalyticsView(ApiView):
     """Figures of the caller's account over time, without gaps. csv_columns: of the table."""
 
     csv_columns: ClassVar[tuple[str, ...]] = ()
-    scopes: ClassVar = {"get": "analytics:read"}
+    endpoints: ClassVar = {
+        "get": Endpoint("analytics:read"),
+    }
     renderer_classes = (JsonRenderer, CsvRenderer)
     extra_query_params = ("interval", "since", "until", "project")
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 from django.conf import settings
 from django.db import models
 
+from core.caching.families import cache_family
 from core.indexes import NamedIndex
 from core.models import BaseModel, VersionedModel
 from engine.media import MediaKind
@@ -45,6 +46,7 @@ class AssetQuerySet(models.QuerySet["Asset"]):
         )
 
 
+@cache_family("assets", owner="owner_id")
 class Asset(VersionedModel):
     """A media file of an account.
 
@@ -108,6 +110,7 @@ class Asset(VersionedModel):
         return self.status == AssetStatus.READY
 
 
+@cache_family("assets", owner="asset_id", through=Asset)
 class AssetHold(BaseModel):
     """Somebody needs an asset until they release it; meanwhile it cannot be deleted.
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from assets import services
+from assets import names, services
 from assets.cache import fetch_cache, file_cache
 from assets.incoming import discard, examine, scratch_folder, store
 from assets.models import Asset, AssetStatus
@@ -21,6 +21,7 @@ from engine.errors import MediaUnreadable
 from engine.probe.client import probe_file
 from jobs.context import JobContext
 from jobs.exceptions import TransientFailure
+from jobs.registry import handler
 from jobs.snapshot import DeadJob
 
 IMPORT_ATTEMPTS = 4
@@ -31,6 +32,19 @@ SCRATCH_LIFE = timedelta(days=1)
 GAVE_UP = ("import_failed", "The import was given up. Start it again.")
 
 
+def give_up_import(dead: DeadJob) -> None:
+    """Fail the asset of a job that died; why it did is for staff."""
+    code, detail = GAVE_UP
+    services.fail_import(asset_id=UUID(dead.payload["asset"]), code=code, detail=detail)
+
+
+@handler(
+    names.IMPORT_JOB,
+    on_dead=give_up_import,
+    max_attempts=IMPORT_ATTEMPTS,
+    timeout_s=IMPORT_LIMIT_S,
+    retry_delays_s=IMPORT_RETRY_S,
+)
 def run_import(context: JobContext) -> None:
     """Fetch, judge and store the file of a pending asset. A file that cannot be used fails the asset, not the job."""
     asset_id = UUID(context.job.payload["asset"])
@@ -75,18 +89,14 @@ def _fail(context: JobContext, asset_id: UUID, code: str, detail: str) -> None:
     services.fail_import(asset_id=asset_id, code=code, detail=detail, complete=context.complete)
 
 
-def give_up_import(dead: DeadJob) -> None:
-    """Fail the asset of a job that died; why it did is for staff."""
-    code, detail = GAVE_UP
-    services.fail_import(asset_id=UUID(dead.payload["asset"]), code=code, detail=detail)
-
-
+@handler(names.REMOVE_FILES_JOB)
 def run_remove_files(context: JobContext) -> dict[str, Any]:
     """Remove the files of a deleted asset."""
     payload = context.job.payload
     return {"removed": services.remove_unused_files(file=payload["file"], poster=payload["poster"])}
 
 
+@handler(names.UPKEEP_JOB, cron="17 * * * *")
 def run_upkeep(context: JobContext) -> dict[str, Any]:
     """Remove what killed processes left among the temporary files, and bring the caches to their limit."""
     before = time.time() - SCRATCH_LIFE.total_seconds()

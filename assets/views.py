@@ -16,6 +16,7 @@ from assets.models import Asset, AssetHold, AssetStatus
 from assets.parsers import UploadParser
 from assets.serializers import AssetChanges, AssetShape, ImportRequestBody, ReferenceShape, UploadRequest
 from core.api.conditional import row_tag
+from core.api.endpoints import Endpoint
 from core.api.etags import EntityTag
 from core.api.parsers import JsonParser
 from core.api.routing import api_path
@@ -33,17 +34,16 @@ class AssetViewSet(IdempotentMixin, ListModelMixin, RetrieveModelMixin, ApiViewS
     """Files that edits use."""
 
     queryset = Asset.objects.with_references()
-    cache_tags = {"list": ("assets",), "references": ("assets",)}
     filterset_class = AssetFilter
     parser_classes = [JsonParser, UploadParser]
     serializers = {"default": AssetShape, "references": ReferenceShape}
-    scopes = {
-        "list": "assets:read",
-        "create": "assets:write",
-        "retrieve": "assets:read",
-        "partial_update": "assets:write",
-        "destroy": "assets:delete",
-        "references": "assets:read",
+    endpoints = {
+        "list": Endpoint("assets:read", cache_tags=("assets",)),
+        "create": Endpoint("assets:write"),
+        "retrieve": Endpoint("assets:read", row_etag=True),
+        "partial_update": Endpoint("assets:write"),
+        "destroy": Endpoint("assets:delete"),
+        "references": Endpoint("assets:read", cache_tags=("assets",)),
     }
 
     @extend_schema(

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from automations.models import AutomationRun, RunStatus
-from core.retention import Retention
+from core.retention import Retention, retentions
 
 
 def _old_runs(moment: datetime) -> QuerySet[AutomationRun]:
@@ -17,6 +17,6 @@ def _old_runs(moment: datetime) -> QuerySet[AutomationRun]:
     return old.exclude(status=RunStatus.QUEUED).order_by("created_at")
 
 
-RETENTION = Retention(
-    "automation runs", lambda: timedelta(days=settings.RENDEROWL_AUTOMATION_RUNS_RETENTION_DAYS), _old_runs
+RETENTION = retentions.register(
+    Retention("automation runs", lambda: timedelta(days=settings.RENDEROWL_AUTOMATION_RUNS_RETENTION_DAYS), _old_runs)
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +18,7 @@ from renders.events import BatchCompleted, RenderCancelled, RenderEvent, RenderF
 from renders.models import Batch, Render
 
 
+@subscribe(RenderSucceeded)
 def after_success(event: RenderSucceeded) -> None:
     """Note how the run's render ended, and set off what listens."""
     run = run_of_render(event.render_id)
@@ -28,6 +28,7 @@ def after_success(event: RenderSucceeded) -> None:
     _after_render("render.succeeded", event, chain_of(run))
 
 
+@subscribe(RenderFailed)
 def after_failure(event: RenderFailed) -> None:
     """Note how the run's render ended, and set off what listens."""
     run = run_of_render(event.render_id)
@@ -37,21 +38,25 @@ def after_failure(event: RenderFailed) -> None:
     _after_render("render.failed", event, chain_of(run))
 
 
+@subscribe(RenderCancelled)
 def after_cancel(event: RenderCancelled) -> None:
     """Set off what listens."""
     _after_render("render.cancelled", event, chain_of(run_of_render(event.render_id)))
 
 
+@subscribe(AssetReady)
 def after_import(event: AssetReady) -> None:
     """Set off what listens."""
     _after_asset("asset.ready", event.asset_id, event.owner_id)
 
 
+@subscribe(AssetFailed)
 def after_failed_import(event: AssetFailed) -> None:
     """Set off what listens."""
     _after_asset("asset.failed", event.asset_id, event.owner_id)
 
 
+@subscribe(BatchCompleted)
 def after_batch(event: BatchCompleted) -> None:
     """Set off what listens."""
     if found := listeners(owner_id=event.owner_id, event="batch.completed"):
@@ -81,18 +86,4 @@ def _set_off(found: list[Automation], name: str, resource: str, data: dict[str, 
             start_run_if_allowed(automation_id=automation.pk, trigger=trigger)
 
 
-SUBSCRIBERS: tuple[tuple[type[Any], Callable[[Any], None]], ...] = (
-    (RenderSucceeded, after_success),
-    (RenderFailed, after_failure),
-    (RenderCancelled, after_cancel),
-    (BatchCompleted, after_batch),
-    (AssetReady, after_import),
-    (AssetFailed, after_failed_import),
-)
 EVENTS = ("render.succeeded", "render.failed", "render.cancelled", "batch.completed", "asset.ready", "asset.failed")
-
-
-def connect() -> None:
-    """Listen to all of these."""
-    for event_type, handler in SUBSCRIBERS:
-        subscribe(event_type, handler)

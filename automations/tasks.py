@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.limits import render_limit
 from accounts.models import User
-from automations import services
+from automations import names, services
 from automations.actions import plan_action
 from automations.exceptions import ActionRefused, TooManyRuns
 from automations.models import ActionType, AutomationRun
@@ -19,6 +19,7 @@ from core.exceptions import DomainError
 from core.ratelimit.limiter import limiter
 from jobs.context import JobContext
 from jobs.exceptions import RetryLater
+from jobs.registry import IoSteps, handler, io_handler
 from jobs.snapshot import DeadJob, JobSnapshot
 
 # A run that found no room in its owner's rate of renders for so long has failed.
@@ -26,6 +27,22 @@ PATIENCE = timedelta(hours=1)
 RUN_LIMIT_S = 120
 
 
+def give_up_run(dead: DeadJob) -> None:
+    """Fail the run of a dead job."""
+    run = _find_run(dead.payload)
+    if run is not None:
+        error = {"code": "internal_error", "message": "The run broke down; staff can see why.", "pointer": None}
+        services.fail_run(run=run, error=error)
+
+
+def drop_run(job: JobSnapshot) -> None:
+    """Note that staff cancelled the job of a run."""
+    run = _find_run(job.payload)
+    if run is not None:
+        services.skip_run(run=run, error={"code": "cancelled", "message": "Staff cancelled the run.", "pointer": None})
+
+
+@handler(names.RUN_JOB, on_dead=give_up_run, on_cancelled=drop_run, max_attempts=3, timeout_s=RUN_LIMIT_S)
 def run_automation(context: JobContext) -> None:
     """Do what an automation does, once for each trigger."""
     run = _find_run(context.job.payload)
@@ -76,21 +93,6 @@ def error_of(refusal: DomainError) -> dict[str, Any]:
     return error
 
 
-def give_up_run(dead: DeadJob) -> None:
-    """Fail the run of a dead job."""
-    run = _find_run(dead.payload)
-    if run is not None:
-        error = {"code": "internal_error", "message": "The run broke down; staff can see why.", "pointer": None}
-        services.fail_run(run=run, error=error)
-
-
-def drop_run(job: JobSnapshot) -> None:
-    """Note that staff cancelled the job of a run."""
-    run = _find_run(job.payload)
-    if run is not None:
-        services.skip_run(run=run, error={"code": "cancelled", "message": "Staff cancelled the run.", "pointer": None})
-
-
 def load_tick(context: JobContext) -> int:
     """Start what the clock sets off. Quick, as others share its process; where there is much, it comes again.
 
@@ -105,3 +107,14 @@ def load_tick(context: JobContext) -> int:
 def end_tick(context: JobContext, fired: int) -> dict[str, Any]:
     """Say how many it was."""
     return {"fired": fired}
+
+
+# Among the I/O jobs, which no render keeps waiting for a free slot.
+io_handler(
+    names.TICK_JOB,
+    IoSteps(load=load_tick, perform=int, settle=end_tick),
+    queue=names.TICK_QUEUE,
+    max_attempts=1,
+    timeout_s=60,
+    cron="* * * * *",
+)

@@ -27,6 +27,7 @@ from automations.serializers import (
     TriggerBody,
 )
 from automations.services import Trigger
+from core.api.endpoints import Endpoint
 from core.api.permissions import MissingScope
 from core.api.routing import api_path
 from core.api.views import ApiViewSet
@@ -49,14 +50,14 @@ class AutomationViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, Api
     queryset = Automation.objects.all()
     filterset_class = AutomationFilterSet
     serializers = {"default": AutomationShape}
-    scopes = {
-        "list": "automations:read",
-        "retrieve": "automations:read",
-        "create": "automations:write",
-        "partial_update": "automations:write",
-        "destroy": "automations:write",
-        "trigger": "automations:write",
-        "rotate_secret": "automations:write",
+    endpoints = {
+        "list": Endpoint("automations:read"),
+        "retrieve": Endpoint("automations:read", row_etag=True),
+        "create": Endpoint("automations:write"),
+        "partial_update": Endpoint("automations:write"),
+        "destroy": Endpoint("automations:write"),
+        "trigger": Endpoint("automations:write"),
+        "rotate_secret": Endpoint("automations:write"),
     }
 
     @extend_schema(request=AutomationBody, responses={201: MintedAutomationShape})
@@ -148,7 +149,9 @@ class AutomationRunViewSet(ListModelMixin, ApiViewSet):
     queryset = AutomationRun.objects.all()
     filterset_class = RunFilterSet
     serializers = {"default": RunShape}
-    scopes = {"list": "automations:read"}
+    endpoints = {
+        "list": Endpoint("automations:read"),
+    }
 
     def get_queryset(self) -> QuerySet[Any]:
         """Return the runs of the caller's automation.

@@ -123,8 +123,8 @@ def fill(rows: int) -> Any:
 
 def cases(user: Any) -> list[Case]:
     """Return the queries, as the product makes them. Which index would stand in for another goes with it."""
+    from jobs import sql
     from jobs.models import Job
-    from jobs.sql import run as sql
     from notifications.models import Notification
 
     inbox = Notification.objects.for_owner(user)

@@ -105,8 +105,8 @@ def measure_throughput(slots: int, count: int) -> tuple[float, float]:
 
 def measure_claims(waiting: int) -> float:
     """Return the median milliseconds of a claim with so many jobs waiting."""
+    from jobs import sql
     from jobs.models import Job
-    from jobs.sql import run as sql
 
     while (missing := waiting - Job.objects.filter(status="queued").count()) > 0:
         enqueue(min(missing, 20_000))
@@ -162,9 +162,9 @@ def main() -> None:
         import renderowl  # noqa: F401 - puts the newer SQLite in place
 
         django.setup()
-        from jobs.registry import Handler, register
+        from jobs.registry import handler
 
-        register(Handler(name="bench.noop", run=lambda context: None))
+        handler("bench.noop")(lambda context: None)
         call_command("migrate", verbosity=0, skip_checks=True)
         print(f"{kind}, {options.jobs} jobs a round, {os.cpu_count()} cores")
         ratios = []

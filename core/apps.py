@@ -1,6 +1,10 @@
 """Registrations of the core app."""
 
 from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+
+# What every app may have, and what such a module registers as it is imported.
+REGISTERING_MODULES = ("tasks", "subscribers", "retention", "kinds", "features")
 
 
 class CoreConfig(AppConfig):
@@ -10,14 +14,10 @@ class CoreConfig(AppConfig):
     verbose_name = "Core"
 
     def ready(self) -> None:
-        """Register the system checks, the triggers and what the versions differ in."""
+        """Register the system checks and triggers, and have every app register what it has."""
         from core import checks  # noqa: F401 - registering needs the app registry
-        from core.api.features import Feature, register_feature
-        from core.idempotency.services import RETENTION
-        from core.retention import register_retention
+        from core.idempotency import services  # noqa: F401 - for its retention
         from core.triggers.signals import follow_migrations
 
         follow_migrations(self)
-        register_retention(RETENTION)
-        register_feature(Feature("page_pagination", "Lists by page, with totals.", until=1, is_fixed=True))
-        register_feature(Feature("cursor_pagination", "Lists by cursor, without a count.", since=2, is_fixed=True))
+        autodiscover_modules(*REGISTERING_MODULES)

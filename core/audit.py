@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from core.registry import Registry, itself
+
 
 class Recorder(Protocol):
     """Keeps an entry in the caller's transaction."""
@@ -13,16 +15,10 @@ class Recorder(Protocol):
         """Add the entry. actor: a user; subject: the public id of what was acted upon; details: no secrets."""
 
 
-_recorders: list[Recorder] = []
-
-
-def register_recorder(recorder: Recorder) -> None:
-    """Have every action kept by `recorder`. Call in `AppConfig.ready()`."""
-    if recorder not in _recorders:
-        _recorders.append(recorder)
+recorders = Registry[Recorder, Recorder]("recorder", key=itself)
 
 
 def record_action(*, action: str, subject: str, actor: Any, details: Mapping[str, Any] | None = None) -> None:
     """Keep that somebody did something, in the open transaction."""
-    for recorder in _recorders:
+    for recorder in recorders:
         recorder(action=action, subject=subject, actor=actor, details=details or {})

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.urls import get_resolver
 
-from core.api.features import find_feature
+from core.api.features import features
 from core.api.lifecycle import marks
 from core.signing import PUBLISHED_SECRET, parse_secret
 from core.sqlite import MINIMUM_VERSION
@@ -70,8 +70,7 @@ def check_jobs_engine(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[
         return []
     return [
         Error(
-            f"JOBS_ENGINE is {settings.RENDEROWL_JOBS_ENGINE!r}.",
-            hint=f"Choose one of: {', '.join(settings.RENDEROWL_JOBS_ENGINES)}.",
+            f"JOBS_ENGINE is {settings.RENDEROWL_JOBS_ENGINE!r}, which is not part of this version; choose database.",
             id="renderowl.E002",
         )
     ]
@@ -117,7 +116,7 @@ def check_api_switches(app_configs: Sequence[Any] | None, **kwargs: Any) -> list
     """Refuse switches of features that do not exist, and a default version that does not."""
     faults = []
     for version, name in settings.RENDEROWL_API_FEATURES:
-        feature = find_feature(name)
+        feature = features.get(name)
         if feature is None or version not in settings.RENDEROWL_API_VERSIONS or not feature.fits(version):
             faults.append(f"API_FEATURES: version {version} can have no feature {name}")
         elif feature.is_fixed:

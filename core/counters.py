@@ -6,26 +6,21 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 
+from core.registry import Registry, itself
+
 _counts: Counter[str] = Counter()
 _lock = threading.Lock()
 Follower = Callable[[str, int], None]
-_followers: list[Follower] = []
+# Each is told of everything that is counted from its registration on.
+followers = Registry[Follower, Follower]("follower", key=itself)
 
 
 def count(name: str, amount: int = 1) -> None:
     """Add to a counter. name: as the metrics show it, e.g. `renderowl_ratelimit_errors_total`."""
     with _lock:
         _counts[name] += amount
-        followers = list(_followers)
-    for follower in followers:
+    for follower in list(followers):
         follower(name, amount)
-
-
-def follow(follower: Follower) -> None:
-    """Tell somebody of everything that is counted from now on; twice is once."""
-    with _lock:
-        if follower not in _followers:
-            _followers.append(follower)
 
 
 def counts() -> dict[str, int]:

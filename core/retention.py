@@ -1,6 +1,6 @@
 """How long rows are kept: one list for the job that deletes them and for the command that tells.
 
-An app registers its tables in `AppConfig.ready()`.
+An app registers its tables in its `retention.py`, which is imported as the program starts.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
+
+from core.registry import Registry
 
 DELETED_AT_ONCE = 500
 _SOME_TIME = datetime(2000, 1, 1, tzinfo=UTC)
@@ -64,29 +66,4 @@ class Retention:
         return now - (self.keep() if keep is None or self.is_fixed else keep)
 
 
-_retentions: dict[str, Retention] = {}
-
-
-def register_retention(retention: Retention) -> None:
-    """Have rows deleted when their time is over.
-
-    Raises ValueError if the name is taken.
-    """
-    if retention.name in _retentions:
-        raise ValueError(f"two retentions are named {retention.name!r}")
-    _retentions[retention.name] = retention
-
-
-def unregister_retention(name: str) -> None:
-    """Forget a retention; for tests."""
-    _retentions.pop(name, None)
-
-
-def find_retention(name: str) -> Retention:
-    """Return the retention with a name. Raises KeyError."""
-    return _retentions[name]
-
-
-def retentions() -> list[Retention]:
-    """Return all, by name."""
-    return [_retentions[name] for name in sorted(_retentions)]
+retentions = Registry[str, Retention]("retention")

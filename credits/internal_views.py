@@ -13,6 +13,7 @@ from rest_framework.serializers import BaseSerializer
 from accounts.limits import INTERNAL_CALL
 from accounts.models import User
 from accounts.selectors import find_user
+from core.api.endpoints import Endpoint
 from core.api.views import ApiView
 from core.idempotency.views import IdempotentMixin, idempotent
 from credits import selectors, services
@@ -24,8 +25,9 @@ from credits.pricing import format_credits
 class InternalCreditView(ApiView):
     """What the four have in common. The account is named in the body, as it is not the caller's."""
 
-    scopes: ClassVar = {"post": "internal:credits"}
-    operations: ClassVar = {"post": INTERNAL_CALL}
+    endpoints: ClassVar = {
+        "post": Endpoint("internal:credits", operation=INTERNAL_CALL),
+    }
 
     def read(self, body: type[BaseSerializer[Any]]) -> dict[str, Any]:
         """Return the checked members of the body, its account found.

@@ -9,10 +9,12 @@ from django.db.models import Q
 
 from accounts.models import User
 from core.append_only import AppendOnlyModel, AppendOnlyQuerySet
+from core.caching.families import cache_family
 from core.indexes import NamedIndex
 from core.models import BaseModel
 
 
+@cache_family("credits", owner="user_id")
 class CreditAccount(BaseModel):
     """The balance of a user: at any time the sum of the user's entries."""
 
@@ -48,6 +50,7 @@ def entry_kind_choices() -> list[tuple[str, str]]:
     return list(EntryKind.choices)
 
 
+@cache_family("credits", owner="user_id")
 class CreditEntry(AppendOnlyModel):
     """One movement.
 

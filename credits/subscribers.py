@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from accounts.events import UserCreated
+from core.events import subscribe
 from credits import services
 
 
+@subscribe(UserCreated)
 def welcome_user(event: UserCreated) -> None:
     """Open the new user's account, with the credits that come with it."""
     services.open_account(user_id=event.user_id)

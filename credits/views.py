@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
+from core.api.endpoints import Endpoint
 from core.api.views import ApiView, ApiViewSet
 from credits import selectors, services
 from credits.filters import EntryFilterSet
@@ -20,8 +21,9 @@ from credits.serializers import BalanceSerializer, EntrySerializer
 class BalanceView(ApiView):
     """The caller's balance."""
 
-    scopes: ClassVar = {"get": "credits:read"}
-    cache_tags: ClassVar = {"get": ("credits",)}
+    endpoints: ClassVar = {
+        "get": Endpoint("credits:read", cache_tags=("credits",)),
+    }
 
     @extend_schema(operation_id="credits_balance_retrieve", responses=BalanceSerializer, tags=["credits"])
     def get(self, request: Request) -> Response:
@@ -40,7 +42,8 @@ class EntryViewSet(ListModelMixin, ApiViewSet):
     """The movements of the caller's balance."""
 
     queryset = CreditEntry.objects.all()
-    cache_tags: ClassVar = {"list": ("credits",)}
-    scopes: ClassVar = {"list": "credits:read"}
+    endpoints: ClassVar = {
+        "list": Endpoint("credits:read", cache_tags=("credits",)),
+    }
     serializers: ClassVar = {"default": EntrySerializer}
     filterset_class = EntryFilterSet

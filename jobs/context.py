@@ -7,9 +7,9 @@ from typing import Any
 
 from django.db import connection
 
+from jobs import sql
 from jobs.exceptions import AttemptTimedOut, JobCancelled, LeaseLost, ShuttingDown
 from jobs.snapshot import JobSnapshot
-from jobs.sql import run as sql
 from jobs.states import JobStatus, Outcome
 
 LOOK_EVERY_S = 1.0

@@ -1,16 +1,19 @@
-"""Which code does which job. Higher apps register their handlers and schedules in `AppConfig.ready()`."""
+"""Which code does which job. Every app registers its handlers, schedules and tickers in its `tasks.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+from core.registry import Registry
 from jobs.context import JobContext
 from jobs.cron import check_cron
 from jobs.exceptions import UnknownJobType
 from jobs.snapshot import DeadJob, JobSnapshot
 from jobs.states import DEFAULT_QUEUE
+
+Run = TypeVar("Run", bound=Callable[[JobContext], dict[str, Any] | None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +69,17 @@ class Handler:
         return (self.queue, *self.more_queues)
 
 
-def io_handler(name: str, steps: IoSteps, **terms: Any) -> Handler:
-    """Return a handler whose jobs run many at a time in one process. Its queues hold nothing else."""
-    return Handler(name=name, run=steps.run, io=steps, **terms)
-
-
 @dataclass(frozen=True, slots=True)
 class RegisteredSchedule:
-    """A job that comes back by the clock. cron: five fields, in UTC."""
+    """A job that comes back by the clock. cron: five fields, in UTC. Raises ValueError if it cannot be read."""
 
     name: str
     cron: str
     type: str
     payload: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_cron(self.cron)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,27 +94,42 @@ class Ticker:
     every_s: Callable[[], float]
 
 
-_handlers: dict[str, Handler] = {}
-_tickers: dict[str, Ticker] = {}
-_schedules: dict[str, RegisteredSchedule] = {}
+class _Handlers(Registry[str, Handler]):
+    def register(self, value: Handler) -> Handler:
+        """Make a handler known.
+
+        Raises ValueError if another handler has its name, or one of the other kind has one of its queues.
+        """
+        for other in self.values():
+            if (other.io is None) != (value.io is None) and set(other.queues) & set(value.queues):
+                raise ValueError(f"jobs of {value.name!r} and {other.name!r} cannot share a queue: one of them is I/O")
+        return super().register(value)
 
 
-def register(handler: Handler) -> None:
-    """Make a handler known.
+handlers = _Handlers("handler")
+# Workers take schedules up as they start.
+schedules = Registry[str, RegisteredSchedule]("schedule")
+tickers = Registry[str, Ticker]("ticker")
 
-    Raises ValueError if another handler has its name, or one of the other kind has one of its queues.
+
+def handler(name: str, *, cron: str = "", schedule: str = "", **terms: Any) -> Callable[[Run], Run]:
+    """Have the decorated function do the jobs of a type. Every app's `tasks.py` is imported as the program starts.
+
+    cron: also enqueue one whenever it comes due; schedule: under this name instead of the type's; terms: of `Handler`.
     """
-    if _handlers.get(handler.name, handler) != handler:
-        raise ValueError(f"two handlers are named {handler.name!r}")
-    for other in _handlers.values():
-        if (other.io is None) != (handler.io is None) and set(other.queues) & set(handler.queues):
-            raise ValueError(f"jobs of {handler.name!r} and {other.name!r} cannot share a queue: one of them is I/O")
-    _handlers[handler.name] = handler
+
+    def decorate(run: Run) -> Run:
+        handlers.register(Handler(name, run, **terms))
+        if cron:
+            schedules.register(RegisteredSchedule(schedule or name, cron, name))
+        return run
+
+    return decorate
 
 
-def unregister(name: str) -> None:
-    """Forget a handler; for tests."""
-    _handlers.pop(name, None)
+def io_handler(name: str, steps: IoSteps, **terms: Any) -> None:
+    """Register a handler whose jobs run many at a time in one process. Its queues hold nothing else."""
+    handler(name, io=steps, **terms)(steps.run)
 
 
 def get_handler(name: str) -> Handler:
@@ -122,68 +138,16 @@ def get_handler(name: str) -> Handler:
     Raises UnknownJobType.
     """
     try:
-        return _handlers[name]
+        return handlers[name]
     except KeyError:
         raise UnknownJobType(f"no handler is registered for jobs of type {name!r}") from None
 
 
-def find_handler(name: str) -> Handler | None:
-    """Return the handler of a type, or None where this version of the program has none."""
-    return _handlers.get(name)
-
-
-def known_types() -> list[str]:
-    """Return the types that have a handler."""
-    return sorted(_handlers)
-
-
 def known_queues() -> list[str]:
     """Return the queues that registered handlers use, the default one included."""
-    return sorted({DEFAULT_QUEUE, *(queue for handler in _handlers.values() for queue in handler.queues)})
+    return sorted({DEFAULT_QUEUE, *(queue for handler in handlers.values() for queue in handler.queues)})
 
 
 def io_queues() -> frozenset[str]:
     """Return the queues whose jobs mostly wait, and run many at a time in one process."""
-    return frozenset(queue for handler in _handlers.values() if handler.io for queue in handler.queues)
-
-
-def register_schedule(name: str, *, cron: str, type: str, payload: Mapping[str, Any] | None = None) -> None:  # noqa: A002
-    """Have a job of this type enqueued whenever the cron expression (UTC) comes due; workers take it up as they start.
-
-    Raises ValueError if the expression cannot be read or another schedule has the name.
-    """
-    check_cron(cron)
-    schedule = RegisteredSchedule(name=name, cron=cron, type=type, payload=dict(payload or {}))
-    if _schedules.get(name, schedule) != schedule:
-        raise ValueError(f"two schedules are named {name!r}")
-    _schedules[name] = schedule
-
-
-def register_ticker(ticker: Ticker) -> None:
-    """Have every worker do this.
-
-    Raises ValueError if another one has its name.
-    """
-    if _tickers.get(ticker.name, ticker) != ticker:
-        raise ValueError(f"two tickers are named {ticker.name!r}")
-    _tickers[ticker.name] = ticker
-
-
-def unregister_ticker(name: str) -> None:
-    """Forget a ticker; for tests."""
-    _tickers.pop(name, None)
-
-
-def registered_tickers() -> list[Ticker]:
-    """Return all tickers, by name."""
-    return [_tickers[name] for name in sorted(_tickers)]
-
-
-def unregister_schedule(name: str) -> None:
-    """Forget a schedule; for tests."""
-    _schedules.pop(name, None)
-
-
-def registered_schedules() -> list[RegisteredSchedule]:
-    """Return all schedules, by name."""
-    return [_schedules[name] for name in sorted(_schedules)]
+    return frozenset(queue for handler in handlers.values() if handler.io for queue in handler.queues)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django.conf import settings
 
-from core.retention import Retention
+from core.retention import Retention, retentions
 from jobs.literals import status_is
 from jobs.models import Job, Worker
 from jobs.states import JobStatus
@@ -16,12 +16,14 @@ FORGET_WORKERS_AFTER = timedelta(days=1)
 FORGET_UPKEEP_AFTER = timedelta(days=7)
 MAINTENANCE_QUEUE = "maintenance"
 
-RETENTIONS = (
+retentions.register(
     Retention(
         "finished jobs",
         lambda: timedelta(days=settings.RENDEROWL_JOBS_RETENTION_DAYS),
         lambda moment: Job.objects.finished().filter(finished_at__lt=moment).order_by("finished_at"),
-    ),
+    )
+)
+retentions.register(
     Retention(
         "finished upkeep jobs",
         lambda: FORGET_UPKEEP_AFTER,
@@ -30,10 +32,12 @@ RETENTIONS = (
             .filter(status_is(JobStatus.SUCCEEDED), queue=MAINTENANCE_QUEUE, finished_at__lt=moment)
             .order_by("finished_at")
         ),
-    ),
+    )
+)
+retentions.register(
     Retention(
         "gone workers",
         lambda: FORGET_WORKERS_AFTER,
         lambda moment: Worker.objects.filter(last_seen_at__lt=moment).order_by("last_seen_at"),
-    ),
+    )
 )

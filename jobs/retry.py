@@ -6,7 +6,7 @@ import random
 
 from django.conf import settings
 
-from jobs.registry import find_handler
+from jobs.registry import handlers
 
 JITTER = 0.2
 
@@ -16,7 +16,7 @@ def retry_delay_s(job_type: str, failures: int) -> float:
 
     Exponential with a cap, and 20 % of jitter either way, so that jobs that failed together do not return together.
     """
-    handler = find_handler(job_type)
+    handler = handlers.get(job_type)
     if handler is not None and handler.retry_delays_s:
         delay = handler.retry_delays_s[min(failures, len(handler.retry_delays_s)) - 1]
     else:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import connection
 from django.utils import timezone
 
 from core.caching.generations import fold_bumps
 from core.retention import retentions
 from jobs.context import JobContext
+from jobs.registry import handler
 from jobs.retention import MAINTENANCE_QUEUE
 
 __all__ = ["MAINTENANCE_QUEUE", "delete_old_rows", "fold_cache_bumps"]
 
 
+@handler("core.delete_old_rows", queue=MAINTENANCE_QUEUE, timeout_s=3600, cron="37 * * * *")
 def delete_old_rows(context: JobContext) -> dict[str, Any]:
     """Delete what is past its retention in all tables, in batches."""
     now = timezone.now()
     deleted: dict[str, Any] = {}
-    for retention in retentions():
+    for retention in retentions.by_name():
         count = 0
         while batch := retention.delete_batch(now):
             count += batch
@@ -27,6 +30,11 @@ def delete_old_rows(context: JobContext) -> dict[str, Any]:
     return deleted
 
 
+# Elsewhere there is nothing to add.
+_FOLD_CRON = "* * * * *" if connection.vendor == "postgresql" else ""
+
+
+@handler("core.fold_tags", queue=MAINTENANCE_QUEUE, cron=_FOLD_CRON)
 def fold_cache_bumps(context: JobContext) -> dict[str, Any]:
     """Add what transactions noted of changes to the tags of the cache, in batches."""
     folded = 0

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.api.endpoints import Endpoint
 from core.api.permissions import HasScope, IsStaff
 from core.api.views import ApiViewSet
 from core.exceptions import InvalidState
@@ -25,11 +26,11 @@ class JobViewSet(IdempotentMixin, ApiViewSet):
     queryset = Job.objects.all()
     filterset_class = JobFilterSet
     permission_classes = (HasScope, IsStaff)
-    scopes: ClassVar = {
-        "list": "jobs:read",
-        "retrieve": "jobs:read",
-        "retry": "jobs:write",
-        "cancel": "jobs:write",
+    endpoints: ClassVar = {
+        "list": Endpoint("jobs:read"),
+        "retrieve": Endpoint("jobs:read", row_etag=True),
+        "retry": Endpoint("jobs:write"),
+        "cancel": Endpoint("jobs:write"),
     }
     serializers: ClassVar = {"default": JobDetailShape, "list": JobShape}
 

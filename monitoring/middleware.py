@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from asgiref.sync import async_to_sync
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -15,7 +16,7 @@ from monitoring.health.views import live, ready
 from monitoring.metrics.views import metrics
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
-_PROBES = {"/live": live, "/ready": ready, "/metrics": metrics}
+_PROBES = {"/live": async_to_sync(live), "/ready": async_to_sync(ready), "/metrics": metrics}
 # These say what is wrong, instead of being refused for it.
 _EXEMPT = re.compile(r"^/(health|metrics)(/|$)")
 _RETRY_AFTER_S = "5"

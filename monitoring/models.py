@@ -44,7 +44,7 @@ class RouteMetric(BaseModel):
     """Requests of one route, method and status class in one span of time, served by one process or, merged, by all.
 
     The process that serves owns its rows of the minute and replaces them: writing one twice changes nothing. Rows of
-    past hours are merged into longer spans. process: empty for merged rows; sketch: see monitoring.performance.sketch.
+    past hours are merged into longer spans. process: empty for merged rows; sketch: see core.sketch.
     slowest: [microseconds, request id] of the slowest requests.
     """
 
@@ -288,30 +288,3 @@ class CacheMetric(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M}"
-
-
-class MigrationChecksum(BaseModel):
-    """How a migration looked when it was applied to this database.
-
-    is_baseline: it was applied before records were kept. accepted_at: when a changed text was last agreed to.
-    """
-
-    ID_PREFIX: ClassVar[str] = "mgc"
-
-    app = models.CharField(max_length=255)
-    name = models.CharField(max_length=255)
-    checksum = models.CharField(max_length=64)
-    app_version = models.CharField(max_length=64)
-    duration_ms = models.FloatField(null=True, blank=True)
-    is_baseline = models.BooleanField(default=False)
-    applied_at = models.DateTimeField()
-    accepted_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        constraints = [
-            # The record of one migration; also the admin's list.
-            models.UniqueConstraint(fields=["app", "name"], name="uniq_migration_checksums"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.app}.{self.name}"

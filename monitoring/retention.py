@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Model, QuerySet
 
-from core.retention import Retention
+from core.retention import Retention, retentions
 from monitoring.models import (
     AlertNotice,
     CacheMetric,
@@ -38,14 +38,12 @@ def _resolved_before(moment: datetime) -> QuerySet[ErrorLog]:
 _ROUTES = _days("RENDEROWL_ROUTE_METRICS_RETENTION_DAYS")
 _SAMPLES = _days("RENDEROWL_SAMPLES_RETENTION_DAYS")
 _ALERTS = _days("RENDEROWL_ALERT_RETENTION_DAYS")
-RETENTIONS = (
-    Retention("route metrics", _ROUTES, _before(RouteMetric, "started_at")),
-    Retention("statement metrics", _SAMPLES, _before(StatementMetric, "started_at")),
-    Retention("slow requests", _ROUTES, _before(SlowRequest, "at")),
-    Retention("server processes", _SAMPLES, _before(ServerProcess, "last_seen_at")),
-    Retention("queue metrics", _SAMPLES, _before(QueueMetric, "at")),
-    Retention("cache metrics", _SAMPLES, _before(CacheMetric, "at")),
-    Retention("alert messages", _ALERTS, _before(AlertNotice, "created_at")),
-    Retention("silences", _ALERTS, _before(Silence, "ends_at")),
-    Retention("resolved errors", _days("RENDEROWL_ERRORS_RETENTION_DAYS"), _resolved_before),
-)
+retentions.register(Retention("route metrics", _ROUTES, _before(RouteMetric, "started_at")))
+retentions.register(Retention("statement metrics", _SAMPLES, _before(StatementMetric, "started_at")))
+retentions.register(Retention("slow requests", _ROUTES, _before(SlowRequest, "at")))
+retentions.register(Retention("server processes", _SAMPLES, _before(ServerProcess, "last_seen_at")))
+retentions.register(Retention("queue metrics", _SAMPLES, _before(QueueMetric, "at")))
+retentions.register(Retention("cache metrics", _SAMPLES, _before(CacheMetric, "at")))
+retentions.register(Retention("alert messages", _ALERTS, _before(AlertNotice, "created_at")))
+retentions.register(Retention("silences", _ALERTS, _before(Silence, "ends_at")))
+retentions.register(Retention("resolved errors", _days("RENDEROWL_ERRORS_RETENTION_DAYS"), _resolved_before))

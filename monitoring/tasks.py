@@ -9,6 +9,8 @@ from django.utils import timezone
 from accounts import services
 from core.api import lifecycle
 from jobs.context import JobContext
+from jobs.registry import Ticker, handler, io_handler, tickers
+from monitoring.alerting import evaluating, leadership, outbox, sending
 from monitoring.performance.merging import merge_routes, merge_statements
 from monitoring.performance.sampling import sample_cache, sample_queues
 
@@ -19,12 +21,15 @@ MERGE_JOB = "monitoring.merge"
 QUEUE = "maintenance"
 
 
+# Every hour, so that a first call is told of on the same day; the dates count in days.
+@handler(ANNOUNCE_JOB, timeout_s=900, cron="7 * * * *", schedule="deprecation-notices")
 def announce_deprecations(context: JobContext) -> dict[str, Any]:
     """Tell the owners of API keys what will end that they still call."""
     made = services.announce_deprecations(now=lifecycle.now())
     return {"notices": made, "letters": services.send_due_notices(now=lifecycle.now())}
 
 
+@handler(SAMPLE_JOB, queue=QUEUE, max_attempts=1, timeout_s=60, cron="* * * * *")
 def sample(context: JobContext) -> dict[str, Any]:
     """Write how the queues and the cache stand."""
     now = timezone.now()
@@ -32,6 +37,7 @@ def sample(context: JobContext) -> dict[str, Any]:
     return {"queues": sample_queues(now=now)}
 
 
+@handler(HEALTH_JOB, queue=QUEUE, max_attempts=1, timeout_s=60, cron="* * * * *")
 def sample_health(context: JobContext) -> dict[str, Any]:
     """Write what the health checks say, for the rules of alerts."""
     # The checks load the libraries of DNS and Redis: a tenth of the start of processes that mostly run none.
@@ -40,6 +46,7 @@ def sample_health(context: JobContext) -> dict[str, Any]:
     return {"not_passing": health_sampling.sample_health(now=timezone.now())}
 
 
+@handler(MERGE_JOB, queue=QUEUE, max_attempts=1, timeout_s=1800, cron="*/10 * * * *")
 def merge(context: JobContext) -> dict[str, Any]:
     """Merge old measurements into longer spans, a span at a time."""
     now = timezone.now()
@@ -51,3 +58,7 @@ def merge(context: JobContext) -> dict[str, Any]:
         statements += batch
         context.check()
     return {"routes": routes, "statements": statements}
+
+
+io_handler(outbox.SEND_JOB, sending.SENDING, queue=outbox.QUEUE, timeout_s=sending.SEND_LIMIT_S)
+tickers.register(Ticker("alerts", evaluating.tick, every_s=leadership.look_every_s))

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from core.api.routing import Route
-from monitoring.health.views import health, health_of, live, ready
+from monitoring.health.views import health, live, ready
 from monitoring.metrics.views import ScalingView, metrics
 from monitoring.views import (
     ErrorRoutesView,
@@ -18,7 +18,7 @@ health_urls = [
     path("live", live, name="live"),
     path("ready", ready, name="ready"),
     path("health", health, name="health"),
-    path("health/<str:check>", health_of, name="health-check"),
+    path("health/<str:check>", health, name="health-check"),
     path("metrics", metrics, name="metrics"),
 ]
 

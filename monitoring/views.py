@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import STAFF_AUTHENTICATION
+from core.api.endpoints import Endpoint
 from core.api.pagination import whole_number
 from core.api.permissions import HasScope, IsStaff
 from core.api.views import ApiView, ApiViewSet
@@ -28,7 +29,9 @@ class StaffView(ApiView):
     """Something that staff read, by key, token or the admin's session."""
 
     authentication_classes = STAFF_AUTHENTICATION
-    scopes: ClassVar = {"get": "admin:*"}
+    endpoints: ClassVar = {
+        "get": Endpoint("admin:*"),
+    }
     parameters: ClassVar[frozenset[str]] = frozenset()
 
     def check_parameters(self, request: Request) -> None:
@@ -122,7 +125,11 @@ class ErrorViewSet(ApiViewSet):
     filterset_class = ErrorFilterSet
     ordering = "-last_seen_at"
     ordering_fields = ("last_seen_at",)
-    scopes: ClassVar = {"list": "admin:*", "retrieve": "admin:*", "resolve": "admin:*"}
+    endpoints: ClassVar = {
+        "list": Endpoint("admin:*"),
+        "retrieve": Endpoint("admin:*", row_etag=True),
+        "resolve": Endpoint("admin:*"),
+    }
     serializers: ClassVar = {"default": ErrorDetailShape, "list": ErrorShape}
 
     def get_queryset(self) -> QuerySet[Any]:

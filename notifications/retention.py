@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import QuerySet
 
-from core.retention import Retention
+from core.retention import Retention, retentions
 from notifications.models import Letter, Notification, WebhookDelivery
 from notifications.models.webhooks import DeliveryStatus
 
@@ -22,20 +22,24 @@ def _old_deliveries(moment: datetime) -> QuerySet[WebhookDelivery]:
     return old.exclude(status=DeliveryStatus.PENDING).order_by("created_at")
 
 
-RETENTIONS = (
+retentions.register(
     Retention(
         "notifications",
         _keep_notices,
         lambda moment: Notification.objects.filter(created_at__lt=moment).order_by("created_at"),
-    ),
+    )
+)
+retentions.register(
     Retention(
         "letters",
         _keep_notices,
         lambda moment: Letter.objects.filter(created_at__lt=moment).order_by("created_at"),
-    ),
+    )
+)
+retentions.register(
     Retention(
         "webhook deliveries",
         lambda: timedelta(days=settings.RENDEROWL_WEBHOOK_RETENTION_DAYS),
         _old_deliveries,
-    ),
+    )
 )

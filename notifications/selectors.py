@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from accounts.models import User
-from core.notices import NoticeKind, find_kind, known_kinds
+from core.notices import NoticeKind, notice_kinds
 from notifications.models import Broadcast, Preference
 
 
@@ -32,7 +32,7 @@ class Choice:
 
 def wanted_channels(*, user_id: UUID, kind: str) -> Channels:
     """Return where a user wants notices of a kind; a kind that nobody registered goes to the inbox."""
-    known = find_kind(kind) or NoticeKind(kind, kind)
+    known = notice_kinds.get(kind) or NoticeKind(kind, kind)
     chosen = Preference.objects.filter(user_id=user_id, kind=kind).first()
     return _channels(known, chosen)
 
@@ -41,7 +41,7 @@ def choices_of(user: Any) -> list[Choice]:
     """Return where a user wants notices of each kind."""
     chosen = {preference.kind: preference for preference in Preference.objects.filter(user=user)}
     choices = []
-    for kind in known_kinds():
+    for kind in notice_kinds.by_name():
         preference = chosen.get(kind.name)
         channels = _channels(kind, preference)
         is_default = preference is None or (preference.inbox is None and preference.email is None)

@@ -10,8 +10,9 @@ from uuid import UUID
 from accounts.models import User
 from jobs.context import JobContext
 from jobs.exceptions import TransientFailure
-from jobs.registry import IoSteps
+from jobs.registry import IoSteps, handler, io_handler
 from jobs.snapshot import DeadJob, JobSnapshot
+from notifications import names
 from notifications.letters import MailNotAccepted, post
 from notifications.models.inbox import LetterStatus
 from notifications.services import attempts, broadcasts, deliveries, endpoints, letters
@@ -24,6 +25,12 @@ DELIVERY_LIMIT_S = 45
 EMAIL_RETRY_S = (60.0, 300.0, 1800.0, 7200.0)
 
 
+def give_up_email(dead: DeadJob) -> None:
+    """Fail what could not be sent to one user."""
+    letters.give_up_letters(user_id=UUID(dead.payload["user"]))
+
+
+@handler(names.EMAIL_JOB, on_dead=give_up_email, timeout_s=EMAIL_LIMIT_S, retry_delays_s=EMAIL_RETRY_S)
 def send_email(context: JobContext) -> dict[str, Any]:
     """Send what is due to one user: one e-mail, or a few where there is very much to tell."""
     user = User.objects.filter(pk=UUID(context.job.payload["user"])).first()
@@ -53,11 +60,7 @@ def _send_some(user: User) -> int:
     return letters.end_letters(taker=taker, status=LetterStatus.SENT)
 
 
-def give_up_email(dead: DeadJob) -> None:
-    """Fail what could not be sent to one user."""
-    letters.give_up_letters(user_id=UUID(dead.payload["user"]))
-
-
+@handler(names.BROADCAST_JOB, timeout_s=3600)
 def broadcast(context: JobContext) -> None:
     """Give a broadcast to all of its users."""
     broadcast_id = UUID(context.job.payload["broadcast"])
@@ -92,8 +95,18 @@ DELIVERY = IoSteps(
     perform=lambda task: (task, perform_delivery(task)),
     settle=settle_delivery,
 )
+io_handler(
+    names.DELIVER_JOB,
+    DELIVERY,
+    on_dead=give_up_delivery,
+    on_cancelled=cancel_delivery,
+    queue=names.DELIVER_QUEUE,
+    more_queues=(names.SLOW_QUEUE,),
+    timeout_s=DELIVERY_LIMIT_S,
+)
 
 
+@handler(names.REPLAY_JOB)
 def replay(context: JobContext) -> dict[str, Any]:
     """Send again what failed in a time, batch by batch."""
     endpoint_id = UUID(context.job.payload["endpoint"])
@@ -105,6 +118,7 @@ def replay(context: JobContext) -> dict[str, Any]:
     }
 
 
+@handler(names.UPKEEP_JOB, max_attempts=1, timeout_s=300, cron="*/5 * * * *")
 def keep_up(context: JobContext) -> dict[str, Any]:
     """Throw away what deleted endpoints left, wipe old secrets, and look after letters that were left lying."""
     deleted = _in_batches(context, deliveries.purge_deleted_endpoints)

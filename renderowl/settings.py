@@ -79,6 +79,8 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "corsheaders",
+    "health_check",
+    "django_prometheus",
     "core",
     "accounts",
     "jobs",
@@ -88,13 +90,14 @@ INSTALLED_APPS = [
     "notifications",
     "analytics",
     "automations",
+    "maintenance",
     "monitoring",
 ]
 CORS_MIDDLEWARE = "corsheaders.middleware.CorsMiddleware"
 MIDDLEWARE = [
     "monitoring.tracing.TracingMiddleware",
     "monitoring.performance.middleware.PerformanceMiddleware",
-    "monitoring.metrics.middleware.MetricsBeforeMiddleware",
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "core.middleware.RequestContextMiddleware",
     "core.headers.SecurityHeadersMiddleware",
     "monitoring.middleware.ProbeMiddleware",
@@ -103,6 +106,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "core.middleware.ApiMiddleware",
+    # Not the last, as answers from the cache count too.
+    "monitoring.metrics.middleware.BoundedPrometheusAfterMiddleware",
     "core.caching.middleware.ResponseCacheMiddleware",
     "core.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -111,7 +116,6 @@ MIDDLEWARE = [
     "accounts.second_factor_guard.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "monitoring.metrics.middleware.MetricsAfterMiddleware",
 ]
 # --- Other sites ------------------------------------------------------------------------------------------------------
 # Scripts of these origins may call the API with a key or token of their own. Never with cookies: those are the admin's.

@@ -123,7 +123,7 @@ UNFOLD: dict[str, Any] = {
                 _item("Server processes", "dns", "monitoring.serverprocess"),
                 _item("Queue samples", "stacked_line_chart", "monitoring.queuemetric"),
                 _item("Cache samples", "cached", "monitoring.cachemetric"),
-                _item("Migrations", "schema", "monitoring.migrationchecksum"),
+                _item("Migrations", "schema", "maintenance.migrationchecksum"),
             ),
             _group(
                 "Accounts",

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from core.caching.families import cache_family
 from core.indexes import NamedIndex
 from core.models import BaseModel, VersionedModel
 from renders.states import ACTIVE, TERMINAL, BatchStatus, RenderStatus
@@ -42,10 +43,11 @@ class RenderQuerySet(OwnedQuerySet):
         return self.filter(status__in=ACTIVE)
 
     def without_documents(self) -> Self:
-        """Leave the long columns in the database, for lists."""
+        """Leave the long columns in the database."""
         return self.defer(*DOCUMENTS)
 
 
+@cache_family("projects", owner="owner_id")
 class Project(VersionedModel):
     """A folder for renders, templates and assets."""
 
@@ -66,6 +68,7 @@ class Project(VersionedModel):
         return self.name
 
 
+@cache_family("templates", owner="owner_id")
 class Template(VersionedModel):
     """An edit with placeholders, kept to be rendered many times. Each change of it makes a version.
 
@@ -173,6 +176,7 @@ class Batch(BaseModel):
         return self.public_id
 
 
+@cache_family("renders", owner="owner_id")
 class Render(VersionedModel):
     """One edit to be turned into one file, and what became of it.
 

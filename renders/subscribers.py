@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from accounts.events import PlanChanged
 from accounts.plans import limits_of
+from core.events import subscribe
 from jobs.services import change_limit
 from renders.names import limit_key_of
 
 
+@subscribe(PlanChanged)
 def apply_new_plan(event: PlanChanged) -> None:
     """Let as many renders of the account run as its new plan says, those that wait already included."""
     limit = limits_of(event.new_plan).concurrent_renders

@@ -281,7 +281,7 @@ def take_over_one_key() -> dict[str, Any]:
 
 def end_all_renders_of_a_batch() -> dict[str, Any]:
     """50 renders of one batch end at one time, some of them by two hands at once."""
-    from core.events import subscribe, unsubscribe
+    from core.events import subscribe, subscriptions
     from credits.services import grant
     from jobs.models import Job
     from renders.batch_requests import BatchItem, BatchRequest
@@ -310,12 +310,10 @@ def end_all_renders_of_a_batch() -> dict[str, Any]:
             return str(close_failed(render_id=render_id, error={"code": "race"}))
         return str(close_cancelled(render_id=render_id))
 
-    subscribe(BatchCompleted, told.append)
-    try:
+    with subscriptions.override():
+        subscribe(BatchCompleted)(told.append)
         outcomes = Counter(at_once(work))
         cancel_batch(batch=batch)
-    finally:
-        unsubscribe(BatchCompleted, told.append)
     batch = Batch.objects.get(pk=batch.pk)
     statuses = Counter(Render.objects.filter(batch=batch).values_list("status", flat=True))
     event = told[0] if told else None
@@ -334,10 +332,9 @@ def end_all_renders_of_a_batch() -> dict[str, Any]:
 
 def work_under_a_limit() -> dict[str, Any]:
     """50 jobs of one key with a limit of 3, enqueued, claimed and finished at one time."""
-    from jobs import services
+    from jobs import services, sql
     from jobs.models import Job
-    from jobs.registry import Handler, register, unregister
-    from jobs.sql import run as sql
+    from jobs.registry import Handler, handlers
 
     mine = Job.objects.filter(limit_key="race")
     seen: list[int] = []
@@ -351,16 +348,13 @@ def work_under_a_limit() -> dict[str, Any]:
         services.finish(job=job)
         return "finished"
 
-    register(Handler(name="race.noop", run=lambda context: None))
-    try:
+    with handlers.override(Handler(name="race.noop", run=lambda context: None)):
         outcomes = Counter(at_once(work))
         services.admit_blocked()
         left = 0
         while job := sql.claim(queue="race", worker="race/last", lease_s=60):
             services.finish(job=job)
             left += 1
-    finally:
-        unregister("race.noop")
     return {
         "most_at_work": max(seen),
         "failed": outcomes[""],

@@ -33,6 +33,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core.api.endpoints import endpoint_of
 from core.api.etags import EntityTag, make_tag, matches_strongly, matches_weakly
 from core.bases import VersionedModel
 from core.exceptions import DomainError, PreconditionFailed
@@ -66,11 +67,9 @@ class ConditionalView(APIView):
     """A view whose rows have entity tags.
 
     requires_if_match: refuse PUT, PATCH and DELETE without If-Match (428).
-    tagged_actions: the GETs whose body is made of the one row that `get_object` returns, and of what `entity_tag` adds.
     """
 
     requires_if_match: ClassVar[bool] = False
-    tagged_actions: ClassVar[frozenset[str]] = frozenset({"retrieve"})
 
     _tag: EntityTag | None = None
     _changed: VersionedModel | None = None
@@ -86,7 +85,8 @@ class ConditionalView(APIView):
         Raises NotModified, PreconditionRequired or PreconditionFailed.
         """
         method = self.request.method or ""
-        is_read = method in SAFE and getattr(self, "action", "") in self.tagged_actions
+        endpoint = endpoint_of(self, method)
+        is_read = method in SAFE and endpoint is not None and endpoint.row_etag
         if_match = self.request.headers.get("If-Match")
         if not isinstance(row, VersionedModel):
             self._check_untagged(method, if_match)

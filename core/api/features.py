@@ -1,6 +1,6 @@
 """Feature flags: what a version has beyond its routes, and what an installation switched off.
 
-Apps register features in `AppConfig.ready()`. A route (`Route(feature=...)`) or a query parameter
+Apps register features in their `features.py`. A route (`Route(feature=...)`) or a query parameter
 (`feature_parameters` of a view) that belongs to a feature answers 404 where the feature is off.
 """
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from core.exceptions import NotFound
+from core.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,32 +38,14 @@ class FeatureAbsent(NotFound):
     """The version does not have what the request asks for."""
 
 
-_features: dict[str, Feature] = {}
-
-
-def register_feature(feature: Feature) -> None:
-    """Make a feature known.
-
-    Raises ValueError if another feature has its name.
-    """
-    if _features.get(feature.name, feature) != feature:
-        raise ValueError(f"two features are named {feature.name!r}")
-    _features[feature.name] = feature
-
-
-def unregister_feature(name: str) -> None:
-    """Forget a feature; for tests."""
-    _features.pop(name, None)
-
-
-def find_feature(name: str) -> Feature | None:
-    """Return a feature, or None if nobody registered it."""
-    return _features.get(name)
+features = Registry[str, Feature]("feature")
+features.register(Feature("page_pagination", "Lists by page, with totals.", until=1, is_fixed=True))
+features.register(Feature("cursor_pagination", "Lists by cursor, without a count.", since=2, is_fixed=True))
 
 
 def is_enabled(name: str, version: int) -> bool:
     """Return whether a version has the feature here and now. Raises KeyError for an unknown feature."""
-    feature = _features[name]
+    feature = features[name]
     if not feature.fits(version):
         return False
     switches: dict[tuple[int, str], bool] = settings.RENDEROWL_API_FEATURES
@@ -74,7 +57,7 @@ def flags_of(version: int) -> dict[str, bool]:
 
     Those of other versions are left out: an old version's answer does not grow with the new one.
     """
-    return {name: is_enabled(name, version) for name in sorted(_features) if _features[name].fits(version)}
+    return {name: is_enabled(name, version) for name in sorted(features) if features[name].fits(version)}
 
 
 def versions_with(name: str) -> list[str]:

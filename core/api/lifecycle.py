@@ -19,13 +19,15 @@ from django.utils import timezone
 
 from core.api.marks import Mark
 from core.exceptions import DomainError, Unavailable
+from core.registry import Registry, itself
 
 BROWNOUT_PERIOD = timedelta(days=14)
 BROWNOUT_LENGTH = timedelta(minutes=1)
 SUNSET_PAGE = "/docs/sunset"
 _NEVER = datetime.max.replace(tzinfo=UTC)
 Observer = Callable[[Any, int, str], None]
-_observers: list[Observer] = []
+# Called as `observer(credential, version, route name)` for each authenticated call of what is deprecated.
+deprecated_call_observers = Registry[Observer, Observer]("observer", key=itself)
 
 
 class VersionSunset(DomainError):
@@ -52,12 +54,6 @@ class Visit:
 def now() -> datetime:
     """Return the time; the one place that tests move the clock."""
     return timezone.now()
-
-
-def observe_deprecated_calls(observer: Observer) -> None:
-    """Call `observer(credential, version, route name)` for each authenticated call of what is deprecated."""
-    if observer not in _observers:
-        _observers.append(observer)
 
 
 def marks() -> tuple[Mark, ...]:
@@ -145,7 +141,7 @@ def notify_observers(visit: Visit, credential: Any) -> None:
     """Tell the observers of an authenticated call."""
     if credential is None or visit.match is None or not visit.mark.is_deprecated(now()):
         return
-    for observer in _observers:
+    for observer in deprecated_call_observers:
         observer(credential, visit.mark.version, visit.match.url_name or "")
 
 

@@ -11,9 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.api import lifecycle
+from core.api.endpoints import ANY_SCOPE, Endpoint
 from core.api.features import flags_of
 from core.api.marks import Mark
-from core.api.permissions import ANY_SCOPE
 from core.api.renderers import format_time
 from core.api.routing import Route
 from core.api.serializers import TimeField
@@ -48,7 +48,9 @@ class MetaView(ApiView):
 
     authentication_classes = ()
     permission_classes = ()
-    scopes: ClassVar = {"get": ANY_SCOPE}
+    endpoints: ClassVar = {
+        "get": Endpoint(ANY_SCOPE),
+    }
 
     @extend_schema(operation_id="meta_retrieve", responses=VersionShape, tags=["meta"], auth=[])
     def get(self, request: Request) -> Response:

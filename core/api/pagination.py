@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from django.core.exceptions import FieldError, ValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -175,8 +174,8 @@ class CursorPagination(BasePagination):
         return [cursor, _parameter("limit", 1, MOST_ROWS), _ordering_parameter(view)]
 
 
-def _edge_of(field: str, row: Model | Mapping[str, Any]) -> tuple[Any, Any]:
-    return (row[field], row["id"]) if isinstance(row, Mapping) else (getattr(row, field), row.pk)
+def _edge_of(field: str, row: Any) -> tuple[Any, Any]:
+    return getattr(row, field), row.id
 
 
 def _parameter(name: str, least: int, most: int | None) -> dict[str, Any]:

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING
 
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from core.api.endpoints import ANY_SCOPE, endpoint_of
 from core.exceptions import DomainError
 
 if TYPE_CHECKING:
     # DRF loads this module, named in its settings, while its own views module is half loaded.
     from rest_framework.views import APIView
-
-ANY_SCOPE = ""
-
-
-@runtime_checkable
-class ScopedCredential(Protocol):
-    """What authentication leaves in `request.auth`."""
-
-    @property
-    def scopes(self) -> frozenset[str]:
-        """Return the scopes in force now: the credential's AND its owner's."""
 
 
 class MissingScope(DomainError):
@@ -53,7 +43,7 @@ class IsStaff(BasePermission):
 class HasScope(BasePermission):
     """Let a request pass if its credential carries the scope that the view names for the action.
 
-    A view says `scopes = {"list": "renders:read", ...}`; an action that it does not name is refused to everybody.
+    An action that the view's `endpoints` do not declare is closed to every credential.
     """
 
     def has_permission(self, request: Request, view: APIView) -> bool:
@@ -72,15 +62,13 @@ def has_scope(request: Request, required: str | None) -> bool:
     """Return whether the request's credential carries a scope; None is one that nothing carries."""
     if required == ANY_SCOPE:
         return True
-    return isinstance(request.auth, ScopedCredential) and required in request.auth.scopes
+    return request.auth is not None and required in request.auth.scopes
 
 
 def required_scope(view: APIView, method: str) -> str | None:
-    """Return the scope of the view's action (or method), ANY_SCOPE for any credential, None if it names none."""
-    scopes = cast("dict[str, str]", getattr(view, "scopes", {}))
-    action = getattr(view, "action", None) or method.lower()
-    if action == "head":
-        action = "get"
-    if action in {"metadata", "options"}:
+    """Return the scope of what a view does for a method, ANY_SCOPE for any credential, None if it declares nothing."""
+    # DRF's answer to OPTIONS asks for the permission of each method in turn.
+    if method.upper() == "OPTIONS" or getattr(view, "action", None) == "metadata":
         return ANY_SCOPE
-    return scopes.get(action)
+    endpoint = endpoint_of(view, method)
+    return None if endpoint is None else endpoint.scope

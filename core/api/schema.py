@@ -12,7 +12,8 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from core.api import lifecycle
-from core.api.permissions import ANY_SCOPE, required_scope
+from core.api.endpoints import ANY_SCOPE
+from core.api.permissions import required_scope
 from core.api.problems import CONTENT_TYPE
 from core.bases import VersionedModel
 

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
+from core.api.endpoints import endpoint_of
 from core.ratelimit.buckets import Decision, Policy, Standing
 from core.ratelimit.exceptions import RateLimited
 from core.ratelimit.limiter import limiter
@@ -26,7 +27,8 @@ class AccountThrottle(BaseThrottle):
 
         Raises RateLimited, and then nothing was charged.
         """
-        operation: str = view.operation  # type: ignore[attr-defined]
+        endpoint = endpoint_of(view, request.method or "")
+        operation = endpoint.operation if endpoint is not None else ""
         units: int = view.units_of(request) if operation else 1  # type: ignore[attr-defined]
         decision = charge(request, operation, units)
         if decision is not None and not decision.allowed:

@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from core.api.conditional import ConditionalView
+from core.api.endpoints import Endpoint, endpoint_of
 from core.api.features import require_feature
 from core.api.negotiation import negotiate
 from core.api.pagination import CursorPagination, PagePagination
@@ -28,27 +29,22 @@ from core.ratelimit.exceptions import RateLimited
 
 
 class ApiView(APIView):
-    """A view of the API. `scopes` maps each action to the scope it needs.
+    """A view of the API.
 
-    cache_tags: action -> tags of the caller's rows that its answer shows; see `core.caching.middleware`.
-    operations: action -> class of operation, for those that have rate limits of their own.
-    feature_parameters: action -> query parameter -> the feature that it belongs to.
+    endpoints: action, or method of a plain view, -> what it asks for and shows; what is not declared is closed.
     route_name, feature: set by the route that leads here.
     """
 
-    scopes: ClassVar[Mapping[str, str]] = {}
-    cache_tags: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    operations: ClassVar[Mapping[str, str]] = {}
-    feature_parameters: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    endpoints: ClassVar[Mapping[str, Endpoint]] = {}
     throttle_classes: ClassVar[Sequence[type[BaseThrottle]]] = (AccountThrottle,)
     route_name = ""
     feature = ""
     versioning_class = None
 
     @property
-    def operation(self) -> str:
-        """Return the class of operation of the request, empty where it has no limits of its own."""
-        return self.operations.get(getattr(self, "action", None) or (self.request.method or "").lower(), "")
+    def endpoint(self) -> Endpoint | None:
+        """Return the declaration of the action that is being served."""
+        return endpoint_of(self, self.request.method or "")
 
     def units_of(self, request: Request) -> int:
         """Return how many operations of its class a request stands for."""
@@ -78,8 +74,7 @@ class ApiView(APIView):
         version = int(request.version or 0)
         if self.feature:
             require_feature(self.feature, version, "this path")
-        action = getattr(self, "action", None) or (request.method or "").lower()
-        for parameter, feature in self.feature_parameters.get(action, {}).items():
+        for parameter, feature in self.endpoint.feature_parameters.items() if self.endpoint else ():
             if parameter in request.query_params:
                 require_feature(feature, version, f"the parameter {parameter}")
 

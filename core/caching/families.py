@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from django.db.models import Model
+
+from core.registry import Registry
+
+AnyModel = TypeVar("AnyModel", bound=Model)
 
 # The tag of all accounts: raised by `clear_cache`, and after a time in which changes were not followed.
 EVERYTHING = "everything"
@@ -25,22 +31,21 @@ class Family:
     parent_owner: str = ""
 
 
-_families: dict[tuple[str, str], Family] = {}
+families = Registry[tuple[str, str], Family]("cache tag", key=lambda family: (family.name, family.table))
 
 
-def register_family(
-    name: str, model: type[Model], *, owner: str, through: type[Model] | None = None, through_owner: str = "owner_id"
-) -> None:
-    """Have every change of a model's rows raise the tag of their account. Register in `AppConfig.ready()`.
+def cache_family(
+    name: str, *, owner: str, through: type[Model] | None = None, through_owner: str = "owner_id"
+) -> Callable[[type[AnyModel]], type[AnyModel]]:
+    """Have every change of the decorated model's rows raise the tag of their account.
 
     owner: the column with the account's id; with `through`, the column with the id of a row of that model, whose
     `through_owner` is the account.
     """
-    table = model._meta.db_table
-    parent = through._meta.db_table if through else ""
-    _families[name, table] = Family(name, table, owner, parent, through_owner if through else "")
 
+    def decorate(model: type[AnyModel]) -> type[AnyModel]:
+        parent = through._meta.db_table if through else ""
+        families.register(Family(name, model._meta.db_table, owner, parent, through_owner if through else ""))
+        return model
 
-def families() -> list[Family]:
-    """Return all of them."""
-    return list(_families.values())
+    return decorate

@@ -1,7 +1,7 @@
 """Response cache middleware: answers a cacheable GET from the cache or with 304, and fills the cache from the views.
 
     class ProjectViewSet(ApiViewSet):
-        cache_tags = {"list": ("projects",)}      # families of rows, of the caller's account, that show in the answer
+        endpoints = {"list": Endpoint("renders:read", cache_tags=("projects",))}
 
 and a line for the route in `RENDEROWL_ANSWER_RULES` make an action cacheable. Every row that the body shows belongs to
 one of its families (`core.caching.families`); an answer that shows more (a time that goes by, other accounts' rows)
@@ -19,10 +19,12 @@ from typing import Any
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.urls import Resolver404, resolve
 from django.utils.cache import patch_vary_headers
 
 from core.api.authentication import authenticate
 from core.api.conditional import SAFE
+from core.api.endpoints import endpoint_of
 from core.api.negotiation import negotiate
 from core.api.permissions import has_scope
 from core.api.throttling import charge, limit_headers
@@ -43,9 +45,11 @@ class ResponseCacheMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Serve a request; answers of other views pass with the tag of their content."""
-        response = self.get_response(request)
-        callback = getattr(request, "api_callback", None)
-        if callback is not None:
+        response = self._cached(request)
+        if response is None:
+            response = self.get_response(request)
+        callback = request.resolver_match.func if request.resolver_match else None
+        if _is_api_view(callback):
             lookup: CacheLookup | None = getattr(request, "cache_lookup", None)
             _add_headers(request, response, callback, lookup)
             if lookup is not None:
@@ -54,21 +58,22 @@ class ResponseCacheMiddleware:
             validate(request, response)
         return response
 
-    def process_view(self, request: HttpRequest, callback: Any, args: Any, kwargs: Any) -> HttpResponse | None:
-        """Return the cached answer of a view, None where the view has to answer."""
-        view_class = getattr(callback, "cls", None)
-        if not (isinstance(view_class, type) and issubclass(view_class, ApiView)):
+    def _cached(self, request: HttpRequest) -> HttpResponse | None:
+        """Return the cached answer of a request, None where the view has to answer."""
+        if request.method not in SAFE or not request.path_info.startswith("/api/"):
             return None
-        request.api_callback = callback  # type: ignore[attr-defined]  # for the headers of its answer
         try:
-            found = _look_up(request, callback)
-        except OperationalError:
-            # The view meets the same, and answers it.
+            match = resolve(request.path_info)
+            found = _look_up(request, match.func) if _is_api_view(match.func) else None
+        except (Resolver404, OperationalError):
+            # Django or the view meets the same, and answers it.
             return None
         if found is None:
             return None
         lookup, limits = found
         request.cache_lookup = lookup  # type: ignore[attr-defined]
+        # As Django leaves it: for the metrics, and for those who count calls of what is deprecated.
+        request.resolver_match = match
         if lookup.is_current(request.META.get("HTTP_IF_NONE_MATCH", "")):
             response = HttpResponse(status=304, headers=limits)
             del response["Content-Type"]
@@ -77,26 +82,30 @@ class ResponseCacheMiddleware:
         return None if entry is None else HttpResponse(entry.body, headers={**entry.headers, **limits})
 
 
+def _is_api_view(callback: Any) -> bool:
+    view_class = getattr(callback, "cls", None)
+    return isinstance(view_class, type) and issubclass(view_class, ApiView)
+
+
 def _look_up(request: HttpRequest, callback: Any) -> tuple[CacheLookup, dict[str, str]] | None:
     """Authenticate and charge a cacheable request; return its lookup and the headers of its rate limits.
 
     None where the answer is not cacheable, and where the view has to refuse it.
     """
     rule = rule_of(callback.initkwargs["route_name"])
-    action = (getattr(callback, "actions", None) or {}).get("get", "get")
-    families = callback.cls.cache_tags.get(action)
-    if rule is None or not families or request.method not in SAFE:
+    endpoint = endpoint_of(callback, "GET")
+    if rule is None or endpoint is None or not endpoint.cache_tags:
         return None
     media_type = negotiate(request.META.get("HTTP_ACCEPT"))
     authenticated = None if media_type is None else authenticate(request, callback.cls.authentication_classes)
     if media_type is None or authenticated is None:
         return None
-    decision = charge(authenticated, callback.cls.operations.get(action, ""))
-    if (decision is not None and not decision.allowed) or not has_scope(authenticated, callback.cls.scopes.get(action)):
+    decision = charge(authenticated, endpoint.operation)
+    if (decision is not None and not decision.allowed) or not has_scope(authenticated, endpoint.scope):
         return None
     version: int = request.api_version  # type: ignore[attr-defined]
     key = cache_key(request, authenticated, version=version, media_type=media_type)
-    lookup = CacheLookup.of(key, families, authenticated, rule)
+    lookup = CacheLookup.of(key, endpoint.cache_tags, authenticated, rule)
     return None if lookup is None else (lookup, limit_headers(decision.standings if decision else ()))
 
 

@@ -21,16 +21,18 @@ from django.utils import timezone
 from core.idempotency.exceptions import IdempotencyInProgress, IdempotencyMismatch
 from core.idempotency.models import IdempotencyKey, KeyState
 from core.ids import uuid7
-from core.retention import Retention
+from core.retention import Retention, retentions
 
 # A claim loses its race at most to an insert, then to a release or a takeover; after that the client may ask again.
 CLAIM_ATTEMPTS = 3
 # A key says itself when its time is over.
-RETENTION = Retention(
-    "idempotency keys",
-    timedelta,
-    lambda moment: IdempotencyKey.objects.filter(expires_at__lte=moment).order_by("expires_at"),
-    is_fixed=True,
+RETENTION = retentions.register(
+    Retention(
+        "idempotency keys",
+        timedelta,
+        lambda moment: IdempotencyKey.objects.filter(expires_at__lte=moment).order_by("expires_at"),
+        is_fixed=True,
+    )
 )
 
 

@@ -40,7 +40,7 @@ def wanted_triggers(vendor: str) -> Iterator[Trigger]:
     versioned = {model._meta.db_table for model in versioned_models()}
     for table in sorted(versioned):
         yield _version_trigger(table, vendor)
-    for family in families():
+    for family in families.values():
         if vendor == "sqlite":
             yield from _sqlite_tag_triggers(family, is_versioned=family.table in versioned)
         else:

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from jobs.literals import status_is
 from jobs.models import Job
-from jobs.registry import known_queues, known_types
+from jobs.registry import handlers, known_queues
 from jobs.states import JobStatus
 
 
@@ -39,7 +39,7 @@ class TypeFilter(SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Return the types."""
-        return [(name, name) for name in known_types()]
+        return [(name, name) for name in sorted(handlers)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
         """Return the jobs of the chosen type."""

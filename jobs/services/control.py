@@ -14,12 +14,12 @@ from django.utils import timezone
 
 from core.audit import record_action
 from core.exceptions import InvalidState
+from jobs import sql
 from jobs.exceptions import JobNotFound
 from jobs.literals import status_in, status_is
 from jobs.models import Job, KeyLimit, QueueState
 from jobs.services.hooks import tell_cancelled
 from jobs.snapshot import JobSnapshot
-from jobs.sql import run as sql
 from jobs.states import WAITING, JobStatus
 from jobs.wake import wake_workers_on_commit
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from django.db import transaction
 
+from jobs import sql
 from jobs.exceptions import LeaseLost
 from jobs.retry import retry_delay_s
 from jobs.services.hooks import tell_cancelled, tell_dead
 from jobs.snapshot import JobError, JobSnapshot
-from jobs.sql import run as sql
 from jobs.states import JobStatus, Outcome
 from jobs.wake import wake_workers_on_commit
 

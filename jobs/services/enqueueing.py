@@ -11,10 +11,10 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from core.context import request_id
+from jobs import sql
 from jobs.literals import status_in
 from jobs.models import Job
 from jobs.registry import get_handler
-from jobs.sql import run as sql
 from jobs.states import JobStatus, Priority
 from jobs.tracing import sending
 from jobs.wake import wake_workers_on_commit

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError, transaction
 
-from jobs.registry import find_handler
+from jobs.registry import handlers
 from jobs.snapshot import DeadJob, JobError, JobSnapshot
 
 logger = logging.getLogger(__name__)
@@ -17,14 +17,14 @@ Subject = TypeVar("Subject")
 
 def tell_dead(job: JobSnapshot, error: JobError) -> None:
     """Run `on_dead` of the job's handler."""
-    handler = find_handler(job.type)
+    handler = handlers.get(job.type)
     if handler is not None and handler.on_dead is not None:
         _call(handler.on_dead, DeadJob(job=job, error=error), job)
 
 
 def tell_cancelled(job: JobSnapshot) -> None:
     """Run `on_cancelled` of the job's handler."""
-    handler = find_handler(job.type)
+    handler = handlers.get(job.type)
     if handler is not None and handler.on_cancelled is not None:
         _call(handler.on_cancelled, job, job)
 

@@ -14,11 +14,11 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from jobs import sql
 from jobs.exceptions import LeaseLost
 from jobs.literals import status_is
 from jobs.models import Job, QueueState, Worker
 from jobs.snapshot import JobSnapshot
-from jobs.sql import run as sql
 from jobs.states import JobStatus, Outcome
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from jobs.cron import next_tick
 from jobs.models import Job, Schedule
-from jobs.registry import find_handler, registered_schedules
+from jobs.registry import handlers, schedules
 from jobs.services.enqueueing import enqueue
 
 logger = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ def sync_schedules() -> None:
     Rows that this version of the program does not know are kept: a worker of another version may.
     """
     now = timezone.now()
-    for registered in registered_schedules():
+    for registered in schedules.by_name():
         terms = {"cron": registered.cron, "type": registered.type, "payload": dict(registered.payload)}
         with transaction.atomic():
             row, created = Schedule.objects.get_or_create(
@@ -41,7 +41,7 @@ def fire_due_schedules() -> int:
     """
     fired = 0
     for schedule in Schedule.objects.filter(enabled=True, next_run_at__lte=Now()):
-        if find_handler(schedule.type) is None:
+        if schedule.type not in handlers:
             continue
         # Not before the tick that fires: this machine's clock may run behind the database's.
         following = next_tick(schedule.cron, max(timezone.now(), schedule.next_run_at))

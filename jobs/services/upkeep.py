@@ -7,8 +7,8 @@ import uuid
 from django.db import transaction
 from django.db.models.functions import Now
 
+from jobs import sql
 from jobs.models import Worker
-from jobs.sql import run as sql
 from jobs.wake import wake_workers_on_commit
 
 

@@ -1,4 +1,15 @@
 """The hot statements of the queue, in SQL: through the ORM they cost seven times as much.
 
-`statements` holds the texts, `run` executes them, `rows` turns what comes back into snapshots.
+Each stands above the function that runs it; services and workers call the functions as `sql.claim(...)`.
 """
+
+from jobs.sql.claiming import claim, claim_limited, is_ready
+from jobs.sql.leases import ExpiredJob, HeldJob, expire_worker, list_expired, list_held, lock, renew, watch
+from jobs.sql.limits import admit, demote, list_admissible
+from jobs.sql.outcomes import end, ending, requeue, retry
+from jobs.sql.promoting import any_due, promote
+
+__all__ = [
+    "ExpiredJob", "HeldJob", "admit", "any_due", "claim", "claim_limited", "demote", "end", "ending", "expire_worker",
+    "is_ready", "list_admissible", "list_expired", "list_held", "lock", "promote", "renew", "requeue", "retry", "watch",
+]  # fmt: skip

@@ -6,9 +6,9 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
+from jobs import sql
 from jobs.models import QueueState
 from jobs.snapshot import JobSnapshot
-from jobs.sql import run as sql
 
 LIMITS_VALID_S = 1.0
 

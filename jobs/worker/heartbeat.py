@@ -11,8 +11,8 @@ import time
 
 from django.db import Error, connection
 
+from jobs import sql
 from jobs.context import JobContext
-from jobs.sql import run as sql
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from django.db import Error, connections, reset_queries
 
 from jobs import services
 from jobs.models import Worker
-from jobs.registry import Ticker, registered_tickers
+from jobs.registry import Ticker, tickers
 from jobs.selectors import has_work
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Upkeep:
             Chore(1.0, services.fire_due_schedules),
             Chore(Worker.HEARTBEAT_S, self._report),
         ]
-        for ticker in registered_tickers() if ticks else ():
+        for ticker in tickers.by_name() if ticks else ():
             self._chores.append(Chore(ticker.every_s(), partial(self._run_ticker, ticker)))
 
     def start(self) -> None:

@@ -10,7 +10,6 @@ from monitoring.admin.alerts import (
     SilenceAdmin,
 )
 from monitoring.admin.errors import ErrorLogAdmin
-from monitoring.admin.maintenance import MigrationChecksumAdmin
 from monitoring.admin.metrics import (
     CacheMetricAdmin,
     QueueMetricAdmin,
@@ -29,7 +28,6 @@ __all__ = [
     "ErrorLogAdmin",
     "EvaluatorLeaseAdmin",
     "HealthSampleAdmin",
-    "MigrationChecksumAdmin",
     "QueueMetricAdmin",
     "RouteMetricAdmin",
     "ServerProcessAdmin",

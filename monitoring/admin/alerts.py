@@ -17,7 +17,7 @@ from unfold.decorators import display
 
 from core.admin import AuditedForms, ReadOnlyAdmin, ReadOnlyRows, pretty_json, short_text
 from monitoring.alerting import services
-from monitoring.alerting.measures import find_measure, known_measures
+from monitoring.alerting.measures import measures
 from monitoring.alerting.rules import is_built_in
 from monitoring.alerting.states import AlertState, Severity
 from monitoring.models import Alert, AlertMessage, AlertNotice, AlertRule, EvaluatorLease, HealthSample, Silence
@@ -134,9 +134,9 @@ class AlertRuleForm(ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         """Refuse a measure that is not there, or parameters that it does not have."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        measure = find_measure(cleaned.get("measure", ""))
+        measure = measures.get(cleaned.get("measure", ""))
         if measure is None:
-            names = ", ".join(f"{one.name} ({one.summary})" for one in known_measures())
+            names = ", ".join(f"{one.name} ({one.summary})" for one in measures.by_name())
             raise ValidationError({"measure": f"The measures are: {names}."})
         if fault := measure.fault_of(cleaned.get("parameters") or {}):
             raise ValidationError({"parameters": fault})

@@ -16,7 +16,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from monitoring.alerting.leadership import take_turn
-from monitoring.alerting.measures import Series, find_measure
+from monitoring.alerting.measures import Series, measures
 from monitoring.alerting.models import Alert, AlertRule, Silence, columns_of
 from monitoring.alerting.outbox import write_message
 from monitoring.alerting.rules import create_missing_rules
@@ -91,7 +91,7 @@ def _left_out(rule: AlertRule, alert: Alert, *, has_answer: bool) -> Subject:
         return Subject(rule, alert.labels, rule.terms, None)
     if NO_DATA in alert.labels:
         return Subject(rule, alert.labels, _CLEAR, Reading(0.0))
-    measure = find_measure(rule.measure)
+    measure = measures.get(rule.measure)
     return Subject(rule, alert.labels, rule.terms, measure.gone if measure is not None else None)
 
 
@@ -104,7 +104,7 @@ def _silence_of(subject: Subject) -> Subject:
 
 def _ask(rule: AlertRule, now: datetime) -> Sequence[Series] | None:
     """Return the readings of a rule; None where it cannot be asked."""
-    measure = find_measure(rule.measure)
+    measure = measures.get(rule.measure)
     if measure is None or measure.fault_of(rule.parameters):
         logger.warning("alert rule cannot be evaluated", extra={"rule": rule.name, "measure": rule.measure})
         return None

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 
+from core.registry import Registry
 from jobs.models import Job, Worker
 from jobs.registry import known_queues
 from jobs.selectors import queue_depths
@@ -61,38 +62,28 @@ class Measure:
         return self.read(now, {**self.parameters, **parameters})
 
 
-_measures: dict[str, Measure] = {}
+measures = Registry[str, Measure]("measure")
+Read = Callable[[datetime, Parameters], list[Series]]
 
 
-def register_measure(measure: Measure) -> None:
-    """Make a measure known.
+def measure(
+    name: str, summary: str, parameters: Parameters | None = None, gone: Reading | None = None
+) -> Callable[[Read], Read]:
+    """Have the decorated function read a measure; the terms are those of `Measure`."""
 
-    Raises ValueError if another has its name.
-    """
-    if _measures.get(measure.name, measure) != measure:
-        raise ValueError(f"two measures are named {measure.name!r}")
-    _measures[measure.name] = measure
+    def decorate(read: Read) -> Read:
+        measures.register(Measure(name, summary, read, parameters or {}, gone))
+        return read
 
-
-def unregister_measure(name: str) -> None:
-    """Forget a measure; for tests."""
-    _measures.pop(name, None)
+    return decorate
 
 
-def find_measure(name: str) -> Measure | None:
-    """Return a measure, or None where nobody registered it."""
-    return _measures.get(name)
-
-
-def known_measures() -> list[Measure]:
-    """Return all measures, by name."""
-    return [_measures[name] for name in sorted(_measures)]
-
-
+@measure("always", "1, always: for a heartbeat")
 def _always(now: datetime, parameters: Parameters) -> list[Series]:
     return [Series(Reading(1.0))]
 
 
+@measure("error_ratio", "share of answers 5xx, 0 to 1", {"window_s": 300})
 def _error_ratio(now: datetime, parameters: Parameters) -> list[Series]:
     return [Series(_ratio(now, parameters["window_s"]))]
 
@@ -102,6 +93,11 @@ def _ratio(now: datetime, window_s: float) -> Reading | None:
     return Reading(failed / total, total) if total else None
 
 
+@measure(
+    "burn_rate",
+    "how many times faster than a 99.9 % objective allows answers fail, over both windows",
+    {"long_s": 3600, "short_s": 300},
+)
 def _burn_rate(now: datetime, parameters: Parameters) -> list[Series]:
     """Read two windows: the long one says that it matters, the short one that it still goes on."""
     long, short = (_ratio(now, parameters[name]) for name in ("long_s", "short_s"))
@@ -113,22 +109,26 @@ def _burn_rate(now: datetime, parameters: Parameters) -> list[Series]:
     return [Series(Reading(min(long.value, short.value) / ERROR_BUDGET, short.samples))]
 
 
+@measure("p95_ms", "95th percentile of the time of all requests", {"window_s": 300})
 def _p95(now: datetime, parameters: Parameters) -> list[Series]:
     found, count = p95_us(now=now, window_s=parameters["window_s"])
     return [Series(Reading(found / 1000, count) if count else None)]
 
 
+@measure("queue_oldest_s", "how long the oldest ready job of a queue waits", gone=Reading(0.0))
 def _queue_oldest(now: datetime, parameters: Parameters) -> list[Series]:
     waits = dict.fromkeys(known_queues(), 0.0)
     waits |= {depth.queue: oldest_s(depth.oldest_ready_at, now) for depth in queue_depths()}
     return [Series(Reading(wait_s), {"queue": queue}) for queue, wait_s in waits.items()]
 
 
+@measure("dead_letters", "jobs that died within the window", {"window_s": 3600})
 def _dead_letters(now: datetime, parameters: Parameters) -> list[Series]:
     since = now - timedelta(seconds=parameters["window_s"])
     return [Series(Reading(Job.objects.dead().filter(finished_at__gt=since).count()))]
 
 
+@measure("dead_workers", "workers that fell silent within the window", {"window_s": 900})
 def _dead_workers(now: datetime, parameters: Parameters) -> list[Series]:
     """Count those that fell silent without a good-bye; what is silent for longer is history."""
     silent_since = now - timedelta(seconds=3 * Worker.HEARTBEAT_S)
@@ -137,30 +137,14 @@ def _dead_workers(now: datetime, parameters: Parameters) -> list[Series]:
     return [Series(Reading(lost.count()))]
 
 
+@measure("health_level", "what a health check says: 0 pass, 1 warn, 2 fail and critical")
 def _health(now: datetime, parameters: Parameters) -> list[Series]:
     found = health.levels(now)
     return [Series(None if level is None else Reading(level), {"check": name}) for name, level in found.items()]
 
 
+@measure("disk_used_ratio", "share of the disk of DATA_DIR that is used, 0 to 1")
 def _disk_used(now: datetime, parameters: Parameters) -> list[Series]:
     usage = shutil.disk_usage(settings.DATA_DIR)
     # As `df` counts: what is kept for the system's own use is not to be had.
     return [Series(Reading(usage.used / max(usage.used + usage.free, 1)))]
-
-
-MEASURES = (
-    Measure("always", "1, always: for a heartbeat", _always),
-    Measure("error_ratio", "share of answers 5xx, 0 to 1", _error_ratio, {"window_s": 300}),
-    Measure(
-        "burn_rate",
-        "how many times faster than a 99.9 % objective allows answers fail, over both windows",
-        _burn_rate,
-        {"long_s": 3600, "short_s": 300},
-    ),
-    Measure("p95_ms", "95th percentile of the time of all requests", _p95, {"window_s": 300}),
-    Measure("queue_oldest_s", "how long the oldest ready job of a queue waits", _queue_oldest, gone=Reading(0.0)),
-    Measure("dead_letters", "jobs that died within the window", _dead_letters, {"window_s": 3600}),
-    Measure("dead_workers", "workers that fell silent within the window", _dead_workers, {"window_s": 900}),
-    Measure("health_level", "what a health check says: 0 pass, 1 warn, 2 fail and critical", _health),
-    Measure("disk_used_ratio", "share of the disk of DATA_DIR that is used, 0 to 1", _disk_used),
-)

@@ -39,12 +39,11 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a check found. at: when it ended; took_ms: how long it took."""
+    """What a check found. at: when it ended."""
 
     check: Check
     observations: tuple[Observation, ...]
     at: datetime
-    took_ms: float
 
     @property
     def status(self) -> Status:

@@ -19,8 +19,8 @@ from core.ratelimit.limiter import limiter
 from core.ratelimit.stores import StoreUnavailable
 from engine.errors import RenderError
 from engine.run.binary import ffmpeg_path
+from maintenance.ballast import ballast_bytes
 from monitoring.health.base import Check, Observation, Status
-from monitoring.maintenance.ballast import ballast_bytes
 from monitoring.performance.process import usage
 from monitoring.performance.system import machine_memory
 

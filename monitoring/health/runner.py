@@ -6,13 +6,17 @@ started; it fails until it comes back.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
 
 from django.db import connections
 from django.utils import timezone
+from health_check.base import HealthCheck
 from health_check.exceptions import HealthCheckException, ServiceWarning
 
 from monitoring.health.base import LIMIT_S, Check, Observation, Outcome, Status
@@ -25,77 +29,91 @@ class Runner:
     """The checks of this process."""
 
     def __init__(self, checks: Sequence[Check], clock: Callable[[], float] = time.monotonic) -> None:
-        self._slots = {check.name: _Slot(check, clock) for check in checks}
+        self._checks = {check.name: RememberedCheck(check, clock) for check in checks}
 
     @property
     def names(self) -> list[str]:
         """Return the names of all checks."""
-        return list(self._slots)
+        return list(self._checks)
 
     @property
     def critical(self) -> list[str]:
         """Return the names of those without which nothing can be served."""
-        return [name for name, slot in self._slots.items() if slot.check.critical]
+        return [name for name, found in self._checks.items() if found.check.critical]
+
+    def checks(self, names: Iterable[str]) -> list[RememberedCheck]:
+        """Return these checks, for a view to gather what they say."""
+        return [self._checks[name] for name in names]
 
     def outcomes(self, names: Iterable[str]) -> list[Outcome]:
         """Return what these checks say, at most a second old."""
-        slots = [self._slots[name] for name in names]
-        for slot in slots:
-            slot.start_if_due()
-        return [slot.wait() for slot in slots]
+        runs = [(check, check.start()) for check in self.checks(names)]
+        return [check.wait(run) for check, run in runs]
 
 
-class _Slot:
-    """One check with what it said last."""
+@dataclass
+class RememberedCheck(HealthCheck):
+    """A check with its last run: under way, or ended within the last second."""
 
-    def __init__(self, check: Check, clock: Callable[[], float]) -> None:
-        self.check = check
-        self._clock = clock
-        self._changed = threading.Condition()
-        self._outcome: Outcome | None = None
-        self._fresh_until = 0.0
-        self._running_since: float | None = None
+    check: Check
+    clock: Callable[[], float] = field(repr=False)
+    _guard: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _run: Future[Outcome] | None = field(default=None, repr=False)
+    _began: float = field(default=0.0, repr=False)
+    _fresh_until: float = field(default=0.0, repr=False)
+    _last: Status = field(default=Status.PASS, repr=False)
 
-    def start_if_due(self) -> None:
-        """Start a run, unless one is under way or has just ended."""
+    def run(self) -> Outcome:
+        """Run the check in this thread."""
+        return run_check(self.check)
+
+    def start(self) -> Future[Outcome]:
+        """Return the last run, or a new one where that is over."""
+        with self._guard:
+            now = self.clock()
+            if self._run is not None and (not self._run.done() or now < self._fresh_until):
+                return self._run
+            self._began = now
+            run = self._run = Future()
+            # It cannot be cancelled: a view that gives up on it leaves it to the next one.
+            run.set_running_or_notify_cancel()
         if self.check.is_instant:
-            return
-        with self._changed:
-            now = self._clock()
-            if self._running_since is not None or now < self._fresh_until:
-                return
-            self._running_since = now
-        # A daemon: a check that hangs must not keep the process from ending.
-        threading.Thread(target=self._run, name=f"health-{self.check.name}", daemon=True).start()
+            run.set_result(self.run())
+        else:
+            # A daemon: a check that hangs must not keep the process from ending.
+            threading.Thread(target=self._work, args=(run,), name=f"health-{self.check.name}", daemon=True).start()
+        return run
 
-    def wait(self) -> Outcome:
-        """Return the outcome, or that the check takes too long."""
-        if self.check.is_instant:
-            return run_check(self.check)
-        with self._changed:
-            while (since := self._running_since) is not None:
-                left_s = since + LIMIT_S - self._clock()
-                if left_s <= 0:
-                    return _too_slow(self.check)
-                self._changed.wait(left_s)
-            assert self._outcome is not None
-            return self._outcome
-
-    def _run(self) -> None:
+    def wait(self, run: Future[Outcome]) -> Outcome:
+        """Return the outcome of a run, or that the check takes too long."""
         try:
-            outcome = run_check(self.check)
+            return run.result(self._left_s())
+        except TimeoutError:
+            return _too_slow(self.check)
+
+    async def get_result(self, executor: Executor | None = None) -> Outcome:
+        """Return the outcome to a view, which gathers those of several checks, or that the check takes too long."""
+        run = self.start()
+        try:
+            return run.result() if run.done() else await asyncio.wait_for(asyncio.wrap_future(run), self._left_s())
+        except TimeoutError:
+            return _too_slow(self.check)
+
+    def _left_s(self) -> float:
+        return max(0.0, self._began + LIMIT_S - self.clock())
+
+    def _work(self, run: Future[Outcome]) -> None:
+        try:
+            outcome = self.run()
         finally:
             connections.close_all()
-        # Before anybody has the answer: whoever waits for it may end the process, and its log with it. No other run is
-        # under way that could write the outcome meanwhile.
-        if outcome.status != (self._outcome.status if self._outcome else Status.PASS):
+        # Before the answer is there: a caller that waits for it may end the process, and its log with it.
+        if outcome.status != self._last:
             details = "; ".join(seen.detail for seen in outcome.observations if seen.detail)
             logger.warning("health check %s: %s %s", self.check.name, outcome.status.word, details)
-        with self._changed:
-            self._outcome = outcome
-            self._fresh_until = self._clock() + REMEMBER_S
-            self._running_since = None
-            self._changed.notify_all()
+        self._last = outcome.status
+        self._fresh_until = self.clock() + REMEMBER_S
+        run.set_result(outcome)
 
 
 def run_check(check: Check) -> Outcome:
@@ -115,9 +133,9 @@ def run_check(check: Check) -> Outcome:
         seen, status, detail = [], Status.FAIL, "the check itself failed; the log has the traceback"
     took_ms = round((time.perf_counter() - began) * 1000, 3)
     timing = Observation("responseTime", took_ms, "ms", status, detail)
-    return Outcome(check, (timing, *seen), timezone.now(), took_ms)
+    return Outcome(check, (timing, *seen), timezone.now())
 
 
 def _too_slow(check: Check) -> Outcome:
     timing = Observation("responseTime", LIMIT_S * 1000, "ms", Status.FAIL, f"no answer within {LIMIT_S:.0f} s")
-    return Outcome(check, (timing,), timezone.now(), LIMIT_S * 1000)
+    return Outcome(check, (timing,), timezone.now())

@@ -12,8 +12,8 @@ from health_check.exceptions import ServiceUnavailable
 
 from jobs.models import Job
 from jobs.states import FINISHED, JobStatus
+from maintenance.tasks import BACK_UP_JOB, CHECK_JOB, TEND_JOB
 from monitoring.health.base import Check, Observation, Status
-from monitoring.maintenance.jobs import BACK_UP_JOB, CHECK_JOB, TEND_JOB
 
 LATE_S = 2 * 86400.0
 

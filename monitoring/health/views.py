@@ -2,88 +2,115 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
+from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
+from health_check.views import HealthCheckView
 
 from accounts.authentication import ApiKeyAuthentication
 from core.api.authentication import authenticate
 from core.api.permissions import has_scope
 from core.api.problems import problem_response
 from core.api.renderers import format_time
-from monitoring.health.base import Outcome, Status
+from monitoring.health.base import Check, Outcome, Status
 from monitoring.health.database import DatabaseCheck, MigrationsCheck
 from monitoring.health.machine import CacheCheck, DiskCheck, FfmpegCheck, MemoryCheck, StorageCheck
 from monitoring.health.queue import QueueCheck
-from monitoring.health.runner import Runner
+from monitoring.health.runner import RememberedCheck, Runner
 from monitoring.health.shutdown import ShutdownCheck
 from monitoring.health.upkeep import UpkeepCheck
 
 CONTENT_TYPE = "application/health+json"
-METHODS = frozenset({"GET", "HEAD"})
-_ALIVE = b'{"status":"pass"}'
-runner = Runner(
-    [
-        DatabaseCheck(),
-        MigrationsCheck(),
-        ShutdownCheck(),
-        MemoryCheck(),
-        DiskCheck(),
-        QueueCheck(),
-        CacheCheck(),
-        StorageCheck(),
-        FfmpegCheck(),
-        UpkeepCheck(),
-    ]
-)
 
 
-@csrf_exempt  # nothing is changed here, and machines get problems, no pages
-def live(request: HttpRequest) -> HttpResponse:
-    """Answer 200 while the process serves; touches neither disk nor database."""
-    return HttpResponse(_ALIVE, content_type=CONTENT_TYPE, headers={"Content-Length": str(len(_ALIVE))})
+class ProbeView(HealthCheckView):
+    """The package's view with our JSON: it gathers the results of `get_checks`, whatever the client accepts."""
 
+    http_method_names = ("get", "head")
+    checks: ClassVar[tuple[type[Check], ...]] = ()
+    shows_details: ClassVar[bool] = False
 
-@csrf_exempt
-def ready(request: HttpRequest) -> HttpResponse:
-    """Say whether requests should be sent here: 200 or 503."""
-    return _answer(request, runner.critical)
+    async def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer with headers that are true of one form, and with the length, as not all middleware sees a probe."""
+        response: HttpResponseBase = await super().dispatch(request, *args, **kwargs)
+        del response["Vary"], response["Expires"]
+        response["Cache-Control"] = "no-store"
+        if isinstance(response, HttpResponse):
+            response["Content-Length"] = str(len(response.content))
+        return response
 
+    async def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Run the checks side by side and show what they say."""
+        self.results: list[Outcome] = await asyncio.gather(*(check.get_result() for check in self.get_checks()))
+        with_details = self.shows_details and await sync_to_async(may_see_details)(request)
+        status = overall(self.results)
+        body: dict[str, Any] = {"status": status.word}
+        if self.results:
+            body["checks"] = _shapes(self.results, with_details=with_details)
+        code = 503 if status is Status.FAIL else 200
+        response = HttpResponse(orjson.dumps(body), status=code, content_type=CONTENT_TYPE)
+        # The runner has told of it once; Django would for each probe.
+        response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001
+        return response
 
-@csrf_exempt
-def health(request: HttpRequest) -> HttpResponse:
-    """Show all checks."""
-    return _answer(request, runner.names, with_details=may_see_details(request))
-
-
-@csrf_exempt
-def health_of(request: HttpRequest, check: str) -> HttpResponse:
-    """Show one check."""
-    if check not in runner.names:
-        return problem_response("not_found", "There is no such check.", checks=runner.names)
-    return _answer(request, [check], with_details=may_see_details(request))
-
-
-def _answer(request: HttpRequest, names: Iterable[str], *, with_details: bool = False) -> HttpResponse:
-    if request.method not in METHODS:
+    async def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Refuse with a problem, as machines ask."""
         refusal = problem_response("method_not_allowed")
-        refusal["Allow"] = ", ".join(sorted(METHODS))
+        refusal["Allow"] = "GET, HEAD"
         return refusal
-    outcomes = runner.outcomes(names)
-    status = overall(outcomes)
-    body = {"status": status.word, "checks": _shapes(outcomes, with_details=with_details)}
-    code = 503 if status is Status.FAIL else 200
-    response = HttpResponse(orjson.dumps(body), status=code, content_type=CONTENT_TYPE)
-    response["Cache-Control"] = "no-store"
-    # The runner has told of it once; Django would for each probe.
-    response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001
-    response["Content-Length"] = str(len(response.content))
-    return response
+
+
+class LiveView(ProbeView):
+    """Answer 200 while the process serves; touches neither disk nor database."""
+
+
+class ReadyView(ProbeView):
+    """Say whether requests should be sent here: 200 or 503."""
+
+    def get_checks(self) -> list[RememberedCheck]:
+        """Return those without which nothing can be served."""
+        return runner.checks(runner.critical)
+
+
+class HealthView(ProbeView):
+    """Show all checks, or the one that the path names."""
+
+    shows_details = True
+    checks = (
+        DatabaseCheck,
+        MigrationsCheck,
+        ShutdownCheck,
+        MemoryCheck,
+        DiskCheck,
+        QueueCheck,
+        CacheCheck,
+        StorageCheck,
+        FfmpegCheck,
+        UpkeepCheck,
+    )
+
+    def get_checks(self) -> list[RememberedCheck]:
+        """Return those of this process, which remember what they found."""
+        return runner.checks([self.kwargs["check"]] if "check" in self.kwargs else runner.names)
+
+    async def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show the checks."""
+        if kwargs.get("check", runner.names[0]) not in runner.names:
+            return problem_response("not_found", "There is no such check.", checks=runner.names)
+        return await super().get(request, *args, **kwargs)
+
+
+runner = Runner([check() for check in HealthView.checks])
+# Machines ask, without a form to forge, and get problems, no pages.
+live, ready, health = (csrf_exempt(view.as_view()) for view in (LiveView, ReadyView, HealthView))
 
 
 def overall(outcomes: Iterable[Outcome]) -> Status:

@@ -1,11 +1,11 @@
-"""django-prometheus around every request, with names that clients cannot make up."""
+"""The second middleware of django-prometheus, with methods that clients cannot make up."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.http import HttpRequest
-from django_prometheus.middleware import PrometheusAfterMiddleware, PrometheusBeforeMiddleware
+from django_prometheus.middleware import PrometheusAfterMiddleware
 
 from core import counters
 from core.caching import answers
@@ -13,7 +13,6 @@ from core.ratelimit import limiter
 from monitoring.metrics.counters import export, predeclare
 from monitoring.performance.routes import method_of
 
-__all__ = ["MetricsAfterMiddleware", "MetricsBeforeMiddleware"]
 PREDECLARED = (
     limiter.ERRORS,
     answers.ERRORS,
@@ -23,19 +22,15 @@ PREDECLARED = (
 )
 
 
-class MetricsBeforeMiddleware(PrometheusBeforeMiddleware):
-    """Counts what comes in, also what is refused early."""
+class BoundedPrometheusAfterMiddleware(PrometheusAfterMiddleware):
+    """Counts by view. The package takes over any method that a client writes, which would be a series each."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # Only a process that serves loads its middleware.
         for name in PREDECLARED:
             predeclare(name)
-        counters.follow(export)
-
-
-class MetricsAfterMiddleware(PrometheusAfterMiddleware):
-    """Counts by view. The package takes over any method that a client writes, which would be a series each."""
+        counters.followers.register(export)
 
     def label_metric(self, metric: Any, request: HttpRequest, response: Any = None, **labels: Any) -> Any:
         """Return the child of a metric, unknown methods under one name."""

@@ -11,11 +11,11 @@ from django.utils import timezone
 
 from analytics.models import DailyStat, Event, EventType
 from jobs.models import Job
-from jobs.registry import known_types
+from jobs.registry import handlers
 from jobs.states import FINISHED, JobStatus
+from maintenance.stats import describe_database
 from monitoring.health.queue import count_dead_workers
 from monitoring.models import CacheMetric, ServerProcess
-from monitoring.performance.system import describe_database
 from notifications.models import WebhookDelivery
 
 JOBS_S, DELIVERIES_S = 300, 3600
@@ -74,7 +74,7 @@ def jobs_ended() -> Counter[tuple[str, str]]:
     """Return how many jobs of each type ended how, lately. Types that no code knows are one."""
     since = timezone.now() - timedelta(seconds=JOBS_S)
     rows = Job.objects.filter(status__in=FINISHED, finished_at__gte=since).order_by()
-    known = set(known_types())
+    known = set(handlers)
     found: Counter[tuple[str, str]] = Counter()
     for kind, status, count in rows.values_list("type", "status").annotate(number=Count("*")):
         found[kind if kind in known else OTHER, status] += count

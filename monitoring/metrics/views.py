@@ -20,6 +20,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 
 from accounts.authentication import STAFF_AUTHENTICATION, bearer_text
+from core.api.endpoints import Endpoint
 from core.api.problems import challenge, problem_response
 from core.api.views import ApiView
 from core.exceptions import InvalidParameter, NotFound
@@ -106,7 +107,9 @@ class ScalingView(ApiView):
     """The numbers that decide how many workers a queue needs."""
 
     authentication_classes = (MetricsTokenAuthentication, *STAFF_AUTHENTICATION)
-    scopes: ClassVar = {"get": "admin:*"}
+    endpoints: ClassVar = {
+        "get": Endpoint("admin:*"),
+    }
 
     def get_throttles(self) -> list[BaseThrottle]:
         """Let scalers ask as often as they are set to: they hold no account that a limit could stand against."""

@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from django.db import connection
 from django.utils import timezone
 
-from core.database import effective_pragmas
 from jobs.models import Worker
 from jobs.selectors import queue_depths
+from maintenance.stats import describe_database
 from monitoring.models import ServerProcess
 from monitoring.performance.monitor import monitor
 from monitoring.performance.report import sums_in
@@ -88,28 +87,6 @@ def _cpu(processes: list[dict[str, Any]]) -> dict[str, Any]:
         "load_5m": round(load[1], 2),
         "load_15m": round(load[2], 2),
         "processes_ratio": round(sum(found["cpu_ratio"] for found in processes), 4),
-    }
-
-
-def describe_database() -> dict[str, Any]:
-    """Return kind, version, size and effective settings of the database. wal_bytes: None where it is not to be had."""
-    if connection.vendor != "sqlite":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_database_size(current_database()), current_setting('server_version')")
-            size, version = cursor.fetchone()
-        return {"vendor": connection.vendor, "version": version, "size_bytes": size, "wal_bytes": None, "pragmas": {}}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT sqlite_version(), (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size)"
-        )
-        version, size = cursor.fetchone()
-    wal = Path(f"{connection.settings_dict['NAME']}-wal")
-    return {
-        "vendor": connection.vendor,
-        "version": version,
-        "size_bytes": size,
-        "wal_bytes": wal.stat().st_size if wal.is_file() else 0,
-        "pragmas": effective_pragmas(connection),
     }
 
 

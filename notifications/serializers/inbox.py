@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from core.api.renderers import format_time
 from core.api.serializers import DescribedField, ResourceSerializer, StrictSerializer, TimeField
-from core.notices import find_kind
+from core.notices import notice_kinds
 from notifications.models import Notification
 from renders.serializers.fields import StrictBooleanField
 
@@ -116,7 +116,7 @@ class KindsField(serializers.Field[Any, Any, Any, Any]):
         errors: dict[str, Any] = {}
         for name, channels in data.items():
             body = ChannelsBody(data=channels)
-            if find_kind(name) is None:
+            if name not in notice_kinds:
                 errors[name] = [serializers.ErrorDetail("There is no such kind of notice.", code="unknown_kind")]
             elif body.is_valid():
                 changes[name] = dict(body.validated_data)

@@ -1,1 +1,5 @@
 """What this app does when others report, one module a subject."""
+
+from notifications.subscribers import inbox, webhooks
+
+__all__ = ["inbox", "webhooks"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from email.utils import format_datetime
 from typing import Any
 
@@ -20,12 +19,14 @@ from renders.events import BatchCompleted, RenderCancelled, RenderEvent, RenderF
 from renders.models import Batch, Render
 
 
+@subscribe(RenderSucceeded)
 def tell_render_succeeded(event: RenderSucceeded) -> None:
     """Say that the output is there. Renders of a batch are told of together, when all of them have ended."""
     if not _is_of_batch(event):
         _tell_of_render(event, kinds.RENDER_SUCCEEDED, "Render succeeded", "The output can be downloaded.")
 
 
+@subscribe(RenderFailed)
 def tell_render_failed(event: RenderFailed) -> None:
     """Say why."""
     if not _is_of_batch(event):
@@ -34,6 +35,7 @@ def tell_render_failed(event: RenderFailed) -> None:
         _tell_of_render(event, kinds.RENDER_FAILED, f"Render failed: {event.code}", message)
 
 
+@subscribe(RenderCancelled)
 def tell_render_cancelled(event: RenderCancelled) -> None:
     """Say that nothing comes of it."""
     if not _is_of_batch(event):
@@ -49,6 +51,7 @@ def _tell_of_render(event: RenderEvent, kind: NoticeKind, title: str, body: str)
     notify(user_id=event.owner_id, kind=kind.name, title=title, body=body, resource=resource)
 
 
+@subscribe(BatchCompleted)
 def tell_batch_completed(event: BatchCompleted) -> None:
     """Say how many of its renders came to what."""
     counts = [(event.succeeded, "succeeded"), (event.failed, "failed"), (event.cancelled, "were cancelled")]
@@ -61,6 +64,7 @@ def tell_batch_completed(event: BatchCompleted) -> None:
     )
 
 
+@subscribe(AssetFailed)
 def tell_asset_failed(event: AssetFailed) -> None:
     """Say why."""
     notify(
@@ -72,6 +76,7 @@ def tell_asset_failed(event: AssetFailed) -> None:
     )
 
 
+@subscribe(CreditsLow)
 def tell_credits_low(event: CreditsLow) -> None:
     """Say how many are left."""
     notify(
@@ -82,6 +87,7 @@ def tell_credits_low(event: CreditsLow) -> None:
     )
 
 
+@subscribe(PlanChanged)
 def tell_plan_changed(event: PlanChanged) -> None:
     """Say which plan it is now."""
     notify(
@@ -92,6 +98,7 @@ def tell_plan_changed(event: PlanChanged) -> None:
     )
 
 
+@subscribe(ApiKeyRevoked)
 def tell_key_revoked(event: ApiKeyRevoked) -> None:
     """Say which key it was."""
     key = ApiKey.objects.get(pk=event.key_id)
@@ -104,6 +111,7 @@ def tell_key_revoked(event: ApiKeyRevoked) -> None:
     )
 
 
+@subscribe(DeprecatedCallSeen)
 def tell_deprecated(event: DeprecatedCallSeen) -> None:
     """Say what was called, and when it ends."""
     end = f"It ends on {format_datetime(event.sunset_at, usegmt=True)}." if event.sunset_at else "Its end is not set."
@@ -115,6 +123,7 @@ def tell_deprecated(event: DeprecatedCallSeen) -> None:
     )
 
 
+@subscribe(SunsetApproaching)
 def tell_sunset(event: SunsetApproaching) -> None:
     """Say how much time is left."""
     notify(
@@ -123,23 +132,3 @@ def tell_sunset(event: SunsetApproaching) -> None:
         title=f"{event.subject}, which your keys call, ends in {event.days_left} days",
         body=f"It ends on {format_datetime(event.sunset_at, usegmt=True)}.",
     )
-
-
-SUBSCRIBERS: tuple[tuple[type[Any], Callable[[Any], None]], ...] = (
-    (RenderSucceeded, tell_render_succeeded),
-    (RenderFailed, tell_render_failed),
-    (RenderCancelled, tell_render_cancelled),
-    (BatchCompleted, tell_batch_completed),
-    (AssetFailed, tell_asset_failed),
-    (CreditsLow, tell_credits_low),
-    (PlanChanged, tell_plan_changed),
-    (ApiKeyRevoked, tell_key_revoked),
-    (DeprecatedCallSeen, tell_deprecated),
-    (SunsetApproaching, tell_sunset),
-)
-
-
-def connect() -> None:
-    """Listen to all of these."""
-    for event_type, handler in SUBSCRIBERS:
-        subscribe(event_type, handler)

@@ -5,7 +5,7 @@ Most accounts have no endpoint: then an event costs one query and writes nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef
 
 from assets.events import AssetFailed, AssetReady
 from assets.models import Asset
-from core.events import subscribe, subscribe_many
+from core.events import subscribe
 from core.ids import encode_id
 from credits.events import CreditsLow
 from notifications.models import WebhookEndpoint
@@ -50,6 +50,7 @@ BATCH = 500
 _RENDER_ENDS = (RenderSucceeded, RenderFailed, RenderCancelled)
 
 
+@subscribe(*_RENDER_TYPES, takes_many=True)
 def tell_of_renders(events: Sequence[RenderEvent]) -> None:
     """Tell the account's endpoints, the URL that a render itself names, and at its end its edit's callback."""
     asked = _asked_for({event.render_id for event in events})
@@ -94,6 +95,7 @@ def _news_of(event: RenderEvent, render: Render, own: Mapping[str, Any], channel
     return News(event.owner_id, name, render.public_id, lambda: describe_render(render), extras)
 
 
+@subscribe(BatchCompleted)
 def tell_of_batch(event: BatchCompleted) -> None:
     """Tell the account's endpoints that the last render of a batch has ended."""
     publish_event(
@@ -104,6 +106,7 @@ def tell_of_batch(event: BatchCompleted) -> None:
     )
 
 
+@subscribe(AssetReady, AssetFailed)
 def tell_of_asset(event: AssetReady | AssetFailed) -> None:
     """Tell the account's endpoints that a file can be used, or that its import failed."""
     event_type = catalogue.ASSET_READY if isinstance(event, AssetReady) else catalogue.ASSET_FAILED
@@ -115,6 +118,7 @@ def tell_of_asset(event: AssetReady | AssetFailed) -> None:
     )
 
 
+@subscribe(CreditsLow)
 def tell_of_low_credits(event: CreditsLow) -> None:
     """Tell the account's endpoints that the balance is low."""
     publish_event(
@@ -123,19 +127,3 @@ def tell_of_low_credits(event: CreditsLow) -> None:
         resource=encode_id("usr", event.user_id),
         describe=lambda: describe_balance(user_id=event.user_id, balance=event.balance, threshold=event.threshold),
     )
-
-
-SUBSCRIBERS: tuple[tuple[type[Any], Callable[[Any], None]], ...] = (
-    (BatchCompleted, tell_of_batch),
-    (AssetReady, tell_of_asset),
-    (AssetFailed, tell_of_asset),
-    (CreditsLow, tell_of_low_credits),
-)
-
-
-def connect() -> None:
-    """Listen to all of these."""
-    for render_event in _RENDER_TYPES:
-        subscribe_many(render_event, tell_of_renders)
-    for event_type, handler in SUBSCRIBERS:
-        subscribe(event_type, handler)

@@ -9,6 +9,7 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.api.endpoints import Endpoint
 from core.api.views import ApiView, ApiViewSet
 from notifications.filters import NotificationFilterSet
 from notifications.models import Notification
@@ -32,12 +33,12 @@ class NotificationViewSet(ListModelMixin, RetrieveModelMixin, ApiViewSet):
     queryset = Notification.objects.all()
     filterset_class = NotificationFilterSet
     serializers = {"default": NotificationShape}
-    scopes = {
-        "list": "notifications:read",
-        "retrieve": "notifications:read",
-        "unread_count": "notifications:read",
-        "partial_update": "notifications:write",
-        "mark_all_read": "notifications:write",
+    endpoints = {
+        "list": Endpoint("notifications:read"),
+        "retrieve": Endpoint("notifications:read", row_etag=True),
+        "unread_count": Endpoint("notifications:read"),
+        "partial_update": Endpoint("notifications:write"),
+        "mark_all_read": Endpoint("notifications:write"),
     }
 
     @extend_schema(request=NotificationChanges, responses=NotificationShape)
@@ -63,7 +64,10 @@ class NotificationViewSet(ListModelMixin, RetrieveModelMixin, ApiViewSet):
 class PreferencesView(ApiView):
     """What the caller wants to be told, and where."""
 
-    scopes = {"get": "notifications:read", "patch": "notifications:write"}
+    endpoints = {
+        "get": Endpoint("notifications:read"),
+        "patch": Endpoint("notifications:write"),
+    }
 
     @extend_schema(operation_id="notification_preferences_retrieve", responses=PreferencesShape, tags=["notifications"])
     def get(self, request: Request) -> Response:

@@ -10,6 +10,7 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.api.endpoints import Endpoint
 from core.api.routing import api_path
 from core.api.views import ApiView, ApiViewSet
 from core.exceptions import NotFound
@@ -42,16 +43,16 @@ class WebhookViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
     queryset = WebhookEndpoint.objects.all()
     requires_if_match = True
     serializers = {"default": EndpointShape}
-    scopes = {
-        "list": "webhooks:read",
-        "retrieve": "webhooks:read",
-        "of_renders": "webhooks:read",
-        "create": "webhooks:write",
-        "partial_update": "webhooks:write",
-        "destroy": "webhooks:write",
-        "rotate_secret": "webhooks:write",
-        "test": "webhooks:write",
-        "replay": "webhooks:write",
+    endpoints = {
+        "list": Endpoint("webhooks:read"),
+        "retrieve": Endpoint("webhooks:read", row_etag=True),
+        "of_renders": Endpoint("webhooks:read"),
+        "create": Endpoint("webhooks:write"),
+        "partial_update": Endpoint("webhooks:write"),
+        "destroy": Endpoint("webhooks:write"),
+        "rotate_secret": Endpoint("webhooks:write"),
+        "test": Endpoint("webhooks:write"),
+        "replay": Endpoint("webhooks:write"),
     }
     filterset_class = EndpointFilterSet
 
@@ -138,7 +139,9 @@ class EndpointDeliveriesViewSet(ListModelMixin, ApiViewSet):
     queryset = WebhookDelivery.objects.with_attempts()
     filterset_class = DeliveryFilterSet
     serializers = {"default": DeliveryShape}
-    scopes = {"list": "webhooks:read"}
+    endpoints = {
+        "list": Endpoint("webhooks:read"),
+    }
 
     def get_queryset(self) -> Any:
         """Return the deliveries to the endpoint of the URL."""
@@ -158,7 +161,10 @@ class DeliveryViewSet(RetrieveModelMixin, IdempotentMixin, ApiViewSet):
 
     queryset = WebhookDelivery.objects.with_attempts()
     serializers = {"default": DeliveryDetailShape}
-    scopes = {"retrieve": "webhooks:read", "redeliver": "webhooks:write"}
+    endpoints = {
+        "retrieve": Endpoint("webhooks:read", row_etag=True),
+        "redeliver": Endpoint("webhooks:write"),
+    }
 
     @extend_schema(request=None, responses={202: DeliveryShape})
     @idempotent
@@ -171,7 +177,9 @@ class DeliveryViewSet(RetrieveModelMixin, IdempotentMixin, ApiViewSet):
 class EventTypesView(ApiView):
     """The types of event."""
 
-    scopes = {"get": "webhooks:read"}
+    endpoints = {
+        "get": Endpoint("webhooks:read"),
+    }
 
     @extend_schema(operation_id="webhook_event_types_list", responses=CatalogueShape, tags=["webhooks"])
     def get(self, request: Request) -> Response:

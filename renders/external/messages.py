@@ -6,24 +6,13 @@ import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 from django.conf import settings
 
 from core import signing
-from core.retention import Retention
 from core.signing import SignedMessage
 from renders.exceptions import MessageReused
 from renders.models import WorkerMessage
-
-# Much longer than a signature is good for: even a message that waited is told from a new one.
-RETENTION = Retention(
-    "messages of workers elsewhere",
-    lambda: timedelta(hours=24),
-    lambda moment: WorkerMessage.objects.filter(created_at__lt=moment).order_by("created_at"),
-    is_fixed=True,
-    at_once=2000,
-)
 
 
 @dataclass(frozen=True, slots=True)

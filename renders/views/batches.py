@@ -15,6 +15,7 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from accounts.plans import limits_of
+from core.api.endpoints import Endpoint
 from core.api.problems import flatten_errors
 from core.api.routing import api_path
 from core.api.views import ApiViewSet
@@ -39,8 +40,12 @@ class BatchViewSet(IdempotentMixin, ListModelMixin, ApiViewSet):
     filterset_class = BatchFilterSet
     ordering_fields = ("created_at",)
     serializers = {"default": BatchShape}
-    scopes = {"list": "renders:read", "retrieve": "renders:read", "create": "renders:write", "cancel": "renders:cancel"}
-    operations = {"create": "create_render"}
+    endpoints = {
+        "list": Endpoint("renders:read"),
+        "retrieve": Endpoint("renders:read", row_etag=True),
+        "create": Endpoint("renders:write", operation="create_render"),
+        "cancel": Endpoint("renders:cancel"),
+    }
 
     def units_of(self, request: Request) -> int:
         """Count a batch as the renders that it asks for; one that no hour has room for as one: it is refused."""

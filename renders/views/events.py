@@ -14,6 +14,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.api.endpoints import Endpoint
 from core.api.views import ApiViewSet
 from core.exceptions import DomainError, InvalidHeader
 from renders.models import Render
@@ -32,8 +33,9 @@ class RenderEventsViewSet(ApiViewSet):
     """The events of a render, as they happen."""
 
     queryset = Render.objects.all()
-    scopes = {"events": "renders:read"}
-    tagged_actions = frozenset()
+    endpoints = {
+        "events": Endpoint("renders:read"),
+    }
     serializers = {"default": RenderShape}
 
     def get_queryset(self) -> Any:

@@ -11,6 +11,7 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.api.endpoints import Endpoint
 from core.api.routing import api_path
 from core.api.views import ApiViewSet
 from core.idempotency.views import IdempotentMixin, idempotent
@@ -43,15 +44,14 @@ class ProjectViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
     """Folders for renders, templates and assets."""
 
     queryset = Project.objects.all()
-    cache_tags = {"list": ("projects",)}
     filterset_class = ProjectFilterSet
     serializers = {"default": ProjectShape, "create": ProjectBody, "partial_update": ProjectPatchBody}
-    scopes = {
-        "list": "renders:read",
-        "retrieve": "renders:read",
-        "create": "renders:write",
-        "partial_update": "renders:write",
-        "destroy": "renders:write",
+    endpoints = {
+        "list": Endpoint("renders:read", cache_tags=("projects",)),
+        "retrieve": Endpoint("renders:read", row_etag=True),
+        "create": Endpoint("renders:write"),
+        "partial_update": Endpoint("renders:write"),
+        "destroy": Endpoint("renders:write"),
     }
 
     @extend_schema(request=ProjectBody, responses={201: ProjectShape})
@@ -94,20 +94,18 @@ class TemplateViewSet(ListModelMixin, RetrieveModelMixin, SubmittingViewSet):
     """Edits with placeholders, kept to be rendered many times."""
 
     queryset = Template.objects.all()
-    cache_tags = {"list": ("templates",)}
     requires_if_match = True
     filterset_class = TemplateFilterSet
     serializers = {"default": TemplateShape, "list": TemplateListShape}
-    scopes = {
-        "list": "templates:read",
-        "retrieve": "templates:read",
-        "create": "templates:write",
-        "update": "templates:write",
-        "partial_update": "templates:write",
-        "destroy": "templates:write",
-        "render": "renders:write",
+    endpoints = {
+        "list": Endpoint("templates:read", cache_tags=("templates",)),
+        "retrieve": Endpoint("templates:read", row_etag=True),
+        "create": Endpoint("templates:write"),
+        "update": Endpoint("templates:write"),
+        "partial_update": Endpoint("templates:write"),
+        "destroy": Endpoint("templates:write"),
+        "render": Endpoint("renders:write", operation="create_render"),
     }
-    operations = {"render": "create_render"}
 
     def get_queryset(self) -> QuerySet[Any]:
         """Return the caller's templates, in lists without their edits."""
@@ -168,9 +166,10 @@ class TemplateVersionViewSet(ListModelMixin, ApiViewSet):
 
     queryset = TemplateVersion.objects.all()
     # A version comes only with a change of its template.
-    cache_tags = {"list": ("templates",)}
     serializers = {"default": TemplateVersionShape}
-    scopes = {"list": "templates:read"}
+    endpoints = {
+        "list": Endpoint("templates:read", cache_tags=("templates",)),
+    }
     ordering = "-number"
     ordering_fields = ("number",)
 

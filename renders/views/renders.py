@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.api.conditional import NotModified
+from core.api.endpoints import Endpoint
 from core.api.etags import EntityTag
 from core.api.views import ApiView
 from core.bases import VersionedModel
@@ -22,6 +23,7 @@ from renders.models import Render
 from renders.requests import RenderRequest
 from renders.selectors import find_render, queue_position
 from renders.serializers.renders import (
+    COLUMNS,
     EstimateShape,
     LogShape,
     RenderShape,
@@ -61,31 +63,27 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
     """Edits on their way to files."""
 
     queryset = Render.objects.all()
+    list_queryset = Render.objects.values_list(*COLUMNS, named=True)
     filterset_class = RenderFilterSet
     ordering_fields = ("created_at",)
     serializers = {"default": RenderShape, "default_v1": RenderShapeV1}
-    cache_tags = {"list": ("renders",)}
-    tagged_actions = frozenset({"retrieve", "edit", "log"})
-    feature_parameters = {"list": {"batch": "batches"}, "retrieve": {"wait": "long_poll"}}
-    scopes = {
-        "list": "renders:read",
-        "retrieve": "renders:read",
-        "create": "renders:write",
-        "destroy": "renders:write",
-        "validate": "renders:read",
-        "cancel": "renders:cancel",
-        "retry": "renders:write",
-        "edit": "renders:read",
-        "log": "renders:read",
+    endpoints = {
+        "list": Endpoint("renders:read", cache_tags=("renders",), feature_parameters={"batch": "batches"}),
+        "retrieve": Endpoint("renders:read", row_etag=True, feature_parameters={"wait": "long_poll"}),
+        "create": Endpoint("renders:write", operation="create_render"),
+        "destroy": Endpoint("renders:write"),
+        "validate": Endpoint("renders:read"),
+        "cancel": Endpoint("renders:cancel"),
+        "retry": Endpoint("renders:write", operation="create_render"),
+        "edit": Endpoint("renders:read", row_etag=True),
+        "log": Endpoint("renders:read", row_etag=True),
     }
-    operations = {"create": "create_render", "retry": "create_render"}
 
     def get_queryset(self) -> QuerySet[Any]:
-        """Return the caller's renders, in lists without their documents."""
-        rows = super().get_queryset()
-        if self.action in {"list", "retrieve"}:
-            return rows.without_documents()  # type: ignore[attr-defined, no-any-return]
-        return rows
+        """Return the caller's renders, in lists the columns that show."""
+        if self.action == "list":
+            return self.list_queryset.for_owner(self.request.user)
+        return super().get_queryset()
 
     @extend_schema(parameters=[_METADATA_PARAMETER, _NO_BATCH], versions=_VERSION_1)
     @extend_schema(parameters=[_METADATA_PARAMETER], versions=_VERSION_2)
@@ -187,7 +185,9 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
 class CreditEstimateView(ApiView):
     """What a render would cost."""
 
-    scopes = {"post": "credits:read"}
+    endpoints = {
+        "post": Endpoint("credits:read"),
+    }
 
     @extend_schema(request=RenderBody, responses=EstimateShape)
     def post(self, request: Request, **kwargs: Any) -> Response:

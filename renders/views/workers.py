@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from accounts.authentication import Credential
 from accounts.limits import INTERNAL_CALL
-from core.api.permissions import ANY_SCOPE
+from core.api.endpoints import ANY_SCOPE, Endpoint
 from core.api.problems import problem_response
 from core.api.renderers import format_time
 from core.api.views import ApiView
@@ -34,8 +34,9 @@ MOST_PASSED_OVER = 5
 class ClaimView(ApiView):
     """The next render, for a worker elsewhere."""
 
-    scopes: ClassVar = {"post": "workers:report"}
-    operations: ClassVar = {"post": INTERNAL_CALL}
+    endpoints: ClassVar = {
+        "post": Endpoint("workers:report", operation=INTERNAL_CALL),
+    }
 
     def post(self, request: Request) -> Response:
         """Answer 200 with all that a worker needs, or 204 where there is nothing to do."""
@@ -64,7 +65,9 @@ class ProgressView(ApiView):
     permission_classes = ()
     # A farm reports from one address, and a message without a secret costs one hash.
     throttle_classes = ()
-    scopes: ClassVar = {"post": ANY_SCOPE}
+    endpoints: ClassVar = {
+        "post": Endpoint(ANY_SCOPE),
+    }
 
     def post(self, request: Request) -> Response:
         """Take a report."""

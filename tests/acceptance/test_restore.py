@@ -13,7 +13,7 @@ import pytest
 
 from renderowl.local.processes import ROOT
 from tests.acceptance.installation import postgres_database
-from tests.monitoring.test_db_backup import contents
+from tests.maintenance.test_db_backup import contents
 
 pytestmark = pytest.mark.acceptance
 

@@ -25,7 +25,7 @@ from core import events
 from core.api import lifecycle
 from core.api.marks import Mark
 from core.ids import uuid7
-from jobs.registry import get_handler, registered_schedules
+from jobs.registry import get_handler, schedules
 from jobs.services import enqueue
 from jobs.worker.inline import run_pending
 from tests.factories import make_minted_key, make_user
@@ -58,11 +58,9 @@ def counter(monkeypatch):
 @pytest.fixture
 def published():
     seen = []
-    for kind in (DeprecatedCallSeen, SunsetApproaching):
-        events.subscribe(kind, seen.append)
-    yield seen
-    for kind in (DeprecatedCallSeen, SunsetApproaching):
-        events.unsubscribe(kind, seen.append)
+    with events.subscriptions.override():
+        events.subscribe(DeprecatedCallSeen, SunsetApproaching)(seen.append)
+        yield seen
 
 
 def client_of(minted):
@@ -348,7 +346,7 @@ class TestNotices:
     def test_the_schedule_does_it(self, key, published):
         call(key)
         handler = get_handler("monitoring.announce_deprecations")
-        assert handler.name in {schedule.type for schedule in registered_schedules()}
+        assert handler.name in {schedule.type for schedule in schedules.values()}
         job = enqueue(type=handler.name, payload={})
         run_pending()
         job.refresh_from_db()

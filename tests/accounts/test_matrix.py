@@ -4,6 +4,7 @@ import pytest
 
 from accounts.models import ApiKeyQuerySet
 from accounts.views import KeyViewSet
+from core.api.endpoints import Endpoint
 from tests.factories import make_minted_key, make_user
 from tests.matrix import ANY, Access, check_access
 
@@ -36,7 +37,7 @@ def test_notices_a_row_that_strangers_see(monkeypatch):
 
 @pytest.mark.parametrize("action", ["retrieve", "partial_update", "destroy"])
 def test_notices_an_action_that_any_credential_may_do(monkeypatch, action):
-    monkeypatch.setattr(KeyViewSet, "scopes", {**KeyViewSet.scopes, action: ANY})
+    monkeypatch.setattr(KeyViewSet, "endpoints", {**KeyViewSet.endpoints, action: Endpoint(ANY)})
     alice = make_user("alice")
     with pytest.raises(AssertionError):
         check_access(KEY, owner=alice, row=make_minted_key(alice).key)

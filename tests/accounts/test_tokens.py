@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts import services
 from accounts.models import RevokedToken, User
-from core.retention import find_retention
+from core.retention import retentions
 from core.scopes import PUBLIC_SCOPES, STAFF_SCOPES
 from tests.factories import make_api_key, make_user
 
@@ -310,7 +310,7 @@ def test_revocations_are_forgotten_with_the_tokens(alice):
     now = timezone.now()
     for number, age_s in enumerate((-60, 60, 3600)):
         RevokedToken.objects.create(token_id=f"t{number}", user=alice, expires_at=now + timedelta(seconds=age_s))
-    tokens = find_retention("revoked tokens")
+    tokens = retentions["revoked tokens"]
     assert tokens.delete_batch(now, keep=timedelta(days=-1)) == 1
     assert tokens.delete_batch(now) == 0
     assert sorted(RevokedToken.objects.values_list("token_id", flat=True)) == ["t1", "t2"]
@@ -322,6 +322,6 @@ def test_sessions_of_the_admin_are_forgotten_when_they_have_ended():
         session["x"] = age_s
         session.set_expiry(age_s)
         session.save()
-    assert find_retention("ended sessions").delete_batch(timezone.now()) == 1
+    assert retentions["ended sessions"].delete_batch(timezone.now()) == 1
     (left,) = Session.objects.all()
     assert left.get_decoded()["x"] == 60

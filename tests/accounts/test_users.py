@@ -20,12 +20,9 @@ pytestmark = pytest.mark.django_db
 def heard():
     """What was published."""
     told = []
-    kinds = (UserCreated, PlanChanged, UserSuspended)
-    for kind in kinds:
-        events.subscribe(kind, told.append)
-    yield told
-    for kind in kinds:
-        events.unsubscribe(kind, told.append)
+    with events.subscriptions.override():
+        events.subscribe(UserCreated, PlanChanged, UserSuspended)(told.append)
+        yield told
 
 
 def test_a_new_user_is_announced(heard):

@@ -105,16 +105,13 @@ def test_higher_apps_add_panels_for_those_who_may_see_them(client, root) -> None
     def maker(span):
         return [charts.Panel("Cache", "99 % hits")]
 
-    charts.register_panels("jobs.view_job", maker)
-    try:
+    with charts.panel_makers.override(("jobs.view_job", maker)):
         client.force_login(root)
         assert "Cache" in panels(client.get(reverse("analytics-charts")))
         clerk = make_user("clerk", is_staff=True)
         clerk.user_permissions.add(Permission.objects.get(codename="view_dailystat"))
         client.force_login(clerk)
         assert "Cache" not in panels(client.get(reverse("analytics-charts")))
-    finally:
-        charts.unregister_panels("jobs.view_job", maker)
 
 
 @pytest.mark.acceptance

@@ -16,7 +16,7 @@ from analytics.exceptions import EventsForgotten
 from analytics.models import NO_PROJECT, DailyStat, Digest, Event, EventType, Horizon, HourlyStat
 from core.append_only import AppendOnlyError
 from core.ids import uuid7
-from core.retention import find_retention
+from core.retention import retentions
 from tests.analytics.kit import NOON, digests, figures, random_event, recount, recount_of_digests
 from tests.factories import make_user
 
@@ -144,14 +144,14 @@ def test_hours_are_forgotten_and_their_days_stay(crowd, settings) -> None:
     before = figures("day")
     settings.RENDEROWL_ANALYTICS_HOURLY_DAYS = (timezone.now() - NOON).days + 1
     deleted = 0
-    while batch := find_retention("analytics hours").delete_batch(timezone.now(), most=50):
+    while batch := retentions["analytics hours"].delete_batch(timezone.now(), most=50):
         deleted += batch
     assert deleted > 50
     cutoff = Horizon.objects.get(name="hourly").complete_since
     assert cutoff.hour == 0
     assert not HourlyStat.objects.filter(start__lt=cutoff).exists()
     assert HourlyStat.objects.exists()
-    while find_retention("analytics digests of hours").delete_batch(timezone.now(), most=50):
+    while retentions["analytics digests of hours"].delete_batch(timezone.now(), most=50):
         pass
     hours = Digest.objects.filter(interval="hour")
     assert not hours.filter(start__lt=cutoff).exists()
@@ -162,7 +162,7 @@ def test_hours_are_forgotten_and_their_days_stay(crowd, settings) -> None:
 
 def test_only_counted_events_are_forgotten(crowd, settings) -> None:
     settings.RENDEROWL_ANALYTICS_EVENT_DAYS = (timezone.now() - NOON).days + 1
-    old_events = find_retention("analytics events")
+    old_events = retentions["analytics events"]
     assert old_events.delete_batch(timezone.now()) == 0
     assert not Horizon.objects.filter(name="events").exists()
     count_all()

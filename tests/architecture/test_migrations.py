@@ -14,7 +14,7 @@ from pathlib import Path
 from django.apps import apps
 from django.conf import settings
 
-from monitoring.maintenance.migrations import checksums_on_disk
+from maintenance.migration_records import checksums_on_disk
 
 ROOT = Path(settings.BASE_DIR)
 RECORDS = Path(__file__).with_name("migrations.json")

@@ -22,7 +22,7 @@ ROOT = Path(settings.BASE_DIR)
 WRITTEN = re.compile(r'(?:problem_response|build_problem)\(\s*"([a-z_]+)"')
 
 # Run in processes of their own: loading locust's client changes sockets and threads of the whole process.
-PROGRAMS = {"monitoring.loadtest.driver"}
+PROGRAMS = {"maintenance.loadtest.driver"}
 
 
 def refusals() -> set[type[DomainError]]:

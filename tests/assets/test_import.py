@@ -35,11 +35,9 @@ def site(settings):
 def published():
     """What was published of assets."""
     seen = []
-    for kind in (AssetReady, AssetFailed):
-        events.subscribe(kind, seen.append)
-    yield seen
-    for kind in (AssetReady, AssetFailed):
-        events.unsubscribe(kind, seen.append)
+    with events.subscriptions.override():
+        events.subscribe(AssetReady, AssetFailed)(seen.append)
+        yield seen
 
 
 def import_file(client, site, path="/file", **fields):

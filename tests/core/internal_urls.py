@@ -6,14 +6,15 @@ from django.urls import include, path
 from rest_framework.response import Response
 
 from accounts.authentication import STAFF_AUTHENTICATION
-from core.api.permissions import ANY_SCOPE, HasScope, IsStaff
+from core.api.endpoints import ANY_SCOPE, Endpoint
+from core.api.permissions import HasScope, IsStaff
 from core.api.routing import Route, internal_patterns
 from core.api.views import ApiView
 
 
 class StaffView(ApiView):
     permission_classes = (HasScope, IsStaff)
-    scopes = {"get": "jobs:read", "post": "jobs:write"}
+    endpoints = {"get": Endpoint("jobs:read"), "post": Endpoint("jobs:write")}
 
     def get(self, request, **kwargs):
         return Response({"user": request.user.username, **kwargs})
@@ -24,7 +25,7 @@ class StaffView(ApiView):
 
 class FiguresView(ApiView):
     authentication_classes = STAFF_AUTHENTICATION
-    scopes = {"get": "admin:*", "post": "admin:*"}
+    endpoints = {"get": Endpoint("admin:*"), "post": Endpoint("admin:*")}
 
     def get(self, request):
         return Response({"user": request.user.username, "kind": request.auth.kind, "version": request.version})
@@ -34,7 +35,7 @@ class FiguresView(ApiView):
 
 
 class FailingView(ApiView):
-    scopes = {"get": ANY_SCOPE}
+    endpoints = {"get": Endpoint(ANY_SCOPE)}
 
     def get(self, request):
         raise RuntimeError("SELECT secret FROM settings")

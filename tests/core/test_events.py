@@ -10,7 +10,7 @@ import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 
-from core.events import publish, publish_many, subscribe, subscribe_many, unsubscribe, unsubscribe_many
+from core.events import publish, publish_many, subscribe, subscriptions
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,9 @@ class SomethingHappened:
 
 @contextmanager
 def subscribed(handler: Callable[[SomethingHappened], None]) -> Iterator[None]:
-    subscribe(SomethingHappened, handler)
-    try:
+    with subscriptions.override():
+        subscribe(SomethingHappened)(handler)
         yield
-    finally:
-        unsubscribe(SomethingHappened, handler)
 
 
 def write(event: SomethingHappened) -> None:
@@ -69,7 +67,7 @@ def test_failing_subscriber_undoes_only_its_own_rows(caplog: pytest.LogCaptureFi
 @pytest.mark.django_db
 def test_subscribing_twice_runs_once() -> None:
     with subscribed(write):
-        subscribe(SomethingHappened, write)
+        subscribe(SomethingHappened)(write)
         with transaction.atomic():
             publish(SomethingHappened("once"))
     assert written() == ["once"]
@@ -99,11 +97,8 @@ def test_a_subscriber_of_many_gets_all_that_come_together() -> None:
     def listen(events: Sequence[SomethingHappened]) -> None:
         heard.append([event.name for event in events])
 
-    subscribe_many(SomethingHappened, listen)
-    try:
-        with transaction.atomic():
-            publish_many([SomethingHappened("a"), SomethingHappened("b")])
-            publish(SomethingHappened("c"))
-    finally:
-        unsubscribe_many(SomethingHappened, listen)
+    with subscriptions.override(), transaction.atomic():
+        subscribe(SomethingHappened, takes_many=True)(listen)
+        publish_many([SomethingHappened("a"), SomethingHappened("b")])
+        publish(SomethingHappened("c"))
     assert heard == [["a", "b"], ["c"]]

@@ -23,7 +23,7 @@ from core.idempotency.services import (
     complete_key,
     release_key,
 )
-from jobs.registry import get_handler, registered_schedules
+from jobs.registry import get_handler, schedules
 from renders.models import Project
 from tests.factories import make_project, make_user
 
@@ -198,7 +198,7 @@ def test_the_cleanup_is_a_job_that_comes_back_by_the_clock(use) -> None:
         def check(self) -> None:
             pass
 
-    schedule = next(schedule for schedule in registered_schedules() if schedule.type == "core.delete_old_rows")
+    schedule = next(schedule for schedule in schedules.values() if schedule.type == "core.delete_old_rows")
     assert schedule.cron.endswith("* * * *")
     assert get_handler(schedule.type).run(Context())["idempotency keys"] == 1
     assert not IdempotencyKey.objects.exists()

@@ -8,7 +8,8 @@ import pytest
 from rest_framework.test import APIClient
 
 from core.api import lifecycle
-from core.api.features import Feature, register_feature, unregister_feature
+from core.api.features import Feature
+from core.api.features import features as known_features
 from core.api.marks import Mark
 from core.ids import encode_id, uuid7
 from tests.core.test_problems import assert_problem
@@ -19,11 +20,9 @@ SMALL_API = pytest.mark.urls("tests.core.version_urls")
 
 @pytest.fixture
 def features():
-    register_feature(Feature("test_batches", "Many at once.", since=2))
-    register_feature(Feature("test_hurry", "Sooner.", since=2))
-    yield
-    unregister_feature("test_batches")
-    unregister_feature("test_hurry")
+    batches = Feature("test_batches", "Many at once.", since=2)
+    with known_features.override(batches, Feature("test_hurry", "Sooner.", since=2)):
+        yield
 
 
 @SMALL_API
@@ -75,9 +74,9 @@ def test_an_installation_switches_features_off(api, features, settings):
 
 
 def test_two_features_of_one_name_are_refused(features):
-    register_feature(Feature("test_hurry", "Sooner.", since=2))
+    known_features.register(Feature("test_hurry", "Sooner.", since=2))
     with pytest.raises(ValueError, match="test_hurry"):
-        register_feature(Feature("test_hurry", "Later."))
+        known_features.register(Feature("test_hurry", "Later."))
 
 
 @pytest.mark.django_db

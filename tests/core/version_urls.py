@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import include, path
 from rest_framework.response import Response
 
-from core.api.permissions import ANY_SCOPE
+from core.api.endpoints import ANY_SCOPE, Endpoint
 from core.api.routing import Route, patterns_with_absent
 from core.api.views import ApiView
 
@@ -13,8 +13,10 @@ from core.api.views import ApiView
 class EchoView(ApiView):
     authentication_classes = ()
     permission_classes = ()
-    scopes = {"get": ANY_SCOPE, "post": ANY_SCOPE}
-    feature_parameters = {"get": {"hurry": "test_hurry"}, "post": {"hurry": "test_hurry"}}
+    endpoints = {
+        "get": Endpoint(ANY_SCOPE, feature_parameters={"hurry": "test_hurry"}),
+        "post": Endpoint(ANY_SCOPE, feature_parameters={"hurry": "test_hurry"}),
+    }
 
     def get(self, request, **kwargs):
         headers = {"Link": '</next>; rel="next"'} if "page" in request.query_params else {}

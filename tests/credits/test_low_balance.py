@@ -20,9 +20,9 @@ def told():
     def listen(event):
         seen.append((event.balance, event.threshold))
 
-    events.subscribe(CreditsLow, listen)
-    yield seen
-    events.unsubscribe(CreditsLow, listen)
+    with events.subscriptions.override():
+        events.subscribe(CreditsLow)(listen)
+        yield seen
 
 
 def test_tells_once_for_each_fall(told, settings):

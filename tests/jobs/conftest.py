@@ -6,20 +6,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from jobs.registry import Handler, register, unregister
+from jobs.registry import Handler, handlers
 
 
 @pytest.fixture
 def handler() -> Iterator[Callable[..., Handler]]:
     """Register handlers for one test: `handler(run, name="test.job", ...)`."""
-    names = []
 
     def add(run=lambda context: None, *, name="test.job", **terms) -> Handler:
         made = Handler(name=name, run=run, **terms)
-        register(made)
-        names.append(name)
-        return made
+        return handlers.register(made)
 
-    yield add
-    for name in names:
-        unregister(name)
+    with handlers.override():
+        yield add

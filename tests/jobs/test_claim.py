@@ -7,9 +7,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import services
+from jobs import services, sql
 from jobs.models import Job
-from jobs.sql import run as sql
 from jobs.worker.claiming import Claimer
 from tests.factories import make_job, make_user
 

@@ -8,13 +8,12 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from core.exceptions import InvalidState
-from jobs import services
+from jobs import services, sql
 from jobs.context import JobContext
 from jobs.exceptions import JobCancelled, JobNotFound
 from jobs.models import Job, QueueState
 from jobs.selectors import has_work, queue_depths
 from jobs.services.ending import LOST
-from jobs.sql import run as sql
 from jobs.worker.inline import run_pending
 from tests.factories import make_job
 

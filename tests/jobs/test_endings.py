@@ -8,14 +8,13 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from jobs import services
+from jobs import services, sql
 from jobs.context import JobContext
 from jobs.exceptions import LeaseLost
 from jobs.models import Job, JobAttempt
 from jobs.retry import retry_delay_s
 from jobs.services.ending import MAX_LOST
 from jobs.snapshot import JobError
-from jobs.sql import run as sql
 from jobs.states import TRANSITIONS, JobStatus, Priority
 from tests.factories import make_job
 

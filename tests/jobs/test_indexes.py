@@ -11,7 +11,7 @@ from django.utils import timezone
 from core.ids import uuid7
 from jobs.models import Job
 from jobs.selectors import depth_rows
-from jobs.sql.run import statements
+from jobs.sql import claiming, leases, outcomes, promoting
 from jobs.states import JobStatus
 from tests.factories import make_user
 
@@ -56,7 +56,7 @@ def crowd():
     return users
 
 
-def explain(text, values):
+def explain(text, **values):
     prefix = "EXPLAIN " if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN "
     with connection.cursor() as cursor:
         cursor.execute(prefix + text, values)
@@ -68,43 +68,42 @@ def plan_of(queryset):
 
 
 def test_each_index_serves_its_query(crowd):
-    texts = statements()
     old = timezone.now() - timedelta(days=2)
     some_id = uuid7() if connection.vendor == "postgresql" else uuid7().hex
     plans = {
-        "idx_jobs_queue_status_priority_scheduled": explain(texts.claim, ["w", 30, "queue-5", "queue-5"]),
+        "idx_jobs_queue_status_priority_scheduled": explain(claiming.CLAIM, worker="w", lease_s=30, queue="queue-5"),
         "idx_jobs_type_status": plan_of(Job.objects.filter(type="type.7", status="dead")),
         "idx_jobs_created_at": plan_of(Job.objects.order_by("-created_at")[:50]),
         "idx_jobs_user_created": plan_of(Job.objects.filter(user_id=crowd[3]).order_by("-created_at")[:100]),
-        "idx_jobs_worker_status": explain(texts.held, ["w/26"]),
+        "idx_jobs_worker_status": explain(leases.LIST_HELD, worker="w/26"),
         "idx_jobs_old_completed": plan_of(
             Job.objects.finished().filter(finished_at__lt=old).order_by("finished_at").values("pk")[:5]
         ),
         "idx_jobs_dlq": plan_of(Job.objects.dead().order_by("-finished_at", "-id")[:50]),
-        "idx_jobs_scheduled_due": explain(texts.promote, [100]),
-        "idx_jobs_lease": explain(texts.expired, [100]),
+        "idx_jobs_scheduled_due": explain(promoting.PROMOTE, limit=100),
+        "idx_jobs_lease": explain(leases.LIST_EXPIRED, limit=100),
         "uniq_jobs_active_key": plan_of(Job.objects.active().filter(unique_key="key-24")),
     }
     for name, plan in plans.items():
         assert name in plan, f"{name} is not used:\n{plan}"
-    assert "idx_jobs_scheduled_due" in explain(texts.any_due, [])
-    assert "idx_jobs_queue_status_priority_scheduled" in explain(texts.ready, ["queue-5"])
-    for fenced in (texts.renew, texts.end, texts.requeue):
-        values = {texts.renew: [30], texts.end: ["dead", 0, 0, None, None], texts.requeue: [0]}[fenced]
-        plan = explain(fenced, [*values, some_id, "w", 1])
+    assert "idx_jobs_scheduled_due" in explain(promoting.ANY_DUE)
+    assert "idx_jobs_queue_status_priority_scheduled" in explain(claiming.IS_READY, queue="queue-5")
+    terms = {"status": "dead", "failures": 0, "lost": 0, "error": None, "result": None, "lease_s": 30}
+    for fenced in (leases.RENEW, outcomes.END, outcomes.REQUEUE):
+        plan = explain(fenced, id=some_id, worker="w", attempt=1, **terms)
         # By its id, or among the few that run.
         assert any(name in plan for name in ("jobs_job_pkey", "sqlite_autoindex_jobs_job_1", "idx_jobs_worker_status"))
 
 
 def test_the_claim_reads_no_row_that_it_does_not_take(crowd):
-    plan = explain(statements().claim, ["w", 30, "queue-5", "queue-5"])
+    plan = explain(claiming.CLAIM, worker="w", lease_s=30, queue="queue-5")
     assert "Sort" not in plan
     assert "TEMP B-TREE" not in plan
 
 
 def test_the_claim_is_planned_well_before_the_statistics_catch_up():
     fill()
-    plan = explain(statements().claim, ["w", 30, "queue-5", "queue-5"])
+    plan = explain(claiming.CLAIM, worker="w", lease_s=30, queue="queue-5")
     assert "idx_jobs_queue_status_priority_scheduled" in plan
     assert "Sort" not in plan
     assert "TEMP B-TREE FOR ORDER" not in plan

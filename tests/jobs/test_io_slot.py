@@ -10,7 +10,7 @@ import pytest
 from django.db import transaction
 
 from jobs import services
-from jobs.registry import Handler, IoSteps, io_handler, io_queues, known_queues, register, unregister
+from jobs.registry import Handler, IoSteps, handlers, io_handler, io_queues, known_queues
 from jobs.snapshot import JobError
 from jobs.worker.inline import run_pending
 from jobs.worker.io_slot import IoSlot
@@ -44,16 +44,13 @@ def open_station(template, tmp_path):
 @pytest.fixture
 def io_job():
     """Register an I/O handler for one test."""
-    names = []
 
     def add(name="test.io", queue="io", **steps):
         parts = {"load": lambda context: context.job.payload, "perform": lambda work: work, "settle": lambda *_: None}
-        register(io_handler(name, IoSteps(**{**parts, **steps}), queue=queue, more_queues=(f"{queue}-slow",)))
-        names.append(name)
+        io_handler(name, IoSteps(**{**parts, **steps}), queue=queue, more_queues=(f"{queue}-slow",))
 
-    yield add
-    for name in names:
-        unregister(name)
+    with handlers.override():
+        yield add
 
 
 def done(station):
@@ -64,7 +61,7 @@ def test_a_queue_is_for_one_kind_of_job(io_job, handler):
     io_job()
     assert {"io", "io-slow"} <= io_queues() & set(known_queues())
     with pytest.raises(ValueError, match="cannot share a queue"):
-        register(Handler(name="test.other", run=lambda context: None, queue="io-slow"))
+        handlers.register(Handler(name="test.other", run=lambda context: None, queue="io-slow"))
 
 
 def test_io_queues_have_one_slot_beside_the_others(io_job):

@@ -9,14 +9,13 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from jobs import services
+from jobs import services, sql
 from jobs.exceptions import LeaseLost
 from jobs.models import Job
 from jobs.selectors import queue_depths
 from jobs.services.ending import JobError
 from jobs.snapshot import JobSnapshot
-from jobs.sql import run as sql
-from jobs.sql.run import statements
+from jobs.sql import limits
 from jobs.states import Priority
 from jobs.worker.inline import run_pending
 from tests.factories import make_job
@@ -212,7 +211,7 @@ def test_any_history_keeps_the_limits_and_leaves_no_room_unused():
             assert at_work == limit or "blocked" not in found
 
 
-def explain(text, values):
+def explain(text, **values):
     prefix = "EXPLAIN " if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN "
     with connection.cursor() as cursor:
         cursor.execute(prefix + text, values)
@@ -234,15 +233,14 @@ def crowd():
 
 
 def test_each_index_serves_its_query(crowd):
-    texts = statements()
-    room = explain(texts.room, ["key-4"] * 3)
+    room = explain(limits.ROOM, key="key-4")
     assert "idx_jobs_blocked" in room
     assert "idx_jobs_limit_key" in room
-    admit = explain(texts.admit, ["key-4", 2])
+    admit = explain(limits.ADMIT, key="key-4", room=2)
     assert "idx_jobs_blocked" in admit
     assert "TEMP B-TREE FOR ORDER" not in admit
-    assert "idx_jobs_limit_key" in explain(texts.demote, ["key-4", 1])
-    admissible = explain(texts.admissible, [])
+    assert "idx_jobs_limit_key" in explain(limits.DEMOTE, key="key-4", priority=1)
+    admissible = explain(limits.LIST_ADMISSIBLE)
     assert "idx_jobs_blocked" in admissible
     assert "SCAN jobs_job\n" not in admissible
     assert "Seq Scan on jobs_job" not in admissible

@@ -9,11 +9,10 @@ from django.db import OperationalError, transaction
 
 from core.context import request_id
 from core.exceptions import InvalidState
-from jobs import services
+from jobs import services, sql
 from jobs.context import JobContext
 from jobs.exceptions import AttemptTimedOut, LeaseLost, PermanentFailure, RetryLater, ShuttingDown, TransientFailure
 from jobs.models import Job
-from jobs.sql import run as sql
 from jobs.worker.board import Board
 from jobs.worker.inline import run_pending
 from jobs.worker.runner import run_job

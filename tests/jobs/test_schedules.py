@@ -11,7 +11,7 @@ from core.retention import retentions
 from jobs import services
 from jobs.cron import next_tick
 from jobs.models import Job, JobAttempt, Schedule, Worker
-from jobs.registry import register_schedule, unregister_schedule
+from jobs.registry import RegisteredSchedule, schedules
 from jobs.worker.inline import run_pending
 from tests.factories import make_job
 
@@ -21,10 +21,9 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def nightly(handler):
     handler()
-    register_schedule("nightly", cron="30 2 * * *", type="test.job", payload={"n": 1})
-    services.sync_schedules()
-    yield Schedule.objects.get(name="nightly")
-    unregister_schedule("nightly")
+    with schedules.override(RegisteredSchedule("nightly", cron="30 2 * * *", type="test.job", payload={"n": 1})):
+        services.sync_schedules()
+        yield Schedule.objects.get(name="nightly")
 
 
 def make_due(schedule, ago=timedelta(seconds=1)):
@@ -45,9 +44,9 @@ def test_the_next_tick_is_later_than_the_last(cron, after, expected):
 
 def test_registering_refuses_nonsense_and_double_names(nightly):
     with pytest.raises(ValueError, match="no cron expression"):
-        register_schedule("broken", cron="every day", type="test.job")
+        RegisteredSchedule("broken", cron="every day", type="test.job")
     with pytest.raises(ValueError, match="two schedules"):
-        register_schedule("nightly", cron="0 0 * * *", type="test.job")
+        schedules.register(RegisteredSchedule("nightly", cron="0 0 * * *", type="test.job"))
 
 
 def test_workers_take_up_what_the_code_registers(nightly):
@@ -61,9 +60,8 @@ def test_syncing_keeps_what_staff_decided_and_updates_what_code_did(nightly):
     before = Schedule.objects.get(pk=nightly.pk)
     services.sync_schedules()
     assert Schedule.objects.get(pk=nightly.pk).next_run_at == before.next_run_at
-    unregister_schedule("nightly")
-    register_schedule("nightly", cron="0 5 * * *", type="test.job")
-    services.sync_schedules()
+    with schedules.override(RegisteredSchedule("nightly", cron="0 5 * * *", type="test.job")):
+        services.sync_schedules()
     after = Schedule.objects.get(pk=nightly.pk)
     assert (after.cron, after.payload, after.enabled, after.next_run_at.hour) == ("0 5 * * *", {}, False, 5)
 
@@ -138,7 +136,7 @@ def test_the_purge_goes_in_batches():
     old = timezone.now() - timedelta(days=8)
     for _ in range(5):
         make_job(status="succeeded", finished_at=old)
-    finished = next(retention for retention in retentions() if retention.name == "finished jobs")
+    finished = retentions["finished jobs"]
     counts = [finished.delete_batch(timezone.now(), keep=timedelta(days=7), most=2) for _ in range(4)]
     assert counts == [2, 2, 1, 0]
 

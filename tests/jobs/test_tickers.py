@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from jobs.registry import Ticker, register_ticker, registered_tickers, unregister_ticker
+from jobs.registry import Ticker, tickers
 from jobs.worker.upkeep import Upkeep
 
 pytestmark = pytest.mark.django_db
@@ -14,7 +14,7 @@ TERMS = {"worker": "host:1:a", "hostname": "host", "queues": ["default"], "concu
 
 
 @pytest.fixture
-def ticks(monkeypatch):
+def ticks():
     """The calls of one ticker, which is then the only one; the second of them fails."""
     calls = []
 
@@ -23,11 +23,10 @@ def ticks(monkeypatch):
         if len(calls) == 2:
             raise ZeroDivisionError
 
-    ticker = Ticker("test", tick, every_s=lambda: 0.0)
-    monkeypatch.setattr("jobs.registry._tickers", {})
-    register_ticker(ticker)
-    yield calls
-    unregister_ticker("test")
+    with tickers.override():
+        tickers.clear()
+        tickers.register(Ticker("test", tick, every_s=lambda: 0.0))
+        yield calls
 
 
 def test_every_worker_does_it_and_survives_its_failures(ticks, caplog):
@@ -46,5 +45,5 @@ def test_a_worker_that_drains_leaves_it_to_others(ticks):
 def test_two_tickers_have_two_names(ticks):
     other = Ticker("test", partial(print), every_s=lambda: 1.0)
     with pytest.raises(ValueError, match="two tickers"):
-        register_ticker(other)
-    assert [ticker.name for ticker in registered_tickers()] == ["test"]
+        tickers.register(other)
+    assert list(tickers) == ["test"]

@@ -10,7 +10,7 @@ from core.ids import encode_id
 from jobs import services
 from jobs.exceptions import PermanentFailure, RetryLater, TransientFailure
 from jobs.models import Job
-from jobs.registry import IoSteps, io_handler, register, unregister
+from jobs.registry import IoSteps, handlers, io_handler
 from jobs.services import NewJob
 from jobs.worker.inline import run_pending
 from tests.factories import make_user
@@ -131,12 +131,10 @@ def test_all_steps_of_an_io_job_are_in_its_span(traces) -> None:
         places.append(tracing.current_traceparent())
 
     steps = IoSteps(load=step, perform=step, settle=step)
-    register(io_handler("test.io", steps, queue="test-io"))
-    try:
+    with handlers.override():
+        io_handler("test.io", steps, queue="test-io")
         services.enqueue(type="test.io")
         assert run_pending() == 1
-    finally:
-        unregister("test.io")
     (span,) = named(traces, "process test-io")
     assert places == [place_of(span)] * 3
 

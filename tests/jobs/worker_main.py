@@ -78,7 +78,7 @@ def settle_effect(context, payload):
 
 
 def claim_all():
-    from jobs.sql import run as sql
+    from jobs import sql
 
     name = f"claimer:{os.getpid()}"
     while (job := sql.claim(queue="default", worker=name, lease_s=600)) is not None:
@@ -89,13 +89,12 @@ def main():
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "renderowl.settings")
     django.setup()
     from jobs import services
-    from jobs.registry import Handler, IoSteps, io_handler, register, register_schedule
+    from jobs.registry import IoSteps, handler, io_handler
 
     for run in (effect, patient, stuck, crash_once):
-        register(Handler(name=f"test.{run.__name__}", run=run))
+        handler(f"test.{run.__name__}", cron="0 0 1 1 *" if run is effect else "", schedule="test.yearly")(run)
     steps = IoSteps(load=load_payload, perform=pause, settle=settle_effect)
-    register(io_handler("test.io", steps, queue="io", more_queues=("io-slow",)))
-    register_schedule("test.yearly", cron="0 0 1 1 *", type="test.effect")
+    io_handler("test.io", steps, queue="io", more_queues=("io-slow",))
     command, *rest = sys.argv[1:]
     if command == "enqueue":
         terms = json.loads(rest[3]) if len(rest) > 3 else {}

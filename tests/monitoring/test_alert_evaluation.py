@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from django.db import DatabaseError
 
+from core.sketch import bucket_of, encode
 from jobs.models import Job, Worker
 from monitoring.alerting import evaluating, health_sampling, leadership, services
 from monitoring.alerting.evaluating import evaluate
-from monitoring.alerting.measures import Measure, Series, find_measure, register_measure, unregister_measure
+from monitoring.alerting.measures import Measure, Series, measures
 from monitoring.alerting.outbox import QUEUE, SEND_JOB
 from monitoring.alerting.rules import DEFAULT_RULES, create_missing_rules
 from monitoring.alerting.states import Reading
 from monitoring.alerting.traffic import forget_counts
 from monitoring.health.base import Check
 from monitoring.models import Alert, AlertMessage, AlertNotice, AlertRule, EvaluatorLease, RouteMetric, Silence
-from monitoring.performance.sketch import bucket_of, encode
 from tests.factories import make_job, make_user
 
 pytestmark = pytest.mark.django_db
@@ -43,9 +43,8 @@ def dial() -> Any:
             for part, value in found.values.items()
         ]
 
-    register_measure(Measure("dial", "for tests", read, gone=Reading(0.0)))
-    yield found
-    unregister_measure("dial")
+    with measures.override(Measure("dial", "for tests", read, gone=Reading(0.0))):
+        yield found
 
 
 def make_rule(**fields: Any) -> AlertRule:
@@ -293,7 +292,7 @@ def serve(moment: datetime, status_class: int, count: int, took_ms: int = 10) ->
 
 def ask(name: str, now: datetime, **parameters: float) -> dict[str, tuple[float, int | None] | None]:
     forget_counts()
-    measure = find_measure(name)
+    measure = measures.get(name)
     assert measure is not None
     found = measure.ask(now, parameters)
     return {
@@ -366,7 +365,7 @@ def test_health_is_sampled_and_grows_old() -> None:
 def test_long_windows_are_not_summed_every_time(django_assert_num_queries: Any) -> None:
     day = 86400
     ask("error_ratio", T0, window_s=day)
-    measure = find_measure("error_ratio")
+    measure = measures.get("error_ratio")
     assert measure is not None
     with django_assert_num_queries(0):
         measure.ask(at(300), {"window_s": day})
@@ -377,7 +376,7 @@ def test_long_windows_are_not_summed_every_time(django_assert_num_queries: Any) 
 def test_rules_of_the_program_are_made_once_and_are_staffs() -> None:
     assert create_missing_rules() == len(DEFAULT_RULES)
     for rule in AlertRule.objects.all():
-        measure = find_measure(rule.measure)
+        measure = measures.get(rule.measure)
         assert measure is not None
         assert measure.fault_of(rule.parameters) == ""
         assert rule.clear_below <= rule.fire_above

@@ -13,7 +13,7 @@ from core.signing import new_secret
 from jobs.models import Job
 from jobs.worker.inline import run_pending
 from monitoring.alerting.evaluating import evaluate
-from monitoring.alerting.measures import Measure, Series, register_measure, unregister_measure
+from monitoring.alerting.measures import Measure, Series, measures
 from monitoring.alerting.outbox import QUEUE, SEND_JOB, write_message
 from monitoring.alerting.states import Reading, Word
 from monitoring.checks import check_alert_webhook
@@ -49,16 +49,14 @@ def fire() -> Any:
     def read(now: datetime, parameters: Any) -> list[Series]:
         return [Series(Reading(1.0), {"part": part}) for part in wanted]
 
-    register_measure(Measure("dial", "for tests", read))
-
     def act(*parts: str, **rule: Any) -> None:
         wanted[:] = parts
         columns = {"summary": "The dial is up", "measure": "dial", "fire_above": 0.5, "clear_below": 0.5}
         AlertRule.objects.create(**{"name": "Dial", "severity": "page", **columns, **rule})
         evaluate(now=LONG_AGO)
 
-    yield act
-    unregister_measure("dial")
+    with measures.override(Measure("dial", "for tests", read)):
+        yield act
 
 
 def test_a_signed_message_with_all_of_a_group(fire: Any, receiver: Receiver, secret: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +12,7 @@ from django.utils.dateparse import parse_datetime
 from health_check.exceptions import ServiceUnavailable, ServiceWarning
 from rest_framework.test import APIClient
 
-from monitoring.health import views
+from monitoring.health import runner, views
 from monitoring.health.base import Observation, Status
 from monitoring.health.runner import Runner
 from tests.core.test_problems import assert_problem
@@ -78,6 +80,36 @@ def test_ready_is_answered_to_an_address_by_plain_http(api: APIClient, use: Use,
     use(GOOD)
     settings.ALLOWED_HOSTS, settings.SECURE_SSL_REDIRECT = ["renderowl.example"], True
     assert api.get("/ready", HTTP_HOST="10.1.2.3:8000").status_code == 200
+
+
+def test_a_check_that_hangs_holds_no_answer(api: APIClient, use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "LIMIT_S", 0.05)
+    runs: list[int] = []
+    go_on = threading.Event()
+
+    def hanging() -> list[Observation]:
+        runs.append(1)
+        go_on.wait(10)
+        return []
+
+    use(GOOD, Fake(hanging, name="slow"))
+    began = time.monotonic()
+    for _ in range(5):
+        response = api.get("/health")
+        assert (response.status_code, response.json()["status"]) == (200, "warn")
+        assert response.json()["checks"]["slow:responseTime"][0]["status"] == "fail"
+    assert time.monotonic() - began < 3
+    assert len(runs) == 1
+    go_on.set()
+
+
+def test_answers_in_one_form_whatever_is_accepted(api: APIClient, use: Use) -> None:
+    use(GOOD)
+    for query, accepted in (("?format=text", "*/*"), ("", "text/html"), ("", "application/openmetrics-text")):
+        response = api.get(f"/health{query}", HTTP_ACCEPT=accepted)
+        assert response["Content-Type"] == "application/health+json"
+        assert "Accept" not in response.get("Vary", "")
+        assert "Expires" not in response
 
 
 def test_one_check(api: APIClient, use: Use) -> None:

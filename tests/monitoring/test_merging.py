@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from core.retention import Retention, register_retention, retentions, unregister_retention
+from core.retention import Retention, retentions
+from core.sketch import bucket_of, decode, encode
 from jobs import services as job_services
 from jobs.models import Job
 from jobs.worker.inline import run_pending
@@ -19,7 +21,6 @@ from monitoring.performance.aggregates import RequestAggregate, SeriesKey
 from monitoring.performance.merging import MergedByAnother, merge_routes, merge_statements
 from monitoring.performance.monitor import Monitor
 from monitoring.performance.sampling import sample_cache, sample_queues
-from monitoring.performance.sketch import bucket_of, decode, encode
 from monitoring.performance.windows import floor_to
 from monitoring.performance.writing import route_metric
 from tests.factories import make_job
@@ -162,7 +163,7 @@ def make_old_rows(days: int) -> None:
 )
 def test_measurements_are_kept_as_long_as_promised(days: int, left: dict[str, int]) -> None:
     make_old_rows(days)
-    for retention in retentions():
+    for retention in retentions.by_name():
         while retention.delete_batch(NOW):
             pass
         assert retention.count(NOW) == 0
@@ -179,7 +180,7 @@ def test_old_rows_go_in_batches() -> None:
     for minute in range(7):
         make_row(40 * 1440 + minute)
     make_row(10)
-    routes = next(retention for retention in retentions() if retention.name == "route metrics")
+    routes = next(retention for retention in retentions.by_name() if retention.name == "route metrics")
     assert (routes.table, routes.count(NOW)) == ("monitoring_routemetric", 7)
     assert [routes.delete_batch(NOW, most=3) for _ in range(4)] == [3, 3, 1, 0]
     assert routes.count(NOW, keep=timedelta(minutes=1)) == 1
@@ -188,14 +189,12 @@ def test_old_rows_go_in_batches() -> None:
 
 def test_a_name_is_registered_once() -> None:
     mine = Retention("test rows", lambda: timedelta(days=1), lambda moment: Job.objects.filter(created_at__lt=moment))
-    register_retention(mine)
-    try:
+    with retentions.override():
+        retentions.register(mine)
         with pytest.raises(ValueError, match="test rows"):
-            register_retention(mine)
-        assert mine in retentions()
-    finally:
-        unregister_retention("test rows")
-    assert mine not in retentions()
+            retentions.register(replace(mine, is_fixed=True))
+        assert mine in retentions.values()
+    assert mine not in retentions.values()
 
 
 def test_queues_are_sampled_once_a_minute() -> None:

@@ -77,13 +77,13 @@ def test_needs_a_transaction() -> None:
         notify(user_id=uuid7(), kind="render.failed", title="T")
 
 
-def test_refuses_kinds_that_nobody_registered(alice, monkeypatch) -> None:
+def test_refuses_kinds_that_nobody_registered(alice) -> None:
     with pytest.raises(ValueError, match="no kind"):
         tell(alice, "render.exploded")
-    with pytest.raises(ValueError, match="two kinds"):
-        notices.register_kind(NoticeKind("render.failed", "Something else"))
-    monkeypatch.setattr(notices, "_notifiers", [])
-    with pytest.raises(RuntimeError, match="nobody takes"):
+    with pytest.raises(ValueError, match="two notice kinds"):
+        notices.notice_kinds.register(NoticeKind("render.failed", "Something else"))
+    with notices.notifiers.override(), pytest.raises(RuntimeError, match="nobody takes"):
+        notices.notifiers.clear()
         tell(alice)
 
 
@@ -158,13 +158,15 @@ def test_other_events_that_are_told(alice) -> None:
     assert told["Your plan is now pro"].body == "It was free."
 
 
-def test_a_broken_subscriber_never_undoes_the_render(alice, monkeypatch) -> None:
+def test_a_broken_subscriber_never_undoes_the_render(alice) -> None:
     def break_down(notice):
         raise ValueError("no inbox today")
 
-    monkeypatch.setattr(notices, "_notifiers", [break_down])
-    render = submit_render(owner=alice, request=RenderRequest(edit=make_edit()))
-    assert close_failed(render_id=render.pk, error={"code": "x", "message": "m"})
+    with notices.notifiers.override():
+        notices.notifiers.clear()
+        notices.notifiers.register(break_down)
+        render = submit_render(owner=alice, request=RenderRequest(edit=make_edit()))
+        assert close_failed(render_id=render.pk, error={"code": "x", "message": "m"})
     render.refresh_from_db()
     assert render.status == "failed"
     assert not Notification.objects.exists()

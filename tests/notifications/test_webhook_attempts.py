@@ -10,13 +10,13 @@ from django.db import transaction
 from django.utils import timezone
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from core.retention import find_retention
+from core.retention import retentions
 from core.signing import new_secret
 from jobs import services as jobs
+from jobs import sql
 from jobs.context import JobContext
 from jobs.exceptions import LeaseLost
 from jobs.models import Job, KeyLimit
-from jobs.sql import run as sql
 from jobs.worker.inline import run_pending
 from notifications.models import DeliveryAttempt, EndpointHealth, Notification, WebhookDelivery, WebhookEndpoint
 from notifications.services import attempts, deliveries, endpoints
@@ -313,7 +313,7 @@ def test_old_deliveries_are_thrown_away_with_their_attempts_but_not_pending_ones
     run_pending()
     pending = send_test(endpoint=endpoint)
     WebhookDelivery.objects.update(created_at=timezone.now() - timedelta(days=31))
-    assert find_retention("webhook deliveries").delete_batch(timezone.now(), keep=timedelta(days=30)) == 1
+    assert retentions["webhook deliveries"].delete_batch(timezone.now(), keep=timedelta(days=30)) == 1
     assert list(WebhookDelivery.objects.values_list("pk", flat=True)) == [pending.pk]
     assert not DeliveryAttempt.objects.filter(delivery_id=done.pk).exists()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import IntegrityError, transaction
 
-from core.events import subscribe, unsubscribe
+from core.events import subscribe, subscriptions
 from renders.events import BatchCompleted
 from renders.models import Batch, Render
 from renders.services.attempts import Advance, begin_rendering, begin_saving, note_progress, start_attempt
@@ -20,9 +20,9 @@ FILES = RenderedFiles("mp4", 64, 36, 10.0, 1.0, 1000, "0" * 64, "renders/x/1/out
 def told():
     """Every BatchCompleted that is published."""
     heard: list[BatchCompleted] = []
-    subscribe(BatchCompleted, heard.append)
-    yield heard
-    unsubscribe(BatchCompleted, heard.append)
+    with subscriptions.override():
+        subscribe(BatchCompleted)(heard.append)
+        yield heard
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from analytics.models import Event
 from assets.models import AssetHold
-from core.events import subscribe, unsubscribe
+from core.events import subscribe, subscriptions
 from core.ids import encode_id, uuid7
 from credits.models import CreditAccount, CreditEntry
 from credits.selectors import check_ledger
@@ -91,14 +91,12 @@ def test_what_it_writes_is_what_single_renders_would(client, alice):
         {"edit": make_edit(length=70, size={"width": 1280, "height": 720}, fps=30), "metadata": {"a": 1}},
     ]
     heard = []
-    subscribe(RenderQueued, heard.append)
-    try:
+    with subscriptions.override():
+        subscribe(RenderQueued)(heard.append)
         for wish in wishes:
             assert client.post("/api/v2/renders", wish).status_code == 202
         single = len(heard)
         assert client.post(BATCHES, {"renders": wishes}).status_code == 202
-    finally:
-        unsubscribe(RenderQueued, heard.append)
     assert (single, len(heard)) == (2, 4)
     unlike = {"id", "created_at", "queued_at", "job_id", "batch_id", "row_version"}
     alone, together = (

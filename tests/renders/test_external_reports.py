@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from core import counters, events
+from core.retention import retentions
 from credits.models import CreditAccount, CreditEntry
 from credits.selectors import check_ledger
 from credits.services import adjust
@@ -17,7 +18,7 @@ from jobs.models import Job, JobAttempt
 from jobs.services import reap_expired
 from renders.events import RenderSucceeded
 from renders.external import messages
-from renders.external.messages import RETENTION, HeardMessage
+from renders.external.messages import HeardMessage
 from renders.external.reports import Report, ReportStatus, take_report
 from renders.models import ExternalLease, Render, WorkerMessage
 from renders.services.cancel import cancel_render
@@ -261,8 +262,8 @@ def test_messages_are_forgotten_after_a_day(farm, offer):
     WorkerMessage.objects.filter(message_id="msg_old").update(created_at=timezone.now() - day - timedelta(seconds=1))
     WorkerMessage.objects.filter(message_id="msg_new").update(created_at=timezone.now() - day + timedelta(seconds=60))
     # Whoever shortens it by a command would let a captured message be heard twice.
-    assert RETENTION.delete_batch(timezone.now(), keep=timedelta(0)) == 1
-    assert RETENTION.delete_batch(timezone.now()) == 0
+    assert retentions["messages of workers elsewhere"].delete_batch(timezone.now(), keep=timedelta(0)) == 1
+    assert retentions["messages of workers elsewhere"].delete_batch(timezone.now()) == 0
     assert [row.message_id for row in WorkerMessage.objects.all()] == ["msg_new"]
 
 
@@ -382,14 +383,11 @@ def test_success_settles_everything_at_once(farm, offer, render, alice, reports_
 
 def test_success_is_told_to_listeners_once(farm, offer, render):
     heard = []
-    listen = heard.append
-    events.subscribe(RenderSucceeded, listen)
-    try:
+    with events.subscriptions.override():
+        events.subscribe(RenderSucceeded)(heard.append)
         uploaded()
         farm.report(offer, "succeeded")
         farm.report(offer, "succeeded")
-    finally:
-        events.unsubscribe(RenderSucceeded, listen)
     assert [event.render_id for event in heard] == [render.pk]
 
 

@@ -19,7 +19,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the name of a tag."""
-        names = sorted({family.name for family in families()})
+        names = sorted({family.name for family in families.values()})
         parser.add_argument("--tag", choices=names, help="only answers that show these rows")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -25,10 +25,12 @@ class Command(BaseCommand):
             "--concurrency", type=int, default=os.cpu_count() or 1, help="jobs at a time (default: one per core)"
         )
         parser.add_argument("--drain", action="store_true", help="exit when nothing is ready or running")
-        parser.add_argument("--engine", choices=settings.RENDEROWL_JOBS_ENGINES, default=settings.RENDEROWL_JOBS_ENGINE)
+        parser.add_argument("--engine", metavar="database|celery", default=settings.RENDEROWL_JOBS_ENGINE)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the supervisor in this process."""
+        if options["engine"] not in settings.RENDEROWL_JOBS_ENGINES:
+            raise CommandError(f"The engine {options['engine']} is not part of this version; choose database.")
         if options["concurrency"] < 1:
             raise CommandError("--concurrency must be at least 1.")
         queues = [name.strip() for name in options["queues"].split(",") if name.strip()] or known_queues()

@@ -1,0 +1,9 @@
+"""Registrations of the maintenance app."""
+
+from django.apps import AppConfig
+
+
+class MaintenanceConfig(AppConfig):
+    """See the package's docstring."""
+
+    name = "maintenance"

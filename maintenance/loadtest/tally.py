@@ -1,0 +1,115 @@
+"""Count the answers of a load test, and rate the sum. No Django here: the child imports it as well."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.sketch import Buckets, add_buckets, bucket_of, quantiles
+
+_SHARES = (0.50, 0.95, 0.99)
+_MOST_REASONS = 20
+NOT_MODIFIED = 304
+TOO_MANY_REQUESTS = 429
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """A rating, and what may not be exceeded to have it."""
+
+    name: str
+    p95_ms: float
+    error_share: float
+
+
+# The worst that each rating allows; docs/operations.md has the same table.
+GRADES = (Grade("excellent", 50, 0.0), Grade("good", 200, 0.01), Grade("fair", 500, 0.05))
+HEALTH_GRADES = (Grade("excellent", 10, 0.0), Grade("good", 50, 0.0), Grade("fair", 250, 0.01))
+WORST = "poor"
+
+
+def rate(*, p95_ms: float | None, error_share: float, grades: tuple[Grade, ...] = GRADES) -> str:
+    """Return the best rating whose limits hold; without any answer the worst."""
+    if p95_ms is not None:
+        for grade in grades:
+            if p95_ms <= grade.p95_ms and error_share <= grade.error_share:
+                return grade.name
+    return WORST
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one path answered. Times are of all answers, good or bad; what was never answered has none."""
+
+    answered: int = 0
+    unanswered: int = 0
+    errors: int = 0
+    total_us: int = 0
+    most_us: int = 0
+    bytes_received: int = 0
+    buckets: Buckets = field(default_factory=dict)
+    statuses: Counter[int] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def note_answer(self, *, status: int, took_s: float, size: int) -> None:
+        """Count an answer. 2xx and 304 are good; a redirect is not what was to be measured."""
+        took_us = round(took_s * 1_000_000)
+        self.answered += 1
+        self.total_us += took_us
+        self.most_us = max(self.most_us, took_us)
+        self.bytes_received += size
+        self.statuses[status] += 1
+        bucket = bucket_of(took_us)
+        self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
+        if not (200 <= status < 300 or status == NOT_MODIFIED):
+            self.errors += 1
+            self.reasons[f"status {status}"] += 1
+
+    def note_failure(self, reason: str) -> None:
+        """Count a request that had no answer."""
+        self.unanswered += 1
+        self.errors += 1
+        # What is written into the text of an error, such as a port, must not make a row of its own each time.
+        known = reason in self.reasons or len(self.reasons) < _MOST_REASONS
+        self.reasons[reason if known else "other"] += 1
+
+    def add(self, other: Tally) -> None:
+        """Add what another counted."""
+        self.answered += other.answered
+        self.unanswered += other.unanswered
+        self.errors += other.errors
+        self.total_us += other.total_us
+        self.most_us = max(self.most_us, other.most_us)
+        self.bytes_received += other.bytes_received
+        add_buckets(self.buckets, other.buckets)
+        self.statuses += other.statuses
+        self.reasons += other.reasons
+
+    @property
+    def requests(self) -> int:
+        """Return how many requests there were, answered or not."""
+        return self.answered + self.unanswered
+
+    @property
+    def error_share(self) -> float:
+        """Return the share of requests that failed; all of them where there were none."""
+        return self.errors / self.requests if self.requests else 1.0
+
+    def figures(self, elapsed_s: float) -> dict[str, Any]:
+        """Return what a report says of it; percentiles are off by 1 % at most."""
+        p50, p95, p99 = (None if us is None else round(us / 1000, 3) for us in quantiles(self.buckets, _SHARES))
+        return {
+            "requests": self.requests,
+            "errors": self.errors,
+            "error_share": round(self.error_share, 6),
+            "rps": round(self.requests / elapsed_s, 2) if elapsed_s else 0.0,
+            "p50_ms": p50,
+            "p95_ms": p95,
+            "p99_ms": p99,
+            "mean_ms": round(self.total_us / self.answered / 1000, 3) if self.answered else None,
+            "max_ms": round(self.most_us / 1000, 3) if self.answered else None,
+            "statuses": {str(status): count for status, count in sorted(self.statuses.items())},
+            "failures": [{"reason": reason, "count": count} for reason, count in self.reasons.most_common()],
+            "bytes_received": self.bytes_received,
+        }

@@ -1,0 +1,91 @@
+"""Back the database up while it is in use."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from argparse import ArgumentParser, ArgumentTypeError
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from maintenance.backup import Backup, BackupFailed, back_up
+from maintenance.meter import Meter
+from maintenance.rotation import back_up_into
+
+
+class Command(BaseCommand):
+    """`db_backup PATH [--force | --keep N [--weeks N]] [--json]`."""
+
+    help = (
+        "Copy the database to a file, as it is at one moment, while it is in use; make sure of the copy. "
+        "Stored files (STORAGE_URL) and SECRET_KEY are not part of it."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the arguments."""
+        parser.add_argument("path", metavar="PATH", type=Path, help="the file to make, in a directory that is there")
+        parser.add_argument("--force", action="store_true", help="replace a file that is there")
+        parser.add_argument(
+            "--keep",
+            type=_count,
+            metavar="N",
+            help="PATH is a directory: make a file named for the time, and delete all such files but the newest N",
+        )
+        parser.add_argument(
+            "--weeks", type=_count, default=0, metavar="N", help="with --keep: also keep the newest of the last N weeks"
+        )
+        parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Back up, and say what is in the copy."""
+        began = time.perf_counter()
+        meter = Meter(sys.stderr, "pages")
+        try:
+            backup, gone = self._back_up(meter, **options)
+        except BackupFailed as error:
+            raise CommandError(str(error)) from error
+        finally:
+            meter.close()
+        took_s = round(time.perf_counter() - began, 3)
+        answer = {
+            "path": str(backup.path),
+            "size_bytes": backup.size_bytes,
+            "sha256": backup.sha256,
+            "rows": sum(backup.rows.values()),
+            "tables": backup.rows,
+            "took_s": took_s,
+            "deleted": [file.name for file in gone],
+        }
+        if options["json"]:
+            self.stdout.write(json.dumps(answer))
+            return
+        self.stdout.write(
+            f"{backup.path}: {backup.size_bytes:,} bytes, {answer['rows']:,} rows of {len(backup.rows)} tables, "
+            f"the same as in the database, in {took_s} s."
+        )
+        for file in gone:
+            self.stdout.write(f"Deleted: {file}")
+        if settings.STORAGE_URL.startswith("file:"):
+            self.stdout.write(f"Not in it: the stored files in {settings.STORAGE_URL.removeprefix('file://')}.")
+        else:
+            self.stdout.write("Not in it: the stored files in the bucket.")
+
+    @staticmethod
+    def _back_up(
+        meter: Meter, *, path: Path, force: bool, keep: int | None, weeks: int, **others: Any
+    ) -> tuple[Backup, list[Path]]:
+        if keep is None:
+            return back_up(target=path.absolute(), force=force, progress=meter.show), []
+        return back_up_into(folder=path.absolute(), keep=keep, weeks=weeks, now=timezone.now(), progress=meter.show)
+
+
+def _count(text: str) -> int:
+    """Return a number above zero."""
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise ArgumentTypeError("a whole number above zero")
+    return int(text)

@@ -1,0 +1,55 @@
+"""Look for damage in the database and between it and the stored files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from maintenance.integrity import MOST_FAULTS, Finding, check_integrity
+from maintenance.meter import Meter
+
+
+class Command(BaseCommand):
+    """`db_integrity [--no-files] [--json]`."""
+
+    help = (
+        "Check the database's file, its foreign keys, the ledger, jobs, renders, batches, migrations and stored files. "
+        "Exits with 1, naming what is wrong, where there is damage. Changes nothing."
+    )
+    # They would read the database, and fail without naming what is damaged.
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the arguments."""
+        parser.add_argument("--no-files", action="store_true", help="do not look at stored files")
+        parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Check, tell, and leave with what it means."""
+        meter = Meter(sys.stderr, "checks")
+        try:
+            findings = list(check_integrity(files=not options["no_files"], progress=meter.show))
+        finally:
+            meter.close()
+        ok = all(finding.ok for finding in findings)
+        if options["json"]:
+            checks = [
+                {"check": finding.check, "ok": finding.ok, "faults": list(finding.faults)} for finding in findings
+            ]
+            self.stdout.write(json.dumps({"ok": ok, "checks": checks}))
+        else:
+            for finding in findings:
+                self._print(finding)
+        if not ok:
+            sys.exit(1)
+
+    def _print(self, finding: Finding) -> None:
+        self.stdout.write(f"{finding.check}: {'ok' if finding.ok else 'DAMAGED'}")
+        for fault in finding.faults:
+            self.stdout.write(f"  {fault}")
+        if len(finding.faults) == MOST_FAULTS:
+            self.stdout.write("  ... and perhaps more")

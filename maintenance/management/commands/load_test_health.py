@@ -1,0 +1,20 @@
+"""`manage.py load_test_health`: send probes to a running server and say how they did."""
+
+from __future__ import annotations
+
+from maintenance.loadtest.command import LoadTestCommand
+from maintenance.loadtest.tally import HEALTH_GRADES
+
+
+class Command(LoadTestCommand):
+    """`load_test_health`, with the flags of `load_test`."""
+
+    help = (
+        "Send probes to /live, /ready and /health of a running server, in turn, for a while; print what load_test "
+        "prints, with a stricter rating."
+    )
+    grades = HEALTH_GRADES
+
+    def default_endpoints(self, *, has_key: bool) -> tuple[str, ...]:
+        """Return the probes."""
+        return ("/live", "/ready", "/health")

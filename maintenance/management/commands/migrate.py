@@ -1,0 +1,61 @@
+"""Django's `migrate`, with what was applied kept on record."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.core.management.commands.migrate import Command as DjangoCommand
+from django.db import connections
+
+from maintenance.migration_records import AppliedNow, Key, edited_migrations, record_migrations
+
+
+class Command(DjangoCommand):
+    """`manage.py migrate`: records checksum, version and duration; refuses to go on over edited migrations."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add to Django's arguments the way out of a refusal."""
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--accept-edited",
+            action="store_true",
+            help="Go on although migrations were edited after they were applied, and record them as they are now.",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Migrate; keep what was applied, also when a later migration fails."""
+        if options["plan"] or options["check_unapplied"]:
+            super().handle(*args, **options)
+            return
+        connection = connections[options["database"]]
+        if not options["accept_edited"] and (edited := edited_migrations(connection)):
+            raise CommandError(
+                f"Edited since they were applied: {', '.join(map(str, edited))}. This database ran an older text of "
+                "them. Bring the old files back and put the change into a new migration, or, if both texts make the "
+                "same tables, repeat with --accept-edited."
+            )
+        self._applied: list[AppliedNow] = []
+        self._unapplied: list[Key] = []
+        self._began = time.monotonic()
+        try:
+            super().handle(*args, **options)
+        finally:
+            record_migrations(
+                connection=connection,
+                applied=self._applied,
+                unapplied=self._unapplied,
+                accept=options["accept_edited"],
+            )
+
+    def migration_progress_callback(self, action: str, migration: Any = None, fake: bool = False) -> None:
+        """Note when a migration begins and ends, and show it as Django does."""
+        if action == "apply_start":
+            self._began = time.monotonic()
+        elif action == "apply_success":
+            took_ms = None if fake else round((time.monotonic() - self._began) * 1000, 3)
+            self._applied.append(AppliedNow((migration.app_label, migration.name), took_ms))
+        elif action == "unapply_success":
+            self._unapplied.append((migration.app_label, migration.name))
+        super().migration_progress_callback(action, migration, fake)

@@ -1,5 +1,0 @@
-"""A database full of believable rows, for trials and measurements."""
-
-from monitoring.seeding.run import Seeded, SeedPlan, seed
-
-__all__ = ["SeedPlan", "Seeded", "seed"]

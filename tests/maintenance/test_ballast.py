@@ -1,0 +1,99 @@
+"""The ballast beside the database: laid where there is room, freed by `db_cleanup` where there is none."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+
+from jobs.registry import tickers
+from maintenance import ballast
+from monitoring.health.machine import DiskCheck
+
+SIZE = 1 << 20
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings) -> Path:
+    path = tmp_path / "owl.sqlite3"
+    path.write_bytes(b"rows")
+    monkeypatch.setattr(ballast, "database_file", lambda: str(path))
+    settings.RENDEROWL_DISK_BALLAST_BYTES = SIZE
+    return path
+
+
+def leave(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+    monkeypatch.setattr(ballast, "free_bytes", lambda folder: free)
+
+
+def observed() -> float | str:
+    return next(seen.value for seen in DiskCheck().run() if seen.name == "ballast")
+
+
+def test_is_laid_once_and_takes_the_space_for_real(database: Path) -> None:
+    assert observed() == 0
+    assert ballast.lay_ballast() == SIZE
+    laid = Path(f"{database}.ballast").stat()
+    assert laid.st_size == SIZE
+    assert laid.st_blocks * 512 >= SIZE
+    assert ballast.lay_ballast() == SIZE
+    assert Path(f"{database}.ballast").stat().st_ino == laid.st_ino
+    assert observed() == SIZE
+    assert sorted(path.name for path in database.parent.iterdir()) == ["owl.sqlite3", "owl.sqlite3.ballast"]
+
+
+def test_follows_its_setting(database: Path, settings) -> None:
+    ballast.lay_ballast()
+    settings.RENDEROWL_DISK_BALLAST_BYTES = 2 * SIZE
+    assert ballast.lay_ballast() == ballast.ballast_bytes() == 2 * SIZE
+    settings.RENDEROWL_DISK_BALLAST_BYTES = 0
+    assert ballast.lay_ballast() == ballast.ballast_bytes() == 0
+    assert [path.name for path in database.parent.iterdir()] == ["owl.sqlite3"]
+
+
+def test_is_not_what_fills_the_disk(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    leave(monkeypatch, 3 * SIZE - 1)
+    assert ballast.lay_ballast() == 0
+    leave(monkeypatch, 3 * SIZE)
+    assert ballast.lay_ballast() == SIZE
+
+
+def test_a_failure_leaves_nothing(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(number: int, start: int, length: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ballast.os, "posix_fallocate", fail)
+    with pytest.raises(OSError, match="No space"):
+        ballast.lay_ballast()
+    assert [path.name for path in database.parent.iterdir()] == ["owl.sqlite3"]
+
+
+def test_without_a_file_of_a_database_there_is_none(monkeypatch: pytest.MonkeyPatch, settings) -> None:
+    settings.RENDEROWL_DISK_BALLAST_BYTES = SIZE
+    monkeypatch.setattr(ballast, "database_file", lambda: "")
+    assert (ballast.lay_ballast(), ballast.free_ballast(), ballast.is_disk_full()) == (0, 0, False)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("free", "freed", "left"), [(ballast.FULL_BYTES - 1, SIZE, 0), (1 << 40, 0, SIZE)])
+def test_cleaning_up_frees_it_only_on_a_full_disk(free, freed, left, database, monkeypatch, settings, tmp_path) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {"BACKEND": "core.storage.local.LocalStorage", "OPTIONS": {"location": str(tmp_path / "media")}},
+    }
+    ballast.lay_ballast()
+    leave(monkeypatch, free)
+    out = StringIO()
+    call_command("db_cleanup", "--json", "--dry-run", stdout=out)
+    assert json.loads(out.getvalue())["ballast_bytes"] == SIZE
+    out = StringIO()
+    call_command("db_cleanup", "--json", stdout=out)
+    told = json.loads(out.getvalue())
+    assert (told["ballast_freed_bytes"], told["ballast_bytes"], ballast.ballast_bytes()) == (freed, left, left)
+
+
+def test_every_worker_looks_after_it() -> None:
+    assert "ballast" in tickers

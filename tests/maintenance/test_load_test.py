@@ -1,0 +1,249 @@
+"""`load_test` and `load_test_health` against a small real server."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from maintenance.loadtest.command import _hints
+from maintenance.loadtest.plan import LoadPlan
+from maintenance.loadtest.tally import GRADES, Tally, rate
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Answers as the path says: /status/N, /slow, /redirect."""
+
+    protocol_version = "HTTP/1.1"
+
+    def answer(self):
+        size = int(self.headers.get("Content-Length") or 0)
+        seen = (self.command, self.path, self.headers.get("X-API-Key"), self.rfile.read(size))
+        self.server.seen[seen] += 1
+        status = int(self.path.rpartition("/")[2]) if self.path.startswith("/status/") else 200
+        if self.path == "/slow":
+            time.sleep(0.1)
+        if self.path == "/redirect":
+            status = 302
+        body = b"" if status == 304 else b"fine"
+        head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\nLocation: /elsewhere\r\n\r\n"
+        self.wfile.write(head.encode() + body)
+
+    do_GET = do_POST = answer  # noqa: N815
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def server():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as served:
+        served.seen = Counter()
+        threading.Thread(target=served.serve_forever, daemon=True).start()
+        yield served
+        served.shutdown()
+
+
+@pytest.fixture
+def run(server, capsys):
+    def call(*arguments, command="load_test"):
+        server.seen.clear()
+        url = f"http://127.0.0.1:{server.server_port}"
+        status = 0
+        try:
+            call_command(command, "--url", url, "--json", *arguments)
+        except SystemExit as leaving:
+            status = leaving.code
+        return status, json.loads(capsys.readouterr().out)
+
+    return call
+
+
+@pytest.mark.acceptance
+def test_counts_what_the_server_counted(run, server):
+    status, report = run("--endpoint", "/a?b=1", "--duration", "1", "--concurrency", "3", "--key", "k1")
+    assert status == 0
+    assert server.seen == {("GET", "/a?b=1", "k1", b""): report["requests"]}
+    assert report["requests"] > 20
+    assert report["statuses"] == {"200": report["requests"]}
+    assert (report["errors"], report["error_share"], report["failures"]) == (0, 0.0, [])
+    assert 0 < report["p50_ms"] <= report["p95_ms"] <= report["p99_ms"] <= report["max_ms"] * 1.01
+    assert report["rps"] == pytest.approx(report["requests"] / report["duration_s"], rel=0.01)
+    assert report["bytes_received"] == 4 * report["requests"]
+
+
+@pytest.mark.acceptance
+def test_keeps_to_the_rate_and_asks_all_probes_in_turn(run, server):
+    _, report = run("--duration", "1", "--rps", "30", "--concurrency", "3", command="load_test_health")
+    # Never more than the rate allows; a machine that stalls sends less.
+    assert 15 <= report["requests"] <= 30
+    assert server.seen == {("GET", row["endpoint"], None, b""): row["requests"] for row in report["endpoints"]}
+    assert [row["endpoint"] for row in report["endpoints"]] == ["/live", "/ready", "/health"]
+    assert max(server.seen.values()) - min(server.seen.values()) <= 1
+
+
+@pytest.mark.acceptance
+def test_exits_with_1_where_too_much_failed_and_follows_no_redirect(run, server):
+    status, report = run("--endpoint", "/redirect", "--duration", "0.3", "--rps", "20", "--key", "secret")
+    assert status == 1
+    assert report["error_share"] == 1.0
+    assert report["rating"] == "poor"
+    assert report["failures"] == [{"reason": "status 302", "count": report["requests"]}]
+    assert {path for _, path, _, _ in server.seen} == {"/redirect"}
+
+
+@pytest.mark.acceptance
+def test_sends_a_body_and_times_the_server(run, server, tmp_path):
+    body = tmp_path / "edit.json"
+    body.write_bytes(b'{"a": "\xc3\xa9"}')
+    arguments = ("--endpoint", "/slow", "--method", "POST", "--body", str(body), "--duration", "0.5", "--rps", "20")
+    status, report = run(*arguments)
+    assert status == 0
+    assert server.seen == {("POST", "/slow", None, body.read_bytes()): report["requests"]}
+    assert report["p50_ms"] >= 99
+    assert report["rating"] != "excellent"
+
+
+@pytest.mark.acceptance
+def test_an_early_stop_reports_what_was_done(server):
+    command = [sys.executable, "manage.py", "load_test", "--url", f"http://127.0.0.1:{server.server_port}"]
+    with subprocess.Popen(
+        [*command, "--duration", "60", "--rps", "20"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        server.seen.clear()
+        end = time.monotonic() + 30
+        while not server.seen and time.monotonic() < end:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    assert "Stopped early." in out.decode()
+    assert "GET http://127.0.0.1" in out.decode()
+
+
+def test_errors_that_are_allowed_leave_the_exit_status_alone(monkeypatch, capsys):
+    tally = Tally()
+    for status in (200, 404):
+        tally.note_answer(status=status, took_s=0.001, size=0)
+    report = {"late_share": 0.0, "driver_cpu_share": 0.1, "interrupted": False, **tally.figures(1)}
+    monkeypatch.setattr("maintenance.loadtest.command.check_listening", lambda url: None)
+    monkeypatch.setattr("maintenance.loadtest.command.run_plan", lambda plan, show: dict(report))
+    call_command("load_test", "--json", "--max-errors", "50")
+    assert json.loads(capsys.readouterr().out)["error_share"] == 0.5
+    with pytest.raises(SystemExit, match="1"):
+        call_command("load_test", "--json", "--max-errors", "49")
+
+
+def test_nobody_listening_is_one_line_and_status_2():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        with pytest.raises(CommandError, match="Nobody listens on") as refusal:
+            call_command("load_test", "--url", f"http://127.0.0.1:{port}")
+    assert refusal.value.returncode == 2
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("command", ["load_test", "load_test_health"])
+def test_says_what_to_install(monkeypatch, command):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(CommandError, match="`make load-test` installs it") as refusal:
+        call_command(command)
+    assert refusal.value.returncode == 2
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--endpoint", "renders"),
+        ("--endpoint", "//other.example/"),
+        ("--endpoint", "/a b"),
+        ("--url", "127.0.0.1:8000"),
+        ("--url", "http://a:b/"),
+        ("--url", "http://a/api"),
+        ("--url", "http://user:password@a"),
+        ("--duration", "0"),
+        ("--duration", "nan"),
+        ("--concurrency", "0"),
+        ("--concurrency", "1.5"),
+        ("--rps", "0"),
+        ("--max-errors", "101"),
+        ("--key", "a\r\nb"),
+        ("--body", "/nowhere", "--method", "POST"),
+        ("--body", "/etc/hostname"),
+    ],
+)
+def test_refuses_misuse(arguments):
+    with pytest.raises(CommandError):
+        call_command("load_test", *arguments)
+
+
+def test_asks_for_renders_only_with_a_key():
+    from maintenance.management.commands.load_test import Command
+
+    assert Command().default_endpoints(has_key=True) == ("/api/v2/renders",)
+    assert Command().default_endpoints(has_key=False) == ("/live",)
+
+
+def test_a_plan_reaches_the_child_as_it_is():
+    plan = LoadPlan("http://a", ("/a", "/b"), 1.5, 3, 2.5, "POST", "key", b"\xff\x00", "text/plain")
+    assert LoadPlan.from_json(plan.to_json()) == plan
+
+
+def test_percentiles_of_a_tally():
+    tally = Tally()
+    for ms in range(1, 1001):
+        tally.note_answer(status=200, took_s=ms / 1000, size=1)
+    tally.note_failure("ConnectionRefusedError")
+    figures = tally.figures(elapsed_s=10)
+    assert figures["p50_ms"] == pytest.approx(500, rel=0.011)
+    assert figures["p95_ms"] == pytest.approx(950, rel=0.011)
+    assert figures["p99_ms"] == pytest.approx(990, rel=0.011)
+    assert (figures["requests"], figures["errors"], figures["rps"]) == (1001, 1, 100.1)
+    assert figures["mean_ms"] == 500.5
+
+
+def test_reasons_are_bounded():
+    tally = Tally()
+    for number in range(100):
+        tally.note_failure(f"reason {number}")
+    assert len(tally.reasons) == 21
+    assert tally.reasons["other"] == 80
+
+
+@pytest.mark.parametrize(
+    ("p95_ms", "error_share", "rating"),
+    [
+        (50, 0, "excellent"),
+        (50, 0.001, "good"),
+        (200, 0.01, "good"),
+        (201, 0, "fair"),
+        (500, 0.05, "fair"),
+        (501, 0, "poor"),
+        (1, 0.06, "poor"),
+        (None, 1.0, "poor"),
+    ],
+)
+def test_ratings(p95_ms, error_share, rating):
+    assert rate(p95_ms=p95_ms, error_share=error_share, grades=GRADES) == rating
+
+
+def test_hints_say_when_the_figures_are_about_something_else():
+    report = {"statuses": {"429": 7}, "driver_cpu_share": 0.95, "late_share": 0.2, "interrupted": True}
+    hints = " ".join(_hints(report))
+    for words in ("7 answers were 429", "tester used a whole core", "20.0%", "Stopped early"):
+        assert words in hints
+    assert _hints({"statuses": {"200": 7}, "driver_cpu_share": 0.1, "late_share": 0, "interrupted": False}) == []

@@ -1,0 +1,198 @@
+"""Migrations are put on record as they are applied; one that is edited afterwards stops `migrate` and is named."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import pytest
+from django.apps import AppConfig, apps
+from django.contrib.contenttypes.models import ContentType
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+
+from maintenance.migration_records import checksum_of, checksums_on_disk
+from maintenance.models import MigrationChecksum
+
+APP = "wheelwright"
+MIGRATION = """from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = {dependencies}
+    operations = [migrations.RunSQL("SELECT 1", "SELECT 1")]
+"""
+FIRST, SECOND = (f"{APP}.0001_spokes", f"{APP}.0002_rims")
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch, settings, transactional_db):
+    """An app of ours with two migrations, which a test may rewrite."""
+    # Emptying the tables after a test loads its app once more.
+    for name in [name for name in sys.modules if name.partition(".")[0] == APP]:
+        del sys.modules[name]
+    folder = tmp_path / APP
+    (folder / "migrations").mkdir(parents=True)
+    for name in ("__init__.py", "migrations/__init__.py"):
+        (folder / name).write_text("")
+    (folder / "migrations/0001_spokes.py").write_text(MIGRATION.format(dependencies=[]))
+    (folder / "migrations/0002_rims.py").write_text(MIGRATION.format(dependencies=[(APP, "0001_spokes")]))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    settings.BASE_DIR = tmp_path
+    config = AppConfig.create(APP)
+    config.apps = apps
+    config.import_models()
+    # Not through INSTALLED_APPS: a change of those has every app register its jobs again.
+    monkeypatch.setitem(apps.app_configs, APP, config)
+    yield folder / "migrations"
+    recorder = MigrationRecorder(connection)
+    recorder.migration_qs.filter(app=APP).delete()
+
+
+def status() -> tuple[int, dict, str]:
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    try:
+        call_command("migrate_status", "--json", stdout=out, stderr=err)
+    except SystemExit as stopped:
+        code = int(stopped.code)
+    return code, json.loads(out.getvalue()), err.getvalue()
+
+
+def migrate(*arguments: str) -> None:
+    call_command("migrate", APP, *arguments, verbosity=0, interactive=False)
+
+
+def edit(path) -> None:
+    path.write_text(path.read_text().replace('"SELECT 1", ', '"SELECT 2", '))
+
+
+def test_what_is_applied_is_on_record_with_version_and_duration(shop, settings) -> None:
+    code, before, _ = status()
+    assert (code, before["pending"]) == (0, [FIRST, SECOND])
+    settings.RENDEROWL_VERSION = "9.8.7"
+    migrate()
+    code, after, _ = status()
+    assert (code, after["ok"], after["pending"]) == (0, True, [])
+    rows = MigrationChecksum.objects.filter(app=APP)
+    assert [(row.name, row.app_version, row.is_baseline) for row in rows.order_by("name")] == [
+        ("0001_spokes", "9.8.7", False),
+        ("0002_rims", "9.8.7", False),
+    ]
+    assert all(row.duration_ms > 0 for row in rows)
+    # All that was applied before records were kept is on record too, as it is now.
+    earlier = MigrationChecksum.objects.exclude(app=APP)
+    assert earlier.count() == after["applied"] - 2 > 40
+    assert {(row.app, row.name): row.checksum for row in earlier}.items() <= checksums_on_disk().items()
+
+
+def test_an_edited_migration_is_named_and_stops_migrate(shop) -> None:
+    migrate("0001")
+    edit(shop / "0001_spokes.py")
+    code, found, said = status()
+    assert (code, found["ok"], found["edited"], found["pending"]) == (1, False, [FIRST], [SECOND])
+    assert f"{FIRST}: edited" in said
+    with pytest.raises(CommandError, match=f"Edited since they were applied: {FIRST}. "):
+        migrate()
+    assert status()[1]["pending"] == [SECOND]
+    migrate("--accept-edited")
+    code, found, _ = status()
+    assert (code, found["edited"], found["pending"]) == (0, [], [])
+    assert MigrationChecksum.objects.get(app=APP, name="0001_spokes").accepted_at is not None
+
+
+def test_a_change_that_nobody_sees_is_none(shop) -> None:
+    migrate()
+    path = shop / "0001_spokes.py"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"   \r\n") + b"\n\n")
+    assert status()[0] == 0
+
+
+def test_one_whose_file_is_gone_is_named(shop) -> None:
+    migrate()
+    (shop / "0001_spokes.py").unlink()
+    sys.modules.pop(FIRST.replace(".", ".migrations."), None)
+    code, found, said = status()
+    assert (code, found["missing"], found["edited"]) == (1, [FIRST], [])
+    assert f"{FIRST}: missing" in said
+
+
+def test_files_that_a_squashed_migration_replaces_are_not_missed(shop) -> None:
+    migrate()
+    for name in ("0001_spokes", "0002_rims"):
+        (shop / f"{name}.py").unlink()
+        sys.modules.pop(f"{APP}.migrations.{name}", None)
+    text = MIGRATION.format(dependencies=[]) + f'    replaces = [("{APP}", "0001_spokes"), ("{APP}", "0002_rims")]\n'
+    (shop / "0001_wheels.py").write_text(text)
+    assert status()[0] == 0
+
+
+def test_what_is_taken_back_may_change_before_it_is_applied_again(shop) -> None:
+    migrate()
+    migrate("0001")
+    assert [row.name for row in MigrationChecksum.objects.filter(app=APP)] == ["0001_spokes"]
+    edit(shop / "0002_rims.py")
+    migrate()
+    assert status()[0] == 0
+
+
+def test_plans_write_nothing(shop) -> None:
+    out = io.StringIO()
+    call_command("migrate", APP, "--plan", verbosity=0, stdout=out)
+    with pytest.raises(SystemExit):
+        call_command("migrate", APP, "--check", verbosity=0)
+    assert not MigrationChecksum.objects.filter(app=APP).exists()
+
+
+def test_a_package_may_change_its_own(shop, settings) -> None:
+    migrate()
+    settings.BASE_DIR = shop
+    edit(shop / "0001_spokes.py")
+    code, found, _ = status()
+    assert (code, found["edited"]) == (0, [])
+    migrate()
+    assert {row["state"] for row in status()[1]["migrations"]} == {"applied"}
+
+
+def test_a_failing_migration_leaves_those_before_it_on_record(shop) -> None:
+    path = shop / "0002_rims.py"
+    path.write_text(path.read_text().replace("SELECT 1", "SELECT no_such_column"))
+    with pytest.raises(Exception, match="no_such_column"):
+        migrate()
+    assert [row.name for row in MigrationChecksum.objects.filter(app=APP, is_baseline=False)] == ["0001_spokes"]
+    assert status()[1]["pending"] == [SECOND]
+
+
+def test_the_list_for_people(shop, capsys) -> None:
+    migrate("0001")
+    call_command("migrate_status")
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("applied") and FIRST in line and line.endswith("ms") for line in lines)
+    assert any(line.startswith("pending") and SECOND in line for line in lines)
+    assert lines[-1].endswith("1 pending")
+
+
+def test_checksums_differ_by_text_alone() -> None:
+    assert checksum_of("a = 1\n") == checksum_of("\ufeffa = 1  \r\n\n")
+    assert len({checksum_of(text) for text in ("a = 1\n", "a = 2\n", " a = 1\n", "a = 1  # one\n")}) == 4
+
+
+def test_records_made_by_the_monitoring_app_go_on_in_this_one(transactional_db) -> None:
+    call_command("migrate", verbosity=0)
+    records = list(MigrationChecksum.objects.values_list())
+    content_type = ContentType.objects.get_for_model(MigrationChecksum)
+    try:
+        call_command("migrate", "monitoring", "0003_alerts", verbosity=0)
+        tables = connection.introspection.table_names()
+        assert "monitoring_migrationchecksum" in tables
+        assert "maintenance_migrationchecksum" not in tables
+        assert ContentType.objects.get(pk=content_type.pk).app_label == "monitoring"
+    finally:
+        call_command("migrate", verbosity=0)
+    moved = [("monitoring", "0004_migration_checksums_to_maintenance"), ("maintenance", "0001_migration_checksums")]
+    kept = MigrationChecksum.objects.exclude(app="maintenance").exclude(app="monitoring", name__startswith="0004")
+    assert len(kept) == len(records) - len(moved)
+    assert set(kept.values_list()) <= set(records)
+    assert {(row.app, row.name) for row in MigrationChecksum.objects.filter(is_baseline=False)} >= set(moved)
+    assert ContentType.objects.get(pk=content_type.pk).app_label == "maintenance"
