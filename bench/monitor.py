@@ -2,7 +2,7 @@
 
     python bench/monitor.py [--rounds N] [--requests N]
 
-Calls the WSGI application in this process, front door and all, in a database of its own. Rounds with and without
+Calls the WSGI application in this process, in a database of its own. Rounds with and without
 alternate, as the machine's speed drifts; figures are CPU time of the serving thread, and differences of neighbours. The
 background thread that writes the sums is measured on its own.
 """
@@ -71,15 +71,14 @@ def timed(work: Callable[[], object], count: int) -> float:
 
 def handlers() -> tuple[Any, Any]:
     """Return the whole application without the monitor and with it."""
-    from core.front.door import FrontDoor
     from django.conf import settings
     from django.core.handlers.wsgi import WSGIHandler
 
     whole = list(settings.MIDDLEWARE)
     settings.MIDDLEWARE = [entry for entry in whole if not entry.startswith("monitoring.performance")]
-    without = FrontDoor(WSGIHandler())
+    without = WSGIHandler()
     settings.MIDDLEWARE = whole
-    return without, FrontDoor(WSGIHandler())
+    return without, WSGIHandler()
 
 
 def measure(name: str, path: str, key: str, rounds: int, requests: int, cache: str = "") -> tuple[float, float]:
@@ -87,11 +86,9 @@ def measure(name: str, path: str, key: str, rounds: int, requests: int, cache: s
 
     cache: what `X-Cache` has to say, so that the figure is of the request that it is named after.
     """
-    from core.front.served import observe_served, observers
     from django.db import connections
 
     from monitoring.performance import sql
-    from monitoring.performance.middleware import record_served
 
     # The connection itself: what is deleted from the proxy of that name stays, and commits would be timed twice.
     connection = connections["default"]
@@ -106,12 +103,9 @@ def measure(name: str, path: str, key: str, rounds: int, requests: int, cache: s
             if handler is without:
                 connection.execute_wrappers.clear()
                 vars(connection).pop("_commit", None)
-                observers.remove(record_served)
             else:
                 sql.time_connection(connection)
-            assert (record_served in observers) is (handler is with_monitor)
             took[handler] = timed(partial(call, handler, path, key), requests)
-            observe_served(record_served)
         plain.append(took[without])
         differences.append(took[with_monitor] - took[without])
     base, more = statistics.median(plain), statistics.median(differences)
@@ -121,26 +115,26 @@ def measure(name: str, path: str, key: str, rounds: int, requests: int, cache: s
 
 def measure_writing() -> None:
     """Print what the background thread pays for a busy minute."""
-    from core.spent import Spent
+    from core.request_timings import RequestTimings
+    from monitoring.performance.aggregator import Observation
     from monitoring.performance.monitor import Monitor
-    from monitoring.performance.recorder import Observation
 
     mine = Monitor()
-    spent = Spent()
+    timings = RequestTimings()
     count = 20_000
     seen = [
-        Observation(f"/api/v2/route-{n % 50}", "GET", 200, 500 + n % 7919, 900, "", f"request-{n}", spent)
+        Observation(f"/api/v2/route-{n % 50}", "GET", 200, 500 + n % 7919, 900, "", f"request-{n}", timings)
         for n in range(count)
     ]
     began = time.thread_time()
     for each in seen:
-        mine.recorder.observe(each, is_slow=False)
+        mine.aggregator.observe(each, is_slow=False)
     print(f"{'one observation':28} {(time.thread_time() - began) / count * 1e6:8.2f} us")
     began = time.thread_time()
     assert mine.flush()
     # Its own process and the empty table are new to it: the second time is what comes every few seconds.
     for each in seen[:5000]:
-        mine.recorder.observe(each, is_slow=False)
+        mine.aggregator.observe(each, is_slow=False)
     began = time.thread_time()
     assert mine.flush()
     print(f"{'writing 50 routes':28} {(time.thread_time() - began) * 1000:8.1f} ms, every few seconds")
@@ -170,12 +164,10 @@ def measure_all(rounds: int, requests: int) -> bool:
 
 def main() -> int:
     """Measure; exit 1 where it costs more than promised."""
-    from monitoring.performance.recorder import ADDED_AT_ONCE
-
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument(
-        "--requests", type=int, default=ADDED_AT_ONCE, help="of a round; what is added up at once, or several times it"
+        "--requests", type=int, default=64, help="of a round: a multiple of the aggregator's BATCH_SIZE"
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="renderowl-bench-") as folder:

@@ -8,7 +8,6 @@ Source: Masson, Rim, Lee: DDSketch, VLDB 2019.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping
 
 ERROR_BOUND = 0.01
@@ -25,12 +24,6 @@ Buckets = dict[int, int]
 def bucket_of(value: int) -> int:
     """Return the bucket of a value; anything below 1 counts as 1."""
     return int(_log(value) * SCALE) if value > 1 else 0
-
-
-def add_values(into: Buckets, values: Iterable[int]) -> None:
-    """Count values, many at a time: several times cheaper than each on its own."""
-    for bucket, count in Counter([int(_log(value) * SCALE) if value > 1 else 0 for value in values]).items():
-        into[bucket] = into.get(bucket, 0) + count
 
 
 def middle_of(bucket: int) -> float:

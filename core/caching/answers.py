@@ -15,7 +15,7 @@ from core.caching.rules import Rule
 from core.caching.sqlite_store import SqliteAnswerStore
 from core.caching.store import AnswerStore, Entry, StoreUnavailable
 from core.counters import count
-from core.spent import spending_on_cache
+from core.request_timings import spending_on_cache
 
 logger = logging.getLogger(__name__)
 ERRORS = "renderowl_answer_cache_errors_total"

@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from monitoring.models import ErrorLog
 from monitoring.performance.monitor import monitor
 from monitoring.performance.report import Report, all_routes, build_report
-from monitoring.performance.series import Slot, series_in
+from monitoring.performance.series import ChartStep, series_in
 
 WINDOWS = {
     "1h": (3600, "1 hour"),
@@ -58,7 +58,7 @@ def _cards(report: Report, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any
     failed = sum(found.failed for found in report.sums.values())
     slow = sum(row["slow_count"] for row in rows)
     open_errors = ErrorLog.objects.filter(resolved_at__isnull=True).count()
-    before = sum(row.cell.count for row in report.previous.values())
+    before = sum(row.total.count for row in report.previous.values())
     return [
         {"title": "Requests", "value": f"{count:,}", "note": f"{before:,} in the window before"},
         {
@@ -82,7 +82,7 @@ def _cards(report: Report, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any
 
 
 def _table(report: Report, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    series = series_in(report.window, monitor.unwritten())
+    series = series_in(report.window, monitor.snapshot())
     return {
         "headers": [
             "Route",
@@ -101,7 +101,7 @@ def _table(report: Report, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _cells(row: dict[str, Any], steps: Sequence[Slot]) -> list[Any]:
+def _cells(row: dict[str, Any], steps: Sequence[ChartStep]) -> list[Any]:
     return [
         format_html('<span class="opacity-60">{}</span> {}', row["method"], row["route"]),
         f"{row['count']:,}",
@@ -137,7 +137,7 @@ def _rates(row: dict[str, Any]) -> SafeString | str:
     return format_html('<span class="{}">{}</span> {}', tone, f"{row['error_rate']:.1%}{_NBSP}5xx", refused)
 
 
-def _sparkline(steps: Sequence[Slot]) -> SafeString | str:
+def _sparkline(steps: Sequence[ChartStep]) -> SafeString | str:
     """Return bars of the requests, red where some failed, and a line of the 95th percentile."""
     if not steps:
         return "—"

@@ -1,5 +1,5 @@
 """The performance monitor: what every request cost, true over all processes and restarts.
 
-middleware → recorder → (background thread) writer → rows → compaction
-                                                       └──→ report → /internal/performance, admin
+middleware → aggregator → (background thread) writing → rows → merging
+                  └───────────────────────────────────────┴─→ reading → /internal/performance, admin
 """

@@ -8,21 +8,18 @@ from typing import Any
 
 from django.db import transaction
 
-from core.sketch import add_encoded, encode
 from monitoring.models import RouteMetric, StatementMetric
-from monitoring.performance.recorder import Cell, StatementCell
+from monitoring.performance.aggregates import Aggregate, RequestAggregate, StatementAggregate, add_to
 from monitoring.performance.windows import HOUR_S, KEPT_FOR, NEXT_SPAN, floor_to
-from monitoring.performance.writing import sums_of
 
-# Long after a process has given up what it could not write: see pending.
+# Long after a process has given up what it could not write: see aggregator.
 STATEMENTS_KEPT_APART = timedelta(hours=4)
 MERGED = ""
 _DELETED_AT_ONCE = 500
-Place = tuple[str, str, int]
 
 
 class MergedByAnother(Exception):
-    """Somebody else merged the same rows at the same time."""
+    """Another worker merged the same rows at the same time."""
 
 
 def merge_routes(*, now: datetime) -> int:
@@ -34,51 +31,13 @@ def merge_routes(*, now: datetime) -> int:
         old = RouteMetric.objects.filter(span_s=span_s, started_at__lt=limit).order_by("-started_at")
         latest = old.values_list("started_at", flat=True).first()
         if latest is not None:
-            return _merge_span(floor_to(latest, into_s), into_s)
+            start = floor_to(latest, into_s)
+            end = start + timedelta(seconds=into_s)
+            rows = list(RouteMetric.objects.filter(started_at__gte=start, started_at__lt=end, span_s__lte=into_s))
+            merged = _merged(rows, RequestAggregate, started_at=start, span_s=into_s)
+            _replace(RouteMetric, rows, merged)
+            return len(rows)
     return 0
-
-
-def _merge_span(start: datetime, span_s: int) -> int:
-    found = RouteMetric.objects.filter(
-        started_at__gte=start, started_at__lt=start + timedelta(seconds=span_s), span_s__lte=span_s
-    )
-    rows = list(found)
-    merged: dict[Place, Cell] = {}
-    for row in rows:
-        merged.setdefault((row.route, row.method, row.status_class), Cell()).add(cell_of(row))
-    made = [
-        RouteMetric(
-            started_at=start,
-            span_s=span_s,
-            process=MERGED,
-            route=route,
-            method=method,
-            status_class=status_class,
-            **sums_of(cell),
-        )
-        for (route, method, status_class), cell in merged.items()
-    ]
-    _replace(RouteMetric, rows, made)
-    return len(rows)
-
-
-def cell_of(row: RouteMetric) -> Cell:
-    """Return the sums of a row."""
-    cell = Cell(
-        count=row.count,
-        total_us=row.total_us,
-        sql_us=row.sql_us,
-        cache_us=row.cache_us,
-        queries=row.queries,
-        size_bytes=row.size_bytes,
-        cache_hits=row.cache_hits,
-        cache_lookups=row.cache_lookups,
-        slow_count=row.slow_count,
-        max_us=row.max_us,
-        slowest=[(int(took_us), str(request_id)) for took_us, request_id in row.slowest],
-    )
-    add_encoded(cell.buckets, row.sketch)
-    return cell
 
 
 def merge_statements(*, now: datetime) -> int:
@@ -89,28 +48,19 @@ def merge_statements(*, now: datetime) -> int:
     if start is None:
         return 0
     rows = list(StatementMetric.objects.filter(started_at=start))
-    merged: dict[str, tuple[StatementMetric, StatementCell]] = {}
-    for row in rows:
-        cell = StatementCell(row.count, row.total_us, row.max_us, row.route)
-        add_encoded(cell.buckets, row.sketch)
-        merged.setdefault(row.digest, (row, StatementCell()))[1].add(cell)
-    made = [
-        StatementMetric(
-            started_at=start,
-            process=MERGED,
-            digest=digest,
-            shape=row.shape,
-            example=row.example,
-            route=cell.route,
-            count=cell.count,
-            total_us=cell.total_us,
-            max_us=cell.max_us,
-            sketch=encode(cell.buckets),
-        )
-        for digest, (row, cell) in merged.items()
-    ]
-    _replace(StatementMetric, rows, made)
+    _replace(StatementMetric, rows, _merged(rows, StatementAggregate, started_at=start))
     return len(rows)
+
+
+def _merged(rows: Sequence[Any], kind: type[Aggregate], **span: Any) -> list[Any]:
+    """Return one row for all of each key. span: what the new rows have in common."""
+    merged: dict[tuple[Any, ...], Aggregate] = {}
+    for row in rows:
+        add_to(merged, tuple(getattr(row, name) for name in kind.KEY), kind.from_row(row))
+    return [
+        type(rows[0])(process=MERGED, **span, **dict(zip(kind.KEY, key, strict=True)), **aggregate.columns())
+        for key, aggregate in merged.items()
+    ]
 
 
 @transaction.atomic

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import threading
 import time
-from dataclasses import dataclass
 from multiprocessing.util import Finalize
 from uuid import uuid4
 
@@ -15,24 +15,16 @@ from django.db import Error as DatabaseDriverError
 from django.db import connections
 
 from monitoring.models import ServerProcess
+from monitoring.performance.aggregator import Aggregator, Observation, Snapshot
 from monitoring.performance.failures import FailureBuffer
-from monitoring.performance.pending import Pending
 from monitoring.performance.process import usage
-from monitoring.performance.recorder import Cell, Observation, Place, Recorder
-from monitoring.performance.writing import Heartbeat, record_served
+from monitoring.performance.windows import moment_of
+from monitoring.performance.writing import write_metrics
 
 STATEMENTS_EVERY_S = 30.0
 # Tries to write as the process ends: each may wait for a busy database as long as its connection allows.
 LAST_TRIES = 3
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Unwritten:
-    """What is in the memory of this process. token: names the process in its rows."""
-
-    token: str
-    cells: dict[Place, Cell]
 
 
 class Monitor:
@@ -45,23 +37,22 @@ class Monitor:
 
     def _reset(self) -> None:
         """Start with nothing: what a parent process served is the parent's to write."""
-        self.recorder = Recorder()
-        self.pending = Pending(self.recorder)
-        self.failures.take()
         self.token = uuid4().hex
+        self.aggregator = Aggregator(self.token)
+        self.failures.take()
         self.started = time.time()
         self._writing = threading.Lock()
         self._starting = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self.cpu_ratio = 0.0
+        self._cpu_ratio = 0.0
         self._beat_at = 0.0
         self._statements_at = 0.0
         self._cpu_at: tuple[float, float] = (time.monotonic(), time.process_time())
 
     def observe(self, seen: Observation, *, is_slow: bool) -> None:
-        """Take down one request."""
-        self.recorder.observe(seen, is_slow=is_slow)
+        """Count one request."""
+        self.aggregator.observe(seen, is_slow=is_slow)
         if self._thread is None:
             self.start()
 
@@ -89,49 +80,56 @@ class Monitor:
         for _ in range(LAST_TRIES):
             if self.flush(is_last=True):
                 return
-        logger.error("requests not written", extra={"requests": self.pending.requests})
+        logger.error("requests not written", extra={"requests": self.aggregator.requests})
 
     def flush(self, *, is_last: bool = False) -> bool:
         """Write what has changed; return whether it is written. What is not stays for the next time."""
         with self._writing:
             now, clock = time.time(), time.monotonic()
             with_statements = is_last or clock - self._statements_at >= STATEMENTS_EVERY_S
-            batch = self.pending.batch(with_statements=with_statements)
+            flushed = self.aggregator.flush(with_statements=with_statements)
             failures = self.failures.take()
             is_due = clock - self._beat_at >= ServerProcess.HEARTBEAT_S
-            if not batch and not failures and not is_due and not is_last:
+            if not flushed and not failures and not is_due and not is_last:
                 return True
-            beat = self._heartbeat(now, clock, is_last=is_last)
+            self._measure_cpu(clock)
+            process = self.describe_process(now=now, is_last=is_last)
             try:
-                record_served(batch=batch, failures=failures, heartbeat=beat)
+                write_metrics(flushed=flushed, failures=failures, process=process)
             except DatabaseDriverError as error:
                 logger.warning("performance not written yet: %s", str(error).splitlines()[0] if str(error) else error)
-                self.pending.put_back(batch)
+                self.aggregator.restore(flushed)
                 self.failures.put(failures)
                 return False
             finally:
-                # The minute before stays: a request that ended in it may be recorded only now, and a row is replaced.
-                self.pending.forget_before(int(now // 60) - 1)
+                # The minute before stays: a request that ended in it may be counted only now, and a row is replaced.
+                self.aggregator.forget_before(int(now // 60) - 1)
             self._beat_at = clock
             if with_statements:
                 self._statements_at = clock
             return True
 
-    def _heartbeat(self, now: float, clock: float, *, is_last: bool) -> Heartbeat:
-        used = usage()
+    def _measure_cpu(self, clock: float) -> None:
         clock_before, cpu_before = self._cpu_at
-        passed = max(clock - clock_before, 0.001)
-        self._cpu_at = (clock, used.cpu_s)
-        self.cpu_ratio = round((used.cpu_s - cpu_before) / passed, 4)
-        return Heartbeat(
+        self._cpu_at = (clock, time.process_time())
+        self._cpu_ratio = round((self._cpu_at[1] - cpu_before) / max(clock - clock_before, 0.001), 4)
+
+    def describe_process(self, *, now: float, is_last: bool = False) -> ServerProcess:
+        """Return the row of this process as it is now, unsaved."""
+        used = usage()
+        return ServerProcess(
             token=self.token,
-            started=self.started,
-            at=now,
-            requests=self.pending.requests,
-            lost=self.pending.lost,
-            usage=used,
-            cpu_ratio=self.cpu_ratio,
-            is_last=is_last,
+            hostname=socket.gethostname()[:64],
+            pid=os.getpid(),
+            started_at=moment_of(self.started),
+            last_seen_at=moment_of(now),
+            stopped_at=moment_of(now) if is_last else None,
+            requests=self.aggregator.requests,
+            lost=self.aggregator.lost,
+            memory_bytes=used.memory_bytes,
+            cpu_s=used.cpu_s,
+            cpu_ratio=self._cpu_ratio,
+            threads=used.threads,
         )
 
     def _write_forever(self, interval_s: int) -> None:
@@ -143,9 +141,9 @@ class Monitor:
                 logger.exception("performance not written")
             connections.close_all()
 
-    def unwritten(self) -> Unwritten:
+    def snapshot(self) -> Snapshot:
         """Return a copy of the sums in memory. They are more than the rows of the same minutes, never less."""
-        return Unwritten(self.token, self.pending.snapshot())
+        return self.aggregator.snapshot()
 
 
 monitor = Monitor()

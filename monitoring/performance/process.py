@@ -1,9 +1,7 @@
-"""What this process is and uses."""
+"""What this process uses."""
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
 import time
 from dataclasses import dataclass
@@ -19,16 +17,6 @@ class Usage:
     memory_bytes: int
     cpu_s: float
     threads: int
-
-
-def hostname() -> str:
-    """Return the name of this machine."""
-    return socket.gethostname()[:64]
-
-
-def pid() -> int:
-    """Return the number of this process."""
-    return os.getpid()
 
 
 def usage() -> Usage:

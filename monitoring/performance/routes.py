@@ -11,6 +11,8 @@ from django.urls import Resolver404, resolve
 
 UNMATCHED = "(unmatched)"
 OTHER = "(other)"
+# Of the columns that hold a route.
+MAX_LENGTH = 200
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _PART = re.compile(r"<(?:[^:<>]+:)?(\w+)>")
 _GROUP = re.compile(r"\(\?P<(\w+)>[^()]*\)")
@@ -26,7 +28,8 @@ def route_of(request: HttpRequest) -> str:
 @lru_cache(maxsize=1024)
 def name_of_pattern(pattern: str) -> str:
     """Return a URL pattern of Django as people write it."""
-    return "/" + _PART.sub(r"{\1}", _GROUP.sub(r"{\1}", pattern)).replace("^", "").replace("$", "")
+    name = "/" + _PART.sub(r"{\1}", _GROUP.sub(r"{\1}", pattern)).replace("^", "").replace("$", "")
+    return name[:MAX_LENGTH]
 
 
 @lru_cache(maxsize=512)

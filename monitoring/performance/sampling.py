@@ -45,11 +45,11 @@ def sample_queues(*, now: datetime) -> int:
 def sample_cache(*, now: datetime) -> None:
     """Write the hits of the last minute that all processes have surely written."""
     at = floor_to(now, MINUTE_S) - timedelta(seconds=MINUTE_S)
-    sums = sums_in(Window(at - timedelta(seconds=MINUTE_S), at), monitor.unwritten())
+    sums = sums_in(Window(at - timedelta(seconds=MINUTE_S), at), monitor.snapshot())
     row = CacheMetric(
         at=at,
-        hits=sum(found.cell.cache_hits for found in sums.values()),
-        lookups=sum(found.cell.cache_lookups for found in sums.values()),
+        hits=sum(found.total.cache_hits for found in sums.values()),
+        lookups=sum(found.total.cache_lookups for found in sums.values()),
         size_bytes=_cache_bytes(),
     )
     CacheMetric.objects.bulk_create([row], ignore_conflicts=True)

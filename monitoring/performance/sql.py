@@ -1,7 +1,6 @@
 """The time that requests spend in the database.
 
-Counted are statements until their first row and commits. What a request does not do is not counted: without an account
-in `core.spent` a statement costs one look.
+Counted are statements until their first row, and commits. Outside of requests nothing is: there `current` is empty.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from core.spent import MOST_STATEMENTS, Spent, current
+from core.request_timings import current
 
 _now = time.perf_counter_ns
 
@@ -42,35 +41,23 @@ def time_connection(connection: BaseDatabaseWrapper) -> None:
 
 
 def _run_timed(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
-    spent = current.get()
-    if spent is None:
+    timings = current.get()
+    if timings is None:
         return execute(sql, params, many, context)
     began = _now()
     try:
         return execute(sql, params, many, context)
     finally:
-        # As in _note, without the call.
-        took_ns = _now() - began
-        spent.sql_ns += took_ns
-        spent.queries += 1
-        if spent.queries <= MOST_STATEMENTS:
-            spent.statements.append((sql if type(sql) is str else str(sql), took_ns))
+        timings.add_statement(sql if isinstance(sql, str) else str(sql), _now() - began)
 
 
 def _commit_timed(commit: Callable[[], None]) -> None:
-    spent = current.get()
-    if spent is None:
+    timings = current.get()
+    if timings is None:
         commit()
         return
     began = _now()
     try:
         commit()
     finally:
-        _note(spent, "COMMIT", _now() - began)
-
-
-def _note(spent: Spent, sql: Any, took_ns: int) -> None:
-    spent.sql_ns += took_ns
-    spent.queries += 1
-    if spent.queries <= MOST_STATEMENTS:
-        spent.statements.append((sql if isinstance(sql, str) else str(sql), took_ns))
+        timings.add_statement("COMMIT", _now() - began)

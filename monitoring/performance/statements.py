@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
-LONGEST_EXAMPLE = 8000
-LONGEST_SHAPE = 4000
+MAX_EXAMPLE_LENGTH = 8000
+MAX_SHAPE_LENGTH = 4000
 _TEXT = re.compile(r"'(?:[^']|'')*'")
 _NUMBER = re.compile(r"(?<![\w$\"])-?\d+(?:\.\d+)?\b")
 _LIST = re.compile(r"\(\s*(?:%s|\?)(?:\s*,\s*(?:%s|\?))+\s*\)")
@@ -26,15 +27,21 @@ class Shape:
 
 
 def shape_of(sql: str) -> Shape:
-    """Return the shape of a statement; all that found no room has the shape `(other)`."""
-    text = " ".join(sql.split()) or "(other)"
+    """Return the shape of a statement."""
+    # One too long to be explained is told apart by its beginning.
+    return _shape_of(sql[: MAX_EXAMPLE_LENGTH + 1])
+
+
+@lru_cache(maxsize=1000)
+def _shape_of(sql: str) -> Shape:
+    text = " ".join(sql.split())
     text = _SAVEPOINT.sub(r"\1 ...", text)
     text = _TEXT.sub("?", text)
     text = "".join(_without_numbers(text))
     text = _LIST.sub("(...)", text)
     text = _ROWS.sub(r"\1, ...", text)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return Shape(text[:LONGEST_SHAPE], digest, sql if len(sql) <= LONGEST_EXAMPLE else "")
+    return Shape(text[:MAX_SHAPE_LENGTH], digest, sql if len(sql) <= MAX_EXAMPLE_LENGTH else "")
 
 
 def _without_numbers(text: str) -> list[str]:

@@ -13,7 +13,6 @@ from jobs.models import Worker
 from jobs.selectors import queue_depths
 from maintenance.stats import describe_database
 from monitoring.models import ServerProcess
-from monitoring.performance import process
 from monitoring.performance.monitor import monitor
 from monitoring.performance.report import sums_in
 from monitoring.performance.windows import window_before
@@ -42,15 +41,16 @@ def describe_system() -> dict[str, Any]:
 def _processes(now: datetime) -> list[dict[str, Any]]:
     heard_of_since = now - ServerProcess.heard_of_since()
     rows = ServerProcess.objects.filter(last_seen_at__gt=heard_of_since, stopped_at__isnull=True)
-    found = [_row(row, now) for row in rows.order_by("-last_seen_at") if row.token != monitor.token]
-    return [_this_process(now), *found]
+    others = [row for row in rows.order_by("-last_seen_at") if row.token != monitor.token]
+    # This process knows more of itself than its row.
+    return [_row(row, now) for row in (monitor.describe_process(now=now.timestamp()), *others)]
 
 
 def _row(row: ServerProcess, now: datetime) -> dict[str, Any]:
     return {
         "hostname": row.hostname,
         "pid": row.pid,
-        "is_this": False,
+        "is_this": row.token == monitor.token,
         "started_at": row.started_at,
         "last_seen_at": row.last_seen_at,
         "uptime_s": round((now - row.started_at).total_seconds(), 1),
@@ -60,27 +60,6 @@ def _row(row: ServerProcess, now: datetime) -> dict[str, Any]:
         "cpu_s": row.cpu_s,
         "cpu_ratio": row.cpu_ratio,
         "threads": row.threads,
-    }
-
-
-def _this_process(now: datetime) -> dict[str, Any]:
-    """Return what this process knows of itself, which is newer than its row."""
-    used = process.usage()
-    monitor.pending.gather()
-    uptime_s = round(now.timestamp() - monitor.started, 1)
-    return {
-        "hostname": process.hostname(),
-        "pid": process.pid(),
-        "is_this": True,
-        "started_at": now - timedelta(seconds=uptime_s),
-        "last_seen_at": now,
-        "uptime_s": uptime_s,
-        "requests": monitor.pending.requests,
-        "lost": monitor.pending.lost,
-        "memory_bytes": used.memory_bytes,
-        "cpu_s": used.cpu_s,
-        "cpu_ratio": monitor.cpu_ratio,
-        "threads": used.threads,
     }
 
 
@@ -147,8 +126,8 @@ def _workers(now: datetime) -> dict[str, int]:
 
 def _cache(now: datetime) -> dict[str, Any]:
     """Return how the response cache did in the last hour, by what its answers said."""
-    sums = sums_in(window_before(now, CACHE_WINDOW_S, now), monitor.unwritten())
-    hits = sum(found.cell.cache_hits for found in sums.values())
-    lookups = sum(found.cell.cache_lookups for found in sums.values())
+    sums = sums_in(window_before(now, CACHE_WINDOW_S, now), monitor.snapshot())
+    hits = sum(found.total.cache_hits for found in sums.values())
+    lookups = sum(found.total.cache_lookups for found in sums.values())
     rate = round(hits / lookups, 5) if lookups else 0.0
     return {"window_s": CACHE_WINDOW_S, "hits": hits, "lookups": lookups, "hit_rate": rate}

@@ -26,6 +26,11 @@ class Window:
         return (self.end - self.start).total_seconds() / 60
 
 
+def moment_of(seconds: float) -> datetime:
+    """Return a Unix time as a moment."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
 def span_at(moment: datetime, now: datetime) -> int:
     """Return how many seconds rows of this time may be merged into by now."""
     age = now - moment
@@ -37,7 +42,7 @@ def span_at(moment: datetime, now: datetime) -> int:
 def floor_to(moment: datetime, span_s: int) -> datetime:
     """Return the beginning of the span that a moment falls into."""
     seconds = int(moment.timestamp())
-    return datetime.fromtimestamp(seconds - seconds % span_s, UTC)
+    return moment_of(seconds - seconds % span_s)
 
 
 def window_before(end: datetime, length_s: float, now: datetime) -> Window:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from core.exceptions import InvalidParameter
-from core.spent import waiting_for_client
+from core.request_timings import waiting_for_client
 from core.stopping import is_stopping
 from renders.models import Render
 from renders.states import TERMINAL

@@ -12,7 +12,6 @@ from core.sketch import (
     ERROR_BOUND,
     add_buckets,
     add_encoded,
-    add_values,
     bucket_of,
     decode,
     encode,
@@ -40,15 +39,6 @@ def sketch_of(values: list[int]) -> dict[int, int]:
 def draw(shape: str, count: int) -> list[int]:
     dice = random.Random(f"{shape}{count}")
     return [max(1, int(SHAPES[shape](dice))) for _ in range(count)]
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_many_values_at_once_count_as_each_on_its_own(shape: str) -> None:
-    values = [0, *draw(shape, 500)]
-    found: dict[int, int] = {}
-    add_values(found, values[:200])
-    add_values(found, values[200:])
-    assert found == sketch_of(values)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

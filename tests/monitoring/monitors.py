@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.spent import Spent
+from core.request_timings import RequestTimings
+from monitoring.performance.aggregator import Aggregator, Observation
 from monitoring.performance.monitor import Monitor
-from monitoring.performance.pending import Pending
-from monitoring.performance.recorder import Observation, Recorder
 
 
 class Clock:
@@ -23,18 +22,17 @@ class Clock:
 def make_monitor(clock: Clock) -> Monitor:
     """A monitor as another process has it: its own token, its own sums."""
     made = Monitor()
-    made.recorder = Recorder(clock=clock)
-    made.pending = Pending(made.recorder)
+    made.aggregator = Aggregator(made.token, clock=clock)
     made.clock = clock
     return made
 
 
 def seen(took_us: int, **fields: Any) -> Observation:
     """One request."""
-    spent = Spent()
+    timings = RequestTimings()
     for name in ("sql_ns", "cache_ns", "queries", "statements"):
         if name in fields:
-            setattr(spent, name, fields.pop(name))
+            setattr(timings, name, fields.pop(name))
     columns: dict[str, Any] = {
         "route": "/api/v2/renders",
         "method": "GET",
@@ -43,4 +41,4 @@ def seen(took_us: int, **fields: Any) -> Observation:
         "cache": "",
         "request_id": "request-id",
     }
-    return Observation(**{**columns, **fields}, took_us=took_us, spent=spent)
+    return Observation(**{**columns, **fields}, took_us=took_us, timings=timings)

@@ -17,12 +17,12 @@ from jobs.models import Job
 from jobs.worker.inline import run_pending
 from monitoring.models import CacheMetric, ErrorLog, QueueMetric, RouteMetric, SlowRequest, StatementMetric
 from monitoring.performance import merging, report
+from monitoring.performance.aggregates import RequestAggregate, SeriesKey
 from monitoring.performance.merging import MergedByAnother, merge_routes, merge_statements
 from monitoring.performance.monitor import Monitor
-from monitoring.performance.recorder import Cell, Place
 from monitoring.performance.sampling import sample_cache, sample_queues
 from monitoring.performance.windows import floor_to
-from monitoring.performance.writing import row_of_cell
+from monitoring.performance.writing import route_metric
 from tests.factories import make_job
 
 pytestmark = pytest.mark.django_db
@@ -33,14 +33,14 @@ def make_row(
     minutes_ago: float, *, process: str = "p1", route: str = "/a", took_us: int = 1000, count: int = 1
 ) -> None:
     at = NOW - timedelta(minutes=minutes_ago)
-    cell = Cell(
+    cell = RequestAggregate(
         count=count,
         total_us=took_us * count,
         max_us=took_us,
         buckets={bucket_of(took_us): count},
         slowest=[(took_us, "r")],
     )
-    row_of_cell(Place(int(at.timestamp() // 60), route, "GET", 2), cell, process=process).save()
+    route_metric(SeriesKey(int(at.timestamp() // 60), route, "GET", 2), cell, process=process).save()
 
 
 def merge_all(now: Any = NOW) -> int:
@@ -53,7 +53,9 @@ def merge_all(now: Any = NOW) -> int:
 def sums(window_s: int) -> dict[Any, Any]:
     found = report.build_report(window_s=window_s, now=NOW)
     return {
-        name: {key: (row.cell.count, row.cell.total_us, row.cell.max_us, row.cell.buckets) for key, row in part.items()}
+        name: {
+            key: (row.total.count, row.total.total_us, row.total.max_us, row.total.buckets) for key, row in part.items()
+        }
         for name, part in (("now", found.sums), ("previous", found.previous), ("last week", found.last_week))
     }
 
@@ -100,7 +102,7 @@ def test_two_merges_at_one_time_change_it_once(monkeypatch: pytest.MonkeyPatch) 
     real = merging._replace
 
     def late(model: Any, old: Any, new: Any) -> None:
-        real(model, old, [row_of_cell(Place(1, "/other", "GET", 2), Cell(), process="")])
+        real(model, old, [route_metric(SeriesKey(1, "/other", "GET", 2), RequestAggregate(), process="")])
         real(model, old, new)
 
     monkeypatch.setattr(merging, "_replace", late)
@@ -208,8 +210,8 @@ def test_queues_are_sampled_once_a_minute() -> None:
 
 def test_the_cache_is_sampled_by_what_answers_said() -> None:
     at = floor_to(NOW, 60) - timedelta(minutes=2)
-    cell = Cell(count=5, cache_hits=3, cache_lookups=4)
-    row_of_cell(Place(int(at.timestamp() // 60), "/a", "GET", 2), cell, process="p").save()
+    cell = RequestAggregate(count=5, cache_hits=3, cache_lookups=4)
+    route_metric(SeriesKey(int(at.timestamp() // 60), "/a", "GET", 2), cell, process="p").save()
     for _ in range(2):
         sample_cache(now=NOW)
     row = CacheMetric.objects.get()

@@ -13,10 +13,9 @@ from django.db import DatabaseError
 
 from core.sketch import decode
 from monitoring.models import RouteMetric, ServerProcess, SlowRequest, StatementMetric
+from monitoring.performance import aggregator as aggregator_module
 from monitoring.performance import monitor as module
-from monitoring.performance import recorder as recorder_module
-from monitoring.performance.pending import MOST_MINUTES
-from monitoring.performance.recorder import MOST_CELLS, Recorder
+from monitoring.performance.aggregator import MAX_MINUTES, MAX_SERIES, Aggregator
 from monitoring.performance.routes import OTHER
 from tests.monitoring.monitors import Clock, make_monitor, seen
 
@@ -80,7 +79,7 @@ def test_cache_hits_are_counted_of_those_that_looked(clock: Clock) -> None:
 
 def test_what_the_database_refused_is_written_later_and_once(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = make_monitor(clock)
-    working = module.record_served
+    working = module.write_metrics
     outcomes = iter([DatabaseError("database is locked"), None, "after the commit", None])
 
     def unreliable(**arguments: Any) -> None:
@@ -92,13 +91,13 @@ def test_what_the_database_refused_is_written_later_and_once(clock: Clock, monke
             # Written, but the answer of the server got lost.
             raise DatabaseError(outcome)
 
-    monkeypatch.setattr(module, "record_served", unreliable)
+    monkeypatch.setattr(module, "write_metrics", unreliable)
     written = []
     for _ in range(4):
-        mine.observe(seen(5, request_id="a"), is_slow=False)
+        mine.observe(seen(5, request_id="a"), is_slow=True)
         written.append(mine.flush())
     assert written == [False, True, False, True]
-    assert (RouteMetric.objects.count(), total()) == (1, 4)
+    assert (RouteMetric.objects.count(), total(), SlowRequest.objects.count()) == (1, 4, 4)
 
 
 def test_a_minute_that_is_over_is_written_once_more_and_forgotten(clock: Clock) -> None:
@@ -109,64 +108,64 @@ def test_a_minute_that_is_over_is_written_once_more_and_forgotten(clock: Clock) 
     clock.now += 120
     mine.flush()
     assert total() == 2
-    assert mine.unwritten().cells == {}
+    assert mine.snapshot().series == {}
 
 
 def test_without_a_database_for_long_the_oldest_minutes_go_and_are_counted(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = make_monitor(clock)
-    working = module.record_served
+    working = module.write_metrics
 
     def broken(**arguments: Any) -> None:
         raise DatabaseError("gone")
 
-    monkeypatch.setattr(module, "record_served", broken)
-    for _ in range(MOST_MINUTES + 10):
+    monkeypatch.setattr(module, "write_metrics", broken)
+    for _ in range(MAX_MINUTES + 10):
         mine.observe(seen(5), is_slow=False)
         assert not mine.flush()
         clock.now += 60
-    monkeypatch.setattr(module, "record_served", working)
+    monkeypatch.setattr(module, "write_metrics", working)
     assert mine.flush()
-    assert total() + mine.pending.lost == MOST_MINUTES + 10
-    assert 8 <= mine.pending.lost <= 10
+    assert total() + mine.aggregator.lost == MAX_MINUTES + 10
+    assert 8 <= mine.aggregator.lost <= 10
     mine._beat_at = 0
     mine.flush()
-    assert ServerProcess.objects.get().lost == mine.pending.lost
+    assert ServerProcess.objects.get().lost == mine.aggregator.lost
 
 
 def test_memory_is_bounded(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder_module, "MOST_CELLS", 20)
-    monkeypatch.setattr(recorder_module, "MOST_STATEMENTS", 30)
-    recorder = Recorder(clock=clock)
+    monkeypatch.setattr(aggregator_module, "MAX_SERIES", 20)
+    monkeypatch.setattr(aggregator_module, "MAX_STATEMENTS", 30)
+    aggregator = Aggregator("p", clock=clock)
     for number in range(200):
-        recorder.observe(
-            seen(5, route=f"/{number}", statements=[(f"SELECT {number}, 'x'", 5000)], request_id="a"), is_slow=True
+        aggregator.observe(
+            seen(5, route=f"/{number}", statements=[(f"SELECT column_a{number} FROM b", 5000)], request_id="a"),
+            is_slow=True,
         )
-    taken = recorder.take()
-    assert len(taken.cells) <= 21
+    taken = aggregator.flush(with_statements=True)
+    assert len(taken.series) <= 21
     assert len(taken.statements) <= 31
-    assert sum(cell.count for cell in taken.cells.values()) == 200
+    assert sum(cell.count for cell in taken.series.values()) == 200
     assert sum(cell.count for cell in taken.statements.values()) == 200
-    assert {place.route for place in taken.cells} >= {OTHER}
-    assert MOST_CELLS > 1000
+    assert {key.route for key in taken.series} >= {OTHER}
+    assert MAX_SERIES > 1000
 
 
 def test_requests_add_up_without_anybody_who_asks(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder_module, "ADDED_AT_ONCE", 10)
-    monkeypatch.setattr(recorder_module, "SETTLED_AT_ONCE", 25)
-    recorder = Recorder(clock=clock)
+    monkeypatch.setattr(aggregator_module, "BATCH_SIZE", 10)
+    aggregator = Aggregator("p", clock=clock)
     for number in range(1, 96):
-        recorder.observe(seen(number, statements=[("SELECT 1", number * 1000)], request_id=str(number)), is_slow=False)
-        assert len(recorder._records) < 10
-        assert sum(len(cell.times) for cell in recorder._now.cells.values()) < 25
-    taken = recorder.take()
-    (cell,) = taken.cells.values()
+        aggregator.observe(
+            seen(number, statements=[("SELECT 1", number * 1000)], request_id=str(number)), is_slow=False
+        )
+        assert len(aggregator._observations) < 10
+    taken = aggregator.flush(with_statements=True)
+    (cell,) = taken.series.values()
     (runs,) = taken.statements.values()
     assert (cell.count, cell.total_us, cell.max_us, sum(cell.buckets.values())) == (95, 95 * 48, 95, 95)
     assert (runs.count, runs.total_us, runs.max_us, sum(runs.buckets.values())) == (95, 95 * 48, 95, 95)
     assert cell.slowest == [(95, "95"), (94, "94"), (93, "93")]
-    assert cell.times == runs.times == []
 
 
 def test_a_record_that_comes_late_does_not_replace_its_minute(clock: Clock) -> None:
@@ -176,7 +175,7 @@ def test_a_record_that_comes_late_does_not_replace_its_minute(clock: Clock) -> N
     clock.now += 60
     mine.flush()
     # As where a thread loses the processor between the reading of the clock and the record.
-    mine.recorder._records.append((ended, seen(5), False))
+    mine.aggregator._observations.append((ended, seen(5), False))
     mine.flush()
     assert (RouteMetric.objects.count(), total()) == (1, 2)
 
@@ -235,12 +234,12 @@ def test_a_forked_process_starts_with_nothing(clock: Clock) -> None:
     reader, writer = os.pipe()
     pid = os.fork()
     if not pid:
-        clean = mine.unwritten().cells == {} and mine.token != token
+        clean = mine.snapshot().series == {} and mine.token != token
         os.write(writer, b"1" if clean else b"0")
         os._exit(0)
     os.waitpid(pid, 0)
     assert os.read(reader, 1) == b"1"
-    assert len(mine.unwritten().cells) == 1
+    assert len(mine.snapshot().series) == 1
     os.close(reader)
     os.close(writer)
 

@@ -13,11 +13,12 @@ import pytest
 from django.db import connection
 from rest_framework.test import APIClient
 
-from core import spent as spent_module
+from core import request_timings
 from core.api.meta import MetaView
 from monitoring.performance import middleware
+from monitoring.performance.aggregates import RequestAggregate
+from monitoring.performance.aggregator import Observation
 from monitoring.performance.monitor import monitor
-from monitoring.performance.recorder import Cell, Observation
 from monitoring.performance.routes import name_of_pattern
 from renders.waiting import polling
 from tests.factories import make_api_key, make_edit, make_render, make_user
@@ -37,7 +38,7 @@ def observed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Observation, bool]]:
 def cells() -> Iterator[Any]:
     # What tests before could not write waits beside what is recorded.
     monitor._reset()
-    yield lambda: {(p.route, p.method, p.status_class): c for p, c in monitor.unwritten().cells.items()}
+    yield lambda: {(p.route, p.method, p.status_class): c for p, c in monitor.snapshot().series.items()}
     monitor._reset()
 
 
@@ -81,7 +82,7 @@ def test_an_unhandled_failure_is_timed_and_counted(monkeypatch: pytest.MonkeyPat
     response = APIClient(raise_request_exception=False).get("/api/v2/meta")
     assert response.status_code == 500
     assert TIMING.match(response["Server-Timing"])
-    found: Cell = cells()["/api/v2/meta", "GET", 5]
+    found: RequestAggregate = cells()["/api/v2/meta", "GET", 5]
     assert found.count == 1
 
 
@@ -90,20 +91,20 @@ def test_time_in_the_database_is_told_apart(api: APIClient, observed: list[Any])
     make_render(alice)
     api.credentials(HTTP_X_API_KEY=make_api_key(alice))
     api.get("/api/v2/renders")
-    spent = observed[0][0].spent
-    assert spent.queries >= 2
-    assert len(spent.statements) == spent.queries
-    assert 0 < spent.sql_ns // 1000 <= observed[0][0].took_us
-    assert any("renders_render" in sql for sql, _ in spent.statements)
+    timings = observed[0][0].timings
+    assert timings.queries >= 2
+    assert len(timings.statements) == timings.queries
+    assert 0 < timings.sql_ns // 1000 <= observed[0][0].took_us
+    assert any("renders_render" in sql for sql, _ in timings.statements)
 
 
 def test_outside_of_requests_no_statement_is_kept() -> None:
-    assert spent_module.current.get() is None
+    assert request_timings.current.get() is None
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
-    with spent_module.spending_on_cache(), spent_module.waiting_for_client():
+    with request_timings.spending_on_cache(), request_timings.waiting_for_client():
         pass
-    assert spent_module.current.get() is None
+    assert request_timings.current.get() is None
 
 
 def test_waiting_that_the_client_asked_for_is_no_work(
@@ -111,14 +112,14 @@ def test_waiting_that_the_client_asked_for_is_no_work(
 ) -> None:
     now = [0]
     monkeypatch.setattr(middleware, "_now", lambda: now[0])
-    monkeypatch.setattr(spent_module.time, "perf_counter_ns", lambda: now[0])
+    monkeypatch.setattr(request_timings.time, "perf_counter_ns", lambda: now[0])
 
     served = MetaView.get
 
     def wait_and_work(*args: Any, **kwargs: Any) -> Any:
-        with spent_module.waiting_for_client():
+        with request_timings.waiting_for_client():
             now[0] += 20_000_000_000
-        with spent_module.spending_on_cache():
+        with request_timings.spending_on_cache():
             now[0] += 2_000_000
         now[0] += 1_000_000
         return served(*args, **kwargs)
@@ -127,7 +128,7 @@ def test_waiting_that_the_client_asked_for_is_no_work(
     response = api.get("/api/v2/meta")
     assert response["Server-Timing"] == "app;dur=3.000"
     ((seen, is_slow),) = observed
-    assert (seen.took_us, seen.spent.cache_ns, is_slow) == (3000, 2_000_000, False)
+    assert (seen.took_us, seen.timings.cache_ns, is_slow) == (3000, 2_000_000, False)
 
 
 def test_slow_requests_are_logged_without_what_may_be_secret(
@@ -155,7 +156,7 @@ def test_patterns_read_as_people_write_them() -> None:
 def test_a_long_poll_is_no_slow_request(monkeypatch: pytest.MonkeyPatch, api: APIClient, observed: list[Any]) -> None:
     now = [0]
     monkeypatch.setattr(middleware, "_now", lambda: now[0])
-    monkeypatch.setattr(spent_module.time, "perf_counter_ns", lambda: now[0])
+    monkeypatch.setattr(request_timings.time, "perf_counter_ns", lambda: now[0])
     monkeypatch.setattr(polling, "time", SimpleNamespace(monotonic=lambda: now[0] / 1e9))
 
     class Sleeper:
@@ -173,7 +174,7 @@ def test_a_long_poll_is_no_slow_request(monkeypatch: pytest.MonkeyPatch, api: AP
     assert (response.status_code, now[0]) == (200, 25_000_000_000)
     response = api.post("/api/v2/renders", {"edit": make_edit()}, headers={"Prefer": "wait=20"})
     assert (response.status_code, now[0]) == (202, 45_000_000_000)
-    waited = [(seen.spent.waited_ns, seen.took_us, is_slow) for seen, is_slow in observed]
+    waited = [(seen.timings.waited_ns, seen.took_us, is_slow) for seen, is_slow in observed]
     assert waited == [(25_000_000_000, 0, False), (20_000_000_000, 0, False)]
 
 
@@ -186,7 +187,7 @@ def test_time_in_the_store_of_answers_is_told_apart(
     for outcome in ("MISS", "HIT"):
         assert api.get("/api/v2/renders")["X-Cache"] == outcome
     for seen, _ in observed:
-        assert 0 < seen.spent.cache_ns // 1000 <= seen.took_us
+        assert 0 < seen.timings.cache_ns // 1000 <= seen.took_us
 
 
 def test_what_waits_is_never_answered_from_the_store(api: APIClient, settings: Any, tmp_path: Any) -> None:

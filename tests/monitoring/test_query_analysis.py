@@ -14,7 +14,7 @@ from monitoring.models import StatementMetric
 from monitoring.performance import analysis
 from monitoring.performance.monitor import Monitor, monitor
 from monitoring.performance.plans import plan_of
-from monitoring.performance.statements import LONGEST_EXAMPLE, shape_of
+from monitoring.performance.statements import MAX_EXAMPLE_LENGTH, shape_of
 from renders.models import Project
 from tests.factories import make_api_key, make_render, make_user
 from tests.monitoring.monitors import seen
@@ -52,7 +52,7 @@ def test_what_is_different_stays_so(one: str, other: str) -> None:
 
 
 def test_a_text_too_long_to_explain_is_kept_without_an_example() -> None:
-    assert shape_of("SELECT " + "a, " * LONGEST_EXAMPLE).example == ""
+    assert shape_of("SELECT " + "a, " * MAX_EXAMPLE_LENGTH).example == ""
 
 
 def sql_of(rows: Any) -> str:
