@@ -56,6 +56,13 @@ def commands_called(path: Path) -> set[str]:
     return set(_commands(ast.parse(path.read_text())))
 
 
+def routes_in_matrix(path: Path) -> set[str]:
+    """Return the routes whose permissions a test module checks, by `Access("name", ...)`."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call) and node.args]
+    names = [call.args[0] for call in calls if ast.unparse(call.func).rpartition(".")[2] == "Access"]
+    return {str(name.value) for name in names if isinstance(name, ast.Constant)}
+
+
 def _helpers_of(tree: ast.Module, path: Path) -> set[str]:
     if path == ENVIRONMENT:
         return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
