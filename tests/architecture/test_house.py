@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 import subprocess
@@ -18,6 +19,7 @@ from django.core.management import call_command
 from core.api.permissions import required_scope
 from core.scopes import ALL_SCOPES
 from renderowl.urls import API_ROUTES, INTERNAL_ROUTES
+from tests.architecture.source import commands_called, local_apps, product_files, routes_in_matrix, variables_read
 from tests.matrix import PUBLIC_ROUTES
 
 ROOT = Path(settings.BASE_DIR)
@@ -116,8 +118,7 @@ def test_every_route_names_the_scope_of_every_action(route) -> None:
 
 
 def test_every_route_passes_through_the_permission_matrix() -> None:
-    text = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
-    checked = set(re.findall(r"Access\(\s*[\"']([a-z-]+)[\"']", text))
+    checked = set().union(*map(routes_in_matrix, (ROOT / "tests").rglob("test_*.py")))
     assert {route.name for route in ALL_ROUTES} - PUBLIC_ROUTES - checked == set()
 
 
@@ -137,17 +138,31 @@ def test_migrations_are_named_for_what_they_do() -> None:
 
 
 def test_every_command_is_called_in_a_test() -> None:
-    commands = {p.stem for config in LOCAL_APPS for p in Path(config.path).glob("management/commands/[a-z]*.py")}
-    text = "".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    commands = {p.stem for app in local_apps() for p in (ROOT / app).glob("management/commands/[a-z]*.py")}
+    called = set().union(*map(commands_called, (ROOT / "tests").rglob("*.py")))
     assert commands
-    assert sorted(c for c in commands if not re.search(rf"[\"']{c}[\"']", text)) == []
+    assert sorted(commands - called) == []
 
 
-def test_every_setting_of_the_environment_is_in_the_example() -> None:
-    example = (ROOT / ".env.example").read_text()
-    source = (ROOT / "renderowl/settings.py").read_text()
-    helpers = r"env\.\w+|secret|positive_int|seconds_list|host_list|deprecation_marks|feature_switches|pool_secrets"
-    pattern = rf'(?:{helpers})\(\s*"([A-Z_]+)"'
-    names = set(re.findall(pattern, source)) - {"TEST_DATABASE_NAME"}
-    assert len(names) > 10
-    assert sorted(name for name in names if not re.search(rf"^#? ?{name}=", example, re.MULTILINE)) == []
+# Of tests, and what the server tells its own processes.
+VARIABLES_WITHOUT_EXAMPLE = {"TEST_DATABASE_NAME", "RENDEROWL_STOPPING_FILE", "PROMETHEUS_MULTIPROC_DIR"}
+
+
+def test_the_example_names_the_variables_that_the_product_reads() -> None:
+    example = set(re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    read = set().union(*map(variables_read, product_files()))
+    assert sorted(read - example - VARIABLES_WITHOUT_EXAMPLE) == []
+    # OpenTelemetry's SDK reads its own.
+    assert sorted(name for name in example - read if not name.startswith("OTEL_")) == []
+
+
+def test_every_local_app_is_installed() -> None:
+    assert {config.label for config in LOCAL_APPS} == local_apps()
+
+
+@pytest.mark.parametrize("path", product_files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_functions_of_the_product_are_short(path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= 400
+    functions = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    assert [f.name for f in functions if (f.end_lineno or 0) - f.lineno + 1 > 60] == []
