@@ -36,14 +36,8 @@ class OwnedQuerySet(models.QuerySet[Any]):
 # Columns of renders that can be long, and that few want.
 DOCUMENTS = ("edit", "merge", "log", "timings")
 # Columns that no answer shows.
-INTERNAL = (
-    "template_version",
-    "job_id",
-    "strict",
-    "webhook",
-    "credits_topped_up",
-    "run_at",
-    "cancel_requested_at",
+INTERNAL = frozenset(
+    {"template_version", "job_id", "strict", "webhook", "credits_topped_up", "run_at", "cancel_requested_at"}
 )
 
 
