@@ -20,8 +20,8 @@ from accounts.authentication import client_address
 from accounts.exceptions import CodeRefused, SecondFactorExists
 from accounts.models import SecondFactor, User
 from accounts.staff_login import PROVED, CodeForm, finish_login, next_url, pending_user, refuse_for
+from api.ratelimit.exceptions import RateLimited
 from core.onetime import leave_secret, take_secret
-from core.ratelimit.exceptions import RateLimited
 
 _SALT = "second_factor_salt"
 _CODES = "recovery_codes"

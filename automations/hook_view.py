@@ -12,14 +12,14 @@ from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.views import ApiView
 from automations.hooks import secrets_in_force
 from automations.models import Automation, TriggerType
 from automations.names import MOST_INPUT_BYTES
 from automations.services import Trigger, start_run
-from core.api.views import ApiView
 from core.exceptions import PayloadTooLarge, Unacceptable
 from core.ids import decode_id
-from core.signing import SignatureRefused, SignedMessage, verify
+from outbound.signing import SignatureRefused, SignedMessage, verify
 from renders.serializers.fields import find_unstorable
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 from core.logs import logging_settings
-from core.storage.address import storages_from_url
+from files.storage.address import storages_from_url
 from renderowl.environment import (
     answer_rules,
     credit_amount,
@@ -82,6 +82,7 @@ INSTALLED_APPS = [
     "health_check",
     "django_prometheus",
     "core",
+    "api",
     "accounts",
     "jobs",
     "credits",
@@ -98,18 +99,18 @@ MIDDLEWARE = [
     "monitoring.tracing.TracingMiddleware",
     "monitoring.performance.middleware.PerformanceMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
-    "core.middleware.RequestContextMiddleware",
-    "core.headers.SecurityHeadersMiddleware",
+    "api.middleware.RequestContextMiddleware",
+    "api.headers.SecurityHeadersMiddleware",
     "monitoring.middleware.ProbeMiddleware",
     "monitoring.middleware.DatabaseFileMiddleware",
     "accounts.origin.OriginMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "core.middleware.ApiMiddleware",
+    "api.middleware.ApiMiddleware",
     # Not the last, as answers from the cache count too.
     "monitoring.metrics.middleware.BoundedPrometheusAfterMiddleware",
-    "core.caching.middleware.ResponseCacheMiddleware",
-    "core.middleware.SessionMiddleware",
+    "api.response_cache.middleware.ResponseCacheMiddleware",
+    "api.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

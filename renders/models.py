@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models.base import ModelState
 from django.utils import timezone
 
-from core.caching.families import cache_family
+from core.cache_tags.families import cache_family
 from core.indexes import NamedIndex
 from core.models import BaseModel, VersionedModel
 from renders.states import ACTIVE, TERMINAL, BatchStatus, RenderStatus

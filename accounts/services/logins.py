@@ -7,9 +7,9 @@ import unicodedata
 
 from accounts.models import User
 from accounts.services.audit import record_audit
-from core.ratelimit import penalties
-from core.ratelimit.exceptions import RateLimited
-from core.ratelimit.limiter import limiter
+from api.ratelimit import penalties
+from api.ratelimit.exceptions import RateLimited
+from api.ratelimit.limiter import limiter
 
 
 def begin_login(*, username: str, address: str) -> None:

@@ -18,7 +18,6 @@ from accounts.plans import limits_of
 from core.exceptions import InvalidState, NotFound
 from core.notices import notify
 from core.sealing import seal, unseal
-from core.signing import new_secret, parse_secret
 from jobs import services as jobs
 from notifications import kinds
 from notifications.exceptions import EndpointLimitReached
@@ -27,6 +26,7 @@ from notifications.models.webhooks import MOST_IN_FLIGHT, DisabledReason, Endpoi
 from notifications.services.deliveries import publish_event
 from notifications.webhooks import catalogue
 from notifications.webhooks.payloads import describe_endpoint
+from outbound.signing import new_secret, parse_secret
 
 logger = logging.getLogger(__name__)
 

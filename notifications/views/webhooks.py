@@ -10,11 +10,11 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.api.endpoints import Endpoint
-from core.api.routing import api_path
-from core.api.views import ApiView, ApiViewSet
+from api.endpoints import Endpoint
+from api.idempotency.views import IdempotentMixin, idempotent
+from api.routing import api_path
+from api.views import ApiView, ApiViewSet
 from core.exceptions import NotFound
-from core.idempotency.views import IdempotentMixin, idempotent
 from core.ids import decode_id
 from notifications.filters import DeliveryFilterSet, EndpointFilterSet
 from notifications.models import WebhookDelivery, WebhookEndpoint

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from api.receivers import check_receiver
 from assets.models import Asset, AssetStatus
-from core.http.exceptions import FetchRefused
-from core.receivers import check_receiver
 from engine.errors import EditInvalid
 from engine.issues import Issue
 from engine.language import ParsedEdit, SourceRef, parse_edit, sources
 from engine.media import MediaInfo
 from engine.timeline import resolve
 from engine.timeline.matching import mismatches
+from outbound.exceptions import FetchRefused
 from renders.estimates import Estimate, estimate_render
 from renders.exceptions import EditRefused
 from renders.models import Template

@@ -21,9 +21,9 @@ from accounts.models import ApiKey, DeprecatedCall, DeprecationNotice
 from accounts.selectors import owners_calling
 from accounts.services import deprecations
 from accounts.tallies import CallTally
+from api import lifecycle
+from api.marks import Mark
 from core import events
-from core.api import lifecycle
-from core.api.marks import Mark
 from core.ids import uuid7
 from jobs.registry import get_handler, schedules
 from jobs.services import enqueue

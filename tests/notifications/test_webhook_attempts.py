@@ -11,7 +11,6 @@ from django.utils import timezone
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from core.retention import retentions
-from core.signing import new_secret
 from jobs import services as jobs
 from jobs import sql
 from jobs.context import JobContext
@@ -22,6 +21,7 @@ from notifications.models import DeliveryAttempt, EndpointHealth, Notification, 
 from notifications.services import attempts, deliveries, endpoints
 from notifications.services.deliveries import publish_event, send_test
 from notifications.webhooks.sending import Reply
+from outbound.signing import new_secret
 from tests.factories import make_endpoint, make_user
 
 pytestmark = pytest.mark.django_db
