@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
 from api.problems import challenge
+from api.requests import ApiRequest
 from core.exceptions import DomainError
 
 
@@ -22,8 +23,10 @@ class OncePerRequestAuthentication(BaseAuthentication):
 
         Raises what `read_credential` raises, each time the same.
         """
-        http_request = request._request  # noqa: SLF001 - DRF's request lives for one view only
-        outcomes: dict[type, Any] = http_request.__dict__.setdefault("authentication_outcomes", {})
+        http_request = cast("ApiRequest", request._request)  # noqa: SLF001 - DRF's request lives for one view only
+        if not hasattr(http_request, "authentication_outcomes"):
+            http_request.authentication_outcomes = {}
+        outcomes = http_request.authentication_outcomes
         if type(self) not in outcomes:
             try:
                 outcomes[type(self)] = self.read_credential(http_request)
@@ -51,7 +54,7 @@ def authenticate(request: HttpRequest, classes: Iterable[type[BaseAuthentication
 
     The view refuses such a request, with the outcome that is kept here. classes: by default those of the settings.
     """
-    chosen = classes or api_settings.DEFAULT_AUTHENTICATION_CLASSES
+    chosen: Any = classes or api_settings.DEFAULT_AUTHENTICATION_CLASSES
     found = Request(request, authenticators=[authentication() for authentication in chosen])
     try:
         return found if found.user.is_authenticated else None

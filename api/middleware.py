@@ -18,6 +18,7 @@ from django.utils.cache import patch_vary_headers
 from api import lifecycle
 from api.codes import code_of_status
 from api.problems import CONTENT_TYPE, problem_response
+from api.requests import ApiRequest
 from api.versioning import ChosenVersion, choose_version
 from core import tracing
 from core.context import Labels, labelled, request_id
@@ -43,10 +44,10 @@ class RequestContextMiddleware:
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+    def __call__(self, request: ApiRequest) -> HttpResponseBase:
         """Serve the request inside its context."""
         current = id_of_request(request.META)
-        request.request_id = current  # type: ignore[attr-defined]
+        request.request_id = current
         token = request_id.set(current)
         try:
             with labelled(Labels()) as found:
@@ -73,7 +74,7 @@ class ApiMiddleware:
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+    def __call__(self, request: ApiRequest) -> HttpResponseBase:
         """Serve a request; paths outside the API pass untouched."""
         is_api = _API_PATHS.match(request.path_info)
         if not is_api and not _PROBE_PATHS.match(request.path_info):
@@ -102,13 +103,13 @@ class ApiMiddleware:
         logger.warning("%s: %s", fault.code, exception)
         return _problem_of(fault)
 
-    def _serve(self, request: HttpRequest) -> HttpResponseBase:
+    def _serve(self, request: ApiRequest) -> HttpResponseBase:
         _check_host(request)
         if request.path_info.endswith("/") and not _HTML_PATHS.match(request.path_info):
             request.path_info = request.path_info.rstrip("/")
         visit = None
         if _UNVERSIONED_PATHS.match(request.path_info):
-            request.api_version = max(settings.RENDEROWL_API_VERSIONS)  # type: ignore[attr-defined]
+            request.api_version = max(settings.RENDEROWL_API_VERSIONS)
         elif request.path_info.startswith("/api/") and not _HTML_PATHS.match(request.path_info):
             visit = _find_place(request)
         if visit is not None:
@@ -140,7 +141,7 @@ class SessionMiddleware(sessions.SessionMiddleware):
             return _problem_of(fault)
 
 
-def _find_place(request: HttpRequest) -> lifecycle.Visit | None:
+def _find_place(request: ApiRequest) -> lifecycle.Visit | None:
     """Choose the version, lead a path without one into that version's tree, and return what is marked there.
 
     Leaves `api_version` for the views, `api_choice` and `api_visit` for the answer.
@@ -149,11 +150,11 @@ def _find_place(request: HttpRequest) -> lifecycle.Visit | None:
     if not chosen.in_path:
         request.path_info = f"/api/v{chosen.number}{request.path_info.removeprefix('/api')}"
     visit = lifecycle.visit_of(chosen.number, request.path_info)
-    request.api_version, request.api_choice, request.api_visit = chosen.number, chosen, visit  # type: ignore[attr-defined]
+    request.api_version, request.api_choice, request.api_visit = chosen.number, chosen, visit
     return visit
 
 
-def _tell_version(request: HttpRequest, response: HttpResponseBase) -> None:
+def _tell_version(request: ApiRequest, response: HttpResponseBase) -> None:
     """Write which version answered, what could have chosen another, and when this one ends."""
     chosen: ChosenVersion | None = getattr(request, "api_choice", None)
     number = getattr(request, "api_version", settings.RENDEROWL_DEFAULT_API_VERSION)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import BasePermission
@@ -62,7 +62,8 @@ def has_scope(request: Request, required: str | None) -> bool:
     """Return whether the request's credential carries a scope; None is one that nothing carries."""
     if required == ANY_SCOPE:
         return True
-    return request.auth is not None and required in request.auth.scopes
+    credential: Any = request.auth
+    return credential is not None and required in credential.scopes
 
 
 def required_scope(view: APIView, method: str) -> str | None:

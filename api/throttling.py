@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import cast
 
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpResponseBase
@@ -17,6 +18,7 @@ from api.ratelimit.buckets import Decision, Policy, Standing
 from api.ratelimit.exceptions import RateLimited
 from api.ratelimit.limiter import limiter
 from api.ratelimit.registry import limits_of
+from api.requests import ApiRequest
 
 
 class AccountThrottle(BaseThrottle):
@@ -42,12 +44,11 @@ def charge(request: Request, operation: str = "", units: int = 1) -> Decision | 
     operation: with limits of its own; units: how many of it the request stands for.
     Returns None where limits are off, or nothing is known of them.
     """
-    http_request = request._request  # noqa: SLF001 - DRF's request lives for one view only
+    http_request = cast("ApiRequest", request._request)  # noqa: SLF001 - DRF's request lives for one view only
     if not hasattr(http_request, "rate_limit_decision"):
         limits = limiter()
-        decision = None if limits is None else limits.take(limits_of(request, operation, units))
-        http_request.rate_limit_decision = decision  # type: ignore[attr-defined]
-    return http_request.rate_limit_decision  # type: ignore[attr-defined, no-any-return]
+        http_request.rate_limit_decision = limits.take(limits_of(request, operation, units)) if limits else None
+    return http_request.rate_limit_decision
 
 
 def add_limit_headers(request: Request, response: HttpResponseBase, view: APIView) -> None:

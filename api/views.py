@@ -36,7 +36,7 @@ class ApiView(APIView):
     """
 
     endpoints: ClassVar[Mapping[str, Endpoint]] = {}
-    throttle_classes: ClassVar[Sequence[type[BaseThrottle]]] = (AccountThrottle,)
+    throttle_classes: Sequence[type[BaseThrottle]] = (AccountThrottle,)
     route_name = ""
     feature = ""
     versioning_class = None
@@ -141,9 +141,10 @@ class ApiViewSet(ConditionalView, ApiView, GenericViewSet[Any]):
 
     def find_row(self) -> Any:
         """Return the same row whatever the request's conditions are, None where there is none."""
+        rows: Any = self.get_queryset()
         try:
-            pk = decode_id(self.queryset.model.ID_PREFIX, self.kwargs[self.lookup_url_kwarg])  # type: ignore[union-attr]
-            return self.get_queryset().get(pk=pk)
+            pk = decode_id(rows.model.ID_PREFIX, self.kwargs[self.lookup_url_kwarg])
+            return rows.get(pk=pk)
         except (ValueError, ObjectDoesNotExist):
             return None
 

@@ -89,10 +89,11 @@ class CacheLookup:
 def cache_key(request: HttpRequest, authenticated: Request, *, version: int, media_type: str) -> str:
     """Return what an answer depends on besides the rows: program, account, scopes, version, features, URL, links."""
     account: Any = authenticated.user
+    credential: Any = authenticated.auth
     parts = (
         build_id(),
         account.pk,
-        _hash_of_scopes(authenticated.auth.scopes),
+        _hash_of_scopes(credential.scopes),
         version,
         sorted(settings.RENDEROWL_API_FEATURES.items()),
         request.path_info,

@@ -27,6 +27,7 @@ from api.conditional import SAFE
 from api.endpoints import endpoint_of
 from api.negotiation import negotiate
 from api.permissions import has_scope
+from api.requests import ApiRequest
 from api.response_cache.answers import rule_of
 from api.response_cache.lookups import CacheLookup, cache_key
 from api.throttling import charge, limit_headers
@@ -43,11 +44,10 @@ class ResponseCacheMiddleware:
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+    def __call__(self, request: ApiRequest) -> HttpResponseBase:
         """Serve a request; answers of other views pass with the tag of their content."""
-        response = self._cached(request)
-        if response is None:
-            response = self.get_response(request)
+        cached = self._cached(request)
+        response = self.get_response(request) if cached is None else cached
         callback = request.resolver_match.func if request.resolver_match else None
         if _is_api_view(callback):
             lookup: CacheLookup | None = getattr(request, "cache_lookup", None)
@@ -58,7 +58,7 @@ class ResponseCacheMiddleware:
             validate(request, response)
         return response
 
-    def _cached(self, request: HttpRequest) -> HttpResponse | None:
+    def _cached(self, request: ApiRequest) -> HttpResponse | None:
         """Return the cached answer of a request, None where the view has to answer."""
         if request.method not in SAFE or not request.path_info.startswith("/api/"):
             return None
@@ -71,7 +71,7 @@ class ResponseCacheMiddleware:
         if found is None:
             return None
         lookup, limits = found
-        request.cache_lookup = lookup  # type: ignore[attr-defined]
+        request.cache_lookup = lookup
         # As Django leaves it: for the metrics, and for those who count calls of what is deprecated.
         request.resolver_match = match
         if lookup.is_current(request.META.get("HTTP_IF_NONE_MATCH", "")):
@@ -87,7 +87,7 @@ def _is_api_view(callback: Any) -> bool:
     return isinstance(view_class, type) and issubclass(view_class, ApiView)
 
 
-def _look_up(request: HttpRequest, callback: Any) -> tuple[CacheLookup, dict[str, str]] | None:
+def _look_up(request: ApiRequest, callback: Any) -> tuple[CacheLookup, dict[str, str]] | None:
     """Authenticate and charge a cacheable request; return its lookup and the headers of its rate limits.
 
     None where the answer is not cacheable, and where the view has to refuse it.
@@ -103,8 +103,7 @@ def _look_up(request: HttpRequest, callback: Any) -> tuple[CacheLookup, dict[str
     decision = charge(authenticated, endpoint.operation)
     if (decision is not None and not decision.allowed) or not has_scope(authenticated, endpoint.scope):
         return None
-    version: int = request.api_version  # type: ignore[attr-defined]
-    key = cache_key(request, authenticated, version=version, media_type=media_type)
+    key = cache_key(request, authenticated, version=request.api_version, media_type=media_type)
     lookup = CacheLookup.of(key, endpoint.cache_tags, authenticated, rule)
     return None if lookup is None else (lookup, limit_headers(decision.standings if decision else ()))
 

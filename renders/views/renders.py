@@ -79,7 +79,7 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
     def get_queryset(self) -> QuerySet[Any]:
         """Return the caller's renders, in lists with the columns that show."""
         rows = super().get_queryset()
-        return rows.for_serializer() if self.action == "list" else rows  # type: ignore[attr-defined, no-any-return]
+        return rows.for_serializer() if self.action == "list" else rows  # type: ignore[attr-defined]
 
     @extend_schema(parameters=[_METADATA_PARAMETER, _NO_BATCH], versions=_VERSION_1)
     @extend_schema(parameters=[_METADATA_PARAMETER], versions=_VERSION_2)

@@ -11,6 +11,7 @@ from rest_framework import status
 from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
 
 from accounts.authentication import Credential
 from accounts.limits import INTERNAL_CALL
@@ -64,7 +65,7 @@ class ProgressView(ApiView):
     authentication_classes = ()
     permission_classes = ()
     # A farm reports from one address, and a message without a secret costs one hash.
-    throttle_classes = ()
+    throttle_classes: tuple[type[BaseThrottle], ...] = ()
     endpoints: ClassVar = {
         "post": Endpoint(ANY_SCOPE),
     }
