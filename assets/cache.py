@@ -9,10 +9,10 @@ from uuid import uuid4
 from django.conf import settings
 
 from assets.exceptions import AssetNotReady
+from assets.fetch_cache import FetchCache
 from assets.models import Asset
 from files.cache import FileCache, place_file
 from files.storage import blob_store
-from outbound.cached import FetchCache
 
 
 def file_cache() -> FileCache:

@@ -14,9 +14,9 @@ from assets import names, services
 from assets.cache import fetch_cache, file_cache
 from assets.incoming import discard, examine, scratch_folder, store
 from assets.models import Asset, AssetStatus
+from assets.upkeep import sweep_old_files
 from engine.errors import MediaUnreadable
 from engine.probe.client import probe_file
-from files.upkeep import sweep_old_files
 from jobs.context import JobContext
 from jobs.exceptions import TransientFailure
 from jobs.registry import handler

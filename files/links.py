@@ -31,7 +31,7 @@ from core.times import format_time
 # A link made now and one made in an hour are equal unless a step lies between, so that lists, and their tags, are.
 STEPS_OF_LIFE = 4
 _SIGNATURE_BYTES = 32
-_SALT = b"renderowl.files"
+_SALT = b"renderowl.core.files"
 _UNSAFE = re.compile(r"[^\w.\- ()\[\]]")
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 from core.logs import logging_settings
-from files.storage.address import storages_from_url
 from renderowl.environment import (
     answer_rules,
     credit_amount,
@@ -28,6 +27,7 @@ from renderowl.environment import (
     traces_exporter,
 )
 from renderowl.rest import REST_FRAMEWORK, SPECTACULAR_SETTINGS, TOKENS  # noqa: F401 - read by the packages
+from renderowl.storages import storages_from_url
 from renderowl.unfold import UNFOLD  # noqa: F401 - read by the admin theme
 
 BASE_DIR = Path(__file__).resolve().parent.parent

@@ -7,7 +7,6 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from api.receivers import resolve_receiver
 from api.serializers import (
     BlankAsNullField,
     ConstantField,
@@ -21,6 +20,7 @@ from notifications.models.webhooks import DeliveryStatus, DisabledReason
 from notifications.webhooks.catalogue import PATTERNS, is_pattern
 from outbound.exceptions import FetchRefused
 from outbound.targets import LONGEST_URL
+from renders.receivers import resolve_receiver
 
 
 class ReceiverUrlField(serializers.CharField):

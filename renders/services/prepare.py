@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from api.receivers import check_receiver
 from assets.models import Asset, AssetStatus
 from engine.errors import EditInvalid
 from engine.issues import Issue
@@ -19,6 +18,7 @@ from renders.estimates import Estimate, estimate_render
 from renders.exceptions import EditRefused
 from renders.models import Template
 from renders.names import ASSET_SCHEME
+from renders.receivers import check_receiver
 from renders.requests import PreparedRender, RenderRequest, Report, issue_as_json
 from renders.selectors import asset_media
 from renders.services.lookups import Lookups

@@ -9,8 +9,8 @@ from moto.server import ThreadedMotoServer
 
 from files.links import signed_path
 from files.storage import blob_store
-from files.storage.address import storages_from_url
 from files.storage.bucket import BucketStorage
+from renderowl.storages import storages_from_url
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 BODY = bytes(range(256)) * 4000

@@ -9,10 +9,10 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
 
+from assets.upkeep import sweep_old_files
 from files.cache import FileCache
-from files.storage.address import storages_from_url
 from files.storage.local import LocalStorage
-from files.upkeep import sweep_old_files
+from renderowl.storages import storages_from_url
 
 BASE = Path("/srv/owl")
 

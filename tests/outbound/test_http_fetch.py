@@ -12,8 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from assets.fetch_cache import FetchCache
 from outbound import exchange as exchange_module
-from outbound.cached import FetchCache
 from outbound.exceptions import FetchFailed, FetchRefused
 from outbound.fetch import fetch_to_file
 
