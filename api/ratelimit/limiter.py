@@ -13,7 +13,7 @@ from django.conf import settings
 
 from api.ratelimit.buckets import Decision, Limit, Policy, decide
 from api.ratelimit.sqlite_store import SqliteStore
-from api.ratelimit.stores import LimitStore, StoreBusy, StoreUnavailable, Taken
+from api.ratelimit.stores import LimitStore, PenaltyRule, StoreBusy, StoreUnavailable, Taken
 from core.counters import count
 
 logger = logging.getLogger(__name__)
@@ -39,12 +39,12 @@ class Limiter:
         """Return how the limits stand; None where nothing is known."""
         return self._decide(self._store.peek, limits)
 
-    def attempt(self, subject: str) -> int:
-        """Count a login that begins; return for how many microseconds it is refused, 0 if it may go on."""
-        return self._ask(lambda: self._store.attempt(subject)) or 0
+    def attempt(self, subject: str, rule: PenaltyRule) -> int:
+        """Count an attempt that begins; return for how many microseconds it is refused, 0 if it may go on."""
+        return self._ask(lambda: self._store.attempt(subject, rule)) or 0
 
     def forgive(self, subject: str) -> None:
-        """Forget the failed logins of a subject."""
+        """Forget the failed attempts of a subject."""
         self._ask(lambda: self._store.forgive(subject))
 
     def probe(self) -> None:

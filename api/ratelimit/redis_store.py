@@ -8,10 +8,8 @@ from typing import Any, cast
 import redis
 from redis.client import Pipeline
 
-from api.ratelimit import penalties
 from api.ratelimit.buckets import SECOND_US, Limit
-from api.ratelimit.penalties import Penalty
-from api.ratelimit.stores import StoreUnavailable, Taken
+from api.ratelimit.stores import Penalty, PenaltyRule, StoreUnavailable, Taken
 
 ANSWER_LIMIT_S = 0.25
 # KEYS: the buckets; ARGV: 1 to take or 0 to look, then step and depth of each. Returns whether all gave, the time, then
@@ -62,8 +60,8 @@ class RedisStore:
         """Look at buckets."""
         return self._run(limits, take=False)
 
-    def attempt(self, subject: str) -> int:
-        """Count a login that begins; return for how many microseconds it is refused, 0 if it may go on."""
+    def attempt(self, subject: str, rule: PenaltyRule) -> int:
+        """Count an attempt that begins; return for how many microseconds it is refused, 0 if it may go on."""
         name = f"{self._prefix}{subject}"
         wait_us = 0
 
@@ -73,7 +71,7 @@ class RedisStore:
             seconds, microseconds = pipe.time()
             now = seconds * SECOND_US + microseconds
             before = Penalty(*(int(value or 0) for value in stored)) if stored[0] else None
-            after, wait_us = penalties.attempt(before, now)
+            after, wait_us = rule(before, now)
             pipe.multi()
             if after is not None and not wait_us:
                 values: dict[Any, Any] = {

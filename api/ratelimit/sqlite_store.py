@@ -13,10 +13,8 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from api.ratelimit import penalties
 from api.ratelimit.buckets import SECOND_US, Limit
-from api.ratelimit.penalties import Penalty
-from api.ratelimit.stores import StoreBusy, StoreUnavailable, Taken
+from api.ratelimit.stores import Penalty, PenaltyRule, StoreBusy, StoreUnavailable, Taken
 from core.sidefiles import SideFile
 
 # A writer holds the file for some ten microseconds; who cannot get in for this long lets the request pass.
@@ -103,8 +101,8 @@ class SqliteStore:
             found = self._read(connection, limits)
         return Taken(True, self._clock_us(), [found.get(limit.partition) for limit in limits])
 
-    def attempt(self, subject: str) -> int:
-        """Count a login that begins; return for how many microseconds it is refused, 0 if it may go on."""
+    def attempt(self, subject: str, rule: PenaltyRule) -> int:
+        """Count an attempt that begins; return for how many microseconds it is refused, 0 if it may go on."""
         now = self._clock_us()
         with self._file as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -112,7 +110,7 @@ class SqliteStore:
                 row = connection.execute(
                     "SELECT failures, closed_until, forget_at FROM penalty WHERE id = ?", [subject]
                 ).fetchone()
-                after, wait_us = penalties.attempt(Penalty(*row) if row else None, now)
+                after, wait_us = rule(Penalty(*row) if row else None, now)
                 if after is not None and not wait_us:
                     values = [subject, after.failures, after.closed_until_us, after.forget_at_us]
                     connection.execute("INSERT OR REPLACE INTO penalty VALUES (?, ?, ?, ?)", values)

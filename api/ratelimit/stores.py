@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,6 +28,19 @@ class Taken:
     full_at_us: Sequence[int | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Penalty:
+    """What failed attempts of a subject led to. closed_until_us: none before; forget_at_us: void from then."""
+
+    failures: int
+    closed_until_us: int
+    forget_at_us: int
+
+
+# Takes the penalty so far and the time; returns the one after an attempt, and for how long the attempt is refused.
+PenaltyRule = Callable[[Penalty | None, int], tuple[Penalty | None, int]]
+
+
 class LimitStore(Protocol):
     """Keeps buckets and penalties for all processes. Every method may raise StoreUnavailable."""
 
@@ -37,8 +50,8 @@ class LimitStore(Protocol):
     def peek(self, limits: Sequence[Limit]) -> Taken:
         """Look at buckets."""
 
-    def attempt(self, subject: str) -> int:
-        """Count a login that begins; return for how many microseconds it is refused, 0 if it may go on."""
+    def attempt(self, subject: str, rule: PenaltyRule) -> int:
+        """Count an attempt that begins; return for how many microseconds it is refused, 0 if it may go on."""
 
     def forgive(self, subject: str) -> None:
         """Forget the failures of a subject."""

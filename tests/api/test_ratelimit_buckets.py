@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 
-from api.ratelimit import penalties
+from accounts import login_throttle
 from api.ratelimit.buckets import SECOND_US, Limit, Policy, decide, stand, take
 
 POLICIES = [
@@ -121,7 +121,7 @@ def test_penalties_agree_with_the_contract_acted_out() -> None:
     waits = set()
     for _ in range(5000):
         now += chance.choice([1, 5, 20, 61, 300, 1000, 2000, 5000])
-        penalty, wait_us = penalties.attempt(penalty, now * SECOND_US)
+        penalty, wait_us = login_throttle.attempt(penalty, now * SECOND_US)
         assert wait_us == door.knock(now) * SECOND_US
         waits.add(wait_us)
     assert max(waits) > 1800 * SECOND_US
@@ -130,9 +130,9 @@ def test_penalties_agree_with_the_contract_acted_out() -> None:
 def test_delays_grow_to_an_hour_and_stay_there() -> None:
     penalty, now, delays = None, 0, []
     for _ in range(14):
-        penalty, wait_us = penalties.attempt(penalty, now)
+        penalty, wait_us = login_throttle.attempt(penalty, now)
         assert wait_us == 0
-        _, wait_us = penalties.attempt(penalty, now)
+        _, wait_us = login_throttle.attempt(penalty, now)
         delays.append(wait_us // SECOND_US)
         now += wait_us
 

@@ -11,6 +11,7 @@ from contextlib import closing
 import pytest
 import redis
 
+from accounts import login_throttle
 from api.ratelimit import sqlite_store
 from api.ratelimit.buckets import SECOND_US, Limit, Policy, decide, take
 from api.ratelimit.limiter import ERRORS, REST_S, Limiter
@@ -124,11 +125,11 @@ def test_the_wait_that_is_told_is_enough(store):
 
 
 def test_logins_are_counted_and_forgiven(store):
-    assert [store.attempt("login:a") for _ in range(5)] == [0] * 5
-    assert 58 * SECOND_US < store.attempt("login:a") <= 60 * SECOND_US
-    assert store.attempt("login:b") == 0
+    assert [store.attempt("login:a", login_throttle.attempt) for _ in range(5)] == [0] * 5
+    assert 58 * SECOND_US < store.attempt("login:a", login_throttle.attempt) <= 60 * SECOND_US
+    assert store.attempt("login:b", login_throttle.attempt) == 0
     store.forgive("login:a")
-    assert store.attempt("login:a") == 0
+    assert store.attempt("login:a", login_throttle.attempt) == 0
 
 
 def test_only_five_of_many_simultaneous_logins_go_on(store):
@@ -137,7 +138,7 @@ def test_only_five_of_many_simultaneous_logins_go_on(store):
 
     def work():
         barrier.wait()
-        outcomes.append(store.attempt("login:rush"))
+        outcomes.append(store.attempt("login:rush", login_throttle.attempt))
 
     threads = [threading.Thread(target=work) for _ in range(12)]
     for thread in threads:
@@ -178,7 +179,7 @@ def test_full_buckets_and_void_penalties_are_swept(tmp_path, monkeypatch):
     store = SqliteStore(path, clock_us=clock)
     for number in range(20):
         store.take([Limit(Policy("address", 30, 60, 10), f"address:{number}")])
-        store.attempt(f"login:{number}")
+        store.attempt(f"login:{number}", login_throttle.attempt)
     clock.now += 3600 * SECOND_US
     monkeypatch.setattr("api.ratelimit.sqlite_store.time.monotonic", lambda: 10**9 + SWEEP_EVERY_S)
     store.take([limit("small", 2)])
@@ -197,7 +198,11 @@ def test_a_file_that_is_no_database_is_unavailable(tmp_path):
 
 def test_a_redis_that_is_not_there_is_unavailable():
     store = RedisStore("redis://127.0.0.1:1/0")
-    for call in (lambda: store.take([limit("small", 2)]), lambda: store.attempt("a"), lambda: store.forgive("a")):
+    for call in (
+        lambda: store.take([limit("small", 2)]),
+        lambda: store.attempt("a", login_throttle.attempt),
+        lambda: store.forgive("a"),
+    ):
         with pytest.raises(StoreUnavailable):
             call()
 
@@ -222,7 +227,7 @@ def test_a_broken_store_lets_everything_pass_and_is_counted(caplog, monkeypatch)
     broken = Broken()
     limiter = Limiter(broken)
     assert limiter.take([limit("small", 1)]) is None
-    assert limiter.attempt("login:a") == 0
+    assert limiter.attempt("login:a", login_throttle.attempt) == 0
     limiter.forgive("login:a")
     assert counts()[ERRORS] == before + 3
     assert broken.asked == 1, "a store that has just failed is left alone"

@@ -1,4 +1,4 @@
-"""What failed logins cost, as a pure function of time.
+"""Login throttle: what failed logins cost, as a pure function of time.
 
 Five failures within a quarter of an hour are free. From then on each one closes the door: for a minute, and twice as
 long each time, up to an hour. A success forgets everything; so does a quarter of an hour without an attempt after the
@@ -7,24 +7,14 @@ door has opened again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from api.ratelimit.buckets import SECOND_US, Policy, Standing
+from api.ratelimit.stores import Penalty
 
 FREE_FAILURES = 5
 WINDOW_S = 15 * 60
 FIRST_DELAY_S = 60
 LONGEST_DELAY_S = 3600
 LOGIN_POLICY = Policy("login", FREE_FAILURES, WINDOW_S)
-
-
-@dataclass(frozen=True, slots=True)
-class Penalty:
-    """failures: attempts that did not succeed (yet); closed_until_us: none before; forget_at_us: void from then."""
-
-    failures: int
-    closed_until_us: int
-    forget_at_us: int
 
 
 def attempt(penalty: Penalty | None, now_us: int) -> tuple[Penalty | None, int]:
