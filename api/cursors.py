@@ -1,16 +1,13 @@
-"""Places in a list, and the part of an answer that leads from one page to the next."""
+"""Cursors: places in a list, as clients send them back."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 import orjson
-from django.http import QueryDict
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +18,13 @@ class Cursor:
     forward: bool
     value: str
     pk: str
+
+    @classmethod
+    def at(cls, row: Any, ordering: str, *, forward: bool) -> Cursor:
+        """Return the place of a row in an ordering."""
+        value = getattr(row, ordering.removeprefix("-"))
+        text = value.isoformat() if hasattr(value, "isoformat") else str(value)
+        return cls(ordering, forward, text, str(row.id))
 
     def encode(self) -> str:
         """Return the opaque text that clients send back."""
@@ -38,69 +42,3 @@ class Cursor:
         if shape != [str, bool, str, str]:
             raise ValueError("not a cursor")
         return cls(*parts)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """The rows of one page, and the cursors to its neighbours."""
-
-    rows: list[Any]
-    has_more: bool
-    next_cursor: str | None
-    prev_cursor: str | None
-
-    def body(self, data: Any) -> dict[str, Any]:
-        """Return the body of version 2. data: the rows as clients see them."""
-        return {
-            "object": "list",
-            "data": data,
-            "has_more": self.has_more,
-            "next_cursor": self.next_cursor,
-            "prev_cursor": self.prev_cursor,
-        }
-
-    def headers(self, path: str, query: QueryDict) -> dict[str, str]:
-        """Return the same links as a header (RFC 8288), none where there are no neighbours."""
-        links: list[str] = []
-        for relation, cursor in (("next", self.next_cursor), ("prev", self.prev_cursor)):
-            if cursor is not None:
-                parameters = {**query.dict(), "cursor": cursor}
-                links.append(f'<{path}?{urlencode(list(parameters.items()))}>; rel="{relation}"')
-        return {"Link": ", ".join(links)} if links else {}
-
-
-def make_page(
-    found: list[Any], *, limit: int, ordering: str, cursor: Cursor | None, edge: Callable[[Any], tuple[Any, Any]]
-) -> Page:
-    """Return the page of rows that were read from a cursor on, in the direction of the cursor, one more than fit.
-
-    edge: tells by which value and primary key a row is found again.
-    """
-    forward = cursor is None or cursor.forward
-    more = len(found) > limit
-    rows = found[:limit]
-    if not forward:
-        rows.reverse()
-    has_more = more if forward else True
-    has_previous = cursor is not None if forward else more
-
-    def place(row: Any, *, forward: bool) -> str:
-        value, pk = edge(row)
-        text = value.isoformat() if hasattr(value, "isoformat") else str(value)
-        return Cursor(ordering, forward, text, str(pk)).encode()
-
-    return Page(
-        rows,
-        has_more,
-        place(rows[-1], forward=True) if rows and has_more else None,
-        place(rows[0], forward=False) if rows and has_previous else None,
-    )
-
-
-def numbered_body(data: Any, *, page: int, per_page: int, total: int) -> dict[str, Any]:
-    """Return the body of a list in version 1."""
-    pages = -(-total // per_page)
-    return {
-        "data": data,
-        "pagination": {"page": page, "per_page": per_page, "total": total, "total_pages": pages},
-    }

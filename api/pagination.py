@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 from django.core.exceptions import FieldError, ValidationError
 from django.db.models import Q, QuerySet
@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from api.cursors import Cursor, make_page, numbered_body
+from api.cursors import Cursor
 from core.exceptions import InvalidParameter
 
 MOST_ROWS = 100
@@ -69,7 +69,9 @@ class PagePagination(BasePagination):
 
     def get_paginated_response(self, data: Any) -> Response:
         """Return the body of version 1."""
-        return Response(numbered_body(data, page=self.page, per_page=self.per_page, total=self.total))
+        pages = -(-self.total // self.per_page)
+        numbers = {"page": self.page, "per_page": self.per_page, "total": self.total, "total_pages": pages}
+        return Response({"data": data, "pagination": numbers})
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         """Return the OpenAPI schema of the body."""
@@ -115,11 +117,15 @@ class CursorPagination(BasePagination):
         descending = self.ordering.startswith("-") == forward
         sign = "-" if descending else ""
         field = self.ordering.removeprefix("-")
+        # One more than fit tells whether there are more.
         found = list(queryset.order_by(f"{sign}{field}", f"{sign}pk")[: self.limit + 1])
-        self.page = make_page(
-            found, limit=self.limit, ordering=self.ordering, cursor=self.cursor, edge=partial(_edge_of, field)
-        )
-        return self.page.rows
+        has_more_that_way = len(found) > self.limit
+        rows = found[: self.limit] if forward else found[: self.limit][::-1]
+        self.has_more = has_more_that_way if forward else True
+        has_previous = self.cursor is not None if forward else has_more_that_way
+        self.next_cursor = Cursor.at(rows[-1], self.ordering, forward=True).encode() if rows and self.has_more else None
+        self.prev_cursor = Cursor.at(rows[0], self.ordering, forward=False).encode() if rows and has_previous else None
+        return rows
 
     def _read_cursor(self, query: QueryDict) -> Cursor | None:
         text = query.get("cursor")
@@ -150,8 +156,20 @@ class CursorPagination(BasePagination):
 
     def get_paginated_response(self, data: Any) -> Response:
         """Return the body of version 2, and the same links as a header (RFC 8288)."""
-        headers = self.page.headers(self.request.path, self.request.query_params)
-        return Response(self.page.body(data), headers=headers)
+        query = self.request.query_params.dict()
+        links = [
+            f'<{self.request.path}?{urlencode({**query, "cursor": cursor})}>; rel="{relation}"'
+            for relation, cursor in (("next", self.next_cursor), ("prev", self.prev_cursor))
+            if cursor is not None
+        ]
+        body = {
+            "object": "list",
+            "data": data,
+            "has_more": self.has_more,
+            "next_cursor": self.next_cursor,
+            "prev_cursor": self.prev_cursor,
+        }
+        return Response(body, headers={"Link": ", ".join(links)} if links else {})
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         """Return the OpenAPI schema of the body."""
@@ -172,10 +190,6 @@ class CursorPagination(BasePagination):
         """Return the OpenAPI parameters."""
         cursor = {"name": "cursor", "in": "query", "required": False, "schema": {"type": "string"}}
         return [cursor, _parameter("limit", 1, MOST_ROWS), _ordering_parameter(view)]
-
-
-def _edge_of(field: str, row: Any) -> tuple[Any, Any]:
-    return getattr(row, field), row.id
 
 
 def _parameter(name: str, least: int, most: int | None) -> dict[str, Any]:
