@@ -14,8 +14,8 @@ from assets.names import UPKEEP_JOB
 from files.storage.local import LocalStorage
 from jobs.models import Job
 from jobs.services import enqueue
-from jobs.worker.inline import run_pending
 from tests.factories import make_asset
+from tests.jobs.inline import run_pending
 
 pytestmark = pytest.mark.django_db
 

@@ -12,8 +12,8 @@ from jobs import services
 from jobs.cron import next_tick
 from jobs.models import Job, JobAttempt, Schedule, Worker
 from jobs.registry import RegisteredSchedule, schedules
-from jobs.worker.inline import run_pending
 from tests.factories import make_job
+from tests.jobs.inline import run_pending
 
 pytestmark = pytest.mark.django_db
 

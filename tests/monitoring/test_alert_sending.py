@@ -10,7 +10,6 @@ from django.utils import timezone
 from standardwebhooks import Webhook
 
 from jobs.models import Job
-from jobs.worker.inline import run_pending
 from monitoring.alerting.evaluating import evaluate
 from monitoring.alerting.measures import Measure, Series, measures
 from monitoring.alerting.outbox import QUEUE, SEND_JOB, write_message
@@ -20,6 +19,7 @@ from monitoring.models import Alert, AlertMessage, AlertNotice, AlertRule
 from notifications.models import Notification
 from outbound.signing import new_secret
 from tests.factories import make_user
+from tests.jobs.inline import run_pending
 from tests.notifications.receiver import Receiver
 
 pytestmark = pytest.mark.django_db

@@ -16,13 +16,13 @@ from jobs import sql
 from jobs.context import JobContext
 from jobs.exceptions import LeaseLost
 from jobs.models import Job, KeyLimit
-from jobs.worker.inline import run_pending
 from notifications.models import DeliveryAttempt, EndpointHealth, Notification, WebhookDelivery, WebhookEndpoint
 from notifications.services import attempts, deliveries, endpoints
 from notifications.services.deliveries import publish_event, send_test
 from notifications.webhooks.sending import Reply
 from outbound.signing import new_secret
 from tests.factories import make_endpoint, make_user
+from tests.jobs.inline import run_pending
 
 pytestmark = pytest.mark.django_db
 
