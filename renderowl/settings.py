@@ -229,6 +229,8 @@ RENDEROWL_BACKUP_KEEP_WEEKS = not_negative_int("BACKUP_KEEP_WEEKS", 4)
 # --- Files ------------------------------------------------------------------------------------------------------------
 STORAGE_URL = secret("STORAGE_URL", f"file://{DATA_DIR}/media")
 STORAGES = storages_from_url(STORAGE_URL, BASE_DIR)
+# Nothing is served there: signed links lead to files. The test server takes an empty one for every path.
+MEDIA_URL = "/media/"
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
