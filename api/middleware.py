@@ -14,6 +14,7 @@ from django.core.exceptions import DisallowedHost
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import patch_vary_headers
+from opentelemetry.trace import get_current_span
 
 from api import lifecycle
 from api.codes import code_of_status
@@ -53,9 +54,8 @@ class RequestContextMiddleware:
             with labelled(Labels()) as found:
                 response = self.get_response(request)
             if tracing.is_on():
-                tracing.current().set(
-                    {"renderowl.request.id": current, "renderowl.account.id": found.account_id or None}
-                )
+                known = {"renderowl.request.id": current, "renderowl.account.id": found.account_id or None}
+                tracing.note(get_current_span(), known)
         finally:
             request_id.reset(token)
         response["X-Request-Id"] = current

@@ -13,9 +13,10 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from opentelemetry.trace import format_span_id, format_trace_id, get_current_span
+
 from core import tracing
 from core.context import labels, request_id
-from core.tracing.traceparent import parse
 
 _SIGNED_LINK = re.compile(r"/files/(?:uploads/)?[^/\s\"']+")
 # What some reader takes for the end of a line, and what moves the cursor of a terminal.
@@ -41,11 +42,11 @@ class WorkFilter(logging.Filter):
 
 def _work_in_progress() -> dict[str, str]:
     found = labels.get()
-    place = parse(tracing.current_traceparent())
+    place = get_current_span().get_span_context()
     return {
-        "trace_id": place.trace_id if place else "",
+        "trace_id": format_trace_id(place.trace_id) if place.is_valid else "",
         # Without spans of our own it would be the caller's.
-        "span_id": place.span_id if place and tracing.is_on() else "",
+        "span_id": format_span_id(place.span_id) if place.is_valid and tracing.is_on() else "",
         "job_id": found.job_id if found else "",
         "job_type": found.job_type if found else "",
         "account_id": found.account_id if found else "",

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
+from opentelemetry.trace import Span, SpanKind
+
 from core import tracing
 from core.context import Labels, labelled, request_id
 from jobs.context import JobContext
@@ -33,9 +35,9 @@ def sending(jobs: Sequence[Job]) -> Iterator[None]:
             queues.setdefault(job.queue, []).append(job)
     with ExitStack() as spans:
         for queue, rows in queues.items():
-            span = tracing.begin(f"send {queue}", kind=tracing.Kind.PRODUCER, attributes=_sent(queue, rows))
+            span = tracing.begin(f"send {queue}", kind=SpanKind.PRODUCER, attributes=_sent(queue, rows))
             spans.callback(span.end)
-            place = span.traceparent or tracing.current_traceparent()
+            place = tracing.traceparent_of(span)
             for job in rows:
                 job.traceparent = place
         yield
@@ -54,10 +56,8 @@ def _sent(queue: str, rows: Sequence[Job]) -> tracing.Attributes:
     }
 
 
-def begin_attempt(job: JobSnapshot) -> tracing.Span:
-    """Return the span of an attempt, for its worker to end."""
-    if not tracing.is_on():
-        return tracing.begin("")
+def begin_attempt(job: JobSnapshot) -> Span:
+    """Return the span of an attempt, for its worker to end; off, it only carries the place of the job's row."""
     attributes: tracing.Attributes = {
         "messaging.system": SYSTEM,
         "messaging.operation.name": "process",
@@ -73,7 +73,7 @@ def begin_attempt(job: JobSnapshot) -> tracing.Span:
     }
     return tracing.begin(
         f"process {job.queue}",
-        kind=tracing.Kind.CONSUMER,
+        kind=SpanKind.CONSUMER,
         attributes=attributes,
         parent=job.traceparent,
         link=job.traceparent,
@@ -81,21 +81,21 @@ def begin_attempt(job: JobSnapshot) -> tracing.Span:
 
 
 @contextmanager
-def attempting(job: JobSnapshot, span: tracing.Span) -> Iterator[None]:
+def attempting(job: JobSnapshot, span: Span) -> Iterator[None]:
     """Let log lines and spans of the block belong to an attempt."""
     token = request_id.set(job.request_id or job.public_id)
     try:
-        with labelled(_labels(job)), tracing.following(job.traceparent), tracing.within(span):
+        with labelled(_labels(job)), tracing.within(span):
             yield
     finally:
         request_id.reset(token)
 
 
-def end_attempt(context: JobContext, span: tracing.Span) -> None:
+def end_attempt(context: JobContext, span: Span) -> None:
     """End the span of an attempt with how it ended."""
-    span.set({"renderowl.job.outcome": context.outcome.value if context.outcome else None})
+    tracing.note(span, {"renderowl.job.outcome": context.outcome.value if context.outcome else None})
     if context.outcome not in _NO_FAILURES:
-        span.fail(context.error_code or str(context.outcome))
+        tracing.fail(span, context.error_code or str(context.outcome))
     span.end()
 
 

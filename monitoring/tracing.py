@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from opentelemetry.trace import SpanKind
 
 from core import tracing
 from monitoring.performance.routes import UNMATCHED, method_of, route_of
@@ -31,10 +32,10 @@ class TracingMiddleware:
         """Serve a request as part of its trace."""
         header = request.META.get("HTTP_TRACEPARENT", "")
         if tracing.is_on() and not _UNTRACED.match(request.path_info):
-            return self._serve(request, tracing.read_traceparent(header))
+            return self._serve(request, header)
         if not header:
             return self.get_response(request)
-        with tracing.following(tracing.read_traceparent(header)):
+        with tracing.following(header):
             return self.get_response(request)
 
     def _serve(self, request: HttpRequest, parent: str) -> HttpResponseBase:
@@ -43,15 +44,15 @@ class TracingMiddleware:
             "http.request.method": method if method != "OTHER" else "_OTHER",
             "url.scheme": request.scheme,
         }
-        with tracing.span(method, kind=tracing.Kind.SERVER, attributes=known, parent=parent) as span:
+        with tracing.span(method, kind=SpanKind.SERVER, attributes=known, parent=parent) as span:
             response = self.get_response(request)
             route = route_of(request)
             if route != UNMATCHED:
-                span.rename(f"{method} {route}")
-                span.set({"http.route": route})
-            span.set({"http.response.status_code": response.status_code})
+                span.update_name(f"{method} {route}")
+                tracing.note(span, {"http.route": route})
+            tracing.note(span, {"http.response.status_code": response.status_code})
             if response.status_code >= 500:
-                span.fail(getattr(request, "failed_with", "") or str(response.status_code))
+                tracing.fail(span, getattr(request, "failed_with", "") or str(response.status_code))
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:

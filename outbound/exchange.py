@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import certifi
+from opentelemetry.trace import Span, SpanKind
 
 from core import tracing
 from outbound.exceptions import FetchError, FetchFailed
@@ -112,18 +113,18 @@ def exchange(
     """
     with _client_span(target, method) as span:
         addresses = choose_addresses(target, resolver)
-        trace = None if traceparent is None else span.traceparent or traceparent
+        trace = tracing.traceparent_of(span) if traceparent is not None and tracing.is_on() else traceparent
         sent = {"Host": target.host_header, "User-Agent": USER_AGENT, "Connection": "close", **(headers or {})}
         if trace:
             sent[tracing.HEADER] = trace
         with _exchange(target, addresses, deadline, method, sent, body, connect_timeout_s) as response:
-            span.set({"http.response.status_code": response.status})
+            tracing.note(span, {"http.response.status_code": response.status})
             if response.status >= 400:
-                span.fail(str(response.status))
+                tracing.fail(span, str(response.status))
             yield response
 
 
-def _client_span(target: Target, method: str) -> AbstractContextManager[tracing.Span]:
+def _client_span(target: Target, method: str) -> AbstractContextManager[Span]:
     """Return the span of an exchange. Neither path nor query is kept: receivers hide their secrets there."""
     known: tracing.Attributes = {
         "http.request.method": method,
@@ -131,7 +132,7 @@ def _client_span(target: Target, method: str) -> AbstractContextManager[tracing.
         "server.port": target.port,
         "url.scheme": target.scheme,
     }
-    return tracing.span(method, kind=tracing.Kind.CLIENT, attributes=known)
+    return tracing.span(method, kind=SpanKind.CLIENT, attributes=known)
 
 
 @contextlib.contextmanager

@@ -91,22 +91,23 @@ def api() -> APIClient:
 
 
 @pytest.fixture
-def traces(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[Any]]]:
+def traces() -> Iterator[Callable[[], list[Any]]]:
     """Traces on, kept in memory; asked, it gives the spans that have ended, in that order."""
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-    from core.tracing.sdk import SdkBackend
+    from core.tracing import spans
+    from core.tracing.sdk import Provider
 
     exporter = InMemorySpanExporter()
-    backend = SdkBackend(exporter, role="test", token="test")
-    monkeypatch.setattr("core.tracing.spans._backend", backend)
+    provider = Provider(exporter, role="test", token="test")
+    spans.install(provider)
 
     def ended() -> list[Any]:
-        assert backend._provider.force_flush()
+        assert provider.force_flush()
         return list(exporter.get_finished_spans())
 
     yield ended
-    backend.stop()
+    spans.stop()
 
 
 @pytest.fixture

@@ -1,27 +1,40 @@
 """Traces: what happens to one request, from the call to the webhook that tells of its end.
 
-Everybody says what they are at with `span`; where no OTEL_* variable asks for traces that keeps nothing, and nothing of
-OpenTelemetry is loaded. The trace itself travels as text, in headers and in the rows of jobs, in both cases.
+Spans are OpenTelemetry's, and so is the context that carries them. Where no OTEL_* variable asks for traces, only its
+API is loaded and no span is kept, but the caller's `traceparent` is still followed. Between processes the trace travels
+as text, in headers and in the rows of jobs.
 """
 
-from core.tracing.shapes import Attributes, Kind, Span
-from core.tracing.spans import begin, current, is_on, load, span, start, stop, within
-from core.tracing.traceparent import HEADER, current_traceparent, following, read_traceparent
+from core.tracing.spans import (
+    HEADER,
+    Attributes,
+    begin,
+    current_traceparent,
+    fail,
+    following,
+    is_on,
+    load,
+    note,
+    span,
+    start,
+    stop,
+    traceparent_of,
+    within,
+)
 
 __all__ = [
     "HEADER",
     "Attributes",
-    "Kind",
-    "Span",
     "begin",
-    "current",
     "current_traceparent",
+    "fail",
     "following",
     "is_on",
     "load",
-    "read_traceparent",
+    "note",
     "span",
     "start",
     "stop",
+    "traceparent_of",
     "within",
 ]

@@ -1,105 +1,142 @@
-"""Spans, as everybody uses them. What keeps them is loaded by `start`, and only where traces are wanted."""
+"""What this program needs on top of OpenTelemetry's API. `start` loads the SDK, and only where traces are wanted."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from contextvars import ContextVar
-from types import TracebackType
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
 
 from django.conf import settings
+from opentelemetry.context import Context
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    Link,
+    NonRecordingSpan,
+    NoOpTracer,
+    Span,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    TraceFlags,
+    Tracer,
+    get_current_span,
+    set_span_in_context,
+    use_span,
+)
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from core.tracing.shapes import Attributes, Backend, Kind, Span
-from core.tracing.traceparent import current_traceparent, following
+if TYPE_CHECKING:
+    from core.tracing.sdk import Provider
 
-_SILENT = Span()
-_NOTHING = nullcontext(_SILENT)
+HEADER = "traceparent"
+# Never secrets, bodies, queries of URLs or texts of exceptions. What is None is left out.
+Attributes = Mapping[str, str | int | float | bool | None]
+
+# The second one is level 2 of the standard; others are not passed on.
+_KNOWN_FLAGS = TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID
 _NO_ATTRIBUTES: Attributes = {}
-_current: ContextVar[Span] = ContextVar("span", default=_SILENT)
+_propagator = TraceContextTextMapPropagator()
 _starting = threading.Lock()
-_backend: Backend | None = None
+_provider: Provider | None = None
+_tracer: Tracer = NoOpTracer()
 
 
 def is_on() -> bool:
     """Return whether this process keeps spans."""
-    return _backend is not None
-
-
-def current() -> Span:
-    """Return the span of the work in progress."""
-    return _current.get()
+    return _provider is not None
 
 
 def begin(
     name: str,
     *,
-    kind: Kind = Kind.INTERNAL,
+    kind: SpanKind = SpanKind.INTERNAL,
     attributes: Attributes = _NO_ATTRIBUTES,
     parent: str | None = None,
     link: str = "",
-    began_ns: int | None = None,
 ) -> Span:
-    """Return a new span, to be ended by the caller.
+    """Return a new span, to be ended by the caller; where traces are off, one that only carries the parent's place.
 
-    parent: a place that came from elsewhere, empty for a trace of its own; None for that of the work in progress.
-    link: a place that it has to do with besides. began_ns: since the epoch; None for now.
+    parent: a `traceparent` that came from elsewhere, empty for a trace of its own; None for the span in progress.
+    link: the `traceparent` of a span that it has to do with besides.
     """
-    if _backend is None:
-        return _SILENT
-    place = current_traceparent() if parent is None else parent
-    return _backend.begin(name, kind, attributes, place, is_remote=parent is not None, link=link, began_ns=began_ns)
-
-
-def span(
-    name: str,
-    *,
-    kind: Kind = Kind.INTERNAL,
-    attributes: Attributes = _NO_ATTRIBUTES,
-    parent: str | None = None,
-    link: str = "",
-) -> AbstractContextManager[Span]:
-    """Give a span for the block, below that of the work in progress; what the block raises marks it as failed."""
-    if _backend is None:
-        return _NOTHING
-    return _Block(begin(name, kind=kind, attributes=attributes, parent=parent, link=link))
+    linked = _remote_span(link).get_span_context()
+    return _tracer.start_span(
+        name,
+        context=None if parent is None else set_span_in_context(_remote_span(parent), Context()),
+        kind=kind,
+        attributes=_known(attributes),
+        links=[Link(linked)] if linked.is_valid else None,
+        record_exception=False,
+        set_status_on_exception=False,
+    )
 
 
 @contextmanager
-def within(chosen: Span) -> Iterator[None]:
-    """Make a span that of the work in progress, in this thread; it is not ended."""
-    if chosen is _SILENT:
-        yield
-        return
-    token = _current.set(chosen)
+def span(
+    name: str,
+    *,
+    kind: SpanKind = SpanKind.INTERNAL,
+    attributes: Attributes = _NO_ATTRIBUTES,
+    parent: str | None = None,
+) -> Iterator[Span]:
+    """Give a span for the block, as `begin` makes it; an exception that leaves the block marks it as failed."""
+    begun = begin(name, kind=kind, attributes=attributes, parent=parent)
     try:
-        with following(chosen.traceparent):
-            yield
+        with within(begun):
+            yield begun
+    except BaseException as error:
+        fail(begun, type(error).__name__)
+        raise
     finally:
-        _current.reset(token)
+        begun.end()
 
 
-class _Block:
-    """The span of a block. A class, as what passes through is to be seen and not to be caught."""
+def within(chosen: Span) -> AbstractContextManager[Span]:
+    """Make a span the current one in this thread; it is not ended."""
+    return use_span(chosen, record_exception=False, set_status_on_exception=False)
 
-    __slots__ = ("_inside", "_span")
 
-    def __init__(self, begun: Span) -> None:
-        self._span = begun
-        self._inside = within(begun)
+def note(chosen: Span, attributes: Attributes) -> None:
+    """Add attributes to a span."""
+    chosen.set_attributes(_known(attributes))
 
-    def __enter__(self) -> Span:
-        self._inside.__enter__()
-        return self._span
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._inside.__exit__(None, None, None)
-        if kind is not None:
-            self._span.fail(kind.__name__)
-        self._span.end()
+def fail(chosen: Span, error_type: str) -> None:
+    """Mark a span as failed. error_type: of few values, such as a code or the name of an exception's class."""
+    chosen.set_attribute("error.type", error_type)
+    chosen.set_status(StatusCode.ERROR)
+
+
+def following(traceparent: str) -> AbstractContextManager[Span]:
+    """Let the block belong to a caller's trace; to none where the header is empty, or one that is to be ignored."""
+    return within(_remote_span(traceparent))
+
+
+def current_traceparent() -> str:
+    """Return the `traceparent` of the span in progress, empty where there is no trace."""
+    return traceparent_of(get_current_span())
+
+
+def traceparent_of(chosen: Span) -> str:
+    """Return a span's place as text, empty where it belongs to no trace."""
+    carrier: dict[str, str] = {}
+    _propagator.inject(carrier, set_span_in_context(chosen, Context()))
+    return carrier.get(HEADER, "")
+
+
+def _remote_span(traceparent: str) -> Span:
+    """Return the span that a header names, the invalid one for what the standard tells receivers to ignore."""
+    found = get_current_span(_propagator.extract({HEADER: traceparent.strip()}, Context())).get_span_context()
+    if not found.is_valid:
+        return INVALID_SPAN
+    flags = TraceFlags(found.trace_flags & _KNOWN_FLAGS)
+    return NonRecordingSpan(SpanContext(found.trace_id, found.span_id, is_remote=True, trace_flags=flags))
+
+
+def _known(attributes: Attributes) -> dict[str, str | int | float | bool]:
+    return {name: value for name, value in attributes.items() if value is not None}
 
 
 def load() -> None:
@@ -117,22 +154,23 @@ def start(role: str) -> None:
     if not exporter:
         return
     with _starting:
-        if _backend is None:
-            # Half a second, and 20 MB, that nobody shall pay who does not use it.
-            from core.tracing.sdk import SdkBackend, make_exporter
+        if _provider is None:
+            # Half a second and 20 MB, only for those who use it.
+            from core.tracing.sdk import Provider, make_exporter
 
-            install(SdkBackend(make_exporter(exporter), role=role, token=f"{role}-{os.getpid()}"))
+            install(Provider(make_exporter(exporter), role=role, token=f"{role}-{os.getpid()}"))
 
 
-def install(backend: Backend | None) -> None:
-    """Keep spans there; None for nowhere."""
-    global _backend  # noqa: PLW0603 - one a process
-    _backend = backend
+def install(provider: Provider | None) -> None:
+    """Keep spans there; None for nowhere. The global provider of OpenTelemetry is left to other code."""
+    global _provider, _tracer  # noqa: PLW0603 - one a process
+    _provider = provider
+    _tracer = NoOpTracer() if provider is None else provider.get_tracer("renderowl", settings.RENDEROWL_VERSION)
 
 
 def stop() -> None:
     """Send what is left and keep nothing any more."""
-    backend = _backend
+    provider = _provider
     install(None)
-    if backend is not None:
-        backend.stop()
+    if provider is not None:
+        provider.shutdown()

@@ -16,8 +16,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import Error, connections
+from opentelemetry.trace import Span
 
-from core import tracing
 from jobs.context import JobContext
 from jobs.registry import IoSteps, get_handler
 from jobs.snapshot import JobSnapshot
@@ -71,7 +71,7 @@ class Begun:
     lane: Lane
     future: Future[Any]
     overdue_at: float
-    span: tracing.Span
+    span: Span
 
     def settle(self, context: JobContext) -> dict[str, Any] | None:
         """Write what came of the slow part, or raise what it raised."""
@@ -148,7 +148,7 @@ class IoSlot:
                 self._start(context, steps, lane, loaded, span)
         return True
 
-    def _start(self, context: JobContext, steps: IoSteps, lane: Lane, loaded: Any, span: tracing.Span) -> None:
+    def _start(self, context: JobContext, steps: IoSteps, lane: Lane, loaded: Any, span: Span) -> None:
         self._heartbeat.watch(context)
         overdue_at = time.monotonic() + context.job.timeout_s + OVERDUE_AFTER_S
         future = lane.start(partial(_perform, steps, loaded))

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection, reset_queries
+from opentelemetry.trace import Span
 
-from core import tracing
 from jobs import services
 from jobs.context import JobContext
 from jobs.exceptions import (
@@ -43,7 +43,7 @@ Ending = Callable[[], object]
 Work = Callable[[JobContext], dict[str, Any] | None]
 
 
-def run_job(context: JobContext, run: Work | None = None, *, span: tracing.Span | None = None) -> None:
+def run_job(context: JobContext, run: Work | None = None, *, span: Span | None = None) -> None:
     """Run the handler of a job and record the outcome. Never raises for what the handler did.
 
     run, span: what to call in place of the handler, and the attempt's span, where part of the work is done already.

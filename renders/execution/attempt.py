@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from opentelemetry.trace import get_current_span
 
 from core import tracing
 from core.exceptions import DomainError
@@ -80,7 +81,7 @@ class Attempt:
 
         Raises what the queue needs to hear; the render waits for its next attempt if there may be one.
         """
-        tracing.current().set({"renderowl.render.id": self.render.public_id})
+        tracing.note(get_current_span(), {"renderowl.render.id": self.render.public_id})
         try:
             with work_folder(self.render) as folder:
                 timeline = self._prepare(folder)

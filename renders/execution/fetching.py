@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from django.conf import settings
+from opentelemetry.trace import get_current_span
 
 from assets.cache import fetch_cache, materialise
 from assets.models import Asset
@@ -28,7 +29,7 @@ class LibraryFetch:
         """urls: all that the edit names."""
         self._folder = folder
         # Fetching happens in threads, which know nothing of the work in progress.
-        self._span = tracing.current()
+        self._span = get_current_span()
         self._assets: dict[str, Asset] = find_assets(render.owner_id, urls)
         self._from_network = FolderFetch(
             folder,
@@ -49,7 +50,7 @@ class LibraryFetch:
         known: tracing.Attributes = {"renderowl.source.kind": "asset" if is_asset else "url"}
         with tracing.within(self._span), tracing.span("fetch source", attributes=known) as span:
             path = self._fetch(url, stop)
-            span.set({"renderowl.source.size_bytes": path.stat().st_size})
+            tracing.note(span, {"renderowl.source.size_bytes": path.stat().st_size})
         return path
 
     def _fetch(self, url: str, stop: threading.Event) -> Path:

@@ -13,4 +13,4 @@ from engine.steps import Note
 def watch_step(name: str, /) -> Iterator[Note]:
     """Give a span for one step; its figures become attributes, as `renderowl.ffmpeg.frames`."""
     with tracing.span(name) as span:
-        yield lambda figures: span.set({f"renderowl.{name}.{key}": value for key, value in figures.items()})
+        yield lambda figures: tracing.note(span, {f"renderowl.{name}.{key}": value for key, value in figures.items()})

@@ -51,7 +51,7 @@ def test_a_line_names_request_trace_job_and_account(written, traces) -> None:
         logger.info("%d of %d", 1, 2, extra={"action": "count", "took_s": 0.5, "job_id": "job_2", "ids": {1}})
     request_id.reset(token)
     line = json.loads(text())
-    _, trace_id, span_id, _ = span.traceparent.split("-")
+    _, trace_id, span_id, _ = tracing.traceparent_of(span).split("-")
     when = datetime.fromisoformat(line.pop("time"))
     assert abs((datetime.now(when.tzinfo) - when).total_seconds()) < 5
     assert line == {

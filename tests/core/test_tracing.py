@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import Span, SpanKind, get_current_span
 
 from core import tracing
 from core.tracing import spans
-from core.tracing.sdk import SdkBackend, make_exporter
-from core.tracing.traceparent import parse
+from core.tracing.sdk import Provider, make_exporter
 from renderowl.environment import traces_exporter
 from tests.collector import Collector
 
@@ -62,30 +62,31 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     ],
 )
 def test_reads_what_the_standard_lets_receivers_take(header: str, passed_on: str) -> None:
-    assert tracing.read_traceparent(header) == passed_on
+    with tracing.following(header):
+        assert tracing.current_traceparent() == passed_on
 
 
 def test_off_it_keeps_nothing_and_passes_on_what_came() -> None:
     assert not tracing.is_on()
     with tracing.following(SAMPLED), tracing.span("work") as span:
-        span.set({"a": 1})
-        span.fail("no")
-        assert (span.traceparent, tracing.current_traceparent()) == ("", SAMPLED)
-        assert tracing.begin("more") is tracing.current()
+        tracing.note(span, {"a": 1})
+        tracing.fail(span, "no")
+        assert not span.is_recording()
+        assert tracing.traceparent_of(span) == tracing.current_traceparent() == SAMPLED
+        assert tracing.begin("more") is get_current_span()
     assert tracing.current_traceparent() == ""
 
 
 def test_spans_nest_and_fail_with_what_passes_through(kept) -> None:
-    with pytest.raises(KeyError), tracing.span("outer", parent=SAMPLED, link=SAMPLED) as outer:
-        assert tracing.current() is outer
-        with tracing.span("inner", kind=tracing.Kind.CLIENT, attributes={"a": 1, "b": None}) as inner:
-            assert tracing.current_traceparent() == inner.traceparent
+    with pytest.raises(KeyError), tracing.span("outer", parent=SAMPLED) as outer:
+        assert get_current_span() is outer
+        with tracing.span("inner", kind=SpanKind.CLIENT, attributes={"a": 1, "b": None}) as inner:
+            assert tracing.current_traceparent() == tracing.traceparent_of(inner)
         raise KeyError("secret-key")
     assert tracing.current_traceparent() == ""
     found = kept()
     assert f"{found['outer'].context.trace_id:032x}" == TRACE
     assert found["outer"].parent.is_remote
-    assert [f"{link.context.span_id:016x}" for link in found["outer"].links] == [PARENT]
     assert found["inner"].parent.span_id == found["outer"].context.span_id
     assert not found["inner"].parent.is_remote
     assert dict(found["inner"].attributes) == {"a": 1}
@@ -96,15 +97,14 @@ def test_spans_nest_and_fail_with_what_passes_through(kept) -> None:
 
 def test_what_the_caller_does_not_sample_is_not_kept_but_followed(kept) -> None:
     with tracing.span("work", parent=f"00-{TRACE}-{PARENT}-00") as span:
-        place = parse(span.traceparent)
-    assert place is not None
-    assert (place.trace_id, place.flags) == (TRACE, 0)
-    assert place.span_id != PARENT
+        _, trace_id, span_id, flags = tracing.traceparent_of(span).split("-")
+    assert (trace_id, flags) == (TRACE, "00")
+    assert span_id != PARENT
     assert kept() == {}
 
 
 def test_a_span_can_be_gone_on_with_in_another_thread(kept) -> None:
-    begun = tracing.begin("whole")
+    begun = tracing.begin("whole", link=SAMPLED)
 
     def go_on() -> None:
         with tracing.within(begun), tracing.span("part"):
@@ -116,17 +116,32 @@ def test_a_span_can_be_gone_on_with_in_another_thread(kept) -> None:
     begun.end()
     found = kept()
     assert found["part"].parent.span_id == found["whole"].context.span_id
+    assert [f"{link.context.span_id:016x}" for link in found["whole"].links] == [PARENT]
+
+
+def test_where_traces_are_off_a_thread_can_go_on_with_the_callers_trace() -> None:
+    seen = []
+
+    def go_on(begun: Span) -> None:
+        with tracing.within(begun), tracing.span("part"):
+            seen.append(tracing.current_traceparent())
+
+    for parent in (SAMPLED, ""):
+        thread = threading.Thread(target=go_on, args=(tracing.begin("whole", parent=parent),))
+        thread.start()
+        thread.join()
+    assert seen == [SAMPLED, ""]
 
 
 def test_the_environment_names_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_SERVICE_NAME", "studio")
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test,host.name=here")
-    backend = SdkBackend(InMemorySpanExporter(), role="web", token="web-1")
-    found = backend._provider.resource.attributes
+    provider = Provider(InMemorySpanExporter(), role="web", token="web-1")
+    found = provider.resource.attributes
     assert (found["service.name"], found["host.name"]) == ("studio", "here")
     assert found["deployment.environment.name"] == "test"
     assert found["service.version"]
-    backend.stop()
+    provider.shutdown()
 
 
 @pytest.mark.parametrize("answer", [200, 503])
@@ -140,14 +155,14 @@ def test_a_receiver_that_is_away_costs_no_time_no_error_and_bounded_memory(
     monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "16")
     settings.RENDEROWL_OTLP_HEADERS = "x-team=owls%20and%20co"
     monkeypatch.setattr("core.tracing.sdk.LAST_EXPORT_S", 0.3)
-    backend = SdkBackend(make_exporter("otlp"), role="web", token="web-1")
-    monkeypatch.setattr(spans, "_backend", backend)
+    provider = Provider(make_exporter("otlp"), role="web", token="web-1")
+    spans.install(provider)
     began = time.thread_time()
     for number in range(500):
         with tracing.span("work", attributes={"number": number}):
             pass
     spent_s = time.thread_time() - began
-    (processor,) = backend._provider._active_span_processor._span_processors
+    (processor,) = provider._active_span_processor._span_processors
     waiting = len(processor._batch_processor._queue)
     began = time.monotonic()
     tracing.stop()
