@@ -25,7 +25,7 @@ load-test: $(VENV)/.load ## Install the load generator, and say how to use it
 
 check: lint types ## Format, lint, types, import contracts, migrations, deployment, tests
 	@$(BIN)/python manage.py makemigrations --check --dry-run
-	@$(BIN)/python -m renderowl.local.openapi --check
+	@$(BIN)/python -m tests.openapi.documents --check
 	@DEBUG=0 SECRET_KEY=$$($(BIN)/python -c "import secrets; print(secrets.token_urlsafe(64))") \
 		ALLOWED_HOSTS=renderowl.example $(BIN)/python manage.py check --deploy --fail-level WARNING
 	@$(MAKE) --no-print-directory test
@@ -43,7 +43,7 @@ format: $(VENV)/.dev ## Rewrite the code in the house format
 	@$(BIN)/ruff check --fix .
 
 openapi: $(VENV)/.dev ## Rewrite docs/openapi/ from the code; refuses what would break clients
-	@$(BIN)/python -m renderowl.local.openapi
+	@$(BIN)/python -m tests.openapi.documents
 
 bench: $(VENV)/.dev ## Benchmarks; each prints ratios measured side by side
 	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

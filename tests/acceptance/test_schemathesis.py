@@ -26,8 +26,8 @@ from jsonschema import Draft202012Validator
 from schemathesis import Case, GenerationMode
 
 from api.schema import PROBLEM_COMPONENT
-from renderowl.local.openapi import current_document
 from tests.factories import make_api_key, make_user
+from tests.openapi.documents import current_document
 from tests.rows import collection_of, make_rows
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db, pytest.mark.timeout(900)]

@@ -13,8 +13,8 @@ import pytest
 from django.db import connection, transaction
 from django.test import Client
 
-from renderowl.local.openapi import current_document
 from tests.factories import make_api_key, make_edit, make_user
+from tests.openapi.documents import current_document
 from tests.rows import collection_of, fill, make_rows
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db]

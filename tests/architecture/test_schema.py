@@ -10,9 +10,9 @@ from drf_spectacular.drainage import GENERATOR_STATS
 from openapi_spec_validator import validate
 from rest_framework.test import APIClient
 
-from renderowl.local.compatibility import find_breaks
-from renderowl.local.openapi import DIRECTORY, current_document, encode
 from renderowl.urls import API_ROUTES
+from tests.openapi.compatibility import find_breaks
+from tests.openapi.documents import DIRECTORY, current_document, encode
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from rest_framework.test import APIClient
 from accounts import services
 from accounts.models import User
 from core.scopes import PUBLIC_SCOPES
-from renderowl.local.openapi import current_document
 from tests.factories import make_api_key, make_minted_key, make_user
+from tests.openapi.documents import current_document
 from tests.rows import collection_of, fill, make_rows
 
 pytestmark = pytest.mark.django_db

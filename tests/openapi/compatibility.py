@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from renderowl.local.schema_compatibility import SchemaComparison
+from tests.openapi.schema_compatibility import SchemaComparison
 
 Node = Mapping[str, Any]
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from renderowl.local import openapi
-from renderowl.local.compatibility import find_breaks
+from tests.openapi import documents
+from tests.openapi.compatibility import find_breaks
 
 DOCUMENT = {
     "openapi": "3.0.3",
@@ -202,21 +202,21 @@ def test_harmless(name):
 
 
 def test_the_program_refuses_to_store_a_break(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(openapi, "DIRECTORY", tmp_path)
-    assert openapi.main([]) == 0
+    monkeypatch.setattr(documents, "DIRECTORY", tmp_path)
+    assert documents.main([]) == 0
     stored = json.loads((tmp_path / "v1.json").read_text())
     stored["paths"]["/api/v1/films"] = {"get": {"responses": {}}}
     (tmp_path / "v1.json").write_text(json.dumps(stored))
-    assert openapi.main([]) == openapi.main(["--check"]) == 1
+    assert documents.main([]) == documents.main(["--check"]) == 1
     assert "v1.json: /api/v1/films: the path is gone" in capsys.readouterr().err
     assert "/api/v1/films" in (tmp_path / "v1.json").read_text()
-    assert openapi.main(["--allow-breaks"]) == 0
-    assert openapi.main(["--check"]) == 0
+    assert documents.main(["--allow-breaks"]) == 0
+    assert documents.main(["--check"]) == 0
 
 
 def test_the_check_refuses_what_is_not_written_down(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(openapi, "DIRECTORY", tmp_path)
-    assert openapi.main(["--check"]) == 1
+    monkeypatch.setattr(documents, "DIRECTORY", tmp_path)
+    assert documents.main(["--check"]) == 1
     assert "out of date" in capsys.readouterr().err
     assert not (tmp_path / "v1.json").exists()
 
@@ -224,7 +224,7 @@ def test_the_check_refuses_what_is_not_written_down(tmp_path, monkeypatch, capsy
 @pytest.mark.acceptance
 def test_the_program_runs_by_itself():
     done = subprocess.run(
-        [sys.executable, "-m", "renderowl.local.openapi", "--check"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "tests.openapi.documents", "--check"], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("up to date") == 2

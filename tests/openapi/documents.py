@@ -19,7 +19,7 @@ DIRECTORY = Path(__file__).resolve().parent.parent.parent / "docs" / "openapi"
 
 def main(arguments: list[str] | None = None) -> int:
     """Write or check the documents. Returns the exit status: 0, or 1 where something is broken or out of date."""
-    parser = argparse.ArgumentParser(prog="python -m renderowl.local.openapi", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.openapi.documents", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing")
     parser.add_argument("--allow-breaks", action="store_true", help="write although clients would break")
     options = parser.parse_args(arguments)
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     from django.conf import settings
 
-    from renderowl.local.compatibility import find_breaks
+    from tests.openapi.compatibility import find_breaks
 
     status = 0
     for version in settings.RENDEROWL_API_VERSIONS:
