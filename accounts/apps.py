@@ -13,9 +13,9 @@ class AccountsConfig(AppConfig):
         from accounts.call_counter import count_deprecated_call
         from accounts.limits import limits_of_request  # needs the app registry
         from accounts.services import record_audit
-        from core.api.lifecycle import deprecated_call_observers
+        from api.lifecycle import deprecated_call_observers
+        from api.ratelimit.registry import limit_providers
         from core.audit import recorders
-        from core.ratelimit.registry import limit_providers
 
         recorders.register(record_audit)
         deprecated_call_observers.register(count_deprecated_call)

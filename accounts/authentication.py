@@ -26,8 +26,8 @@ from accounts.exceptions import AccountSuspended, CredentialExpired, CredentialR
 from accounts.keys import KeyText, parse_key
 from accounts.models import ApiKey, User
 from accounts.tokens import password_stamp, read_access_token
-from core.api.authentication import OncePerRequestAuthentication
-from core.caching.generations import Generations, parse_generations
+from api.authentication import OncePerRequestAuthentication
+from core.cache_tags.generations import Generations, parse_generations
 from core.context import note_account
 
 KEY_MARK = "ro_"

@@ -21,7 +21,7 @@ from django.db import DatabaseError, connections
 from accounts.authentication import Credential
 from accounts.services.deprecations import record_deprecated_calls
 from accounts.tallies import CallTally
-from core.api import lifecycle
+from api import lifecycle
 
 logger = logging.getLogger(__name__)
 _Place = tuple[UUID, int, str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from accounts.models import ApiKey, ApiKeyQuerySet, key_type_choices
-from core.api.filters import ApiFilterSet, BooleanFilter, ChoicesFilter
+from api.filters import ApiFilterSet, BooleanFilter, ChoicesFilter
 
 
 class KeyFilterSet(ApiFilterSet):

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from accounts.authentication import Credential, client_address
 from accounts.models import KeyType, User
 from accounts.plans import ANONYMOUS, INTERNAL, limits_of
-from core.ratelimit.buckets import Limit
+from api.ratelimit.buckets import Limit
 
 CREATE_RENDER = "create_render"
 # Calls between machines, under `/internal/`: of the key's own allowance there, not of its owner's plan.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from django.db import models
 
-from core.ratelimit.buckets import Policy
+from api.ratelimit.buckets import Policy
 
 
 class Plan(models.TextChoices):

@@ -14,8 +14,8 @@ from django.db.models import DateTimeField, Exists, ForeignKey, JSONField, Model
 
 from accounts.models import ApiKey, DeprecatedCall, RevokedToken, User
 from accounts.tokens import Claims
-from core.api.marks import Mark
-from core.caching.generations import generations_sql
+from api.marks import Mark
+from core.cache_tags.generations import generations_sql
 from core.ids import decode_id
 
 Row = TypeVar("Row", bound=Model)

@@ -13,7 +13,7 @@ from rest_framework import serializers
 from accounts.models import ApiKey, KeyType, User
 from accounts.plans import limits_of
 from accounts.validators import MOST_NETWORKS, normalise_network
-from core.api.serializers import StrictSerializer, TimeField
+from api.serializers import StrictSerializer, TimeField
 from core.scopes import ALL_SCOPES, expand
 
 LONGEST_OVERLAP_S = 7 * 24 * 3600

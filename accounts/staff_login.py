@@ -28,7 +28,7 @@ from accounts.exceptions import CodeRefused
 from accounts.limits import address_block
 from accounts.models import User
 from accounts.tokens import password_stamp
-from core.ratelimit.exceptions import RateLimited
+from api.ratelimit.exceptions import RateLimited
 
 # In the session: which second factor was proved, and who is half way in.
 PROVED = "second_factor"

@@ -19,9 +19,9 @@ from accounts import services, totp
 from accounts.authentication import client_address
 from accounts.exceptions import CodeRefused, SecondFactorExists
 from accounts.models import SecondFactor, User
+from accounts.onetime import leave_secret, take_secret
 from accounts.staff_login import PROVED, CodeForm, finish_login, next_url, pending_user, refuse_for
-from core.onetime import leave_secret, take_secret
-from core.ratelimit.exceptions import RateLimited
+from api.ratelimit.exceptions import RateLimited
 
 _SALT = "second_factor_salt"
 _CODES = "recovery_codes"

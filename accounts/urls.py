@@ -1,7 +1,7 @@
 """Paths of the API."""
 
 from accounts.views import KeyViewSet, MeView, TokenRefreshView, TokenRevokeView, TokenView
-from core.api.routing import Route
+from api.routing import Route
 
 api_routes: list[Route] = [
     Route("me", MeView, "me"),

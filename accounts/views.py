@@ -27,13 +27,13 @@ from accounts.serializers import (
     RevokeSerializer,
     TokenPairSerializer,
 )
-from core.api.conditional import row_tag
-from core.api.endpoints import ANY_SCOPE, Endpoint
-from core.api.etags import EntityTag
-from core.api.routing import api_path
-from core.api.views import ApiView, ApiViewSet
-from core.bases import VersionedModel
-from core.idempotency.views import IdempotentMixin, idempotent
+from api.conditional import row_tag
+from api.endpoints import ANY_SCOPE, Endpoint
+from api.etags import EntityTag
+from api.idempotency.views import IdempotentMixin, idempotent
+from api.routing import api_path
+from api.views import ApiView, ApiViewSet
+from core.models import VersionedModel
 
 NO_STORE = {"Cache-Control": "no-store"}
 

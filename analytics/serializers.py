@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from core.api.serializers import TimeField
+from api.serializers import TimeField
 
 
 class _Amount(serializers.CharField):

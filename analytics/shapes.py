@@ -11,8 +11,8 @@ from analytics.models import FAILURES, STORAGE, EventType
 from analytics.selectors import Figures, Kinds, Tally
 from analytics.waits import percentiles
 from assets.models import Asset
-from core.api.renderers import format_time
 from core.ids import encode_id
+from core.times import format_time
 from credits.models import EntryKind
 from credits.pricing import format_credits
 from renders.models import Render

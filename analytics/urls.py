@@ -5,7 +5,7 @@ from django.urls import URLPattern, path
 
 from analytics.admin import show_charts
 from analytics.views import ErrorsView, RendersView, UsageView
-from core.api.routing import Route
+from api.routing import Route
 
 api_routes: list[Route] = [
     Route("analytics/renders", RendersView, "analytics-renders"),

@@ -19,12 +19,13 @@ from analytics.models import FAILURES, EventType
 from analytics.serializers import ErrorAnalyticsSerializer, RenderAnalyticsSerializer, UsageAnalyticsSerializer
 from analytics.spans import MOST_BUCKETS, Span, read_span
 from analytics.tables import CONTENT_TYPE, csv_lines
-from core.api.endpoints import Endpoint
-from core.api.filters import StrictFilterBackend
-from core.api.renderers import JsonRenderer, format_time
-from core.api.views import ApiView
+from api.endpoints import Endpoint
+from api.filters import StrictFilterBackend
+from api.renderers import JsonRenderer
+from api.views import ApiView
 from core.exceptions import InvalidParameter
 from core.ids import decode_id
+from core.times import format_time
 from renders.models import Project
 
 PARAMETERS = [

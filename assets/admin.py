@@ -21,8 +21,8 @@ from assets.incoming import POSTER_TYPES
 from assets.models import Asset, AssetHold, AssetStatus
 from core.admin import AuditedForms, ReadOnlyAdmin, ReadOnlyRows, on_record, short_text
 from core.exceptions import NotFound
-from core.files.links import signed_path
 from engine.media import MediaKind
+from files.links import signed_path
 
 _LABELS = {AssetStatus.READY: "success", AssetStatus.PENDING: "info", AssetStatus.FAILED: "danger"}
 _PLAYERS = {

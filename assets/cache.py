@@ -9,10 +9,10 @@ from uuid import uuid4
 from django.conf import settings
 
 from assets.exceptions import AssetNotReady
+from assets.fetch_cache import FetchCache
 from assets.models import Asset
-from core.files.cache import FileCache, place_file
-from core.http.cached import FetchCache
-from core.storage import blob_store
+from files.cache import FileCache, place_file
+from files.storage import blob_store
 
 
 def file_cache() -> FileCache:

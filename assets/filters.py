@@ -7,8 +7,8 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 
+from api.filters import ApiFilterSet, ChoicesFilter
 from assets.models import Asset, AssetStatus, kind_choices
-from core.api.filters import ApiFilterSet, ChoicesFilter
 from core.exceptions import InvalidParameter
 from core.ids import decode_id
 

@@ -16,10 +16,10 @@ from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 
 from assets.exceptions import UploadTooLarge
 from assets.posters import make_poster
-from core.files.cache import place_file
 from core.ids import encode_id
-from core.storage import blob_store
 from engine.media import MediaInfo
+from files.cache import place_file
+from files.storage import blob_store
 
 # What a client learns of a file; `width` and `height` are as displayed.
 PROBE_FIELDS = ("duration_s", "width", "height", "fps", "video_codec", "audio_codec", "has_alpha")

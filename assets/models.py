@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 from django.conf import settings
 from django.db import models
 
-from core.caching.families import cache_family
+from core.cache_tags.families import cache_family
 from core.indexes import NamedIndex
 from core.models import BaseModel, VersionedModel
 from engine.media import MediaKind

@@ -8,11 +8,7 @@ from django.utils.functional import cached_property
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from assets.incoming import POSTER_TYPES
-from assets.models import Asset
-from assets.names import LONGEST_NAME, clean_name
-from core.api.addresses import base_url
-from core.api.serializers import (
+from api.serializers import (
     BlankAsNullField,
     ConstantField,
     PublicIdField,
@@ -20,8 +16,12 @@ from core.api.serializers import (
     StrictSerializer,
     TimeField,
 )
-from core.files.links import LinkMaker
-from core.http.targets import LONGEST_URL
+from assets.incoming import POSTER_TYPES
+from assets.models import Asset
+from assets.names import LONGEST_NAME, clean_name
+from core.addresses import base_url
+from files.links import LinkMaker
+from outbound.targets import LONGEST_URL
 
 
 class NameField(serializers.CharField):

@@ -14,15 +14,15 @@ from assets import names, services
 from assets.cache import fetch_cache, file_cache
 from assets.incoming import discard, examine, scratch_folder, store
 from assets.models import Asset, AssetStatus
-from core.files.upkeep import sweep_old_files
-from core.http.exceptions import FetchError
-from core.http.fetch import fetch_to_file
+from assets.upkeep import sweep_old_files
 from engine.errors import MediaUnreadable
 from engine.probe.client import probe_file
 from jobs.context import JobContext
 from jobs.exceptions import TransientFailure
 from jobs.registry import handler
 from jobs.snapshot import DeadJob
+from outbound.exceptions import FetchError
+from outbound.fetch import fetch_to_file
 
 IMPORT_ATTEMPTS = 4
 IMPORT_RETRY_S = (2.0, 15.0, 60.0)

@@ -1,7 +1,7 @@
 """Paths of the API."""
 
+from api.routing import Route
 from assets.views import AssetViewSet
-from core.api.routing import Route
 
 api_routes: list[Route] = [
     Route("assets", AssetViewSet, "asset-list", {"get": "list", "post": "create"}),

@@ -10,20 +10,20 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.conditional import row_tag
+from api.endpoints import Endpoint
+from api.etags import EntityTag
+from api.idempotency.views import IdempotentMixin, idempotent
+from api.parsers import JsonParser
+from api.routing import api_path
+from api.views import ApiViewSet
 from assets import services
 from assets.filters import AssetFilter
 from assets.models import Asset, AssetHold, AssetStatus
 from assets.parsers import UploadParser
 from assets.serializers import AssetChanges, AssetSerializer, ImportRequestBody, ReferenceSerializer, UploadRequest
-from core.api.conditional import row_tag
-from core.api.endpoints import Endpoint
-from core.api.etags import EntityTag
-from core.api.parsers import JsonParser
-from core.api.routing import api_path
-from core.api.views import ApiViewSet
-from core.bases import VersionedModel
-from core.files.links import link_context
-from core.idempotency.views import IdempotentMixin, idempotent
+from core.models import VersionedModel
+from files.links import link_context
 
 
 class AssetViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiViewSet):

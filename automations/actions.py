@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
+from api.problems import flatten_errors
 from automations.exceptions import ActionRefused
 from automations.language import Filler
 from automations.models import ActionType, Automation
-from core.api.problems import flatten_errors
 from core.exceptions import Unacceptable
 from renders.exceptions import EditRefused
 from renders.models import Priority

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from api.filters import ApiFilterSet, BooleanFilter, ChoicesFilter
 from automations.models import (
     Automation,
     AutomationQuerySet,
@@ -10,7 +11,6 @@ from automations.models import (
     run_status_choices,
     trigger_choices,
 )
-from core.api.filters import ApiFilterSet, BooleanFilter, ChoicesFilter
 from renders.filters import PublicIdFilter
 
 

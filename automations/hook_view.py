@@ -11,15 +11,16 @@ from rest_framework import status
 from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
 
+from api.views import ApiView
 from automations.hooks import secrets_in_force
 from automations.models import Automation, TriggerType
 from automations.names import MOST_INPUT_BYTES
 from automations.services import Trigger, start_run
-from core.api.views import ApiView
 from core.exceptions import PayloadTooLarge, Unacceptable
 from core.ids import decode_id
-from core.signing import SignatureRefused, SignedMessage, verify
+from outbound.signing import SignatureRefused, SignedMessage, verify
 from renders.serializers.fields import find_unstorable
 
 
@@ -32,7 +33,7 @@ class HookView(ApiView):
     authentication_classes = ()
     permission_classes = ()
     # Nothing is counted by address: one sender serves many accounts. The automation's own limit counts the runs.
-    throttle_classes = ()
+    throttle_classes: tuple[type[BaseThrottle], ...] = ()
 
     def post(self, request: Request, id: str) -> Response:  # noqa: A002 - the name in the path
         """Start a run (202), or say that the message came before (200)."""

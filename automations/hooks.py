@@ -10,7 +10,7 @@ from datetime import datetime
 from django.conf import settings
 
 from automations.models import Automation
-from core.signing import format_secret
+from outbound.signing import format_secret
 
 HOOK_PATH = "/webhooks/automations/"
 

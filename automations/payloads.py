@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from assets.models import Asset
-from core.api.renderers import format_time
 from core.ids import encode_id
+from core.times import format_time
 from renders.models import Batch, Render
 
 

@@ -9,6 +9,8 @@ import orjson
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from api.routing import absolute_url
+from api.serializers import PublicIdField, StrictSerializer, TimeField
 from automations.actions import FILLED
 from automations.cron import check_schedule, is_zone
 from automations.hooks import HOOK_PATH, shown_secret
@@ -16,8 +18,6 @@ from automations.language import find_malformed
 from automations.models import Automation, AutomationRun, RunStatus, TriggerType
 from automations.names import MOST_ACTION_BYTES, MOST_INPUT_BYTES
 from automations.subscribers import EVENTS
-from core.api.routing import absolute_url
-from core.api.serializers import PublicIdField, StrictSerializer, TimeField
 from core.ids import encode_id
 from renders.models import Priority
 from renders.serializers.fields import MergeField, MetadataField, ObjectField, StrictBooleanField

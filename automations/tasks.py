@@ -10,13 +10,13 @@ from django.utils import timezone
 
 from accounts.limits import render_limit
 from accounts.models import User
+from api.ratelimit.limiter import limiter
 from automations import names, services
 from automations.actions import plan_action
 from automations.exceptions import ActionRefused, TooManyRuns
 from automations.models import ActionType, AutomationRun
 from automations.services.ticking import MOST_AT_ONCE
 from core.exceptions import DomainError
-from core.ratelimit.limiter import limiter
 from jobs.context import JobContext
 from jobs.exceptions import RetryLater
 from jobs.registry import IoSteps, handler, io_handler

@@ -2,10 +2,10 @@
 
 from django.urls import URLPattern, path
 
+from api.routing import Route
 from automations.hook_view import HookView
 from automations.hooks import HOOK_PATH
 from automations.views import AutomationRunViewSet, AutomationViewSet
-from core.api.routing import Route
 
 api_routes: list[Route] = [
     Route("automations", AutomationViewSet, "automation-list", {"get": "list", "post": "create"}),

@@ -12,6 +12,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
+from api.endpoints import Endpoint
+from api.idempotency.views import IdempotentMixin, idempotent
+from api.permissions import MissingScope
+from api.routing import api_path
+from api.views import ApiViewSet
 from automations import services
 from automations.actions import RENDER_SCOPE, plan_action
 from automations.exceptions import ActionRefused
@@ -27,11 +32,6 @@ from automations.serializers import (
     TriggerBody,
 )
 from automations.services import Trigger
-from core.api.endpoints import Endpoint
-from core.api.permissions import MissingScope
-from core.api.routing import api_path
-from core.api.views import ApiViewSet
-from core.idempotency.views import IdempotentMixin, idempotent
 from core.ids import encode_id, uuid7
 
 

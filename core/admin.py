@@ -17,8 +17,7 @@ from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
 from core.audit import record_action
-from core.caching.models import CacheBump, CacheTag
-from core.idempotency.models import IdempotencyKey
+from core.cache_tags.models import CacheBump, CacheTag
 
 MOST_CHARACTERS = 200_000
 MOST_IN_CELL = 60
@@ -139,46 +138,3 @@ class CacheBumpAdmin(ReadOnlyAdmin):
     list_filter = ("family",)
     search_fields = ("=account",)
     ordering = ("-id",)
-
-
-@admin.register(IdempotencyKey)
-class IdempotencyKeyAdmin(ReadOnlyAdmin):
-    """What clients sent keys for, and what they were answered."""
-
-    list_display = ("key", "user", "method", "route", "state", "status_code", "created_at", "expires_at")
-    list_filter = ("state", "route", "created_at")
-    search_fields = ("=key", "user__username")
-    list_select_related = ("user",)
-    raw_id_fields = ("user",)
-    date_hierarchy = "created_at"
-    ordering = ("-created_at",)
-    fields = (
-        "key",
-        "user",
-        "method",
-        "route",
-        "fingerprint",
-        "state",
-        "created_at",
-        "locked_until",
-        "completed_at",
-        "expires_at",
-        "status_code",
-        "shown_headers",
-        "shown_body",
-        "is_reference",
-    )
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        """Return the rows; the answers are read where one of them is shown."""
-        return super().get_queryset(request).defer("headers", "body")
-
-    @admin.display(description="headers")
-    def shown_headers(self, key: IdempotencyKey) -> SafeString | str:
-        """Return the headers of the answer."""
-        return pretty_json(key.headers)
-
-    @admin.display(description="body")
-    def shown_body(self, key: IdempotencyKey) -> SafeString | str:
-        """Return the body of the answer."""
-        return text_box(bytes(key.body or b"").decode(errors="replace"))

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
 
 # What every app may have, and what such a module registers as it is imported.
-REGISTERING_MODULES = ("tasks", "subscribers", "retention", "kinds", "features")
+REGISTERING_MODULES = ("checks", "features", "kinds", "retention", "subscribers", "tasks")
 
 
 class CoreConfig(AppConfig):
@@ -14,9 +14,7 @@ class CoreConfig(AppConfig):
     verbose_name = "Core"
 
     def ready(self) -> None:
-        """Register the system checks and triggers, and have every app register what it has."""
-        from core import checks  # noqa: F401 - registering needs the app registry
-        from core.idempotency import services  # noqa: F401 - for its retention
+        """Follow migrations with triggers, and have every app register what it has."""
         from core.triggers.signals import follow_migrations
 
         follow_migrations(self)

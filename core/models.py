@@ -1,7 +1,43 @@
-"""The base of every model, and the models of core itself."""
+"""The bases of every model, and the models of core itself."""
 
-from core.bases import BaseModel, VersionedModel
-from core.caching.models import CacheBump, CacheTag
-from core.idempotency.models import IdempotencyKey
+from __future__ import annotations
 
-__all__ = ["BaseModel", "CacheBump", "CacheTag", "IdempotencyKey", "VersionedModel"]
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+from core.cache_tags.models import CacheBump, CacheTag
+from core.ids import encode_id, uuid7
+
+__all__ = ["BaseModel", "CacheBump", "CacheTag", "VersionedModel"]
+
+
+class BaseModel(models.Model):
+    """A row with a time-ordered UUID, shown to clients as `<ID_PREFIX>_<base32>`."""
+
+    ID_PREFIX: ClassVar[str] = ""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def public_id(self) -> str:
+        """Return the id as clients see it."""
+        return encode_id(self.ID_PREFIX, self.id)
+
+
+class VersionedModel(BaseModel):
+    """A row that clients can hold a strong entity tag of.
+
+    row_version: raised by a trigger of the database at every change, whoever makes it and how: `save`, `update`, raw
+    SQL, the admin, another process; see `core.triggers`. Never set it. In memory it is what was read, or inserted.
+    """
+
+    row_version = models.PositiveBigIntegerField(default=1, editable=False)
+
+    class Meta:
+        abstract = True

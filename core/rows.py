@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models import F, QuerySet
 
-from core.bases import VersionedModel
 from core.exceptions import PreconditionFailed
+from core.models import VersionedModel
 
 
 def claim_version(row: VersionedModel) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.api.filters import ApiFilterSet, ChoicesFilter
+from api.filters import ApiFilterSet, ChoicesFilter
 from credits.models import CreditEntry, entry_kind_choices
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from core.api.serializers import StrictSerializer
+from api.serializers import StrictSerializer
 from credits.models import CreditEntry
 from credits.pricing import format_credits, parse_credits
 from credits.serializers import CreditEntrySerializer

@@ -13,9 +13,9 @@ from rest_framework.serializers import BaseSerializer
 from accounts.limits import INTERNAL_CALL
 from accounts.models import User
 from accounts.selectors import find_user
-from core.api.endpoints import Endpoint
-from core.api.views import ApiView
-from core.idempotency.views import IdempotentMixin, idempotent
+from api.endpoints import Endpoint
+from api.idempotency.views import IdempotentMixin, idempotent
+from api.views import ApiView
 from credits import selectors, services
 from credits.exceptions import NoSuchAccount
 from credits.internal_serializers import CheckBody, MovementBody, RefundBody, describe_movement

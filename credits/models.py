@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from accounts.models import User
 from core.append_only import AppendOnlyModel, AppendOnlyQuerySet
-from core.caching.families import cache_family
+from core.cache_tags.families import cache_family
 from core.indexes import NamedIndex
 from core.models import BaseModel
 

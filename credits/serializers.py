@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from core.api.serializers import ResourceSerializer, TimeField
+from api.serializers import ResourceSerializer, TimeField
 from credits.models import CreditEntry, EntryKind
 from credits.pricing import format_credits
 

@@ -1,6 +1,6 @@
 """Paths of the API."""
 
-from core.api.routing import Route
+from api.routing import Route
 from credits.internal_views import CheckView, DeductView, GrantView, RefundView
 from credits.views import BalanceView, EntryViewSet
 

@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
-from core.api.endpoints import Endpoint
-from core.api.views import ApiView, ApiViewSet
+from api.endpoints import Endpoint
+from api.views import ApiView, ApiViewSet
 from credits import selectors, services
 from credits.filters import EntryFilterSet
 from credits.models import CreditEntry

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from rest_framework import serializers
 
-from core.api.serializers import TimeField
+from api.serializers import TimeField
 from core.ids import encode_id
 from jobs.models import Job, JobAttempt
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from core.caching.generations import fold_bumps
+from core.cache_tags.generations import fold_bumps
 from core.retention import retentions
 from jobs.context import JobContext
 from jobs.registry import handler

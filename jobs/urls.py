@@ -1,6 +1,6 @@
 """Paths of the queue: for staff, under `/internal/`."""
 
-from core.api.routing import Route
+from api.routing import Route
 from jobs.views import JobViewSet
 
 internal_routes: list[Route] = [

@@ -8,11 +8,11 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.api.endpoints import Endpoint
-from core.api.permissions import HasScope, IsStaff
-from core.api.views import ApiViewSet
+from api.endpoints import Endpoint
+from api.idempotency.views import IdempotentMixin, idempotent
+from api.permissions import HasScope, IsStaff
+from api.views import ApiViewSet
 from core.exceptions import InvalidState
-from core.idempotency.views import IdempotentMixin, idempotent
 from jobs import services
 from jobs.filters import JobFilterSet
 from jobs.models import Job

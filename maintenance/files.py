@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from assets.models import Asset
 from core.ids import decode_id
-from core.storage import blob_store
+from files.storage import blob_store
 from renders.models import Render
 from renders.states import ACTIVE, RenderStatus
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
-from core.signing import parse_secret
+from outbound.signing import parse_secret
 
 
 @register(Tags.compatibility)

@@ -7,7 +7,7 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 
-from core.api.filters import ApiFilterSet, BooleanFilter
+from api.filters import ApiFilterSet, BooleanFilter
 from monitoring.models import ErrorLog
 
 

@@ -9,7 +9,7 @@ from asgiref.sync import async_to_sync
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from core.api.problems import problem_response
+from api.problems import problem_response
 from core.database import database_file
 from core.sqlite_backend.base import is_gone
 from monitoring.health.views import live, ready

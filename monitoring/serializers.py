@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from core.api.serializers import TimeField
+from api.serializers import TimeField
 from monitoring.models import ErrorLog
 
 

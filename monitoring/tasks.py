@@ -7,7 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from accounts import services
-from core.api import lifecycle
+from api import lifecycle
 from jobs.context import JobContext
 from jobs.registry import Ticker, handler, io_handler, tickers
 from monitoring.alerting import evaluating, leadership, outbox, sending

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from core.api.routing import Route
+from api.routing import Route
 from monitoring.health.views import health, live, ready
 from monitoring.metrics.views import ScalingView, metrics
 from monitoring.views import (

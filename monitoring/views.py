@@ -9,10 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import STAFF_AUTHENTICATION
-from core.api.endpoints import Endpoint
-from core.api.pagination import whole_number
-from core.api.permissions import HasScope, IsStaff
-from core.api.views import ApiView, ApiViewSet
+from api.endpoints import Endpoint
+from api.pagination import whole_number
+from api.permissions import HasScope, IsStaff
+from api.views import ApiView, ApiViewSet
 from core.exceptions import InvalidParameter
 from monitoring import services
 from monitoring.filters import ErrorFilterSet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import django_filters
 
-from core.api.filters import ApiFilterSet, BooleanFilter, ChoicesFilter
+from api.filters import ApiFilterSet, BooleanFilter, ChoicesFilter
 from notifications.models import Notification, WebhookDelivery, WebhookEndpoint
 from notifications.models.webhooks import delivery_status_choices
 

@@ -1,6 +1,6 @@
 """Paths of the API."""
 
-from core.api.routing import Route
+from api.routing import Route
 from notifications.views.inbox import NotificationViewSet, PreferencesView
 from notifications.views.webhooks import (
     DeliveryViewSet,

@@ -12,10 +12,10 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
-from core.api.marks import Mark, parse_marks, parse_switches
-from core.caching.rules import Rule
-from core.signing import parse_pools
+from api.marks import Mark, parse_marks, parse_switches
+from api.response_cache.rules import Rule
 from credits.pricing import parse_credits
+from outbound.signing import parse_pools
 
 env = environ.Env()
 

@@ -10,18 +10,18 @@ REST_FRAMEWORK: dict[str, Any] = {
         "accounts.authentication.ApiKeyAuthentication",
         "accounts.authentication.AccessTokenAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["core.api.permissions.HasScope"],
-    "DEFAULT_PARSER_CLASSES": ["core.api.parsers.JsonParser"],
-    "DEFAULT_RENDERER_CLASSES": ["core.api.renderers.JsonRenderer"],
-    "DEFAULT_FILTER_BACKENDS": ["core.api.filters.StrictFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "core.api.schema.ProblemAutoSchema",
-    "EXCEPTION_HANDLER": "core.api.problems.exception_handler",
+    "DEFAULT_PERMISSION_CLASSES": ["api.permissions.HasScope"],
+    "DEFAULT_PARSER_CLASSES": ["api.parsers.JsonParser"],
+    "DEFAULT_RENDERER_CLASSES": ["api.renderers.JsonRenderer"],
+    "DEFAULT_FILTER_BACKENDS": ["api.filters.StrictFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "api.schema.ProblemAutoSchema",
+    "EXCEPTION_HANDLER": "api.problems.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     # One format: `?format=` is a parameter like any other that no list has.
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "TEST_REQUEST_RENDERER_CLASSES": [
-        "core.api.renderers.JsonRenderer",
+        "api.renderers.JsonRenderer",
         "rest_framework.renderers.MultiPartRenderer",
     ],
 }
@@ -37,9 +37,9 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v[0-9]+",
-    "GET_MOCK_REQUEST": "core.api.schema.build_mock_request",
+    "GET_MOCK_REQUEST": "api.schema.build_mock_request",
     # Enums stay where they are used: components for them get names that change with the next one.
-    "POSTPROCESSING_HOOKS": ["core.api.schema.add_problem_component"],
+    "POSTPROCESSING_HOOKS": ["api.schema.add_problem_component"],
     "REDOC_UI_SETTINGS": {
         "theme": {"typography": {"fontFamily": "sans-serif", "headings": {"fontFamily": "sans-serif"}}}
     },

@@ -8,7 +8,6 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 from core.logs import logging_settings
-from core.storage.address import storages_from_url
 from renderowl.environment import (
     answer_rules,
     credit_amount,
@@ -28,6 +27,7 @@ from renderowl.environment import (
     traces_exporter,
 )
 from renderowl.rest import REST_FRAMEWORK, SPECTACULAR_SETTINGS, TOKENS  # noqa: F401 - read by the packages
+from renderowl.storages import storages_from_url
 from renderowl.unfold import UNFOLD  # noqa: F401 - read by the admin theme
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -82,6 +82,7 @@ INSTALLED_APPS = [
     "health_check",
     "django_prometheus",
     "core",
+    "api",
     "accounts",
     "jobs",
     "credits",
@@ -98,18 +99,18 @@ MIDDLEWARE = [
     "monitoring.tracing.TracingMiddleware",
     "monitoring.performance.middleware.PerformanceMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
-    "core.middleware.RequestContextMiddleware",
-    "core.headers.SecurityHeadersMiddleware",
+    "api.middleware.RequestContextMiddleware",
+    "api.headers.SecurityHeadersMiddleware",
     "monitoring.middleware.ProbeMiddleware",
     "monitoring.middleware.DatabaseFileMiddleware",
     "accounts.origin.OriginMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "core.middleware.ApiMiddleware",
+    "api.middleware.ApiMiddleware",
     # Not the last, as answers from the cache count too.
     "monitoring.metrics.middleware.BoundedPrometheusAfterMiddleware",
-    "core.caching.middleware.ResponseCacheMiddleware",
-    "core.middleware.SessionMiddleware",
+    "api.response_cache.middleware.ResponseCacheMiddleware",
+    "api.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -228,6 +229,8 @@ RENDEROWL_BACKUP_KEEP_WEEKS = not_negative_int("BACKUP_KEEP_WEEKS", 4)
 # --- Files ------------------------------------------------------------------------------------------------------------
 STORAGE_URL = secret("STORAGE_URL", f"file://{DATA_DIR}/media")
 STORAGES = storages_from_url(STORAGE_URL, BASE_DIR)
+# Nothing is served there: signed links lead to files. The test server takes an empty one for every path.
+MEDIA_URL = "/media/"
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)

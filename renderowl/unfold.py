@@ -29,7 +29,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_SUBHEADER": "Operations",
     "SITE_SYMBOL": "movie",
     "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("core/icon.svg")},
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("api/icon.svg")},
     ],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
@@ -131,7 +131,7 @@ UNFOLD: dict[str, Any] = {
                 _item("API keys", "key", "accounts.apikey"),
                 _item("Second factors", "phonelink_lock", "accounts.secondfactor"),
                 _item("Audit", "policy", "accounts.auditentry"),
-                _item("Idempotency keys", "repeat_one", "core.idempotencykey"),
+                _item("Idempotency keys", "repeat_one", "api.idempotencykey"),
                 _item("Deprecated calls", "event_busy", "accounts.deprecatedcall"),
                 _item("Deprecation notices", "outgoing_mail", "accounts.deprecationnotice"),
             ),

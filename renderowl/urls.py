@@ -12,13 +12,13 @@ from accounts.staff_second_factor import SecondFactorView
 from accounts.urls import api_routes as account_routes
 from analytics.urls import admin_urls as analytics_admin_urls
 from analytics.urls import api_routes as analytics_routes
+from api.docs import RedocView, SchemaView, SwaggerView, migration_page, problem_index, problem_page, sunset_page
+from api.download_urls import file_urls
+from api.meta import api_routes as meta_routes
+from api.routing import Route, internal_patterns, patterns_for, patterns_with_absent
 from assets.urls import api_routes as asset_routes
 from automations.urls import api_routes as automation_routes
 from automations.urls import hook_urls
-from core.api.docs import RedocView, SchemaView, SwaggerView, migration_page, problem_index, problem_page, sunset_page
-from core.api.meta import api_routes as meta_routes
-from core.api.routing import Route, internal_patterns, patterns_for, patterns_with_absent
-from core.files.urls import file_urls
 from credits.urls import api_routes as credit_routes
 from credits.urls import internal_routes as internal_credit_routes
 from jobs.urls import internal_routes as internal_job_routes

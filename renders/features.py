@@ -1,6 +1,6 @@
 """What versions of the API differ in that is of this app."""
 
-from core.api.features import Feature, features
+from api.features import Feature, features
 
 features.register(Feature("progress_object", "The progress of a render in detail.", since=2, is_fixed=True))
 features.register(Feature("batches", "Many renders in one request.", since=2))

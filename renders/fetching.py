@@ -8,14 +8,14 @@ from itertools import count
 from pathlib import Path
 from typing import Protocol
 
-from core.http.exceptions import FetchError
-from core.http.fetch import fetch_to_file
-from core.http.targets import AllowHosts
+from outbound.exceptions import FetchError
+from outbound.fetch import fetch_to_file
+from outbound.targets import AllowHosts
 from renders.sources import SourceUnavailable
 
 
 class Download(Protocol):
-    """Write what a URL gives to a new file, as `core.http.fetch.fetch_to_file` does."""
+    """Write what a URL gives to a new file, as `outbound.fetch.fetch_to_file` does."""
 
     def __call__(
         self,

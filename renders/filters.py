@@ -7,7 +7,7 @@ from typing import Any
 import django_filters
 from django.db.models import F, Func, QuerySet, TextField, Value
 
-from core.api.filters import ApiFilterSet, ChoicesFilter
+from api.filters import ApiFilterSet, ChoicesFilter
 from core.exceptions import InvalidParameter
 from core.ids import decode_id
 from renders.models import Batch, Priority, Project, Render, Template

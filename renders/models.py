@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models.base import ModelState
 from django.utils import timezone
 
-from core.caching.families import cache_family
+from core.cache_tags.families import cache_family
 from core.indexes import NamedIndex
 from core.models import BaseModel, VersionedModel
 from renders.states import ACTIVE, TERMINAL, BatchStatus, RenderStatus
@@ -36,14 +36,8 @@ class OwnedQuerySet(models.QuerySet[Any]):
 # Columns of renders that can be long, and that few want.
 DOCUMENTS = ("edit", "merge", "log", "timings")
 # Columns that no answer shows.
-INTERNAL = (
-    "template_version",
-    "job_id",
-    "strict",
-    "webhook",
-    "credits_topped_up",
-    "run_at",
-    "cancel_requested_at",
+INTERNAL = frozenset(
+    {"template_version", "job_id", "strict", "webhook", "credits_topped_up", "run_at", "cancel_requested_at"}
 )
 
 

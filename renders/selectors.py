@@ -77,7 +77,7 @@ def find_render(owner_id: UUID, public_id: str) -> Render | None:
     except ValueError:
         return None
     hidden = {*DOCUMENTS, *INTERNAL}
-    columns = ", ".join(field.column for field in Render._meta.concrete_fields if field.attname not in hidden)
+    columns = ", ".join(str(field.column) for field in Render._meta.concrete_fields if field.attname not in hidden)
     query = f"SELECT {columns} FROM {Render._meta.db_table} WHERE id = %s AND owner_id = %s"  # noqa: S608 - our own names
     parameters = [Render._meta.pk.get_db_prep_value(key, connection) for key in (pk, owner_id)]
     return next(iter(Render.objects.raw(query, parameters)), None)

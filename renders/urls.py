@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from core.api.routing import Route
+from api.routing import Route
 from renders.views.batches import BatchViewSet
 from renders.views.events import RenderEventsViewSet
 from renders.views.library import ProjectViewSet, TemplateVersionViewSet, TemplateViewSet

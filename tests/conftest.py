@@ -13,7 +13,7 @@ from django.db import connection
 from rest_framework.test import APIClient
 from xdist.scheduler import LoadFileScheduling
 
-from core.ratelimit.limiter import Limiter, limiter
+from api.ratelimit.limiter import Limiter, limiter
 from renders.waiting.watcher import watcher
 from tests import migrated
 

@@ -17,10 +17,10 @@ from assets.models import Asset, AssetHold
 from automations.models import Automation, AutomationRun
 from automations.services import create_automation
 from core.ids import uuid7
-from core.sealing import seal
-from core.signing import new_secret
 from jobs.models import Job
 from notifications.models import EndpointHealth, Notification, WebhookDelivery, WebhookEndpoint
+from notifications.sealing import seal
+from outbound.signing import new_secret
 from renders.models import Batch, Project, Render, Template
 from renders.services.library import create_template
 

@@ -53,7 +53,7 @@ from rest_framework.test import APIClient
 
 from accounts import services
 from accounts.models import User
-from core.api.routing import api_path, internal_path
+from api.routing import api_path, internal_path
 from core.ids import encode_id, uuid7
 from core.scopes import PUBLIC_SCOPES, RESTRICTED_SCOPES
 from tests.factories import make_minted_key, make_user

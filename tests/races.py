@@ -182,7 +182,7 @@ def share_against_delete() -> dict[str, Any]:
     from assets import services
     from assets.models import Asset
     from assets.services.creation import _save_sharing
-    from core.storage import blob_store
+    from files.storage import blob_store
     from tests.factories import make_asset, make_user
 
     user = make_user()
@@ -212,7 +212,7 @@ def post_one_render() -> dict[str, Any]:
     """50 times the same POST with one idempotency key; then once more, in peace."""
     from rest_framework.test import APIClient
 
-    from core.idempotency.models import IdempotencyKey
+    from api.idempotency.models import IdempotencyKey
     from credits.models import CreditEntry
     from jobs.models import Job
     from renders.models import Render
@@ -252,8 +252,8 @@ def take_over_one_key() -> dict[str, Any]:
     from django.db import transaction
     from django.utils import timezone
 
-    from core.idempotency.models import IdempotencyKey
-    from core.idempotency.services import Claim, KeyUse, StoredAnswer, claim_key, complete_key
+    from api.idempotency.models import IdempotencyKey
+    from api.idempotency.services import Claim, KeyUse, StoredAnswer, claim_key, complete_key
     from renders.models import Project
     from tests.factories import make_project, make_user
 

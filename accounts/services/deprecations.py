@@ -18,9 +18,9 @@ from accounts.events import DeprecatedCallSeen, SunsetApproaching
 from accounts.models import ApiKey, DeprecatedCall, DeprecationNotice, NoticeKind, User
 from accounts.selectors import owners_calling
 from accounts.tallies import CallTally
+from api.lifecycle import SUNSET_PAGE, guide_of, marks
+from api.marks import Mark
 from core import events
-from core.api.lifecycle import SUNSET_PAGE, guide_of, marks
-from core.api.marks import Mark
 
 logger = logging.getLogger(__name__)
 _STAGES = {7: NoticeKind.DAYS_7, 30: NoticeKind.DAYS_30, 90: NoticeKind.DAYS_90}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 
+from accounts import login_throttle
 from accounts.models import User
 from accounts.services.audit import record_audit
-from core.ratelimit import penalties
-from core.ratelimit.exceptions import RateLimited
-from core.ratelimit.limiter import limiter
+from api.ratelimit.exceptions import RateLimited
+from api.ratelimit.limiter import limiter
 
 
 def begin_login(*, username: str, address: str) -> None:
@@ -19,9 +19,9 @@ def begin_login(*, username: str, address: str) -> None:
     Raises RateLimited where too many have failed.
     """
     limits = limiter()
-    wait_us = limits.attempt(_subject(username, address)) if limits else 0
+    wait_us = limits.attempt(_subject(username, address), login_throttle.attempt) if limits else 0
     if wait_us:
-        raise RateLimited(penalties.refusal(wait_us))
+        raise RateLimited(login_throttle.refusal(wait_us))
 
 
 def forgive_login(*, username: str, address: str) -> None:

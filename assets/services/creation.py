@@ -18,12 +18,12 @@ from assets.models import Asset, AssetStatus
 from assets.names import IMPORT_JOB, clean_name, name_of_url
 from assets.projects import require_project
 from core.events import publish
-from core.http.exceptions import FetchRefused
-from core.http.targets import check_url
 from core.ids import uuid7
 from engine.errors import MediaUnreadable
 from engine.probe.client import probe_file
 from jobs.services import enqueue
+from outbound.exceptions import FetchRefused
+from outbound.targets import check_url
 
 Conclude = Callable[[Asset], None]
 CHANGEABLE = frozenset({"name", "project_id"})

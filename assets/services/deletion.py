@@ -10,7 +10,7 @@ from assets.models import Asset, AssetHold
 from assets.names import REMOVE_FILES_JOB
 from core.events import publish
 from core.exceptions import NotFound
-from core.storage import blob_store
+from files.storage import blob_store
 from jobs.services import enqueue
 
 

@@ -10,7 +10,7 @@ from automations.cron import NoTick, latest_tick, next_tick
 from automations.models import Automation
 from automations.services.definitions import pause_automation
 from automations.services.triggering import Trigger, lock_account, start_run_if_allowed
-from core.api.renderers import format_time
+from core.times import format_time
 
 # So many take a fraction of a second.
 MOST_AT_ONCE = 50

@@ -19,7 +19,7 @@ from accounts.models import User
 from automations.exceptions import AutomationInactive, TooManyRuns, TriggerIdReused
 from automations.models import Automation, AutomationRun, RunStatus
 from automations.names import DEEPEST_CHAIN, RUN_JOB
-from core.api.renderers import format_time
+from core.times import format_time
 from jobs.services import enqueue
 from jobs.states import Priority
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from django.apps import apps
 from django.db.models import Model
 
-from core.bases import VersionedModel
-from core.caching.families import Family, families
+from core.cache_tags.families import Family, families
+from core.models import VersionedModel
 
 PREFIX = "renderowl_"
 TAGS_PREFIX = f"{PREFIX}tags_"

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from core.caching.families import EVERYTHING
+from core.cache_tags.families import EVERYTHING
 from core.triggers.definitions import PREFIX, TAG_TABLE, TAGS_PREFIX, Trigger, wanted_triggers
 
 

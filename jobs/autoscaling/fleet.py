@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from core.processes import die_with_parent
 from jobs.models import Worker
+from jobs.processes import die_with_parent
 from jobs.worker.signals import RETIRE_SIGNAL
 
 logger = logging.getLogger(__name__)

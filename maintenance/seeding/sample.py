@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.storage import blob_store
 from engine.language import parse_edit
 from engine.pipeline import render_timeline
 from engine.timeline import resolve
+from files.storage import blob_store
 
 _EDIT: dict[str, Any] = {
     "timeline": {

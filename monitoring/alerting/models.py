@@ -11,8 +11,8 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
-from core.bases import BaseModel
 from core.indexes import NamedIndex
+from core.models import BaseModel
 from monitoring.alerting.states import AlertState, Memory, Severity, Terms, Told, Word
 
 LONGEST_SILENCE = timedelta(days=7)

@@ -14,10 +14,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from core.api.renderers import JsonRenderer, format_time
-from core.http.targets import AllowHosts
+from api.renderers import JsonRenderer
 from core.notices import notify
-from core.signing import parse_secret
+from core.times import format_time
 from jobs import services as jobs
 from jobs.context import JobContext
 from jobs.registry import IoSteps
@@ -28,6 +27,8 @@ from monitoring.alerting.states import Word
 from notifications.kinds import SERVICE
 from notifications.webhooks.schedule import delay_after
 from notifications.webhooks.sending import Message, Reply, send
+from outbound.signing import parse_secret
+from outbound.targets import AllowHosts
 
 # In one message; the rest is counted. A body stays below 20 KB.
 MOST_ALERTS = 20

@@ -15,8 +15,8 @@ from django.conf import settings
 from django.core.files.storage import FileSystemStorage, default_storage
 from health_check.exceptions import ServiceUnavailable
 
-from core.ratelimit.limiter import limiter
-from core.ratelimit.stores import StoreUnavailable
+from api.ratelimit.limiter import limiter
+from api.ratelimit.stores import StoreUnavailable
 from engine.errors import RenderError
 from engine.run.binary import ffmpeg_path
 from maintenance.ballast import ballast_bytes

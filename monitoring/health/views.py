@@ -16,10 +16,10 @@ from django.views.decorators.csrf import csrf_exempt
 from health_check.views import HealthCheckView
 
 from accounts.authentication import ApiKeyAuthentication
-from core.api.authentication import authenticate
-from core.api.permissions import has_scope
-from core.api.problems import problem_response
-from core.api.renderers import format_time
+from api.authentication import authenticate
+from api.permissions import has_scope
+from api.problems import problem_response
+from core.times import format_time
 from monitoring.health.base import Check, Outcome, Status
 from monitoring.health.database import DatabaseCheck, MigrationsCheck
 from monitoring.health.machine import CacheCheck, DiskCheck, FfmpegCheck, MemoryCheck, StorageCheck

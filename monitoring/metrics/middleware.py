@@ -7,9 +7,9 @@ from typing import Any
 from django.http import HttpRequest
 from django_prometheus.middleware import PrometheusAfterMiddleware
 
+from api.ratelimit import limiter
+from api.response_cache import answers
 from core import counters
-from core.caching import answers
-from core.ratelimit import limiter
 from monitoring.metrics.counters import export, predeclare
 from monitoring.performance.routes import method_of
 

@@ -20,9 +20,9 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 
 from accounts.authentication import STAFF_AUTHENTICATION, bearer_text
-from core.api.endpoints import Endpoint
-from core.api.problems import challenge, problem_response
-from core.api.views import ApiView
+from api.endpoints import Endpoint
+from api.problems import challenge, problem_response
+from api.views import ApiView
 from core.exceptions import InvalidParameter, NotFound
 from monitoring.metrics.collector import RenderowlCollector
 from monitoring.metrics.queues import ratio, read_queues

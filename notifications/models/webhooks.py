@@ -9,9 +9,9 @@ from django.db import models
 from django.db.models import Q
 
 from core.append_only import AppendOnlyModel, AppendOnlyQuerySet
-from core.http.targets import LONGEST_URL
 from core.indexes import NamedIndex
 from core.models import BaseModel, VersionedModel
+from outbound.targets import LONGEST_URL
 
 MOST_IN_FLIGHT = 4
 KEPT_RESPONSE_BYTES = 1024

@@ -8,7 +8,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from core.api.serializers import BlankAsNullField, ConstantField, ResourceSerializer, StrictSerializer, TimeField
+from api.serializers import BlankAsNullField, ConstantField, ResourceSerializer, StrictSerializer, TimeField
 from core.notices import notice_kinds
 from notifications.models import Notification
 from renders.serializers.fields import StrictBooleanField

@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from core.api.serializers import (
+from api.serializers import (
     BlankAsNullField,
     ConstantField,
     PublicIdField,
@@ -15,12 +15,12 @@ from core.api.serializers import (
     StrictSerializer,
     TimeField,
 )
-from core.http.exceptions import FetchRefused
-from core.http.targets import LONGEST_URL
-from core.receivers import resolve_receiver
 from notifications.models import DeliveryAttempt, WebhookDelivery, WebhookEndpoint
 from notifications.models.webhooks import DeliveryStatus, DisabledReason
 from notifications.webhooks.catalogue import PATTERNS, is_pattern
+from outbound.exceptions import FetchRefused
+from outbound.targets import LONGEST_URL
+from renders.receivers import resolve_receiver
 
 
 class ReceiverUrlField(serializers.CharField):

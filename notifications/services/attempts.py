@@ -13,7 +13,6 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from core.sealing import SealBroken
 from jobs import services as jobs
 from jobs.context import JobContext
 from jobs.exceptions import PermanentFailure
@@ -22,6 +21,7 @@ from jobs.states import JobStatus
 from notifications.models import DeliveryAttempt, EndpointHealth, WebhookDelivery, WebhookEndpoint
 from notifications.models.webhooks import MOST_IN_FLIGHT, DeliveryStatus, DisabledReason
 from notifications.names import DELIVER_QUEUE, SLOW_QUEUE
+from notifications.sealing import SealBroken
 from notifications.services.endpoints import disable_after, disable_endpoint, secrets_of
 from notifications.webhooks.schedule import delay_after
 from notifications.webhooks.sending import Message, Reply

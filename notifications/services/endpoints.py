@@ -17,16 +17,16 @@ from accounts.models import User
 from accounts.plans import limits_of
 from core.exceptions import InvalidState, NotFound
 from core.notices import notify
-from core.sealing import seal, unseal
-from core.signing import new_secret, parse_secret
 from jobs import services as jobs
 from notifications import kinds
 from notifications.exceptions import EndpointLimitReached
 from notifications.models import EndpointHealth, WebhookEndpoint
 from notifications.models.webhooks import MOST_IN_FLIGHT, DisabledReason, EndpointKind
+from notifications.sealing import seal, unseal
 from notifications.services.deliveries import publish_event
 from notifications.webhooks import catalogue
 from notifications.webhooks.payloads import describe_endpoint
+from outbound.signing import new_secret, parse_secret
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.api.endpoints import Endpoint
-from core.api.views import ApiView, ApiViewSet
+from api.endpoints import Endpoint
+from api.views import ApiView, ApiViewSet
 from notifications.filters import NotificationFilterSet
 from notifications.models import Notification
 from notifications.selectors import choices_of

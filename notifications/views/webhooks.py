@@ -10,11 +10,11 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.api.endpoints import Endpoint
-from core.api.routing import api_path
-from core.api.views import ApiView, ApiViewSet
+from api.endpoints import Endpoint
+from api.idempotency.views import IdempotentMixin, idempotent
+from api.routing import api_path
+from api.views import ApiView, ApiViewSet
 from core.exceptions import NotFound
-from core.idempotency.views import IdempotentMixin, idempotent
 from core.ids import decode_id
 from notifications.filters import DeliveryFilterSet, EndpointFilterSet
 from notifications.models import WebhookDelivery, WebhookEndpoint
@@ -32,6 +32,7 @@ from notifications.serializers.webhooks import (
     ReplaySerializer,
 )
 from notifications.services import deliveries, endpoints
+from notifications.services.endpoints import WithSecret
 from notifications.webhooks.catalogue import EVENT_TYPES
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -73,7 +74,7 @@ class WebhookViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
         body = self.validated(EndpointBody)
         return self.once(lambda: self._created(endpoints.create_endpoint(owner=self.user, **body)))
 
-    def _created(self, made: endpoints.WithSecret) -> Response:
+    def _created(self, made: WithSecret) -> Response:
         location = api_path("webhook-detail", self._version(), id=made.endpoint.public_id)
         headers = {"Location": location, **self.tag_headers(made.endpoint)}
         return self._with_secret(made, status.HTTP_201_CREATED, headers)
@@ -128,7 +129,7 @@ class WebhookViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
         body = ReplaySerializer({"object": "webhook_replay", "replayed": count}).data
         return Response(body, status.HTTP_202_ACCEPTED)
 
-    def _with_secret(self, made: endpoints.WithSecret, code: int, headers: dict[str, str]) -> Response:
+    def _with_secret(self, made: WithSecret, code: int, headers: dict[str, str]) -> Response:
         body = EndpointWithSecretSerializer(made.endpoint, context={"secret": made.secret}).data
         return Response(body, status=code, headers={**NO_STORE, **headers})
 

@@ -9,10 +9,11 @@ from typing import Any
 import orjson
 from django.utils import timezone
 
+from api.renderers import JsonRenderer
 from assets.models import Asset
 from assets.serializers import AssetSerializer
-from core.api.renderers import JsonRenderer, format_time
 from core.ids import encode_id
+from core.times import format_time
 from credits.pricing import format_credits
 from notifications.models.webhooks import WebhookEndpoint
 from notifications.serializers.webhooks import EndpointSerializer

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from core.http.exceptions import FetchError
-from core.http.exchange import Deadline, exchange
-from core.http.resolving import within
-from core.http.targets import AllowHosts, Resolver, check_url, system_resolver
-from core.signing import signed_headers
 from notifications.models.webhooks import KEPT_RESPONSE_BYTES
+from outbound.exceptions import FetchError
+from outbound.exchange import Deadline, exchange
+from outbound.resolving import within
+from outbound.signing import signed_headers
+from outbound.targets import AllowHosts, Resolver, check_url, system_resolver
 
 CONNECT_TIMEOUT_S = 5.0
 TOTAL_TIMEOUT_S = 15.0

@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     from django.conf import settings
 
-    from core.api.compatibility import find_breaks
+    from renderowl.local.compatibility import find_breaks
 
     status = 0
     for version in settings.RENDEROWL_API_VERSIONS:
@@ -55,7 +55,7 @@ def current_document(version: int) -> dict[str, Any]:
     """Return the document that the code makes, as it reads back from JSON, without what an installation marked."""
     from django.test import override_settings
 
-    from core.api.docs import build_document
+    from api.docs import build_document
     from renderowl.urls import documented_patterns
 
     with override_settings(RENDEROWL_API_MARKS=()):

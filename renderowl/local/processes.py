@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from core.processes import die_with_parent
+from jobs.processes import die_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # The server lingers 5 s and has requests finish for 30.

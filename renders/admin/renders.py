@@ -14,9 +14,9 @@ from unfold.decorators import display
 
 from core.admin import ReadOnlyAdmin, on_record, pretty_json, text_box
 from core.exceptions import DomainError
-from core.files.links import signed_path
 from core.ids import decode_id
 from credits.pricing import format_credits
+from files.links import signed_path
 from renders.admin.pages import figures, findings, picture, player, progress_bar
 from renders.models import Priority, Render
 from renders.selectors import OUTPUT_TYPES

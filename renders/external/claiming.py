@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from accounts.models import ApiKey
 from core.exceptions import InvalidState
-from core.signing import DEFAULT_POOL
 from jobs.services import cancel_attempt, claim_remote, finish, hand_back, note_remote_worker
 from jobs.snapshot import JobSnapshot
+from outbound.signing import DEFAULT_POOL
 from renders.exceptions import PoolUnknown
 from renders.models import ExternalLease, Render
 from renders.names import RENDER_JOB, RENDER_QUEUE

@@ -15,7 +15,7 @@ import orjson
 import requests
 
 from core.ids import encode_id, uuid7
-from core.signing import signed_headers
+from outbound.signing import signed_headers
 
 CONNECT_S, ANSWER_S = 5, 30
 # An upload is examined before it is answered.

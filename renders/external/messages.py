@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from core import signing
-from core.signing import SignedMessage
+from outbound import signing
+from outbound.signing import SignedMessage
 from renders.exceptions import MessageReused
 from renders.models import WorkerMessage
 

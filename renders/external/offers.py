@@ -11,11 +11,11 @@ from django.utils import timezone
 from rest_framework.request import Request
 
 from assets.models import Asset
-from core.api.addresses import absolute_url, base_url
-from core.api.renderers import format_time
-from core.files.links import LinkMaker
+from core.addresses import absolute_url, base_url
+from core.times import format_time
 from engine.errors import EngineError
 from engine.language import sources
+from files.links import LinkMaker
 from jobs.exceptions import LeaseLost
 from jobs.services import complete_remote
 from renders.execution.failures import describe

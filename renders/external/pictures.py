@@ -8,10 +8,10 @@ from uuid import UUID
 
 from assets.incoming import scratch_folder
 from assets.posters import make_poster
-from core.files.cache import place_file
-from core.storage.blobs import blob_store
 from engine.media import MediaInfo
 from engine.probe.client import probe_file
+from files.cache import place_file
+from files.storage.blobs import blob_store
 from renders.models import Render
 from renders.services.storage import publish_file, storage_key
 

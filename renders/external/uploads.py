@@ -25,13 +25,13 @@ from django.urls import reverse
 
 from assets.incoming import scratch_folder
 from core.exceptions import PayloadTooLarge
-from core.files.links import LinkExpired, LinkInvalid
-from core.storage.blobs import blob_store
 from credits.pricing import cost_of
 from engine.errors import EngineError, MediaUnreadable
 from engine.media import MediaInfo
 from engine.probe.client import probe_file
 from engine.run.files import picture_size
+from files.links import LinkExpired, LinkInvalid
+from files.storage.blobs import blob_store
 from jobs.exceptions import LeaseLost
 from jobs.services import find_held, renew_lease
 from renders.exceptions import OutputRefused, StaleAttempt, UploadCutShort

@@ -8,8 +8,8 @@ from django.utils.functional import cached_property
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from core.api.routing import absolute_url, api_path
-from core.api.serializers import ConstantField, PublicIdField, ResourceSerializer, StrictSerializer, TimeField
+from api.routing import absolute_url, api_path
+from api.serializers import ConstantField, PublicIdField, ResourceSerializer, StrictSerializer, TimeField
 from credits.pricing import format_credits
 from renders.batch_requests import MOST_RENDERS
 from renders.models import Batch, Priority

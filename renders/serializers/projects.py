@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from core.api.serializers import ConstantField, PublicIdField, ResourceSerializer, StrictSerializer, TimeField
+from api.serializers import ConstantField, PublicIdField, ResourceSerializer, StrictSerializer, TimeField
 from renders.serializers.fields import EditField, MergeField, MetadataField
 
 

@@ -8,12 +8,12 @@ from django.utils.functional import cached_property
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from core.api.addresses import absolute_url, base_url
-from core.api.features import is_enabled
-from core.api.routing import api_path
-from core.api.serializers import ConstantField, PublicIdField, ResourceSerializer, TimeField
-from core.files.links import LinkMaker
+from api.features import is_enabled
+from api.routing import api_path
+from api.serializers import ConstantField, PublicIdField, ResourceSerializer, TimeField
+from core.addresses import absolute_url, base_url
 from credits.pricing import format_credits
+from files.links import LinkMaker
 from renders.models import Priority, Render
 from renders.selectors import OUTPUT_TYPES
 from renders.serializers.fields import MetadataField

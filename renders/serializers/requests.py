@@ -6,10 +6,10 @@ from typing import Any
 
 from rest_framework import serializers
 
-from core.api.serializers import PublicIdField, StrictSerializer
-from core.http.exceptions import FetchRefused
-from core.receivers import check_receiver
+from api.serializers import PublicIdField, StrictSerializer
+from outbound.exceptions import FetchRefused
 from renders.models import Priority
+from renders.receivers import check_receiver
 from renders.serializers.fields import EditField, MergeField, MetadataField, RunAtField, StrictBooleanField
 
 RENDER_EVENTS = ("render.queued", "render.started", "render.succeeded", "render.failed", "render.cancelled")

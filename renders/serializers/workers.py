@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from core.api.serializers import PublicIdField, StrictSerializer
+from api.serializers import PublicIdField, StrictSerializer
 from renders.external.reports import ReportStatus
 
 MOST_FRAMES = 2_000_000

@@ -7,18 +7,18 @@ from typing import Any
 from uuid import UUID
 
 from assets.models import Asset, AssetStatus
-from core.http.exceptions import FetchRefused
-from core.receivers import check_receiver
 from engine.errors import EditInvalid
 from engine.issues import Issue
 from engine.language import ParsedEdit, SourceRef, parse_edit, sources
 from engine.media import MediaInfo
 from engine.timeline import resolve
 from engine.timeline.matching import mismatches
+from outbound.exceptions import FetchRefused
 from renders.estimates import Estimate, estimate_render
 from renders.exceptions import EditRefused
 from renders.models import Template
 from renders.names import ASSET_SCHEME
+from renders.receivers import check_receiver
 from renders.requests import PreparedRender, RenderRequest, Report, issue_as_json
 from renders.selectors import asset_media
 from renders.services.lookups import Lookups

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from core.events import publish
 from core.ids import encode_id
-from core.storage.blobs import blob_store
+from files.storage.blobs import blob_store
 from jobs.services import enqueue
 from renders.events import RenderOutputDeleted
 from renders.exceptions import RenderHasNoOutput

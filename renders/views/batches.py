@@ -15,12 +15,12 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from accounts.plans import limits_of
-from core.api.endpoints import Endpoint
-from core.api.problems import flatten_errors
-from core.api.routing import api_path
-from core.api.views import ApiViewSet
+from api.endpoints import Endpoint
+from api.idempotency.views import IdempotentMixin, idempotent
+from api.problems import flatten_errors
+from api.routing import api_path
+from api.views import ApiViewSet
 from core.exceptions import DomainError, Unacceptable
-from core.idempotency.views import IdempotentMixin, idempotent
 from renders.batch_requests import BatchItem, BatchReport, BatchRequest
 from renders.filters import BatchFilterSet
 from renders.models import Batch, Priority, Template

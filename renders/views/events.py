@@ -14,8 +14,8 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.api.endpoints import Endpoint
-from core.api.views import ApiViewSet
+from api.endpoints import Endpoint
+from api.views import ApiViewSet
 from core.exceptions import DomainError, InvalidHeader
 from renders.models import Render
 from renders.serializers.renders import RenderSerializer

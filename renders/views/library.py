@@ -11,10 +11,10 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.api.endpoints import Endpoint
-from core.api.routing import api_path
-from core.api.views import ApiViewSet
-from core.idempotency.views import IdempotentMixin, idempotent
+from api.endpoints import Endpoint
+from api.idempotency.views import IdempotentMixin, idempotent
+from api.routing import api_path
+from api.views import ApiViewSet
 from renders.filters import ProjectFilterSet, TemplateFilterSet
 from renders.models import Project, Template, TemplateVersion
 from renders.requests import RenderRequest

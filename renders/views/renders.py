@@ -12,12 +12,12 @@ from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.api.conditional import NotModified
-from core.api.endpoints import Endpoint
-from core.api.etags import EntityTag
-from core.api.views import ApiView
-from core.bases import VersionedModel
-from core.idempotency.views import idempotent
+from api.conditional import NotModified
+from api.endpoints import Endpoint
+from api.etags import EntityTag
+from api.idempotency.views import idempotent
+from api.views import ApiView
+from core.models import VersionedModel
 from renders.filters import RenderFilterSet
 from renders.models import Render
 from renders.requests import RenderRequest
@@ -79,7 +79,7 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
     def get_queryset(self) -> QuerySet[Any]:
         """Return the caller's renders, in lists with the columns that show."""
         rows = super().get_queryset()
-        return rows.for_serializer() if self.action == "list" else rows  # type: ignore[attr-defined, no-any-return]
+        return rows.for_serializer() if self.action == "list" else rows  # type: ignore[attr-defined]
 
     @extend_schema(parameters=[_METADATA_PARAMETER, _NO_BATCH], versions=_VERSION_1)
     @extend_schema(parameters=[_METADATA_PARAMETER], versions=_VERSION_2)

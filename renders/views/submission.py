@@ -12,14 +12,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from core.api.conditional import row_tag
-from core.api.etags import EntityTag
-from core.api.features import is_enabled
-from core.api.problems import flatten_errors
-from core.api.routing import api_path
-from core.api.views import ApiViewSet
-from core.files.links import link_context
-from core.idempotency.views import IdempotentMixin
+from api.conditional import row_tag
+from api.etags import EntityTag
+from api.features import is_enabled
+from api.idempotency.views import IdempotentMixin
+from api.problems import flatten_errors
+from api.routing import api_path
+from api.views import ApiViewSet
+from files.links import link_context
 from renders.models import Priority, Render
 from renders.requests import RenderRequest, Report
 from renders.serializers.renders import RenderSerializer, RenderV1Serializer, ReportSerializer

@@ -11,14 +11,15 @@ from rest_framework import status
 from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
 
 from accounts.authentication import Credential
 from accounts.limits import INTERNAL_CALL
-from core.api.endpoints import ANY_SCOPE, Endpoint
-from core.api.problems import problem_response
-from core.api.renderers import format_time
-from core.api.views import ApiView
+from api.endpoints import ANY_SCOPE, Endpoint
+from api.problems import problem_response
+from api.views import ApiView
 from core.exceptions import DomainError, PayloadTooLarge
+from core.times import format_time
 from renders.external.claiming import WorkerIdentity, claim_render, find_pool
 from renders.external.messages import verify_message
 from renders.external.offers import make_offer
@@ -64,7 +65,7 @@ class ProgressView(ApiView):
     authentication_classes = ()
     permission_classes = ()
     # A farm reports from one address, and a message without a secret costs one hash.
-    throttle_classes = ()
+    throttle_classes: tuple[type[BaseThrottle], ...] = ()
     endpoints: ClassVar = {
         "post": Endpoint(ANY_SCOPE),
     }

@@ -16,7 +16,7 @@ import requests
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from core.signing import new_secret
+from outbound.signing import new_secret
 from tests.acceptance.installation import Installation
 from tests.factories import make_edit
 from tests.migrated import ROOT

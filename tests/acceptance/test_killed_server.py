@@ -125,7 +125,7 @@ def kill_in_turn(installation: Installation, count: int, chance: random.Random, 
 def states_of(installation: Installation, keys: list[str]) -> dict[str, str]:
     """Return what the dead server left of each key."""
     names = ", ".join(f"'{key}'" for key in keys)
-    rows = installation.query(f"SELECT key, state FROM core_idempotencykey WHERE key IN ({names})")
+    rows = installation.query(f"SELECT key, state FROM api_idempotencykey WHERE key IN ({names})")
     return {**dict.fromkeys(keys, "not begun"), **dict(rows)}
 
 
@@ -174,7 +174,7 @@ def test_each_request_counts_once_however_often_the_server_dies(installation) ->
             ("renders_render", "t.owner_id"),
             ("jobs_job", "t.user_id"),
             ("credits_creditentry", "t.user_id AND t.kind = 'reserve'"),
-            ("core_idempotencykey", "t.user_id AND t.state = 'completed'"),
+            ("api_idempotencykey", "t.user_id AND t.state = 'completed'"),
         )
     )
     assert renders == jobs == debits == keys == [(requests_sent,)]

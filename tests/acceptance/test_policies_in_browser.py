@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from django.urls import reverse
 
-from core.files.links import signed_path
 from engine.run.binary import ffmpeg_path
+from files.links import signed_path
 from tests.acceptance.browser import browser_page
 from tests.acceptance.test_admin_in_browser import log_in
 from tests.factories import make_asset, make_user
@@ -29,7 +29,7 @@ def video(tmp_path: Path, settings) -> bytes:
     root = tmp_path / "media"
     settings.STORAGES = {
         **settings.STORAGES,
-        "default": {"BACKEND": "core.storage.local.LocalStorage", "OPTIONS": {"location": str(root)}},
+        "default": {"BACKEND": "files.storage.local.LocalStorage", "OPTIONS": {"location": str(root)}},
     }
     path = tmp_path / "clip.webm"
     source = ["-f", "lavfi", "-i", "testsrc2=s=64x36:r=10:d=1"]

@@ -25,7 +25,7 @@ from hypothesis.errors import Unsatisfiable
 from jsonschema import Draft202012Validator
 from schemathesis import Case, GenerationMode
 
-from core.api.schema import PROBLEM_COMPONENT
+from api.schema import PROBLEM_COMPONENT
 from renderowl.local.openapi import current_document
 from tests.factories import make_api_key, make_user
 from tests.rows import collection_of, make_rows
@@ -60,7 +60,7 @@ def storage(tmp_path: Path, settings: Any) -> None:
     settings.DATA_DIR = tmp_path
     settings.STORAGES = {
         **settings.STORAGES,
-        "default": {"BACKEND": "core.storage.local.LocalStorage", "OPTIONS": {"location": str(tmp_path / "media")}},
+        "default": {"BACKEND": "files.storage.local.LocalStorage", "OPTIONS": {"location": str(tmp_path / "media")}},
     }
 
 

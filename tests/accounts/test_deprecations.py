@@ -21,14 +21,14 @@ from accounts.models import ApiKey, DeprecatedCall, DeprecationNotice
 from accounts.selectors import owners_calling
 from accounts.services import deprecations
 from accounts.tallies import CallTally
+from api import lifecycle
+from api.marks import Mark
 from core import events
-from core.api import lifecycle
-from core.api.marks import Mark
 from core.ids import uuid7
 from jobs.registry import get_handler, schedules
 from jobs.services import enqueue
-from jobs.worker.inline import run_pending
 from tests.factories import make_minted_key, make_user
+from tests.jobs.inline import run_pending
 
 DEPRECATED = datetime(2027, 1, 1, tzinfo=UTC)
 SUNSET = datetime(2027, 12, 31, 23, 59, 59, tzinfo=UTC)

@@ -13,8 +13,8 @@ from django.test import RequestFactory
 from django.utils import timezone
 
 from accounts.models import ApiKey, AuditEntry, User
-from core.caching.generations import generations_sql
-from core.caching.models import CacheBump
+from core.cache_tags.generations import generations_sql
+from core.cache_tags.models import CacheBump
 from notifications.models import Broadcast
 from tests.factories import make_user
 

@@ -8,7 +8,7 @@ from unittest import mock
 import pytest
 from django.test import Client
 
-from core.ratelimit.sqlite_store import SqliteStore
+from api.ratelimit.sqlite_store import SqliteStore
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db

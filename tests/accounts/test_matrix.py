@@ -4,7 +4,7 @@ import pytest
 
 from accounts.models import ApiKeyQuerySet
 from accounts.views import KeyViewSet
-from core.api.endpoints import Endpoint
+from api.endpoints import Endpoint
 from tests.factories import make_minted_key, make_user
 from tests.matrix import ANY, Access, check_access
 

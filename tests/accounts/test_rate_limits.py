@@ -11,8 +11,8 @@ import pytest
 from accounts import services
 from accounts.limits import address_block
 from accounts.models import ApiKey
-from core.ratelimit.limiter import limiter
-from core.ratelimit.stores import StoreUnavailable
+from api.ratelimit.limiter import limiter
+from api.ratelimit.stores import StoreUnavailable
 from renders.models import Render
 from tests.factories import (
     make_api_key,
@@ -270,7 +270,7 @@ def test_can_be_switched_off(api, alice, rate_limits, settings):
 
 
 def test_an_unknown_store_is_refused_at_boot(settings):
-    from core.checks import check_cache_url
+    from api.checks import check_cache_url
 
     assert check_cache_url(None) == []
     settings.RENDEROWL_CACHE_URL = f"memcached://{uuid4()}"

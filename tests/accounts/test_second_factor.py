@@ -14,7 +14,7 @@ from django.test import Client
 from accounts import services, totp
 from accounts.exceptions import CodeRefused, SecondFactorExists
 from accounts.models import AuditEntry, RecoveryCode, SecondFactor
-from core.ratelimit.sqlite_store import SqliteStore
+from api.ratelimit.sqlite_store import SqliteStore
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -374,7 +374,7 @@ def test_a_recovery_code_is_found_by_its_index(alice, clock):
 
 @pytest.mark.parametrize("value", ["mandatory", "Required", ""])
 def test_a_misspelled_demand_is_refused(settings, value):
-    from core.checks import check_staff_totp
+    from accounts.checks import check_staff_totp
 
     settings.RENDEROWL_STAFF_TOTP = value
     assert [message.id for message in check_staff_totp(None)] == ["renderowl.E014"]

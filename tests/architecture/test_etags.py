@@ -9,11 +9,11 @@ import pytest
 from django.conf import settings
 from rest_framework.test import APIClient
 
-from core.api.routing import api_path
-from core.bases import VersionedModel
-from core.caching.families import families
+from api.routing import api_path
+from core.cache_tags.families import families
+from core.models import VersionedModel
 from renderowl.urls import API_ROUTES
-from tests.core.test_golden_answers import world  # noqa: F401 - a fixture
+from tests.api.test_golden_answers import world  # noqa: F401 - a fixture
 
 # Route -> why its 200 has no tag.
 WITHOUT_TAG = {
@@ -88,7 +88,7 @@ def test_every_change_of_a_versioned_row_is_guarded(route) -> None:
         source = inspect.getsource(inspect.unwrap(handler))
         helpers = re.findall(r"self\.(_\w+)\(", source)
         source += "".join(inspect.getsource(getattr(route.view, name)) for name in helpers)
-        assert re.search(r"self\.(unchanged|begin)\(", source), f"{route.name}.{action}: see core.api.conditional"
+        assert re.search(r"self\.(unchanged|begin)\(", source), f"{route.name}.{action}: see api.conditional"
 
 
 def test_every_kept_answer_names_families_that_are_followed() -> None:

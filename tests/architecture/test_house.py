@@ -16,7 +16,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.core.management import call_command
 
-from core.api.permissions import required_scope
+from api.permissions import required_scope
 from core.scopes import ALL_SCOPES
 from renderowl.urls import API_ROUTES, INTERNAL_ROUTES
 from tests.architecture.source import commands_called, local_apps, product_files, routes_in_matrix, variables_read

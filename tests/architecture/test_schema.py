@@ -10,7 +10,7 @@ from drf_spectacular.drainage import GENERATOR_STATS
 from openapi_spec_validator import validate
 from rest_framework.test import APIClient
 
-from core.api.compatibility import find_breaks
+from renderowl.local.compatibility import find_breaks
 from renderowl.local.openapi import DIRECTORY, current_document, encode
 from renderowl.urls import API_ROUTES
 
@@ -29,7 +29,7 @@ def test_schema_is_valid_openapi_3(documents: dict[int, dict], version: int) -> 
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_schema_builds_without_warnings(version: int) -> None:
-    from core.api.docs import build_document
+    from api.docs import build_document
     from renderowl.urls import documented_patterns
 
     GENERATOR_STATS.reset()

@@ -82,7 +82,7 @@ def test_the_action_deletes_what_is_free_and_says_what_is_not(staff, alice) -> N
 
 
 def test_the_page_deletes_through_the_service(staff, alice, stored_files) -> None:
-    from jobs.worker.inline import run_pending
+    from tests.jobs.inline import run_pending
 
     asset = make_asset(alice, content=b"film")
     url = reverse("admin:assets_asset_delete", args=[asset.pk])

@@ -12,9 +12,9 @@ from assets import services
 from assets.models import Asset, AssetHold
 from core.ids import encode_id, uuid7
 from jobs.models import Job
-from jobs.worker.inline import run_pending
 from tests.assets.conftest import upload
 from tests.factories import make_asset, make_hold, make_project, make_user
+from tests.jobs.inline import run_pending
 from tests.matrix import Access, check_access
 
 pytestmark = pytest.mark.django_db

@@ -11,11 +11,11 @@ from assets.cache import file_cache, materialise
 from assets.exceptions import AssetNotReady
 from assets.models import Asset
 from assets.names import UPKEEP_JOB
-from core.storage.local import LocalStorage
+from files.storage.local import LocalStorage
 from jobs.models import Job
 from jobs.services import enqueue
-from jobs.worker.inline import run_pending
 from tests.factories import make_asset
+from tests.jobs.inline import run_pending
 
 pytestmark = pytest.mark.django_db
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from api.idempotency.models import IdempotencyKey
 from assets.models import Asset
-from core.idempotency.models import IdempotencyKey
 from jobs.models import Job
 
 pytestmark = pytest.mark.django_db
@@ -60,7 +60,7 @@ def test_a_refused_upload_leaves_no_key(client):
 
 
 def test_a_late_owner_of_an_upload_leaves_no_file(client, samples, stored_files, monkeypatch):
-    from core.idempotency import views
+    from api.idempotency import views
 
     original = views.complete_key
 

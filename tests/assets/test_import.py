@@ -13,9 +13,9 @@ from assets.tasks import IMPORT_ATTEMPTS
 from core import events
 from core.ids import encode_id
 from jobs.models import Job
-from jobs.worker.inline import run_pending
-from tests.core.test_http_fetch import Site
 from tests.factories import make_project, make_user
+from tests.jobs.inline import run_pending
+from tests.outbound.test_http_fetch import Site
 
 pytestmark = pytest.mark.django_db
 

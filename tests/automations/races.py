@@ -13,9 +13,9 @@ def fire_one_trigger() -> dict[str, Any]:
     from automations.models import AutomationRun
     from automations.services import Trigger, start_run
     from jobs.models import Job
-    from jobs.worker.inline import run_pending
     from renders.models import Render
     from tests.factories import make_automation, make_template, make_user
+    from tests.jobs.inline import run_pending
 
     user = make_user()
     row = make_automation(user, action={"type": "render", "template": make_template(user).public_id})

@@ -18,9 +18,9 @@ from automations import services
 from automations.hooks import shown_secret
 from automations.models import Automation, AutomationRun
 from core.ids import encode_id, uuid7
-from jobs.worker.inline import run_pending
 from notifications.models import Notification
 from tests.factories import make_automation, make_user
+from tests.jobs.inline import run_pending
 
 pytestmark = pytest.mark.django_db
 HOOK = {"type": "webhook"}

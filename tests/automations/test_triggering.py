@@ -19,11 +19,11 @@ from credits.models import CreditEntry
 from credits.services import adjust
 from jobs.models import Job
 from jobs.services import cancel_job, enqueue
-from jobs.worker.inline import run_pending
 from notifications.models import Notification
 from renders.models import Render
 from renders.services.outcomes import close_cancelled, close_failed
 from tests.factories import make_asset, make_automation, make_project, make_render, make_template, make_user
+from tests.jobs.inline import run_pending
 
 pytestmark = pytest.mark.django_db
 PATH = "/api/v2/automations"

@@ -15,9 +15,9 @@ from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
+from api.middleware import ApiMiddleware, SessionMiddleware
 from core import database
 from core.database import DatabaseBusy, DiskFull, passing_fault, write_patience
-from core.middleware import ApiMiddleware, SessionMiddleware
 from renderowl import serve
 
 

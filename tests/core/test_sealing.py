@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.sealing import SealBroken, seal, unseal
+from notifications.sealing import SealBroken, seal, unseal
 
 
 def test_opens_what_it_sealed_and_seals_differently_each_time():

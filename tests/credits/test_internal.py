@@ -11,7 +11,7 @@ from accounts.models import AuditEntry
 from credits import services
 from credits.models import CreditEntry
 from credits.selectors import balance_of, check_ledger
-from tests.core.test_problems import assert_problem
+from tests.api.test_problems import assert_problem
 from tests.factories import make_minted_key, make_user
 from tests.matrix import Access, check_access
 

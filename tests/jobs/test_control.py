@@ -14,8 +14,8 @@ from jobs.exceptions import JobCancelled, JobNotFound
 from jobs.models import Job, QueueState
 from jobs.selectors import has_work, queue_depths
 from jobs.services.ending import LOST
-from jobs.worker.inline import run_pending
 from tests.factories import make_job
+from tests.jobs.inline import run_pending
 
 pytestmark = pytest.mark.django_db
 

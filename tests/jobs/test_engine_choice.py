@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from core.checks import check_jobs_engine
+from jobs.checks import check_jobs_engine
 
 SENTENCE = "The engine celery is not part of this version; choose database."
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry
 from jobs.models import Job, JobAttempt
-from tests.core.test_problems import assert_problem
+from tests.api.test_problems import assert_problem
 from tests.factories import make_job, make_minted_key, make_user
 from tests.matrix import Access, check_access
 

@@ -12,10 +12,10 @@ from django.db import transaction
 from jobs import services
 from jobs.registry import Handler, IoSteps, handlers, io_handler, io_queues, known_queues
 from jobs.snapshot import JobError
-from jobs.worker.inline import run_pending
 from jobs.worker.io_slot import IoSlot
 from jobs.worker.slot import Slot
 from jobs.worker.supervisor import plan_slots
+from tests.jobs.inline import run_pending
 from tests.jobs.station import Station, wait_until
 
 acceptance = pytest.mark.acceptance

@@ -17,8 +17,8 @@ from jobs.services.ending import JobError
 from jobs.snapshot import JobSnapshot
 from jobs.sql import limits
 from jobs.states import Priority
-from jobs.worker.inline import run_pending
 from tests.factories import make_job
+from tests.jobs.inline import run_pending
 
 pytestmark = pytest.mark.django_db
 

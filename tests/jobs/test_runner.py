@@ -14,9 +14,9 @@ from jobs.context import JobContext
 from jobs.exceptions import AttemptTimedOut, LeaseLost, PermanentFailure, RetryLater, ShuttingDown, TransientFailure
 from jobs.models import Job
 from jobs.worker.board import Board
-from jobs.worker.inline import run_pending
 from jobs.worker.runner import run_job
 from tests.factories import make_job
+from tests.jobs.inline import run_pending
 
 pytestmark = pytest.mark.django_db
 

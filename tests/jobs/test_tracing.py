@@ -12,8 +12,8 @@ from jobs.exceptions import PermanentFailure, RetryLater, TransientFailure
 from jobs.models import Job
 from jobs.registry import IoSteps, handlers, io_handler
 from jobs.services import NewJob
-from jobs.worker.inline import run_pending
 from tests.factories import make_user
+from tests.jobs.inline import run_pending
 
 pytestmark = pytest.mark.django_db
 SAMPLED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

@@ -82,7 +82,7 @@ def test_without_a_file_of_a_database_there_is_none(monkeypatch: pytest.MonkeyPa
 def test_cleaning_up_frees_it_only_on_a_full_disk(free, freed, left, database, monkeypatch, settings, tmp_path) -> None:
     settings.STORAGES = {
         **settings.STORAGES,
-        "default": {"BACKEND": "core.storage.local.LocalStorage", "OPTIONS": {"location": str(tmp_path / "media")}},
+        "default": {"BACKEND": "files.storage.local.LocalStorage", "OPTIONS": {"location": str(tmp_path / "media")}},
     }
     ballast.lay_ballast()
     leave(monkeypatch, free)

@@ -40,7 +40,7 @@ def ago(days: float):
 def storage(tmp_path, settings) -> Path:
     settings.STORAGES = {
         **settings.STORAGES,
-        "default": {"BACKEND": "core.storage.local.LocalStorage", "OPTIONS": {"location": str(tmp_path)}},
+        "default": {"BACKEND": "files.storage.local.LocalStorage", "OPTIONS": {"location": str(tmp_path)}},
     }
     return tmp_path
 

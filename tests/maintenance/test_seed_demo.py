@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from analytics.models import Event
-from core.api.routing import api_path
+from api.routing import api_path
 from credits.models import CreditEntry
 from credits.selectors import check_ledger
 from jobs.models import Job

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks import Webhook
 
-from core.signing import new_secret
+from outbound.signing import new_secret
 from tests.jobs.station import Station, wait_until
 from tests.notifications.receiver import Receiver
 

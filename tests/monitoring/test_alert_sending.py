@@ -9,9 +9,7 @@ import pytest
 from django.utils import timezone
 from standardwebhooks import Webhook
 
-from core.signing import new_secret
 from jobs.models import Job
-from jobs.worker.inline import run_pending
 from monitoring.alerting.evaluating import evaluate
 from monitoring.alerting.measures import Measure, Series, measures
 from monitoring.alerting.outbox import QUEUE, SEND_JOB, write_message
@@ -19,7 +17,9 @@ from monitoring.alerting.states import Reading, Word
 from monitoring.checks import check_alert_webhook
 from monitoring.models import Alert, AlertMessage, AlertNotice, AlertRule
 from notifications.models import Notification
+from outbound.signing import new_secret
 from tests.factories import make_user
+from tests.jobs.inline import run_pending
 from tests.notifications.receiver import Receiver
 
 pytestmark = pytest.mark.django_db

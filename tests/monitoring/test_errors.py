@@ -34,7 +34,7 @@ def broken_api(monkeypatch: pytest.MonkeyPatch) -> APIClient:
     def fail(*args: Any, **kwargs: Any) -> Any:
         raise ZeroDivisionError(f"with {SECRET}")
 
-    monkeypatch.setattr("core.api.meta.MetaView.get", fail)
+    monkeypatch.setattr("api.meta.MetaView.get", fail)
     return APIClient(raise_request_exception=False)
 
 

@@ -12,8 +12,8 @@ from django.db import connections
 from django.utils import timezone
 from health_check.exceptions import ServiceUnavailable, ServiceWarning
 
-from core.ratelimit.limiter import Limiter
-from core.ratelimit.stores import StoreUnavailable
+from api.ratelimit.limiter import Limiter
+from api.ratelimit.stores import StoreUnavailable
 from jobs.models import QueueState, Worker
 from monitoring.health import database, machine
 from monitoring.health.base import Observation, Status

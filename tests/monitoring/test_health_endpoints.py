@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 from monitoring.health import runner, views
 from monitoring.health.base import Observation, Status
 from monitoring.health.runner import Runner
-from tests.core.test_problems import assert_problem
+from tests.api.test_problems import assert_problem
 from tests.factories import make_api_key, make_user
 from tests.monitoring.test_health_runner import Fake, raising
 

@@ -14,7 +14,6 @@ from core.retention import Retention, retentions
 from core.sketch import bucket_of, decode, encode
 from jobs import services as job_services
 from jobs.models import Job
-from jobs.worker.inline import run_pending
 from monitoring.models import CacheMetric, ErrorLog, QueueMetric, RouteMetric, SlowRequest, StatementMetric
 from monitoring.performance import merging, report
 from monitoring.performance.aggregates import RequestAggregate, SeriesKey
@@ -24,6 +23,7 @@ from monitoring.performance.sampling import sample_cache, sample_queues
 from monitoring.performance.windows import floor_to
 from monitoring.performance.writing import route_metric
 from tests.factories import make_job
+from tests.jobs.inline import run_pending
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()

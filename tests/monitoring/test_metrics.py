@@ -13,13 +13,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from rest_framework.test import APIClient
 
 from analytics.models import DailyStat, Event
+from api.ratelimit.limiter import ERRORS
 from core.counters import count
-from core.ratelimit.limiter import ERRORS
 from jobs.models import QueueState, Worker
 from monitoring.metrics import collector, readings
 from monitoring.metrics import views as metrics_views
 from monitoring.metrics.collector import RenderowlCollector
-from tests.core.test_problems import assert_problem
+from tests.api.test_problems import assert_problem
 from tests.factories import make_delivery, make_job, make_user
 from tests.matrix import Access, check_access
 

@@ -13,8 +13,8 @@ import pytest
 from django.db import connection
 from rest_framework.test import APIClient
 
+from api.meta import MetaView
 from core import request_timings
-from core.api.meta import MetaView
 from monitoring.performance import middleware
 from monitoring.performance.aggregates import RequestAggregate
 from monitoring.performance.aggregator import Observation
@@ -54,7 +54,7 @@ def cells() -> Iterator[Any]:
         ("GET", "/api/v9/renders", "(unmatched)", 404),
         ("PURGE", "/api/v2/renders", "/api/v2/renders", 401),
         ("GET", "/nothing", "(unmatched)", 404),
-        ("GET", "/static/core/icon.svg", "/static/{path}", 200),
+        ("GET", "/static/api/icon.svg", "/static/{path}", 200),
         ("GET", "/", "/", 302),
         ("GET", "/admin/renders/render/", "/admin/renders/render/", 302),
         ("GET", "/problems/not-found", "/problems/{code}", 200),
@@ -78,7 +78,7 @@ def test_every_answer_has_its_time_and_its_pattern(
 
 
 def test_an_unhandled_failure_is_timed_and_counted(monkeypatch: pytest.MonkeyPatch, cells: Any) -> None:
-    monkeypatch.setattr("core.api.meta.MetaView.get", lambda *args, **kwargs: 1 / 0)
+    monkeypatch.setattr("api.meta.MetaView.get", lambda *args, **kwargs: 1 / 0)
     response = APIClient(raise_request_exception=False).get("/api/v2/meta")
     assert response.status_code == 500
     assert TIMING.match(response["Server-Timing"])

@@ -55,13 +55,13 @@ def test_what_has_no_pattern_gets_no_name_of_its_callers_making(api: APIClient, 
 
 
 def test_a_failure_of_ours_is_named_by_its_class(monkeypatch: pytest.MonkeyPatch, traces: Any, api: APIClient) -> None:
-    monkeypatch.setattr("core.api.meta.MetaView.get", lambda *args, **kwargs: 1 / 0)
+    monkeypatch.setattr("api.meta.MetaView.get", lambda *args, **kwargs: 1 / 0)
     assert APIClient(raise_request_exception=False).get("/api/v2/meta").status_code == 500
     (span,) = traces()
     assert (span.status.status_code.name, span.attributes["error.type"]) == ("ERROR", "ZeroDivisionError")
 
 
-@pytest.mark.parametrize("path", ["/live", "/static/core/icon.svg"])
+@pytest.mark.parametrize("path", ["/live", "/static/api/icon.svg"])
 def test_probes_and_files_are_no_spans(api: APIClient, traces: Any, path: str) -> None:
     response = api.get(path, headers={"traceparent": SAMPLED})
     assert response.status_code == 200

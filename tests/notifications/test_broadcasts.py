@@ -9,11 +9,11 @@ from django.urls import reverse
 from accounts.models import AuditEntry
 from core.ids import uuid7
 from jobs.models import Job
-from jobs.worker.inline import run_pending
 from notifications.models import Broadcast, Letter, Notification
 from notifications.services import broadcasts
 from notifications.services.broadcasts import deliver_batch, send_broadcast
 from tests.factories import make_notification, make_user
+from tests.jobs.inline import run_pending
 
 pytestmark = pytest.mark.django_db
 SEND = "admin:notifications_broadcast_write_notice"

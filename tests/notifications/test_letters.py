@@ -15,10 +15,10 @@ from accounts.services import suspend_user
 from core.notices import notify
 from jobs.models import Job
 from jobs.services import enqueue
-from jobs.worker.inline import run_pending
 from notifications.models import Letter, Notification
 from notifications.services import letters
 from tests.factories import make_user
+from tests.jobs.inline import run_pending
 
 pytestmark = pytest.mark.django_db
 

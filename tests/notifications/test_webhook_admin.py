@@ -6,9 +6,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from core.sealing import unseal
 from jobs.models import Job
 from notifications.models import DeliveryAttempt, Notification, WebhookDelivery, WebhookEndpoint
+from notifications.sealing import unseal
 from tests.factories import make_delivery, make_endpoint, make_user
 
 pytestmark = pytest.mark.django_db

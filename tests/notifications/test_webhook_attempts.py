@@ -11,18 +11,18 @@ from django.utils import timezone
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from core.retention import retentions
-from core.signing import new_secret
 from jobs import services as jobs
 from jobs import sql
 from jobs.context import JobContext
 from jobs.exceptions import LeaseLost
 from jobs.models import Job, KeyLimit
-from jobs.worker.inline import run_pending
 from notifications.models import DeliveryAttempt, EndpointHealth, Notification, WebhookDelivery, WebhookEndpoint
 from notifications.services import attempts, deliveries, endpoints
 from notifications.services.deliveries import publish_event, send_test
 from notifications.webhooks.sending import Reply
+from outbound.signing import new_secret
 from tests.factories import make_endpoint, make_user
+from tests.jobs.inline import run_pending
 
 pytestmark = pytest.mark.django_db
 

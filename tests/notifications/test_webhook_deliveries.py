@@ -8,11 +8,11 @@ import pytest
 from django.utils import timezone
 
 from jobs.models import Job
-from jobs.worker.inline import run_pending
 from notifications.models import DeliveryAttempt, WebhookDelivery
 from notifications.services import deliveries
 from notifications.services.deliveries import send_test
 from tests.factories import make_delivery, make_endpoint
+from tests.jobs.inline import run_pending
 
 pytestmark = pytest.mark.django_db
 

@@ -6,10 +6,10 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts.plans import limits_of
-from core.sealing import unseal
-from core.signing import parse_secret
 from notifications.models import EndpointHealth, WebhookDelivery, WebhookEndpoint
+from notifications.sealing import unseal
 from notifications.serializers import webhooks as serializers
+from outbound.signing import parse_secret
 from tests.factories import make_api_key, make_delivery, make_endpoint, make_user
 from tests.matrix import Access, check_access
 

@@ -13,7 +13,6 @@ from assets.events import AssetFailed, AssetReady
 from core.events import publish
 from credits import services as credit_services
 from jobs.models import Job
-from jobs.worker.inline import run_pending
 from notifications.models import WebhookDelivery
 from notifications.services import endpoints
 from notifications.subscribers import webhooks as subscribers
@@ -27,6 +26,7 @@ from renders.services.outcomes import close_failed
 from renders.services.submit import retry_render, submit_render
 from renders.services.transitions import event_fields
 from tests.factories import make_asset, make_batch, make_edit, make_endpoint, make_render
+from tests.jobs.inline import run_pending
 
 pytestmark = pytest.mark.django_db
 

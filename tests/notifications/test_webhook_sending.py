@@ -10,9 +10,9 @@ from email.utils import format_datetime
 
 import pytest
 
-from core.signing import parse_secret
 from notifications.webhooks import sending
 from notifications.webhooks.sending import Message, retry_after, send
+from outbound.signing import parse_secret
 
 SECRET = parse_secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 

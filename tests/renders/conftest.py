@@ -17,7 +17,7 @@ def media_root(settings, tmp_path) -> Path:
     settings.DATA_DIR = root.parent
     settings.STORAGES = {
         **settings.STORAGES,
-        "default": {"BACKEND": "core.storage.local.LocalStorage", "OPTIONS": {"location": str(root)}},
+        "default": {"BACKEND": "files.storage.local.LocalStorage", "OPTIONS": {"location": str(root)}},
     }
     return root
 

@@ -14,7 +14,7 @@ from typing import Any
 from rest_framework.test import APIClient
 from standardwebhooks.webhooks import Webhook
 
-from core.signing import format_secret
+from outbound.signing import format_secret
 from renders.models import Render
 from renders.requests import RenderRequest
 from renders.services.submit import submit_render

@@ -16,11 +16,11 @@ from credits.selectors import check_ledger
 from credits.services import grant
 from jobs.models import Job
 from jobs.states import FINISHED
-from jobs.worker.inline import run_pending
 from renders.events import RenderQueued
 from renders.models import Batch, Render
 from renders.services import batches
 from tests.factories import make_api_key, make_asset, make_edit, make_project, make_template, make_user
+from tests.jobs.inline import run_pending
 from tests.renders.test_submit import pointers, rows
 
 pytestmark = pytest.mark.django_db

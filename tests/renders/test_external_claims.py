@@ -13,7 +13,7 @@ from renders.models import ExternalLease, Render
 from renders.requests import RenderRequest
 from renders.services.cancel import cancel_render
 from renders.services.submit import submit_render
-from tests.core.test_problems import assert_problem
+from tests.api.test_problems import assert_problem
 from tests.factories import make_asset, make_edit, make_job, make_minted_key, make_render, make_user
 from tests.matrix import Access, check_access
 from tests.renders.farm import OTHER, SECRET, Farm, submit

@@ -22,7 +22,7 @@ from renders.external.messages import HeardMessage
 from renders.external.reports import Report, ReportStatus, take_report
 from renders.models import ExternalLease, Render, WorkerMessage
 from renders.services.cancel import cancel_render
-from tests.core.test_problems import assert_problem
+from tests.api.test_problems import assert_problem
 from tests.factories import make_render
 from tests.renders.farm import OTHER, SECOND, SECRET, Farm, submit
 

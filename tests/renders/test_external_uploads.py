@@ -23,7 +23,7 @@ from renders.requests import RenderRequest
 from renders.services.cancel import cancel_render
 from renders.services.storage import discard_files
 from renders.services.submit import submit_render
-from tests.core.test_problems import assert_problem
+from tests.api.test_problems import assert_problem
 from tests.factories import make_edit
 from tests.renders.farm import SECRET, Farm, submit
 

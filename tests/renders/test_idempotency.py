@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import ApiKey
 from accounts.services import revoke_api_key
-from core.idempotency.models import IdempotencyKey
+from api.idempotency.models import IdempotencyKey
 from credits.models import CreditAccount, CreditEntry
 from credits.selectors import balance_of
 from jobs.models import Job
@@ -157,7 +157,7 @@ def test_a_key_without_effect_is_taken_over_after_its_lock(client):
 @pytest.mark.parametrize("path", [PROJECTS, TEMPLATES, RENDERS])
 def test_a_late_owner_is_fenced(client, monkeypatch, path):
     """While the first works, its lock passes and a repeat does the work; the first then undoes its own."""
-    from core.idempotency import views
+    from api.idempotency import views
 
     bodies = {
         PROJECTS: {"name": "owls"},
@@ -184,7 +184,7 @@ def test_a_late_owner_is_fenced(client, monkeypatch, path):
 
 
 def test_a_failed_completion_undoes_the_work(client, monkeypatch):
-    from core.idempotency import views
+    from api.idempotency import views
 
     def fail(**members):
         raise OperationalError("database is locked")
@@ -350,7 +350,7 @@ def test_a_secret_is_shown_once_and_never_kept(client, alice):
 
 
 def test_an_action_that_forgets_to_commit_its_answer_is_a_bug(client, monkeypatch):
-    from core.idempotency.views import idempotent
+    from api.idempotency.views import idempotent
 
     @idempotent
     def create(view, request, **kwargs):

@@ -11,9 +11,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from standardwebhooks.webhooks import Webhook
 
-from core.signing import new_secret, parse_secret
 from engine.errors import EditInvalid
 from engine.run import Limits
+from outbound.signing import new_secret, parse_secret
 from renders.external import client as client_module
 from renders.external.client import Access, AttemptOver, FarmClient, FarmError, Reporter, UploadRefused
 from renders.external.worker import ExternalWorker

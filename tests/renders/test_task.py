@@ -17,7 +17,6 @@ from engine.run import process
 from engine.run.binary import ffmpeg_path
 from jobs.models import Job
 from jobs.services import cancel_job
-from jobs.worker.inline import run_pending
 from renders.execution.folders import sweep_folders, work_root
 from renders.models import Render
 from renders.requests import RenderRequest
@@ -25,6 +24,7 @@ from renders.services.cancel import cancel_render
 from renders.services.storage import discard_files
 from renders.services.submit import submit_render
 from tests.factories import make_edit, make_render
+from tests.jobs.inline import run_pending
 
 pytestmark = [pytest.mark.django_db, pytest.mark.acceptance]
 

@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from core.signing import new_secret, parse_secret
 from engine.run import Limits
+from outbound.signing import new_secret, parse_secret
 from renders.external.client import Access, FarmError
 from renders.external.worker import ExternalWorker
 from renders.fetching import FetchTerms

@@ -1,0 +1,40 @@
+"""Login throttle: what failed logins cost, as a pure function of time.
+
+Five failures within a quarter of an hour are free. From then on each one closes the door: for a minute, and twice as
+long each time, up to an hour. A success forgets everything; so does a quarter of an hour without an attempt after the
+door has opened again.
+"""
+
+from __future__ import annotations
+
+from api.ratelimit.buckets import SECOND_US, Policy, Standing
+from api.ratelimit.stores import Penalty
+
+FREE_FAILURES = 5
+WINDOW_S = 15 * 60
+FIRST_DELAY_S = 60
+LONGEST_DELAY_S = 3600
+LOGIN_POLICY = Policy("login", FREE_FAILURES, WINDOW_S)
+
+
+def attempt(penalty: Penalty | None, now_us: int) -> tuple[Penalty | None, int]:
+    """Return what to remember of an attempt that begins now, and for how many microseconds it is refused.
+
+    An attempt counts as failed before its password is looked at: of many at one time no more than five get through.
+    A refused one changes nothing, so a wait that was announced stays true.
+    """
+    if penalty is None or now_us >= penalty.forget_at_us:
+        return Penalty(1, 0, now_us + WINDOW_S * SECOND_US), 0
+    if now_us < penalty.closed_until_us:
+        return penalty, penalty.closed_until_us - now_us
+    failures = penalty.failures + 1
+    if failures < FREE_FAILURES:
+        return Penalty(failures, 0, penalty.forget_at_us), 0
+    delay_s = min(FIRST_DELAY_S << min(failures - FREE_FAILURES, 16), LONGEST_DELAY_S)
+    closed_until_us = now_us + delay_s * SECOND_US
+    return Penalty(failures, closed_until_us, closed_until_us + WINDOW_S * SECOND_US), 0
+
+
+def refusal(wait_us: int) -> Standing:
+    """Return how a refused login stands."""
+    return Standing(LOGIN_POLICY, 0, -(-wait_us // SECOND_US))

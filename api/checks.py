@@ -1,0 +1,88 @@
+"""System checks of the API's plumbing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.urls import get_resolver
+
+from api.features import features
+from api.lifecycle import marks
+
+SHORTEST_RETENTION_S = 3600
+LONGEST_RETENTION_S = 30 * 24 * 3600
+
+
+@register(Tags.caches)
+def check_cache_url(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse an address of the shared state that nothing here can read."""
+    if settings.RENDEROWL_CACHE_URL.startswith(("sqlite:///", "redis://", "rediss://")):
+        return []
+    return [
+        Error(
+            "CACHE_URL names no store of shared state.",
+            hint="Use sqlite:///path/of/a/file, redis://host:6379/0 or rediss://host:6379/0.",
+            id="renderowl.E005",
+        )
+    ]
+
+
+@register(Tags.compatibility)
+def check_idempotency_retention(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse a retention that would forget keys while clients still retry, or hoard them."""
+    if SHORTEST_RETENTION_S <= settings.RENDEROWL_IDEMPOTENCY_RETENTION_S <= LONGEST_RETENTION_S:
+        return []
+    return [
+        Error(
+            f"IDEMPOTENCY_RETENTION_S is {settings.RENDEROWL_IDEMPOTENCY_RETENTION_S}.",
+            hint=f"Choose {SHORTEST_RETENTION_S} (an hour) to {LONGEST_RETENTION_S} (30 days).",
+            id="renderowl.E010",
+        )
+    ]
+
+
+@register(Tags.urls)
+def check_api_marks(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse deprecations that break the promise to clients, or that name what does not exist."""
+    faults = [fault for mark in marks() if (fault := mark.fault())]
+    for mark in marks():
+        if mark.version not in settings.RENDEROWL_API_VERSIONS:
+            faults.append(f"there is no version {mark.version}")
+        elif mark.route and mark.route not in _route_names(mark.version):
+            faults.append(f"version {mark.version} has no route named {mark.route}")
+        elif not mark.route and mark.version == max(settings.RENDEROWL_API_VERSIONS):
+            faults.append(f"version {mark.version} is the newest: there is nowhere to go")
+    return [
+        Error(
+            f"API_DEPRECATIONS: {fault}.",
+            hint="A sunset is never earlier than the deprecation and at least 180 days after it.",
+            id="renderowl.E003",
+        )
+        for fault in faults
+    ]
+
+
+@register(Tags.compatibility)
+def check_api_switches(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse switches of features that do not exist, and a default version that does not."""
+    faults = []
+    for version, name in settings.RENDEROWL_API_FEATURES:
+        feature = features.get(name)
+        if feature is None or version not in settings.RENDEROWL_API_VERSIONS or not feature.fits(version):
+            faults.append(f"API_FEATURES: version {version} can have no feature {name}")
+        elif feature.is_fixed:
+            faults.append(f"API_FEATURES: {name} is a part of version {version} and cannot be switched")
+    if settings.RENDEROWL_DEFAULT_API_VERSION not in settings.RENDEROWL_API_VERSIONS:
+        faults.append(f"DEFAULT_API_VERSION: there is no version {settings.RENDEROWL_DEFAULT_API_VERSION}")
+    return [
+        Error(f"{fault}.", hint="GET /api/v2/meta lists versions and flags.", id="renderowl.E004") for fault in faults
+    ]
+
+
+def _route_names(version: int) -> set[str]:
+    namespaces: dict[str, Any] = get_resolver().namespace_dict
+    _, resolver = namespaces[f"v{version}"]
+    return {name for name in resolver.reverse_dict if isinstance(name, str)}

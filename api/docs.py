@@ -1,0 +1,97 @@
+"""The API explained to people: schema, Swagger UI, Redoc, pages for problem types and for the ends of versions."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api import lifecycle
+from api.codes import PROBLEM_TYPES
+from api.marks import SHORTEST_NOTICE, Mark
+from api.renderers import JsonRenderer
+
+
+class SchemaView(SpectacularAPIView):
+    """The OpenAPI document of one version; built once a process."""
+
+    authentication_classes: list[Any] = []
+    versioning_class = None
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Answer a refusal as JSON, whatever format the document was asked for in."""
+        response = super().handle_exception(exc)
+        self.request.accepted_renderer = JsonRenderer()
+        self.request.accepted_media_type = JsonRenderer.media_type
+        return response
+
+    def _get_schema_response(self, request: Request) -> Response:
+        document = build_document(
+            tuple(self.patterns or ()), int(getattr(request, "api_version", 2)), lifecycle.marks()
+        )
+        return Response(document, headers={"Cache-Control": "public, max-age=300", "Vary": "Accept"})
+
+
+@lru_cache(maxsize=8)
+def build_document(patterns: tuple[Any, ...], version: int, marks: tuple[Mark, ...] = ()) -> dict[str, Any]:
+    """Return the OpenAPI document of one version's URL patterns. marks: those in force, as they show in it."""
+    document: dict[str, Any] = SchemaGenerator(patterns=list(patterns)).get_schema(request=None, public=True)
+    document["info"]["version"] = f"{version}.0.0"
+    return document
+
+
+class SwaggerView(SpectacularSwaggerSplitView):
+    """Swagger UI from our own files. Its script is a file of its own, so that pages need no inline code."""
+
+    authentication_classes: list[Any] = []
+    url_name = f"schema-v{max(settings.RENDEROWL_API_VERSIONS)}"
+    url_self: str | None = None
+
+
+class RedocView(SpectacularRedocView):
+    """Redoc from our own files."""
+
+    authentication_classes: list[Any] = []
+    url_name = f"schema-v{max(settings.RENDEROWL_API_VERSIONS)}"
+    template_name = "api/redoc.html"
+
+
+def problem_page(request: HttpRequest, code: str) -> HttpResponse:
+    """Explain one problem type; its URI is the `type` member of the document."""
+    problem = PROBLEM_TYPES.get(code.replace("-", "_"))
+    if problem is None:
+        raise Http404
+    return render(request, "api/problem.html", {"problem": problem})
+
+
+def problem_index(request: HttpRequest) -> HttpResponse:
+    """List all problem types."""
+    problems = sorted(PROBLEM_TYPES.values(), key=lambda problem: (problem.status, problem.code))
+    return render(request, "api/problems.html", {"problems": problems})
+
+
+def migration_page(request: HttpRequest, version: int) -> HttpResponse:
+    """Say how to move to a version from the one before it."""
+    if version != 2 or version not in settings.RENDEROWL_API_VERSIONS:
+        raise Http404
+    return render(request, f"api/migrate_v{version}.html", {"mark": lifecycle.mark_of(version - 1)})
+
+
+def sunset_page(request: HttpRequest) -> HttpResponse:
+    """Say what of the API ends, and when."""
+    marks = sorted(lifecycle.marks(), key=lambda mark: mark.deprecated_at)
+    guides = [guide if (guide := lifecycle.guide_of(mark)) != lifecycle.SUNSET_PAGE else "" for mark in marks]
+    context = {
+        "rows": [{"mark": mark, "guide": guide} for mark, guide in zip(marks, guides, strict=True)],
+        "notice_days": SHORTEST_NOTICE.days,
+        "brownouts": settings.RENDEROWL_API_BROWNOUTS,
+        "brownout_days": lifecycle.BROWNOUT_PERIOD.days,
+    }
+    return render(request, "api/sunset.html", context)

@@ -1,0 +1,168 @@
+"""Claim a key, complete it in the transaction of the work, give it back, forget it.
+
+A claim is a row with the owner's token and a lock that expires. The answer is written by a compare-and-set on the
+token, inside the transaction that does the work: both become visible together or not at all. So a row whose lock has
+passed while in progress proves that nothing was done, and whoever comes next takes it over by changing the token; a
+late owner then finds its token gone and rolls back.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, models, transaction
+from django.utils import timezone
+
+from api.idempotency.exceptions import IdempotencyInProgress, IdempotencyMismatch
+from api.idempotency.models import IdempotencyKey, KeyState
+from core.ids import uuid7
+
+# A claim loses its race at most to an insert, then to a release or a takeover; after that the client may ask again.
+CLAIM_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """A request with a key. route: its URL pattern without the version; fingerprint: hex SHA-256 of what it asks."""
+
+    user_id: UUID
+    method: str
+    route: str
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """What the first request was answered, or, where `is_reference`, the name of what it made."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    is_reference: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to do the work of a key, until somebody takes it over."""
+
+    row_id: UUID
+    token: UUID
+
+
+def claim_key(*, use: KeyUse) -> Claim | StoredAnswer:
+    """Return a claim for the first use of a key, or the answer that the first use got.
+
+    Commits before it returns, and does not wait for the first use: it raises RuntimeError inside a transaction.
+    Raises IdempotencyMismatch for another request under the same key, IdempotencyInProgress.
+    """
+    for _ in range(CLAIM_ATTEMPTS):
+        # Read before writing: a repeat is answered without the write lock, which SQLite has only one of.
+        row = IdempotencyKey.objects.filter(
+            user_id=use.user_id, method=use.method, route=use.route, key=use.key
+        ).first()
+        if row is None:
+            claim = _insert(use)
+        elif row.is_free(timezone.now()):
+            claim = _take_over(row, use)
+        else:
+            return _answer_of(row, use)
+        if claim is not None:
+            return claim
+    raise IdempotencyInProgress
+
+
+def _insert(use: KeyUse) -> Claim | None:
+    claim = Claim(uuid7(), uuid.uuid4())
+    now = timezone.now()
+    lock = timedelta(seconds=settings.RENDEROWL_IDEMPOTENCY_LOCK_S)
+    try:
+        with transaction.atomic(durable=True):
+            IdempotencyKey.objects.create(
+                id=claim.row_id,
+                created_at=now,
+                user_id=use.user_id,
+                method=use.method,
+                route=use.route,
+                key=use.key,
+                fingerprint=use.fingerprint,
+                owner_token=claim.token,
+                locked_until=now + lock,
+                expires_at=now + lock + _retention(),
+            )
+    except IntegrityError:
+        # Somebody else was first, a moment ago.
+        return None
+    return claim
+
+
+def _take_over(row: IdempotencyKey, use: KeyUse) -> Claim | None:
+    claim = Claim(row.pk, uuid.uuid4())
+    now = timezone.now()
+    lock = timedelta(seconds=settings.RENDEROWL_IDEMPOTENCY_LOCK_S)
+    unchanged = IdempotencyKey.objects.filter(pk=row.pk, owner_token=row.owner_token, state=row.state)
+    with transaction.atomic(durable=True):
+        taken = unchanged.update(
+            created_at=now,
+            fingerprint=use.fingerprint,
+            state=KeyState.IN_PROGRESS,
+            owner_token=claim.token,
+            locked_until=now + lock,
+            completed_at=None,
+            expires_at=now + lock + _retention(),
+            status_code=None,
+            headers={},
+            body=None,
+            is_reference=False,
+        )
+    return claim if taken else None
+
+
+def _answer_of(row: IdempotencyKey, use: KeyUse) -> StoredAnswer:
+    if row.fingerprint != use.fingerprint:
+        raise IdempotencyMismatch
+    if row.state != KeyState.COMPLETED:
+        raise IdempotencyInProgress
+    assert row.status_code is not None
+    assert row.body is not None
+    return StoredAnswer(row.status_code, bytes(row.body), row.headers, row.is_reference)
+
+
+def complete_key(*, claim: Claim, answer: StoredAnswer) -> None:
+    """Keep the answer, in the open transaction: the one that does the work.
+
+    Raises IdempotencyInProgress if somebody has taken the key over, so that the transaction rolls back; RuntimeError
+    outside a transaction.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("a key is completed in the transaction of the work")
+    now = timezone.now()
+    done = _owned(claim).update(
+        state=KeyState.COMPLETED,
+        completed_at=now,
+        expires_at=now + _retention(),
+        status_code=answer.status,
+        headers=dict(answer.headers),
+        body=answer.body,
+        is_reference=answer.is_reference,
+    )
+    if not done:
+        raise IdempotencyInProgress
+
+
+def release_key(*, claim: Claim) -> None:
+    """Forget a claim whose work came to nothing, so that the next request with the key is a first use."""
+    _owned(claim).delete()
+
+
+def _owned(claim: Claim) -> models.QuerySet[IdempotencyKey]:
+    return IdempotencyKey.objects.filter(pk=claim.row_id, owner_token=claim.token, state=KeyState.IN_PROGRESS)
+
+
+def _retention() -> timedelta:
+    return timedelta(seconds=settings.RENDEROWL_IDEMPOTENCY_RETENTION_S)

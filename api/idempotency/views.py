@@ -1,0 +1,155 @@
+"""Idempotency keys for endpoints.
+
+    class ProjectViewSet(IdempotentMixin, ApiViewSet):
+        @idempotent
+        def create(self, request):
+            body = self.validated(ProjectBody)
+            return self.once(lambda: self._created(create_project(owner=request.user, **body)))
+
+What is slow or may refuse with 422 stands before `once`, what writes inside it. A service that prepares and writes
+in one call takes a callback for its transaction: see `answer`.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any, ClassVar, Generic, TypeVar, cast
+
+import orjson
+from django.db import DatabaseError, transaction
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.idempotency.exceptions import IdempotencyKeyRequired
+from api.idempotency.requests import key_use
+from api.idempotency.services import Claim, StoredAnswer, claim_key, complete_key, release_key
+from api.views import ApiView
+from core.database import write_patience
+from core.exceptions import DomainError
+
+KEPT_HEADERS = ("Content-Type", "Location", "ETag")
+MOST_BODY_BYTES = 64 * 1024
+# Refusals that the same request would meet again: decided after the work began, by the state of the account.
+KEPT_REFUSALS = frozenset({"insufficient_credits", "invalid_state"})
+REPLAYED = "Idempotent-Replayed"
+# A request that failed for a lock has waited long enough for it.
+RELEASE_PATIENCE_S = 0.5
+
+logger = logging.getLogger(__name__)
+Row = TypeVar("Row")
+Action = TypeVar("Action", bound=Callable[..., Response])
+
+
+class IdempotentMixin(ApiView):
+    """A view with actions that honour `Idempotency-Key`; they are marked `@idempotent`.
+
+    key_is_required: whether a request without a key is refused.
+    """
+
+    key_is_required: ClassVar[bool] = False
+    _claim: Claim | None = None
+    _is_concluded = False
+
+    def once(self, work: Callable[[], Response]) -> Response:
+        """Return the answer of `work`, which for a key commits together with the work, or not at all."""
+        if self._claim is None:
+            return self._conclude(work())
+        with transaction.atomic():
+            return self._conclude(work())
+
+    def answer(self, shape: Callable[[Row], Response]) -> Answer[Row]:
+        """Return a callback for a service to call with its new row, in its transaction; `response` is the outcome."""
+        return Answer(self, shape)
+
+    def _conclude(self, response: Response) -> Response:
+        self._is_concluded = True
+        if self._claim is not None:
+            response.accepted_renderer = self.request.accepted_renderer
+            response.accepted_media_type = self.request.accepted_media_type or ""
+            response.renderer_context = self.get_renderer_context()  # type: ignore[attr-defined]
+            complete_key(claim=self._claim, answer=_stored(response.render()))
+        return response
+
+    def _refuse(self, refusal: DomainError) -> Response:
+        """Keep a refusal; the work was rolled back already."""
+        response = self.handle_exception(refusal)
+        with transaction.atomic():
+            return self._conclude(response)
+
+    def _release(self, claim: Claim) -> None:
+        try:
+            with write_patience(RELEASE_PATIENCE_S):
+                release_key(claim=claim)
+        except DatabaseError:
+            # The request has an error of its own to report, and the lock passes anyhow.
+            logger.warning("an idempotency key stays locked", exc_info=True)
+
+
+class Answer(Generic[Row]):
+    """Makes the answer of a row in the transaction that makes the row."""
+
+    response: Response
+
+    def __init__(self, view: IdempotentMixin, shape: Callable[[Row], Response]) -> None:
+        self._view = view
+        self._shape = shape
+
+    def __call__(self, row: Row) -> None:
+        """Shape the answer, and keep it where the request has a key."""
+        self.response = self._view._conclude(self._shape(row))  # noqa: SLF001 - two halves of one thing
+
+
+def idempotent(action: Action) -> Action:
+    """Let an action run once a key. Its successful answers must come from `once` or `answer`.
+
+    By then credential, rate and scope have been checked: a replay tells nothing to whom the first answer would not.
+    """
+
+    @functools.wraps(action)
+    def serve(view: IdempotentMixin, request: Request, *args: Any, **kwargs: Any) -> Response:
+        use = key_use(request)
+        if use is None and view.key_is_required:
+            raise IdempotencyKeyRequired
+        taken = None if use is None else claim_key(use=use)
+        if isinstance(taken, StoredAnswer):
+            return _replayed(taken)
+        view._claim = taken  # noqa: SLF001 - the decorator is a part of the mixin
+        is_over = taken is None
+        try:
+            response = action(view, request, *args, **kwargs)
+            is_over = True
+        except DomainError as refusal:
+            if taken is None or refusal.code not in KEPT_REFUSALS:
+                raise
+            response = view._refuse(refusal)  # noqa: SLF001
+            is_over = True
+        finally:
+            if not is_over and taken is not None:
+                view._release(taken)  # noqa: SLF001
+        if not view._is_concluded:  # noqa: SLF001
+            raise RuntimeError(f"{action.__qualname__} answered outside of `once`")
+        return response
+
+    serve.is_idempotent = True  # type: ignore[attr-defined]  # for the OpenAPI document
+    return cast("Action", serve)
+
+
+def _stored(response: Response) -> StoredAnswer:
+    headers = {name: response[name] for name in KEPT_HEADERS if name in response}
+    body = response.content
+    if len(body) <= MOST_BODY_BYTES and "no-store" not in response.get("Cache-Control", ""):
+        return StoredAnswer(response.status_code, body, headers)
+    # Too long to keep, or with a secret in it, which only the first answer shows.
+    reference: dict[str, Any] = {name: response.data[name] for name in ("id", "object") if name in response.data}
+    if "Location" in headers:
+        reference["location"] = headers["Location"]
+    return StoredAnswer(response.status_code, orjson.dumps(reference), headers, is_reference=True)
+
+
+def _replayed(answer: StoredAnswer) -> Response:
+    response = Response(status=answer.status, headers={**answer.headers, REPLAYED: "true"})
+    # Set as it was sent, so that nothing renders it anew.
+    response.content = answer.body
+    return response

@@ -1,0 +1,87 @@
+"""What a version is: its status, its features, how long it lasts."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api import lifecycle
+from api.endpoints import ANY_SCOPE, Endpoint
+from api.features import flags_of
+from api.marks import Mark
+from api.routing import Route
+from api.serializers import TimeField
+from api.views import ApiView
+from core.times import format_time
+
+
+class MarkShape(serializers.Serializer[Any]):
+    """A route of this version that will end."""
+
+    route = serializers.CharField()
+    deprecation = TimeField()
+    sunset = serializers.DateTimeField(allow_null=True)
+
+
+class VersionShape(serializers.Serializer[Any]):
+    """One version of the API."""
+
+    object = serializers.ChoiceField(choices=["api_version"])
+    version = serializers.IntegerField()
+    status = serializers.ChoiceField(choices=["current", "supported", "deprecated", "sunset"])
+    is_default = serializers.BooleanField()
+    supported = serializers.ListField(child=serializers.CharField())
+    flags = serializers.DictField(child=serializers.BooleanField())
+    deprecation = serializers.DateTimeField(allow_null=True)
+    sunset = serializers.DateTimeField(allow_null=True)
+    brownouts = serializers.BooleanField()
+    deprecated_routes = MarkShape(many=True)
+
+
+class MetaView(ApiView):
+    """A version of the API, told to anybody."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    endpoints: ClassVar = {
+        "get": Endpoint(ANY_SCOPE),
+    }
+
+    @extend_schema(operation_id="meta_retrieve", responses=VersionShape, tags=["meta"], auth=[])
+    def get(self, request: Request) -> Response:
+        """Return the version's status, features and end, and the versions that are served."""
+        return Response(describe_version(int(request.version or 0)))
+
+
+def describe_version(version: int) -> dict[str, Any]:
+    """Return what clients may know of a version."""
+    mark = lifecycle.mark_of(version)
+    routes = [mark for mark in lifecycle.marks() if mark.version == version and mark.route]
+    return {
+        "object": "api_version",
+        "version": version,
+        "status": lifecycle.status_of(version),
+        "is_default": version == settings.RENDEROWL_DEFAULT_API_VERSION,
+        "supported": lifecycle.supported_versions(),
+        "flags": flags_of(version),
+        "deprecation": format_time(mark.deprecated_at) if mark else None,
+        "sunset": format_time(mark.sunset_at) if mark else None,
+        "brownouts": settings.RENDEROWL_API_BROWNOUTS,
+        "deprecated_routes": [_describe_route(mark) for mark in routes],
+    }
+
+
+def _describe_route(mark: Mark) -> dict[str, Any]:
+    return {
+        "route": mark.route,
+        "deprecation": format_time(mark.deprecated_at),
+        "sunset": format_time(mark.sunset_at),
+    }
+
+
+api_routes: list[Route] = [Route("meta", MetaView, "meta")]

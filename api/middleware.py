@@ -1,0 +1,209 @@
+"""What happens around every request."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from typing import Any
+
+from django.conf import settings
+from django.contrib.sessions import middleware as sessions
+from django.core.exceptions import DisallowedHost
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.cache import patch_vary_headers
+from opentelemetry.trace import get_current_span
+
+from api import lifecycle
+from api.codes import code_of_status
+from api.problems import CONTENT_TYPE, problem_response
+from api.requests import ApiRequest
+from api.versioning import ChosenVersion, choose_version
+from core import tracing
+from core.context import Labels, labelled, request_id
+from core.database import passing_fault
+from core.exceptions import DomainError, InvalidHeader, PayloadTooLarge, Unavailable
+from core.ids import uuid7
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+_KEPT_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_API_PATHS = re.compile(r"^/(api|internal|webhooks)(/|$)")
+# Their shapes are those of the newest version, which they name; nothing in the request chooses another.
+_UNVERSIONED_PATHS = re.compile(r"^/(internal|webhooks)(/|$)")
+_PROBE_PATHS = re.compile(r"^/(live|ready|health|metrics)(/|$)")
+_HTML_PATHS = re.compile(r"^/api/(docs|redoc)/?$")
+# What machines are told about what is wrong: with a request, or with the service.
+MACHINE_TYPES = (CONTENT_TYPE, "application/health+json")
+logger = logging.getLogger(__name__)
+
+
+class RequestContextMiddleware:
+    """Give each request an id, and each answer that id."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: ApiRequest) -> HttpResponseBase:
+        """Serve the request inside its context."""
+        current = id_of_request(request.META)
+        request.request_id = current
+        token = request_id.set(current)
+        try:
+            with labelled(Labels()) as found:
+                response = self.get_response(request)
+            if tracing.is_on():
+                known = {"renderowl.request.id": current, "renderowl.account.id": found.account_id or None}
+                tracing.note(get_current_span(), known)
+        finally:
+            request_id.reset(token)
+        response["X-Request-Id"] = current
+        return response
+
+
+def id_of_request(meta: Mapping[str, Any]) -> str:
+    """Return the id that a client gave to its request, a new one where it gave none that can be kept."""
+    given = meta.get("HTTP_X_REQUEST_ID", "")
+    return given if _KEPT_ID.fullmatch(given) else str(uuid7())
+
+
+class ApiMiddleware:
+    """Choose the API version, bound the body, and make sure that machines never get an HTML error."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: ApiRequest) -> HttpResponseBase:
+        """Serve a request; paths outside the API pass untouched."""
+        is_api = _API_PATHS.match(request.path_info)
+        if not is_api and not _PROBE_PATHS.match(request.path_info):
+            return self.get_response(request)
+        try:
+            response = self._serve(request)
+        except DomainError as error:
+            response = _problem_of(error)
+        if response.status_code >= 400 and not response.get("Content-Type", "").startswith(MACHINE_TYPES):
+            # Django's own answers: no such URL, a suspicious request, an unhandled exception.
+            was_logged = getattr(response, "_has_been_logged", False)
+            response = problem_response(code_of_status(response.status_code), http_status=response.status_code)
+            response._has_been_logged = was_logged  # type: ignore[attr-defined]  # noqa: SLF001 - one line is enough
+        if not response.streaming and "Content-Length" not in response:
+            # Answers that were made further out than where Django writes it.
+            response["Content-Length"] = str(len(response.content))  # type: ignore[attr-defined]  # not streaming
+        if is_api:
+            _tell_version(request, response)
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        """Tell of a lock and of a full disk everywhere as the API does; the admin has nobody else to do so."""
+        fault = passing_fault(exception)
+        if fault is None:
+            return None
+        logger.warning("%s: %s", fault.code, exception)
+        return _problem_of(fault)
+
+    def _serve(self, request: ApiRequest) -> HttpResponseBase:
+        _check_host(request)
+        if request.path_info.endswith("/") and not _HTML_PATHS.match(request.path_info):
+            request.path_info = request.path_info.rstrip("/")
+        visit = None
+        if _UNVERSIONED_PATHS.match(request.path_info):
+            request.api_version = max(settings.RENDEROWL_API_VERSIONS)
+        elif request.path_info.startswith("/api/") and not _HTML_PATHS.match(request.path_info):
+            visit = _find_place(request)
+        if visit is not None:
+            lifecycle.refuse_ended(visit)
+        if _is_too_large(request):
+            return problem_response("payload_too_large", limit_bytes=settings.RENDEROWL_BODY_LIMIT_BYTES)
+        if _is_chunked(request):
+            if request.content_type == "multipart/form-data":
+                return problem_response("length_required")
+            _take_chunks(request)
+        response = self.get_response(request)
+        if visit is not None:
+            lifecycle.notify_observers(visit, getattr(request, "auth", None))
+        return response
+
+
+class SessionMiddleware(sessions.SessionMiddleware):
+    """Django's, which writes after the view, where no handler of exceptions looks."""
+
+    def process_response(self, request: HttpRequest, response: Any) -> Any:
+        """Keep the session, or say why that cannot be done now."""
+        try:
+            return super().process_response(request, response)
+        except OperationalError as error:
+            fault = passing_fault(error)
+            if fault is None:
+                raise
+            logger.warning("%s: %s", fault.code, error)
+            return _problem_of(fault)
+
+
+def _find_place(request: ApiRequest) -> lifecycle.Visit | None:
+    """Choose the version, lead a path without one into that version's tree, and return what is marked there.
+
+    Leaves `api_version` for the views, `api_choice` and `api_visit` for the answer.
+    """
+    chosen = choose_version(request)
+    if not chosen.in_path:
+        request.path_info = f"/api/v{chosen.number}{request.path_info.removeprefix('/api')}"
+    visit = lifecycle.visit_of(chosen.number, request.path_info)
+    request.api_version, request.api_choice, request.api_visit = chosen.number, chosen, visit
+    return visit
+
+
+def _tell_version(request: ApiRequest, response: HttpResponseBase) -> None:
+    """Write which version answered, what could have chosen another, and when this one ends."""
+    chosen: ChosenVersion | None = getattr(request, "api_choice", None)
+    number = getattr(request, "api_version", settings.RENDEROWL_DEFAULT_API_VERSION)
+    response["API-Version"] = str(chosen.number if chosen else number)
+    if chosen is not None and chosen.varies_on:
+        patch_vary_headers(response, chosen.varies_on)
+    visit: lifecycle.Visit | None = getattr(request, "api_visit", None)
+    if visit is not None:
+        lifecycle.announce(visit, response)
+
+
+def _problem_of(error: DomainError) -> HttpResponseBase:
+    response = problem_response(error.code, error.detail, error.status, **error.members)
+    if isinstance(error, Unavailable):
+        response["Retry-After"] = str(error.retry_after_s)
+    return response
+
+
+def _is_too_large(request: HttpRequest) -> bool:
+    """Return whether a body that is not an upload announces more than the limit."""
+    if request.content_type == "multipart/form-data":
+        return False
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    return not length.isdigit() or int(length) > settings.RENDEROWL_BODY_LIMIT_BYTES
+
+
+def _check_host(request: HttpRequest) -> None:
+    """Raise InvalidRequest if the Host header is none of this service's names."""
+    try:
+        request.get_host()
+    except DisallowedHost:
+        detail = "The Host header is not a name of this service."
+        raise InvalidHeader("Host", detail) from None
+
+
+def _is_chunked(request: HttpRequest) -> bool:
+    """Return whether a body of unannounced length follows."""
+    meta = request.META
+    return not meta.get("CONTENT_LENGTH") and "chunked" in meta.get("HTTP_TRANSFER_ENCODING", "").lower()
+
+
+def _take_chunks(request: HttpRequest) -> None:
+    """Read a body of unannounced length, which Django takes for none, and announce it.
+
+    Raises PayloadTooLarge.
+    """
+    limit = settings.RENDEROWL_BODY_LIMIT_BYTES
+    body = request.META["wsgi.input"].read(limit + 1)
+    if len(body) > limit:
+        raise PayloadTooLarge(limit_bytes=limit)
+    request.META["CONTENT_LENGTH"] = str(len(body))
+    request._stream = BytesIO(body)  # noqa: SLF001 - there is no public way

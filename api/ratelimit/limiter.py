@@ -1,0 +1,91 @@
+"""The limiter that the program calls: it decides, and never stands in the way when its store fails."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeVar
+
+from django.conf import settings
+
+from api.ratelimit.buckets import Decision, Limit, Policy, decide
+from api.ratelimit.sqlite_store import SqliteStore
+from api.ratelimit.stores import LimitStore, PenaltyRule, StoreBusy, StoreUnavailable, Taken
+from core.counters import count
+
+logger = logging.getLogger(__name__)
+ERRORS = "renderowl_ratelimit_errors_total"
+# After a failure the store is left alone for so long: a dead one must not cost every request its time limit.
+REST_S = 1.0
+_PROBE = Limit(Policy("probe", quota=1, window_s=1), "probe:none")
+Result = TypeVar("Result")
+
+
+class Limiter:
+    """Decides with a store; where the store fails, everything passes, and that is logged and counted."""
+
+    def __init__(self, store: LimitStore) -> None:
+        self._store = store
+        self._rest_until = float("-inf")
+
+    def take(self, limits: Sequence[Limit]) -> Decision | None:
+        """Take one unit from every limit, or from none; None where nothing is known and the request passes."""
+        return self._decide(self._store.take, limits)
+
+    def peek(self, limits: Sequence[Limit]) -> Decision | None:
+        """Return how the limits stand; None where nothing is known."""
+        return self._decide(self._store.peek, limits)
+
+    def attempt(self, subject: str, rule: PenaltyRule) -> int:
+        """Count an attempt that begins; return for how many microseconds it is refused, 0 if it may go on."""
+        return self._ask(lambda: self._store.attempt(subject, rule)) or 0
+
+    def forgive(self, subject: str) -> None:
+        """Forget the failed attempts of a subject."""
+        self._ask(lambda: self._store.forgive(subject))
+
+    def probe(self) -> None:
+        """Ask the store for a bucket that nobody has, whatever happened before.
+
+        Raises StoreUnavailable.
+        """
+        self._store.peek([_PROBE])
+
+    def _decide(self, action: Callable[[Sequence[Limit]], Taken], limits: Sequence[Limit]) -> Decision | None:
+        if not limits:
+            return None
+        taken = self._ask(lambda: action(limits))
+        if taken is None:
+            return None
+        return decide(taken.allowed, limits, taken.full_at_us, taken.now_us)
+
+    def _ask(self, action: Callable[[], Result]) -> Result | None:
+        if time.monotonic() < self._rest_until:
+            count(ERRORS)
+            return None
+        try:
+            return action()
+        except StoreUnavailable as error:
+            if not isinstance(error, StoreBusy):
+                self._rest_until = time.monotonic() + REST_S
+            count(ERRORS)
+            logger.exception("the rate limiter's store failed; requests pass unlimited")
+            return None
+
+
+def limiter() -> Limiter | None:
+    """Return the limiter of this process, None where limits are switched off."""
+    return _limiter_of(settings.RENDEROWL_CACHE_URL) if settings.RENDEROWL_RATE_LIMITS else None
+
+
+@lru_cache(maxsize=4)
+def _limiter_of(url: str) -> Limiter:
+    if url.startswith("sqlite:///"):
+        return Limiter(SqliteStore(Path(settings.BASE_DIR) / url.removeprefix("sqlite:///")))
+    # Redis' library takes a tenth of a process' start, for those that have a Redis.
+    from api.ratelimit.redis_store import RedisStore
+
+    return Limiter(RedisStore(url))

@@ -1,0 +1,107 @@
+"""Rate limits in a Redis, for the processes of many machines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import redis
+from redis.client import Pipeline
+
+from api.ratelimit.buckets import SECOND_US, Limit
+from api.ratelimit.stores import Penalty, PenaltyRule, StoreUnavailable, Taken
+
+ANSWER_LIMIT_S = 0.25
+# KEYS: the buckets; ARGV: 1 to take or 0 to look, then step and depth of each. Returns whether all gave, the time, then
+# each bucket's moment, '' for an unused one. The clock is that of the Redis, which all machines share; microseconds
+# since 1970 stay exact in its numbers until the year 2255.
+_SCRIPT = """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local moments, given = {}, true
+local stored = redis.call('MGET', unpack(KEYS))
+for i = 1, #KEYS do
+  local step, depth = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
+  local full_at = math.min(math.max(tonumber(stored[i] or '0'), now), now + depth)
+  moments[i] = full_at + step
+  if moments[i] > now + depth then given = false end
+end
+local taking = given and ARGV[1] == '1'
+local answer = {given and 1 or 0, string.format('%.0f', now)}
+for i = 1, #KEYS do
+  if taking then
+    local text = string.format('%.0f', moments[i])
+    redis.call('SET', KEYS[i], text, 'PX', math.ceil((moments[i] - now) / 1000) + 1000)
+    answer[i + 2] = text
+  else
+    answer[i + 2] = stored[i] or ''
+  end
+end
+return answer
+"""
+
+
+class RedisStore:
+    """One client with a pool of connections; it opens them by itself."""
+
+    def __init__(self, url: str, *, prefix: str = "renderowl:limit:") -> None:
+        """url: `redis://` or `rediss://`; prefix: before the name of every key."""
+        self._client = redis.Redis.from_url(
+            url, socket_timeout=ANSWER_LIMIT_S, socket_connect_timeout=ANSWER_LIMIT_S, decode_responses=True
+        )
+        self._prefix = prefix
+        self._script = self._client.register_script(_SCRIPT)
+
+    def take(self, limits: Sequence[Limit]) -> Taken:
+        """Take one unit from all buckets, or from none."""
+        return self._run(limits, take=True)
+
+    def peek(self, limits: Sequence[Limit]) -> Taken:
+        """Look at buckets."""
+        return self._run(limits, take=False)
+
+    def attempt(self, subject: str, rule: PenaltyRule) -> int:
+        """Count an attempt that begins; return for how many microseconds it is refused, 0 if it may go on."""
+        name = f"{self._prefix}{subject}"
+        wait_us = 0
+
+        def change(pipe: Pipeline) -> None:
+            nonlocal wait_us
+            stored = cast("list[str | None]", pipe.hmget(name, ["failures", "closed_until", "forget_at"]))
+            seconds, microseconds = pipe.time()
+            now = seconds * SECOND_US + microseconds
+            before = Penalty(*(int(value or 0) for value in stored)) if stored[0] else None
+            after, wait_us = rule(before, now)
+            pipe.multi()
+            if after is not None and not wait_us:
+                values: dict[Any, Any] = {
+                    "failures": after.failures,
+                    "closed_until": after.closed_until_us,
+                    "forget_at": after.forget_at_us,
+                }
+                pipe.hset(name, mapping=values)
+                pipe.pexpireat(name, after.forget_at_us // 1000 + 1)
+
+        try:
+            self._client.transaction(change, name)
+        except redis.RedisError as error:
+            raise StoreUnavailable(str(error)) from error
+        return wait_us
+
+    def forgive(self, subject: str) -> None:
+        """Forget the failures of a subject."""
+        try:
+            self._client.delete(f"{self._prefix}{subject}")
+        except redis.RedisError as error:
+            raise StoreUnavailable(str(error)) from error
+
+    def _run(self, limits: Sequence[Limit], *, take: bool) -> Taken:
+        values: list[int] = [int(take)]
+        for limit in limits:
+            values += (limit.step_us, limit.policy.depth_us)
+        try:
+            answer: Any = self._script(keys=[f"{self._prefix}{limit.partition}" for limit in limits], args=values)
+        except redis.RedisError as error:
+            raise StoreUnavailable(str(error)) from error
+        moments = [int(text) if text else None for text in answer[2:]]
+        return Taken(bool(answer[0]), int(answer[1]), moments)

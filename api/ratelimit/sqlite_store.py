@@ -1,0 +1,142 @@
+"""Rate limits in a SQLite file of their own, for all processes of one machine.
+
+Apart from the main database, so that counting a request never waits for a render's transaction nor makes one wait.
+Nothing here is worth a disk flush: after a crash of the machine the buckets are full again.
+"""
+
+# ruff: noqa: S608 - only the constants of this module are put into the texts
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from api.ratelimit.buckets import SECOND_US, Limit
+from api.ratelimit.stores import Penalty, PenaltyRule, StoreBusy, StoreUnavailable, Taken
+from core.sidefiles import SideFile
+
+# A writer holds the file for some ten microseconds; who cannot get in for this long lets the request pass.
+BUSY_LIMIT_S = 0.25
+# Opening makes the file where there is none, which several threads and processes may do together.
+OPEN_LIMIT_S = 5.0
+SWEEP_EVERY_S = 60.0
+SWEPT_AT_ONCE = 5000
+_SCHEMA = """
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = OFF;
+    CREATE TABLE IF NOT EXISTS bucket (id TEXT PRIMARY KEY, full_at INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS penalty (
+        id TEXT PRIMARY KEY, failures INTEGER NOT NULL, closed_until INTEGER NOT NULL, forget_at INTEGER NOT NULL
+    ) WITHOUT ROWID;
+"""
+
+
+def wall_clock_us() -> int:
+    """Return the time in microseconds since 1970: the clock that all processes of a machine share."""
+    return time.time_ns() // 1000
+
+
+@lru_cache(maxsize=16)
+def _take_text(count: int) -> str:
+    """Return the statement that takes from so many buckets at once, or from none of them.
+
+    Parameters: id, step, depth for each; then the time three times. One statement takes the write lock before it
+    reads, so that no other process can come in between.
+    """
+    rows = ", ".join(["(?, ?, ?)"] * count)
+    return f"""
+        WITH wanted(id, step, depth) AS (VALUES {rows}),
+        state AS (
+            SELECT wanted.id, step, depth, min(max(coalesce(full_at, 0), ?), ? + depth) AS full_at
+            FROM wanted LEFT JOIN bucket ON bucket.id = wanted.id
+        )
+        INSERT INTO bucket (id, full_at)
+        SELECT id, full_at + step FROM state
+        WHERE NOT EXISTS (SELECT 1 FROM state WHERE full_at + step > ? + depth)
+        ON CONFLICT (id) DO UPDATE SET full_at = excluded.full_at
+        RETURNING id, full_at
+    """
+
+
+@lru_cache(maxsize=16)
+def _read_text(count: int) -> str:
+    return f"SELECT id, full_at FROM bucket WHERE id IN ({', '.join('?' * count)})"
+
+
+def _unavailable(text: str) -> StoreUnavailable:
+    return (StoreBusy if "locked" in text else StoreUnavailable)(text)
+
+
+class SqliteStore:
+    """Buckets and penalties in one file."""
+
+    def __init__(self, path: Path, *, clock_us: Callable[[], int] = wall_clock_us) -> None:
+        """path: the file, made when first needed."""
+        self._file = SideFile(
+            path, _SCHEMA, busy_limit_s=BUSY_LIMIT_S, open_limit_s=OPEN_LIMIT_S, unavailable=_unavailable
+        )
+        self._clock_us = clock_us
+        self._sweep_at = time.monotonic() + SWEEP_EVERY_S
+
+    def take(self, limits: Sequence[Limit]) -> Taken:
+        """Take one unit from all buckets, or from none."""
+        now = self._clock_us()
+        values: list[str | int] = []
+        for limit in limits:
+            values += (limit.partition, limit.step_us, limit.policy.depth_us)
+        with self._file as connection:
+            found = dict(connection.execute(_take_text(len(limits)), [*values, now, now, now]).fetchall())
+            allowed = bool(found)
+            if not allowed:
+                found = self._read(connection, limits)
+            if time.monotonic() >= self._sweep_at:
+                self._sweep(connection, now)
+        return Taken(allowed, now, [found.get(limit.partition) for limit in limits])
+
+    def peek(self, limits: Sequence[Limit]) -> Taken:
+        """Look at buckets."""
+        with self._file as connection:
+            found = self._read(connection, limits)
+        return Taken(True, self._clock_us(), [found.get(limit.partition) for limit in limits])
+
+    def attempt(self, subject: str, rule: PenaltyRule) -> int:
+        """Count an attempt that begins; return for how many microseconds it is refused, 0 if it may go on."""
+        now = self._clock_us()
+        with self._file as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                row = connection.execute(
+                    "SELECT failures, closed_until, forget_at FROM penalty WHERE id = ?", [subject]
+                ).fetchone()
+                after, wait_us = rule(Penalty(*row) if row else None, now)
+                if after is not None and not wait_us:
+                    values = [subject, after.failures, after.closed_until_us, after.forget_at_us]
+                    connection.execute("INSERT OR REPLACE INTO penalty VALUES (?, ?, ?, ?)", values)
+            finally:
+                # Nothing is worth undoing, and the lock must go in every case.
+                connection.execute("COMMIT")
+        return wait_us
+
+    def forgive(self, subject: str) -> None:
+        """Forget the failures of a subject."""
+        with self._file as connection:
+            connection.execute("DELETE FROM penalty WHERE id = ?", [subject])
+
+    def close(self) -> None:
+        """Close the connection of the calling thread."""
+        self._file.close()
+
+    def _read(self, connection: sqlite3.Connection, limits: Sequence[Limit]) -> dict[str, int]:
+        rows = connection.execute(_read_text(len(limits)), [limit.partition for limit in limits])
+        return dict(rows.fetchall())
+
+    def _sweep(self, connection: sqlite3.Connection, now: int) -> None:
+        """Delete some of the buckets that are full and the penalties that are void: they say nothing."""
+        self._sweep_at = time.monotonic() + SWEEP_EVERY_S
+        for table, column in (("bucket", "full_at"), ("penalty", "forget_at")):
+            connection.execute(
+                f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE {column} < ? LIMIT ?)",
+                [now - SECOND_US, SWEPT_AT_ONCE],
+            )

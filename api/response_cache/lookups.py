@@ -1,0 +1,115 @@
+"""One cacheable request: its key, the versions of its tags, and what becomes of it in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request
+
+from api.etags import EntityTag, build_id, make_tag, matches_weakly
+from api.response_cache.answers import AnswerCache, answer_cache
+from api.response_cache.rules import Rule
+from api.response_cache.store import Entry
+from core.cache_tags.generations import Generations, read_generations, state_of
+from files.links import link_context
+
+CACHED_HEADERS = ("Content-Type", "Link", "Allow")
+
+
+@dataclass(slots=True)
+class CacheLookup:
+    """A request that the cache may answer.
+
+    state: versions of the tags, read before the rows that the view reads. outcome: what `X-Cache` says.
+    """
+
+    key: str
+    state: str
+    account_id: UUID
+    families: tuple[str, ...]
+    rule: Rule
+    outcome: str = "BYPASS"
+    _filling: AnswerCache | None = None
+
+    @classmethod
+    def of(cls, key: str, families: tuple[str, ...], request: Request, rule: Rule) -> CacheLookup | None:
+        """Return the lookup of an authenticated request, None while changes of rows are not being followed."""
+        account: Any = request.user
+        known: Generations | None = getattr(request.auth, "generations", None)
+        state = state_of(read_generations(account.pk) if known is None else known, families)
+        return None if state is None else cls(key, state, account.pk, families, rule)
+
+    @property
+    def etag(self) -> EntityTag:
+        """Return the weak tag of the answer: another one after every change of a row that shows in it."""
+        return make_tag(self.key, self.state, weak=True)
+
+    def is_current(self, if_none_match: str) -> bool:
+        """Return whether the client has the answer. `*` is left to the view, which may refuse the request."""
+        return bool(if_none_match) and if_none_match.strip() != "*" and matches_weakly(if_none_match, self.etag)
+
+    def find(self) -> Entry | None:
+        """Return the cached answer, also one that another request is making just now; else begin to fill the cache."""
+        cache = answer_cache()
+        if cache is None or cache.is_resting or not self.rule.ttl_s:
+            return None
+        entry = cache.find(self.key, self.state)
+        if entry is None and not cache.begin(self.key):
+            made = cache.wait(self.key, lambda: state_of(read_generations(self.account_id), self.families))
+            if made is not None:
+                entry, self.state = made
+        if entry is not None:
+            self.outcome = "HIT"
+        elif not cache.is_resting:
+            self.outcome, self._filling = "MISS", cache
+        return entry
+
+    def fill(self, response: HttpResponseBase) -> None:
+        """Cache the view's answer, if this request was to make it; a refusal frees the key for others."""
+        cache, self._filling = self._filling, None
+        if cache is None:
+            return
+        body = getattr(response, "content", None)
+        is_private = "no-store" in response.get("Cache-Control", "") or response.cookies
+        if response.status_code != 200 or is_private or body is None:
+            cache.drop(self.key)
+            return
+        headers = {name: response[name] for name in CACHED_HEADERS if name in response}
+        cache.keep(self.key, Entry(self.state, headers, body), ttl_s=self.rule.ttl_s)
+
+
+def cache_key(request: HttpRequest, authenticated: Request, *, version: int, media_type: str) -> str:
+    """Return what an answer depends on besides the rows: program, account, scopes, version, features, URL, links."""
+    account: Any = authenticated.user
+    credential: Any = authenticated.auth
+    parts = (
+        build_id(),
+        account.pk,
+        _hash_of_scopes(credential.scopes),
+        version,
+        sorted(settings.RENDEROWL_API_FEATURES.items()),
+        request.path_info,
+        sorted_query(request.META.get("QUERY_STRING", "")),
+        media_type,
+        link_context(request),
+    )
+    return hashlib.blake2b(repr(parts).encode(), digest_size=20).hexdigest()
+
+
+@lru_cache(maxsize=512)
+def sorted_query(text: str) -> tuple[tuple[str, str], ...]:
+    """Return the parameters of a query string, in one order however they were written."""
+    return tuple(sorted(parse_qsl(text, keep_blank_values=True)))
+
+
+@lru_cache(maxsize=1024)
+def _hash_of_scopes(scopes: frozenset[str]) -> str:
+    return hashlib.blake2b(" ".join(sorted(scopes)).encode(), digest_size=12).hexdigest()

@@ -1,0 +1,128 @@
+"""Bases and fields of the API's serializers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from operator import attrgetter
+from typing import Any
+
+from drf_spectacular.drainage import set_override
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from core.ids import decode_id, encode_id
+from core.times import format_time
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """A request body: an object without members that nobody reads."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Refuse unknown members before the fields are read."""
+        if isinstance(data, Mapping):
+            unknown = sorted(str(key) for key in data if key not in self.fields)
+            if unknown:
+                message = "This field is not known here."
+                raise serializers.ValidationError(
+                    {key: [serializers.ErrorDetail(message, code="unknown_field")] for key in unknown}
+                )
+        return super().to_internal_value(data)
+
+
+# Writes one member of a resource: takes the serializer that writes the resource, and the resource.
+Writer = Callable[[Any, Any], Any]
+
+
+class ResourceSerializer(serializers.Serializer[Any]):
+    """The JSON of a resource, written from its declared fields, which are instantiated once a class.
+
+    Django REST framework copies every field for each serializer that it instantiates: for a list of 25 rows that takes
+    longer than to write them. What depends on the request is a method field, whose method finds it in the context; a
+    nested serializer has none.
+    """
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """Return the members of the resource."""
+        return {name: write(self, instance) for name, write in _writers_of(type(self))}
+
+
+@cache
+def _writers_of(serializer_class: type[ResourceSerializer]) -> tuple[tuple[str, Writer], ...]:
+    fields = serializer_class().fields
+    return tuple((name, _writer_of(field)) for name, field in fields.items() if not field.write_only)
+
+
+def _writer_of(field: serializers.Field[Any, Any, Any, Any]) -> Writer:
+    """Return what does for a bound field what `Serializer.to_representation` does."""
+    if isinstance(field, serializers.SerializerMethodField):
+        method: Writer = getattr(type(field.parent), str(field.method_name))
+        return method
+    to_representation = field.to_representation
+    if field.source == "*":
+        return lambda _, instance: to_representation(instance)
+    read = attrgetter(str(field.source))
+
+    def write(_: Any, instance: Any) -> Any:
+        value = read(instance)
+        return None if value is None else to_representation(value)
+
+    return write
+
+
+class ConstantField(serializers.Field[Any, Any, Any, Any]):
+    """A member that is the same in every resource of a kind: its `object`."""
+
+    def __init__(self, value: str, **kwargs: Any) -> None:
+        self.value = value
+        super().__init__(**{"source": "*", "read_only": True, **kwargs})
+        set_override(self, "field", {"type": "string", "enum": [value]})
+
+    def to_representation(self, value: Any) -> str:
+        """Return the constant."""
+        return self.value
+
+
+@extend_schema_field({"type": "string", "nullable": True})
+class BlankAsNullField(serializers.Field[Any, Any, Any, Any]):
+    """Text in answers; null where the column is empty."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"read_only": True, "allow_null": True, **kwargs})
+
+    def to_representation(self, value: Any) -> str | None:
+        """Return the text."""
+        return str(value) or None
+
+
+@extend_schema_field(OpenApiTypes.DATETIME)
+class TimeField(serializers.Field[Any, Any, Any, Any]):
+    """A time in answers: UTC, with a Z."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(read_only=True, **kwargs)
+
+    def to_representation(self, value: Any) -> str | None:
+        """Return the time as text."""
+        return format_time(value)
+
+
+class PublicIdField(serializers.CharField):
+    """A public id in bodies: text outside, UUID inside."""
+
+    def __init__(self, prefix: str, **kwargs: Any) -> None:
+        self.prefix = prefix
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the UUID, or refuse what cannot be an id of this kind."""
+        text = super().to_internal_value(data)
+        try:
+            return decode_id(self.prefix, text)
+        except ValueError as error:
+            raise serializers.ValidationError(f"This is not a {self.prefix}_ id.", code="invalid_id") from error
+
+    def to_representation(self, value: Any) -> str:
+        """Return the public form of a UUID or of a row."""
+        return encode_id(self.prefix, getattr(value, "pk", value))

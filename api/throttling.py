@@ -1,0 +1,88 @@
+"""Rate limits of the API: charged once per request, shown in the headers of every answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import cast
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpResponseBase
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+from api.endpoints import endpoint_of
+from api.ratelimit.buckets import Decision, Policy, Standing
+from api.ratelimit.exceptions import RateLimited
+from api.ratelimit.limiter import limiter
+from api.ratelimit.registry import limits_of
+from api.requests import ApiRequest
+
+
+class AccountThrottle(BaseThrottle):
+    """Charges a request to its key and account, or to its address; a view without limits has no throttle classes."""
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        """Return True, also where the limiter fails.
+
+        Raises RateLimited, and then nothing was charged.
+        """
+        endpoint = endpoint_of(view, request.method or "")
+        operation = endpoint.operation if endpoint is not None else ""
+        units: int = view.units_of(request) if operation else 1  # type: ignore[attr-defined]
+        decision = charge(request, operation, units)
+        if decision is not None and not decision.allowed:
+            raise RateLimited(decision.standings[0])
+        return True
+
+
+def charge(request: Request, operation: str = "", units: int = 1) -> Decision | None:
+    """Take one unit from every limit of a request, or from none; a request is charged once, whoever asks again.
+
+    operation: with limits of its own; units: how many of it the request stands for.
+    Returns None where limits are off, or nothing is known of them.
+    """
+    http_request = cast("ApiRequest", request._request)  # noqa: SLF001 - DRF's request lives for one view only
+    if not hasattr(http_request, "rate_limit_decision"):
+        limits = limiter()
+        http_request.rate_limit_decision = limits.take(limits_of(request, operation, units)) if limits else None
+    return http_request.rate_limit_decision
+
+
+def add_limit_headers(request: Request, response: HttpResponseBase, view: APIView) -> None:
+    """Write the limits of a request onto its answer. A 401 comes before the charge: its limits are only looked at."""
+    decision: Decision | None = getattr(request._request, "rate_limit_decision", None)  # noqa: SLF001 - as above
+    if decision is None and response.status_code == status.HTTP_401_UNAUTHORIZED and view.throttle_classes:
+        limits = limiter()
+        # DRF would read a refused credential once more, and raise again.
+        request.user, request.auth = AnonymousUser(), None
+        decision = None if limits is None else limits.peek(limits_of(request, ""))
+    for name, value in limit_headers(decision.standings if decision else ()).items():
+        response.headers.setdefault(name, value)
+
+
+def refusal_headers(refusal: RateLimited, request: Request) -> dict[str, str]:
+    """Return the headers of a 429: first the limit that refuses, then those that the request was charged to."""
+    decision: Decision | None = getattr(request._request, "rate_limit_decision", None)  # noqa: SLF001 - as above
+    others = [item for item in decision.standings if item.policy != refusal.standing.policy] if decision else []
+    return limit_headers((refusal.standing, *others))
+
+
+def limit_headers(standings: Sequence[Standing]) -> dict[str, str]:
+    """Return the headers of an answer, the tightest limit first; none where nothing was counted.
+
+    Source: draft-ietf-httpapi-ratelimit-headers, sections 3 and 4: lists of strings with parameters.
+    """
+    if not standings:
+        return {}
+    return {
+        "RateLimit-Policy": _text_of(tuple(standing.policy for standing in standings)),
+        "RateLimit": ", ".join(f'"{item.policy.name}";r={item.remaining};t={item.wait_s}' for item in standings),
+    }
+
+
+@lru_cache(maxsize=64)
+def _text_of(policies: tuple[Policy, ...]) -> str:
+    return ", ".join(f'"{policy.name}";q={policy.quota};w={policy.window_s}' for policy in policies)

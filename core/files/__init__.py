@@ -1,1 +1,0 @@
-"""Signed, expiring URLs of stored files."""

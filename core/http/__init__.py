@@ -1,1 +1,0 @@
-"""Fetch what clients name, without becoming their tool against the network that this runs in."""

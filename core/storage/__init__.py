@@ -1,5 +1,0 @@
-"""Where files lie: a directory, or a bucket. Writes are atomic, reads can start anywhere."""
-
-from core.storage.blobs import BlobStore, blob_store
-
-__all__ = ["BlobStore", "blob_store"]

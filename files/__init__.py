@@ -1,0 +1,1 @@
+"""Files: storage, signed links to what it holds, ranges, and a cache by content."""

@@ -1,0 +1,1 @@
+"""Outbound HTTP, safe from private addresses, and signed messages. Free of Django."""

@@ -1,0 +1,143 @@
+"""Fetch a file by URL. Needs no database and no settings; safe to call from many threads."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import threading
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urljoin
+
+from outbound.exceptions import FetchFailed, FetchRefused
+from outbound.exchange import CONNECT_TIMEOUT_S, Deadline, exchange
+from outbound.targets import DEFAULT_PORTS, AllowHosts, Resolver, Target, check_url, system_resolver
+
+MOST_REDIRECTS = 5
+BLOCK_BYTES = 256 * 1024
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# The other side may think better of these.
+_RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
+# The sizes counted are those of the file itself: no decoder, no decompression bomb.
+_HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A file that arrived. sha256: hexadecimal; content_type: as the server claims; final_url: after redirects.
+
+    etag, last_modified: the server's validators, empty where it gave none.
+    """
+
+    size_bytes: int
+    sha256: str
+    content_type: str
+    final_url: str
+    etag: str = ""
+    last_modified: str = ""
+
+
+class NotModified(Exception):
+    """The server says that the file is still the one whose validators were sent."""
+
+
+def fetch_to_file(
+    url: str,
+    target: Path,
+    *,
+    allow_hosts: AllowHosts,
+    max_bytes: int,
+    connect_timeout_s: float = CONNECT_TIMEOUT_S,
+    total_timeout_s: float = 120.0,
+    ports: Collection[int] = DEFAULT_PORTS,
+    stop: threading.Event | None = None,
+    etag: str = "",
+    last_modified: str = "",
+    resolver: Resolver = system_resolver,
+) -> Fetched:
+    """Write what a URL gives to a new file.
+
+    allow_hosts: (host, port or None for any) that the guard exempts. stop: set to give up early.
+    etag, last_modified: validators of a copy at hand; NotModified says that it is good.
+    Redirects are followed, each judged like the first URL. On any error nothing is left at `target`.
+    Raises FetchRefused where trying again is no use, FetchFailed where it may be, NotModified.
+    """
+    deadline = Deadline(total_timeout_s, stop)
+    headers = _HEADERS | {
+        name: value for name, value in (("If-None-Match", etag), ("If-Modified-Since", last_modified)) if value
+    }
+    place = check_url(url, allow_hosts=allow_hosts, ports=ports)
+    for _ in range(MOST_REDIRECTS + 1):
+        with exchange(
+            place, deadline, headers=headers, connect_timeout_s=connect_timeout_s, resolver=resolver
+        ) as response:
+            if response.status not in _REDIRECTS:
+                return _receive(response, place, target, max_bytes, deadline)
+            location = response.headers.get("Location", "")
+        if not location:
+            raise FetchFailed("redirect_invalid", f"{place.host} redirects to nowhere.")
+        place = check_url(_joined(place.url, location), allow_hosts=allow_hosts, ports=ports)
+    raise FetchRefused("too_many_redirects", f"The URL redirects more than {MOST_REDIRECTS} times.")
+
+
+def _joined(base: str, location: str) -> str:
+    try:
+        return urljoin(base, location)
+    except ValueError:
+        raise FetchRefused("url_invalid", "The URL redirects to something that is not a URL.") from None
+
+
+def _receive(
+    response: http.client.HTTPResponse, place: Target, target: Path, max_bytes: int, deadline: Deadline
+) -> Fetched:
+    _refuse_answer(response, place)
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in {"identity", ""}:
+        raise FetchRefused("content_encoding", f"{place.host} sends the file compressed, although asked not to.")
+    announced = response.length
+    if announced is not None and announced > max_bytes:
+        raise _too_large(max_bytes)
+    try:
+        size, digest = _write_body(response, target, max_bytes, deadline)
+        if announced is not None and size != announced:
+            raise FetchFailed("truncated", f"{place.host} ended the connection before the end of the file.")
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+    header = response.headers.get
+    content_type = header("Content-Type", "").split(";")[0].strip().lower()
+    return Fetched(size, digest, content_type, place.url, header("ETag", ""), header("Last-Modified", ""))
+
+
+def _refuse_answer(response: http.client.HTTPResponse, place: Target) -> None:
+    if response.status == http.HTTPStatus.OK:
+        return
+    if response.status == http.HTTPStatus.NOT_MODIFIED:
+        raise NotModified
+    error = FetchFailed if response.status in _RETRYABLE else FetchRefused
+    raise error(f"http_{response.status}", f"{place.host} answered with status {response.status}.")
+
+
+def _write_body(
+    response: http.client.HTTPResponse, target: Path, max_bytes: int, deadline: Deadline
+) -> tuple[int, str]:
+    digest = hashlib.sha256()
+    size = 0
+    with target.open("wb") as file:
+        while block := response.read1(BLOCK_BYTES):
+            size += len(block)
+            if size > max_bytes:
+                raise _too_large(max_bytes)
+            if deadline.has_passed:
+                raise deadline.failure()
+            digest.update(block)
+            file.write(block)
+    if deadline.has_passed:
+        # The watchdog's cut looks like an orderly end where no length was announced.
+        raise deadline.failure()
+    return size, digest.hexdigest()
+
+
+def _too_large(max_bytes: int) -> FetchRefused:
+    return FetchRefused("too_large", f"The file is larger than {max_bytes} bytes.")

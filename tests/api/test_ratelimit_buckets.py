@@ -1,0 +1,139 @@
+"""The token bucket and the penalties against simulations that work differently, by a clock of their own."""
+
+from __future__ import annotations
+
+import random
+from fractions import Fraction
+
+import pytest
+
+from accounts import login_throttle
+from api.ratelimit.buckets import SECOND_US, Limit, Policy, decide, stand, take
+
+POLICIES = [
+    Policy("key", 100, 60, 30),
+    Policy("account", 1000, 60),
+    Policy("renders", 30, 3600),
+    Policy("address", 30, 60, 10),
+    Policy("key", 100_000, 60, 2000),
+]
+
+
+class Bucket:
+    """Tokens that drip in: what the textbook describes."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.rate = Fraction(policy.quota, policy.window_s)
+        self.size = policy.burst or policy.quota
+        self.tokens = Fraction(self.size)
+        self.at = Fraction(0)
+
+    def move(self, now: Fraction) -> None:
+        self.tokens = min(self.tokens + (now - self.at) * self.rate, Fraction(self.size))
+        self.at = now
+
+    def take(self) -> bool:
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
+
+    def wait_s(self) -> int:
+        missing = self.size - self.tokens if self.tokens >= 1 else 1 - self.tokens
+        exact = missing / self.rate
+        return -(-exact.numerator // exact.denominator)
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: f"{policy.name}-{policy.quota}")
+def test_agrees_with_tokens_that_drip_in(policy: Policy) -> None:
+    chance = random.Random(policy.quota)
+    simulated = Bucket(policy)
+    base = 1_800_000_000 * SECOND_US
+    now_us, full_at = 0, None
+    refused = 0
+    for number in range(20_000):
+        # Rushes of four times the rate, and pauses.
+        mean = policy.step_us // 4 if number // 3000 % 2 == 0 else policy.step_us * 2
+        now_us += chance.randrange(2 * mean)
+        simulated.move(Fraction(now_us, SECOND_US))
+        taken = take(policy, full_at, base + now_us)
+        assert (taken is not None) == simulated.take(), (number, now_us)
+        full_at = taken or full_at
+        refused += taken is None
+        standing = stand(policy, full_at, base + now_us)
+        assert (standing.remaining, standing.wait_s) == (int(simulated.tokens), simulated.wait_s())
+    assert refused > 100
+
+
+def test_a_quota_that_does_not_divide_its_window_is_never_exceeded() -> None:
+    policy = Policy("odd", 7, 60)
+    full_at, taken = None, 0
+    for now_us in range(0, 2 * 60 * SECOND_US, SECOND_US // 10):
+        moved = take(policy, full_at, now_us)
+        taken += moved is not None
+        full_at = moved if moved is not None else full_at
+    assert taken == 7 + 2 * 7 - 1
+
+
+def test_a_clock_that_was_set_back_costs_one_bucket_at_most() -> None:
+    policy = Policy("key", 60, 60, 10)
+    standing = stand(policy, 10**15, 10**12)
+    assert (standing.remaining, standing.wait_s) == (0, 1)
+
+
+def test_the_tightest_comes_first_and_among_the_empty_the_longest_wait() -> None:
+    quick, slow, roomy = Policy("quick", 60, 60, 1), Policy("slow", 1, 3600), Policy("roomy", 100, 60)
+    limits = [Limit(roomy, "a"), Limit(quick, "b"), Limit(slow, "c")]
+    now = 10**15
+    decision = decide(False, limits, [None, now + quick.depth_us, now + slow.depth_us], now)
+    assert [(item.policy.name, item.remaining) for item in decision.standings] == [
+        ("slow", 0),
+        ("quick", 0),
+        ("roomy", 100),
+    ]
+    assert [item.wait_s for item in decision.standings] == [3600, 1, 0]
+
+
+class Door:
+    """The sentence of the contract, acted out with a list of times."""
+
+    def __init__(self) -> None:
+        self.failures: list[float] = []
+        self.closed_until = 0.0
+        self.delay = 0.0
+
+    def knock(self, now: float) -> float:
+        quiet_since = self.closed_until if self.delay else (self.failures[0] if self.failures else now)
+        if self.failures and now >= quiet_since + 900:
+            self.__init__()
+        if now < self.closed_until:
+            return self.closed_until - now
+        self.failures.append(now)
+        if len(self.failures) >= 5:
+            self.delay = min(self.delay * 2 or 60, 3600)
+            self.closed_until = now + self.delay
+        return 0
+
+
+def test_penalties_agree_with_the_contract_acted_out() -> None:
+    chance = random.Random(7)
+    door, penalty, now = Door(), None, 0
+    waits = set()
+    for _ in range(5000):
+        now += chance.choice([1, 5, 20, 61, 300, 1000, 2000, 5000])
+        penalty, wait_us = login_throttle.attempt(penalty, now * SECOND_US)
+        assert wait_us == door.knock(now) * SECOND_US
+        waits.add(wait_us)
+    assert max(waits) > 1800 * SECOND_US
+
+
+def test_delays_grow_to_an_hour_and_stay_there() -> None:
+    penalty, now, delays = None, 0, []
+    for _ in range(14):
+        penalty, wait_us = login_throttle.attempt(penalty, now)
+        assert wait_us == 0
+        _, wait_us = login_throttle.attempt(penalty, now)
+        delays.append(wait_us // SECOND_US)
+        now += wait_us
+
+    assert delays[4:] == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600, 3600]

@@ -1,0 +1,31 @@
+"""Names are looked up within a time limit."""
+
+import threading
+import time
+
+import pytest
+
+from outbound.resolving import within
+
+
+def test_passes_answers_and_errors_on():
+    def refuse(host, port):
+        raise OSError("no such name")
+
+    assert within(5, lambda host, port: [f"{host}:{port}"])("a", 1) == ["a:1"]
+    with pytest.raises(OSError, match="no such name"):
+        within(5, refuse)("a", 1)
+
+
+def test_gives_up_in_time():
+    never = threading.Event()
+
+    def hang(host, port):
+        never.wait(30)
+        return []
+
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        within(0.05, hang)("a", 1)
+    assert time.monotonic() - began < 5
+    never.set()
