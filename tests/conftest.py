@@ -95,19 +95,19 @@ def traces() -> Iterator[Callable[[], list[Any]]]:
     """Traces on, kept in memory; asked, it gives the spans that have ended, in that order."""
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-    from core.tracing import spans
+    from core import tracing
     from core.tracing.sdk import Provider
 
     exporter = InMemorySpanExporter()
     provider = Provider(exporter, role="test", token="test")
-    spans.install(provider)
+    tracing.install(provider)
 
     def ended() -> list[Any]:
         assert provider.force_flush()
         return list(exporter.get_finished_spans())
 
     yield ended
-    spans.stop()
+    tracing.stop()
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import Span, SpanKind, get_current_span
 
 from core import tracing
-from core.tracing import spans
 from core.tracing.sdk import Provider, make_exporter
 from renderowl.environment import traces_exporter
 from tests.collector import Collector
@@ -156,7 +155,7 @@ def test_a_receiver_that_is_away_costs_no_time_no_error_and_bounded_memory(
     settings.RENDEROWL_OTLP_HEADERS = "x-team=owls%20and%20co"
     monkeypatch.setattr("core.tracing.sdk.LAST_EXPORT_S", 0.3)
     provider = Provider(make_exporter("otlp"), role="web", token="web-1")
-    spans.install(provider)
+    tracing.install(provider)
     began = time.thread_time()
     for number in range(500):
         with tracing.span("work", attributes={"number": number}):
