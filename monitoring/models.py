@@ -44,7 +44,7 @@ class RouteMetric(BaseModel):
     """Requests of one route, method and status class in one span of time, served by one process or, merged, by all.
 
     The process that serves owns its rows of the minute and replaces them: writing one twice changes nothing. Rows of
-    past hours are merged into longer spans. process: empty for merged rows; sketch: see core.sketch.
+    past hours are merged into longer spans. process: empty for merged rows; sketch: see monitoring.performance.sketch.
     slowest: [microseconds, request id] of the slowest requests.
     """
 

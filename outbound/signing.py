@@ -26,11 +26,6 @@ SECRET_MARK = "whsec_"  # noqa: S105 - how secrets begin, not one
 PUBLISHED_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - no secret any more
 LEAST_SECRET_BYTES, MOST_SECRET_BYTES = 24, 64
 NEW_SECRET_BYTES = 32
-DEFAULT_POOL = "default"
-MOST_SECRETS = 2
-# Of 24 random bytes fewer than this differ once in 10^20 times; of typed or repeated ones, most of the time.
-LEAST_DIFFERENT_BYTES = 10
-_POOL = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SCHEME = "v1"
 # Neither may hold a full stop, which parts what is signed: "a.1" at "2" must not read as "a" at "1.2".
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -95,38 +90,6 @@ def parse_secret(text: str) -> bytes:
     if not LEAST_SECRET_BYTES <= len(secret) <= MOST_SECRET_BYTES:
         raise ValueError(f"a secret has {LEAST_SECRET_BYTES} to {MOST_SECRET_BYTES} bytes, not {len(secret)}")
     return secret
-
-
-def parse_pools(text: str) -> dict[str, tuple[bytes, ...]]:
-    """Return the secrets of each pool of senders, from `whsec_..., gpu=whsec_..., gpu=whsec_...`.
-
-    A secret without a pool is of the pool `default`. A pool has at most two, so that one can replace the other; no two
-    pools share one, or a member of one could speak for the other.
-    Raises ValueError, never with a secret in it.
-    """
-    pools: dict[str, tuple[bytes, ...]] = {}
-    seen: set[bytes] = set()
-    for item in (part.strip() for part in text.replace("\n", ",").split(",")):
-        if not item:
-            continue
-        name, rest = (DEFAULT_POOL, item) if item.startswith(SECRET_MARK) else _split_pool(item)
-        secret = parse_secret(rest)
-        if len(set(secret)) < LEAST_DIFFERENT_BYTES:
-            raise ValueError(f"a secret of the pool {name} can be guessed: make one from random bytes")
-        if secret in seen:
-            raise ValueError(f"a secret of the pool {name} is named twice")
-        seen.add(secret)
-        pools[name] = (*pools.get(name, ()), secret)
-        if len(pools[name]) > MOST_SECRETS:
-            raise ValueError(f"the pool {name} has more than {MOST_SECRETS} secrets")
-    return pools
-
-
-def _split_pool(item: str) -> tuple[str, str]:
-    name, sign_, rest = item.partition("=")
-    if not sign_ or not _POOL.fullmatch(name.strip()):
-        raise ValueError("an item is a secret, or pool=secret with a pool of letters, digits, dashes and underscores")
-    return name.strip(), rest.strip()
 
 
 def sign(*, secret: bytes, message_id: str, timestamp: int, body: bytes) -> str:

@@ -15,7 +15,7 @@ from django.core.management.utils import get_random_secret_key
 from api.marks import Mark, parse_marks, parse_switches
 from api.response_cache.rules import Rule
 from credits.pricing import parse_credits
-from outbound.signing import parse_pools
+from renders.external.pools import parse_pools
 
 env = environ.Env()
 

@@ -6,7 +6,7 @@ import sys
 
 from django.core.wsgi import get_wsgi_application
 
-from core.stopping import watch_for_stop
+from renders.waiting.stopping import watch_for_stop
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "renderowl.settings")
 # How long a thread may work while others wait for their turn. With Python's 5 ms a liveness probe waits for that, times

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
-
-from core.sketch import Buckets, add_buckets, bucket_of, quantiles
 
 _SHARES = (0.50, 0.95, 0.99)
 _MOST_REASONS = 20
@@ -45,10 +45,8 @@ class Tally:
     answered: int = 0
     unanswered: int = 0
     errors: int = 0
-    total_us: int = 0
-    most_us: int = 0
     bytes_received: int = 0
-    buckets: Buckets = field(default_factory=dict)
+    times_us: array[int] = field(default_factory=lambda: array("Q"))
     statuses: Counter[int] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
 
@@ -56,12 +54,9 @@ class Tally:
         """Count an answer. 2xx and 304 are good; a redirect is not what was to be measured."""
         took_us = round(took_s * 1_000_000)
         self.answered += 1
-        self.total_us += took_us
-        self.most_us = max(self.most_us, took_us)
+        self.times_us.append(took_us)
         self.bytes_received += size
         self.statuses[status] += 1
-        bucket = bucket_of(took_us)
-        self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
         if not (200 <= status < 300 or status == NOT_MODIFIED):
             self.errors += 1
             self.reasons[f"status {status}"] += 1
@@ -79,10 +74,8 @@ class Tally:
         self.answered += other.answered
         self.unanswered += other.unanswered
         self.errors += other.errors
-        self.total_us += other.total_us
-        self.most_us = max(self.most_us, other.most_us)
         self.bytes_received += other.bytes_received
-        add_buckets(self.buckets, other.buckets)
+        self.times_us.extend(other.times_us)
         self.statuses += other.statuses
         self.reasons += other.reasons
 
@@ -97,8 +90,10 @@ class Tally:
         return self.errors / self.requests if self.requests else 1.0
 
     def figures(self, elapsed_s: float) -> dict[str, Any]:
-        """Return what a report says of it; percentiles are off by 1 % at most."""
-        p50, p95, p99 = (None if us is None else round(us / 1000, 3) for us in quantiles(self.buckets, _SHARES))
+        """Return what a report says of it; percentiles are those of the nearest rank."""
+        times_us = sorted(self.times_us)
+        ranks = (max(1, math.ceil(share * len(times_us))) for share in _SHARES)
+        p50, p95, p99 = (round(times_us[rank - 1] / 1000, 3) if times_us else None for rank in ranks)
         return {
             "requests": self.requests,
             "errors": self.errors,
@@ -107,8 +102,8 @@ class Tally:
             "p50_ms": p50,
             "p95_ms": p95,
             "p99_ms": p99,
-            "mean_ms": round(self.total_us / self.answered / 1000, 3) if self.answered else None,
-            "max_ms": round(self.most_us / 1000, 3) if self.answered else None,
+            "mean_ms": round(sum(times_us) / self.answered / 1000, 3) if self.answered else None,
+            "max_ms": round(times_us[-1] / 1000, 3) if self.answered else None,
             "statuses": {str(status): count for status, count in sorted(self.statuses.items())},
             "failures": [{"reason": reason, "count": count} for reason, count in self.reasons.most_common()],
             "bytes_received": self.bytes_received,

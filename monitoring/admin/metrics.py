@@ -11,9 +11,9 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from core.admin import ReadOnlyAdmin, pretty_json, short_text, text_box
-from core.sketch import decode, quantiles
 from monitoring.admin.page import performance_page
 from monitoring.models import CacheMetric, QueueMetric, RouteMetric, ServerProcess, SlowRequest, StatementMetric
+from monitoring.performance.sketch import decode, quantiles
 
 
 @admin.register(RouteMetric)

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from core.sketch import Buckets, add_encoded, quantiles
 from monitoring.models import RouteMetric
+from monitoring.performance.sketch import Buckets, add_encoded, quantiles
 from monitoring.performance.windows import window_before
 
 # A sum may be old by this share of its window: that of three days by 18 minutes, that of five minutes by a second.

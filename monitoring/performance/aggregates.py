@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
-from core.sketch import Buckets, add_buckets, add_encoded, bucket_of, encode
+from monitoring.performance.sketch import Buckets, add_buckets, add_encoded, bucket_of, encode
 from monitoring.performance.windows import HOUR_S, MINUTE_S, moment_of
 
 MAX_SLOWEST = 3

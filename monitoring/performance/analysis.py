@@ -8,11 +8,11 @@ from typing import Any
 
 from django.utils import timezone
 
-from core.sketch import quantiles
 from monitoring.performance.aggregates import StatementAggregate, add_to
 from monitoring.performance.monitor import monitor
 from monitoring.performance.plans import plan_of
 from monitoring.performance.reading import statements_in
+from monitoring.performance.sketch import quantiles
 from monitoring.performance.windows import HOUR_S, Window, floor_to, window_before
 
 _OWN = ("EXPLAIN", "PREPARE", "DEALLOCATE", "SET LOCAL plan_cache_mode")

@@ -9,11 +9,11 @@ from typing import Any
 
 from django.utils import timezone
 
-from core.sketch import ERROR_BOUND, quantiles
 from monitoring.performance.aggregates import RequestAggregate
 from monitoring.performance.aggregator import Snapshot
 from monitoring.performance.monitor import monitor
 from monitoring.performance.reading import requests_in
+from monitoring.performance.sketch import ERROR_BOUND, quantiles
 from monitoring.performance.windows import Window, week_before, window_before
 
 TOP = 10

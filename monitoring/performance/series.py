@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from core.sketch import Buckets, add_buckets, quantiles
 from monitoring.performance.aggregator import Snapshot
 from monitoring.performance.reading import requests_in
+from monitoring.performance.sketch import Buckets, add_buckets, quantiles
 from monitoring.performance.windows import Window
 
 STEPS = 48

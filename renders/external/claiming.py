@@ -16,8 +16,8 @@ from accounts.models import ApiKey
 from core.exceptions import InvalidState
 from jobs.services import cancel_attempt, claim_remote, finish, hand_back, note_remote_worker
 from jobs.snapshot import JobSnapshot
-from outbound.signing import DEFAULT_POOL
 from renders.exceptions import PoolUnknown
+from renders.external.pools import DEFAULT_POOL
 from renders.models import ExternalLease, Render
 from renders.names import RENDER_JOB, RENDER_QUEUE
 from renders.services.attempts import start_attempt

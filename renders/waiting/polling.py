@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 from core.exceptions import InvalidParameter
 from core.request_timings import waiting_for_client
-from core.stopping import is_stopping
 from renders.models import Render
 from renders.states import TERMINAL
 from renders.waiting.places import places
 from renders.waiting.standings import Standing
+from renders.waiting.stopping import is_stopping
 from renders.waiting.watcher import watcher
 
 LONGEST_S = 30

@@ -12,9 +12,9 @@ import orjson
 from django.conf import settings
 
 from core.exceptions import DomainError
-from core.stopping import is_stopping
 from renders.waiting.places import Places
 from renders.waiting.standings import Event, Standing, events_since
+from renders.waiting.stopping import is_stopping
 from renders.waiting.watcher import Watcher
 
 RETRY_MS = 2000

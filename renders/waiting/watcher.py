@@ -18,8 +18,8 @@ from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, connection
 
-from core.stopping import is_stopping, on_stop
 from renders.waiting.standings import Standing, read_standings
+from renders.waiting.stopping import is_stopping, on_stop
 
 SQLITE_NAP_S = 0.02
 POSTGRES_NAP_S = 0.1

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.db import DatabaseError
 
-from core.sketch import bucket_of, encode
 from jobs.models import Job, Worker
 from monitoring.alerting import evaluating, health_sampling, leadership, services
 from monitoring.alerting.evaluating import evaluate
@@ -20,6 +19,7 @@ from monitoring.alerting.states import Reading
 from monitoring.alerting.traffic import forget_counts
 from monitoring.health.base import Check
 from monitoring.models import Alert, AlertMessage, AlertNotice, AlertRule, EvaluatorLease, RouteMetric, Silence
+from monitoring.performance.sketch import bucket_of, encode
 from tests.factories import make_job, make_user
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,6 @@ import pytest
 from django.utils import timezone
 
 from core.retention import Retention, retentions
-from core.sketch import bucket_of, decode, encode
 from jobs import services as job_services
 from jobs.models import Job
 from monitoring.models import CacheMetric, ErrorLog, QueueMetric, RouteMetric, SlowRequest, StatementMetric
@@ -20,6 +19,7 @@ from monitoring.performance.aggregates import RequestAggregate, SeriesKey
 from monitoring.performance.merging import MergedByAnother, merge_routes, merge_statements
 from monitoring.performance.monitor import Monitor
 from monitoring.performance.sampling import sample_cache, sample_queues
+from monitoring.performance.sketch import bucket_of, decode, encode
 from monitoring.performance.windows import floor_to
 from monitoring.performance.writing import route_metric
 from tests.factories import make_job

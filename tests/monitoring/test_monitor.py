@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from django.db import DatabaseError
 
-from core.sketch import decode
 from monitoring.models import RouteMetric, ServerProcess, SlowRequest, StatementMetric
 from monitoring.performance import aggregator as aggregator_module
 from monitoring.performance import monitor as module
 from monitoring.performance.aggregator import MAX_MINUTES, MAX_SERIES, Aggregator
 from monitoring.performance.routes import OTHER
+from monitoring.performance.sketch import decode
 from tests.monitoring.monitors import Clock, make_monitor, seen
 
 pytestmark = pytest.mark.django_db

@@ -15,6 +15,7 @@ from outbound import signing
 from outbound.signing import SignatureRefused, SignedMessage
 from renderowl.environment import pool_secrets
 from renders.checks import check_worker_secrets
+from renders.external.pools import parse_pools
 
 SECRET_TEXT = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SECRET = base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
@@ -161,8 +162,8 @@ def test_what_is_no_secret_is_refused_without_showing_it(text):
 
 def test_pools_have_one_or_two_secrets_each():
     first, second, other = (signing.new_secret() for _ in range(3))
-    assert signing.parse_pools("") == {}
-    assert signing.parse_pools(f" {first} ,gpu={other},\n{second}") == {
+    assert parse_pools("") == {}
+    assert parse_pools(f" {first} ,gpu={other},\n{second}") == {
         "default": (signing.parse_secret(first), signing.parse_secret(second)),
         "gpu": (signing.parse_secret(other),),
     }
@@ -186,7 +187,7 @@ WEAK = signing.format_secret(b"password" * 4)
 )
 def test_refuses_pools_that_cannot_be_trusted_without_showing_secrets(text, fault, monkeypatch):
     with pytest.raises(ValueError, match=fault) as refusal:
-        signing.parse_pools(text)
+        parse_pools(text)
     assert "MfKQ" not in str(refusal.value)
     monkeypatch.setenv("RENDER_WEBHOOK_SECRETS", text)
     with pytest.raises(ImproperlyConfigured, match="RENDER_WEBHOOK_SECRETS"):
@@ -195,7 +196,7 @@ def test_refuses_pools_that_cannot_be_trusted_without_showing_secrets(text, faul
 
 def test_random_secrets_pass_for_random():
     for size in (24, 64):
-        assert all(signing.parse_pools(signing.format_secret(os.urandom(size))) for _ in range(200))
+        assert all(parse_pools(signing.format_secret(os.urandom(size))) for _ in range(200))
 
 
 def test_the_secret_of_the_specification_is_no_secret(settings):

@@ -11,12 +11,11 @@ from django.utils import timezone
 
 from accounts import services
 from accounts.models import ApiKey
-from core import stopping
 from core.ids import uuid7
 from renders.models import Render
 from renders.states import TRANSITIONS, RenderStatus
 from renders.views.events import RenderEventsViewSet
-from renders.waiting import polling
+from renders.waiting import polling, stopping
 from renders.waiting.places import Places
 from renders.waiting.polling import preferred_wait_s
 from renders.waiting.standings import Standing, events_since, read_standings

@@ -8,7 +8,7 @@ import random
 import pytest
 from ddsketch import DDSketch
 
-from core.sketch import (
+from monitoring.performance.sketch import (
     ERROR_BOUND,
     add_buckets,
     add_encoded,
