@@ -14,7 +14,7 @@ class AccountsConfig(AppConfig):
         from accounts.limits import limits_of_request  # needs the app registry
         from accounts.services import record_audit
         from api.lifecycle import deprecated_call_observers
-        from api.ratelimit.registry import limit_providers
+        from api.ratelimit.limiter import limit_providers
         from core.audit import recorders
 
         recorders.register(record_audit)

@@ -19,8 +19,7 @@ from django.conf import settings
 from django.db import DatabaseError, connections
 
 from accounts.authentication import Credential
-from accounts.services.deprecations import record_deprecated_calls
-from accounts.tallies import CallTally
+from accounts.services.deprecations import CallTally, record_deprecated_calls
 from api import lifecycle
 
 logger = logging.getLogger(__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from datetime import datetime
 from typing import Any
 
@@ -12,11 +13,20 @@ from rest_framework import serializers
 
 from accounts.models import ApiKey, KeyType, User
 from accounts.plans import limits_of
-from accounts.validators import MOST_NETWORKS, normalise_network
 from api.serializers import StrictSerializer, TimeField
 from core.scopes import ALL_SCOPES, expand
 
 LONGEST_OVERLAP_S = 7 * 24 * 3600
+
+MOST_NETWORKS = 50
+
+
+def normalise_network(text: str) -> str:
+    """Return a CIDR block (or single address) in its canonical form.
+
+    Raises ValueError for anything else.
+    """
+    return str(ipaddress.ip_network(text.strip(), strict=False))
 
 
 class GrantField(serializers.CharField):

@@ -16,8 +16,7 @@ from rest_framework.views import APIView
 from api.endpoints import endpoint_of
 from api.ratelimit.buckets import Decision, Policy, Standing
 from api.ratelimit.exceptions import RateLimited
-from api.ratelimit.limiter import limiter
-from api.ratelimit.registry import limits_of
+from api.ratelimit.limiter import limiter, limits_of
 from api.requests import ApiRequest
 
 

@@ -10,7 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from api.routing import absolute_url
-from api.serializers import PublicIdField, StrictSerializer, TimeField
+from api.serializers import BlankAsNullField, ConstantField, PublicIdField, StrictSerializer, TimeField
 from automations.actions import FILLED
 from automations.cron import check_schedule, is_zone
 from automations.hooks import HOOK_PATH, shown_secret
@@ -190,7 +190,7 @@ class AutomationShape(serializers.ModelSerializer[Automation]):
     """An automation. paused_reason: why it was paused, where nobody did it by hand."""
 
     id = serializers.CharField(source="public_id", read_only=True)
-    object = serializers.SerializerMethodField()
+    object = ConstantField("automation")
     project = PublicIdField("prj", source="project_id", allow_null=True)
     trigger = TriggerField()
     action = ActionField()
@@ -199,7 +199,7 @@ class AutomationShape(serializers.ModelSerializer[Automation]):
     next_run_at = TimeField(allow_null=True)
     last_triggered_at = TimeField(allow_null=True)
     paused_at = TimeField(allow_null=True)
-    paused_reason = serializers.SerializerMethodField()
+    paused_reason = BlankAsNullField()
     created_at = TimeField()
     updated_at = TimeField()
 
@@ -225,22 +225,12 @@ class AutomationShape(serializers.ModelSerializer[Automation]):
         ]
         read_only_fields = fields
 
-    @extend_schema_field({"type": "string", "enum": ["automation"]})
-    def get_object(self, row: Automation) -> str:
-        """Return the type of the object."""
-        return "automation"
-
     @extend_schema_field({"type": "string", "nullable": True})
     def get_hook_url(self, row: Automation) -> str | None:
         """Return where signed messages are posted to."""
         if row.trigger_type != TriggerType.WEBHOOK:
             return None
         return absolute_url(self.context.get("request"), f"{HOOK_PATH}{row.public_id}")
-
-    @extend_schema_field({"type": "string", "nullable": True})
-    def get_paused_reason(self, row: Automation) -> str | None:
-        """Return why it was paused."""
-        return row.paused_reason or None
 
 
 class MintedAutomationShape(AutomationShape):
@@ -303,7 +293,7 @@ class RunShape(serializers.ModelSerializer[AutomationRun]):
     """A run. input: `event` in the action's texts; request: the action as it was filled."""
 
     id = serializers.CharField(source="public_id", read_only=True)
-    object = serializers.SerializerMethodField()
+    object = ConstantField("automation_run")
     automation = PublicIdField("aut", source="automation_id")
     trigger = RunTriggerShape(source="*")
     status = serializers.CharField()
@@ -334,11 +324,6 @@ class RunShape(serializers.ModelSerializer[AutomationRun]):
             "finished_at",
         ]
         read_only_fields = fields
-
-    @extend_schema_field({"type": "string", "enum": ["automation_run"]})
-    def get_object(self, row: AutomationRun) -> str:
-        """Return the type of the object."""
-        return "automation_run"
 
     @extend_schema_field({"type": "string", "nullable": True})
     def get_outcome(self, row: AutomationRun) -> str | None:

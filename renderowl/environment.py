@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
 from api.marks import Mark, parse_marks, parse_switches
-from api.response_cache.rules import Rule
+from api.response_cache.store import Rule
 from credits.pricing import parse_credits
 from renders.external.pools import parse_pools
 

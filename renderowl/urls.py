@@ -13,7 +13,7 @@ from accounts.urls import api_routes as account_routes
 from analytics.urls import admin_urls as analytics_admin_urls
 from analytics.urls import api_routes as analytics_routes
 from api.docs import RedocView, SchemaView, SwaggerView, migration_page, problem_index, problem_page, sunset_page
-from api.download_urls import file_urls
+from api.downloads import send_file
 from api.meta import api_routes as meta_routes
 from api.routing import Route, internal_patterns, patterns_for, patterns_with_absent
 from assets.urls import api_routes as asset_routes
@@ -84,6 +84,6 @@ urlpatterns += [
     *hook_urls,
     path("webhooks/", include((internal_patterns(webhook_routes), "webhooks"), namespace="webhooks")),
     *upload_urls,
-    *file_urls,
+    path("files/<str:token>/<str:name>", send_file, name="file"),
     *health_urls,
 ]

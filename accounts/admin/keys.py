@@ -27,7 +27,7 @@ from accounts import services
 from accounts.authentication import client_address
 from accounts.models import ApiKey, User
 from accounts.onetime import leave_secret, take_secret
-from accounts.validators import MOST_NETWORKS, normalise_network
+from accounts.serializers import MOST_NETWORKS, normalise_network
 from core.admin import AuditedForms
 from core.scopes import ALL_SCOPES
 

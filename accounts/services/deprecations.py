@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from smtplib import SMTPException
@@ -17,7 +18,6 @@ from django.db.models import F
 from accounts.events import DeprecatedCallSeen, SunsetApproaching
 from accounts.models import ApiKey, DeprecatedCall, DeprecationNotice, NoticeKind, User
 from accounts.selectors import owners_calling
-from accounts.tallies import CallTally
 from api.lifecycle import SUNSET_PAGE, guide_of, marks
 from api.marks import Mark
 from core import events
@@ -27,6 +27,18 @@ _STAGES = {7: NoticeKind.DAYS_7, 30: NoticeKind.DAYS_30, 90: NoticeKind.DAYS_90}
 _MAIL_LEASE = timedelta(hours=1)
 _MOST_LETTERS = 500
 Told = dict[tuple[UUID, str, str], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class CallTally:
+    """How often a key called a deprecated route since the last time this was written down."""
+
+    key_id: UUID
+    version: int
+    route: str
+    calls: int
+    first_called_at: datetime
+    last_called_at: datetime
 
 
 @transaction.atomic

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from django.conf import settings
+from rest_framework.request import Request
 
 from api.ratelimit.buckets import Decision, Limit, Policy, decide
 from api.ratelimit.sqlite_store import SqliteStore
 from api.ratelimit.stores import LimitStore, PenaltyRule, StoreBusy, StoreUnavailable, Taken
 from core.counters import count
+from core.registry import Registry, itself
 
 logger = logging.getLogger(__name__)
 ERRORS = "renderowl_ratelimit_errors_total"
@@ -22,6 +24,10 @@ ERRORS = "renderowl_ratelimit_errors_total"
 REST_S = 1.0
 _PROBE = Limit(Policy("probe", quota=1, window_s=1), "probe:none")
 Result = TypeVar("Result")
+LimitsOf = Callable[[Request, str, int], Sequence[Limit]]
+# Each is called as `provider(request, operation, units)`. operation: the class of the action, such as `create_render`,
+# or "" where it has none; units: how many of that class the request stands for.
+limit_providers = Registry[LimitsOf, LimitsOf]("limit provider", key=itself)
 
 
 class Limiter:
@@ -89,3 +95,8 @@ def _limiter_of(url: str) -> Limiter:
     from api.ratelimit.redis_store import RedisStore
 
     return Limiter(RedisStore(url))
+
+
+def limits_of(request: Request, operation: str, units: int = 1) -> list[Limit]:
+    """Return every limit that a request is subject to."""
+    return [limit for provider in limit_providers for limit in provider(request, operation, units)]

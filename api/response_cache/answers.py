@@ -11,9 +11,8 @@ from typing import TypeVar
 
 from django.conf import settings
 
-from api.response_cache.rules import Rule
 from api.response_cache.sqlite_store import SqliteAnswerStore
-from api.response_cache.store import AnswerStore, Entry, StoreUnavailable
+from api.response_cache.store import AnswerStore, Entry, Rule, StoreUnavailable
 from core.counters import count
 from core.request_timings import spending_on_cache
 

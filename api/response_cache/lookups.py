@@ -16,8 +16,7 @@ from rest_framework.request import Request
 
 from api.etags import EntityTag, build_id, make_tag, matches_weakly
 from api.response_cache.answers import AnswerCache, answer_cache
-from api.response_cache.rules import Rule
-from api.response_cache.store import Entry
+from api.response_cache.store import Entry, Rule
 from core.cache_tags.generations import Generations, read_generations, state_of
 from files.links import link_context
 
@@ -93,7 +92,7 @@ def cache_key(request: HttpRequest, authenticated: Request, *, version: int, med
     parts = (
         build_id(),
         account.pk,
-        _hash_of_scopes(credential.scopes),
+        sorted(credential.scopes),
         version,
         sorted(settings.RENDEROWL_API_FEATURES.items()),
         request.path_info,
@@ -108,8 +107,3 @@ def cache_key(request: HttpRequest, authenticated: Request, *, version: int, med
 def sorted_query(text: str) -> tuple[tuple[str, str], ...]:
     """Return the parameters of a query string, in one order however they were written."""
     return tuple(sorted(parse_qsl(text, keep_blank_values=True)))
-
-
-@lru_cache(maxsize=1024)
-def _hash_of_scopes(scopes: frozenset[str]) -> str:
-    return hashlib.blake2b(" ".join(sorted(scopes)).encode(), digest_size=12).hexdigest()

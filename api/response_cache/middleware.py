@@ -5,7 +5,7 @@
 
 and a line for the route in `RENDEROWL_ANSWER_RULES` make an action cacheable. Every row that the body shows belongs to
 one of its families (`core.cache_tags.families`); an answer that shows more (a time that goes by, other accounts' rows)
-is not cacheable: its tag is that of its content, see `api.validators`.
+is not cacheable: its tag is that of its content, see `validate`.
 
 The middleware refuses nothing. Where the credential, its scope or its rate limit do not let a request in, it leaves the
 request to the view, which says so; both share one authentication and one charge.
@@ -21,17 +21,18 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
 from django.utils.cache import patch_vary_headers
+from django.utils.http import http_date
 
 from api.authentication import authenticate
 from api.conditional import SAFE
 from api.endpoints import endpoint_of
+from api.etags import EntityTag, matches_weakly, read_tags, tag_of_bytes
 from api.negotiation import negotiate
 from api.permissions import has_scope
 from api.requests import ApiRequest
 from api.response_cache.answers import rule_of
 from api.response_cache.lookups import CacheLookup, cache_key
 from api.throttling import charge, limit_headers
-from api.validators import validate
 from api.views import ApiView
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -122,3 +123,34 @@ def _add_headers(request: HttpRequest, response: HttpResponseBase, callback: Any
         allowed = "no-cache" if is_public else f"private, max-age={max_age_s}" if max_age_s else "private, no-cache"
         response.headers.setdefault("Cache-Control", allowed if is_good else "no-store")
     patch_vary_headers(response, VARY[-1:] if is_public else VARY)
+
+
+_OF_A_BODY = ("Content-Type", "Content-Length", "Content-Encoding", "Content-Disposition", "Link")
+
+
+def validate(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Give an answer the tag of its content where its view gave it none, and make it a 304 where the client has it."""
+    if request.method not in SAFE or response.status_code not in {200, 304} or not isinstance(response, HttpResponse):
+        return
+    response["Date"] = http_date()
+    if response.status_code != 200:
+        return
+    tag = _tag_of(response)
+    response["ETag"] = str(tag)
+    header = request.META.get("HTTP_IF_NONE_MATCH")
+    if header is not None and matches_weakly(header, tag):
+        response.status_code = 304
+        response.content = b""
+        for name in _OF_A_BODY:
+            if name in response:
+                del response[name]
+        if "X-Cache" in response:
+            response["X-Cache"] = "REVALIDATED"
+
+
+def _tag_of(response: HttpResponse) -> EntityTag:
+    given = read_tags(response.get("ETag", ""))
+    if not given:
+        return tag_of_bytes(response.content, response.get("Content-Type", ""))
+    # The bytes of a compressed answer are not those that a strong tag stands for.
+    return EntityTag(given[0].opaque, given[0].weak or "Content-Encoding" in response)

@@ -1,13 +1,20 @@
-"""What every store of answers can do."""
+"""What every store of answers can do, and how long it keeps them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class StoreUnavailable(Exception):
     """The store could not be reached, or is broken: do without it."""
+
+
+class Rule(NamedTuple):
+    """How long an answer may be used. ttl_s: by this server; max_age_s: by the client without asking again."""
+
+    ttl_s: int
+    max_age_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Running the health checks for `monitoring.alerting.health`."""
+"""Running the health checks for the rules of alerts: their levels go into rows."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from engine.errors import EditInvalid, EngineError, RenderTimeout
 from engine.language import ParsedEdit, parse_edit, sources
 from engine.pipeline import RenderResult, render_timeline
 from engine.run import Limits, Progress
+from engine.steps import Note
 from engine.timeline import Resolved, resolve
 from engine.timeline.model import Timeline
 from jobs.context import JobContext
@@ -27,7 +28,6 @@ from jobs.exceptions import AttemptTimedOut, JobCancelled, LeaseLost
 from renders.execution.failures import add_issues, as_queue_failure, describe, is_owners_fault
 from renders.execution.fetching import LibraryFetch
 from renders.execution.folders import work_folder
-from renders.execution.watching import watch_step
 from renders.models import Render
 from renders.selectors import OUTPUT_TYPES
 from renders.services.attempts import (
@@ -273,3 +273,10 @@ def cost_of_timeline(timeline: Timeline) -> int:
 
 def _advance(progress: Progress) -> Advance:
     return Advance(progress.frame, progress.total_frames, progress.percent, progress.fps, progress.eta_s)
+
+
+@contextmanager
+def watch_step(name: str, /) -> Iterator[Note]:
+    """Give a span for one step; its figures become attributes, as `renderowl.ffmpeg.frames`."""
+    with tracing.span(name) as span:
+        yield lambda figures: tracing.note(span, {f"renderowl.{name}.{key}": value for key, value in figures.items()})

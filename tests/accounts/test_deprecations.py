@@ -20,7 +20,7 @@ from accounts.events import DeprecatedCallSeen, SunsetApproaching
 from accounts.models import ApiKey, DeprecatedCall, DeprecationNotice
 from accounts.selectors import owners_calling
 from accounts.services import deprecations
-from accounts.tallies import CallTally
+from accounts.services.deprecations import CallTally
 from api import lifecycle
 from api.marks import Mark
 from core import events
