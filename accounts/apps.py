@@ -7,6 +7,7 @@ class AccountsConfig(AppConfig):
     """See the package's docstring."""
 
     name = "accounts"
+    public_scopes = ("keys:read", "keys:write")
 
     def ready(self) -> None:
         """Keep the audit, count what keys call although it is deprecated, say whom requests count for."""

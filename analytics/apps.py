@@ -7,3 +7,4 @@ class AnalyticsConfig(AppConfig):
     """See the package's docstring."""
 
     name = "analytics"
+    public_scopes = ("analytics:read",)

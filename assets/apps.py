@@ -7,3 +7,4 @@ class AssetsConfig(AppConfig):
     """See the package's docstring."""
 
     name = "assets"
+    public_scopes = ("assets:read", "assets:write", "assets:delete")

@@ -7,3 +7,4 @@ class AutomationsConfig(AppConfig):
     """See the package's docstring."""
 
     name = "automations"
+    public_scopes = ("automations:read", "automations:write")

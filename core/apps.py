@@ -12,6 +12,7 @@ class CoreConfig(AppConfig):
 
     name = "core"
     verbose_name = "Core"
+    staff_scopes = ("admin:*",)
 
     def ready(self) -> None:
         """Follow migrations with triggers, and have every app register what it has."""

@@ -1,6 +1,7 @@
 """API scopes: which exist, what a grant covers.
 
-A scope is `family:verb`. A grant is a scope, a family (`renders:*`) or `*`, which stands for the public
+The `AppConfig` of an app declares those that it owns: `public_scopes` of every account, `staff_scopes` of members of
+staff, and `restricted_scopes`, which are granted one by one. A scope is `family:verb`. A grant is a scope, a family (`renders:*`) or `*`, which stands for the public
 scopes known when the key was made and never for the restricted ones.
 """
 
@@ -8,31 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-PUBLIC_SCOPES = frozenset(
-    {
-        "renders:read",
-        "renders:write",
-        "renders:cancel",
-        "templates:read",
-        "templates:write",
-        "assets:read",
-        "assets:write",
-        "assets:delete",
-        "webhooks:read",
-        "webhooks:write",
-        "automations:read",
-        "automations:write",
-        "notifications:read",
-        "notifications:write",
-        "analytics:read",
-        "credits:read",
-        "keys:read",
-        "keys:write",
-    }
-)
+from django.apps import apps
+
+
+def _declared(name: str) -> frozenset[str]:
+    return frozenset(scope for config in apps.get_app_configs() for scope in getattr(config, name, ()))
+
+
+PUBLIC_SCOPES = _declared("public_scopes")
+STAFF_SCOPES = _declared("staff_scopes")
 # Given in the admin or by command only: they reach beyond one account.
-RESTRICTED_SCOPES = frozenset({"jobs:read", "jobs:write", "workers:report", "internal:credits", "admin:*"})
-STAFF_SCOPES = frozenset({"jobs:read", "jobs:write", "admin:*"})
+RESTRICTED_SCOPES = STAFF_SCOPES | _declared("restricted_scopes")
 ALL_SCOPES = PUBLIC_SCOPES | RESTRICTED_SCOPES
 
 

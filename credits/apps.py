@@ -7,3 +7,5 @@ class CreditsConfig(AppConfig):
     """See the package's docstring."""
 
     name = "credits"
+    public_scopes = ("credits:read",)
+    restricted_scopes = ("internal:credits",)

@@ -7,3 +7,4 @@ class JobsConfig(AppConfig):
     """See the package's docstring."""
 
     name = "jobs"
+    staff_scopes = ("jobs:read", "jobs:write")

@@ -7,6 +7,7 @@ class NotificationsConfig(AppConfig):
     """See the package's docstring."""
 
     name = "notifications"
+    public_scopes = ("notifications:read", "notifications:write", "webhooks:read", "webhooks:write")
 
     def ready(self) -> None:
         """Take notices."""

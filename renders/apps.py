@@ -7,6 +7,8 @@ class RendersConfig(AppConfig):
     """See the package's docstring."""
 
     name = "renders"
+    public_scopes = ("renders:read", "renders:write", "renders:cancel", "templates:read", "templates:write")
+    restricted_scopes = ("workers:report",)
 
     def ready(self) -> None:
         """Know projects."""
