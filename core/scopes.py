@@ -1,8 +1,9 @@
 """API scopes: which exist, what a grant covers.
 
 The `AppConfig` of an app declares those that it owns: `public_scopes` of every account, `staff_scopes` of members of
-staff, and `restricted_scopes`, which are granted one by one. A scope is `family:verb`. A grant is a scope, a family (`renders:*`) or `*`, which stands for the public
-scopes known when the key was made and never for the restricted ones.
+staff, and `restricted_scopes`, which are granted one by one.
+A scope is `family:verb`. A grant is a scope, a family (`renders:*`) or `*`, which stands for the public scopes known
+when the key was made and never for the restricted ones.
 """
 
 from __future__ import annotations

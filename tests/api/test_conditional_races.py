@@ -2,16 +2,16 @@
 
 import pytest
 
-from tests.race_fixtures import race  # noqa: F401 - a fixture
+from tests.races.fixtures import race  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 
 
 def test_of_many_writers_with_one_tag_one_succeeds(race):  # noqa: F811
     once = {"won": 1, "kept": True, "others": ["412 precondition_failed"]}
-    assert race("write_with_one_tag") == {"templates": once, "projects": once}
+    assert race("api.write_with_one_tag") == {"templates": once, "projects": once}
 
 
 def test_no_kept_answer_is_older_than_an_acknowledged_change(race):  # noqa: F811
     expected = {"outcomes": {"wrote": 1, "0 stale": 4}, "read": True, "kept": True}
-    assert race("read_while_writing") == expected
+    assert race("api.read_while_writing") == expected

@@ -2,13 +2,13 @@
 
 import pytest
 
-from tests.race_fixtures import race  # noqa: F401 - a fixture
+from tests.races.fixtures import race  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 
 
 def test_fifty_identical_posts_make_one_render_and_one_debit(race):  # noqa: F811
-    state = race("post_one_render")
+    state = race("api.post_one_render")
     outcomes = state.pop("outcomes")
     assert outcomes.pop("created") == 1
     assert sum(outcomes.values()) == 49
@@ -25,6 +25,6 @@ def test_fifty_identical_posts_make_one_render_and_one_debit(race):  # noqa: F81
 
 
 def test_of_fifty_that_find_a_dead_owner_one_takes_over(race):  # noqa: F811
-    state = race("take_over_one_key")
+    state = race("api.take_over_one_key")
     assert (state["created"], state["rows"]) == (1, 1)
     assert set(state["others"]) <= {"replayed", "IdempotencyInProgress"}

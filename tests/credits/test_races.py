@@ -2,13 +2,13 @@
 
 import pytest
 
-from tests.race_fixtures import race  # noqa: F401 - a fixture
+from tests.races.fixtures import race  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 
 
 def test_funds_for_ten_let_ten_of_fifty_reserve(race):  # noqa: F811
-    assert race("reserve_with_funds_for_ten") == {
+    assert race("credits.reserve_with_funds_for_ten") == {
         "outcomes": {"reserved": 10, "InsufficientCredits": 40},
         "balance": 0,
         "reserved": 1000,
@@ -18,7 +18,7 @@ def test_funds_for_ten_let_ten_of_fifty_reserve(race):  # noqa: F811
 
 
 def test_one_reference_reserves_once(race):  # noqa: F811
-    assert race("reserve_one_reference") == {
+    assert race("credits.reserve_one_reference") == {
         "entries": 1,
         "balance": 0,
         "reserved": 1000,
@@ -28,7 +28,7 @@ def test_one_reference_reserves_once(race):  # noqa: F811
 
 
 def test_a_reservation_is_settled_or_refunded_never_both(race):  # noqa: F811
-    state = race("close_one_reservation")
+    state = race("credits.close_one_reservation")
     assert state["faults"] == state["reserved"] == 0
     assert state["outcomes"]["ReservationClosed"] == 25
     if "settle" in state["outcomes"]:
@@ -40,12 +40,12 @@ def test_a_reservation_is_settled_or_refunded_never_both(race):  # noqa: F811
 
 
 def test_an_account_opens_once(race):  # noqa: F811
-    state = race("open_one_account")
+    state = race("credits.open_one_account")
     assert (state["accounts"], state["balance"], state["kinds"]) == (1, 1000, {"grant": 1})
 
 
 def test_funds_for_ten_let_ten_of_fifty_posts_deduct(race):  # noqa: F811
-    assert race("deduct_over_http_with_funds_for_ten") == {
+    assert race("credits.deduct_over_http_with_funds_for_ten") == {
         "outcomes": {"201": 10, "402": 40},
         "balance": 0,
         "reserved": 0,
@@ -55,7 +55,7 @@ def test_funds_for_ten_let_ten_of_fifty_posts_deduct(race):  # noqa: F811
 
 
 def test_a_deduction_is_never_refunded_beyond_itself(race):  # noqa: F811
-    assert race("refund_one_deduction") == {
+    assert race("credits.refund_one_deduction") == {
         "outcomes": {"refunded": 5, "RefundTooLarge": 45},
         "balance": 1000,
         "reserved": 0,

@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.race_fixtures import race  # noqa: F401 - a fixture
+from tests.races.fixtures import race  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 
 
 def test_a_limit_holds_and_nothing_is_left_behind(race):  # noqa: F811
-    found = race("work_under_a_limit")
+    found = race("jobs.work_under_a_limit")
     assert 1 <= found.pop("most_at_work") <= 3
     assert found == {"failed": 0, "ended": 50, "statuses": ["succeeded"]}

@@ -2,13 +2,13 @@
 
 import pytest
 
-from tests.race_fixtures import race  # noqa: F401 - a fixture
+from tests.races.fixtures import race  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 
 
 def test_is_told_once_however_many_end_at_once(race):  # noqa: F811
-    found = race("end_all_renders_of_a_batch")
+    found = race("renders.end_all_renders_of_a_batch")
     assert found == {
         "failures": 0,
         "told": 1,

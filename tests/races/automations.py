@@ -1,11 +1,11 @@
-"""Scenarios in which many set off automations at one time; `tests.races` runs them."""
+"""Automations: many triggers at one time."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import Any
 
-from tests.race_threads import at_once
+from tests.races.threads import at_once
 
 
 def fire_one_trigger() -> dict[str, Any]:

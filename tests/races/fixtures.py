@@ -1,4 +1,4 @@
-"""Run a scenario of `tests.races` on the database of the session: `race("reserve_one_reference")`."""
+"""Run a scenario of `tests.races` on the database of the session: `race("credits.reserve_one_reference")`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,7 @@ from tests.migrated import ROOT, provide
 Race = Callable[[str], dict[str, Any]]
 
 
-@lru_cache(maxsize=1)
-def _outcomes_on_sqlite(directory: Path) -> dict[str, Any]:
+def _run_on_sqlite(directory: Path, name: str) -> dict[str, Any]:
     environment = {
         **os.environ,
         "DATABASE_URL": f"sqlite:///{directory}/race.sqlite3",
@@ -30,23 +28,16 @@ def _outcomes_on_sqlite(directory: Path) -> dict[str, Any]:
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
     }
     provide(environment)
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.races"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    command = [sys.executable, "-m", "tests.races", name]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    outcomes: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return outcomes
+    outcome: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return outcome
 
 
 @pytest.fixture
-def race(transactional_db: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Race]:
-    """The runner of the session's database; on SQLite all scenarios run at the first call.
+def race(transactional_db: None, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Race]:
+    """The runner of scenarios in the session's database; on SQLite in a process and a database of their own.
 
     transactional_db stands in the signature, as only then does the test's database get committed to.
     """
@@ -56,6 +47,4 @@ def race(transactional_db: None, tmp_path_factory: pytest.TempPathFactory) -> It
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield races.run
         return
-    directory = tmp_path_factory.getbasetemp() / "races"
-    directory.mkdir(exist_ok=True)
-    yield lambda name: _outcomes_on_sqlite(directory)[name]
+    yield lambda name: _run_on_sqlite(tmp_path, name)
