@@ -63,12 +63,22 @@ def _writer_of(field: serializers.Field[Any, Any, Any, Any]) -> Writer:
     if field.source == "*":
         return lambda _, instance: to_representation(instance)
     read = attrgetter(str(field.source))
+    unchanged = _UNCHANGED.get(type(field))
 
     def write(_: Any, instance: Any) -> Any:
         value = read(instance)
-        return None if value is None else to_representation(value)
+        return value if value is None or type(value) is unchanged else to_representation(value)
 
     return write
+
+
+# Fields that leave values of a type as they are: most of them, and most of the time.
+_UNCHANGED: dict[type, type] = {
+    serializers.CharField: str,
+    serializers.ChoiceField: str,
+    serializers.FloatField: float,
+    serializers.IntegerField: int,
+}
 
 
 class ConstantField(serializers.Field[Any, Any, Any, Any]):

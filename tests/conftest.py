@@ -50,14 +50,14 @@ def _let_the_test_database_go(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 class FileScheduling(LoadFileScheduling):  # type: ignore[misc]
-    """Gives each file to one process, which makes its servers, videos and databases once; and all races to one.
+    """Gives each file to one process, which makes its servers, videos and databases once.
 
-    On SQLite the first race runs them all, on PostgreSQL they take turns.
+    On PostgreSQL the races, which take turns, all to one.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
-        return "races" if file.endswith("races.py") else file
+        return "races" if connection.vendor == "postgresql" and file.endswith("races.py") else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:

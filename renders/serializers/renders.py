@@ -145,7 +145,7 @@ class RenderSerializer(ResourceSerializer):
     @extend_schema_field({"type": "string", "enum": Priority.labels})
     def get_priority(self, row: Render) -> str:
         """Return the priority's name."""
-        return str(Priority(row.priority).label)
+        return _PRIORITIES[row.priority]
 
     @extend_schema_field(OutputSerializer(allow_null=True))
     def get_output(self, row: Render) -> dict[str, Any] | None:
@@ -214,6 +214,9 @@ class RenderSerializer(ResourceSerializer):
         request = self.context.get("request")
         version = getattr(request, "version", 2) or 2
         return absolute_url(request, api_path("render-list", version)), is_enabled("render_events", version)
+
+
+_PRIORITIES = {priority.value: str(priority.label) for priority in Priority}
 
 
 class RenderV1Serializer(RenderSerializer):

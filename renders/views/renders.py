@@ -55,6 +55,7 @@ _WAIT_PARAMETER = OpenApiParameter(
 _VERSION_1: list[Any] = [1]
 _VERSION_2: list[Any] = [2]
 _NO_BATCH = OpenApiParameter("batch", exclude=True)
+_LISTED = Render.objects.for_serializer()
 
 
 class RenderViewSet(ListModelMixin, SubmittingViewSet):
@@ -78,8 +79,7 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
 
     def get_queryset(self) -> QuerySet[Any]:
         """Return the caller's renders, in lists with the columns that show."""
-        rows = super().get_queryset()
-        return rows.for_serializer() if self.action == "list" else rows  # type: ignore[attr-defined]
+        return _LISTED.for_owner(self.request.user) if self.action == "list" else super().get_queryset()
 
     @extend_schema(parameters=[_METADATA_PARAMETER, _NO_BATCH], versions=_VERSION_1)
     @extend_schema(parameters=[_METADATA_PARAMETER], versions=_VERSION_2)

@@ -117,5 +117,6 @@ def test_lists_of_the_admin(name) -> None:
     check(name, lambda: client.get(path), lambda: fill_row(model))
 
 
+@pytest.mark.skipif(os.environ.get("GOLDEN") == "write", reason="not all are recorded yet")
 def test_nothing_is_recorded_of_what_is_gone() -> None:
     assert recorded().keys() == ROUTES.keys() | MODELS.keys()
