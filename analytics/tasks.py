@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from analytics import names, services
+from analytics import services
 from jobs.context import JobContext
 from jobs.registry import handler
 
 QUEUE = "maintenance"
 
+COUNT_JOB = "analytics.count"
+
 
 # Answers add what is not counted yet, so that the clock bounds their cost, not their truth.
-@handler(names.COUNT_JOB, queue=QUEUE, max_attempts=1, timeout_s=600, cron="*/5 * * * *", schedule="analytics-count")
+@handler(COUNT_JOB, queue=QUEUE, max_attempts=1, timeout_s=600, cron="*/5 * * * *", schedule="analytics-count")
 def count(context: JobContext) -> dict[str, Any]:
     """Add all events to the figures that are in none yet, in batches."""
     counted = 0

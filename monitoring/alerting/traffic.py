@@ -30,11 +30,6 @@ def count_requests(*, now: datetime, window_s: float) -> tuple[int, int]:
     return counted
 
 
-def forget_counts() -> None:
-    """Count everything anew; for tests."""
-    _sums.clear()
-
-
 def p95_us(*, now: datetime, window_s: float) -> tuple[float, int]:
     """Return the 95th percentile of all requests of the window, and how many there were."""
     buckets: Buckets = {}

@@ -45,8 +45,3 @@ def stop() -> None:
 def is_stopping() -> bool:
     """Return whether the server is to stop."""
     return _stopping.is_set()
-
-
-def resume() -> None:
-    """Forget that the server was to stop; for tests."""
-    _stopping.clear()

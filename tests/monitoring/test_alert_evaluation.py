@@ -10,13 +10,12 @@ import pytest
 from django.db import DatabaseError
 
 from jobs.models import Job, Worker
-from monitoring.alerting import evaluating, health_sampling, leadership, services
+from monitoring.alerting import evaluating, health_sampling, leadership, services, traffic
 from monitoring.alerting.evaluating import evaluate
 from monitoring.alerting.measures import Measure, Series, measures
 from monitoring.alerting.outbox import QUEUE, SEND_JOB
 from monitoring.alerting.rules import DEFAULT_RULES, create_missing_rules
 from monitoring.alerting.states import Reading
-from monitoring.alerting.traffic import forget_counts
 from monitoring.health.base import Check
 from monitoring.models import Alert, AlertMessage, AlertNotice, AlertRule, EvaluatorLease, RouteMetric, Silence
 from monitoring.performance.sketch import bucket_of, encode
@@ -291,7 +290,7 @@ def serve(moment: datetime, status_class: int, count: int, took_ms: int = 10) ->
 
 
 def ask(name: str, now: datetime, **parameters: float) -> dict[str, tuple[float, int | None] | None]:
-    forget_counts()
+    traffic._sums.clear()
     measure = measures.get(name)
     assert measure is not None
     found = measure.ask(now, parameters)
@@ -387,7 +386,7 @@ def test_rules_of_the_program_are_made_once_and_are_staffs() -> None:
 
 def test_on_a_quiet_installation_only_the_watchdog_fires(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(used=1, free=9))
-    forget_counts()
+    traffic._sums.clear()
     evaluating.tick("test")
     assert [str(alert) for alert in Alert.objects.filter(state="firing")] == ["Watchdog"]
     assert evaluating.count_firing() == 0, "it is nobody's trouble"

@@ -160,7 +160,7 @@ class TestWatcher:
                 assert ticket.wait(20) is None
                 assert ticket.wait(20) is None
         finally:
-            stopping.resume()
+            stopping._stopping.clear()
 
 
 class TestPlaces:

@@ -1,3 +1,0 @@
-"""Names that other apps and stored rows know."""
-
-COUNT_JOB = "analytics.count"
