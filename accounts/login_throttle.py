@@ -13,7 +13,7 @@ from api.ratelimit.stores import Penalty
 FREE_FAILURES = 5
 WINDOW_S = 15 * 60
 FIRST_DELAY_S = 60
-LONGEST_DELAY_S = 3600
+MAX_DELAY_S = 3600
 LOGIN_POLICY = Policy("login", FREE_FAILURES, WINDOW_S)
 
 
@@ -30,7 +30,7 @@ def attempt(penalty: Penalty | None, now_us: int) -> tuple[Penalty | None, int]:
     failures = penalty.failures + 1
     if failures < FREE_FAILURES:
         return Penalty(failures, 0, penalty.forget_at_us), 0
-    delay_s = min(FIRST_DELAY_S << min(failures - FREE_FAILURES, 16), LONGEST_DELAY_S)
+    delay_s = min(FIRST_DELAY_S << min(failures - FREE_FAILURES, 16), MAX_DELAY_S)
     closed_until_us = now_us + delay_s * SECOND_US
     return Penalty(failures, closed_until_us, closed_until_us + WINDOW_S * SECOND_US), 0
 

@@ -12,7 +12,7 @@ import secrets
 from django.http import HttpRequest, HttpResponse
 
 _COOKIE = "shown_once"
-_LONGEST_S = 300
+_MAX_AGE_S = 300
 
 
 def leave_secret(request: HttpRequest, response: HttpResponse, *, name: str, text: str, path: str) -> None:
@@ -23,7 +23,7 @@ def leave_secret(request: HttpRequest, response: HttpResponse, *, name: str, tex
     response.set_cookie(
         _COOKIE,
         base64.urlsafe_b64encode(pad).decode(),
-        max_age=_LONGEST_S,
+        max_age=_MAX_AGE_S,
         path=path,
         secure=request.is_secure(),
         httponly=True,

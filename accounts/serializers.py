@@ -16,9 +16,9 @@ from accounts.plans import limits_of
 from api.serializers import StrictSerializer, TimeField
 from core.scopes import ALL_SCOPES, expand
 
-LONGEST_OVERLAP_S = 7 * 24 * 3600
+MAX_OVERLAP_S = 7 * 24 * 3600
 
-MOST_NETWORKS = 50
+MAX_NETWORKS = 50
 
 
 def normalise_network(text: str) -> str:
@@ -62,9 +62,7 @@ class KeyChangeSerializer(StrictSerializer):
         child=GrantField(max_length=50), min_length=1, max_length=2 * len(ALL_SCOPES), required=False
     )
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
-    allowed_networks = serializers.ListField(
-        child=NetworkField(max_length=50), max_length=MOST_NETWORKS, required=False
-    )
+    allowed_networks = serializers.ListField(child=NetworkField(max_length=50), max_length=MAX_NETWORKS, required=False)
     pinned_version = serializers.ChoiceField(
         choices=list(settings.RENDEROWL_API_VERSIONS), required=False, allow_null=True
     )
@@ -86,7 +84,7 @@ class KeyCreateSerializer(KeyChangeSerializer):
 class KeyRotateSerializer(StrictSerializer):
     """Body of `POST /keys/{id}/rotate`."""
 
-    overlap_s = serializers.IntegerField(min_value=0, max_value=LONGEST_OVERLAP_S, required=False)
+    overlap_s = serializers.IntegerField(min_value=0, max_value=MAX_OVERLAP_S, required=False)
 
 
 class KeySerializer(serializers.ModelSerializer[ApiKey]):

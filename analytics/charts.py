@@ -34,8 +34,8 @@ _PAGES = {
     "asset": (Asset.ID_PREFIX, "admin:assets_asset_change"),
 }
 _GIBIBYTE = 2**30
-_MOST_CODES = 10
-_MOST_TICKS = 8
+_MAX_CODES = 10
+_MAX_TICKS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Panel:
                 "backgroundColor": _COLORS[line.color],
                 "displayYAxis": True,
                 "suffixYAxis": self.suffix,
-                "maxTicksXLimit": _MOST_TICKS,
+                "maxTicksXLimit": _MAX_TICKS,
             }
             for line in self.series
         ]
@@ -221,7 +221,7 @@ def _error_panel(whole: Kinds) -> Panel:
     rows = shapes.errors_by_code(whole)
     cells = [
         [row["code"], row["object"], f"{row['count']:,}", f"{row['share']:.1%}", _link_to(row)]
-        for row in rows[:_MOST_CODES]
+        for row in rows[:_MAX_CODES]
     ]
     return Panel("Errors", table={"headers": ["Code", "Of", "Failures", "Share", "Latest"], "rows": cells})
 

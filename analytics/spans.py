@@ -10,7 +10,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from core.exceptions import InvalidParameter
 
-MOST_BUCKETS = 1000
+MAX_BUCKETS = 1000
 STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 _DAY = STEPS["day"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -111,8 +111,8 @@ def read_span(parameters: Mapping[str, str], now: datetime, hours_since: datetim
         raise InvalidParameter("until", "until is out of range.") from None
     if since >= until:
         raise InvalidParameter("since" if "since" in parameters else "until", "since is not before until.")
-    if (span.until - span.since) // span.step > MOST_BUCKETS:
-        detail = f"An answer has at most {MOST_BUCKETS} buckets: ask for a shorter span, or for days."
+    if (span.until - span.since) // span.step > MAX_BUCKETS:
+        detail = f"An answer has at most {MAX_BUCKETS} buckets: ask for a shorter span, or for days."
         raise InvalidParameter("since", detail)
     if interval == "hour" and hours_since is not None and span.since < hours_since:
         raise InvalidParameter("since", f"Hours are kept from {hours_since:%Y-%m-%d} on; ask for interval=day.")

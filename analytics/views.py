@@ -17,7 +17,7 @@ from accounts.models import User
 from analytics import selectors, shapes
 from analytics.models import FAILURES, EventType
 from analytics.serializers import ErrorAnalyticsSerializer, RenderAnalyticsSerializer, UsageAnalyticsSerializer
-from analytics.spans import MOST_BUCKETS, Span, read_span
+from analytics.spans import MAX_BUCKETS, Span, read_span
 from analytics.tables import CONTENT_TYPE, csv_lines
 from api.endpoints import Endpoint
 from api.filters import StrictFilterBackend
@@ -34,7 +34,7 @@ PARAMETERS = [
         "since",
         str,
         description="ISO 8601, UTC without an offset; widened to the beginning of its bucket. 24 hours before `until` "
-        f"by default. An answer has at most {MOST_BUCKETS} buckets.",
+        f"by default. An answer has at most {MAX_BUCKETS} buckets.",
     ),
     OpenApiParameter("until", str, description="ISO 8601; widened to the end of its bucket. Now by default."),
     OpenApiParameter("project", str, description="Only what belongs to this project, `prj_...`."),

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 ERROR_BOUND = 0.1
-_LEAST_MS = 10
+_MIN_MS = 10
 _GROWTH = 1.2
 _LAST = 120  # a year
 _PREFIX = "w"
@@ -19,10 +19,10 @@ _PREFIX = "w"
 
 def class_of(waited_ms: int) -> str:
     """Return the class of a wait, as events store it."""
-    if waited_ms <= _LEAST_MS:
+    if waited_ms <= _MIN_MS:
         return f"{_PREFIX}000"
     # The rounding keeps a wait that lies on the border in its class.
-    number = math.ceil(round(math.log(waited_ms / _LEAST_MS, _GROWTH), 9))
+    number = math.ceil(round(math.log(waited_ms / _MIN_MS, _GROWTH), 9))
     return f"{_PREFIX}{min(number, _LAST):03d}"
 
 
@@ -31,8 +31,8 @@ def seconds_of(name: str) -> float:
     """Return the wait that a class stands for."""
     number = int(name.removeprefix(_PREFIX))
     if number == 0:
-        return _LEAST_MS / 2000
-    return _LEAST_MS / 1000 * 2 * _GROWTH**number / (_GROWTH + 1)
+        return _MIN_MS / 2000
+    return _MIN_MS / 1000 * 2 * _GROWTH**number / (_GROWTH + 1)
 
 
 def encode(counts: Mapping[str, int]) -> str:

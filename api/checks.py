@@ -12,8 +12,8 @@ from django.urls import get_resolver
 from api.features import features
 from api.lifecycle import marks
 
-SHORTEST_RETENTION_S = 3600
-LONGEST_RETENTION_S = 30 * 24 * 3600
+MIN_RETENTION_S = 3600
+MAX_RETENTION_S = 30 * 24 * 3600
 
 
 @register(Tags.caches)
@@ -33,12 +33,12 @@ def check_cache_url(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Ch
 @register(Tags.compatibility)
 def check_idempotency_retention(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     """Refuse a retention that would forget keys while clients still retry, or hoard them."""
-    if SHORTEST_RETENTION_S <= settings.RENDEROWL_IDEMPOTENCY_RETENTION_S <= LONGEST_RETENTION_S:
+    if MIN_RETENTION_S <= settings.RENDEROWL_IDEMPOTENCY_RETENTION_S <= MAX_RETENTION_S:
         return []
     return [
         Error(
             f"IDEMPOTENCY_RETENTION_S is {settings.RENDEROWL_IDEMPOTENCY_RETENTION_S}.",
-            hint=f"Choose {SHORTEST_RETENTION_S} (an hour) to {LONGEST_RETENTION_S} (30 days).",
+            hint=f"Choose {MIN_RETENTION_S} (an hour) to {MAX_RETENTION_S} (30 days).",
             id="renderowl.E010",
         )
     ]

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from api import lifecycle
 from api.codes import PROBLEM_TYPES
-from api.marks import SHORTEST_NOTICE, Mark
+from api.marks import MIN_NOTICE, Mark
 from api.renderers import JsonRenderer
 
 
@@ -90,7 +90,7 @@ def sunset_page(request: HttpRequest) -> HttpResponse:
     guides = [guide if (guide := lifecycle.guide_of(mark)) != lifecycle.SUNSET_PAGE else "" for mark in marks]
     context = {
         "rows": [{"mark": mark, "guide": guide} for mark, guide in zip(marks, guides, strict=True)],
-        "notice_days": SHORTEST_NOTICE.days,
+        "notice_days": MIN_NOTICE.days,
         "brownouts": settings.RENDEROWL_API_BROWNOUTS,
         "brownout_days": lifecycle.BROWNOUT_PERIOD.days,
     }

@@ -13,7 +13,7 @@ from files.links import FileLink, open_token, quoted_name
 from files.ranges import ByteRange, RangeNotSatisfiable, matches_any, parse_range, range_applies
 from files.storage.blobs import blob_store
 
-LONGEST_CACHING_S = 86_400
+MAX_CACHING_S = 86_400
 
 
 @csrf_exempt
@@ -70,7 +70,7 @@ def _body(request: HttpRequest, link: FileLink, size: int, part: ByteRange | Non
 
 def _with_validators(response: HttpResponseBase, link: FileLink, etag: str) -> HttpResponseBase:
     left_s = max(0, link.expires - int(time.time()))
-    response["Cache-Control"] = f"public, max-age={min(LONGEST_CACHING_S, left_s)}, immutable"
+    response["Cache-Control"] = f"public, max-age={min(MAX_CACHING_S, left_s)}, immutable"
     response["X-Content-Type-Options"] = "nosniff"
     if etag:
         response["ETag"] = etag

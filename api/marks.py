@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-SHORTEST_NOTICE = timedelta(days=180)
+MIN_NOTICE = timedelta(days=180)
 _ITEM = re.compile(r"^v(?P<version>\d{1,4})(?::(?P<route>[a-z0-9-]+))?=(?P<since>[^/]+)(?:/(?P<until>[^/]+))?$")
 _SWITCH = re.compile(r"^v(?P<version>\d{1,4}):(?P<feature>[a-z0-9_]+)=(?P<state>on|off)$")
 
@@ -43,8 +43,8 @@ class Mark:
             return ""
         if self.sunset_at < self.deprecated_at:
             return f"{self.subject} would end before it is deprecated"
-        if self.sunset_at < self.deprecated_at + SHORTEST_NOTICE:
-            return f"{self.subject} would end less than {SHORTEST_NOTICE.days} days after its deprecation"
+        if self.sunset_at < self.deprecated_at + MIN_NOTICE:
+            return f"{self.subject} would end less than {MIN_NOTICE.days} days after its deprecation"
         return ""
 
 

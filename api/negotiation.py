@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from api.renderers import JsonRenderer
 
 VENDOR_TYPES = "application/vnd.renderowl."
-_LONGEST = 200
+_MAX_ACCEPT_LENGTH = 200
 
 
 def negotiate(accept: str | None) -> str | None:
@@ -21,7 +21,7 @@ def negotiate(accept: str | None) -> str | None:
     The vendor types of the API count as JSON.
     """
     # Long ones are rare, and would let anybody fill the memory.
-    if accept is not None and len(accept) > _LONGEST:
+    if accept is not None and len(accept) > _MAX_ACCEPT_LENGTH:
         return _negotiate(accept)
     return _remembered(accept)
 

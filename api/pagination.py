@@ -20,9 +20,9 @@ from rest_framework.views import APIView
 
 from core.exceptions import InvalidParameter
 
-MOST_ROWS = 100
+MAX_ROWS = 100
 DEFAULT_ROWS = 25
-MOST_PAGES = 1_000_000
+MAX_PAGES = 1_000_000
 
 
 def whole_number(query: QueryDict, name: str, default: int, most: int) -> int:
@@ -96,8 +96,8 @@ class PagePagination(BasePagination):
     ) -> list[Any]:
         """Return the rows of the page; a page past the end is empty."""
         assert view is not None
-        self.per_page = whole_number(request.query_params, "per_page", DEFAULT_ROWS, MOST_ROWS)
-        self.page = whole_number(request.query_params, "page", 1, MOST_PAGES)
+        self.per_page = whole_number(request.query_params, "per_page", DEFAULT_ROWS, MAX_ROWS)
+        self.page = whole_number(request.query_params, "page", 1, MAX_PAGES)
         ordering = chosen_ordering(request.query_params, view)
         self.total = queryset.count()
         start = (self.page - 1) * self.per_page
@@ -128,7 +128,7 @@ class PagePagination(BasePagination):
 
     def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
         """Return the OpenAPI parameters."""
-        return [_parameter("page", 1, None), _parameter("per_page", 1, MOST_ROWS), _ordering_parameter(view)]
+        return [_parameter("page", 1, None), _parameter("per_page", 1, MAX_ROWS), _ordering_parameter(view)]
 
 
 class CursorPagination(BasePagination):
@@ -145,7 +145,7 @@ class CursorPagination(BasePagination):
         """
         assert view is not None
         self.request = request
-        self.limit = whole_number(request.query_params, "limit", DEFAULT_ROWS, MOST_ROWS)
+        self.limit = whole_number(request.query_params, "limit", DEFAULT_ROWS, MAX_ROWS)
         self.ordering = chosen_ordering(request.query_params, view)
         self.cursor = self._read_cursor(request.query_params)
         forward = self.cursor is None or self.cursor.forward
@@ -226,7 +226,7 @@ class CursorPagination(BasePagination):
     def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
         """Return the OpenAPI parameters."""
         cursor = {"name": "cursor", "in": "query", "required": False, "schema": {"type": "string"}}
-        return [cursor, _parameter("limit", 1, MOST_ROWS), _ordering_parameter(view)]
+        return [cursor, _parameter("limit", 1, MAX_ROWS), _ordering_parameter(view)]
 
 
 def _parameter(name: str, least: int, most: int | None) -> dict[str, Any]:

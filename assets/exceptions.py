@@ -23,11 +23,11 @@ class AssetInUse(DomainError):
 
     code = "asset_in_use"
     status = 409
-    MOST_CONFLICTS = 20
+    MAX_CONFLICTS = 20
 
     def __init__(self, conflicts: Iterable[str]) -> None:
         """conflicts: the labels of the holders; at most 20 are reported."""
-        super().__init__(conflicts=sorted(conflicts)[: self.MOST_CONFLICTS])
+        super().__init__(conflicts=sorted(conflicts)[: self.MAX_CONFLICTS])
 
 
 class AssetMissing(DomainError):

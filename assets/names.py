@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 IMPORT_JOB = "assets.import"
 REMOVE_FILES_JOB = "assets.remove_files"
 UPKEEP_JOB = "assets.upkeep"
-LONGEST_NAME = 255
+MAX_NAME_LENGTH = 255
 _SPACES = re.compile(r"\s+")
 
 
@@ -29,9 +29,9 @@ def name_of_url(url: str) -> str:
 
 
 def _shorten(name: str) -> str:
-    if len(name) <= LONGEST_NAME:
+    if len(name) <= MAX_NAME_LENGTH:
         return name
     stem, dot, ending = name.rpartition(".")
     if not dot or len(ending) > 10:
-        return name[:LONGEST_NAME]
-    return f"{stem[: LONGEST_NAME - len(ending) - 1]}.{ending}"
+        return name[:MAX_NAME_LENGTH]
+    return f"{stem[: MAX_NAME_LENGTH - len(ending) - 1]}.{ending}"

@@ -12,17 +12,17 @@ from engine.media import MediaInfo, MediaKind
 from engine.run import launcher
 from engine.run.binary import ffmpeg_path
 
-LONGEST_SIDE_PX = 640
+MAX_SIDE_PX = 640
 TIMEOUT_S = 10
-MOST_MEMORY_BYTES = 3 * 1024**3
-MOST_BYTES = 8 * 1024**2
+MAX_MEMORY_BYTES = 3 * 1024**3
+MAX_POSTER_BYTES = 8 * 1024**2
 NICE = 5
 _LATEST_S = 1.0
 _KINDS = frozenset({MediaKind.VIDEO, MediaKind.IMAGE})
 logger = logging.getLogger(__name__)
 
 
-def make_poster(info: MediaInfo, folder: Path, *, longest_side_px: int = LONGEST_SIDE_PX) -> Path | None:
+def make_poster(info: MediaInfo, folder: Path, *, longest_side_px: int = MAX_SIDE_PX) -> Path | None:
     """Return a picture of a video (a tenth in, at most 1 s) or image, at most so many pixels wide or high.
 
     PNG where the picture is transparent, else JPEG. None for other kinds, and where FFmpeg makes none in time: the
@@ -46,7 +46,7 @@ def make_poster(info: MediaInfo, folder: Path, *, longest_side_px: int = LONGEST
 
 
 def _limited() -> list[str]:
-    limits = (os.getpid(), NICE, MOST_MEMORY_BYTES, MOST_BYTES, TIMEOUT_S)
+    limits = (os.getpid(), NICE, MAX_MEMORY_BYTES, MAX_POSTER_BYTES, TIMEOUT_S)
     return [sys.executable, "-I", "-S", str(launcher.__file__), *(str(value) for value in limits), "--"]
 
 

@@ -18,10 +18,10 @@ from api.serializers import (
 )
 from assets.incoming import POSTER_TYPES
 from assets.models import Asset
-from assets.names import LONGEST_NAME, clean_name
+from assets.names import MAX_NAME_LENGTH, clean_name
 from core.addresses import base_url
 from files.links import LinkMaker
-from outbound.targets import LONGEST_URL
+from outbound.targets import MAX_URL_LENGTH
 
 
 class NameField(serializers.CharField):
@@ -30,8 +30,8 @@ class NameField(serializers.CharField):
     def to_internal_value(self, data: Any) -> str:
         """Return the name, or refuse one of which nothing is left."""
         text = super().to_internal_value(data)
-        if len(text) > LONGEST_NAME:
-            raise serializers.ValidationError(f"At most {LONGEST_NAME} characters.", code="max_length")
+        if len(text) > MAX_NAME_LENGTH:
+            raise serializers.ValidationError(f"At most {MAX_NAME_LENGTH} characters.", code="max_length")
         name = clean_name(text, default="")
         if not name:
             raise serializers.ValidationError("This name has no character that can be shown.", code="invalid")
@@ -49,7 +49,7 @@ class UploadRequest(StrictSerializer):
 class ImportRequestBody(StrictSerializer):
     """A JSON body that names a file on the web."""
 
-    url = serializers.CharField(max_length=LONGEST_URL)
+    url = serializers.CharField(max_length=MAX_URL_LENGTH)
     name = NameField(required=False)
     project = PublicIdField("prj", required=False, allow_null=True, source="project_id")
 

@@ -22,7 +22,7 @@ from renders.services.prepare import prepare_render
 # Members of an action whose texts are filled. An edit's own placeholders are for its merge values.
 FILLED = {ActionType.RENDER.value: ("merge", "metadata"), ActionType.NOTIFY.value: ("title", "body")}
 RENDER_SCOPE = "renders:write"
-MOST_REQUEST_BYTES = 128 * 1024
+MAX_REQUEST_BYTES = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def fill_action(automation: Automation, event: Mapping[str, Any]) -> dict[str, A
             request[name] = filler.fill(request[name], f"/action/{name}")
     if filler.problems:
         raise ActionRefused(filler.problems)
-    if len(orjson.dumps(request)) > MOST_REQUEST_BYTES:
+    if len(orjson.dumps(request)) > MAX_REQUEST_BYTES:
         raise ActionRefused([{"pointer": "/action", "code": "too_long", "detail": "The filled action is too long."}])
     return request
 
@@ -94,4 +94,4 @@ def _render_request(body: Mapping[str, Any]) -> RenderRequest:
 
 def _below_action(errors: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
     found = [{**error, "pointer": f"/action{error.get('pointer', '')}"} for error in errors]
-    return found[: Unacceptable.MOST_ERRORS]
+    return found[: Unacceptable.MAX_ERRORS]

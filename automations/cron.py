@@ -12,14 +12,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from cronsim import CronSim, CronSimError
 
-LONGEST = 100
+MAX_EXPRESSION_LENGTH = 100
 FIELDS = 5
 _SECOND = timedelta(seconds=1)
 
 
 def check_schedule(expression: str) -> None:
     """Raise ValueError, with a sentence for the client, unless the expression has five fields and comes due."""
-    if len(expression) > LONGEST or len(expression.split()) != FIELDS:
+    if len(expression) > MAX_EXPRESSION_LENGTH or len(expression.split()) != FIELDS:
         raise ValueError("A schedule has five fields: minute, hour, day of the month, month, day of the week.")
     try:
         next(CronSim(expression, datetime(2026, 1, 1, tzinfo=UTC)))

@@ -16,7 +16,7 @@ from rest_framework.throttling import BaseThrottle
 from api.views import ApiView
 from automations.hooks import secrets_in_force
 from automations.models import Automation, TriggerType
-from automations.names import MOST_INPUT_BYTES
+from automations.names import MAX_INPUT_BYTES
 from automations.services import Trigger, start_run
 from core.exceptions import PayloadTooLarge, Unacceptable
 from core.ids import decode_id
@@ -53,8 +53,8 @@ def _read(request: Request) -> bytes:
     """Return the body as it was sent. Raises PayloadTooLarge, where its length was announced without reading it."""
     plain = request._request  # noqa: SLF001 - DRF's own would parse it
     length = plain.headers.get("Content-Length", "0")
-    if (length.isdigit() and int(length) > MOST_INPUT_BYTES) or len(body := plain.body) > MOST_INPUT_BYTES:
-        raise PayloadTooLarge(limit_bytes=MOST_INPUT_BYTES)
+    if (length.isdigit() and int(length) > MAX_INPUT_BYTES) or len(body := plain.body) > MAX_INPUT_BYTES:
+        raise PayloadTooLarge(limit_bytes=MAX_INPUT_BYTES)
     return body
 
 

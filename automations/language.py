@@ -21,11 +21,11 @@ import orjson
 from core.exceptions import Unacceptable
 
 ROOTS = frozenset({"event", "automation"})
-LONGEST_TEXT = 10_000
-LONGEST_RESULT = 20_000
-MOST_BYTES = 64 * 1024
-MOST_EXPRESSIONS = 50
-MOST_PARTS = 20
+MAX_TEXT_LENGTH = 10_000
+MAX_RESULT_LENGTH = 20_000
+MAX_RESULT_BYTES = 64 * 1024
+MAX_EXPRESSIONS = 50
+MAX_PARTS = 20
 DEEPEST = 12
 _EXPRESSION = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*)\s*(?:\|\s*default\((.*)\)\s*)?", re.DOTALL)
 _MISSING = object()
@@ -54,15 +54,15 @@ def parse_text(text: str) -> list[Part]:
 
     Raises Malformed.
     """
-    if len(text) > LONGEST_TEXT:
-        raise Malformed(f"A text has at most {LONGEST_TEXT} characters.")
+    if len(text) > MAX_TEXT_LENGTH:
+        raise Malformed(f"A text has at most {MAX_TEXT_LENGTH} characters.")
     parts: list[Part] = []
     place = found = 0
     while (start := text.find("{{", place)) >= 0:
         end = _end_of(text, start + 2)
         found += 1
-        if found > MOST_EXPRESSIONS:
-            raise Malformed(f"A text has at most {MOST_EXPRESSIONS} expressions.")
+        if found > MAX_EXPRESSIONS:
+            raise Malformed(f"A text has at most {MAX_EXPRESSIONS} expressions.")
         if start > place:
             parts.append(text[place:start])
         parts.append(_parse_expression(text[start + 2 : end]))
@@ -94,8 +94,8 @@ def _parse_expression(text: str) -> Expression:
     path = tuple(match[1].split("."))
     if path[0] not in ROOTS:
         raise Malformed(f"A path begins with event or automation, not with {path[0][:40]}.")
-    if len(path) > MOST_PARTS:
-        raise Malformed(f"A path has at most {MOST_PARTS} parts.")
+    if len(path) > MAX_PARTS:
+        raise Malformed(f"A path has at most {MAX_PARTS} parts.")
     return Expression(path, _MISSING if match[2] is None else _parse_default(match[2]))
 
 
@@ -136,11 +136,11 @@ class Filler:
 
     data: Mapping[str, Any]
     problems: list[dict[str, str]] = field(default_factory=list)
-    room: int = MOST_BYTES
+    room: int = MAX_RESULT_BYTES
 
     def fill(self, value: Any, pointer: str = "", depth: int = 0) -> Any:
         """Return a JSON value with its texts filled; names of members are left as they are."""
-        if len(self.problems) >= Unacceptable.MOST_ERRORS or self.room < 0:
+        if len(self.problems) >= Unacceptable.MAX_ERRORS or self.room < 0:
             return None
         if depth > DEEPEST:
             self._note(pointer, "too_deep", f"Values may be nested at most {DEEPEST} deep.")
@@ -164,8 +164,8 @@ class Filler:
         if len(parts) == 1 and isinstance(parts[0], Expression):
             return self._look_up(parts[0], pointer)
         filled = "".join(part if isinstance(part, str) else self._as_text(part, pointer) for part in parts)
-        if len(filled) > LONGEST_RESULT:
-            self._note(pointer, "too_long", f"The text would have more than {LONGEST_RESULT} characters.")
+        if len(filled) > MAX_RESULT_LENGTH:
+            self._note(pointer, "too_long", f"The text would have more than {MAX_RESULT_LENGTH} characters.")
             return None
         return filled
 
@@ -175,7 +175,7 @@ class Filler:
             return False
         self.room -= len(orjson.dumps(value))
         if self.room < 0:
-            self._note(pointer, "too_long", f"More than {MOST_BYTES} bytes would be put in.")
+            self._note(pointer, "too_long", f"More than {MAX_RESULT_BYTES} bytes would be put in.")
         return self.room >= 0
 
     def _look_up(self, expression: Expression, pointer: str) -> Any:

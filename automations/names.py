@@ -7,5 +7,5 @@ TICK_QUEUE = "automations"
 
 # How many automations may follow from each other, each by an event of what the one before made.
 DEEPEST_CHAIN = 5
-MOST_INPUT_BYTES = 64 * 1024
-MOST_ACTION_BYTES = 64 * 1024
+MAX_INPUT_BYTES = 64 * 1024
+MAX_ACTION_BYTES = 64 * 1024

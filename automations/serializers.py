@@ -16,7 +16,7 @@ from automations.cron import check_schedule, is_zone
 from automations.hooks import HOOK_PATH, shown_secret
 from automations.language import find_malformed
 from automations.models import Automation, AutomationRun, RunStatus, TriggerType
-from automations.names import MOST_ACTION_BYTES, MOST_INPUT_BYTES
+from automations.names import MAX_ACTION_BYTES, MAX_INPUT_BYTES
 from automations.subscribers import EVENTS
 from core.ids import encode_id
 from renders.models import Priority
@@ -24,8 +24,8 @@ from renders.serializers.fields import MergeField, MetadataField, ObjectField, S
 from renders.serializers.renders import IssueSerializer, ReportSerializer
 from renders.serializers.requests import WebhookBody
 
-MOST_RUNS_PER_HOUR = 3600
-MOST_FAILURES = 1000
+MAX_RUNS_PER_HOUR = 3600
+MAX_FAILURES = 1000
 
 
 class CronTriggerBody(StrictSerializer):
@@ -142,8 +142,8 @@ class ActionField(_TypedField):
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         """Return the action; texts that can never be filled are refused."""
         action = super().to_internal_value(data)
-        if len(orjson.dumps(action)) > MOST_ACTION_BYTES:
-            raise serializers.ValidationError(f"An action has at most {MOST_ACTION_BYTES} bytes.", code="too_long")
+        if len(orjson.dumps(action)) > MAX_ACTION_BYTES:
+            raise serializers.ValidationError(f"An action has at most {MAX_ACTION_BYTES} bytes.", code="too_long")
         for name in FILLED[action["type"]]:
             for problem in find_malformed(action.get(name), f"/{name}"):
                 error: Any = [serializers.ErrorDetail(problem["detail"], code=problem["code"])]
@@ -156,8 +156,8 @@ class ActionField(_TypedField):
 class LimitsBody(StrictSerializer):
     """How often an automation may run, and fail in a row."""
 
-    runs_per_hour = serializers.IntegerField(min_value=1, max_value=MOST_RUNS_PER_HOUR, required=False)
-    max_failures = serializers.IntegerField(min_value=1, max_value=MOST_FAILURES, required=False)
+    runs_per_hour = serializers.IntegerField(min_value=1, max_value=MAX_RUNS_PER_HOUR, required=False)
+    max_failures = serializers.IntegerField(min_value=1, max_value=MAX_FAILURES, required=False)
 
 
 class AutomationChanges(StrictSerializer):
@@ -262,8 +262,8 @@ class TriggerBody(StrictSerializer):
 
     def validate_data(self, value: dict[str, Any]) -> dict[str, Any]:
         """Bound what is kept of a trigger."""
-        if len(orjson.dumps(value)) > MOST_INPUT_BYTES:
-            raise serializers.ValidationError(f"At most {MOST_INPUT_BYTES} bytes are kept.", code="too_long")
+        if len(orjson.dumps(value)) > MAX_INPUT_BYTES:
+            raise serializers.ValidationError(f"At most {MAX_INPUT_BYTES} bytes are kept.", code="too_long")
         return value
 
 

@@ -15,7 +15,7 @@ from automations import names, services
 from automations.actions import plan_action
 from automations.exceptions import ActionRefused, TooManyRuns
 from automations.models import ActionType, AutomationRun
-from automations.services.ticking import MOST_AT_ONCE
+from automations.services.ticking import MAX_AT_ONCE
 from core.exceptions import DomainError
 from jobs.context import JobContext
 from jobs.exceptions import RetryLater
@@ -99,7 +99,7 @@ def load_tick(context: JobContext) -> int:
     Raises RetryLater.
     """
     fired = services.fire_due(now=timezone.now())
-    if fired >= MOST_AT_ONCE:
+    if fired >= MAX_AT_ONCE:
         raise RetryLater(0.1)
     return fired
 

@@ -19,14 +19,14 @@ from unfold.paginator import InfinitePaginator
 from core.audit import record_action
 from core.cache_tags.models import CacheBump, CacheTag
 
-MOST_CHARACTERS = 200_000
-MOST_IN_CELL = 60
+MAX_CHARACTERS = 200_000
+MAX_CELL_CHARACTERS = 60
 _BOX = "max-height:32rem;overflow:auto;padding:.75rem;border-radius:.5rem;background:rgba(127,127,127,.12);"
 
 
 def short_text(text: str) -> str:
     """Return what fits into a cell of a list without pushing the other columns out of sight."""
-    return Truncator(text).chars(MOST_IN_CELL)
+    return Truncator(text).chars(MAX_CELL_CHARACTERS)
 
 
 @contextmanager
@@ -113,8 +113,8 @@ def text_box(text: str) -> SafeString | str:
     """Return text in a box that scrolls, cut where it is too long for a page."""
     if not text:
         return "—"
-    if len(text) > MOST_CHARACTERS:
-        text = f"{text[:MOST_CHARACTERS]}\n... {len(text) - MOST_CHARACTERS} more characters"
+    if len(text) > MAX_CHARACTERS:
+        text = f"{text[:MAX_CHARACTERS]}\n... {len(text) - MAX_CHARACTERS} more characters"
     return format_html(
         '<pre style="{}font-size:.75rem;white-space:pre-wrap;overflow-wrap:anywhere">{}</pre>', _BOX, text
     )

@@ -92,12 +92,12 @@ class Unacceptable(DomainError):
 
     code = "validation_error"
     status = 422
-    MOST_ERRORS = 50
+    MAX_ERRORS = 50
 
     def __init__(self, errors: Sequence[Mapping[str, str]], detail: str = "") -> None:
         """errors: items with `pointer` (or `parameter`, `header`), `code` and `detail`; at most 50 are reported."""
-        members: dict[str, Any] = {"errors": list(errors[: self.MOST_ERRORS])}
-        if len(errors) > self.MOST_ERRORS:
+        members: dict[str, Any] = {"errors": list(errors[: self.MAX_ERRORS])}
+        if len(errors) > self.MAX_ERRORS:
             members["errors_truncated"] = True
         super().__init__(detail, **members)
 

@@ -24,7 +24,7 @@ _BREAK = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 _KNOWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request", "response"}
 _WORK = ("request_id", "trace_id", "span_id", "job_id", "job_type", "account_id")
-LONGEST_VALUE = 2000
+MAX_VALUE_LENGTH = 2000
 SELDOM_S = 60.0
 
 
@@ -137,7 +137,7 @@ def _plain(value: object) -> object:
         return value if math.isfinite(value) else str(value)
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_plain(item) for item in value]
-    return _clean(str(value))[:LONGEST_VALUE]
+    return _clean(str(value))[:MAX_VALUE_LENGTH]
 
 
 def _clean(text: str) -> str:

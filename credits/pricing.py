@@ -8,8 +8,8 @@ from functools import lru_cache
 
 HUNDREDTHS = 100
 _ONE_CREDIT = 60 * 1920 * 1080 * 30  # pixels shown
-_LEAST = 1
-_MOST_CREDITS = 10**15  # far from the edge of the 64-bit columns
+_MIN_CREDITS = 1
+_MAX_CREDITS = 10**15  # far from the edge of the 64-bit columns
 
 
 def cost_of(
@@ -25,7 +25,7 @@ def cost_of(
         raise ValueError("duration, width, height and fps must be positive")
     pixels = _exact(duration_s) * width * height * _exact(fps)
     hundredths = pixels * HUNDREDTHS / _ONE_CREDIT
-    return max(_LEAST, -(-hundredths.numerator // hundredths.denominator))
+    return max(_MIN_CREDITS, -(-hundredths.numerator // hundredths.denominator))
 
 
 # A list has two amounts a row, most of them the same few.
@@ -45,7 +45,7 @@ def parse_credits(text: str) -> int:
         amount = Decimal(text.strip())
     except InvalidOperation as error:
         raise ValueError("not a number") from error
-    if not amount.is_finite() or abs(amount) >= _MOST_CREDITS:
+    if not amount.is_finite() or abs(amount) >= _MAX_CREDITS:
         raise ValueError("not a usable number")
     hundredths = Fraction(amount) * HUNDREDTHS
     if hundredths.denominator != 1:

@@ -23,7 +23,7 @@ from maintenance.migration_records import FAULTS, migration_statuses
 from renders.models import Batch, Render
 from renders.states import ACTIVE, TERMINAL, RenderStatus
 
-MOST_FAULTS = 50
+MAX_FAULTS = 50
 _AT_ONCE = 500
 _INVALID_IN_POSTGRESQL = """
     SELECT 'index ' || indexrelid::regclass || ' is not valid' FROM pg_index WHERE NOT indisvalid
@@ -75,7 +75,7 @@ def check_integrity(
 
 def _faults(check: Check) -> tuple[str, ...]:
     try:
-        return tuple(islice(check(), MOST_FAULTS))
+        return tuple(islice(check(), MAX_FAULTS))
     except (DatabaseError, ValueError) as error:
         # A damaged file fails in the middle of any query, or gives back what is no id, time or JSON.
         return (f"the database cannot be read: {error}",)
@@ -88,7 +88,7 @@ def _orphans() -> Iterator[str]:
 
 def _sqlite_file() -> Iterator[str]:
     with connection.cursor() as cursor:
-        cursor.execute(f"PRAGMA integrity_check({MOST_FAULTS})")
+        cursor.execute(f"PRAGMA integrity_check({MAX_FAULTS})")
         for (line,) in cursor.fetchall():
             if line != "ok":
                 yield line
@@ -97,7 +97,7 @@ def _sqlite_file() -> Iterator[str]:
 def _sqlite_foreign_keys() -> Iterator[str]:
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA foreign_key_check")
-        for table, row, parent, _ in cursor.fetchmany(MOST_FAULTS):
+        for table, row, parent, _ in cursor.fetchmany(MAX_FAULTS):
             yield f"row {row} of {table} names a row of {parent} that is not there"
 
 
@@ -127,10 +127,10 @@ def _ledger() -> Iterator[str]:
 
 def _jobs() -> Iterator[str]:
     running = Job.objects.filter(status=JobStatus.RUNNING).filter(Q(lease_expires_at=None) | Q(worker=""))
-    for pk in running.values_list("pk", flat=True)[:MOST_FAULTS]:
+    for pk in running.values_list("pk", flat=True)[:MAX_FAULTS]:
         yield f"job {pk} runs without a worker or a lease"
     ended = Job.objects.filter(status__in=FINISHED, finished_at=None)
-    for pk in ended.values_list("pk", flat=True)[:MOST_FAULTS]:
+    for pk in ended.values_list("pk", flat=True)[:MAX_FAULTS]:
         yield f"job {pk} has ended at no time"
 
 
@@ -141,7 +141,7 @@ def _renders_without_job() -> Iterator[str]:
         Render.objects.filter(status__in=ACTIVE)
         .exclude(job_id__in=at_work)
         .order_by()
-        .values_list("pk", "status")[:MOST_FAULTS]
+        .values_list("pk", "status")[:MAX_FAULTS]
     ):
         yield f"render {pk} is {status}, and no job works on it"
 
@@ -187,5 +187,5 @@ def _batches() -> Iterator[str]:
     wrong = found.exclude(
         pending=F("is_pending"), succeeded=F("has_succeeded"), failed=F("has_failed"), cancelled=F("was_cancelled")
     )
-    for pk in wrong.values_list("pk", flat=True)[:MOST_FAULTS]:
+    for pk in wrong.values_list("pk", flat=True)[:MAX_FAULTS]:
         yield f"batch {pk} counts other renders than it has"

@@ -19,10 +19,10 @@ from monitoring.filters import ErrorFilterSet
 from monitoring.models import ErrorLog
 from monitoring.performance import analysis, report
 from monitoring.performance.system import describe_system
-from monitoring.performance.windows import DEFAULT_S, LONGEST_S, SHORTEST_S
+from monitoring.performance.windows import DEFAULT_WINDOW_S, MAX_WINDOW_S, MIN_WINDOW_S
 from monitoring.serializers import ErrorDetailShape, ErrorShape
 
-MOST_PLANS = 50
+MAX_PLANS = 50
 
 
 class StaffView(ApiView):
@@ -52,9 +52,11 @@ class WindowedView(StaffView):
         Raises InvalidParameter.
         """
         self.check_parameters(request)
-        length = whole_number(request.query_params, "window_s", DEFAULT_S, LONGEST_S)
-        if length < SHORTEST_S:
-            raise InvalidParameter("window_s", f"window_s must be a whole number from {SHORTEST_S} to {LONGEST_S}.")
+        length = whole_number(request.query_params, "window_s", DEFAULT_WINDOW_S, MAX_WINDOW_S)
+        if length < MIN_WINDOW_S:
+            raise InvalidParameter(
+                "window_s", f"window_s must be a whole number from {MIN_WINDOW_S} to {MAX_WINDOW_S}."
+            )
         return length
 
 
@@ -112,7 +114,7 @@ class QueryAnalysisView(WindowedView):
         sort = request.query_params.get("sort", analysis.SORTS[0])
         if sort not in analysis.SORTS:
             raise InvalidParameter("sort", f"sort must be one of: {', '.join(analysis.SORTS)}.")
-        limit = whole_number(request.query_params, "limit", 10, MOST_PLANS)
+        limit = whole_number(request.query_params, "limit", 10, MAX_PLANS)
         return Response(analysis.analyse_statements(window_s=window_s, sort=sort, limit=limit))
 
 

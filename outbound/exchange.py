@@ -23,7 +23,7 @@ from outbound.targets import Resolver, Target, choose_addresses, system_resolver
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 15.0
-MOST_ADDRESSES = 3
+MAX_ADDRESSES = 3
 _POLL_S = 0.2
 USER_AGENT = "renderowl"
 
@@ -179,7 +179,7 @@ def _connect(
     target: Target, addresses: list[str], deadline: Deadline, connect_timeout_s: float, watchdog: _Watchdog
 ) -> socket.socket:
     failure: OSError = OSError("no address")
-    for address in addresses[:MOST_ADDRESSES]:
+    for address in addresses[:MAX_ADDRESSES]:
         if deadline.has_passed:
             raise deadline.failure()
         try:

@@ -14,7 +14,7 @@ from outbound.exceptions import FetchFailed, FetchRefused
 from outbound.exchange import CONNECT_TIMEOUT_S, Deadline, exchange
 from outbound.targets import DEFAULT_PORTS, AllowHosts, Resolver, Target, check_url, system_resolver
 
-MOST_REDIRECTS = 5
+MAX_REDIRECTS = 5
 BLOCK_BYTES = 256 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # The other side may think better of these.
@@ -68,7 +68,7 @@ def fetch_to_file(
         name: value for name, value in (("If-None-Match", etag), ("If-Modified-Since", last_modified)) if value
     }
     place = check_url(url, allow_hosts=allow_hosts, ports=ports)
-    for _ in range(MOST_REDIRECTS + 1):
+    for _ in range(MAX_REDIRECTS + 1):
         with exchange(
             place, deadline, headers=headers, connect_timeout_s=connect_timeout_s, resolver=resolver
         ) as response:
@@ -78,7 +78,7 @@ def fetch_to_file(
         if not location:
             raise FetchFailed("redirect_invalid", f"{place.host} redirects to nowhere.")
         place = check_url(_joined(place.url, location), allow_hosts=allow_hosts, ports=ports)
-    raise FetchRefused("too_many_redirects", f"The URL redirects more than {MOST_REDIRECTS} times.")
+    raise FetchRefused("too_many_redirects", f"The URL redirects more than {MAX_REDIRECTS} times.")
 
 
 def _joined(base: str, location: str) -> str:

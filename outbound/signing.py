@@ -24,7 +24,7 @@ TOLERANCE_S = 300
 SECRET_MARK = "whsec_"  # noqa: S105 - how secrets begin, not one
 # The example of the specification.
 PUBLISHED_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - no secret any more
-LEAST_SECRET_BYTES, MOST_SECRET_BYTES = 24, 64
+MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64
 NEW_SECRET_BYTES = 32
 _SCHEME = "v1"
 # Neither may hold a full stop, which parts what is signed: "a.1" at "2" must not read as "a" at "1.2".
@@ -87,8 +87,8 @@ def parse_secret(text: str) -> bytes:
         secret = base64.b64decode(text.removeprefix(SECRET_MARK), validate=True)
     except (binascii.Error, ValueError):
         raise ValueError(f"a secret is {SECRET_MARK} and base64") from None
-    if not LEAST_SECRET_BYTES <= len(secret) <= MOST_SECRET_BYTES:
-        raise ValueError(f"a secret has {LEAST_SECRET_BYTES} to {MOST_SECRET_BYTES} bytes, not {len(secret)}")
+    if not MIN_SECRET_BYTES <= len(secret) <= MAX_SECRET_BYTES:
+        raise ValueError(f"a secret has {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} bytes, not {len(secret)}")
     return secret
 
 

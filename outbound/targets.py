@@ -14,7 +14,7 @@ from outbound.exceptions import FetchFailed, FetchRefused
 AllowHosts = Collection[tuple[str, int | None]]
 Resolver = Callable[[str, int], list[str]]
 DEFAULT_PORTS = frozenset({443})
-LONGEST_URL = 4096
+MAX_URL_LENGTH = 4096
 _SCHEME_PORTS = {"https": 443, "http": 80}
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f\\]")
 _LABEL = re.compile(r"^(?!-)[a-z0-9_-]{1,63}(?<!-)$")
@@ -52,8 +52,8 @@ def check_url(url: str, *, allow_hosts: AllowHosts = (), ports: Collection[int] 
     allow_hosts: (host, port or None for any); a listed host may be private, plain http and on any listed port.
     Raises FetchRefused.
     """
-    if len(url) > LONGEST_URL:
-        raise FetchRefused("url_too_long", f"The URL is longer than {LONGEST_URL} characters.")
+    if len(url) > MAX_URL_LENGTH:
+        raise FetchRefused("url_too_long", f"The URL is longer than {MAX_URL_LENGTH} characters.")
     if _UNPRINTABLE.search(url):
         # Programs disagree about where such a URL ends, which is how filters are passed by.
         raise FetchRefused("url_invalid", "The URL has a space, a backslash or a control character.")

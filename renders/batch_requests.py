@@ -13,7 +13,7 @@ from renders.models import Template
 from renders.requests import PreparedRender, RenderRequest
 from renders.services.places import Places
 
-MOST_RENDERS = 1000
+MAX_RENDERS = 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ OUTPUT_TYPES = {
     "png": "image/png",
     "bmp": "image/bmp",
 }
-MOST_POSITION = 1000
+MAX_POSITION = 1000
 
 
 def owns_project(user: Any, project_id: UUID) -> bool:
@@ -94,7 +94,7 @@ def queue_position(render: Render) -> int | None:
         Q(priority__lt=render.priority) | Q(priority=render.priority, created_at__lt=render.created_at),
         status=RenderStatus.QUEUED,
     )
-    return 1 + ahead.order_by()[: MOST_POSITION - 1].count()
+    return 1 + ahead.order_by()[: MAX_POSITION - 1].count()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from accounts import services
 from accounts.authentication import client_address
 from accounts.models import ApiKey, User
 from accounts.onetime import leave_secret, take_secret
-from accounts.serializers import MOST_NETWORKS, normalise_network
+from accounts.serializers import MAX_NETWORKS, normalise_network
 from core.admin import AuditedForms
 from core.scopes import ALL_SCOPES
 
@@ -58,8 +58,8 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_allowed_networks(self) -> list[str]:
         """Return the blocks in canonical form."""
         lines = [line for line in self.cleaned_data["allowed_networks"].splitlines() if line.strip()]
-        if len(lines) > MOST_NETWORKS:
-            raise forms.ValidationError(f"At most {MOST_NETWORKS} networks.")
+        if len(lines) > MAX_NETWORKS:
+            raise forms.ValidationError(f"At most {MAX_NETWORKS} networks.")
         try:
             return [normalise_network(line) for line in lines]
         except ValueError as error:

@@ -25,7 +25,7 @@ from core import events
 logger = logging.getLogger(__name__)
 _STAGES = {7: NoticeKind.DAYS_7, 30: NoticeKind.DAYS_30, 90: NoticeKind.DAYS_90}
 _MAIL_LEASE = timedelta(hours=1)
-_MOST_LETTERS = 500
+_MAX_LETTERS = 500
 Told = dict[tuple[UUID, str, str], datetime]
 
 
@@ -139,7 +139,7 @@ def send_due_notices(*, now: datetime) -> int:
     """
     by_subject = {mark.subject: mark for mark in marks()}
     sent = 0
-    for notice in DeprecationNotice.objects.filter(mail_due_at__lte=now).select_related("user")[:_MOST_LETTERS]:
+    for notice in DeprecationNotice.objects.filter(mail_due_at__lte=now).select_related("user")[:_MAX_LETTERS]:
         mark = by_subject.get(notice.subject)
         row = DeprecationNotice.objects.filter(pk=notice.pk, mail_due_at=notice.mail_due_at)
         if mark is None or mark.is_over(now):

@@ -15,7 +15,7 @@ from api.idempotency.services import KeyUse
 from core.exceptions import InvalidHeader, Unacceptable
 
 HEADER = "Idempotency-Key"
-LONGEST_KEY = 255
+MAX_KEY_LENGTH = 255
 # A string of a structured field. Source: RFC 9651, section 3.3.3.
 _QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
 # Servers join repeated headers with a comma, so that a bare key with one might be two keys.
@@ -56,8 +56,8 @@ def parse_key(text: str) -> str:
         key = text
     else:
         raise InvalidHeader(HEADER, f"{HEADER} must be given once, as one string of printable ASCII characters.")
-    if not 1 <= len(key) <= LONGEST_KEY:
-        raise InvalidHeader(HEADER, f"{HEADER} must have 1 to {LONGEST_KEY} characters.")
+    if not 1 <= len(key) <= MAX_KEY_LENGTH:
+        raise InvalidHeader(HEADER, f"{HEADER} must have 1 to {MAX_KEY_LENGTH} characters.")
     return key
 
 

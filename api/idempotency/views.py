@@ -30,7 +30,7 @@ from core.database import write_patience
 from core.exceptions import DomainError
 
 KEPT_HEADERS = ("Content-Type", "Location", "ETag")
-MOST_BODY_BYTES = 64 * 1024
+MAX_BODY_BYTES = 64 * 1024
 # Refusals that the same request would meet again: decided after the work began, by the state of the account.
 KEPT_REFUSALS = frozenset({"insufficient_credits", "invalid_state"})
 REPLAYED = "Idempotent-Replayed"
@@ -139,7 +139,7 @@ def idempotent(action: Action) -> Action:
 def _stored(response: Response) -> StoredAnswer:
     headers = {name: response[name] for name in KEPT_HEADERS if name in response}
     body = response.content
-    if len(body) <= MOST_BODY_BYTES and "no-store" not in response.get("Cache-Control", ""):
+    if len(body) <= MAX_BODY_BYTES and "no-store" not in response.get("Cache-Control", ""):
         return StoredAnswer(response.status_code, body, headers)
     # Too long to keep, or with a secret in it, which only the first answer shows.
     reference: dict[str, Any] = {name: response.data[name] for name in ("id", "object") if name in response.data}

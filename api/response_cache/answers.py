@@ -24,7 +24,7 @@ REST_S = 1.0
 WAIT_S = 0.2
 POLL_S = 0.005
 LEASE_S = 5.0
-LARGEST_BODY_BYTES = 1024 * 1024
+MAX_BODY_BYTES = 1024 * 1024
 Result = TypeVar("Result")
 
 
@@ -72,7 +72,7 @@ class AnswerCache:
 
     def keep(self, key: str, entry: Entry, *, ttl_s: float) -> None:
         """Keep an answer, unless it is too large to be worth it."""
-        if len(entry.body) > LARGEST_BODY_BYTES:
+        if len(entry.body) > MAX_BODY_BYTES:
             self.drop(key)
         else:
             self._ask(lambda: self._store.put(key, entry, ttl_s=ttl_s), None)

@@ -23,7 +23,7 @@ def delete_asset(*, asset: Asset) -> None:
         row = Asset.objects.select_for_update().filter(pk=asset.pk).first()
         if row is None:
             raise NotFound
-        holders = list(AssetHold.objects.filter(asset=row).values_list("label", flat=True)[: AssetInUse.MOST_CONFLICTS])
+        holders = list(AssetHold.objects.filter(asset=row).values_list("label", flat=True)[: AssetInUse.MAX_CONFLICTS])
         if holders:
             raise AssetInUse(holders)
         row.delete()

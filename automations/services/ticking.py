@@ -13,10 +13,10 @@ from automations.services.triggering import Trigger, lock_account, start_run_if_
 from core.times import format_time
 
 # So many take a fraction of a second.
-MOST_AT_ONCE = 50
+MAX_AT_ONCE = 50
 
 
-def fire_due(*, now: datetime, limit: int = MOST_AT_ONCE) -> int:
+def fire_due(*, now: datetime, limit: int = MAX_AT_ONCE) -> int:
     """Start the runs of cron triggers that have come due, of at most `limit`; return how many this call moved on.
 
     Any number of workers may call this at one time: the one that moves `next_run_at` on starts the run, in the same

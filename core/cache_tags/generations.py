@@ -12,7 +12,7 @@ from django.db.models import F
 from core.cache_tags.families import EVERYTHING
 from core.cache_tags.models import CacheTag
 
-LARGEST_STEP = 2**31 - 1
+MAX_STEP = 2**31 - 1
 FOLDED_AT_ONCE = 50_000
 Generations = Mapping[str, int]
 _SQLITE = """
@@ -81,7 +81,7 @@ def state_of(generations: Generations, names: Sequence[str]) -> str | None:
 
 def raise_generation(*, family: str = EVERYTHING, account_id: UUID | None = None) -> None:
     """Make every answer with a tag stale: at once, whatever their number. account_id: None for all accounts."""
-    step = 1 + secrets.randbelow(LARGEST_STEP)
+    step = 1 + secrets.randbelow(MAX_STEP)
     account = account_id.hex if account_id else ""
     with transaction.atomic():
         CacheTag.objects.get_or_create(account=account, family=family, defaults={"generation": step})

@@ -16,7 +16,7 @@ PREFIX = "renderowl_"
 TAGS_PREFIX = f"{PREFIX}tags_"
 TAG_TABLE = "core_cachetag"
 BUMP_TABLE = "core_cachebump"
-_LARGEST_STEP = 2**31 - 1
+_MAX_STEP = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def _sqlite_bump(family: Family, row: str, condition: str) -> str:
     return (
         f"INSERT INTO {TAG_TABLE} (account, family, generation) SELECT {account}, '{family.name}', 0 "
         f"WHERE {account} IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {TAG_TABLE} WHERE {found}){condition}; "
-        f"UPDATE {TAG_TABLE} SET generation = generation + 1 + abs(random() % {_LARGEST_STEP}) "
+        f"UPDATE {TAG_TABLE} SET generation = generation + 1 + abs(random() % {_MAX_STEP}) "
         f"WHERE {found}{condition}; "
     )
 
@@ -122,7 +122,7 @@ def _postgres_tag_triggers(family: Family) -> Iterator[Trigger]:
         union = " UNION ".join(f"SELECT {account} AS account FROM {table} AS r" for table in tables)
         body = (
             f"INSERT INTO {BUMP_TABLE} (account, family, amount) "
-            f"SELECT account, '{family.name}', 1 + floor(random() * {_LARGEST_STEP})::bigint "
+            f"SELECT account, '{family.name}', 1 + floor(random() * {_MAX_STEP})::bigint "
             f"FROM ({union}) AS touched WHERE account IS NOT NULL"
         )
         referencing = " ".join(f"{table[:3].upper()} TABLE AS {table}" for table in tables)

@@ -12,7 +12,7 @@ from engine.timeline.model import TimedClip
 
 PNG_DEMUXER = "png_pipe"
 # Nothing real has longer pixels than this; a file that says so is not believed.
-MOST_PIXEL_ASPECT = 4.0
+MAX_PIXEL_ASPECT = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def shown_size(media: MediaInfo) -> tuple[int, int] | None:
     if not media.width or not media.height:
         return None
     aspect = media.pixel_aspect
-    if aspect == 1 or not 1 / MOST_PIXEL_ASPECT <= aspect <= MOST_PIXEL_ASPECT:
+    if aspect == 1 or not 1 / MAX_PIXEL_ASPECT <= aspect <= MAX_PIXEL_ASPECT:
         return media.width, media.height
     if media.rotation % 180:
         return media.width, max(1, round(media.height * aspect))

@@ -10,10 +10,10 @@ from engine.plan.model import Box, Trace, Warp
 from engine.plan.motion import Pose
 
 # A clip that is scaled to nothing would send its corners to infinity.
-SMALLEST_SCALE = 0.004
+MIN_SCALE = 0.004
 CORNER_TOLERANCE_PX = 0.03
 # Beyond this an enlarged working picture costs more than the sharpness it would bring.
-LARGEST_REFERENCE = 1.0
+MAX_REFERENCE_SCALE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class Placed:
         """Return the point of the picture, from its centre, that lands on a point of the viewport."""
         a, b, c, d = self.matrix
         determinant = a * d - b * c
-        if abs(determinant) < SMALLEST_SCALE**2:
-            determinant = math.copysign(SMALLEST_SCALE**2, determinant or 1.0)
+        if abs(determinant) < MIN_SCALE**2:
+            determinant = math.copysign(MIN_SCALE**2, determinant or 1.0)
         dx, dy = x - self.centre[0], y - self.centre[1]
         return (d * dx - b * dy) / determinant, (a * dy - c * dx) / determinant
 
@@ -47,7 +47,7 @@ def place(pose: Pose, shown: tuple[float, float], reference: float, position: st
     size = (shown[0] * pose.scale, shown[1] * pose.scale)
     left, top = anchored(position, size, (pose.offset_x, pose.offset_y), viewport)
     centre = (left + size[0] / 2 + pose.drift_x * viewport[0], top + size[1] / 2 + pose.drift_y * viewport[1])
-    factor = max(SMALLEST_SCALE, pose.scale * pose.zoom / reference)
+    factor = max(MIN_SCALE, pose.scale * pose.zoom / reference)
     angle = math.radians(pose.rotate_deg)
     cos, sin = math.cos(angle) * factor, math.sin(angle) * factor
     matrix = (cos + sin * pose.skew_y, -cos * pose.skew_x - sin, sin - cos * pose.skew_y, cos - sin * pose.skew_x)
@@ -58,7 +58,7 @@ def reference_scale(poses: list[Pose], shown: tuple[float, float], viewport: tup
     """Return the scale to hold the working picture at: the largest that is shown, within the viewport's size."""
     largest = max(pose.scale * pose.zoom for pose in poses)
     resting = max(pose.scale for pose in poses)
-    room = max(viewport[0] / shown[0], viewport[1] / shown[1]) * LARGEST_REFERENCE
+    room = max(viewport[0] / shown[0], viewport[1] / shown[1]) * MAX_REFERENCE_SCALE
     return max(0.02, min(largest, max(room, min(resting, 2 * room))))
 
 

@@ -7,10 +7,10 @@ import itertools
 from engine.plan.model import Layer, Plan
 
 # Every input costs threads, file handles and at least one decoded picture from the first frame on.
-MOST_INPUTS = 40
+MAX_INPUTS = 40
 PIXELS_OF_ONE_INPUT = 6_000_000
 # A part costs a process and a keyframe; shorter ones than this would be mostly that.
-SHORTEST_PART_S = 1.0
+MIN_PART_S = 1.0
 JOINABLE_FORMATS = ("mp4", "webm")
 
 
@@ -20,7 +20,7 @@ def input_count(layer: Layer) -> int:
     return sum(1 + width * height // PIXELS_OF_ONE_INPUT for width, height in sizes)
 
 
-def split_windows(plan: Plan, most_inputs: int = MOST_INPUTS) -> list[tuple[int, int]]:
+def split_windows(plan: Plan, most_inputs: int = MAX_INPUTS) -> list[tuple[int, int]]:
     """Return (first frame, frames) of the parts to render one after another; one part if the film is not crowded.
 
     A part ends where the next layer would be one input too many, but is never shorter than a second: what is
@@ -30,7 +30,7 @@ def split_windows(plan: Plan, most_inputs: int = MOST_INPUTS) -> list[tuple[int,
     layers = sorted(plan.layers, key=lambda layer: layer.start)
     if plan.output.format not in JOINABLE_FORMATS or sum(map(input_count, layers)) <= most_inputs:
         return [(0, total)]
-    shortest = max(1, round(SHORTEST_PART_S * float(plan.fps)))
+    shortest = max(1, round(MIN_PART_S * float(plan.fps)))
     cuts = [0]
     while cuts[-1] < total:
         first = cuts[-1]

@@ -20,7 +20,7 @@ _BARE_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _FONT_SIZE = re.compile(r"[\d.]+(?:px|pt|em|rem|%|vh|vw)(?:/\S+)?", re.IGNORECASE)
 _TOKEN = re.compile(r"""\s*+(?:"[^"]*+"|'[^']*+'|[^\s"']++|["'])""")
 _NAME = re.compile(r"\"([^\"]*)\"|'([^']*)'|([^,\s][^,]*)")
-_LARGEST_RATIO = 5
+_MAX_RATIO = 5
 _COLORS = frozenset({"color", "background", "background-color", "border-color", "fill", "stroke"})
 _GROUNDS = frozenset({"background", "background-image"})
 _KEYWORDS = frozenset({"inherit", "initial", "unset", "revert"})
@@ -122,7 +122,7 @@ def _tidy_value(name: str, value: str, setter: Typesetter, where: str) -> str:
         setter.warn(where, "css_unsupported", "Such CSS gradients are not drawn.")
     elif name in _COLORS and len(bare) > 1 and bare[0] in "\"'" and bare[0] == bare[-1]:
         return f" {bare[1:-1]} {end}"
-    elif name == "line-height" and _BARE_NUMBER.fullmatch(bare) and float(bare) > _LARGEST_RATIO:
+    elif name == "line-height" and _BARE_NUMBER.fullmatch(bare) and float(bare) > _MAX_RATIO:
         return f" {bare}px {end}"
     elif name == "font-family":
         return _families(core, end, setter, where)

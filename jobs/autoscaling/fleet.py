@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 PROGRAM = [sys.executable, str(settings.BASE_DIR / "manage.py"), "run_worker"]
 # A worker that lived this long did not die of being started.
 SETTLED_AFTER_S = 10.0
-LONGEST_BACKOFF_S = 30.0
+MAX_BACKOFF_S = 30.0
 # What a worker needs beyond the grace of its jobs; it kills stubborn slots itself before that.
 KILL_AFTER_GRACE_S = 8.0
 
@@ -109,7 +109,7 @@ class Fleet:
             )
             self._quick_deaths = self._quick_deaths + 1 if lived_s < SETTLED_AFTER_S else 0
             # The first replacement comes at once; where none of them lives, a core is not spent on starting them.
-            wait_s = min(LONGEST_BACKOFF_S, 0.5 * 2**self._quick_deaths) if self._quick_deaths > 1 else 0.0
+            wait_s = min(MAX_BACKOFF_S, 0.5 * 2**self._quick_deaths) if self._quick_deaths > 1 else 0.0
             self._start_not_before = time.monotonic() + wait_s
 
     def _retire(self, count: int) -> None:

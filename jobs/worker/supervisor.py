@@ -35,7 +35,7 @@ TICK_S = 0.25
 DRAIN_TICK_S = 0.02
 # A slot that lived this long did not crash because it was started.
 SETTLED_AFTER_S = 5.0
-LONGEST_BACKOFF_S = 10.0
+MAX_BACKOFF_S = 10.0
 # What a stopping slot gets beyond the grace of its job before it is killed.
 KILL_AFTER_GRACE_S = 3.0
 
@@ -224,7 +224,7 @@ class Supervisor:
         now = time.monotonic()
         lived_s = now - slot.started_at
         slot.quick_deaths = 0 if lived_s >= SETTLED_AFTER_S else slot.quick_deaths + 1
-        wait_s = min(LONGEST_BACKOFF_S, 0.05 * 2**slot.quick_deaths) if slot.quick_deaths > 1 else 0.0
+        wait_s = min(MAX_BACKOFF_S, 0.05 * 2**slot.quick_deaths) if slot.quick_deaths > 1 else 0.0
         slot.start_not_before = now + wait_s
         logger.warning("slot died", extra={"slot": slot.name, "lived_s": round(lived_s, 1)})
 

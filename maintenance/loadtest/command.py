@@ -17,9 +17,9 @@ from maintenance.loadtest.plan import METHODS, LoadPlan
 from maintenance.loadtest.tally import TOO_MANY_REQUESTS, Grade, rate
 from maintenance.meter import Meter
 
-LONGEST_S = 86_400.0
-MOST_USERS = 10_000
-MOST_RPS = 1_000_000.0
+MAX_DURATION_S = 86_400.0
+MAX_USERS = 10_000
+MAX_RPS = 1_000_000.0
 MISUSE = 2
 # Above these the figures say more about the tester than about the server.
 BUSY_SHARE = 0.9
@@ -185,11 +185,11 @@ def _bounded(text: str, least: float, most: float) -> float:
 
 
 def _duration(text: str) -> float:
-    return _bounded(text, 0.1, LONGEST_S)
+    return _bounded(text, 0.1, MAX_DURATION_S)
 
 
 def _rps(text: str) -> float:
-    return _bounded(text, 0.01, MOST_RPS)
+    return _bounded(text, 0.01, MAX_RPS)
 
 
 def _percent(text: str) -> float:
@@ -197,7 +197,7 @@ def _percent(text: str) -> float:
 
 
 def _users(text: str) -> int:
-    number = _bounded(text, 1, MOST_USERS)
+    number = _bounded(text, 1, MAX_USERS)
     if number != int(number):
         raise ArgumentTypeError("a whole number")
     return int(number)

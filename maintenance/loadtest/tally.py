@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _SHARES = (0.50, 0.95, 0.99)
-_MOST_REASONS = 20
+_MAX_REASONS = 20
 NOT_MODIFIED = 304
 TOO_MANY_REQUESTS = 429
 
@@ -66,7 +66,7 @@ class Tally:
         self.unanswered += 1
         self.errors += 1
         # What is written into the text of an error, such as a port, must not make a row of its own each time.
-        known = reason in self.reasons or len(self.reasons) < _MOST_REASONS
+        known = reason in self.reasons or len(self.reasons) < _MAX_REASONS
         self.reasons[reason if known else "other"] += 1
 
     def add(self, other: Tally) -> None:

@@ -34,9 +34,9 @@ from renders.services.submit import submit_render
 NAMES = ("ana", "bo", "chen", "dee", "eli", "fay", "gus", "hana", "ivo", "jo", "kai", "lea", "mo", "nia", "oz", "pia")
 _BATCH = 500
 _RENDERS_A_USER = 500
-_MOST_USERS = 200
+_MAX_USERS = 200
 _OTHER_JOBS = ("assets.remove_files", "jobs.purge_finished", "core.forget_keys", "analytics.count")
-_MOST_WAITING = 12
+_MAX_WAITING = 12
 Progress = Callable[[int, int], None]
 
 
@@ -81,7 +81,7 @@ class _Seeding:
 
     def run(self) -> Seeded:
         sample = store_sample(self.token) if self.plan.with_files else Sample()
-        users = max(3, min(_MOST_USERS, self.plan.renders // _RENDERS_A_USER))
+        users = max(3, min(_MAX_USERS, self.plan.renders // _RENDERS_A_USER))
         histories = [self._make_account(number) for number in range(users)]
         for number, history in enumerate(histories):
             self._make_assets(history, sample)
@@ -193,7 +193,7 @@ class _Seeding:
 
     def _submit_some(self, histories: list[History]) -> None:
         """Submit a few for now and later, as a client would: a worker takes them up."""
-        for number in range(min(_MOST_WAITING, self.plan.renders // 20)):
+        for number in range(min(_MAX_WAITING, self.plan.renders // 20)):
             run_at = self.now + timedelta(days=1, hours=number) if number % 3 == 0 else None
             edit = title_edit(self.dice.title(), 3, (640, 360), 15)
             owner = histories[number % len(histories)].user

@@ -25,7 +25,7 @@ WINDOWS = {
     "7d": (7 * 86400, "7 days"),
     "30d": (30 * 86400, "30 days"),
 }
-MOST_ROWS = 100
+MAX_ROWS = 100
 _WIDTH, _HEIGHT = 120, 28
 # A value and its unit stay on one line.
 _NBSP = "\N{NO-BREAK SPACE}"
@@ -45,8 +45,8 @@ def performance_page(request: HttpRequest) -> HttpResponse:
         "title": "Performance",
         "windows": [{"key": key, "name": name, "is_chosen": key == chosen} for key, (_, name) in WINDOWS.items()],
         "cards": _cards(report, rows),
-        "routes": _table(report, rows[:MOST_ROWS]),
-        "left_out": max(0, len(rows) - MOST_ROWS),
+        "routes": _table(report, rows[:MAX_ROWS]),
+        "left_out": max(0, len(rows) - MAX_ROWS),
         "start": report.window.start,
         "end": report.window.end,
     }

@@ -15,7 +15,7 @@ from core.indexes import NamedIndex
 from core.models import BaseModel
 from monitoring.alerting.states import AlertState, Memory, Severity, Terms, Told, Word
 
-LONGEST_SILENCE = timedelta(days=7)
+MAX_SILENCE = timedelta(days=7)
 _MEMORY_COLUMNS = tuple(name for name in Memory.__dataclass_fields__ if name != "changes")
 
 
@@ -253,7 +253,7 @@ class Silence(BaseModel):
         if not is_text or not self.labels:
             raise ValidationError({"labels": "Name at least one label and its value, both of them texts."})
         starts_at, ends_at = getattr(self, "starts_at", None), getattr(self, "ends_at", None)
-        if starts_at and ends_at and not timedelta() < ends_at - starts_at <= LONGEST_SILENCE:
+        if starts_at and ends_at and not timedelta() < ends_at - starts_at <= MAX_SILENCE:
             raise ValidationError({"ends_at": "A silence ends after it starts, and at most 7 days later."})
 
     def covers(self, labels: dict[str, str]) -> bool:

@@ -31,7 +31,7 @@ from outbound.signing import parse_secret
 from outbound.targets import AllowHosts
 
 # In one message; the rest is counted. A body stays below 20 KB.
-MOST_ALERTS = 20
+MAX_ALERTS = 20
 # Looking the name up, the exchange, and what the machine adds when it is busy.
 SEND_LIMIT_S = 45
 # Not one of its own: the kinds are shown to every account, and alerts are for staff alone.
@@ -123,8 +123,8 @@ def describe(notice: AlertNotice, alerts: Sequence[AlertMessage]) -> bytes:
         "id": notice.public_id,
         "rule": notice.rule.name,
         "summary": notice.rule.summary,
-        "alerts": [_describe_one(message) for message in alerts[:MOST_ALERTS]],
-        "more": max(0, len(alerts) - MOST_ALERTS),
+        "alerts": [_describe_one(message) for message in alerts[:MAX_ALERTS]],
+        "more": max(0, len(alerts) - MAX_ALERTS),
     }
     return JsonRenderer().render({"type": f"alert.{word}", "timestamp": format_time(alerts[0].at), "data": data})
 
@@ -146,13 +146,13 @@ def _describe_one(message: AlertMessage) -> dict[str, Any]:
 def write_text(notice: AlertNotice, alerts: Sequence[AlertMessage]) -> str:
     """Return a notice for people."""
     lines = [f"{notice.rule.name}: {notice.rule.summary}"]
-    for message in alerts[:MOST_ALERTS]:
+    for message in alerts[:MAX_ALERTS]:
         value = f", value {message.value:.4g}" if message.value is not None else ""
         lines.append(
             f"[{message.severity}] {describe_labels(message.alert.labels)} {_WORDS[Word(message.word)]}{value}"
         )
-    if len(alerts) > MOST_ALERTS:
-        lines.append(f"and {len(alerts) - MOST_ALERTS} more")
+    if len(alerts) > MAX_ALERTS:
+        lines.append(f"and {len(alerts) - MAX_ALERTS} more")
     return "\n".join(lines)
 
 

@@ -17,7 +17,7 @@ from monitoring.metrics import readings
 from monitoring.metrics.queues import read_queues
 
 REMEMBER_S = 5.0
-MOST_QUEUES = 100
+MAX_QUEUES = 100
 
 
 class RenderowlCollector(Collector):
@@ -79,7 +79,7 @@ def _of_queues() -> Iterator[Metric]:
     )
     for figure, text in figures:
         family = GaugeMetricFamily(f"renderowl_queue_{figure}", text, labels=["queue"])
-        for queue in found.queues[:MOST_QUEUES]:
+        for queue in found.queues[:MAX_QUEUES]:
             family.add_metric([queue.queue], getattr(queue, figure))
         yield family
     yield GaugeMetricFamily("renderowl_workers_alive", "Workers heard of lately.", value=found.workers)

@@ -20,9 +20,9 @@ from django.conf import settings
 from core.context import request_id
 from monitoring.performance.routes import route_of
 
-MOST_KINDS = 200
-LONGEST_MESSAGE = 500
-LONGEST_TRACEBACK = 20_000
+MAX_KINDS = 200
+MAX_MESSAGE_LENGTH = 500
+MAX_TRACEBACK_LENGTH = 20_000
 _SECRETS = re.compile(
     r"(ro_(?:live|test|wrk)_|whsec_|eyJ)[A-Za-z0-9_\-+/=.]+|(/files/)[^/\s\"']+|(://[^/\s:@]+:)[^@\s]+(?=@)"
 )
@@ -74,7 +74,7 @@ class FailureBuffer(logging.Handler):
                 known = self._failures.get(failure.fingerprint)
                 if known is not None:
                     known.add(failure)
-                elif len(self._failures) < MOST_KINDS:
+                elif len(self._failures) < MAX_KINDS:
                     self._failures[failure.fingerprint] = failure
                 else:
                     self.lost += failure.count
@@ -96,9 +96,9 @@ def _failure_of(record: logging.LogRecord, error: BaseException, trace: Tracebac
         fingerprint=hashlib.sha256(f"{kind}\n{place}".encode()).hexdigest(),
         type=kind[:200],
         place=place[:300],
-        message=without_secrets(str(error))[:LONGEST_MESSAGE],
+        message=without_secrets(str(error))[:MAX_MESSAGE_LENGTH],
         # The end of it says what happened.
-        traceback=without_secrets("".join(lines))[-LONGEST_TRACEBACK:],
+        traceback=without_secrets("".join(lines))[-MAX_TRACEBACK_LENGTH:],
         route=route_of(request)[:200] if request is not None else "",
         request_id=getattr(request, "request_id", request_id.get())[:64],
         count=1,

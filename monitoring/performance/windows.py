@@ -10,7 +10,7 @@ MINUTE_S, TEN_MINUTES_S, HOUR_S = 60, 600, 3600
 KEPT_FOR = {MINUTE_S: timedelta(hours=3), TEN_MINUTES_S: timedelta(days=3)}
 NEXT_SPAN = {MINUTE_S: TEN_MINUTES_S, TEN_MINUTES_S: HOUR_S}
 WEEK = timedelta(days=7)
-SHORTEST_S, LONGEST_S, DEFAULT_S = 60, 30 * 24 * 3600, 3600
+MIN_WINDOW_S, MAX_WINDOW_S, DEFAULT_WINDOW_S = 60, 30 * 24 * 3600, 3600
 
 
 @dataclass(frozen=True, slots=True)

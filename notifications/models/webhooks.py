@@ -11,9 +11,9 @@ from django.db.models import Q
 from core.append_only import AppendOnlyModel, AppendOnlyQuerySet
 from core.indexes import NamedIndex
 from core.models import BaseModel, VersionedModel
-from outbound.targets import LONGEST_URL
+from outbound.targets import MAX_URL_LENGTH
 
-MOST_IN_FLIGHT = 4
+MAX_IN_FLIGHT = 4
 KEPT_RESPONSE_BYTES = 1024
 
 
@@ -94,7 +94,7 @@ class WebhookEndpoint(VersionedModel):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="webhook_endpoints", db_index=False
     )
     kind = models.CharField(max_length=16, choices=endpoint_kind_choices, default=EndpointKind.SUBSCRIPTION)
-    url = models.CharField(max_length=LONGEST_URL, blank=True, default="")
+    url = models.CharField(max_length=MAX_URL_LENGTH, blank=True, default="")
     description = models.CharField(max_length=200, blank=True, default="")
     events = models.JSONField(default=list)
     secret = models.TextField(editable=False)
@@ -154,7 +154,7 @@ class EndpointHealth(BaseModel):
     ID_PREFIX: ClassVar[str] = "whh"
 
     endpoint = models.OneToOneField(WebhookEndpoint, on_delete=models.CASCADE, related_name="health")
-    limit_running = models.PositiveSmallIntegerField(default=MOST_IN_FLIGHT)
+    limit_running = models.PositiveSmallIntegerField(default=MAX_IN_FLIGHT)
     limit_changed_at = models.DateTimeField(null=True, blank=True)
     is_slow = models.BooleanField(default=False)
     failing_since = models.DateTimeField(null=True, blank=True)
@@ -171,7 +171,7 @@ class EndpointHealth(BaseModel):
         ]
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=Q(limit_running__gte=1, limit_running__lte=MOST_IN_FLIGHT), name="webhook_limit_in_bounds"
+                condition=Q(limit_running__gte=1, limit_running__lte=MAX_IN_FLIGHT), name="webhook_limit_in_bounds"
             ),
         ]
 
@@ -207,7 +207,7 @@ class WebhookDelivery(BaseModel):
     sequence = models.BigIntegerField()
     body = models.TextField()
     format = models.CharField(max_length=10, choices=body_format_choices, default=BodyFormat.STANDARD)
-    url = models.CharField(max_length=LONGEST_URL, blank=True, default="")
+    url = models.CharField(max_length=MAX_URL_LENGTH, blank=True, default="")
     status = models.CharField(max_length=12, choices=delivery_status_choices, default=DeliveryStatus.PENDING)
     attempts = models.PositiveIntegerField(default=0)
     last_status_code = models.PositiveSmallIntegerField(null=True, blank=True)

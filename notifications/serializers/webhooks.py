@@ -19,7 +19,7 @@ from notifications.models import DeliveryAttempt, WebhookDelivery, WebhookEndpoi
 from notifications.models.webhooks import DeliveryStatus, DisabledReason
 from notifications.webhooks.catalogue import PATTERNS, is_pattern
 from outbound.exceptions import FetchRefused
-from outbound.targets import LONGEST_URL
+from outbound.targets import MAX_URL_LENGTH
 from renders.receivers import resolve_receiver
 
 
@@ -27,7 +27,7 @@ class ReceiverUrlField(serializers.CharField):
     """A URL that events can be delivered to."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=LONGEST_URL, **kwargs)
+        super().__init__(max_length=MAX_URL_LENGTH, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
         """Return the URL, or refuse one that nothing would ever be delivered to."""

@@ -19,7 +19,7 @@ from jobs.exceptions import PermanentFailure
 from jobs.snapshot import JobError, JobSnapshot
 from jobs.states import JobStatus
 from notifications.models import DeliveryAttempt, EndpointHealth, WebhookDelivery, WebhookEndpoint
-from notifications.models.webhooks import MOST_IN_FLIGHT, DeliveryStatus, DisabledReason
+from notifications.models.webhooks import MAX_IN_FLIGHT, DeliveryStatus, DisabledReason
 from notifications.names import DELIVER_QUEUE, SLOW_QUEUE
 from notifications.sealing import SealBroken
 from notifications.services.endpoints import disable_after, disable_endpoint, secrets_of
@@ -153,7 +153,7 @@ def _note_health(endpoint: WebhookEndpoint, reply: Reply) -> None:
     health = endpoint.health
     if reply.is_success:
         _note_success(health, now)
-        if health.limit_running < MOST_IN_FLIGHT:
+        if health.limit_running < MAX_IN_FLIGHT:
             _change_limit(endpoint, health.limit_running + 1, now)
         return
     if reply.status_code in OVERLOADED:
@@ -194,7 +194,7 @@ def _change_limit(endpoint: WebhookEndpoint, limit: int, now: datetime) -> None:
         return
     if not _of(health).filter(limit_running=health.limit_running).update(limit_running=limit, limit_changed_at=now):
         return
-    if limit == MOST_IN_FLIGHT:
+    if limit == MAX_IN_FLIGHT:
         jobs.clear_key_limit(limit_key=endpoint.limit_key)
     else:
         jobs.set_key_limit(limit_key=endpoint.limit_key, limit_running=limit)

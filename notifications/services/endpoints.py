@@ -21,7 +21,7 @@ from jobs import services as jobs
 from notifications import kinds
 from notifications.exceptions import EndpointLimitReached
 from notifications.models import EndpointHealth, WebhookEndpoint
-from notifications.models.webhooks import MOST_IN_FLIGHT, DisabledReason, EndpointKind
+from notifications.models.webhooks import MAX_IN_FLIGHT, DisabledReason, EndpointKind
 from notifications.sealing import seal, unseal
 from notifications.services.deliveries import publish_event
 from notifications.webhooks import catalogue
@@ -167,7 +167,7 @@ def _switch(endpoint: WebhookEndpoint, *, is_enabled: bool, reason: DisabledReas
     endpoint.refresh_from_db()
     if is_enabled:
         EndpointHealth.objects.filter(endpoint=endpoint).update(
-            failing_since=None, is_slow=False, limit_running=MOST_IN_FLIGHT, limit_changed_at=now
+            failing_since=None, is_slow=False, limit_running=MAX_IN_FLIGHT, limit_changed_at=now
         )
         jobs.clear_key_limit(limit_key=endpoint.limit_key)
     elif reason != DisabledReason.OWNER:

@@ -25,7 +25,7 @@ from notifications.models import Letter
 from notifications.models.inbox import LetterStatus
 from notifications.names import EMAIL_JOB
 
-MOST_IN_ONE_EMAIL = 100
+MAX_PER_EMAIL = 100
 # After this a letter that nobody took is one whose job was lost between two windows.
 OVERDUE = timedelta(minutes=5)
 
@@ -56,7 +56,7 @@ def take_letters(*, user_id: UUID) -> tuple[UUID, list[Letter]]:
     taker = uuid7()
     with transaction.atomic():
         due = _open_letters(LetterStatus.DUE).filter(user_id=user_id).order_by("created_at")
-        ids = list(due.values_list("pk", flat=True)[:MOST_IN_ONE_EMAIL])
+        ids = list(due.values_list("pk", flat=True)[:MAX_PER_EMAIL])
         # Of two calls at one time each gets what it was first to mark.
         _open_letters(LetterStatus.DUE).filter(pk__in=ids).update(
             status=LetterStatus.SENDING, taken_by=taker, taken_at=timezone.now()

@@ -23,7 +23,7 @@ from renders.serializers.batches import BatchSerializer
 from renders.serializers.renders import RenderSerializer
 from renders.states import RenderStatus
 
-MOST_BYTES = 20_000
+MAX_PAYLOAD_BYTES = 20_000
 # Dropped, in this order, from data that would make a body too long; the API has them.
 EXPENDABLE = ("warnings", "metadata", "probe", "error")
 _NOT_SENT_OF_RENDERS = ("progress", "links", "warnings")
@@ -38,12 +38,12 @@ def write_body(*, type: str, timestamp: datetime, data: Mapping[str, Any], seque
     dropped: list[str] = []
     for name in (*EXPENDABLE, None):
         body = _encode({"type": type, "timestamp": format_time(timestamp), "data": sent})
-        if len(body) < MOST_BYTES or name is None:
+        if len(body) < MAX_PAYLOAD_BYTES or name is None:
             break
         if sent.get(name):
             dropped.append(name)
             sent = {**sent, name: None, "truncated": list(dropped)}
-    if len(body) >= MOST_BYTES:
+    if len(body) >= MAX_PAYLOAD_BYTES:
         kept = {member: sent[member] for member in ("id", "object", "status", "sequence") if member in sent}
         body = _encode({"type": type, "timestamp": format_time(timestamp), "data": {**kept, "truncated": ["*"]}})
     return body.decode()

@@ -20,8 +20,8 @@ from outbound.targets import AllowHosts, Resolver, check_url, system_resolver
 CONNECT_TIMEOUT_S = 5.0
 TOTAL_TIMEOUT_S = 15.0
 RESOLVE_TIMEOUT_S = 5.0
-MOST_RESPONSE_BYTES = 4 * 1024
-LONGEST_RETRY_AFTER_S = 24 * 3600
+MAX_RESPONSE_BYTES = 4 * 1024
+MAX_RETRY_AFTER_S = 24 * 3600
 _GONE = 410
 
 
@@ -119,7 +119,7 @@ def _beginning(response: http.client.HTTPResponse) -> bytes:
     """Return what is kept of a body. The status has decided already: a body that breaks off changes nothing."""
     body = b""
     with contextlib.suppress(OSError, http.client.HTTPException):
-        while len(body) < MOST_RESPONSE_BYTES and (block := response.read1(MOST_RESPONSE_BYTES - len(body))):
+        while len(body) < MAX_RESPONSE_BYTES and (block := response.read1(MAX_RESPONSE_BYTES - len(body))):
             body += block
     return body
 
@@ -131,11 +131,11 @@ def retry_after(text: str) -> float:
     """
     text = text.strip()
     if text.isascii() and text.isdigit():
-        return float(min(int(text[:9]), LONGEST_RETRY_AFTER_S))
+        return float(min(int(text[:9]), MAX_RETRY_AFTER_S))
     try:
         moment = parsedate_to_datetime(text)
     except ValueError:
         return 0.0
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return min(max((moment - datetime.now(UTC)).total_seconds(), 0.0), LONGEST_RETRY_AFTER_S)
+    return min(max((moment - datetime.now(UTC)).total_seconds(), 0.0), MAX_RETRY_AFTER_S)

@@ -24,7 +24,7 @@ from renders.services.attempts import start_attempt
 from renders.states import RenderStatus
 
 # A claim may meet jobs whose render has ended meanwhile; more of them in a row than this wait for the next claim.
-MOST_TRIES = 10
+MAX_TRIES = 10
 TOKEN_BYTES = 32
 
 
@@ -86,7 +86,7 @@ def claim_render(*, worker: WorkerIdentity, queues: Sequence[str] | None = None)
     note_remote_worker(name=worker.queue_name, hostname=worker.name, queues=[RENDER_QUEUE])
     if queues is not None and RENDER_QUEUE not in queues:
         return None
-    for _ in range(MOST_TRIES):
+    for _ in range(MAX_TRIES):
         job = claim_remote(queue=RENDER_QUEUE, worker=worker.queue_name, lease_s=lease_s())
         if job is None:
             return None

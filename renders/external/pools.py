@@ -7,9 +7,9 @@ import re
 from outbound.signing import SECRET_MARK, parse_secret
 
 DEFAULT_POOL = "default"
-MOST_SECRETS = 2
+MAX_SECRETS = 2
 # Of 24 random bytes fewer than this differ once in 10^20 times; of typed or repeated ones, most of the time.
-LEAST_DIFFERENT_BYTES = 10
+MIN_DISTINCT_BYTES = 10
 _POOL = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -27,14 +27,14 @@ def parse_pools(text: str) -> dict[str, tuple[bytes, ...]]:
             continue
         name, rest = (DEFAULT_POOL, item) if item.startswith(SECRET_MARK) else _split_pool(item)
         secret = parse_secret(rest)
-        if len(set(secret)) < LEAST_DIFFERENT_BYTES:
+        if len(set(secret)) < MIN_DISTINCT_BYTES:
             raise ValueError(f"a secret of the pool {name} can be guessed: make one from random bytes")
         if secret in seen:
             raise ValueError(f"a secret of the pool {name} is named twice")
         seen.add(secret)
         pools[name] = (*pools.get(name, ()), secret)
-        if len(pools[name]) > MOST_SECRETS:
-            raise ValueError(f"the pool {name} has more than {MOST_SECRETS} secrets")
+        if len(pools[name]) > MAX_SECRETS:
+            raise ValueError(f"the pool {name} has more than {MAX_SECRETS} secrets")
     return pools
 
 

@@ -43,7 +43,7 @@ from renders.services.storage import publish_file, storage_key
 SALT = "renders.external.uploads"
 PICTURE_LIMIT_BYTES = 16 * 1024 * 1024
 PICTURE_TYPE = "image/jpeg"
-MOST_PICTURE_SIDE_PX = 8192
+MAX_PICTURE_SIDE_PX = 8192
 BLOCK_BYTES = 256 * 1024
 # As the engine allows itself: an audio frame at either end, and the rounding of containers.
 DURATION_SLACK_S = 0.12
@@ -221,7 +221,7 @@ def _judge(name: FileName, path: Path, expected: Expectation) -> tuple[dict[str,
 def _judge_picture(path: Path) -> dict[str, Any]:
     info = probe_file(path)
     sides = (info.width or 0, info.height or 0)
-    if info.content_type != PICTURE_TYPE or max(sides) > MOST_PICTURE_SIDE_PX:
+    if info.content_type != PICTURE_TYPE or max(sides) > MAX_PICTURE_SIDE_PX:
         raise OutputRefused("wrong_type", f"The picture is {info.content_type}, {sides[0]}x{sides[1]}; not a JPEG.")
     return {"content_type": PICTURE_TYPE, "width": info.width, "height": info.height}
 

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from api.routing import absolute_url, api_path
 from api.serializers import ConstantField, PublicIdField, ResourceSerializer, StrictSerializer, TimeField
 from credits.pricing import format_credits
-from renders.batch_requests import MOST_RENDERS
+from renders.batch_requests import MAX_RENDERS
 from renders.models import Batch, Priority
 from renders.selectors import BatchStanding
 from renders.serializers.fields import EditField, MergeField, MetadataField, RunAtField, StrictBooleanField
@@ -49,8 +49,8 @@ class BatchBody(StrictSerializer):
 
     edit = EditField(required=False)
     template = PublicIdField("tpl", required=False, allow_null=True)
-    rows = serializers.ListField(child=RowBody(), min_length=1, max_length=MOST_RENDERS, required=False)
-    renders = serializers.ListField(child=ItemBody(), min_length=1, max_length=MOST_RENDERS, required=False)
+    rows = serializers.ListField(child=RowBody(), min_length=1, max_length=MAX_RENDERS, required=False)
+    renders = serializers.ListField(child=ItemBody(), min_length=1, max_length=MAX_RENDERS, required=False)
     project = PublicIdField("prj", required=False, allow_null=True, default=None)
     priority = serializers.ChoiceField(choices=Priority.labels, required=False, default=Priority.NORMAL.label)
     run_at = RunAtField(required=False, allow_null=True, default=None)

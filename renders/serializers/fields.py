@@ -11,11 +11,11 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-MOST_METADATA_KEYS = 50
+MAX_METADATA_KEYS = 50
 METADATA_KEY = re.compile(r"^[A-Za-z_][A-Za-z0-9_.-]{0,39}$")
-MOST_METADATA_CHARACTERS = 500
+MAX_METADATA_CHARACTERS = 500
 DEEPEST_JSON = 70
-LARGEST_NUMBER = 2**63
+MAX_NUMBER = 2**63
 FARTHEST_RUN_AT = timedelta(days=36_525)
 
 
@@ -29,7 +29,7 @@ def find_unstorable(value: Any, pointer: str = "", depth: int = 0) -> tuple[str,
         return pointer, f"Values may be nested at most {DEEPEST_JSON} deep."
     if isinstance(value, str):
         return (pointer, "The NUL character is not allowed.") if "\x00" in value else None
-    if isinstance(value, int | float) and not -LARGEST_NUMBER <= value < LARGEST_NUMBER:
+    if isinstance(value, int | float) and not -MAX_NUMBER <= value < MAX_NUMBER:
         return pointer, "Numbers have at most 64 bits."
     if isinstance(value, Mapping):
         children = [(str(key), child) for key, child in value.items()]
@@ -105,7 +105,7 @@ class MergeField(ObjectField):
 @extend_schema_field(
     {
         "type": "object",
-        "maxProperties": MOST_METADATA_KEYS,
+        "maxProperties": MAX_METADATA_KEYS,
         "additionalProperties": {"nullable": True, "oneOf": [{"type": t} for t in ("string", "number", "boolean")]},
     }
 )
@@ -115,13 +115,13 @@ class MetadataField(ObjectField):
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         """Return the labels within their limits."""
         metadata = super().to_internal_value(data)
-        if len(metadata) > MOST_METADATA_KEYS:
-            raise serializers.ValidationError(f"At most {MOST_METADATA_KEYS} keys are kept.", code="out_of_range")
+        if len(metadata) > MAX_METADATA_KEYS:
+            raise serializers.ValidationError(f"At most {MAX_METADATA_KEYS} keys are kept.", code="out_of_range")
         for key, value in metadata.items():
             if not METADATA_KEY.fullmatch(key):
                 message = "A key is a letter followed by up to 39 letters, digits, '_', '.' or '-'."
                 raise serializers.ValidationError({key: [serializers.ErrorDetail(message, code="invalid_value")]})
-            if isinstance(value, dict | list) or len(str(value)) > MOST_METADATA_CHARACTERS:
-                message = f"A value is a string, number or boolean of at most {MOST_METADATA_CHARACTERS} characters."
+            if isinstance(value, dict | list) or len(str(value)) > MAX_METADATA_CHARACTERS:
+                message = f"A value is a string, number or boolean of at most {MAX_METADATA_CHARACTERS} characters."
                 raise serializers.ValidationError({key: [serializers.ErrorDetail(message, code="invalid_value")]})
         return metadata

@@ -9,8 +9,8 @@ from rest_framework import serializers
 from api.serializers import PublicIdField, StrictSerializer
 from renders.external.reports import ReportStatus
 
-MOST_FRAMES = 2_000_000
-MOST_MESSAGE = 2000
+MAX_FRAMES = 2_000_000
+MAX_MESSAGE_LENGTH = 2000
 
 
 class ClaimBody(StrictSerializer):
@@ -41,7 +41,7 @@ class ErrorBody(StrictSerializer):
     """An error in detail."""
 
     code = serializers.RegexField(r"^[a-z][a-z0-9_]{0,63}\Z", default="worker_failed")
-    message = serializers.CharField(max_length=MOST_MESSAGE, required=False, allow_blank=True)
+    message = serializers.CharField(max_length=MAX_MESSAGE_LENGTH, required=False, allow_blank=True)
     retryable = serializers.BooleanField(default=True)
 
 
@@ -52,6 +52,6 @@ class ReportBody(StrictSerializer):
     lease_token = serializers.CharField(max_length=200)
     status = serializers.ChoiceField(choices=[status.value for status in ReportStatus])
     percent = serializers.FloatField(min_value=0, max_value=100, required=False, allow_null=True)
-    frame = serializers.IntegerField(min_value=0, max_value=MOST_FRAMES, required=False, allow_null=True)
-    total_frames = serializers.IntegerField(min_value=1, max_value=MOST_FRAMES, required=False, allow_null=True)
+    frame = serializers.IntegerField(min_value=0, max_value=MAX_FRAMES, required=False, allow_null=True)
+    total_frames = serializers.IntegerField(min_value=1, max_value=MAX_FRAMES, required=False, allow_null=True)
     error = ErrorField(required=False, allow_null=True)

@@ -29,9 +29,9 @@ from renders.services.transitions import event_fields
 from renders.states import RenderStatus
 
 # Each render keeps its own copy of the edit. This bounds what one request can write.
-MOST_EDIT_BYTES = 16_000_000
+MAX_EDIT_BYTES = 16_000_000
 # Judging an edit costs about a second a megabyte. This bounds what one request can make a thread do.
-MOST_CHECKING_S = 20.0
+MAX_CHECKING_S = 20.0
 
 
 def prepare_batch(*, owner: Any, request: BatchRequest, clock: Callable[[], float] = time.thread_time) -> PreparedBatch:
@@ -56,9 +56,9 @@ def prepare_batch(*, owner: Any, request: BatchRequest, clock: Callable[[], floa
             for error in refusal.members["errors"]:
                 moved = {**error, "pointer": request.place(number, error["pointer"])}
                 errors[moved["pointer"], moved["code"], moved["detail"]] = moved
-        if len(errors) > Unacceptable.MOST_ERRORS:
+        if len(errors) > Unacceptable.MAX_ERRORS:
             break
-        if clock() - began > MOST_CHECKING_S:
+        if clock() - began > MAX_CHECKING_S:
             raise load.refusal()
     if errors:
         raise EditRefused(list(errors.values()))
@@ -84,7 +84,7 @@ def check_batch(*, owner: Any, request: BatchRequest) -> BatchReport:
         credits=prepared.credits,
         exact=all(one.exact for one in estimates),
     )
-    return BatchReport(True, [], list(warnings.values())[: Unacceptable.MOST_ERRORS], estimate)
+    return BatchReport(True, [], list(warnings.values())[: Unacceptable.MAX_ERRORS], estimate)
 
 
 def accept_batch(*, owner: Any, prepared: PreparedBatch) -> Batch:
@@ -155,7 +155,7 @@ class _Load:
         if id(edit) not in self._sizes:
             self._sizes[id(edit)] = len(orjson.dumps(edit))
         self._total += self._sizes[id(edit)]
-        if self._total > MOST_EDIT_BYTES:
+        if self._total > MAX_EDIT_BYTES:
             raise self.refusal()
 
     def refusal(self) -> BatchTooHeavy:

@@ -27,7 +27,7 @@ from renders.models import Batch, Priority, Template
 from renders.requests import RenderRequest
 from renders.selectors import batch_standings
 from renders.serializers.batches import BatchBody, BatchReportSerializer, BatchSerializer
-from renders.serializers.fields import MOST_METADATA_KEYS
+from renders.serializers.fields import MAX_METADATA_KEYS
 from renders.services.batch_cancel import cancel_batch
 from renders.services.batches import accept_batch, check_batch, prepare_batch
 from renders.states import BatchStatus
@@ -91,7 +91,7 @@ class BatchViewSet(IdempotentMixin, ListModelMixin, ApiViewSet):
             raise self._unreadable
         body = BatchBody(data=request.data)
         if not body.is_valid() and _wants_report(request.data):
-            refused = BatchReport(False, [*flatten_errors(body.errors)][: Unacceptable.MOST_ERRORS], [], None)
+            refused = BatchReport(False, [*flatten_errors(body.errors)][: Unacceptable.MAX_ERRORS], [], None)
             return self.once(lambda: Response(BatchReportSerializer(refused).data))
         body.is_valid(raise_exception=True)
         wanted = self._wanted(body.validated_data)
@@ -129,10 +129,10 @@ class BatchViewSet(IdempotentMixin, ListModelMixin, ApiViewSet):
         crowded = [
             f"/{member}/{number}/metadata"
             for number, item in enumerate(body[member])
-            if len({**body["metadata"], **item.get("metadata", {})}) > MOST_METADATA_KEYS
+            if len({**body["metadata"], **item.get("metadata", {})}) > MAX_METADATA_KEYS
         ]
         if crowded:
-            detail = f"With the batch's own metadata at most {MOST_METADATA_KEYS} keys are kept."
+            detail = f"With the batch's own metadata at most {MAX_METADATA_KEYS} keys are kept."
             raise Unacceptable([{"pointer": place, "code": "out_of_range", "detail": detail} for place in crowded])
         items = [_item_of(body, item, template) for item in body[member]]
         return BatchRequest(member, items, template, body["project"], body["metadata"])

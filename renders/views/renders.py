@@ -36,7 +36,7 @@ from renders.services.storage import delete_output
 from renders.services.submit import accept_render, prepare_retry
 from renders.states import RenderStatus
 from renders.views.submission import SubmittingViewSet, answers_render, merge_body, render_tag
-from renders.waiting.polling import LONGEST_S, seconds_of, wait_for_change
+from renders.waiting.polling import MAX_WAIT_S, seconds_of, wait_for_change
 
 _METADATA_PARAMETER = OpenApiParameter(
     "metadata",
@@ -49,7 +49,7 @@ _METADATA_PARAMETER = OpenApiParameter(
 # Version 1 has no batches: there the parameter answers 404.
 _WAIT_PARAMETER = OpenApiParameter(
     "wait",
-    {"type": "number", "minimum": 0, "maximum": LONGEST_S},
+    {"type": "number", "minimum": 0, "maximum": MAX_WAIT_S},
     description="Seconds to wait for another status than the present one before the answer.",
 )
 _VERSION_1: list[Any] = [1]

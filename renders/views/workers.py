@@ -27,9 +27,9 @@ from renders.external.reports import Reception, Report, ReportStatus, take_repor
 from renders.external.uploads import open_upload, receive_upload
 from renders.serializers.workers import ClaimBody, ReportBody
 
-MOST_REPORT_BYTES = 64 * 1024
+MAX_REPORT_BYTES = 64 * 1024
 # Renders whose edits can no longer be rendered, passed over by one claim.
-MOST_PASSED_OVER = 5
+MAX_PASSED_OVER = 5
 
 
 class ClaimView(ApiView):
@@ -46,7 +46,7 @@ class ClaimView(ApiView):
         body = serializer.validated_data
         assert isinstance(request.auth, Credential)
         worker = WorkerIdentity(body.get("name", "worker"), find_pool(body.get("pool")), request.auth.key)
-        for _ in range(MOST_PASSED_OVER):
+        for _ in range(MAX_PASSED_OVER):
             claim = claim_render(worker=worker, queues=body.get("queues"))
             if claim is None:
                 break
@@ -84,12 +84,12 @@ def _read_body(request: Request) -> bytes:
     Raises PayloadTooLarge, before reading what is announced as too long.
     """
     length = request.META.get("CONTENT_LENGTH") or "0"
-    if length.isdigit() and int(length) <= MOST_REPORT_BYTES:
+    if length.isdigit() and int(length) <= MAX_REPORT_BYTES:
         # From the stream: the message is verified as it was sent, whatever type it claims to have.
-        body: bytes = request.stream.read(MOST_REPORT_BYTES + 1) if request.stream is not None else b""
-        if len(body) <= MOST_REPORT_BYTES:
+        body: bytes = request.stream.read(MAX_REPORT_BYTES + 1) if request.stream is not None else b""
+        if len(body) <= MAX_REPORT_BYTES:
             return body
-    raise PayloadTooLarge(limit_bytes=MOST_REPORT_BYTES)
+    raise PayloadTooLarge(limit_bytes=MAX_REPORT_BYTES)
 
 
 def _read_fields(body: bytes) -> dict[str, Any]:

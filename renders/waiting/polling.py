@@ -15,7 +15,7 @@ from renders.waiting.standings import Standing
 from renders.waiting.stopping import is_stopping
 from renders.waiting.watcher import watcher
 
-LONGEST_S = 30
+MAX_WAIT_S = 30
 _SECONDS = re.compile(r"\d{1,4}(\.\d{1,3})?", re.ASCII)
 # Source: RFC 7240, sections 2 and 4.3. Preferences with parameters or quoted values are skipped, not refused.
 _PREFERENCE = re.compile(r'(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])', re.ASCII | re.IGNORECASE)
@@ -26,15 +26,15 @@ def seconds_of(text: str) -> float:
 
     Raises InvalidParameter unless it is 0 to 30 seconds.
     """
-    if not _SECONDS.fullmatch(text) or float(text) > LONGEST_S:
-        raise InvalidParameter("wait", f"wait must be a number of seconds from 0 to {LONGEST_S}.")
+    if not _SECONDS.fullmatch(text) or float(text) > MAX_WAIT_S:
+        raise InvalidParameter("wait", f"wait must be a number of seconds from 0 to {MAX_WAIT_S}.")
     return float(text)
 
 
 def preferred_wait_s(header: str) -> int | None:
     """Return for how long the `Prefer` header asks to wait, at most 30 s; None where it does not ask."""
     found = _PREFERENCE.search(header)
-    return None if found is None else min(int(found[1]), LONGEST_S)
+    return None if found is None else min(int(found[1]), MAX_WAIT_S)
 
 
 def wait_for_change(render: Render, *, seconds: float) -> bool:

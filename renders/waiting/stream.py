@@ -19,7 +19,7 @@ from renders.waiting.watcher import Watcher
 
 RETRY_MS = 2000
 # A stream that goes on for longer is ended; the client comes back and goes on where it was.
-LONGEST_S = 1800.0
+MAX_STREAM_S = 1800.0
 
 
 class TooManyStreams(DomainError):
@@ -64,7 +64,7 @@ class EventStream:
         self._end_of = end_of
         self._clock = clock
         self._heartbeat_s = float(settings.RENDEROWL_EVENTS_HEARTBEAT_S)
-        self._ends_at = clock() + LONGEST_S
+        self._ends_at = clock() + MAX_STREAM_S
         self._checked_at = self._wrote_at = clock()
         self._is_over = False
         self._waiting: deque[bytes] = deque([b"retry: %d\n\n" % RETRY_MS + self._tell(first)])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automations.language import LONGEST_TEXT, Filler, Malformed, find_malformed, parse_text
+from automations.language import MAX_TEXT_LENGTH, Filler, Malformed, find_malformed, parse_text
 
 DATA = {
     "event": {
@@ -104,7 +104,7 @@ def test_puts_values_in(text, value) -> None:
         ("{{ {{ event.data.name }} }}", "malformed_expression"),
         ("{{ event" + ".a" * 30 + " }}", "malformed_expression"),
         ("{{ event.type }}" * 51, "malformed_expression"),
-        ("x" * (LONGEST_TEXT + 1), "malformed_expression"),
+        ("x" * (MAX_TEXT_LENGTH + 1), "malformed_expression"),
     ],
 )
 def test_says_what_it_cannot_do(text, code) -> None:
@@ -154,7 +154,7 @@ def test_finds_what_is_malformed_before_there_is_data() -> None:
 
 @pytest.mark.parametrize("piece", ["{{", "{{ a", '{{ "', "{{ event.a", "{", '{{ event | default("', "}}{{", "\\", '"'])
 def test_hostile_texts_cost_little(piece) -> None:
-    text = (piece * LONGEST_TEXT)[:LONGEST_TEXT]
+    text = (piece * MAX_TEXT_LENGTH)[:MAX_TEXT_LENGTH]
     began = time.process_time()
     for _ in range(10):
         with suppress(Malformed):

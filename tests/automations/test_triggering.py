@@ -398,7 +398,7 @@ def test_very_many_ticks_are_fired_in_several_goes(alice, monkeypatch) -> None:
     for _ in range(5):
         make_automation(alice, trigger=CRON)
     Automation.objects.update(next_run_at=timezone.now())
-    monkeypatch.setattr("automations.tasks.MOST_AT_ONCE", 2)
+    monkeypatch.setattr("automations.tasks.MAX_AT_ONCE", 2)
     real = services.fire_due
     monkeypatch.setattr("automations.services.fire_due", lambda now: real(now=now, limit=2))
     with transaction.atomic():

@@ -90,7 +90,7 @@ def test_failures_outside_of_requests_are_kept_too(monitor: Monitor) -> None:
 
 
 def test_kinds_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitoring.performance.failures.MOST_KINDS", 5)
+    monkeypatch.setattr("monitoring.performance.failures.MAX_KINDS", 5)
     buffer = FailureBuffer()
     for number in range(9):
         kind = type(f"Kind{number}", (Exception,), {})

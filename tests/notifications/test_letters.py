@@ -71,7 +71,7 @@ def test_letters_of_one_window_leave_as_one(alice) -> None:
 
 
 def test_very_many_letters_leave_in_a_few(alice, monkeypatch) -> None:
-    monkeypatch.setattr(letters, "MOST_IN_ONE_EMAIL", 4)
+    monkeypatch.setattr(letters, "MAX_PER_EMAIL", 4)
     for number in range(10):
         write(alice, title=f"Notice {number}")
     deliver()

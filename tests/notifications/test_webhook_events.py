@@ -17,7 +17,7 @@ from notifications.models import WebhookDelivery
 from notifications.services import endpoints
 from notifications.subscribers import webhooks as subscribers
 from notifications.webhooks.catalogue import EVENT_TYPES, is_pattern, matches
-from notifications.webhooks.payloads import MOST_BYTES
+from notifications.webhooks.payloads import MAX_PAYLOAD_BYTES
 from renders.events import RenderStarted, RenderSucceeded
 from renders.models import Render
 from renders.requests import RenderRequest
@@ -137,7 +137,7 @@ def test_a_body_stays_below_twenty_kilobytes(alice):
     render = make_render(alice, status="failed", metadata=long, error=error)
     subscribers.tell_of_renders([RenderStarted(**event_fields(render), attempt=1)])
     row = WebhookDelivery.objects.get()
-    assert len(row.body.encode()) < MOST_BYTES
+    assert len(row.body.encode()) < MAX_PAYLOAD_BYTES
     data = json.loads(row.body)["data"]
     assert data["truncated"] == ["metadata", "error"]
     assert (data["id"], data["status"], data["metadata"]) == (render.public_id, "failed", None)

@@ -26,7 +26,7 @@ from tests.renders.test_submit import pointers, rows
 pytestmark = pytest.mark.django_db
 BATCHES = "/api/v2/batches"
 # SQLite's statements hold 999 values, so that it takes about 130; PostgreSQL 33.
-MOST_STATEMENTS = 150
+MAX_STATEMENTS = 150
 
 
 def length_template(alice, **output):
@@ -274,12 +274,12 @@ def test_the_same_key_makes_one_batch(client, alice):
 
 
 def test_too_much_to_check_is_refused(client, alice, monkeypatch):
-    monkeypatch.setattr(batches, "MOST_EDIT_BYTES", 1000)
+    monkeypatch.setattr(batches, "MAX_EDIT_BYTES", 1000)
     response = client.post(BATCHES, {"edit": make_edit(), "rows": [{}] * 5})
     assert pointers(response) == ["/rows"]
     assert response.json()["errors"][0]["code"] == "too_large"
     monkeypatch.undo()
-    monkeypatch.setattr(batches, "MOST_CHECKING_S", -1)
+    monkeypatch.setattr(batches, "MAX_CHECKING_S", -1)
     assert pointers(client.post(BATCHES, {"edit": make_edit(), "rows": [{}] * 5})) == ["/rows"]
 
 
@@ -288,7 +288,7 @@ def test_a_thousand_rows_take_few_queries(client, alice, django_assert_max_num_q
     grant(user_id=alice.pk, amount=99_000, reference="test")
     template = make_template(alice)
     body = {"template": template.public_id, "rows": [{"merge": {"NAME": f"n{i}"}} for i in range(1000)]}
-    with django_assert_max_num_queries(MOST_STATEMENTS):
+    with django_assert_max_num_queries(MAX_STATEMENTS):
         response = client.post(BATCHES, body)
     assert response.status_code == 202, response.content
     assert (Render.objects.count(), Job.objects.count()) == (1000, 1000)

@@ -19,7 +19,7 @@ from maintenance.cleanup import count_old, delete_old
 from maintenance.meter import Meter
 from maintenance.optimize import truncate_log
 
-MOST_DAYS = 36_500
+MAX_DAYS = 36_500
 
 
 class Command(BaseCommand):
@@ -88,6 +88,6 @@ class Command(BaseCommand):
 
 def _days(text: str) -> int:
     """Return a number of days."""
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_DAYS:
-        raise ArgumentTypeError(f"a whole number of days from 1 to {MOST_DAYS:,}")
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_DAYS:
+        raise ArgumentTypeError(f"a whole number of days from 1 to {MAX_DAYS:,}")
     return int(text)

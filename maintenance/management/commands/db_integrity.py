@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from maintenance.integrity import MOST_FAULTS, Finding, check_integrity
+from maintenance.integrity import MAX_FAULTS, Finding, check_integrity
 from maintenance.meter import Meter
 
 
@@ -51,5 +51,5 @@ class Command(BaseCommand):
         self.stdout.write(f"{finding.check}: {'ok' if finding.ok else 'DAMAGED'}")
         for fault in finding.faults:
             self.stdout.write(f"  {fault}")
-        if len(finding.faults) == MOST_FAULTS:
+        if len(finding.faults) == MAX_FAULTS:
             self.stdout.write("  ... and perhaps more")

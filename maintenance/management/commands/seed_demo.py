@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from maintenance.meter import Meter
 from maintenance.seeding import SeedPlan, seed
 
-MOST = 100_000_000
+MAX_ROWS = 100_000_000
 
 
 class Command(BaseCommand):
@@ -70,6 +70,6 @@ def _number(text: str) -> int:
         number = int(text.replace("_", "").replace(",", ""))
     except ValueError:
         raise ArgumentTypeError(f"{text} is not a number") from None
-    if not 0 <= number <= MOST:
-        raise ArgumentTypeError(f"a number from 0 to {MOST:,}")
+    if not 0 <= number <= MAX_ROWS:
+        raise ArgumentTypeError(f"a number from 0 to {MAX_ROWS:,}")
     return number

@@ -23,7 +23,7 @@ from renders.offline import elapsed_since, render_offline
 REFUSED, FAILED = 1, 2
 BAR_WIDTH = 40
 LINE_EVERY_PERCENT = 20
-LARGEST_EDIT_BYTES = 8 * 1024 * 1024
+MAX_EDIT_BYTES = 8 * 1024 * 1024
 
 
 class Command(BaseCommand):
@@ -106,8 +106,8 @@ class Command(BaseCommand):
         """Return the JSON of a file."""
         try:
             raw = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-            if len(raw) > LARGEST_EDIT_BYTES:
-                self._fail(f"{path} is larger than {LARGEST_EDIT_BYTES} bytes")
+            if len(raw) > MAX_EDIT_BYTES:
+                self._fail(f"{path} is larger than {MAX_EDIT_BYTES} bytes")
             found: object = json.loads(raw)
         except (ValueError, RecursionError) as error:
             self._fail(f"{path} is not JSON: {error}")
