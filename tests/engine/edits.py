@@ -64,3 +64,22 @@ def picture(**fields: Any) -> MediaInfo:
 def sound(duration_s: float = 8.0) -> MediaInfo:
     """Return a probed sound file."""
     return MediaInfo(Path("/a.mp3"), MediaKind.AUDIO, "audio/mpeg", 1, "mp3", duration_s=duration_s, audio_codec="mp3")
+
+
+# One asset of each type, with its type in the parsed edit.
+ASSETS = [
+    ({"type": "video", "src": "https://e.com/v.mp4", "trim": 2, "volume": 0.5, "speed": 2}, "video"),
+    ({"type": "image", "src": "asset:ast_0123456789"}, "image"),
+    ({"type": "audio", "src": "http://e.com/a.mp3", "effect": "fadeOut"}, "audio"),
+    ({"type": "luma", "src": "https://e.com/l.png"}, "luma"),
+    ({"type": "title", "text": "T", "style": "chunkLight", "size": "xx-large"}, "title"),
+    ({"type": "text", "text": "T", "font": {"family": "Lato", "size": 40, "lineHeight": 1}, "width": 100}, "text"),
+    ({"type": "rich-text", "text": "T", "font": {"weight": "bold"}, "padding": 4}, "rich-text"),
+    ({"type": "caption", "src": "https://e.com/c.srt", "margin": {"top": 0.5}}, "caption"),
+    ({"type": "rich-caption", "src": "https://e.com/c.vtt", "active": {"stroke": "none"}}, "rich-caption"),
+    ({"type": "html", "html": "<p>x</p>", "css": "p{}", "width": 10, "height": 10, "position": "top-left"}, "html"),
+    ({"type": "html5", "html": "<p>x</p>"}, "html5"),
+    ({"type": "shape", "shape": "circle", "circle": {"radius": 5}, "fill": {"color": "#ff0000"}}, "shape"),
+    ({"type": "svg", "src": "<svg xmlns='http://www.w3.org/2000/svg'/>"}, "svg"),
+    ({"type": "svg", "shape": {"type": "star", "points": 5, "outerRadius": 9, "innerRadius": 4}}, "svg"),
+]
