@@ -9,8 +9,6 @@ import json
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +17,8 @@ from uuid import uuid4
 
 import psycopg
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.commands import manage
+
 _MEANS_FOLDER = "RENDEROWL_TEST_MIGRATED"
 
 
@@ -83,17 +82,10 @@ def drop_database(url: str) -> None:
 
 def _make(environment: Mapping[str, str], commands: tuple[tuple[str, ...], ...]) -> list[str]:
     if not commands:
-        _manage(environment, "migrate", "--noinput")
+        manage(environment, "migrate", "--noinput")
         return []
     provide(environment)
-    return [_manage(environment, *command) for command in commands]
-
-
-def _manage(environment: Mapping[str, str], *arguments: str) -> str:
-    command = [sys.executable, "manage.py", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return [manage(environment, *command) for command in commands]
 
 
 def _copy_file(source: str, target: str) -> None:

@@ -19,7 +19,8 @@ from uuid import uuid4
 import psycopg
 import requests
 
-from tests.migrated import ROOT, create_database, drop_database, provide, renamed
+from tests.commands import ROOT, manage
+from tests.migrated import create_database, drop_database, provide, renamed
 from tests.services import require
 
 ENDED = {"succeeded", "failed", "cancelled"}
@@ -60,10 +61,7 @@ class Installation:
         self.session.headers["X-API-Key"] = self.key
 
     def manage(self, *arguments: str) -> str:
-        command = [sys.executable, "manage.py", *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        return manage(self.env, *arguments)
 
     def make_key(self, user: str) -> str:
         return json.loads(self.manage(*key_command(user)))["key"]

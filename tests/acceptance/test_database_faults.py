@@ -27,8 +27,8 @@ import requests
 from PIL import Image
 
 from tests.acceptance.installation import Installation
+from tests.commands import ROOT
 from tests.factories import make_edit
-from tests.migrated import ROOT
 from tests.services import require
 
 LOCK_S = float(os.environ.get("LOCK_S", "0"))

@@ -18,8 +18,8 @@ from PIL import Image
 
 from outbound.signing import new_secret
 from tests.acceptance.installation import Installation
+from tests.commands import ROOT
 from tests.factories import make_edit
-from tests.migrated import ROOT
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(200)]
 SECRET = new_secret()

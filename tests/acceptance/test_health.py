@@ -17,7 +17,7 @@ import requests
 
 from renderowl.serve import run_root
 from tests.acceptance.installation import Installation, postgres_database
-from tests.migrated import ROOT
+from tests.commands import ROOT
 
 pytestmark = [pytest.mark.acceptance]
 LIMIT_S = 2.0

@@ -25,8 +25,8 @@ import requests
 
 from renderowl.local.processes import free_port
 from tests.acceptance.installation import Installation, postgres_database
+from tests.commands import ROOT
 from tests.factories import make_edit
-from tests.migrated import ROOT
 
 KILLS = {name: int(os.environ.get("KILLS", usual)) for name, usual in (("sqlite", 6), ("postgresql", 4))}
 LANES = 2

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.commands import ROOT, run_manage
 from tests.services import require
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = pytest.mark.acceptance
 # The paths of the example belong to the machine that it is written for.
 MOVED = ("SECRET_KEY_FILE", "DATA_DIR", "STORAGE_URL", "DATABASE_URL")
@@ -43,11 +41,6 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {**kept, **lines, **moved}
 
 
-def manage(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "manage.py", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
-
-
 def test_every_documented_line_is_a_setting() -> None:
     named = set(re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     assert {name.removesuffix("_FILE") for name in documented()} <= named
@@ -55,7 +48,7 @@ def test_every_documented_line_is_a_setting() -> None:
 
 def test_the_documented_settings_pass_the_deployment_check(environment: dict[str, str]) -> None:
     require((ROOT / ".env").exists() is False, "a checkout without a .env of its own")
-    done = manage(environment, "check", "--deploy", "--fail-level", "DEBUG")
+    done = run_manage(environment, "check", "--deploy", "--fail-level", "DEBUG")
     assert done.returncode == 0, done.stderr
     assert "no issues (0 silenced)" in done.stdout
 
@@ -70,8 +63,8 @@ def test_they_serve_a_request_by_tls_and_lead_plain_http_there(environment: dict
         "print(r.status_code, bool(r.cookies['csrftoken']['secure']))\n"
         "print(c.get('/api/v2/meta', headers={'X-Forwarded-Proto': 'https', 'host': 'evil.example'}).status_code)\n"
     )
-    assert manage(environment, "migrate", "--noinput").returncode == 0
-    done = manage(environment, "shell", "--no-imports", "-c", script)
+    assert run_manage(environment, "migrate", "--noinput").returncode == 0
+    done = run_manage(environment, "shell", "--no-imports", "-c", script)
     assert done.stdout.splitlines() == [
         "301 https://render.example.com/api/v2/meta",
         "200 max-age=31536000; includeSubDomains; preload",
@@ -83,14 +76,14 @@ def test_they_serve_a_request_by_tls_and_lead_plain_http_there(environment: dict
 @pytest.mark.parametrize("lines", [{}, {"SECRET_KEY": ""}])
 def test_without_a_secret_nothing_boots(environment: dict[str, str], lines: dict[str, str]) -> None:
     environment.pop("SECRET_KEY_FILE")
-    done = manage({**environment, **lines}, "check")
+    done = run_manage({**environment, **lines}, "check")
     assert done.returncode != 0
     assert "SECRET_KEY (or SECRET_KEY_FILE) must be set" in done.stderr
 
 
 def test_a_missing_secret_file_says_which(environment: dict[str, str]) -> None:
     Path(environment["SECRET_KEY_FILE"]).unlink()
-    done = manage(environment, "check")
+    done = run_manage(environment, "check")
     assert done.returncode != 0
     assert "SECRET_KEY_FILE cannot be read" in done.stderr
 
@@ -106,6 +99,6 @@ def test_limits_hold_on_a_laptop_that_sets_nothing(environment: dict[str, str], 
         # More than the bucket's 30, as it fills again meanwhile: a second gives two.
         "print(settings.DEBUG, 429 in [c.get('/api/v2/me').status_code for _ in range(60)])\n"
     )
-    assert manage(plain, "migrate", "--noinput").returncode == 0
-    done = manage(plain, "shell", "--no-imports", "-c", script)
+    assert run_manage(plain, "migrate", "--noinput").returncode == 0
+    done = run_manage(plain, "shell", "--no-imports", "-c", script)
     assert done.stdout.splitlines()[-1] == "True True", done.stdout + done.stderr

@@ -6,30 +6,15 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 
 import psycopg
 import pytest
 
-from renderowl.local.processes import ROOT
 from tests.acceptance.installation import postgres_database
+from tests.commands import manage
 from tests.maintenance.test_db_backup import contents
 
 pytestmark = pytest.mark.acceptance
-
-
-def manage(env: dict[str, str], *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

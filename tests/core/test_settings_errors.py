@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.commands import run_manage
 
 
 @pytest.mark.acceptance
@@ -24,9 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 )
 def test_command_says_in_one_line_which_setting_is_wrong(tmp_path: Path, wrong: dict[str, str]) -> None:
     env = {**os.environ, "DATA_DIR": str(tmp_path), **wrong}
-    done = subprocess.run(
-        [sys.executable, "manage.py", "check"], cwd=ROOT, env=env, capture_output=True, text=True, check=False
-    )
+    done = run_manage(env, "check")
     assert done.returncode == 2
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()

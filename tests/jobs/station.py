@@ -16,7 +16,8 @@ from pathlib import Path
 
 import psycopg
 
-from tests.migrated import ROOT, create_database, drop_database, provide, renamed
+from tests.commands import ROOT
+from tests.migrated import create_database, drop_database, provide, renamed
 
 TABLES = "jobs_jobattempt, jobs_job, jobs_worker, jobs_schedule, jobs_queuestate, effects"
 PROGRAM = [sys.executable, "-m", "tests.jobs.worker_main"]

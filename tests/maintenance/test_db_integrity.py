@@ -6,8 +6,6 @@ import contextlib
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 from io import StringIO
 
 import pytest
@@ -20,7 +18,7 @@ from core.ids import uuid7
 from credits.models import CreditAccount
 from jobs.models import Job
 from maintenance.optimize import optimize_database
-from renderowl.local.processes import ROOT
+from tests.commands import manage, run_manage
 from tests.factories import make_asset, make_batch, make_hold, make_job, make_render, make_user
 
 
@@ -167,26 +165,15 @@ def test_a_damaged_file_is_found(tmp_path) -> None:
     path = tmp_path / "db.sqlite3"
     env = {**os.environ, "DATA_DIR": str(tmp_path), "DATABASE_URL": f"sqlite:///{path}"}
 
-    def manage(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=env,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-
-    assert manage("migrate", "--noinput").returncode == 0
-    sound = manage("db_integrity", "--json")
+    manage(env, "migrate", "--noinput")
+    sound = run_manage(env, "db_integrity", "--json")
     assert (sound.returncode, json.loads(sound.stdout)["ok"]) == (0, True), sound.stdout + sound.stderr
     with contextlib.closing(sqlite3.connect(path)) as emptied:
         emptied.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with path.open("r+b") as file:
         file.seek(path.stat().st_size // 2)
         file.write(b"\xa5" * 4096 * 40)
-    found = manage("db_integrity", "--json")
+    found = run_manage(env, "db_integrity", "--json")
     assert found.returncode == 1, found.stderr
     assert found.stdout, found.stderr
     checks = {check["check"]: check for check in json.loads(found.stdout)["checks"]}

@@ -13,8 +13,8 @@ from datetime import datetime
 import pytest
 from standardwebhooks import Webhook
 
+from tests.commands import ROOT
 from tests.jobs.station import Station, wait_until
-from tests.migrated import ROOT
 from tests.notifications.receiver import Receiver
 
 pytestmark = pytest.mark.acceptance

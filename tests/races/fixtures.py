@@ -15,7 +15,8 @@ import pytest
 from django.db import connection
 
 from tests import races
-from tests.migrated import ROOT, provide
+from tests.commands import ROOT
+from tests.migrated import provide
 
 Race = Callable[[str], dict[str, Any]]
 
