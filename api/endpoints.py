@@ -1,10 +1,9 @@
 """What one action of a view is to the rest of the API, in one declaration.
 
-class ProjectViewSet(ApiViewSet):
-endpoints = {
-"list": Endpoint("renders:read", cache_tags=("projects",)),
-"create": Endpoint("renders:write"),
-}
+    class ProjectViewSet(ApiViewSet):
+        endpoints = {"list": Endpoint("renders:read", cache_tags=("projects",)), "create": Endpoint("renders:write")}
+
+An action that is not declared is closed to every credential.
 """
 
 from __future__ import annotations
