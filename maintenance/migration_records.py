@@ -29,6 +29,8 @@ from maintenance.models import MigrationChecksum
 Key = tuple[str, str]
 State = Literal["applied", "pending", "edited", "missing", "changed by its package"]
 FAULTS: tuple[State, ...] = ("edited", "missing")
+# Every database from before 0.1.0 applied it, and none since: core's first migration is `0001_initial`.
+BEFORE_FIRST_RELEASE: Key = ("core", "0001_idempotency_key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,11 @@ def migration_statuses(connection: BaseDatabaseWrapper) -> list[MigrationStatus]
     replaced = {key for migration in disk.values() for key in migration.replaces}
     keys = disk.keys() | (applied.keys() - replaced)
     return [_status(key, disk.get(key), applied, recorded.get(key)) for key in sorted(keys)]
+
+
+def predates_first_release(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether the database was made before 0.1.0, by migrations that are gone."""
+    return BEFORE_FIRST_RELEASE in _applied(connection)
 
 
 def edited_migrations(connection: BaseDatabaseWrapper) -> list[MigrationStatus]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import random
 from datetime import datetime, timedelta
-from importlib import import_module
 
 import pytest
-from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
@@ -53,14 +51,6 @@ def test_digests_equal_a_recount_of_the_events(crowd) -> None:
     assert count_all() == 2000
     for step in ("hour", "day"):
         assert digests(step) == recount_of_digests(step)
-
-
-def test_digests_are_made_of_figures_that_there_are(crowd) -> None:
-    count_all()
-    before = sorted(Digest.objects.values_list(*DIGEST_COLUMNS), key=str)
-    Digest.objects.all()._raw_delete("default")
-    import_module("analytics.migrations.0004_fill_digests").fill(apps, None)
-    assert sorted(Digest.objects.values_list(*DIGEST_COLUMNS), key=str) == before
 
 
 def test_counting_again_changes_nothing(crowd) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
-from importlib import import_module
 
 import pytest
-from django.apps import apps
 from django.db.models import Sum
 
 from analytics.models import Event, MonthlyUse
@@ -99,10 +97,3 @@ def test_a_recount_makes_the_same_months(users) -> None:
     MonthlyUse.objects.update(renders=0)
     assert sum(events for _, events in rebuild_range()) == Event.objects.count()
     assert months() == recount_of_months()
-
-
-def test_the_migration_makes_the_months_of_what_there_is(users) -> None:
-    before = months()
-    MonthlyUse.objects.all().delete()
-    import_module("analytics.migrations.0006_fill_months").fill(apps, None)
-    assert months() == before

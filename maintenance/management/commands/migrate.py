@@ -1,4 +1,4 @@
-"""Django's `migrate`, with what was applied kept on record."""
+"""Django's `migrate`, which also records what it applied."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.migrate import Command as DjangoCommand
 from django.db import connections
 
-from maintenance.migration_records import AppliedNow, Key, edited_migrations, record_migrations
+from maintenance.migration_records import (
+    AppliedNow,
+    Key,
+    edited_migrations,
+    predates_first_release,
+    record_migrations,
+)
 
 
 class Command(DjangoCommand):
@@ -25,11 +31,19 @@ class Command(DjangoCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Migrate; keep what was applied, also when a later migration fails."""
+        """Migrate, and record what was applied, also when a later migration fails.
+
+        Raises CommandError, before anything is changed, if the database is older than 0.1.0 or a migration was edited.
+        """
+        connection = connections[options["database"]]
+        if predates_first_release(connection):
+            raise CommandError(
+                "This database is older than version 0.1.0, where migrations start, and cannot be upgraded; nothing "
+                "was changed. Set DATABASE_URL to a new database."
+            )
         if options["plan"] or options["check_unapplied"]:
             super().handle(*args, **options)
             return
-        connection = connections[options["database"]]
         if not options["accept_edited"] and (edited := edited_migrations(connection)):
             raise CommandError(
                 f"Edited since they were applied: {', '.join(map(str, edited))}. This database ran an older text of "

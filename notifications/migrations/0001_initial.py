@@ -1,5 +1,3 @@
-"""Webhook endpoints, deliveries and attempts."""
-
 import django.db.models.deletion
 import django.utils.timezone
 from django.conf import settings
@@ -7,12 +5,14 @@ from django.db import migrations, models
 
 import core.ids
 import core.indexes
+import notifications.models.inbox
 import notifications.models.webhooks
 
 
 class Migration(migrations.Migration):
+    initial = True
+
     dependencies = [
-        ("notifications", "0001_inbox"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -128,6 +128,143 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name_plural": "endpoint health",
+            },
+        ),
+        migrations.CreateModel(
+            name="Broadcast",
+            fields=[
+                ("id", models.UUIDField(default=core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("token", models.UUIDField(editable=False, unique=True)),
+                ("title", models.CharField(max_length=200)),
+                ("body", models.TextField(blank=True, default="", max_length=2000)),
+                (
+                    "plan",
+                    models.CharField(
+                        blank=True, choices=notifications.models.inbox.plan_choices, default="", max_length=20
+                    ),
+                ),
+                ("usernames", models.JSONField(blank=True, default=list)),
+                ("last_user_id", models.UUIDField(blank=True, editable=False, null=True)),
+                ("recipients", models.PositiveIntegerField(default=0)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "permissions": [("send_broadcast", "Can send notices to many users")],
+                "indexes": [core.indexes.NamedIndex(fields=["-created_at"], name="idx_broadcasts_created")],
+            },
+        ),
+        migrations.CreateModel(
+            name="Letter",
+            fields=[
+                ("id", models.UUIDField(default=core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("kind", models.CharField(max_length=60)),
+                ("title", models.CharField(max_length=200)),
+                ("body", models.TextField(blank=True, default="", max_length=2000)),
+                ("resource", models.CharField(blank=True, default="", max_length=60)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=notifications.models.inbox.letter_status_choices, default="due", max_length=10
+                    ),
+                ),
+                ("taken_by", models.UUIDField(blank=True, null=True)),
+                ("taken_at", models.DateTimeField(blank=True, null=True)),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [
+                    core.indexes.NamedIndex(
+                        condition=models.Q(("ended_at__isnull", True)),
+                        fields=["user", "created_at"],
+                        name="idx_letters_open",
+                    ),
+                    core.indexes.NamedIndex(fields=["created_at"], name="idx_letters_created"),
+                    core.indexes.NamedIndex(fields=["user"], name="idx_letters_user"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Notification",
+            fields=[
+                ("id", models.UUIDField(default=core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("kind", models.CharField(max_length=60)),
+                ("title", models.CharField(max_length=200)),
+                ("body", models.TextField(blank=True, default="", max_length=2000)),
+                ("resource", models.CharField(blank=True, default="", max_length=60)),
+                ("read_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="notifications",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [
+                    core.indexes.NamedIndex(
+                        fields=["user", "-created_at", "-id", "read_at"], name="idx_notifications_user_read_created"
+                    ),
+                    core.indexes.NamedIndex(
+                        fields=["user", "kind", "-created_at", "-id"], name="idx_notifications_user_type"
+                    ),
+                    core.indexes.NamedIndex(
+                        condition=models.Q(("read_at__isnull", True)),
+                        fields=["user", "-created_at", "-id"],
+                        name="idx_notifications_unread",
+                    ),
+                    core.indexes.NamedIndex(fields=["created_at"], name="idx_notifications_created"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Preference",
+            fields=[
+                ("id", models.UUIDField(default=core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("kind", models.CharField(max_length=60)),
+                ("inbox", models.BooleanField(blank=True, null=True)),
+                ("email", models.BooleanField(blank=True, null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="notification_preferences",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("user"), models.F("kind"), name="idx_notification_preferences_unique"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
