@@ -11,13 +11,13 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Keep the audit, count what keys call although it is deprecated, say whom requests count for."""
-        from accounts.call_counter import count_deprecated_call
+        from accounts.deprecated_calls import count_deprecated_call
         from accounts.limits import limits_of_request  # needs the app registry
         from accounts.services import record_audit
         from api.lifecycle import deprecated_call_observers
         from api.ratelimit.limiter import limit_providers
-        from core.audit import recorders
+        from core.audit import audit_recorders
 
-        recorders.register(record_audit)
+        audit_recorders.register(record_audit)
         deprecated_call_observers.register(count_deprecated_call)
         limit_providers.register(limits_of_request)

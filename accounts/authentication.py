@@ -23,14 +23,14 @@ from rest_framework.request import Request
 
 from accounts import selectors, services
 from accounts.exceptions import AccountSuspended, CredentialExpired, CredentialRevoked, Unauthenticated
-from accounts.keys import KeyText, parse_key
+from accounts.key_format import PlaintextKey, parse_key
 from accounts.models import ApiKey, User
 from accounts.tokens import password_stamp, read_access_token
 from api.authentication import OncePerRequestAuthentication
-from core.cache_tags.generations import Generations, parse_generations
-from core.context import note_account
+from core.cache_tags.versions import TagVersions, parse_tag_versions
+from core.context import set_account
 
-KEY_MARK = "ro_"
+KEY_PREFIX = "ro_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,10 @@ class Credential:
         return self.key.pinned_version if self.key else None
 
     @property
-    def generations(self) -> Generations | None:
+    def tag_versions(self) -> TagVersions | None:
         """Return the state of the account's tags as it was when the credential was read, None if it was not."""
-        text = self.key.tag_state if self.key else None
-        return None if text is None else parse_generations(text)
+        text = self.key.tag_versions if self.key else None
+        return None if text is None else parse_tag_versions(text)
 
 
 class ApiKeyAuthentication(OncePerRequestAuthentication):
@@ -62,16 +62,16 @@ class ApiKeyAuthentication(OncePerRequestAuthentication):
 
         Raises Unauthenticated and its kinds, or AccountSuspended.
         """
-        presented = read_presented(request.META)
+        presented = presented_api_key(request.META)
         if presented is None:
             return None
         key = verify_key(selectors.find_key(presented.prefix), presented, request.META)
-        services.note_key_use(key=key)
-        note_account(key.user.pk)
+        services.record_key_use(key=key)
+        set_account(key.user.pk)
         return key.user, Credential("key", key.granted_scopes & key.user.scopes, key=key)
 
 
-def read_presented(meta: Mapping[str, Any]) -> KeyText | None:
+def presented_api_key(meta: Mapping[str, Any]) -> PlaintextKey | None:
     """Return the API key that a request shows, None where it shows none. meta: its environment, as in CGI.
 
     Raises Unauthenticated for what is no key, and for two that differ.
@@ -79,7 +79,7 @@ def read_presented(meta: Mapping[str, Any]) -> KeyText | None:
     header: str | None = meta.get("HTTP_X_API_KEY")
     bearer = bearer_text(meta)
     if header is None:
-        if bearer is None or not bearer.startswith(KEY_MARK):
+        if bearer is None or not bearer.startswith(KEY_PREFIX):
             return None
         header = bearer
     elif bearer is not None and bearer != header:
@@ -90,7 +90,7 @@ def read_presented(meta: Mapping[str, Any]) -> KeyText | None:
     return presented
 
 
-def verify_key(key: ApiKey | None, presented: KeyText, meta: Mapping[str, Any]) -> ApiKey:
+def verify_key(key: ApiKey | None, presented: PlaintextKey, meta: Mapping[str, Any]) -> ApiKey:
     """Return the key whose prefix was presented, if it may be used now and from there.
 
     Raises Unauthenticated and its kinds, or AccountSuspended.
@@ -108,7 +108,7 @@ def verify_key(key: ApiKey | None, presented: KeyText, meta: Mapping[str, Any]) 
         raise CredentialRevoked
     if key.is_expired(now):
         raise CredentialExpired
-    refuse_closed_account(key.user)
+    refuse_inactive_account(key.user)
     if key.allowed_networks and not _is_within(address_in(meta), key.allowed_networks):
         raise Unauthenticated("This API key may not be used from this address.")
     return key
@@ -131,8 +131,8 @@ class AccessTokenAuthentication(OncePerRequestAuthentication):
             raise Unauthenticated
         if revoked or not hmac.compare_digest(claims.password_stamp, password_stamp(user)):
             raise CredentialRevoked
-        refuse_closed_account(user)
-        note_account(user.pk)
+        refuse_inactive_account(user)
+        set_account(user.pk)
         return user, Credential("token", user.scopes, token_id=claims.token_id)
 
 
@@ -152,15 +152,15 @@ class StaffSessionAuthentication(OncePerRequestAuthentication):
         user = get_user(request)
         if not isinstance(user, User) or not user.is_staff:
             return None
-        refuse_closed_account(user)
-        note_account(user.pk)
+        refuse_inactive_account(user)
+        set_account(user.pk)
         return user, Credential("session", user.scopes)
 
 
 STAFF_AUTHENTICATION = (ApiKeyAuthentication, AccessTokenAuthentication, StaffSessionAuthentication)
 
 
-def refuse_closed_account(user: User) -> None:
+def refuse_inactive_account(user: User) -> None:
     """Raise Unauthenticated for an account that was switched off, AccountSuspended for a suspended one."""
     if not user.is_active:
         raise Unauthenticated("The account is not active.")

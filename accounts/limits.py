@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from accounts.authentication import Credential, client_address
 from accounts.models import KeyType, User
 from accounts.plans import ANONYMOUS, INTERNAL, limits_of
-from api.ratelimit.buckets import Limit
+from api.ratelimit.buckets import RateLimit
 
 CREATE_RENDER = "create_render"
 # Calls between machines, under `/internal/`: of the key's own allowance there, not of its owner's plan.
@@ -19,31 +19,31 @@ INTERNAL_CALL = "internal_call"
 IPV6_PREFIX = 64
 
 
-def limits_of_request(request: Request, operation: str, units: int) -> list[Limit]:
+def limits_of_request(request: Request, operation: str, units: int) -> list[RateLimit]:
     """Return the limits of a request. Keys of workers are machinery: they do not use up their owner's account.
 
     units: how many renders it asks for.
     """
     credential, user = request.auth, request.user
     if not isinstance(credential, Credential) or not isinstance(user, User):
-        return [Limit(ANONYMOUS, f"address:{address_block(request)}")]
+        return [RateLimit(ANONYMOUS, f"address:{address_block(request)}")]
     key = credential.key
     if key is not None and key.type == KeyType.WORKER:
-        return [Limit(INTERNAL, f"key:{key.pk.hex}")]
+        return [RateLimit(INTERNAL, f"key:{key.pk.hex}")]
     if key is not None and operation == INTERNAL_CALL:
-        return [Limit(INTERNAL, f"internal:{key.pk.hex}")]
+        return [RateLimit(INTERNAL, f"internal:{key.pk.hex}")]
     plan = limits_of(user.plan)
-    limits = [] if key is None else [Limit(plan.by_key, f"key:{key.pk.hex}")]
-    limits.append(Limit(plan.by_account, f"account:{user.pk.hex}"))
+    limits = [] if key is None else [RateLimit(plan.by_key, f"key:{key.pk.hex}")]
+    limits.append(RateLimit(plan.by_account, f"account:{user.pk.hex}"))
     if operation == CREATE_RENDER and (of_renders := render_limit(user, units)) is not None:
         limits.append(of_renders)
     return limits
 
 
-def render_limit(user: User, units: int = 1) -> Limit | None:
+def render_limit(user: User, units: int = 1) -> RateLimit | None:
     """Return the limit of an account's renders, also of those that nobody makes a request for. units: how many."""
     policy = limits_of(user.plan).by_renders
-    return None if policy is None else Limit(policy, f"renders:{user.pk.hex}", units)
+    return None if policy is None else RateLimit(policy, f"renders:{user.pk.hex}", units)
 
 
 def address_block(request: Request | HttpRequest) -> str:

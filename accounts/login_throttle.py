@@ -7,34 +7,34 @@ door has opened again.
 
 from __future__ import annotations
 
-from api.ratelimit.buckets import SECOND_US, Policy, Standing
-from api.ratelimit.stores import Penalty
+from api.ratelimit.buckets import SECOND_US, LimitStatus, RateLimitPolicy
+from api.ratelimit.store import ThrottleState
 
 FREE_FAILURES = 5
 WINDOW_S = 15 * 60
 FIRST_DELAY_S = 60
 MAX_DELAY_S = 3600
-LOGIN_POLICY = Policy("login", FREE_FAILURES, WINDOW_S)
+LOGIN_POLICY = RateLimitPolicy("login", FREE_FAILURES, WINDOW_S)
 
 
-def attempt(penalty: Penalty | None, now_us: int) -> tuple[Penalty | None, int]:
+def record_failure(state: ThrottleState | None, now_us: int) -> tuple[ThrottleState | None, int]:
     """Return what to remember of an attempt that begins now, and for how many microseconds it is refused.
 
     An attempt counts as failed before its password is looked at: of many at one time no more than five get through.
     A refused one changes nothing, so a wait that was announced stays true.
     """
-    if penalty is None or now_us >= penalty.forget_at_us:
-        return Penalty(1, 0, now_us + WINDOW_S * SECOND_US), 0
-    if now_us < penalty.closed_until_us:
-        return penalty, penalty.closed_until_us - now_us
-    failures = penalty.failures + 1
+    if state is None or now_us >= state.expires_at_us:
+        return ThrottleState(1, 0, now_us + WINDOW_S * SECOND_US), 0
+    if now_us < state.blocked_until_us:
+        return state, state.blocked_until_us - now_us
+    failures = state.failures + 1
     if failures < FREE_FAILURES:
-        return Penalty(failures, 0, penalty.forget_at_us), 0
+        return ThrottleState(failures, 0, state.expires_at_us), 0
     delay_s = min(FIRST_DELAY_S << min(failures - FREE_FAILURES, 16), MAX_DELAY_S)
-    closed_until_us = now_us + delay_s * SECOND_US
-    return Penalty(failures, closed_until_us, closed_until_us + WINDOW_S * SECOND_US), 0
+    blocked_until_us = now_us + delay_s * SECOND_US
+    return ThrottleState(failures, blocked_until_us, blocked_until_us + WINDOW_S * SECOND_US), 0
 
 
-def refusal(wait_us: int) -> Standing:
+def refusal(wait_us: int) -> LimitStatus:
     """Return how a refused login stands."""
-    return Standing(LOGIN_POLICY, 0, -(-wait_us // SECOND_US))
+    return LimitStatus(LOGIN_POLICY, 0, -(-wait_us // SECOND_US))

@@ -13,7 +13,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from accounts.plans import Plan
+from accounts.plans import AccountPlan
 from core.append_only import AppendOnlyModel, AppendOnlyQuerySet
 from core.indexes import NamedIndex
 from core.models import BaseModel, VersionedModel
@@ -22,7 +22,7 @@ from core.scopes import ALL_SCOPES, PUBLIC_SCOPES, RESTRICTED_SCOPES, STAFF_SCOP
 
 def plan_choices() -> list[tuple[str, str]]:
     """Return the plans; a callable, so that a new plan needs no migration."""
-    return list(Plan.choices)
+    return list(AccountPlan.choices)
 
 
 def signup_plan() -> str:
@@ -38,7 +38,7 @@ class UserManager(DjangoUserManager["User"]):
         self, username: str, email: str | None = None, password: str | None = None, **extra_fields: Any
     ) -> User:
         """Return a new superuser."""
-        extra_fields.setdefault("plan", Plan.ENTERPRISE)
+        extra_fields.setdefault("plan", AccountPlan.ENTERPRISE)
         return super().create_superuser(username, email, password, **extra_fields)
 
 
@@ -127,7 +127,7 @@ class ApiKey(VersionedModel):
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     # Of the owner, as the query that authenticated found it; None elsewhere.
-    tag_state: str | None = None
+    tag_versions: str | None = None
 
     objects = ApiKeyQuerySet.as_manager()
 
@@ -287,7 +287,7 @@ class DeprecatedCall(BaseModel):
         return f"v{self.version} {self.route}"
 
 
-class NoticeKind(models.TextChoices):
+class DeprecationNoticeKind(models.TextChoices):
     """Why an owner is told of the end of something."""
 
     FIRST_USE = "first_use", "first use"
@@ -296,9 +296,9 @@ class NoticeKind(models.TextChoices):
     DAYS_7 = "days_7", "7 days"
 
 
-def notice_kind_choices() -> list[tuple[str, str]]:
+def deprecation_notice_kind_choices() -> list[tuple[str, str]]:
     """Return the kinds of notice."""
-    return list(NoticeKind.choices)
+    return list(DeprecationNoticeKind.choices)
 
 
 class DeprecationNotice(BaseModel):
@@ -306,18 +306,18 @@ class DeprecationNotice(BaseModel):
 
     subject: `v1` or `v2:render-log`; due: the sunset that it tells of, empty at first use.
     calls: how many had been counted by then.
-    mail_due_at: when a letter is to be sent or tried again; None where there is none to send.
+    email_due_at: when a letter is to be sent or tried again; None where there is none to send.
     """
 
     ID_PREFIX: ClassVar[str] = "dpn"
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", db_index=False)
     subject = models.CharField(max_length=110)
-    kind = models.CharField(max_length=20, choices=notice_kind_choices)
+    kind = models.CharField(max_length=20, choices=deprecation_notice_kind_choices)
     due = models.CharField(max_length=40, blank=True, default="")
     calls = models.PositiveBigIntegerField()
-    mail_due_at = models.DateTimeField(null=True, blank=True)
-    mailed_at = models.DateTimeField(null=True, blank=True)
+    email_due_at = models.DateTimeField(null=True, blank=True)
+    emailed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -331,7 +331,7 @@ class DeprecationNotice(BaseModel):
             NamedIndex(fields=["-created_at"], name="idx_deprecation_notices_created"),
             # Letters to send; nearly all rows have none.
             NamedIndex(
-                fields=["mail_due_at"], name="idx_deprecation_notices_mail", condition=Q(mail_due_at__isnull=False)
+                fields=["email_due_at"], name="idx_deprecation_notices_email", condition=Q(email_due_at__isnull=False)
             ),
         ]
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from django.db import models
 
-from api.ratelimit.buckets import Policy
+from api.ratelimit.buckets import RateLimitPolicy
 
 
-class Plan(models.TextChoices):
+class AccountPlan(models.TextChoices):
     """The tiers of an account, from the smallest."""
 
     FREE = "free"
@@ -34,30 +34,30 @@ class PlanLimits:
     burst: int
     renders_per_hour: int | None
     webhook_endpoints: int
-    by_key: Policy = field(init=False)
-    by_account: Policy = field(init=False)
-    by_renders: Policy | None = field(init=False)
+    by_key: RateLimitPolicy = field(init=False)
+    by_account: RateLimitPolicy = field(init=False)
+    by_renders: RateLimitPolicy | None = field(init=False)
 
     def __post_init__(self) -> None:
         """Make the policies once: they are looked at in every request."""
-        renders = None if self.renders_per_hour is None else Policy("renders", self.renders_per_hour, 3600)
-        object.__setattr__(self, "by_key", Policy("key", self.requests_per_minute, 60, self.burst))
-        object.__setattr__(self, "by_account", Policy("account", self.requests_per_minute, 60))
+        renders = None if self.renders_per_hour is None else RateLimitPolicy("renders", self.renders_per_hour, 3600)
+        object.__setattr__(self, "by_key", RateLimitPolicy("key", self.requests_per_minute, 60, self.burst))
+        object.__setattr__(self, "by_account", RateLimitPolicy("account", self.requests_per_minute, 60))
         object.__setattr__(self, "by_renders", renders)
 
 
 # active keys, concurrent renders, requests a minute, burst of a key, renders an hour, webhook endpoints
 _LIMITS = {
-    Plan.FREE: PlanLimits(2, 1, 100, 30, 30, 5),
-    Plan.STARTER: PlanLimits(5, 2, 1_000, 100, 120, 10),
-    Plan.CREATOR: PlanLimits(20, 5, 5_000, 250, 600, 20),
-    Plan.PRO: PlanLimits(50, 10, 20_000, 500, 3_000, 50),
-    Plan.ENTERPRISE: PlanLimits(500, 50, 100_000, 2_000, None, 200),
+    AccountPlan.FREE: PlanLimits(2, 1, 100, 30, 30, 5),
+    AccountPlan.STARTER: PlanLimits(5, 2, 1_000, 100, 120, 10),
+    AccountPlan.CREATOR: PlanLimits(20, 5, 5_000, 250, 600, 20),
+    AccountPlan.PRO: PlanLimits(50, 10, 20_000, 500, 3_000, 50),
+    AccountPlan.ENTERPRISE: PlanLimits(500, 50, 100_000, 2_000, None, 200),
 }
 # Calls without a credential, by address; and keys of render workers, and of services under `/internal/`, whatever
 # their owner's plan.
-ANONYMOUS = Policy("address", 30, 60, 10)
-INTERNAL = Policy("key", 6_000, 60, 500)
+ANONYMOUS = RateLimitPolicy("address", 30, 60, 10)
+INTERNAL = RateLimitPolicy("key", 6_000, 60, 500)
 
 
 def limits_of(plan: str) -> PlanLimits:
@@ -65,4 +65,4 @@ def limits_of(plan: str) -> PlanLimits:
 
     Raises ValueError for a name that is no plan.
     """
-    return _LIMITS[Plan(plan)]
+    return _LIMITS[AccountPlan(plan)]

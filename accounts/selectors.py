@@ -13,16 +13,16 @@ from django.db import connection
 from django.db.models import DateTimeField, Exists, ForeignKey, JSONField, Model, Sum, UUIDField
 
 from accounts.models import ApiKey, DeprecatedCall, RevokedToken, User
-from accounts.tokens import Claims
-from api.marks import Mark
-from core.cache_tags.generations import generations_sql
+from accounts.tokens import TokenClaims
+from api.deprecations import Deprecation
+from core.cache_tags.versions import tag_versions_sql
 from core.ids import decode_id
 
 Row = TypeVar("Row", bound=Model)
 
 
 def find_key(prefix: str) -> ApiKey | None:
-    """Return an API key with its owner and, as `tag_state`, the versions of the owner's cache tags; one query.
+    """Return an API key with its owner and, as `tag_versions`, the versions of the owner's cache tags; one query.
 
     By SQL, as every request of the API asks for it: Django takes 0.4 ms to write the same query each time.
     """
@@ -34,7 +34,7 @@ def find_key(prefix: str) -> ApiKey | None:
     width = len(ApiKey._meta.concrete_fields)
     key = _instance(ApiKey, row[:width])
     key.user = _instance(User, row[width:-1])
-    key.tag_state = row[-1] or ""
+    key.tag_versions = row[-1] or ""
     return key
 
 
@@ -44,7 +44,7 @@ def _key_sql(vendor: str) -> str:
     columns += [f"u.{field.column}" for field in User._meta.concrete_fields]
     account = "u.id" if vendor == "sqlite" else "replace(u.id::text, '-', '')"
     return (
-        f"SELECT {', '.join(columns)}, ({generations_sql(vendor, account)}) "  # noqa: S608 - our own names
+        f"SELECT {', '.join(columns)}, ({tag_versions_sql(vendor, account)}) "  # noqa: S608 - our own names
         f"FROM {ApiKey._meta.db_table} AS k JOIN {User._meta.db_table} AS u ON u.id = k.user_id "
         "WHERE k.key_prefix = %s"
     )
@@ -84,7 +84,7 @@ def find_user(text: str) -> User | None:
         return User.objects.filter(username=text).first()
 
 
-def find_token_owner(claims: Claims) -> tuple[User | None, bool]:
+def find_token_owner(claims: TokenClaims) -> tuple[User | None, bool]:
     """Return the owner of a token, and whether the token or its session was revoked, in one query."""
     revoked = RevokedToken.objects.filter(token_id__in=[claims.token_id, claims.session_id])
     user = User.objects.filter(pk=claims.user_id).annotate(token_revoked=Exists(revoked)).first()
@@ -96,14 +96,14 @@ def count_active_keys(user: User) -> int:
     return ApiKey.objects.for_owner(user).active().count()
 
 
-def owners_calling(mark: Mark) -> list[tuple[UUID, int]]:
-    """Return who called, since it is deprecated, what a mark is on, with keys that still work, and how often."""
+def owners_of_deprecated_calls(deprecation: Deprecation) -> list[tuple[UUID, int]]:
+    """Return who called, since it is deprecated, what a deprecation is on, with keys that still work, and how often."""
     rows = DeprecatedCall.objects.filter(
-        version=mark.version,
-        last_called_at__gte=mark.deprecated_at,
+        version=deprecation.version,
+        last_called_at__gte=deprecation.deprecated_at,
         key__revoked_at=None,
         key__user__is_active=True,
     )
-    if mark.route:
-        rows = rows.filter(route=mark.route)
+    if deprecation.route:
+        rows = rows.filter(route=deprecation.route)
     return list(rows.values_list("key__user").annotate(total=Sum("calls")).order_by("key__user"))

@@ -31,7 +31,7 @@ from accounts.tokens import password_stamp
 from api.ratelimit.exceptions import RateLimited
 
 # In the session: which second factor was proved, and who is half way in.
-PROVED = "second_factor"
+VERIFIED_FACTOR = "second_factor"
 _PENDING = "pending_login"
 _PENDING_S = 600
 
@@ -49,23 +49,23 @@ class StaffLoginForm(AuthenticationForm):
             return checked
         attempt = {"username": username, "address": address_block(self.request)}
         try:
-            services.begin_login(**attempt)
+            services.record_login_attempt(**attempt)
         except RateLimited as error:
             self.retry_after_s = error.retry_after_s
-            raise too_many(error) from error
+            raise throttled_error(error) from error
         try:
             checked = super().clean()
         except ValidationError:
-            services.note_failed_staff_login(username=username, address=client_address(self.request))
+            services.record_failed_staff_login(username=username, address=client_address(self.request))
             raise
         user = self.get_user()
         if not services.needs_second_factor(user):
             # Before the code is right nothing is forgiven, or whoever has the password could guess codes for ever.
-            services.forgive_login(**attempt)
+            services.reset_login_throttle(**attempt)
         return checked
 
 
-def too_many(error: RateLimited) -> ValidationError:
+def throttled_error(error: RateLimited) -> ValidationError:
     """Return what a form says of too many attempts."""
     return ValidationError(f"Too many failed logins. Try again in {error.retry_after_s} seconds.", code="rate_limited")
 
@@ -108,10 +108,10 @@ class StaffLoginView(LoginView):
     def form_invalid(self, form: Any) -> HttpResponse:
         """Show what is wrong; 429 where too many attempts have failed."""
         response: HttpResponse = super().form_invalid(form)
-        return refuse_for(response, form.retry_after_s)
+        return with_retry_after(response, form.retry_after_s)
 
 
-def refuse_for(response: HttpResponse, retry_after_s: int | None) -> HttpResponse:
+def with_retry_after(response: HttpResponse, retry_after_s: int | None) -> HttpResponse:
     """Make a page a 429 where there is a time to wait."""
     if retry_after_s is not None:
         response.status_code = 429
@@ -132,8 +132,8 @@ def finish_login(request: HttpRequest, user: User, url: str) -> HttpResponse:
     """Log in for good: all that the account asks for has been shown."""
     request.session.pop(_PENDING, None)
     start_session(request, user, backend="django.contrib.auth.backends.ModelBackend")
-    request.session[PROVED] = mark = services.session_mark(user)
-    services.note_staff_login(user=user, address=client_address(request), second_factor=bool(mark))
+    request.session[VERIFIED_FACTOR] = stamp = services.second_factor_stamp(user)
+    services.record_staff_login(user=user, address=client_address(request), second_factor=bool(stamp))
     return redirect(url)
 
 
@@ -159,7 +159,7 @@ class CodeForm(forms.Form):
         """Say why the code was not taken."""
         if isinstance(error, RateLimited):
             self.retry_after_s = error.retry_after_s
-            self.add_error(None, too_many(error))
+            self.add_error(None, throttled_error(error))
         else:
             self.add_error("code", "This code is not right, or was used before.")
 
@@ -183,12 +183,12 @@ class StaffCodeView(View):
             return self._page(request, form)
         attempt = {"username": user.username, "address": address_block(request)}
         try:
-            services.begin_login(**attempt)
-            services.prove_second_factor(user=user, code=form.cleaned_data["code"], address=client_address(request))
+            services.record_login_attempt(**attempt)
+            services.verify_second_factor(user=user, code=form.cleaned_data["code"], address=client_address(request))
         except (CodeRefused, RateLimited) as error:
             form.refuse(error)
-            return refuse_for(self._page(request, form), form.retry_after_s)
-        services.forgive_login(**attempt)
+            return with_retry_after(self._page(request, form), form.retry_after_s)
+        services.reset_login_throttle(**attempt)
         return finish_login(request, user, next_url(request))
 
     def _page(self, request: HttpRequest, form: CodeForm) -> HttpResponse:

@@ -18,9 +18,9 @@ from django.views.decorators.cache import never_cache
 from accounts import services, totp
 from accounts.authentication import client_address
 from accounts.exceptions import CodeRefused, SecondFactorExists
+from accounts.flash import flash_secret, pop_secret
 from accounts.models import SecondFactor, User
-from accounts.onetime import leave_secret, take_secret
-from accounts.staff_login import PROVED, CodeForm, finish_login, next_url, pending_user, refuse_for
+from accounts.staff_login import VERIFIED_FACTOR, CodeForm, finish_login, next_url, pending_user, with_retry_after
 from api.ratelimit.exceptions import RateLimited
 
 _SALT = "second_factor_salt"
@@ -43,7 +43,7 @@ class SecondFactorView(View):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show the page; right after a change, the recovery codes."""
-        codes = take_secret(request, name=_CODES)
+        codes = pop_secret(request, name=_CODES)
         if codes is not None:
             return self._page("codes", title="Keep these codes", codes=codes.split())
         return self._show(CodeForm())
@@ -52,7 +52,7 @@ class SecondFactorView(View):
         """Do what the button says, if the code is right."""
         form = CodeForm(request.POST)
         actions = {"enrol": self._enrol, "renew": self._renew}
-        if not services.second_factor_is_demanded(self.user):
+        if not services.requires_second_factor(self.user):
             actions["disable"] = self._disable
         action = actions.get(request.POST.get("action", ""))
         if action is None or not form.is_valid():
@@ -61,7 +61,7 @@ class SecondFactorView(View):
             return action(form.cleaned_data["code"])
         except (CodeRefused, RateLimited) as error:
             form.refuse(error)
-            return refuse_for(self._show(form), form.retry_after_s)
+            return with_retry_after(self._show(form), form.retry_after_s)
         except SecondFactorExists:
             return redirect("second-factor")
 
@@ -73,17 +73,17 @@ class SecondFactorView(View):
         if self.request.user != self.user:
             finish_login(self.request, self.user, next_url(self.request))
         self.request.session.pop(_SALT, None)
-        self.request.session[PROVED] = services.session_mark(self.user)
+        self.request.session[VERIFIED_FACTOR] = services.second_factor_stamp(self.user)
         return self._with_codes(codes)
 
     def _renew(self, code: str) -> HttpResponse:
-        services.prove_second_factor(user=self.user, code=code, address=self._address)
+        services.verify_second_factor(user=self.user, code=code, address=self._address)
         return self._with_codes(services.renew_recovery_codes(user=self.user, address=self._address))
 
     def _disable(self, code: str) -> HttpResponse:
-        services.prove_second_factor(user=self.user, code=code, address=self._address)
+        services.verify_second_factor(user=self.user, code=code, address=self._address)
         services.remove_second_factor(user=self.user, actor=self.user, address=self._address)
-        self.request.session[PROVED] = ""
+        self.request.session[VERIFIED_FACTOR] = ""
         messages.success(self.request, "The second factor is off.")
         return redirect("admin:index")
 
@@ -94,14 +94,14 @@ class SecondFactorView(View):
     def _with_codes(self, codes: list[str]) -> HttpResponse:
         url = reverse("second-factor")
         response = redirect(url)
-        leave_secret(self.request, response, name=_CODES, text=" ".join(codes), path=url)
+        flash_secret(self.request, response, name=_CODES, text=" ".join(codes), path=url)
         return response
 
     def _show(self, form: CodeForm) -> HttpResponse:
         factor = SecondFactor.objects.filter(user=self.user).first()
         if factor is not None:
             left = factor.recovery_codes.filter(used_at=None).count()
-            demanded = services.second_factor_is_demanded(self.user)
+            demanded = services.requires_second_factor(self.user)
             return self._page(
                 "manage", title="Second factor", form=form, factor=factor, codes_left=left, demanded=demanded
             )

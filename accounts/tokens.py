@@ -35,7 +35,7 @@ class TokenPair:
 
 
 @dataclass(frozen=True, slots=True)
-class Claims:
+class TokenClaims:
     """What a verified token says. token_id: its `jti`; session_id: its `sid`."""
 
     user_id: UUID
@@ -57,7 +57,7 @@ def issue_pair(user: User, session_id: str = "") -> TokenPair:
     return TokenPair(access=pair[0], refresh=pair[1])
 
 
-def read_access_token(text: str) -> Claims:
+def read_access_token(text: str) -> TokenClaims:
     """Return the claims of an access token.
 
     Raises CredentialExpired, or Unauthenticated if it is not ours, was altered, or is of another kind.
@@ -65,7 +65,7 @@ def read_access_token(text: str) -> Claims:
     return _read(AccessToken, text)
 
 
-def read_refresh_token(text: str) -> Claims:
+def read_refresh_token(text: str) -> TokenClaims:
     """Return the claims of a refresh token; raise as `read_access_token` does."""
     return _read(RefreshToken, text)
 
@@ -80,7 +80,7 @@ def session_ends_at() -> datetime:
     return datetime.now(UTC) + RefreshToken.lifetime + timedelta(seconds=float(api_settings.LEEWAY))
 
 
-def _read(kind: type[Token], text: str) -> Claims:
+def _read(kind: type[Token], text: str) -> TokenClaims:
     try:
         token = kind(text)  # type: ignore[arg-type]
         texts = [token.payload.get(name) for name in ("sub", "jti", "sid", "pwd")]
@@ -88,7 +88,7 @@ def _read(kind: type[Token], text: str) -> Claims:
             raise Unauthenticated
         subject, token_id, session_id, stamp = cast("list[str]", texts)
         expires_at = datetime.fromtimestamp(token.payload["exp"], UTC)
-        return Claims(UUID(subject), token_id, session_id, stamp, expires_at)
+        return TokenClaims(UUID(subject), token_id, session_id, stamp, expires_at)
     except ExpiredTokenError as error:
         raise CredentialExpired from error
     except (TokenError, ValueError, OverflowError) as error:

@@ -1,1 +1,1 @@
-"""What happened, event by event, and its figures by hour and day."""
+"""What happened, event by event, and its stats by hour and day."""

@@ -12,25 +12,25 @@ from django.utils import timezone
 
 from accounts.models import User
 from analytics import charts
+from analytics.codec import decode
 from analytics.models import (
     ALL_PROJECTS,
     NO_PROJECT,
+    AnalyticsEvent,
     DailyStat,
-    Digest,
-    Event,
-    Horizon,
+    EventMeasures,
     HourlyStat,
-    MonthlyUse,
-    Numbers,
+    MonthlyUsage,
+    RetentionWatermark,
+    StatRollup,
 )
-from analytics.packing import unpack
 from core.admin import ReadOnlyAdmin, pretty_json
 from core.ids import decode_id, encode_id
 from credits.pricing import format_credits
 from renders.models import Project
 
 
-class FiguresAdmin(ReadOnlyAdmin):
+class MeasuresAdmin(ReadOnlyAdmin):
     """What events and their sums share."""
 
     list_filter: ClassVar = ("type",)
@@ -39,33 +39,33 @@ class FiguresAdmin(ReadOnlyAdmin):
     search_fields: ClassVar = ("user__username", "=code")
 
     @admin.display(description="project")
-    def project(self, row: Numbers) -> str:
+    def project(self, row: EventMeasures) -> str:
         """Return the public id, also of a project that is gone."""
         return "—" if row.project_id == NO_PROJECT else encode_id(Project.ID_PREFIX, row.project_id)
 
     @admin.display(description="output")
-    def output(self, row: Numbers) -> str:
+    def output(self, row: EventMeasures) -> str:
         """Return the length of the output."""
         return f"{row.duration_ms / 1000:.1f} s" if row.duration_ms else "—"
 
     @admin.display(description="work")
-    def work(self, row: Numbers) -> str:
+    def work(self, row: EventMeasures) -> str:
         """Return how long workers took."""
         return f"{row.work_ms / 1000:.1f} s" if row.work_ms else "—"
 
     @admin.display(description="waited")
-    def waited(self, row: Numbers) -> str:
+    def waited(self, row: EventMeasures) -> str:
         """Return how long it was in the queue."""
         return f"{row.waited_ms / 1000:.1f} s" if row.waited_ms else "—"
 
     @admin.display(description="credits")
-    def amount(self, row: Numbers) -> str:
+    def amount(self, row: EventMeasures) -> str:
         """Return the credits as clients see them."""
         return format_credits(row.credits) if row.credits else "—"
 
 
-@admin.register(Event)
-class EventAdmin(FiguresAdmin):
+@admin.register(AnalyticsEvent)
+class AnalyticsEventAdmin(MeasuresAdmin):
     """The log."""
 
     list_display = ("created_at", "type", "code", "user", "project", "output", "work", "amount", "size_bytes")
@@ -77,8 +77,8 @@ class EventAdmin(FiguresAdmin):
     )
 
 
-class StatAdmin(FiguresAdmin):
-    """Figures of hours or days. A whole public id of an account or a project finds its rows."""
+class StatAdmin(MeasuresAdmin):
+    """Stats of hours or days. A whole public id of an account or a project finds its rows."""
 
     list_display = ("start", "type", "code", "user", "project", "count", "output", "work", "amount", "size_bytes")
     date_hierarchy = "start"
@@ -101,16 +101,16 @@ class StatAdmin(FiguresAdmin):
 
 @admin.register(HourlyStat)
 class HourlyStatAdmin(StatAdmin):
-    """Figures by the hour."""
+    """Stats by the hour."""
 
 
 @admin.register(DailyStat)
 class DailyStatAdmin(StatAdmin):
-    """Figures by the day."""
+    """Stats by the day."""
 
 
-@admin.register(Digest)
-class DigestAdmin(ReadOnlyAdmin):
+@admin.register(StatRollup)
+class StatRollupAdmin(ReadOnlyAdmin):
     """What answers read: one row for each hour or day."""
 
     list_display = ("start", "interval", "user", "project", "renders", "work_ms", "amount", "stored_bytes")
@@ -122,29 +122,29 @@ class DigestAdmin(ReadOnlyAdmin):
     ordering = ("-start",)
     fields = (
         *("start", "interval", "user", "project", "renders", "work_ms", "amount", "stored_bytes"),
-        *("waits", "shown_kinds", "created_at"),
+        *("waits", "shown_aggregates", "created_at"),
     )
 
     @admin.display(description="project")
-    def project(self, row: Digest) -> str:
+    def project(self, row: StatRollup) -> str:
         """Return the public id."""
         if row.project_id == ALL_PROJECTS:
             return "all"
         return "—" if row.project_id == NO_PROJECT else encode_id(Project.ID_PREFIX, row.project_id)
 
     @admin.display(description="credits")
-    def amount(self, row: Digest) -> str:
+    def amount(self, row: StatRollup) -> str:
         """Return the credits as clients see them."""
         return format_credits(row.credits)
 
-    @admin.display(description="kinds")
-    def shown_kinds(self, row: Digest) -> str:
-        """Return the figures of each kind, indented."""
-        return pretty_json(unpack(row.kinds))
+    @admin.display(description="aggregates")
+    def shown_aggregates(self, row: StatRollup) -> str:
+        """Return the stats of each kind, indented."""
+        return pretty_json(decode(row.aggregates))
 
 
-@admin.register(MonthlyUse)
-class MonthlyUseAdmin(ReadOnlyAdmin):
+@admin.register(MonthlyUsage)
+class MonthlyUsageAdmin(ReadOnlyAdmin):
     """What accounts rendered, by the month."""
 
     list_display = ("start", "user", "renders", "work_ms", "amount")
@@ -156,13 +156,13 @@ class MonthlyUseAdmin(ReadOnlyAdmin):
     fields = ("start", "user", "renders", "work_ms", "amount", "created_at")
 
     @admin.display(description="credits")
-    def amount(self, row: MonthlyUse) -> str:
+    def amount(self, row: MonthlyUsage) -> str:
         """Return the credits as clients see them."""
         return format_credits(row.credits)
 
 
-@admin.register(Horizon)
-class HorizonAdmin(ReadOnlyAdmin):
+@admin.register(RetentionWatermark)
+class RetentionWatermarkAdmin(ReadOnlyAdmin):
     """How far back the tables are whole."""
 
     list_display = ("name", "complete_since")
@@ -172,17 +172,17 @@ class HorizonAdmin(ReadOnlyAdmin):
 
 
 def show_charts(request: HttpRequest) -> HttpResponse:
-    """Show figures over time, over all accounts."""
+    """Show stats over time, over all accounts."""
     if not request.user.has_perm(charts.VIEW_PERMISSION):
         raise PermissionDenied
     chosen = charts.range_named(request.GET.get("range", ""))
-    span = charts.span_of(chosen, timezone.now())
+    time_range = charts.time_range_of(chosen, timezone.now())
     context = {
         **admin.site.each_context(request),
         "title": "Analytics",
         "ranges": charts.RANGES,
         "chosen": chosen,
-        "span": span,
-        "panels": list(charts.panels_for(request.user, span)),
+        "time_range": time_range,
+        "panels": list(charts.panels_for(request.user, time_range)),
     }
     return TemplateResponse(request, "admin/analytics/charts.html", context)

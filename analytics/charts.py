@@ -11,13 +11,13 @@ import orjson
 from django.urls import reverse
 from django.utils.html import format_html
 
-from analytics import shapes
-from analytics.models import EventType
-from analytics.selectors import Kinds, Scope, read_figures, top_users
-from analytics.spans import Span, cover
+from analytics import report_rows
+from analytics.models import AnalyticsEventType
+from analytics.selectors import Aggregates, StatScope, read_stats, top_users
+from analytics.time_ranges import TimeRange, covering_range
 from assets.models import Asset
 from core.ids import decode_id
-from core.registry import Registry, itself
+from core.registry import Registry, identity
 from credits.pricing import format_credits
 from renders.models import Render
 
@@ -39,7 +39,7 @@ _MAX_TICKS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class ChartRange:
     """A choice of time. name: as in the address."""
 
     name: str
@@ -49,16 +49,16 @@ class Range:
 
 
 RANGES = (
-    Range("24h", "24 hours", "hour", timedelta(hours=24)),
-    Range("7d", "7 days", "hour", timedelta(days=7)),
-    Range("30d", "30 days", "day", timedelta(days=30)),
-    Range("90d", "90 days", "day", timedelta(days=90)),
-    Range("1y", "1 year", "day", timedelta(days=365)),
+    ChartRange("24h", "24 hours", "hour", timedelta(hours=24)),
+    ChartRange("7d", "7 days", "hour", timedelta(days=7)),
+    ChartRange("30d", "30 days", "day", timedelta(days=30)),
+    ChartRange("90d", "90 days", "day", timedelta(days=90)),
+    ChartRange("1y", "1 year", "day", timedelta(days=365)),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class ChartSeries:
     """One line. values: one a bucket, None where there is nothing to say."""
 
     title: str
@@ -72,7 +72,7 @@ class Panel:
 
     title: str
     headline: str = ""
-    series: Sequence[Series] = ()
+    series: Sequence[ChartSeries] = ()
     labels: Sequence[str] = ()
     suffix: str = ""
     table: dict[str, Any] = field(default_factory=dict)
@@ -100,49 +100,49 @@ class Panel:
         return [(line.title, _COLORS[line.color]) for line in self.series]
 
 
-PanelMaker = Callable[[Span], Sequence[Panel]]
+PanelMaker = Callable[[TimeRange], Sequence[Panel]]
 # Panels of the page, for staff with a permission.
-panel_makers = Registry[tuple[str, PanelMaker], tuple[str, PanelMaker]]("panel maker", key=itself)
+panel_makers = Registry[tuple[str, PanelMaker], tuple[str, PanelMaker]]("panel maker", key=identity)
 
 
-def range_named(name: str) -> Range:
+def range_named(name: str) -> ChartRange:
     """Return a choice of time, the shortest for a name that there is not."""
     return next((choice for choice in RANGES if choice.name == name), RANGES[0])
 
 
-def span_of(choice: Range, now: datetime) -> Span:
+def time_range_of(choice: ChartRange, now: datetime) -> TimeRange:
     """Return the buckets of a choice, the one that is still growing included."""
-    return cover(choice.interval, now - choice.length, now)
+    return covering_range(choice.interval, now - choice.length, now)
 
 
-def panels_for(user: Any, span: Span) -> Iterator[Panel]:
+def panels_for(user: Any, time_range: TimeRange) -> Iterator[Panel]:
     """Yield the panels that a member of staff may see."""
     for permission, maker in panel_makers:
         if user.has_perm(permission):
-            yield from maker(span)
+            yield from maker(time_range)
 
 
-def product_panels(span: Span) -> list[Panel]:
+def product_panels(time_range: TimeRange) -> list[Panel]:
     """Return the charts of renders, credits and storage, over all accounts."""
-    figures = read_figures(span, Scope(), EventType.values, with_storage=True)
-    labels = [_label(start, span) for start in figures.tallies]
-    renders = [row for _, row in shapes.render_rows(figures)]
-    usage = [row for _, row in shapes.usage_rows(figures)]
-    whole = shapes.merge(figures.tallies.values())
-    render_totals = shapes.render_row(whole)
-    usage_totals = shapes.usage_row(whole, figures.stored_bytes + shapes.growth(whole))
+    stats = read_stats(time_range, StatScope(), AnalyticsEventType.values, with_storage=True)
+    labels = [_label(start, time_range) for start in stats.buckets]
+    renders = [row for _, row in report_rows.render_rows(stats)]
+    usage = [row for _, row in report_rows.usage_rows(stats)]
+    whole = report_rows.merge(stats.buckets.values())
+    render_totals = report_rows.render_row(whole)
+    usage_totals = report_rows.usage_row(whole, stats.stored_bytes + report_rows.growth(whole))
     return [
         *_render_panels(labels, renders, render_totals),
         *_usage_panels(labels, usage, usage_totals),
         _error_panel(whole),
-        _user_panel(span),
+        _user_panel(time_range),
     ]
 
 
 panel_makers.register((VIEW_PERMISSION, product_panels))
 
 
-def _render_panels(labels: list[str], rows: list[shapes.Row], totals: shapes.Row) -> list[Panel]:
+def _render_panels(labels: list[str], rows: list[report_rows.Row], totals: report_rows.Row) -> list[Panel]:
     def column(name: str) -> list[float | None]:
         return [row[name] for row in rows]
 
@@ -151,24 +151,24 @@ def _render_panels(labels: list[str], rows: list[shapes.Row], totals: shapes.Row
             "Renders",
             f"{totals['submitted']:,} submitted",
             [
-                Series("submitted", "blue", column("submitted")),
-                Series("succeeded", "green", column("succeeded")),
-                Series("cancelled", "grey", column("cancelled")),
+                ChartSeries("submitted", "blue", column("submitted")),
+                ChartSeries("succeeded", "green", column("succeeded")),
+                ChartSeries("cancelled", "grey", column("cancelled")),
             ],
             labels,
         ),
         Panel(
             "Failures",
             f"{totals['failed']:,} failed{_percent_of(totals['success_rate'])}",
-            [Series("failed", "red", column("failed"))],
+            [ChartSeries("failed", "red", column("failed"))],
             labels,
         ),
         Panel(
             "Render minutes",
             f"{totals['render_minutes']:,.1f} min of work, {totals['output_s'] / 60:,.1f} min of output",
             [
-                Series("work", "blue", column("render_minutes")),
-                Series("output", "green", [round(row["output_s"] / 60, 3) for row in rows]),
+                ChartSeries("work", "blue", column("render_minutes")),
+                ChartSeries("output", "green", [round(row["output_s"] / 60, 3) for row in rows]),
             ],
             labels,
             "min",
@@ -176,7 +176,7 @@ def _render_panels(labels: list[str], rows: list[shapes.Row], totals: shapes.Row
         Panel(
             "Speed",
             "no output" if totals["speed_factor"] is None else f"{totals['speed_factor']:,.2f} times real time",
-            [Series("seconds of output for a second of work", "blue", column("speed_factor"))],
+            [ChartSeries("seconds of output for a second of work", "blue", column("speed_factor"))],
             labels,
             "x",
         ),
@@ -185,14 +185,17 @@ def _render_panels(labels: list[str], rows: list[shapes.Row], totals: shapes.Row
             "nothing waited"
             if totals["queue_wait_p95_s"] is None
             else f"{totals['queue_wait_p50_s']:,.2f} s in the middle, 95 % within {totals['queue_wait_p95_s']:,.2f} s",
-            [Series("p50", "blue", column("queue_wait_p50_s")), Series("p95", "amber", column("queue_wait_p95_s"))],
+            [
+                ChartSeries("p50", "blue", column("queue_wait_p50_s")),
+                ChartSeries("p95", "amber", column("queue_wait_p95_s")),
+            ],
             labels,
             "s",
         ),
     ]
 
 
-def _usage_panels(labels: list[str], rows: list[shapes.Row], totals: shapes.Row) -> list[Panel]:
+def _usage_panels(labels: list[str], rows: list[report_rows.Row], totals: report_rows.Row) -> list[Panel]:
     def column(name: str) -> list[float | None]:
         return [float(row[name]) for row in rows]
 
@@ -201,24 +204,24 @@ def _usage_panels(labels: list[str], rows: list[shapes.Row], totals: shapes.Row)
             "Credits",
             f"{totals['credits_charged']} charged, {totals['credits_granted']} granted",
             [
-                Series("charged", "blue", column("credits_charged")),
-                Series("given back", "amber", column("credits_refunded")),
-                Series("granted", "green", column("credits_granted")),
+                ChartSeries("charged", "blue", column("credits_charged")),
+                ChartSeries("given back", "amber", column("credits_refunded")),
+                ChartSeries("granted", "green", column("credits_granted")),
             ],
             labels,
         ),
         Panel(
             "Storage",
             f"{totals['storage_bytes'] / _GIBIBYTE:,.2f} GiB",
-            [Series("kept", "blue", [round(row["storage_bytes"] / _GIBIBYTE, 4) for row in rows])],
+            [ChartSeries("kept", "blue", [round(row["storage_bytes"] / _GIBIBYTE, 4) for row in rows])],
             labels,
             "GiB",
         ),
     ]
 
 
-def _error_panel(whole: Kinds) -> Panel:
-    rows = shapes.errors_by_code(whole)
+def _error_panel(whole: Aggregates) -> Panel:
+    rows = report_rows.errors_by_code(whole)
     cells = [
         [row["code"], row["object"], f"{row['count']:,}", f"{row['share']:.1%}", _link_to(row)]
         for row in rows[:_MAX_CODES]
@@ -226,7 +229,7 @@ def _error_panel(whole: Kinds) -> Panel:
     return Panel("Errors", table={"headers": ["Code", "Of", "Failures", "Share", "Latest"], "rows": cells})
 
 
-def _link_to(row: shapes.Row) -> str:
+def _link_to(row: report_rows.Row) -> str:
     """Return a link to the newest example, for staff to follow."""
     if row["latest_id"] is None:
         return "—"
@@ -236,17 +239,17 @@ def _link_to(row: shapes.Row) -> str:
     )
 
 
-def _user_panel(span: Span) -> Panel:
+def _user_panel(time_range: TimeRange) -> Panel:
     rows = [
         [row.username, f"{row.renders:,}", f"{row.work_ms / 60_000:,.1f} min", format_credits(row.credits)]
-        for row in top_users(span)
+        for row in top_users(time_range)
     ]
     headers = ["User", "Renders", "Work", "Credits charged"]
     return Panel("Busiest users, by credits, as counted so far", table={"headers": headers, "rows": rows})
 
 
-def _label(start: datetime, span: Span) -> str:
-    if span.interval == "hour":
+def _label(start: datetime, time_range: TimeRange) -> str:
+    if time_range.interval == "hour":
         return f"{start:%m-%d %H:%M}"
     return f"{start:%Y-%m-%d}"
 

@@ -1,7 +1,7 @@
 """Refusals of this app.
 
 DomainError
-├── EventsForgotten   409  figures older than the events cannot be made anew
+├── EventsPurged   409  stats older than the events cannot be made anew
 └── InvalidParameter  400  see core
 """
 
@@ -10,5 +10,5 @@ from __future__ import annotations
 from core.exceptions import InvalidState
 
 
-class EventsForgotten(InvalidState):
-    """The events of that time were deleted; their figures cannot be made anew."""
+class EventsPurged(InvalidState):
+    """The events of that time were deleted; their stats cannot be made anew."""

@@ -1,4 +1,4 @@
-"""The event log, and its figures by hour and day."""
+"""The event log, and its stats by hour and day."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from core.models import BaseModel
 
 # NULL is equal to nothing, so that rows without a project could not be found again to be added to.
 NO_PROJECT = UUID(int=0)
-# Stands in digests for all projects of an account, and for what has none.
+# Stands in rollups for all projects of an account, and for what has none.
 ALL_PROJECTS = UUID(int=2**128 - 1)
 INTERVALS = ("hour", "day")
-NUMBERS = ("duration_ms", "work_ms", "waited_ms", "credits", "size_bytes")
+MEASURES = ("duration_ms", "work_ms", "waited_ms", "credits", "size_bytes")
 
 
-class EventType(models.TextChoices):
+class AnalyticsEventType(models.TextChoices):
     """What can happen."""
 
     RENDER_SUBMITTED = "render.submitted"
@@ -36,21 +36,26 @@ class EventType(models.TextChoices):
     CREDITS_MOVED = "credits.moved"
 
 
-FAILURES = frozenset({EventType.RENDER_FAILED, EventType.ASSET_FAILED})
+FAILURES = frozenset({AnalyticsEventType.RENDER_FAILED, AnalyticsEventType.ASSET_FAILED})
 STORAGE = frozenset(
-    {EventType.RENDER_SUCCEEDED, EventType.OUTPUT_DELETED, EventType.ASSET_READY, EventType.ASSET_DELETED}
+    {
+        AnalyticsEventType.RENDER_SUCCEEDED,
+        AnalyticsEventType.OUTPUT_DELETED,
+        AnalyticsEventType.ASSET_READY,
+        AnalyticsEventType.ASSET_DELETED,
+    }
 )
 
 
 def event_type_choices() -> list[tuple[str, str]]:
     """Return the types; a callable, so that a new type needs no migration."""
-    return [(value, value) for value in EventType.values]
+    return [(value, value) for value in AnalyticsEventType.values]
 
 
-class Numbers(models.Model):
+class EventMeasures(models.Model):
     """What happened, and how much of it. Integers: sums are the same in whatever order they are made.
 
-    type, code: what happened; the code is an error's for failures, the class of the wait for the start of a
+    type, code: what happened; the code is an error's for failures, the wait bucket for the start of a
         render, the kind of media for assets, the kind of entry for credits.
     duration_ms: of output. work_ms: of the attempt that made it. waited_ms: in the queue.
     credits: hundredths; charged by successes, given back by failures and cancels, signed for movements.
@@ -70,11 +75,11 @@ class Numbers(models.Model):
         abstract = True
 
 
-class EventQuerySet(models.QuerySet["Event"]):
+class AnalyticsEventQuerySet(models.QuerySet["AnalyticsEvent"]):
     """Rows of the log."""
 
     def uncounted(self) -> Self:
-        """Return the events that are in no figure yet."""
+        """Return the events that are not counted yet."""
         return self.filter(counted=False)
 
     def for_owner(self, user: Any) -> Self:
@@ -82,10 +87,10 @@ class EventQuerySet(models.QuerySet["Event"]):
         return self.filter(user=user)
 
 
-class Event(BaseModel, Numbers):
+class AnalyticsEvent(BaseModel, EventMeasures):
     """One thing that happened, at `created_at`; written in the transaction in which it happened, never changed.
 
-    resource_id: the render, asset or ledger entry. counted: whether it is in the figures, its only column that moves.
+    resource_id: the render, asset or ledger entry. counted: whether it is in the stats, its only column that moves.
     """
 
     ID_PREFIX: ClassVar[str] = "evt"
@@ -95,7 +100,7 @@ class Event(BaseModel, Numbers):
     resource_id = models.UUIDField(null=True, blank=True)
     counted = models.BooleanField(default=False)
 
-    objects = EventQuerySet.as_manager()
+    objects = AnalyticsEventQuerySet.as_manager()
 
     class Meta:
         indexes = [
@@ -103,7 +108,7 @@ class Event(BaseModel, Numbers):
             NamedIndex(fields=["created_at", "user"], name="idx_analytics_events_time_user"),
             # The admin's list of one type, newest first; the failures of an hour in a recount.
             NamedIndex(fields=["type", "created_at"], name="idx_analytics_events_type_time"),
-            # What the counting job takes next, and what answers add to the figures. Small at all times.
+            # What the counting job takes next, and what answers add to the stats. Small at all times.
             NamedIndex(
                 fields=["user", "created_at"], name="idx_analytics_events_uncounted", condition=Q(counted=False)
             ),
@@ -124,19 +129,19 @@ class Event(BaseModel, Numbers):
 
 
 class StatQuerySet(models.QuerySet[Any]):
-    """Rows of figures."""
+    """Rows of stats."""
 
     def for_owner(self, user: Any) -> Self:
-        """Return the figures of one user."""
+        """Return the stats of one user."""
         return self.filter(user=user)
 
 
-class Stat(BaseModel, Numbers):
-    """The sum of a user's and project's events of one type and code in one span of time.
+class Stat(BaseModel, EventMeasures):
+    """The sum of a user's and project's events of one type and code in one hour or day.
 
-    start: the first moment of the span, UTC. latest_at, latest_id: of the newest event, for failures.
-    waits: how many starts of each class of wait, as `waits.encode` writes them; the code of starts is empty here, as
-        a row for each class would make the figures as many as the events.
+    start: the first moment of the time range, UTC. latest_at, latest_id: of the newest event, for failures.
+    waits: how many starts of each wait bucket, as `wait_histogram.encode_waits` writes them; the code of starts is
+        empty here, as a row for each bucket would make the stats as many as the events.
     """
 
     start = models.DateTimeField()
@@ -156,7 +161,7 @@ class Stat(BaseModel, Numbers):
 
 
 class HourlyStat(Stat):
-    """Figures of an hour."""
+    """Stats of an hour."""
 
     ID_PREFIX: ClassVar[str] = "hst"
 
@@ -176,7 +181,7 @@ class HourlyStat(Stat):
 
 
 class DailyStat(Stat):
-    """Figures of a day, in UTC. Kept for ever."""
+    """Stats of a day, in UTC. Kept for ever."""
 
     ID_PREFIX: ClassVar[str] = "dst"
 
@@ -195,17 +200,17 @@ class DailyStat(Stat):
         ]
 
 
-class Digest(BaseModel):
-    """All figures of one hour or day in one row: of a project, of an account, or (user NULL) of all accounts.
+class StatRollup(BaseModel):
+    """All stats of one hour or day in one row: of a project, of an account, or (user NULL) of all accounts.
 
     An answer reads one row for each of its buckets. Always the sum of `HourlyStat` or `DailyStat`, written with them.
     id: made of interval, start, user and project, so that the rows to be added to are found by it.
-    kinds: what happened, as `packing.pack` writes it. waits: how many starts of each class of wait, a JSON object; in a
-        column of its own, as few answers ask.
+    aggregates: what happened, as `codec.encode` writes it. waits: how many starts of each wait bucket, a JSON object;
+        in a column of its own, as few answers ask.
     stored_bytes: by how much the storage grew. renders, work_ms, credits: of what succeeded.
     """
 
-    ID_PREFIX: ClassVar[str] = "dig"
+    ID_PREFIX: ClassVar[str] = "rol"
 
     interval = models.CharField(max_length=4, choices=[(name, name) for name in INTERVALS])
     start = models.DateTimeField()
@@ -218,22 +223,22 @@ class Digest(BaseModel):
     work_ms = models.BigIntegerField(default=0)
     credits = models.BigIntegerField(default=0)
     waits = models.TextField(default="{}")
-    kinds = models.TextField(default="{}")
+    aggregates = models.TextField(default="{}")
 
     class Meta:
         constraints = [
             # Every answer: of an account or project, and of all accounts.
             models.UniqueConstraint(
-                fields=["interval", "project_id", "user", "start"], name="uniq_analytics_digest_key"
+                fields=["interval", "project_id", "user", "start"], name="uniq_analytics_rollup_key"
             ),
         ]
         indexes = [
             # What a recount replaces, what is past its retention, the admin's list.
-            NamedIndex(fields=["interval", "start"], name="idx_analytics_digest_time"),
-            # The busiest accounts of a span. Holds all that is asked for: no row is read.
+            NamedIndex(fields=["interval", "start"], name="idx_analytics_rollup_time"),
+            # The busiest accounts of a time range. Holds all that is asked for: no row is read.
             NamedIndex(
                 fields=["interval", "project_id", "start", "user", "renders", "work_ms", "credits"],
-                name="idx_analytics_digest_busiest",
+                name="idx_analytics_rollup_busiest",
             ),
         ]
 
@@ -241,10 +246,10 @@ class Digest(BaseModel):
         return f"{self.interval} from {self.start:%Y-%m-%d %H:%M}"
 
 
-class MonthlyUse(BaseModel):
+class MonthlyUsage(BaseModel):
     """What an account rendered in a month, in UTC; kept for ever. renders, work_ms, credits: of what succeeded.
 
-    Always the sum of the account's digests of days, written with them. Who was busiest in a year is read from here:
+    Always the sum of the account's rollups of days, written with them. Who was busiest in a year is read from here:
     the days of all accounts would be hundreds of rows for each.
     """
 
@@ -266,10 +271,10 @@ class MonthlyUse(BaseModel):
         return f"{self.renders} renders from {self.start:%Y-%m}"
 
 
-class Horizon(BaseModel):
-    """How far back a table is whole: what happened earlier was deleted. Its row is also the lock of the figures."""
+class RetentionWatermark(BaseModel):
+    """How far back a table is whole: what happened earlier was deleted. Its row is also the lock of the stats."""
 
-    ID_PREFIX: ClassVar[str] = "hrz"
+    ID_PREFIX: ClassVar[str] = "wmk"
 
     name = models.CharField(max_length=16, unique=True)
     complete_since = models.DateTimeField(null=True, blank=True)

@@ -1,6 +1,6 @@
-"""Reads of the figures. What is in no figure yet is added from the log, so that every answer is exact and current.
+"""Reads of the stats. What is not counted yet is added from the log, so that every answer is exact and current.
 
-Figures and log are read by one statement: between two, the counting job could move events from one to the other.
+Stats and log are read by one statement: between two, the counting job could move events from one to the other.
 """
 
 from __future__ import annotations
@@ -16,14 +16,22 @@ from django.db.models import BigIntegerField, CharField, DateTimeField, F, Query
 from django.db.models.functions import Cast
 
 from accounts.models import User
-from analytics.models import ALL_PROJECTS, FAILURES, STORAGE, Digest, Event, EventType, MonthlyUse
-from analytics.packing import kind_of, newest, unpack
-from analytics.services.sums import HOURLY, day_of, horizon_of
-from analytics.spans import Span, pieces
+from analytics.codec import decode, latest_pair, parse_entry_name
+from analytics.models import (
+    ALL_PROJECTS,
+    FAILURES,
+    STORAGE,
+    AnalyticsEvent,
+    AnalyticsEventType,
+    MonthlyUsage,
+    StatRollup,
+)
+from analytics.services.stats import HOURLY, complete_since_of, start_of_day
+from analytics.time_ranges import TimeRange, split_by_interval
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-_STARTED = EventType.RENDER_STARTED.value
-# What a branch of the statement gives, unless it says something else. A digest fills the last two; events and what
+_STARTED = AnalyticsEventType.RENDER_STARTED.value
+# What a branch of the statement gives, unless it says something else. A rollup fills the last two; events and what
 # was stored before fill the others.
 _NONE: dict[str, Any] = {
     "type_": Value("", CharField()),
@@ -34,8 +42,8 @@ _NONE: dict[str, Any] = {
     "moved": Value(0, BigIntegerField()),
     "size": Value(0, BigIntegerField()),
     "example": Cast(Value(None), UUIDField()),
-    "packed": Value("", TextField()),
-    "classes": Value("", TextField()),
+    "encoded": Value("", TextField()),
+    "wait_buckets": Value("", TextField()),
 }
 _OF_EVENTS = {
     "type_": F("type"),
@@ -48,16 +56,16 @@ _OF_EVENTS = {
     "example": F("resource_id"),
 }
 _BUSIEST = (
-    "SELECT user_id, sum(renders), sum(work_ms), sum(credits) FROM ({}) AS uses GROUP BY user_id ORDER BY 4 DESC, 1"
+    "SELECT user_id, sum(renders), sum(work_ms), sum(credits) FROM ({}) AS usage GROUP BY user_id ORDER BY 4 DESC, 1"
 )
-Kinds = dict[tuple[str, str], "Tally"]
+Aggregates = dict[tuple[str, str], "EventAggregate"]
 
 
 @dataclass(slots=True)
-class Tally:
-    """How many events of one kind, and the sums of their numbers. waits: how many of each class.
+class EventAggregate:
+    """How many events of one kind, and the sums of their numbers. waits: how many of each wait bucket.
 
-    latest_at, latest_id: of the newest failure, as `packing.newest` gives it.
+    latest_at, latest_id: of the newest failure, as `codec.latest_pair` gives it.
     """
 
     count: int = 0
@@ -70,8 +78,8 @@ class Tally:
     latest_id: str = ""
     waits: dict[str, int] | None = field(default=None, kw_only=True)
 
-    def add(self, other: Tally) -> None:
-        """Add another tally to this one."""
+    def add(self, other: EventAggregate) -> None:
+        """Add another aggregate to this one."""
         self.add_numbers(other)
         if other.latest_at and (other.latest_at, other.latest_id) > (self.latest_at, self.latest_id):
             self.latest_at, self.latest_id = other.latest_at, other.latest_id
@@ -80,8 +88,8 @@ class Tally:
             for name, count in other.waits.items():
                 waits[name] = waits.get(name, 0) + count
 
-    def add_numbers(self, other: Tally) -> None:
-        """Add the count and the sums of another tally, neither waits nor the newest failure."""
+    def add_numbers(self, other: EventAggregate) -> None:
+        """Add the count and the sums of another aggregate, neither waits nor the newest failure."""
         self.count += other.count
         self.duration_ms += other.duration_ms
         self.work_ms += other.work_ms
@@ -91,31 +99,31 @@ class Tally:
 
 
 @dataclass(slots=True)
-class Figures:
-    """The tallies of a span: by beginning of the bucket, type and code. stored_bytes: before the span."""
+class BucketedStats:
+    """The buckets of a time range: by beginning of the bucket, type and code. stored_bytes: before the time range."""
 
-    span: Span
-    tallies: dict[datetime, Kinds] = field(default_factory=dict)
+    time_range: TimeRange
+    buckets: dict[datetime, Aggregates] = field(default_factory=dict)
     stored_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """Whose figures: of one user, one project of that user, or of all."""
+class StatScope:
+    """Whose stats: of one user, one project of that user, or of all."""
 
     user_id: UUID | None = None
     project_id: UUID | None = None
 
-    def digests(self, interval: str) -> QuerySet[Digest]:
-        """Return the digests of this scope."""
+    def rollups(self, interval: str) -> QuerySet[StatRollup]:
+        """Return the rollups of this scope."""
         assert self.user_id or not self.project_id, "a project is some user's"
         project_id = ALL_PROJECTS if self.project_id is None else self.project_id
-        rows = Digest.objects.filter(project_id=project_id, interval=interval).order_by()
+        rows = StatRollup.objects.filter(project_id=project_id, interval=interval).order_by()
         return rows.filter(user__isnull=True) if self.user_id is None else rows.filter(user_id=self.user_id)
 
-    def uncounted(self) -> QuerySet[Event]:
-        """Return the events of this scope that are in no figure yet."""
-        rows = Event.objects.uncounted()
+    def uncounted(self) -> QuerySet[AnalyticsEvent]:
+        """Return the events of this scope that are not counted yet."""
+        rows = AnalyticsEvent.objects.uncounted()
         if self.user_id is not None:
             rows = rows.filter(user_id=self.user_id)
         if self.project_id is not None:
@@ -124,7 +132,7 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class BusyUser:
+class TopUser:
     """What an account rendered. credits: hundredths."""
 
     username: str
@@ -133,30 +141,34 @@ class BusyUser:
     credits: int
 
 
-def hours_kept_since() -> datetime | None:
-    """Return how far back the figures of hours go, None for all."""
-    return horizon_of(HOURLY)
+def hourly_stats_since() -> datetime | None:
+    """Return how far back the stats of hours go, None for all."""
+    return complete_since_of(HOURLY)
 
 
-def read_figures(span: Span, scope: Scope, types: Collection[str], *, with_storage: bool = False) -> Figures:
-    """Return the tallies of these types. with_storage: what the storage held before the span as well."""
-    figures = Figures(span, {start: {} for start in span.starts()})
+def read_stats(
+    time_range: TimeRange, scope: StatScope, types: Collection[str], *, with_storage: bool = False
+) -> BucketedStats:
+    """Return the buckets of these types. with_storage: what the storage held before the time range as well."""
+    stats = BucketedStats(time_range, {start: {} for start in time_range.starts()})
     wanted = frozenset(types)
-    for at, event_type, code, *numbers, example, packed, classes in _read(_branches(span, scope, types, with_storage)):
-        if packed:
-            _add_digest(figures.tallies[at], wanted, packed, classes)
+    for at, event_type, code, *numbers, example, encoded, wait_buckets in _read(
+        _branches(time_range, scope, types, with_storage)
+    ):
+        if encoded:
+            _add_rollup(stats.buckets[at], wanted, encoded, wait_buckets)
         elif not event_type:
-            figures.stored_bytes += numbers[-1]
-        elif at < span.since:
-            figures.stored_bytes += numbers[-1] if with_storage and event_type in STORAGE else 0
-        elif at < span.until and event_type in wanted:
-            _add_event(figures.tallies[span.bucket_of(at)], at, event_type, code, numbers, example)
-    return figures
+            stats.stored_bytes += numbers[-1]
+        elif at < time_range.since:
+            stats.stored_bytes += numbers[-1] if with_storage and event_type in STORAGE else 0
+        elif at < time_range.until and event_type in wanted:
+            _add_event(stats.buckets[time_range.bucket_of(at)], at, event_type, code, numbers, example)
+    return stats
 
 
-def top_users(span: Span, *, limit: int = 10) -> list[BusyUser]:
-    """Return the accounts that paid most for renders in a span, as far as it is counted."""
-    first, *others = uses_of(span)
+def top_users(time_range: TimeRange, *, limit: int = 10) -> list[TopUser]:
+    """Return the accounts that paid most for renders in a time range, as far as it is counted."""
+    first, *others = usage_queries(time_range)
     sql, values = first.union(*others, all=True).query.sql_with_params()
     with connection.cursor() as cursor:
         # One more than asked for, as one of them may be that of all accounts.
@@ -164,42 +176,44 @@ def top_users(span: Span, *, limit: int = 10) -> list[BusyUser]:
         best = [row for row in cursor.fetchall() if row[0] is not None][:limit]
     users = User.objects.in_bulk([UUID(str(account)) for account, *_ in best])
     return [
-        BusyUser(users[UUID(str(account))].username, int(renders), int(work_ms), int(paid))
+        TopUser(users[UUID(str(account))].username, int(renders), int(work_ms), int(paid))
         for account, renders, work_ms, paid in best
         if renders
     ]
 
 
-def uses_of(span: Span) -> list[QuerySet[Any, Any]]:
-    """Return queries of account, renders, work and credits that make up a span; no account stands for all of them.
+def usage_queries(time_range: TimeRange) -> list[QuerySet[Any, Any]]:
+    """Return queries of account, renders, work and credits that make up a time range; no account: all of them.
 
     Not even this is asked for: with a condition on the account, SQLite would read all of history in its order.
     """
     found: list[QuerySet[Any, Any]] = []
-    for interval, since, until in pieces(span):
-        rows: QuerySet[Any] = MonthlyUse.objects.all()
+    for interval, since, until in split_by_interval(time_range):
+        rows: QuerySet[Any] = MonthlyUsage.objects.all()
         if interval != "month":
-            rows = Digest.objects.filter(interval=interval, project_id=ALL_PROJECTS)
+            rows = StatRollup.objects.filter(interval=interval, project_id=ALL_PROJECTS)
         rows = rows.filter(start__gte=since, start__lt=until).order_by()
         found.append(rows.values_list("user_id", "renders", "work_ms", "credits"))
     return found
 
 
-def _branches(span: Span, scope: Scope, types: Collection[str], with_storage: bool) -> list[QuerySet[Any]]:
+def _branches(
+    time_range: TimeRange, scope: StatScope, types: Collection[str], with_storage: bool
+) -> list[QuerySet[Any]]:
     """Return the queries that make up an answer; each of them has the columns of _NONE after the moment."""
-    within = {"start__gte": span.since, "start__lt": span.until}
-    waits = {"classes": F("waits")} if _STARTED in types else {}
-    digests = scope.digests(span.interval).filter(**within)
-    branches = [_branch(digests, at=F("start"), packed=F("kinds"), **waits)]
+    within = {"start__gte": time_range.since, "start__lt": time_range.until}
+    waits = {"wait_buckets": F("waits")} if _STARTED in types else {}
+    rollups = scope.rollups(time_range.interval).filter(**within)
+    branches = [_branch(rollups, at=F("start"), encoded=F("aggregates"), **waits)]
     if with_storage:
         long_ago = Value(_LONG_AGO, DateTimeField())
-        midnight = day_of(span.since)
-        branches.append(_stored(scope.digests("day").filter(start__lt=midnight), long_ago))
-        if midnight < span.since:
-            hours = scope.digests("hour").filter(start__gte=midnight, start__lt=span.since)
+        midnight = start_of_day(time_range.since)
+        branches.append(_stored(scope.rollups("day").filter(start__lt=midnight), long_ago))
+        if midnight < time_range.since:
+            hours = scope.rollups("hour").filter(start__gte=midnight, start__lt=time_range.since)
             branches.append(_stored(hours, long_ago))
     # All of them, whatever their time and type: they are few, and with a condition on these columns the databases
-    # would rather read the log by another index, which is all of the log where the span is long.
+    # would rather read the log by another index, which is all of the log where the time range is long.
     branches.append(_branch(scope.uncounted(), at=F("created_at"), **_OF_EVENTS))
     return branches
 
@@ -222,9 +236,9 @@ def _read(branches: list[QuerySet[Any]]) -> Iterator[tuple[Any, ...]]:
     sql, values = first.union(*others, all=True).query.sql_with_params()
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
-        for at, *columns, size, example, packed, classes in cursor.fetchall():
+        for at, *columns, size, example, encoded, wait_buckets in cursor.fetchall():
             # PostgreSQL sums 64-bit integers as decimals; nothing may sum up to NULL.
-            yield _moment(at), *columns, int(size or 0), _id(example), packed, classes
+            yield _moment(at), *columns, int(size or 0), _id(example), encoded, wait_buckets
 
 
 def _moment(value: Any) -> datetime:
@@ -237,23 +251,23 @@ def _id(value: Any) -> UUID | None:
     return UUID(value) if isinstance(value, str) else value
 
 
-def _add_digest(bucket: Kinds, wanted: frozenset[str], packed: str, classes: str) -> None:
-    for name, entry in unpack(packed).items():
-        kind = kind_of(name)
+def _add_rollup(bucket: Aggregates, wanted: frozenset[str], encoded: str, wait_buckets: str) -> None:
+    for name, entry in decode(encoded).items():
+        kind = parse_entry_name(name)
         if kind[0] in wanted:
-            tally = Tally(*entry)
+            aggregate = EventAggregate(*entry)
             if kind[0] == _STARTED:
-                tally.waits = unpack(classes)
-            present = bucket.setdefault(kind, tally)
-            if present is not tally:
-                present.add(tally)
+                aggregate.waits = decode(wait_buckets)
+            present = bucket.setdefault(kind, aggregate)
+            if present is not aggregate:
+                present.add(aggregate)
 
 
-def _add_event(bucket: Kinds, at: datetime, event_type: str, code: str, numbers: list[Any], example: Any) -> None:
-    tally = Tally(1, *numbers)
+def _add_event(bucket: Aggregates, at: datetime, event_type: str, code: str, numbers: list[Any], example: Any) -> None:
+    aggregate = EventAggregate(1, *numbers)
     if event_type == _STARTED:
-        # Of an event its code is the class.
-        tally.waits, code = {code: 1}, ""
+        # The code of an event is its wait bucket.
+        aggregate.waits, code = {code: 1}, ""
     if event_type in FAILURES and example is not None:
-        tally.latest_at, tally.latest_id = newest(at, example)
-    bucket.setdefault((event_type, code), Tally()).add(tally)
+        aggregate.latest_at, aggregate.latest_id = latest_pair(at, example)
+    bucket.setdefault((event_type, code), EventAggregate()).add(aggregate)

@@ -13,7 +13,7 @@ class _Amount(serializers.CharField):
     """Credits, e.g. `0.20`."""
 
 
-class RenderFiguresSerializer(serializers.Serializer[Any]):
+class RenderStatsSerializer(serializers.Serializer[Any]):
     """What became of renders. The percentiles are exact to a tenth."""
 
     submitted = serializers.IntegerField()
@@ -29,7 +29,7 @@ class RenderFiguresSerializer(serializers.Serializer[Any]):
     queue_wait_p95_s = serializers.FloatField(allow_null=True)
 
 
-class UsageFiguresSerializer(serializers.Serializer[Any]):
+class UsageStatsSerializer(serializers.Serializer[Any]):
     """What was paid and kept."""
 
     credits_charged = _Amount(help_text="For renders, and deducted by services of the operator's.")
@@ -43,7 +43,7 @@ class UsageFiguresSerializer(serializers.Serializer[Any]):
     storage_bytes = serializers.IntegerField(help_text="Kept at the end.")
 
 
-class ErrorFiguresSerializer(serializers.Serializer[Any]):
+class ErrorStatsSerializer(serializers.Serializer[Any]):
     """How many failures, and of what."""
 
     count = serializers.IntegerField()
@@ -56,56 +56,56 @@ class ErrorCodeSerializer(serializers.Serializer[Any]):
     code = serializers.CharField()
     object = serializers.CharField(help_text="What failed: render or asset.")
     count = serializers.IntegerField()
-    share = serializers.FloatField(help_text="Of all failures of the span.")
+    share = serializers.FloatField(help_text="Of all failures of the time range.")
     latest_id = serializers.CharField(allow_null=True)
     latest_at = TimeField(allow_null=True)
 
 
-class _SpanSerializer(serializers.Serializer[Any]):
-    """What every answer says of its span."""
+class _TimeRangeSerializer(serializers.Serializer[Any]):
+    """What every answer says of its time range."""
 
     object = serializers.CharField()
     interval = serializers.CharField()
     since = TimeField()
-    until = TimeField(help_text="Not part of the span.")
+    until = TimeField(help_text="Not part of the time range.")
     project = serializers.CharField(allow_null=True)
 
 
-class RenderBucketSerializer(RenderFiguresSerializer):
+class RenderBucketSerializer(RenderStatsSerializer):
     """An hour or day of renders."""
 
     start = TimeField()
 
 
-class UsageBucketSerializer(UsageFiguresSerializer):
+class UsageBucketSerializer(UsageStatsSerializer):
     """An hour or day of usage."""
 
     start = TimeField()
 
 
-class ErrorBucketSerializer(ErrorFiguresSerializer):
+class ErrorBucketSerializer(ErrorStatsSerializer):
     """An hour or day of failures."""
 
     start = TimeField()
 
 
-class RenderAnalyticsSerializer(_SpanSerializer):
+class RenderAnalyticsSerializer(_TimeRangeSerializer):
     """Renders over time."""
 
-    totals = RenderFiguresSerializer()
+    totals = RenderStatsSerializer()
     data = RenderBucketSerializer(many=True)  # type: ignore[assignment]  # the member's name
 
 
-class UsageAnalyticsSerializer(_SpanSerializer):
+class UsageAnalyticsSerializer(_TimeRangeSerializer):
     """Usage over time."""
 
-    totals = UsageFiguresSerializer()
+    totals = UsageStatsSerializer()
     data = UsageBucketSerializer(many=True)  # type: ignore[assignment]  # the member's name
 
 
-class ErrorAnalyticsSerializer(_SpanSerializer):
+class ErrorAnalyticsSerializer(_TimeRangeSerializer):
     """Failures over time."""
 
-    totals = ErrorFiguresSerializer()
+    totals = ErrorStatsSerializer()
     codes = ErrorCodeSerializer(many=True)
     data = ErrorBucketSerializer(many=True)  # type: ignore[assignment]  # the member's name

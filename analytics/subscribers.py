@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from analytics.models import Event, EventType
-from analytics.services.recording import new_event, write_events
-from analytics.waits import class_of
+from analytics.models import AnalyticsEvent, AnalyticsEventType
+from analytics.services.events import new_event, write_events
+from analytics.wait_histogram import bucket_of
 from assets.events import AssetDeleted, AssetFailed, AssetReady
 from core.events import subscribe
 from credits.events import CreditsMoved
@@ -22,21 +22,21 @@ from renders.events import (
 )
 
 
-def _submitted(event: RenderSubmitted) -> Event:
-    return _of_render(EventType.RENDER_SUBMITTED, event)
+def _submitted(event: RenderSubmitted) -> AnalyticsEvent:
+    return _of_render(AnalyticsEventType.RENDER_SUBMITTED, event)
 
 
-def _started(event: RenderStarted) -> Event | None:
+def _started(event: RenderStarted) -> AnalyticsEvent | None:
     """Return a row for a render that left the queue for the first time; later attempts are not counted."""
     if event.waited_s is None:
         return None
     waited_ms = _ms(event.waited_s)
-    return _of_render(EventType.RENDER_STARTED, event, code=class_of(waited_ms), waited_ms=waited_ms)
+    return _of_render(AnalyticsEventType.RENDER_STARTED, event, code=bucket_of(waited_ms), waited_ms=waited_ms)
 
 
-def _succeeded(event: RenderSucceeded) -> Event:
+def _succeeded(event: RenderSucceeded) -> AnalyticsEvent:
     return _of_render(
-        EventType.RENDER_SUCCEEDED,
+        AnalyticsEventType.RENDER_SUCCEEDED,
         event,
         duration_ms=_ms(event.duration_s),
         work_ms=_ms(event.took_s),
@@ -45,21 +45,21 @@ def _succeeded(event: RenderSucceeded) -> Event:
     )
 
 
-def _failed(event: RenderFailed) -> Event:
-    return _of_render(EventType.RENDER_FAILED, event, code=event.code, credits=event.credits_refunded)
+def _failed(event: RenderFailed) -> AnalyticsEvent:
+    return _of_render(AnalyticsEventType.RENDER_FAILED, event, code=event.code, credits=event.credits_refunded)
 
 
-def _cancelled(event: RenderCancelled) -> Event:
-    return _of_render(EventType.RENDER_CANCELLED, event, credits=event.credits_refunded)
+def _cancelled(event: RenderCancelled) -> AnalyticsEvent:
+    return _of_render(AnalyticsEventType.RENDER_CANCELLED, event, credits=event.credits_refunded)
 
 
-def _output_deleted(event: RenderOutputDeleted) -> Event:
-    return _of_render(EventType.OUTPUT_DELETED, event, size_bytes=-event.size_bytes)
+def _output_deleted(event: RenderOutputDeleted) -> AnalyticsEvent:
+    return _of_render(AnalyticsEventType.OUTPUT_DELETED, event, size_bytes=-event.size_bytes)
 
 
-def _asset_ready(event: AssetReady) -> Event:
+def _asset_ready(event: AssetReady) -> AnalyticsEvent:
     return new_event(
-        type=EventType.ASSET_READY,
+        type=AnalyticsEventType.ASSET_READY,
         user_id=event.owner_id,
         project_id=event.project_id,
         resource_id=event.asset_id,
@@ -68,16 +68,18 @@ def _asset_ready(event: AssetReady) -> Event:
     )
 
 
-def _asset_failed(event: AssetFailed) -> Event:
-    return new_event(type=EventType.ASSET_FAILED, user_id=event.owner_id, resource_id=event.asset_id, code=event.code)
+def _asset_failed(event: AssetFailed) -> AnalyticsEvent:
+    return new_event(
+        type=AnalyticsEventType.ASSET_FAILED, user_id=event.owner_id, resource_id=event.asset_id, code=event.code
+    )
 
 
-def _asset_deleted(event: AssetDeleted) -> Event | None:
+def _asset_deleted(event: AssetDeleted) -> AnalyticsEvent | None:
     """Return a row for a file that left the storage; an import that never brought one changes nothing."""
     if not event.kind:
         return None
     return new_event(
-        type=EventType.ASSET_DELETED,
+        type=AnalyticsEventType.ASSET_DELETED,
         user_id=event.owner_id,
         project_id=event.project_id,
         resource_id=event.asset_id,
@@ -86,9 +88,9 @@ def _asset_deleted(event: AssetDeleted) -> Event | None:
     )
 
 
-def _credits_moved(event: CreditsMoved) -> Event:
+def _credits_moved(event: CreditsMoved) -> AnalyticsEvent:
     return new_event(
-        type=EventType.CREDITS_MOVED,
+        type=AnalyticsEventType.CREDITS_MOVED,
         user_id=event.user_id,
         resource_id=event.entry_id,
         code=event.kind,
@@ -96,7 +98,7 @@ def _credits_moved(event: CreditsMoved) -> Event:
     )
 
 
-def _of_render(event_type: EventType, event: RenderEvent, *, code: str = "", **numbers: Any) -> Event:
+def _of_render(event_type: AnalyticsEventType, event: RenderEvent, *, code: str = "", **numbers: Any) -> AnalyticsEvent:
     return new_event(
         type=event_type,
         user_id=event.owner_id,
@@ -111,7 +113,7 @@ def _ms(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-_ROW_OF: dict[type, Callable[[Any], Event | None]] = {
+_ROW_OF: dict[type, Callable[[Any], AnalyticsEvent | None]] = {
     RenderSubmitted: _submitted,
     RenderStarted: _started,
     RenderSucceeded: _succeeded,
@@ -125,7 +127,7 @@ _ROW_OF: dict[type, Callable[[Any], Event | None]] = {
 }
 
 
-@subscribe(*_ROW_OF, takes_many=True)
+@subscribe(*_ROW_OF, batched=True)
 def note_events(events: Sequence[object]) -> None:
     """Write one row for each event that counts: a thousand renders of one batch take a few statements."""
     rows = (_ROW_OF[type(event)](event) for event in events)

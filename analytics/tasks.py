@@ -16,9 +16,9 @@ COUNT_JOB = "analytics.count"
 # Answers add what is not counted yet, so that the clock bounds their cost, not their truth.
 @handler(COUNT_JOB, queue=QUEUE, max_attempts=1, timeout_s=600, cron="*/5 * * * *", schedule="analytics-count")
 def count(context: JobContext) -> dict[str, Any]:
-    """Add all events to the figures that are in none yet, in batches."""
+    """Add all events to the stats that are in none yet, in batches."""
     counted = 0
-    while batch := services.count_events():
+    while batch := services.aggregate_events():
         counted += batch
         context.check()
     return {"counted": counted}

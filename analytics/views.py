@@ -14,11 +14,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
-from analytics import selectors, shapes
-from analytics.models import FAILURES, EventType
+from analytics import report_rows, selectors
+from analytics.csv_export import CONTENT_TYPE, csv_lines
+from analytics.models import FAILURES, AnalyticsEventType
 from analytics.serializers import ErrorAnalyticsSerializer, RenderAnalyticsSerializer, UsageAnalyticsSerializer
-from analytics.spans import MAX_BUCKETS, Span, read_span
-from analytics.tables import CONTENT_TYPE, csv_lines
+from analytics.time_ranges import MAX_BUCKETS, TimeRange, parse_time_range
 from api.endpoints import Endpoint
 from api.filters import StrictFilterBackend
 from api.renderers import JsonRenderer
@@ -40,20 +40,20 @@ PARAMETERS = [
     OpenApiParameter("project", str, description="Only what belongs to this project, `prj_...`."),
 ]
 RENDER_TYPES = [
-    EventType.RENDER_SUBMITTED.value,
-    EventType.RENDER_STARTED.value,
-    EventType.RENDER_SUCCEEDED.value,
-    EventType.RENDER_FAILED.value,
-    EventType.RENDER_CANCELLED.value,
+    AnalyticsEventType.RENDER_SUBMITTED.value,
+    AnalyticsEventType.RENDER_STARTED.value,
+    AnalyticsEventType.RENDER_SUCCEEDED.value,
+    AnalyticsEventType.RENDER_FAILED.value,
+    AnalyticsEventType.RENDER_CANCELLED.value,
 ]
 USAGE_TYPES = [
-    EventType.RENDER_SUCCEEDED.value,
-    EventType.RENDER_FAILED.value,
-    EventType.RENDER_CANCELLED.value,
-    EventType.OUTPUT_DELETED.value,
-    EventType.ASSET_READY.value,
-    EventType.ASSET_DELETED.value,
-    EventType.CREDITS_MOVED.value,
+    AnalyticsEventType.RENDER_SUCCEEDED.value,
+    AnalyticsEventType.RENDER_FAILED.value,
+    AnalyticsEventType.RENDER_CANCELLED.value,
+    AnalyticsEventType.OUTPUT_DELETED.value,
+    AnalyticsEventType.ASSET_READY.value,
+    AnalyticsEventType.ASSET_DELETED.value,
+    AnalyticsEventType.CREDITS_MOVED.value,
 ]
 ERROR_TYPES = sorted(FAILURES)
 
@@ -69,7 +69,7 @@ class CsvRenderer(JsonRenderer):
 
 
 class AnalyticsView(ApiView):
-    """Figures of the caller's account over time, without gaps. csv_columns: of the table."""
+    """Stats of the caller's account over time, without gaps. csv_columns: of the table."""
 
     csv_columns: ClassVar[tuple[str, ...]] = ()
     endpoints: ClassVar = {
@@ -78,7 +78,7 @@ class AnalyticsView(ApiView):
     renderer_classes = (JsonRenderer, CsvRenderer)
     extra_query_params = ("interval", "since", "until", "project")
 
-    def read_query(self, request: Request) -> tuple[Span, selectors.Scope]:
+    def read_query(self, request: Request) -> tuple[TimeRange, selectors.StatScope]:
         """Return what is asked for.
 
         Raises InvalidParameter.
@@ -92,25 +92,25 @@ class AnalyticsView(ApiView):
                 project_id = decode_id(Project.ID_PREFIX, parameters["project"])
             except ValueError:
                 raise InvalidParameter("project", f"This is not a {Project.ID_PREFIX}_ id.") from None
-        span = read_span(parameters, timezone.now(), selectors.hours_kept_since())
-        return span, selectors.Scope(request.user.pk, project_id)
+        time_range = parse_time_range(parameters, timezone.now(), selectors.hourly_stats_since())
+        return time_range, selectors.StatScope(request.user.pk, project_id)
 
     def answer(
-        self, request: Request, span: Span, rows: Iterable[Mapping[str, Any]], **members: Any
+        self, request: Request, time_range: TimeRange, rows: Iterable[Mapping[str, Any]], **members: Any
     ) -> HttpResponseBase:
         """Return the rows: JSON with the members beside them, or nothing but the rows as CSV."""
         response: HttpResponseBase
         if request.accepted_renderer.format == "csv":
             response = StreamingHttpResponse(csv_lines(self.csv_columns, rows), content_type=CONTENT_TYPE)
-            name = f"{self.route_name}-{span.since:%Y%m%d}-{span.until:%Y%m%d}.csv"
+            name = f"{self.route_name}-{time_range.since:%Y%m%d}-{time_range.until:%Y%m%d}.csv"
             response["Content-Disposition"] = f'attachment; filename="{name}"'
         else:
             response = Response(
                 {
                     "object": self.route_name.replace("-", "."),
-                    "interval": span.interval,
-                    "since": format_time(span.since),
-                    "until": format_time(span.until),
+                    "interval": time_range.interval,
+                    "since": format_time(time_range.since),
+                    "until": format_time(time_range.until),
                     "project": request.query_params.get("project"),
                     **members,
                     "data": list(rows),
@@ -123,7 +123,7 @@ class AnalyticsView(ApiView):
 class RendersView(AnalyticsView):
     """What became of the caller's renders."""
 
-    csv_columns: ClassVar = ("start", *shapes.render_row({}))
+    csv_columns: ClassVar = ("start", *report_rows.render_row({}))
 
     @extend_schema(
         operation_id="analytics_renders_retrieve",
@@ -133,17 +133,17 @@ class RendersView(AnalyticsView):
     )
     def get(self, request: Request) -> HttpResponseBase:
         """Return counts, rates, speed and waits by hour or day. `Accept: text/csv` gives a table."""
-        span, scope = self.read_query(request)
-        figures = selectors.read_figures(span, scope, RENDER_TYPES)
-        rows = ({"start": format_time(start), **row} for start, row in shapes.render_rows(figures))
-        totals = shapes.render_row(shapes.merge(figures.tallies.values()))
-        return self.answer(request, span, rows, totals=totals)
+        time_range, scope = self.read_query(request)
+        stats = selectors.read_stats(time_range, scope, RENDER_TYPES)
+        rows = ({"start": format_time(start), **row} for start, row in report_rows.render_rows(stats))
+        totals = report_rows.render_row(report_rows.merge(stats.buckets.values()))
+        return self.answer(request, time_range, rows, totals=totals)
 
 
 class UsageView(AnalyticsView):
     """What the caller paid and keeps."""
 
-    csv_columns: ClassVar = ("start", *shapes.usage_row({}, 0))
+    csv_columns: ClassVar = ("start", *report_rows.usage_row({}, 0))
 
     @extend_schema(
         operation_id="analytics_usage_retrieve",
@@ -153,12 +153,12 @@ class UsageView(AnalyticsView):
     )
     def get(self, request: Request) -> HttpResponseBase:
         """Return credits, assets and storage by hour or day. `Accept: text/csv` gives a table."""
-        span, scope = self.read_query(request)
-        figures = selectors.read_figures(span, scope, USAGE_TYPES, with_storage=True)
-        rows = ({"start": format_time(start), **row} for start, row in shapes.usage_rows(figures))
-        whole = shapes.merge(figures.tallies.values())
-        totals = shapes.usage_row(whole, figures.stored_bytes + shapes.growth(whole))
-        return self.answer(request, span, rows, totals=totals)
+        time_range, scope = self.read_query(request)
+        stats = selectors.read_stats(time_range, scope, USAGE_TYPES, with_storage=True)
+        rows = ({"start": format_time(start), **row} for start, row in report_rows.usage_rows(stats))
+        whole = report_rows.merge(stats.buckets.values())
+        totals = report_rows.usage_row(whole, stats.stored_bytes + report_rows.growth(whole))
+        return self.answer(request, time_range, rows, totals=totals)
 
 
 class ErrorsView(AnalyticsView):
@@ -174,11 +174,11 @@ class ErrorsView(AnalyticsView):
     )
     def get(self, request: Request) -> HttpResponseBase:
         """Return failures of renders and imports by code, with shares and the newest example of each."""
-        span, scope = self.read_query(request)
-        figures = selectors.read_figures(span, scope, ERROR_TYPES)
+        time_range, scope = self.read_query(request)
+        stats = selectors.read_stats(time_range, scope, ERROR_TYPES)
         if request.accepted_renderer.format == "csv":
-            return self.answer(request, span, shapes.error_table(figures))
-        rows = ({"start": format_time(start), **row} for start, row in shapes.error_rows(figures))
-        whole = shapes.merge(figures.tallies.values())
-        codes = shapes.errors_by_code(whole)
-        return self.answer(request, span, rows, totals=shapes.error_row(whole), codes=codes)
+            return self.answer(request, time_range, report_rows.error_table(stats))
+        rows = ({"start": format_time(start), **row} for start, row in report_rows.error_rows(stats))
+        whole = report_rows.merge(stats.buckets.values())
+        codes = report_rows.errors_by_code(whole)
+        return self.answer(request, time_range, rows, totals=report_rows.error_row(whole), codes=codes)

@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.urls import get_resolver
 
 from api.features import features
-from api.lifecycle import marks
+from api.lifecycle import configured_deprecations
 
 MIN_RETENTION_S = 3600
 MAX_RETENTION_S = 30 * 24 * 3600
@@ -45,16 +45,16 @@ def check_idempotency_retention(app_configs: Sequence[Any] | None, **kwargs: Any
 
 
 @register(Tags.urls)
-def check_api_marks(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+def check_api_deprecations(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     """Refuse deprecations that break the promise to clients, or that name what does not exist."""
-    faults = [fault for mark in marks() if (fault := mark.fault())]
-    for mark in marks():
-        if mark.version not in settings.RENDEROWL_API_VERSIONS:
-            faults.append(f"there is no version {mark.version}")
-        elif mark.route and mark.route not in _route_names(mark.version):
-            faults.append(f"version {mark.version} has no route named {mark.route}")
-        elif not mark.route and mark.version == max(settings.RENDEROWL_API_VERSIONS):
-            faults.append(f"version {mark.version} is the newest: there is nowhere to go")
+    faults = [fault for deprecation in configured_deprecations() if (fault := deprecation.validation_error())]
+    for deprecation in configured_deprecations():
+        if deprecation.version not in settings.RENDEROWL_API_VERSIONS:
+            faults.append(f"there is no version {deprecation.version}")
+        elif deprecation.route and deprecation.route not in _route_names(deprecation.version):
+            faults.append(f"version {deprecation.version} has no route named {deprecation.route}")
+        elif not deprecation.route and deprecation.version == max(settings.RENDEROWL_API_VERSIONS):
+            faults.append(f"version {deprecation.version} is the newest: there is nowhere to go")
     return [
         Error(
             f"API_DEPRECATIONS: {fault}.",
@@ -66,7 +66,7 @@ def check_api_marks(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Ch
 
 
 @register(Tags.compatibility)
-def check_api_switches(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+def check_api_features(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     """Refuse switches of features that do not exist, and a default version that does not."""
     faults = []
     for version, name in settings.RENDEROWL_API_FEATURES:

@@ -8,14 +8,14 @@ If-None-Match is honoured before the body is made. To change a row:
 
         def partial_update(self, request, **kwargs):
             template = self.get_object()                   # 404, then 428, then 412
-            body = self.validated(TemplatePatchBody)       # 422
+            body = self.validated(TemplateChangeSerializer)       # 422
             with self.unchanged(template):                 # a transaction; 412 if somebody was quicker
                 changed = change_template(template=template, changes=body)
             return Response(TemplateSerializer(changed).data)
 
 Every PUT, PATCH and DELETE of a row writes inside `unchanged`. A service that does slow things before or after its
-transaction takes `begin(row)` instead, and calls it first in the transaction. An action that forgets both is refused
-with a RuntimeError as soon as somebody sends If-Match, and by a test of the architecture.
+transaction takes `version_check(row)` instead, and calls it first in the transaction. An action that forgets both is
+refused with a RuntimeError as soon as somebody sends If-Match, and by a test of the architecture.
 
 What shows in a body besides the row's columns goes into `entity_tag`: override it, see `RenderViewSet`.
 """
@@ -37,7 +37,7 @@ from api.endpoints import endpoint_of
 from api.etags import EntityTag, make_tag, matches_strongly, matches_weakly
 from core.exceptions import DomainError, PreconditionFailed
 from core.models import VersionedModel
-from core.rows import claim_version, hold_version, reread_version
+from core.row_versions import claim_version, lock_if_unchanged, refresh_version
 
 SAFE = frozenset({"GET", "HEAD"})
 GUARDED = frozenset({"PUT", "PATCH", "DELETE"})
@@ -124,14 +124,14 @@ class ConditionalView(APIView):
                 claim_version(row)
                 is_known = True
             else:
-                is_known = self.request.method == "PATCH" and hold_version(row)
+                is_known = self.request.method == "PATCH" and lock_if_unchanged(row)
             yield
             if is_known and self.request.method == "PATCH":
                 # Of a row that somebody else may have changed in between, nothing is claimed to be known.
-                reread_version(row)
+                refresh_version(row)
                 self._changed = row
 
-    def begin(self, row: VersionedModel) -> Callable[[], None]:
+    def version_check(self, row: VersionedModel) -> Callable[[], None]:
         """Return what a service calls first in its transaction; it raises PreconditionFailed as `unchanged` does."""
         self._is_guarded = True
         return partial(claim_version, row) if "If-Match" in self.request.headers else _nothing

@@ -14,8 +14,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api import lifecycle
-from api.codes import PROBLEM_TYPES
-from api.marks import MIN_NOTICE, Mark
+from api.deprecations import MIN_NOTICE, Deprecation
+from api.problem_types import PROBLEM_TYPES
 from api.renderers import JsonRenderer
 
 
@@ -34,14 +34,16 @@ class SchemaView(SpectacularAPIView):
 
     def _get_schema_response(self, request: Request) -> Response:
         document = build_document(
-            tuple(self.patterns or ()), int(getattr(request, "api_version", 2)), lifecycle.marks()
+            tuple(self.patterns or ()), int(getattr(request, "api_version", 2)), lifecycle.configured_deprecations()
         )
         return Response(document, headers={"Cache-Control": "public, max-age=300", "Vary": "Accept"})
 
 
 @lru_cache(maxsize=8)
-def build_document(patterns: tuple[Any, ...], version: int, marks: tuple[Mark, ...] = ()) -> dict[str, Any]:
-    """Return the OpenAPI document of one version's URL patterns. marks: those in force, as they show in it."""
+def build_document(
+    patterns: tuple[Any, ...], version: int, deprecations: tuple[Deprecation, ...] = ()
+) -> dict[str, Any]:
+    """Return the OpenAPI document of one version's URL patterns. deprecations: those in force, as they show in it."""
     document: dict[str, Any] = SchemaGenerator(patterns=list(patterns)).get_schema(request=None, public=True)
     document["info"]["version"] = f"{version}.0.0"
     return document
@@ -81,15 +83,21 @@ def migration_page(request: HttpRequest, version: int) -> HttpResponse:
     """Say how to move to a version from the one before it."""
     if version != 2 or version not in settings.RENDEROWL_API_VERSIONS:
         raise Http404
-    return render(request, f"api/migrate_v{version}.html", {"mark": lifecycle.mark_of(version - 1)})
+    return render(request, f"api/migrate_v{version}.html", {"deprecation": lifecycle.find_deprecation(version - 1)})
 
 
 def sunset_page(request: HttpRequest) -> HttpResponse:
     """Say what of the API ends, and when."""
-    marks = sorted(lifecycle.marks(), key=lambda mark: mark.deprecated_at)
-    guides = [guide if (guide := lifecycle.guide_of(mark)) != lifecycle.SUNSET_PAGE else "" for mark in marks]
+    deprecations = sorted(lifecycle.configured_deprecations(), key=lambda deprecation: deprecation.deprecated_at)
+    guides = [
+        guide if (guide := lifecycle.migration_guide(deprecation)) != lifecycle.SUNSET_PAGE else ""
+        for deprecation in deprecations
+    ]
     context = {
-        "rows": [{"mark": mark, "guide": guide} for mark, guide in zip(marks, guides, strict=True)],
+        "rows": [
+            {"deprecation": deprecation, "guide": guide}
+            for deprecation, guide in zip(deprecations, guides, strict=True)
+        ],
         "notice_days": MIN_NOTICE.days,
         "brownouts": settings.RENDEROWL_API_BROWNOUTS,
         "brownout_days": lifecycle.BROWNOUT_PERIOD.days,

@@ -9,7 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from api.problems import problem_response
 from core.exceptions import DomainError
-from files.links import FileLink, open_token, quoted_name
+from files.links import FileLink, content_disposition, verify_token
 from files.ranges import ByteRange, RangeNotSatisfiable, matches_any, parse_range, range_applies
 from files.storage.blobs import blob_store
 
@@ -24,7 +24,7 @@ def send_file(request: HttpRequest, token: str, name: str) -> HttpResponseBase:
         response["Allow"] = "GET, HEAD"
         return response
     try:
-        link = open_token(token, name)
+        link = verify_token(token, name)
     except DomainError as error:
         return problem_response(error.code, error.detail, error.status)
     try:
@@ -49,7 +49,7 @@ def _answer(request: HttpRequest, link: FileLink) -> HttpResponseBase:
             return refusal
     response = _body(request, link, size, part)
     response["Accept-Ranges"] = "bytes"
-    response["Content-Disposition"] = quoted_name(link.name)
+    response["Content-Disposition"] = content_disposition(link.name)
     return _with_validators(response, link, etag)
 
 

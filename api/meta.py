@@ -11,16 +11,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api import lifecycle
+from api.deprecations import Deprecation
 from api.endpoints import ANY_SCOPE, Endpoint
 from api.features import flags_of
-from api.marks import Mark
 from api.routing import Route
 from api.serializers import TimeField
 from api.views import ApiView
 from core.times import format_time
 
 
-class MarkShape(serializers.Serializer[Any]):
+class DeprecatedRouteSerializer(serializers.Serializer[Any]):
     """A route of this version that will end."""
 
     route = serializers.CharField()
@@ -28,7 +28,7 @@ class MarkShape(serializers.Serializer[Any]):
     sunset = serializers.DateTimeField(allow_null=True)
 
 
-class VersionShape(serializers.Serializer[Any]):
+class ApiVersionSerializer(serializers.Serializer[Any]):
     """One version of the API."""
 
     object = serializers.ChoiceField(choices=["api_version"])
@@ -40,7 +40,7 @@ class VersionShape(serializers.Serializer[Any]):
     deprecation = serializers.DateTimeField(allow_null=True)
     sunset = serializers.DateTimeField(allow_null=True)
     brownouts = serializers.BooleanField()
-    deprecated_routes = MarkShape(many=True)
+    deprecated_routes = DeprecatedRouteSerializer(many=True)
 
 
 class MetaView(ApiView):
@@ -52,7 +52,7 @@ class MetaView(ApiView):
         "get": Endpoint(ANY_SCOPE),
     }
 
-    @extend_schema(operation_id="meta_retrieve", responses=VersionShape, tags=["meta"], auth=[])
+    @extend_schema(operation_id="meta_retrieve", responses=ApiVersionSerializer, tags=["meta"], auth=[])
     def get(self, request: Request) -> Response:
         """Return the version's status, features and end, and the versions that are served."""
         return Response(describe_version(int(request.version or 0)))
@@ -60,8 +60,12 @@ class MetaView(ApiView):
 
 def describe_version(version: int) -> dict[str, Any]:
     """Return what clients may know of a version."""
-    mark = lifecycle.mark_of(version)
-    routes = [mark for mark in lifecycle.marks() if mark.version == version and mark.route]
+    deprecation = lifecycle.find_deprecation(version)
+    routes = [
+        deprecation
+        for deprecation in lifecycle.configured_deprecations()
+        if deprecation.version == version and deprecation.route
+    ]
     return {
         "object": "api_version",
         "version": version,
@@ -69,18 +73,18 @@ def describe_version(version: int) -> dict[str, Any]:
         "is_default": version == settings.RENDEROWL_DEFAULT_API_VERSION,
         "supported": lifecycle.supported_versions(),
         "flags": flags_of(version),
-        "deprecation": format_time(mark.deprecated_at) if mark else None,
-        "sunset": format_time(mark.sunset_at) if mark else None,
+        "deprecation": format_time(deprecation.deprecated_at) if deprecation else None,
+        "sunset": format_time(deprecation.sunset_at) if deprecation else None,
         "brownouts": settings.RENDEROWL_API_BROWNOUTS,
-        "deprecated_routes": [_describe_route(mark) for mark in routes],
+        "deprecated_routes": [_describe_route(deprecation) for deprecation in routes],
     }
 
 
-def _describe_route(mark: Mark) -> dict[str, Any]:
+def _describe_route(deprecation: Deprecation) -> dict[str, Any]:
     return {
-        "route": mark.route,
-        "deprecation": format_time(mark.deprecated_at),
-        "sunset": format_time(mark.sunset_at),
+        "route": deprecation.route,
+        "deprecation": format_time(deprecation.deprecated_at),
+        "sunset": format_time(deprecation.sunset_at),
     }
 
 

@@ -17,18 +17,18 @@ from django.utils.cache import patch_vary_headers
 from opentelemetry.trace import get_current_span
 
 from api import lifecycle
-from api.codes import code_of_status
+from api.problem_types import code_of_status
 from api.problems import CONTENT_TYPE, problem_response
 from api.requests import ApiRequest
 from api.versioning import ChosenVersion, choose_version
 from core import tracing
-from core.context import Labels, labelled, request_id
-from core.database import passing_fault
+from core.context import LogContext, bind_log_context, request_id
+from core.database import transient_error
 from core.exceptions import DomainError, InvalidHeader, PayloadTooLarge, Unavailable
 from core.ids import uuid7
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
-_KEPT_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_CLIENT_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _API_PATHS = re.compile(r"^/(api|internal|webhooks)(/|$)")
 # Their shapes are those of the newest version, which they name; nothing in the request chooses another.
 _UNVERSIONED_PATHS = re.compile(r"^/(internal|webhooks)(/|$)")
@@ -51,11 +51,11 @@ class RequestContextMiddleware:
         request.request_id = current
         token = request_id.set(current)
         try:
-            with labelled(Labels()) as found:
+            with bind_log_context(LogContext()) as found:
                 response = self.get_response(request)
-            if tracing.is_on():
+            if tracing.is_enabled():
                 known = {"renderowl.request.id": current, "renderowl.account.id": found.account_id or None}
-                tracing.note(get_current_span(), known)
+                tracing.set_attributes(get_current_span(), known)
         finally:
             request_id.reset(token)
         response["X-Request-Id"] = current
@@ -65,7 +65,7 @@ class RequestContextMiddleware:
 def id_of_request(meta: Mapping[str, Any]) -> str:
     """Return the id that a client gave to its request, a new one where it gave none that can be kept."""
     given = meta.get("HTTP_X_REQUEST_ID", "")
-    return given if _KEPT_ID.fullmatch(given) else str(uuid7())
+    return given if _CLIENT_REQUEST_ID.fullmatch(given) else str(uuid7())
 
 
 class ApiMiddleware:
@@ -92,37 +92,37 @@ class ApiMiddleware:
             # Answers that were made further out than where Django writes it.
             response["Content-Length"] = str(len(response.content))  # type: ignore[attr-defined]  # not streaming
         if is_api:
-            _tell_version(request, response)
+            _add_version_headers(request, response)
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
         """Tell of a lock and of a full disk everywhere as the API does; the admin has nobody else to do so."""
-        fault = passing_fault(exception)
-        if fault is None:
+        transient = transient_error(exception)
+        if transient is None:
             return None
-        logger.warning("%s: %s", fault.code, exception)
-        return _problem_of(fault)
+        logger.warning("%s: %s", transient.code, exception)
+        return _problem_of(transient)
 
     def _serve(self, request: ApiRequest) -> HttpResponseBase:
         _check_host(request)
         if request.path_info.endswith("/") and not _HTML_PATHS.match(request.path_info):
             request.path_info = request.path_info.rstrip("/")
-        visit = None
+        deprecated = None
         if _UNVERSIONED_PATHS.match(request.path_info):
             request.api_version = max(settings.RENDEROWL_API_VERSIONS)
         elif request.path_info.startswith("/api/") and not _HTML_PATHS.match(request.path_info):
-            visit = _find_place(request)
-        if visit is not None:
-            lifecycle.refuse_ended(visit)
+            deprecated = _select_version(request)
+        if deprecated is not None:
+            lifecycle.refuse_sunset(deprecated)
         if _is_too_large(request):
             return problem_response("payload_too_large", limit_bytes=settings.RENDEROWL_BODY_LIMIT_BYTES)
         if _is_chunked(request):
             if request.content_type == "multipart/form-data":
                 return problem_response("length_required")
-            _take_chunks(request)
+            _read_chunked_body(request)
         response = self.get_response(request)
-        if visit is not None:
-            lifecycle.notify_observers(visit, getattr(request, "auth", None))
+        if deprecated is not None:
+            lifecycle.notify_observers(deprecated, getattr(request, "auth", None))
         return response
 
 
@@ -134,36 +134,36 @@ class SessionMiddleware(sessions.SessionMiddleware):
         try:
             return super().process_response(request, response)
         except OperationalError as error:
-            fault = passing_fault(error)
-            if fault is None:
+            transient = transient_error(error)
+            if transient is None:
                 raise
-            logger.warning("%s: %s", fault.code, error)
-            return _problem_of(fault)
+            logger.warning("%s: %s", transient.code, error)
+            return _problem_of(transient)
 
 
-def _find_place(request: ApiRequest) -> lifecycle.Visit | None:
+def _select_version(request: ApiRequest) -> lifecycle.DeprecatedRoute | None:
     """Choose the version, lead a path without one into that version's tree, and return what is marked there.
 
-    Leaves `api_version` for the views, `api_choice` and `api_visit` for the answer.
+    Leaves `api_version` for the views, `api_choice` and `api_deprecated_route` for the answer.
     """
     chosen = choose_version(request)
     if not chosen.in_path:
         request.path_info = f"/api/v{chosen.number}{request.path_info.removeprefix('/api')}"
-    visit = lifecycle.visit_of(chosen.number, request.path_info)
-    request.api_version, request.api_choice, request.api_visit = chosen.number, chosen, visit
-    return visit
+    deprecated = lifecycle.find_deprecated_route(chosen.number, request.path_info)
+    request.api_version, request.api_choice, request.api_deprecated_route = chosen.number, chosen, deprecated
+    return deprecated
 
 
-def _tell_version(request: ApiRequest, response: HttpResponseBase) -> None:
+def _add_version_headers(request: ApiRequest, response: HttpResponseBase) -> None:
     """Write which version answered, what could have chosen another, and when this one ends."""
     chosen: ChosenVersion | None = getattr(request, "api_choice", None)
     number = getattr(request, "api_version", settings.RENDEROWL_DEFAULT_API_VERSION)
     response["API-Version"] = str(chosen.number if chosen else number)
     if chosen is not None and chosen.varies_on:
         patch_vary_headers(response, chosen.varies_on)
-    visit: lifecycle.Visit | None = getattr(request, "api_visit", None)
-    if visit is not None:
-        lifecycle.announce(visit, response)
+    deprecated: lifecycle.DeprecatedRoute | None = getattr(request, "api_deprecated_route", None)
+    if deprecated is not None:
+        lifecycle.add_deprecation_headers(deprecated, response)
 
 
 def _problem_of(error: DomainError) -> HttpResponseBase:
@@ -196,7 +196,7 @@ def _is_chunked(request: HttpRequest) -> bool:
     return not meta.get("CONTENT_LENGTH") and "chunked" in meta.get("HTTP_TRANSFER_ENCODING", "").lower()
 
 
-def _take_chunks(request: HttpRequest) -> None:
+def _read_chunked_body(request: HttpRequest) -> None:
     """Read a body of unannounced length, which Django takes for none, and announce it.
 
     Raises PayloadTooLarge.

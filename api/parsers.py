@@ -42,13 +42,13 @@ def parse_json(body: bytes) -> Any:
         found = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise ParseError(f"The body is not JSON: {error}.") from error
-    _refuse_deep(found)
+    _refuse_deep_nesting(found)
     # Of two members with one name each reader takes another: what was checked by one would be used by the next.
-    json.loads(body, object_pairs_hook=_refuse_twins)
+    json.loads(body, object_pairs_hook=_refuse_duplicate_keys)
     return found
 
 
-def _refuse_deep(value: Any) -> None:
+def _refuse_deep_nesting(value: Any) -> None:
     """Raise ParseError for what could not be written again: writing bears less depth than reading."""
     try:
         orjson.dumps(value)
@@ -56,9 +56,9 @@ def _refuse_deep(value: Any) -> None:
         raise ParseError("The body is nested too deeply.") from error
 
 
-def _refuse_twins(pairs: list[tuple[str, Any]]) -> None:
+def _refuse_duplicate_keys(pairs: list[tuple[str, Any]]) -> None:
     names = {name for name, _ in pairs}
     if len(names) < len(pairs):
         seen: set[str] = set()
-        twin = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise ParseError(f"The body has the member {twin[:100]!r} twice in one object.")
+        duplicate = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise ParseError(f"The body has the member {duplicate[:100]!r} twice in one object.")

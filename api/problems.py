@@ -13,10 +13,10 @@ from django.http import Http404, HttpResponse
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
-from api.codes import PROBLEM_TYPES, code_of_status
+from api.problem_types import PROBLEM_TYPES, code_of_status
 from core.context import request_id
-from core.database import passing_fault
-from core.exceptions import DomainError, Unacceptable
+from core.database import transient_error
+from core.exceptions import DomainError, Unprocessable
 
 CONTENT_TYPE = "application/problem+json"
 logger = logging.getLogger(__name__)
@@ -62,10 +62,10 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | 
         exc = exceptions.NotFound()
     elif isinstance(exc, PermissionDenied):
         exc = exceptions.PermissionDenied()
-    elif (fault := passing_fault(exc)) is not None:
+    elif (transient := transient_error(exc)) is not None:
         # One line: while it lasts every request that writes says so.
-        logger.warning("%s: %s", fault.code, exc)
-        exc = fault
+        logger.warning("%s: %s", transient.code, exc)
+        exc = transient
     if isinstance(exc, DomainError):
         body = build_problem(exc.code, exc.detail, exc.status, **exc.members)
         if exc.retry_after_s is not None:
@@ -84,7 +84,7 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | 
 
 def _of_api_exception(exc: exceptions.APIException, view: Any) -> dict[str, Any]:
     if isinstance(exc, exceptions.ValidationError):
-        return build_unacceptable(exc.detail)
+        return build_validation_problem(exc.detail)
     members: dict[str, Any] = {}
     code = code_of_status(exc.status_code)
     if isinstance(exc, exceptions.ParseError):
@@ -98,9 +98,9 @@ def _of_api_exception(exc: exceptions.APIException, view: Any) -> dict[str, Any]
     return build_problem(code, detail, exc.status_code, **members)
 
 
-def build_unacceptable(detail: Any) -> dict[str, Any]:
+def build_validation_problem(detail: Any) -> dict[str, Any]:
     """Return the problem document of a wrong body. detail: what serializers say, as `flatten_errors` takes it."""
-    refusal = Unacceptable(list(flatten_errors(detail)))
+    refusal = Unprocessable(list(flatten_errors(detail)))
     return build_problem(refusal.code, "", **refusal.members)
 
 

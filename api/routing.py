@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from api.problems import problem_response
 from api.views import ApiView, ApiViewSet
-from core.addresses import absolute_url
+from core.absolute_urls import absolute_url
 
 __all__ = ["Route", "absolute_url", "api_path", "patterns_for", "patterns_with_absent"]
 

@@ -143,12 +143,12 @@ class ProblemAutoSchema(AutoSchema):
             return None
         if self.method == "GET":
             operation["responses"].setdefault("304", {"description": "What the client has is still true"})
-        mark = lifecycle.mark_of(
+        deprecation = lifecycle.find_deprecation(
             int(getattr(self.view.request, "version", 0) or 0), getattr(self.view, "route_name", "")
         )
-        if mark is not None:
+        if deprecation is not None:
             operation["deprecated"] = True
-        for status in self._problem_statuses() + (["410"] if mark is not None and mark.sunset_at else []):
+        for status in self._problem_statuses() + (["410"] if deprecation is not None and deprecation.sunset_at else []):
             operation["responses"].setdefault(
                 status,
                 {

@@ -32,7 +32,7 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 
 # Writes one member of a resource: takes the serializer that writes the resource, and the resource.
-Writer = Callable[[Any, Any], Any]
+FieldWriter = Callable[[Any, Any], Any]
 
 
 class ResourceSerializer(serializers.Serializer[Any]):
@@ -49,15 +49,15 @@ class ResourceSerializer(serializers.Serializer[Any]):
 
 
 @cache
-def _writers_of(serializer_class: type[ResourceSerializer]) -> tuple[tuple[str, Writer], ...]:
+def _writers_of(serializer_class: type[ResourceSerializer]) -> tuple[tuple[str, FieldWriter], ...]:
     fields = serializer_class().fields
     return tuple((name, _writer_of(field)) for name, field in fields.items() if not field.write_only)
 
 
-def _writer_of(field: serializers.Field[Any, Any, Any, Any]) -> Writer:
+def _writer_of(field: serializers.Field[Any, Any, Any, Any]) -> FieldWriter:
     """Return what does for a bound field what `Serializer.to_representation` does."""
     if isinstance(field, serializers.SerializerMethodField):
-        method: Writer = getattr(type(field.parent), str(field.method_name))
+        method: FieldWriter = getattr(type(field.parent), str(field.method_name))
         return method
     to_representation = field.to_representation
     if field.source == "*":

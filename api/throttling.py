@@ -14,9 +14,9 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from api.endpoints import endpoint_of
-from api.ratelimit.buckets import Decision, Policy, Standing
+from api.ratelimit.buckets import LimitStatus, RateLimitDecision, RateLimitPolicy
 from api.ratelimit.exceptions import RateLimited
-from api.ratelimit.limiter import limiter, limits_of
+from api.ratelimit.limiter import limiter, request_limits
 from api.requests import ApiRequest
 
 
@@ -33,11 +33,11 @@ class AccountThrottle(BaseThrottle):
         units: int = view.units_of(request) if operation else 1  # type: ignore[attr-defined]
         decision = charge(request, operation, units)
         if decision is not None and not decision.allowed:
-            raise RateLimited(decision.standings[0])
+            raise RateLimited(decision.limit_statuses[0])
         return True
 
 
-def charge(request: Request, operation: str = "", units: int = 1) -> Decision | None:
+def charge(request: Request, operation: str = "", units: int = 1) -> RateLimitDecision | None:
     """Take one unit from every limit of a request, or from none; a request is charged once, whoever asks again.
 
     operation: with limits of its own; units: how many of it the request stands for.
@@ -46,42 +46,44 @@ def charge(request: Request, operation: str = "", units: int = 1) -> Decision | 
     http_request = cast("ApiRequest", request._request)  # noqa: SLF001 - DRF's request lives for one view only
     if not hasattr(http_request, "rate_limit_decision"):
         limits = limiter()
-        http_request.rate_limit_decision = limits.take(limits_of(request, operation, units)) if limits else None
+        http_request.rate_limit_decision = limits.take(request_limits(request, operation, units)) if limits else None
     return http_request.rate_limit_decision
 
 
 def add_limit_headers(request: Request, response: HttpResponseBase, view: APIView) -> None:
     """Write the limits of a request onto its answer. A 401 comes before the charge: its limits are only looked at."""
-    decision: Decision | None = getattr(request._request, "rate_limit_decision", None)  # noqa: SLF001 - as above
+    decision: RateLimitDecision | None = getattr(request._request, "rate_limit_decision", None)  # noqa: SLF001 - as above
     if decision is None and response.status_code == status.HTTP_401_UNAUTHORIZED and view.throttle_classes:
         limits = limiter()
         # DRF would read a refused credential once more, and raise again.
         request.user, request.auth = AnonymousUser(), None
-        decision = None if limits is None else limits.peek(limits_of(request, ""))
-    for name, value in limit_headers(decision.standings if decision else ()).items():
+        decision = None if limits is None else limits.peek(request_limits(request, ""))
+    for name, value in limit_headers(decision.limit_statuses if decision else ()).items():
         response.headers.setdefault(name, value)
 
 
 def refusal_headers(refusal: RateLimited, request: Request) -> dict[str, str]:
     """Return the headers of a 429: first the limit that refuses, then those that the request was charged to."""
-    decision: Decision | None = getattr(request._request, "rate_limit_decision", None)  # noqa: SLF001 - as above
-    others = [item for item in decision.standings if item.policy != refusal.standing.policy] if decision else []
-    return limit_headers((refusal.standing, *others))
+    decision: RateLimitDecision | None = getattr(request._request, "rate_limit_decision", None)  # noqa: SLF001 - as above
+    others = (
+        [item for item in decision.limit_statuses if item.policy != refusal.limit_status.policy] if decision else []
+    )
+    return limit_headers((refusal.limit_status, *others))
 
 
-def limit_headers(standings: Sequence[Standing]) -> dict[str, str]:
+def limit_headers(limit_statuses: Sequence[LimitStatus]) -> dict[str, str]:
     """Return the headers of an answer, the tightest limit first; none where nothing was counted.
 
     Source: draft-ietf-httpapi-ratelimit-headers, sections 3 and 4: lists of strings with parameters.
     """
-    if not standings:
+    if not limit_statuses:
         return {}
     return {
-        "RateLimit-Policy": _text_of(tuple(standing.policy for standing in standings)),
-        "RateLimit": ", ".join(f'"{item.policy.name}";r={item.remaining};t={item.wait_s}' for item in standings),
+        "RateLimit-Policy": _text_of(tuple(limit_status.policy for limit_status in limit_statuses)),
+        "RateLimit": ", ".join(f'"{item.policy.name}";r={item.remaining};t={item.wait_s}' for item in limit_statuses),
     }
 
 
 @lru_cache(maxsize=64)
-def _text_of(policies: tuple[Policy, ...]) -> str:
+def _text_of(policies: tuple[RateLimitPolicy, ...]) -> str:
     return ", ".join(f'"{policy.name}";q={policy.quota};w={policy.window_s}' for policy in policies)

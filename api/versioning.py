@@ -16,7 +16,7 @@ from django.http import HttpRequest
 
 from api.authentication import authenticate
 from api.lifecycle import supported_versions
-from core.database import DatabaseBusy, passing_fault
+from core.database import DatabaseBusy, transient_error
 from core.exceptions import DomainError, InvalidRequest
 
 _PATH = re.compile(r"^/api/v(\d{1,4})(?=/|$)")
@@ -92,7 +92,7 @@ def _pinned_version(request: HttpRequest) -> int | None:
     try:
         authenticated = authenticate(request)
     except OperationalError as error:
-        raise passing_fault(error) or DatabaseBusy() from error
+        raise transient_error(error) or DatabaseBusy() from error
     pinned: int | None = getattr(authenticated.auth, "pinned_version", None) if authenticated else None
     return pinned if pinned in settings.RENDEROWL_API_VERSIONS else None
 

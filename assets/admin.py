@@ -17,9 +17,9 @@ from unfold.paginator import InfinitePaginator
 
 from assets import services
 from assets.exceptions import AssetInUse
-from assets.incoming import POSTER_TYPES
 from assets.models import Asset, AssetHold, AssetStatus
-from core.admin import AuditedForms, ReadOnlyAdmin, ReadOnlyRows, on_record, short_text
+from assets.staging import POSTER_TYPES
+from core.admin import AuditedForms, ReadOnlyAdmin, ReadOnlyRows, audited, short_text
 from core.exceptions import NotFound
 from engine.media import MediaKind
 from files.links import signed_path
@@ -32,7 +32,7 @@ _PLAYERS = {
 }
 
 
-class HoldInline(ReadOnlyRows, TabularInline):
+class AssetHoldInline(ReadOnlyRows, TabularInline):
     """What needs the asset at the moment."""
 
     model = AssetHold
@@ -57,7 +57,7 @@ class AssetAdmin(AuditedForms, ReadOnlyRows, ModelAdmin):
     paginator = InfinitePaginator
     show_full_result_count = False
     list_per_page = 50
-    inlines = (HoldInline,)
+    inlines = (AssetHoldInline,)
     actions = ("delete_unheld",)
     fieldsets = (
         (None, {"fields": ("player", "show_id", "name", "owner", "project_id", "status", "error", "created_at")}),
@@ -110,7 +110,7 @@ class AssetAdmin(AuditedForms, ReadOnlyRows, ModelAdmin):
         deleted, kept = 0, []
         for asset in queryset:
             try:
-                with on_record(request, "asset.deleted", asset.public_id, name=asset.name):
+                with audited(request, "asset.deleted", asset.public_id, name=asset.name):
                     services.delete_asset(asset=asset)
                 deleted += 1
             except AssetInUse as error:

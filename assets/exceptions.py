@@ -5,7 +5,7 @@ DomainError
 ├── AssetMissing         422  an asset that a caller names does not exist (any more)
 ├── AssetNotReady        409  its file has not arrived, or never will
 ├── UploadTooLarge       413
-└── Unacceptable
+└── Unprocessable
     └── FileRefused      422  the content is not a media file that this product takes
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from core.exceptions import DomainError, InvalidState, Unacceptable
+from core.exceptions import DomainError, InvalidState, Unprocessable
 from core.ids import encode_id
 
 
@@ -58,7 +58,7 @@ class UploadTooLarge(DomainError):
         super().__init__(limit_bytes=limit_bytes)
 
 
-class FileRefused(Unacceptable):
+class FileRefused(Unprocessable):
     """The file cannot be used."""
 
     def __init__(self, reason: str, detail: str, pointer: str = "/file") -> None:

@@ -12,7 +12,7 @@ import orjson
 
 from files.cache import FileCache
 from outbound.exceptions import FetchFailed
-from outbound.fetch import Fetched, NotModified, fetch_to_file
+from outbound.fetch import FetchedFile, FetchNotModified, fetch_to_file
 from outbound.targets import AllowHosts, Resolver, system_resolver
 
 
@@ -53,7 +53,7 @@ class FetchCache:
                 last_modified=note.last_modified if note and at_hand else "",
                 resolver=resolver,
             )
-        except NotModified:
+        except FetchNotModified:
             if at_hand:
                 return target
             raise FetchFailed("http_304", "The server answered with status 304, although nothing was known.") from None
@@ -68,7 +68,7 @@ class FetchCache:
         """Drop the least recently used files over the limit; return how many went."""
         return self._files.trim()
 
-    def _keep(self, url: str, path: Path, fetched: Fetched) -> None:
+    def _keep(self, url: str, path: Path, fetched: FetchedFile) -> None:
         if not (fetched.etag or fetched.last_modified):
             return
         self._files.add(path, fetched.sha256)
@@ -78,10 +78,10 @@ class FetchCache:
         temporary.write_bytes(orjson.dumps(fetched))
         temporary.replace(note)
 
-    def _read_note(self, url: str) -> Fetched | None:
+    def _read_note(self, url: str) -> FetchedFile | None:
         # A note that is damaged is as good as none.
         with contextlib.suppress(FileNotFoundError, orjson.JSONDecodeError, TypeError):
-            return Fetched(**orjson.loads(self._note_path(url).read_bytes()))
+            return FetchedFile(**orjson.loads(self._note_path(url).read_bytes()))
         return None
 
     def _note_path(self, url: str) -> Path:

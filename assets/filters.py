@@ -13,7 +13,7 @@ from core.exceptions import InvalidParameter
 from core.ids import decode_id
 
 
-class AssetFilter(ApiFilterSet):
+class AssetFilterSet(ApiFilterSet):
     """`?kind=video,image&status=ready&project=prj_...`, and the times that every list has."""
 
     kind = ChoicesFilter(choices=kind_choices)

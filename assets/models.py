@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 from django.conf import settings
 from django.db import models
 
-from core.cache_tags.families import cache_family
+from core.cache_tags.registry import cache_tagged
 from core.indexes import NamedIndex
 from core.models import BaseModel, VersionedModel
 from engine.media import MediaKind
@@ -46,7 +46,7 @@ class AssetQuerySet(models.QuerySet["Asset"]):
         )
 
 
-@cache_family("assets", owner="owner_id")
+@cache_tagged("assets", owner="owner_id")
 class Asset(VersionedModel):
     """A media file of an account.
 
@@ -113,7 +113,7 @@ class Asset(VersionedModel):
         return self.status == AssetStatus.READY
 
 
-@cache_family("assets", owner="asset_id", through=Asset)
+@cache_tagged("assets", owner="asset_id", through=Asset)
 class AssetHold(BaseModel):
     """Somebody needs an asset until they release it; meanwhile it cannot be deleted.
 

@@ -10,7 +10,7 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import MultiPartParser
 
 from assets.exceptions import UploadTooLarge
-from core.exceptions import InvalidRequest, Unacceptable
+from core.exceptions import InvalidRequest, Unprocessable
 
 # Boundaries, headers and the other fields of the form.
 FORM_OVERHEAD_BYTES = 64 * 1024
@@ -24,7 +24,7 @@ class UploadParser(MultiPartParser):
     ) -> Any:
         """Return the fields and files.
 
-        Raises UploadTooLarge before reading, InvalidRequest for what is no form, Unacceptable for a field given twice.
+        Raises UploadTooLarge before reading, InvalidRequest for what is no form, Unprocessable for a field given twice.
         """
         limit: int = settings.RENDEROWL_UPLOAD_LIMIT_BYTES
         request = (parser_context or {})["request"]
@@ -39,5 +39,5 @@ class UploadParser(MultiPartParser):
             for name, values in part.lists():
                 if len(values) > 1:
                     detail = "This field may be given once."
-                    raise Unacceptable([{"pointer": f"/{name}", "code": "repeated_field", "detail": detail}], detail)
+                    raise Unprocessable([{"pointer": f"/{name}", "code": "repeated_field", "detail": detail}], detail)
         return form

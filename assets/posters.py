@@ -17,12 +17,12 @@ TIMEOUT_S = 10
 MAX_MEMORY_BYTES = 3 * 1024**3
 MAX_POSTER_BYTES = 8 * 1024**2
 NICE = 5
-_LATEST_S = 1.0
+_MAX_POSITION_S = 1.0
 _KINDS = frozenset({MediaKind.VIDEO, MediaKind.IMAGE})
 logger = logging.getLogger(__name__)
 
 
-def make_poster(info: MediaInfo, folder: Path, *, longest_side_px: int = MAX_SIDE_PX) -> Path | None:
+def make_poster(info: MediaInfo, folder: Path, *, max_side_px: int = MAX_SIDE_PX) -> Path | None:
     """Return a picture of a video (a tenth in, at most 1 s) or image, at most so many pixels wide or high.
 
     PNG where the picture is transparent, else JPEG. None for other kinds, and where FFmpeg makes none in time: the
@@ -33,7 +33,7 @@ def make_poster(info: MediaInfo, folder: Path, *, longest_side_px: int = MAX_SID
     target = folder / ("poster.png" if info.has_alpha else "poster.jpg")
     try:
         subprocess.run(
-            [*_limited(), *_command(info, target, longest_side_px)],
+            [*_limited(), *_command(info, target, max_side_px)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=TIMEOUT_S,
@@ -51,7 +51,7 @@ def _limited() -> list[str]:
 
 
 def _command(info: MediaInfo, target: Path, side: int) -> list[str]:
-    at_s = min(_LATEST_S, (info.duration_s or 0) / 10)
+    at_s = min(_MAX_POSITION_S, (info.duration_s or 0) / 10)
     fit = (
         f"scale=w='min({side},iw)':h='min({side},ih)':force_original_aspect_ratio=decrease:flags=bicubic"
         f",format={'rgba' if info.has_alpha else 'yuvj420p'}"

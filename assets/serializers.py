@@ -16,52 +16,52 @@ from api.serializers import (
     StrictSerializer,
     TimeField,
 )
-from assets.incoming import POSTER_TYPES
+from assets.filenames import MAX_FILENAME_LENGTH, clean_filename
 from assets.models import Asset
-from assets.names import MAX_NAME_LENGTH, clean_name
-from core.addresses import base_url
-from files.links import LinkMaker
+from assets.staging import POSTER_TYPES
+from core.absolute_urls import base_url
+from files.links import SignedUrlBuilder
 from outbound.targets import MAX_URL_LENGTH
 
 
-class NameField(serializers.CharField):
+class FilenameField(serializers.CharField):
     """A name for people: one line, no folders."""
 
     def to_internal_value(self, data: Any) -> str:
         """Return the name, or refuse one of which nothing is left."""
         text = super().to_internal_value(data)
-        if len(text) > MAX_NAME_LENGTH:
-            raise serializers.ValidationError(f"At most {MAX_NAME_LENGTH} characters.", code="max_length")
-        name = clean_name(text, default="")
+        if len(text) > MAX_FILENAME_LENGTH:
+            raise serializers.ValidationError(f"At most {MAX_FILENAME_LENGTH} characters.", code="max_length")
+        name = clean_filename(text, default="")
         if not name:
             raise serializers.ValidationError("This name has no character that can be shown.", code="invalid")
         return name
 
 
-class UploadRequest(StrictSerializer):
+class AssetUploadSerializer(StrictSerializer):
     """A multipart body with a file."""
 
     file = serializers.FileField(help_text="mp4 mov webm mkv gif png jpg webp mp3 wav m4a aac ogg flac ttf otf srt vtt")
-    name = NameField(required=False)
+    name = FilenameField(required=False)
     project = PublicIdField("prj", required=False, source="project_id")
 
 
-class ImportRequestBody(StrictSerializer):
+class AssetImportSerializer(StrictSerializer):
     """A JSON body that names a file on the web."""
 
     url = serializers.CharField(max_length=MAX_URL_LENGTH)
-    name = NameField(required=False)
+    name = FilenameField(required=False)
     project = PublicIdField("prj", required=False, allow_null=True, source="project_id")
 
 
-class AssetChanges(StrictSerializer):
+class AssetChangeSerializer(StrictSerializer):
     """What of an asset can be changed."""
 
-    name = NameField(required=False)
+    name = FilenameField(required=False)
     project = PublicIdField("prj", required=False, allow_null=True, source="project_id")
 
 
-class ProbeSerializer(serializers.Serializer[Any]):
+class AssetProbeSerializer(serializers.Serializer[Any]):
     """What the file holds; null where its kind has no such thing."""
 
     duration_s = serializers.FloatField(allow_null=True)
@@ -83,7 +83,7 @@ class AssetErrorSerializer(serializers.Serializer[Any]):
 @extend_schema_field(
     {"type": "string", "enum": ["video", "image", "audio", "font", "subtitle", None], "nullable": True}
 )
-class KindField(BlankAsNullField):
+class AssetKindField(BlankAsNullField):
     """The kind of media; null until the file is known."""
 
 
@@ -92,10 +92,10 @@ class AssetSerializer(ResourceSerializer, serializers.ModelSerializer[Asset]):
 
     id = serializers.CharField(source="public_id", read_only=True)
     object = ConstantField("asset")
-    kind = KindField()
+    kind = AssetKindField()
     sha256 = BlankAsNullField()
     content_type = BlankAsNullField()
-    probe = ProbeSerializer(allow_null=True)
+    probe = AssetProbeSerializer(allow_null=True)
     url = serializers.SerializerMethodField()
     poster_url = serializers.SerializerMethodField()
     references = serializers.IntegerField(read_only=True)
@@ -138,11 +138,11 @@ class AssetSerializer(ResourceSerializer, serializers.ModelSerializer[Asset]):
         return self._files.url(row.poster_key, POSTER_TYPES[ending], f"poster.{ending}", f"{row.sha256[:32]}-poster")
 
     @cached_property
-    def _files(self) -> LinkMaker:
-        return LinkMaker(base_url(self.context.get("request")))
+    def _files(self) -> SignedUrlBuilder:
+        return SignedUrlBuilder(base_url(self.context.get("request")))
 
 
-class ReferenceSerializer(ResourceSerializer):
+class AssetReferenceSerializer(ResourceSerializer):
     """Something that needs an asset."""
 
     id = serializers.CharField(source="label", read_only=True)

@@ -10,11 +10,11 @@ from uuid import UUID
 
 from django.conf import settings
 
-from assets import names, services
-from assets.cache import fetch_cache, file_cache
-from assets.incoming import discard, examine, scratch_folder, store
+from assets import job_types, services
+from assets.housekeeping import delete_old_files
+from assets.local_files import fetch_cache, file_cache
 from assets.models import Asset, AssetStatus
-from assets.upkeep import sweep_old_files
+from assets.staging import delete_stored, stage_file, store_file, temporary_folder
 from engine.errors import MediaUnreadable
 from engine.probe.client import probe_file
 from jobs.context import JobContext
@@ -24,26 +24,26 @@ from jobs.snapshot import DeadJob
 from outbound.exceptions import FetchError
 from outbound.fetch import fetch_to_file
 
-IMPORT_ATTEMPTS = 4
-IMPORT_RETRY_S = (2.0, 15.0, 60.0)
-FETCH_LIMIT_S = 240.0
-IMPORT_LIMIT_S = 300
-SCRATCH_LIFE = timedelta(days=1)
-GAVE_UP = ("import_failed", "The import was given up. Start it again.")
+MAX_IMPORT_ATTEMPTS = 4
+IMPORT_RETRY_DELAYS_S = (2.0, 15.0, 60.0)
+FETCH_TIMEOUT_S = 240.0
+IMPORT_TIMEOUT_S = 300
+TEMPORARY_FILE_TTL = timedelta(days=1)
+IMPORT_FAILED = ("import_failed", "The import was given up. Start it again.")
 
 
-def give_up_import(dead: DeadJob) -> None:
+def fail_dead_import(dead: DeadJob) -> None:
     """Fail the asset of a job that died; why it did is for staff."""
-    code, detail = GAVE_UP
+    code, detail = IMPORT_FAILED
     services.fail_import(asset_id=UUID(dead.payload["asset"]), code=code, detail=detail)
 
 
 @handler(
-    names.IMPORT_JOB,
-    on_dead=give_up_import,
-    max_attempts=IMPORT_ATTEMPTS,
-    timeout_s=IMPORT_LIMIT_S,
-    retry_delays_s=IMPORT_RETRY_S,
+    job_types.IMPORT_JOB,
+    on_dead=fail_dead_import,
+    max_attempts=MAX_IMPORT_ATTEMPTS,
+    timeout_s=IMPORT_TIMEOUT_S,
+    retry_delays_s=IMPORT_RETRY_DELAYS_S,
 )
 def run_import(context: JobContext) -> None:
     """Fetch, judge and store the file of a pending asset. A file that cannot be used fails the asset, not the job."""
@@ -51,7 +51,7 @@ def run_import(context: JobContext) -> None:
     asset = Asset.objects.filter(pk=asset_id, status=AssetStatus.PENDING).first()
     if asset is None:
         return
-    with scratch_folder() as folder:
+    with temporary_folder() as folder:
         try:
             _import_into(context, asset, folder)
         except FetchError as error:
@@ -69,36 +69,36 @@ def _import_into(context: JobContext, asset: Asset, folder: Path) -> None:
         path,
         allow_hosts=settings.RENDEROWL_FETCH_ALLOW_HOSTS,
         max_bytes=settings.RENDEROWL_UPLOAD_LIMIT_BYTES,
-        total_timeout_s=FETCH_LIMIT_S,
+        total_timeout_s=FETCH_TIMEOUT_S,
     )
     context.check()
-    incoming = examine(path, fetched.sha256, probe_file)
+    staged = stage_file(path, fetched.sha256, probe_file)
     context.check()
     # The attempt is part of the name: a worker that was thought dead shares no file with its successor.
-    keys = store(incoming, asset.pk, attempt=context.job.attempt)
+    keys = store_file(staged, asset.pk, attempt=context.job.attempt)
     try:
-        used = services.finish_import(asset_id=asset.pk, incoming=incoming, keys=keys, complete=context.complete)
+        used = services.finish_import(asset_id=asset.pk, staged=staged, keys=keys, complete=context.complete)
     except BaseException:
-        discard(keys)
+        delete_stored(keys)
         raise
     if not used:
-        discard(keys)
+        delete_stored(keys)
 
 
 def _fail(context: JobContext, asset_id: UUID, code: str, detail: str) -> None:
     services.fail_import(asset_id=asset_id, code=code, detail=detail, complete=context.complete)
 
 
-@handler(names.REMOVE_FILES_JOB)
+@handler(job_types.REMOVE_FILES_JOB)
 def run_remove_files(context: JobContext) -> dict[str, Any]:
     """Remove the files of a deleted asset."""
     payload = context.job.payload
     return {"removed": services.remove_unused_files(file=payload["file"], poster=payload["poster"])}
 
 
-@handler(names.UPKEEP_JOB, cron="17 * * * *")
-def run_upkeep(context: JobContext) -> dict[str, Any]:
+@handler(job_types.HOUSEKEEPING_JOB, cron="17 * * * *")
+def run_housekeeping(context: JobContext) -> dict[str, Any]:
     """Remove what killed processes left among the temporary files, and bring the caches to their limit."""
-    before = time.time() - SCRATCH_LIFE.total_seconds()
-    swept = sweep_old_files(settings.DATA_DIR / "tmp", before=before)
-    return {"swept": swept, "dropped": file_cache().trim() + fetch_cache().trim()}
+    before = time.time() - TEMPORARY_FILE_TTL.total_seconds()
+    deleted = delete_old_files(settings.DATA_DIR / "tmp", before=before)
+    return {"deleted": deleted, "dropped": file_cache().trim() + fetch_cache().trim()}

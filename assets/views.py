@@ -18,10 +18,16 @@ from api.parsers import JsonParser
 from api.routing import api_path
 from api.views import ApiViewSet
 from assets import services
-from assets.filters import AssetFilter
+from assets.filters import AssetFilterSet
 from assets.models import Asset, AssetHold, AssetStatus
 from assets.parsers import UploadParser
-from assets.serializers import AssetChanges, AssetSerializer, ImportRequestBody, ReferenceSerializer, UploadRequest
+from assets.serializers import (
+    AssetChangeSerializer,
+    AssetImportSerializer,
+    AssetReferenceSerializer,
+    AssetSerializer,
+    AssetUploadSerializer,
+)
 from core.models import VersionedModel
 from files.links import link_context
 
@@ -30,9 +36,9 @@ class AssetViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiViewS
     """Files that edits use."""
 
     queryset = Asset.objects.with_references()
-    filterset_class = AssetFilter
+    filterset_class = AssetFilterSet
     parser_classes = [JsonParser, UploadParser]
-    serializers = {"default": AssetSerializer, "references": ReferenceSerializer}
+    serializers = {"default": AssetSerializer, "references": AssetReferenceSerializer}
     endpoints = {
         "list": Endpoint("assets:read", cache_tags=("assets",)),
         "create": Endpoint("assets:write"),
@@ -43,17 +49,17 @@ class AssetViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiViewS
     }
 
     @extend_schema(
-        request={"multipart/form-data": UploadRequest, "application/json": ImportRequestBody},
+        request={"multipart/form-data": AssetUploadSerializer, "application/json": AssetImportSerializer},
         responses={201: AssetSerializer, 202: AssetSerializer},
     )
     @idempotent
     def create(self, request: Request, **kwargs: Any) -> Response:
         """Upload a file (201, ready), or have one fetched from the web (202, pending)."""
         if (request.content_type or "").startswith("multipart/"):
-            answer = self.answer(self._created)
-            services.create_from_upload(user=request.user, conclude=answer, **self.validated(UploadRequest))
+            answer = self.respond_with(self._created)
+            services.create_from_upload(user=request.user, conclude=answer, **self.validated(AssetUploadSerializer))
             return answer.response
-        wanted = services.ImportRequest(**self.validated(ImportRequestBody))
+        wanted = services.AssetImport(**self.validated(AssetImportSerializer))
         return self.once(lambda: self._created(services.create_from_url(user=request.user, request=wanted)))
 
     def _created(self, asset: Asset) -> Response:
@@ -66,11 +72,11 @@ class AssetViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiViewS
         """Return the tag of an asset: in its body are links and the number of those that need it."""
         return row_tag(self.request, row, getattr(row, "references", 0), link_context(self.request))
 
-    @extend_schema(request=AssetChanges)
+    @extend_schema(request=AssetChangeSerializer)
     def partial_update(self, request: Request, **kwargs: Any) -> Response:
         """Change the name or the project of an asset."""
         asset = self.get_object()
-        changes = self.validated(AssetChanges)
+        changes = self.validated(AssetChangeSerializer)
         with self.unchanged(asset):
             services.update_asset(asset=asset, changes=changes)
         return Response(self.get_serializer(asset).data)
@@ -83,7 +89,7 @@ class AssetViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiViewS
             services.delete_asset(asset=asset)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(responses=ReferenceSerializer(many=True), filters=False)
+    @extend_schema(responses=AssetReferenceSerializer(many=True), filters=False)
     def references(self, request: Request, **kwargs: Any) -> Response:
         """List what needs an asset at the moment."""
         holds = AssetHold.objects.filter(asset=self.get_object())

@@ -10,67 +10,67 @@ import orjson
 
 from api.problems import flatten_errors
 from automations.exceptions import ActionRefused
-from automations.language import Filler
+from automations.interpolation import Interpolator
 from automations.models import ActionType, Automation
-from core.exceptions import Unacceptable
+from core.exceptions import Unprocessable
 from renders.exceptions import EditRefused
-from renders.models import Priority
+from renders.models import RenderPriority
 from renders.requests import PreparedRender, RenderRequest
-from renders.serializers.requests import RenderBody
+from renders.serializers.requests import RenderCreateSerializer
 from renders.services.prepare import prepare_render
 
 # Members of an action whose texts are filled. An edit's own placeholders are for its merge values.
-FILLED = {ActionType.RENDER.value: ("merge", "metadata"), ActionType.NOTIFY.value: ("title", "body")}
+INTERPOLATED_MEMBERS = {ActionType.RENDER.value: ("merge", "metadata"), ActionType.NOTIFY.value: ("title", "body")}
 RENDER_SCOPE = "renders:write"
 MAX_REQUEST_BYTES = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PreparedAction:
     """What a run would do. request: the action, filled; prepared: the render, for actions that submit one."""
 
     request: dict[str, Any]
     prepared: PreparedRender | None = None
 
 
-def plan_action(automation: Automation, event: Mapping[str, Any]) -> Plan:
+def prepare_action(automation: Automation, event: Mapping[str, Any]) -> PreparedAction:
     """Return what the automation would do for this event.
 
     Raises ActionRefused with pointers into the automation.
     """
-    request = fill_action(automation, event)
+    request = interpolate_action(automation, event)
     if automation.action_type == ActionType.NOTIFY:
-        return Plan(request)
-    if RENDER_SCOPE not in automation.owner.scopes.intersection(automation.maker_scopes):
+        return PreparedAction(request)
+    if RENDER_SCOPE not in automation.owner.scopes.intersection(automation.author_scopes):
         detail = f"Whoever made this action had not the scope {RENDER_SCOPE}."
         raise ActionRefused([{"pointer": "/action", "code": "missing_scope", "detail": detail}])
-    return Plan(request, prepare_action(automation, request))
+    return PreparedAction(request, prepare_action_render(automation, request))
 
 
-def fill_action(automation: Automation, event: Mapping[str, Any]) -> dict[str, Any]:
+def interpolate_action(automation: Automation, event: Mapping[str, Any]) -> dict[str, Any]:
     """Return the action with the event's values in its texts.
 
     Raises ActionRefused.
     """
     about = {"id": automation.public_id, "name": automation.name}
-    filler = Filler({"event": event, "automation": about})
+    interpolator = Interpolator({"event": event, "automation": about})
     request = dict(automation.action)
-    for name in FILLED[automation.action_type]:
+    for name in INTERPOLATED_MEMBERS[automation.action_type]:
         if name in request:
-            request[name] = filler.fill(request[name], f"/action/{name}")
-    if filler.problems:
-        raise ActionRefused(filler.problems)
+            request[name] = interpolator.interpolate(request[name], f"/action/{name}")
+    if interpolator.problems:
+        raise ActionRefused(interpolator.problems)
     if len(orjson.dumps(request)) > MAX_REQUEST_BYTES:
         raise ActionRefused([{"pointer": "/action", "code": "too_long", "detail": "The filled action is too long."}])
     return request
 
 
-def prepare_action(automation: Automation, request: Mapping[str, Any]) -> PreparedRender:
+def prepare_action_render(automation: Automation, request: Mapping[str, Any]) -> PreparedRender:
     """Return the render that a filled action asks for, judged as if its owner had posted it.
 
     Raises ActionRefused.
     """
-    body = RenderBody(data={name: value for name, value in request.items() if name != "type"})
+    body = RenderCreateSerializer(data={name: value for name, value in request.items() if name != "type"})
     if not body.is_valid():
         raise ActionRefused(_below_action(flatten_errors(body.errors)))
     try:
@@ -85,7 +85,7 @@ def _render_request(body: Mapping[str, Any]) -> RenderRequest:
         template_id=body.get("template"),
         merge=body["merge"],
         project_id=body["project"],
-        priority=Priority[body["priority"].upper()],
+        priority=RenderPriority[body["priority"].upper()],
         webhook=body["webhook"],
         metadata=body["metadata"],
         strict=body["strict"],
@@ -94,4 +94,4 @@ def _render_request(body: Mapping[str, Any]) -> RenderRequest:
 
 def _below_action(errors: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
     found = [{**error, "pointer": f"/action{error.get('pointer', '')}"} for error in errors]
-    return found[: Unacceptable.MAX_ERRORS]
+    return found[: Unprocessable.MAX_ERRORS]

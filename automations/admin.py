@@ -16,17 +16,17 @@ from unfold.decorators import display
 from accounts.models import User
 from accounts.services import record_audit
 from automations import services
-from automations.models import Automation, AutomationRun, RunStatus
-from automations.services import Trigger
+from automations.models import Automation, AutomationRun, AutomationRunStatus
+from automations.services import AutomationTrigger
 from core.admin import ReadOnlyAdmin, pretty_json, short_text
 from core.exceptions import DomainError
 from core.ids import encode_id, uuid7
 
 _LABELS = {
-    RunStatus.QUEUED: "info",
-    RunStatus.SUCCEEDED: "success",
-    RunStatus.FAILED: "danger",
-    RunStatus.SKIPPED: "warning",
+    AutomationRunStatus.QUEUED: "info",
+    AutomationRunStatus.SUCCEEDED: "success",
+    AutomationRunStatus.FAILED: "danger",
+    AutomationRunStatus.SKIPPED: "warning",
 }
 
 
@@ -88,7 +88,7 @@ class AutomationAdmin(ReadOnlyAdmin):
         assert isinstance(request.user, User)
         started = 0
         for automation in queryset:
-            trigger = Trigger("manual", encode_id("trg", uuid7()), "manual", {})
+            trigger = AutomationTrigger("manual", encode_id("trg", uuid7()), "manual", {})
             try:
                 with transaction.atomic():
                     services.start_run(automation_id=automation.pk, trigger=trigger)
@@ -137,7 +137,7 @@ class AutomationAdmin(ReadOnlyAdmin):
     @admin.display(description="scopes of its maker")
     def show_scopes(self, row: Automation) -> str:
         """Return what the credential could do that gave the action."""
-        return ", ".join(row.maker_scopes) or "—"
+        return ", ".join(row.author_scopes) or "—"
 
     @admin.display(description="runs")
     def show_runs(self, row: Automation) -> SafeString:

@@ -1,4 +1,4 @@
-"""Ticks of cron expressions in a time zone.
+"""Occurrences of cron expressions in a time zone.
 
 Where clocks are put forward or back, what runs at a set time runs once that day, at once after a gap; what runs every
 hour or every few minutes follows the time that really passes. As Debian's cron does.
@@ -39,32 +39,32 @@ def is_zone(name: str) -> bool:
     return name in _zones()
 
 
-class NoTick(ValueError):
+class NoNextOccurrence(ValueError):
     """A schedule that was good once comes due no more."""
 
 
-def next_tick(expression: str, zone: str, after: datetime) -> datetime:
-    """Return the first tick later than `after`, in UTC.
+def next_occurrence(expression: str, zone: str, after: datetime) -> datetime:
+    """Return the first occurrence later than `after`, in UTC.
 
-    Raises NoTick where there is none, or where the time zone is known no more.
+    Raises NoNextOccurrence where there is none, or where the time zone is known no more.
     """
-    return _tick(expression, zone, after, reverse=False)
+    return _occurrence(expression, zone, after, reverse=False)
 
 
-def latest_tick(expression: str, zone: str, first: datetime, now: datetime) -> datetime:
-    """Return the latest tick that is not later than `now`; `first` is one, and the earliest that counts.
+def latest_occurrence(expression: str, zone: str, first: datetime, now: datetime) -> datetime:
+    """Return the latest occurrence that is not later than `now`; `first` is one, and the earliest that counts.
 
-    Raises NoTick.
+    Raises NoNextOccurrence.
     """
-    # Going backwards, the library leaves out a tick that is this very second.
-    at_now = next_tick(expression, zone, now.replace(microsecond=0) - _SECOND)
-    return max(first, at_now if at_now <= now else _tick(expression, zone, now, reverse=True))
+    # Going backwards, the library leaves out an occurrence that is this very second.
+    at_now = next_occurrence(expression, zone, now.replace(microsecond=0) - _SECOND)
+    return max(first, at_now if at_now <= now else _occurrence(expression, zone, now, reverse=True))
 
 
-def _tick(expression: str, zone: str, moment: datetime, *, reverse: bool) -> datetime:
+def _occurrence(expression: str, zone: str, moment: datetime, *, reverse: bool) -> datetime:
     try:
         return next(CronSim(expression, moment.astimezone(ZoneInfo(zone)), reverse=reverse)).astimezone(UTC)
     except ZoneInfoNotFoundError as error:
-        raise NoTick(f"The time zone {zone} is not known any more.") from error
+        raise NoNextOccurrence(f"The time zone {zone} is not known any more.") from error
     except (CronSimError, StopIteration) as error:
-        raise NoTick("The schedule does not come due any more.") from error
+        raise NoNextOccurrence("The schedule does not come due any more.") from error

@@ -1,12 +1,12 @@
 """Errors of this app.
 
 DomainError
-├── Unacceptable
+├── Unprocessable
 │   └── ActionRefused          422  what an automation should do cannot be done; lists why
 ├── InvalidState
 │   ├── AutomationInactive     409
 │   ├── TriggerIdReused        409  the trigger id came before, with other data
-│   └── NoHook                 409  the automation is not triggered by webhooks
+│   └── NoWebhookTrigger                 409  the automation is not triggered by webhooks
 ├── TooManyAutomations         422
 └── TooManyRuns                429
 """
@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from core.exceptions import DomainError, InvalidState, Unacceptable
+from core.exceptions import DomainError, InvalidState, Unprocessable
 
 
-class ActionRefused(Unacceptable):
+class ActionRefused(Unprocessable):
     """The automation's action cannot be done."""
 
     def __init__(self, errors: Sequence[Mapping[str, str]]) -> None:
@@ -35,11 +35,11 @@ class TriggerIdReused(InvalidState):
     """The trigger id was used before, with other data."""
 
 
-class NoHook(InvalidState):
+class NoWebhookTrigger(InvalidState):
     """The automation is not triggered by webhooks, so it has no secret."""
 
 
-class TooManyAutomations(Unacceptable):
+class TooManyAutomations(Unprocessable):
     """The account has as many automations as it may have."""
 
     def __init__(self, most: int) -> None:

@@ -8,7 +8,7 @@ from automations.models import (
     AutomationQuerySet,
     AutomationRun,
     action_choices,
-    run_status_choices,
+    automation_run_status_choices,
     trigger_choices,
 )
 from renders.filters import PublicIdFilter
@@ -31,10 +31,10 @@ class AutomationFilterSet(ApiFilterSet):
         return rows.active(value)
 
 
-class RunFilterSet(ApiFilterSet):
+class AutomationRunFilterSet(ApiFilterSet):
     """Filters of `GET /automations/{id}/runs`."""
 
-    status = ChoicesFilter(choices=run_status_choices)
+    status = ChoicesFilter(choices=automation_run_status_choices)
     trigger = ChoicesFilter(field_name="trigger_type", choices=trigger_choices)
 
     class Meta:

@@ -30,11 +30,11 @@ class ActionType(models.TextChoices):
     NOTIFY = "notify"
 
 
-class RunStatus(models.TextChoices):
+class AutomationRunStatus(models.TextChoices):
     """How far a run got."""
 
     QUEUED = "queued"
-    SUCCEEDED = "succeeded"  # the render was submitted, the notice given
+    SUCCEEDED = "succeeded"  # the render was submitted, the notification given
     FAILED = "failed"
     SKIPPED = "skipped"  # triggered, but not to be done: too many runs, too long a chain, paused meanwhile
 
@@ -49,9 +49,9 @@ def action_choices() -> list[tuple[str, str]]:
     return list(ActionType.choices)
 
 
-def run_status_choices() -> list[tuple[str, str]]:
+def automation_run_status_choices() -> list[tuple[str, str]]:
     """Return the states of a run."""
-    return list(RunStatus.choices)
+    return list(AutomationRunStatus.choices)
 
 
 class AutomationQuerySet(models.QuerySet["Automation"]):
@@ -69,17 +69,17 @@ class AutomationQuerySet(models.QuerySet["Automation"]):
         return self.filter(is_active__in=[is_active])
 
     def due(self, now: Any) -> Self:
-        """Return those whose tick has come, as idx_automations_due puts it."""
+        """Return those whose occurrence has come, as idx_automations_due puts it."""
         return self.filter(next_run_at__isnull=False, next_run_at__lte=now)
 
 
 class Automation(VersionedModel):
     """One trigger and one action.
 
-    trigger, action: as the API shows them, their types in columns as well. maker_scopes: of the credential that gave
+    trigger, action: as the API shows them, their types in columns as well. author_scopes: of the credential that gave
     the action; an action never does what that credential could not.
-    next_run_at: the next tick of an active cron trigger. hook_salt: from which, with the key of the installation, the
-    secret of a webhook trigger is made; the previous one counts until previous_salt_until.
+    next_run_at: the next occurrence of an active cron trigger. webhook_salt: from which, with SECRET_KEY, the secret of
+    a webhook trigger is derived; the previous one counts until previous_webhook_salt_until.
     failures: in a row; at max_failures the automation is paused, and paused_reason says so.
     """
 
@@ -97,7 +97,7 @@ class Automation(VersionedModel):
     trigger = models.JSONField()
     action_type = models.CharField(max_length=10, choices=action_choices)
     action = models.JSONField()
-    maker_scopes = models.JSONField(default=list, editable=False)
+    author_scopes = models.JSONField(default=list, editable=False)
     runs_per_hour = models.PositiveIntegerField(default=60)
     max_failures = models.PositiveIntegerField(default=5)
     next_run_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -105,9 +105,9 @@ class Automation(VersionedModel):
     failures = models.PositiveIntegerField(default=0, editable=False)
     paused_at = models.DateTimeField(null=True, blank=True, editable=False)
     paused_reason = models.CharField(max_length=200, blank=True, default="", editable=False)
-    hook_salt = models.CharField(max_length=64, blank=True, default="", editable=False)
-    previous_salt = models.CharField(max_length=64, blank=True, default="", editable=False)
-    previous_salt_until = models.DateTimeField(null=True, blank=True, editable=False)
+    webhook_salt = models.CharField(max_length=64, blank=True, default="", editable=False)
+    previous_webhook_salt = models.CharField(max_length=64, blank=True, default="", editable=False)
+    previous_webhook_salt_until = models.DateTimeField(null=True, blank=True, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = AutomationQuerySet.as_manager()
@@ -143,13 +143,13 @@ class AutomationRunQuerySet(models.QuerySet["AutomationRun"]):
 
     def counted(self) -> Self:
         """Return the runs that count for limits."""
-        return self.exclude(status=RunStatus.SKIPPED)
+        return self.exclude(status=AutomationRunStatus.SKIPPED)
 
 
 class AutomationRun(BaseModel):
     """One time that an automation was set off, from the trigger to what came of it.
 
-    trigger_key: names the trigger: the tick, the event, the message, the client's own id. One run for each.
+    trigger_key: names the trigger: the occurrence, the event, the message, the client's own id. One run for each.
     input: what came with the trigger, as `event` in the action's texts; body_sha256: of its data, so that one id for
     two messages is noticed. request: the action with its texts filled. chain: the automations whose work led here.
     """
@@ -160,7 +160,7 @@ class AutomationRun(BaseModel):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
     trigger_type = models.CharField(max_length=10, choices=trigger_choices)
     trigger_key = models.CharField(max_length=200)
-    status = models.CharField(max_length=10, choices=run_status_choices, default=RunStatus.QUEUED)
+    status = models.CharField(max_length=10, choices=automation_run_status_choices, default=AutomationRunStatus.QUEUED)
     input = models.JSONField(default=dict)
     body_sha256 = models.CharField(max_length=64, blank=True, default="")
     request = models.JSONField(null=True, blank=True)
@@ -202,4 +202,4 @@ class AutomationRun(BaseModel):
     @property
     def is_ended(self) -> bool:
         """Return whether there is nothing left to do."""
-        return self.status != RunStatus.QUEUED
+        return self.status != AutomationRunStatus.QUEUED

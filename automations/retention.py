@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import QuerySet
 
-from automations.models import AutomationRun, RunStatus
+from automations.models import AutomationRun, AutomationRunStatus
 from core.retention import Retention, retentions
 
 
 def _old_runs(moment: datetime) -> QuerySet[AutomationRun]:
     """Return old runs; those that have not ended are kept."""
     old = AutomationRun.objects.filter(created_at__lt=moment)
-    return old.exclude(status=RunStatus.QUEUED).order_by("created_at")
+    return old.exclude(status=AutomationRunStatus.QUEUED).order_by("created_at")
 
 
 RETENTION = retentions.register(

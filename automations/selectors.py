@@ -9,13 +9,13 @@ from uuid import UUID
 from automations.models import Automation, AutomationRun, TriggerType
 
 
-def listeners(*, owner_id: UUID, event: str) -> list[Automation]:
+def subscribed_automations(*, owner_id: UUID, event: str) -> list[Automation]:
     """Return the active automations of an account that listen to an event, in one order for everybody."""
     listening = Automation.objects.active().filter(owner_id=owner_id, trigger_type=TriggerType.EVENT)
     return sorted((row for row in listening if event in row.trigger["events"]), key=lambda row: row.pk)
 
 
-def wants(automation: Automation, data: Mapping[str, Any]) -> bool:
+def matches_filter(automation: Automation, data: Mapping[str, Any]) -> bool:
     """Return whether an event with this data passes the filter of an automation that listens."""
     wanted = automation.trigger.get("filter") or {}
     if any(wanted.get(name) not in (None, data.get(name)) for name in ("project", "template")):
@@ -24,7 +24,7 @@ def wants(automation: Automation, data: Mapping[str, Any]) -> bool:
     return all(name in labels and labels[name] == value for name, value in (wanted.get("metadata") or {}).items())
 
 
-def run_of_render(render_id: UUID) -> AutomationRun | None:
+def find_run_of_render(render_id: UUID) -> AutomationRun | None:
     """Return the run that submitted a render, None for a render that somebody asked for himself."""
     return AutomationRun.objects.filter(render_id=render_id).first()
 

@@ -1,4 +1,4 @@
-"""Shapes of the API: automations, their triggers and actions, their runs."""
+"""Serializers of automations, their triggers and actions, their runs."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from rest_framework import serializers
 
 from api.routing import absolute_url
 from api.serializers import BlankAsNullField, ConstantField, PublicIdField, StrictSerializer, TimeField
-from automations.actions import FILLED
+from automations.actions import INTERPOLATED_MEMBERS
 from automations.cron import check_schedule, is_zone
-from automations.hooks import HOOK_PATH, shown_secret
-from automations.language import find_malformed
-from automations.models import Automation, AutomationRun, RunStatus, TriggerType
-from automations.names import MAX_ACTION_BYTES, MAX_INPUT_BYTES
-from automations.subscribers import EVENTS
+from automations.interpolation import find_invalid_expressions
+from automations.limits import MAX_ACTION_BYTES, MAX_INPUT_BYTES
+from automations.models import Automation, AutomationRun, AutomationRunStatus, TriggerType
+from automations.subscribers import TRIGGER_EVENTS
+from automations.webhook_secrets import WEBHOOK_PATH, formatted_secret
 from core.ids import encode_id
-from renders.models import Priority
-from renders.serializers.fields import MergeField, MetadataField, ObjectField, StrictBooleanField
-from renders.serializers.renders import IssueSerializer, ReportSerializer
-from renders.serializers.requests import WebhookBody
+from renders.models import RenderPriority
+from renders.serializers.fields import MergeValuesField, MetadataField, ObjectField, StrictBooleanField
+from renders.serializers.renders import IssueSerializer, ValidationResultSerializer
+from renders.serializers.requests import RenderWebhookSerializer
 
 MAX_RUNS_PER_HOUR = 3600
 MAX_FAILURES = 1000
 
 
-class CronTriggerBody(StrictSerializer):
+class CronTriggerSerializer(StrictSerializer):
     """Sets off by the clock."""
 
     type = serializers.CharField()
@@ -50,7 +50,7 @@ class CronTriggerBody(StrictSerializer):
         return value
 
 
-class EventFilterBody(StrictSerializer):
+class EventFilterSerializer(StrictSerializer):
     """Which events count: those of a project, of a template, of renders with these labels."""
 
     project = PublicIdField("prj", required=False, allow_null=True)
@@ -58,34 +58,36 @@ class EventFilterBody(StrictSerializer):
     metadata = MetadataField(required=False)
 
 
-class EventTriggerBody(StrictSerializer):
+class EventTriggerSerializer(StrictSerializer):
     """Sets off by what happens in the account."""
 
     type = serializers.CharField()
-    events = serializers.ListField(child=serializers.ChoiceField(choices=EVENTS), min_length=1, max_length=len(EVENTS))
-    filter = EventFilterBody(required=False)
+    events = serializers.ListField(
+        child=serializers.ChoiceField(choices=TRIGGER_EVENTS), min_length=1, max_length=len(TRIGGER_EVENTS)
+    )
+    filter = EventFilterSerializer(required=False)
 
 
-class PlainTriggerBody(StrictSerializer):
+class PlainTriggerSerializer(StrictSerializer):
     """Sets off by a signed message, or by hand."""
 
     type = serializers.CharField()
 
 
-class RenderActionBody(StrictSerializer):
+class RenderActionSerializer(StrictSerializer):
     """Submits a render of a template."""
 
     type = serializers.CharField()
     template = PublicIdField("tpl")
-    merge = MergeField(required=False)
+    merge = MergeValuesField(required=False)
     project = PublicIdField("prj", required=False, allow_null=True)
-    priority = serializers.ChoiceField(choices=Priority.labels, required=False)
+    priority = serializers.ChoiceField(choices=RenderPriority.labels, required=False)
     metadata = MetadataField(required=False)
-    webhook = WebhookBody(required=False, allow_null=True)
+    webhook = RenderWebhookSerializer(required=False, allow_null=True)
     strict = StrictBooleanField(required=False)
 
 
-class NotifyActionBody(StrictSerializer):
+class NotifyActionSerializer(StrictSerializer):
     """Tells the owner something."""
 
     type = serializers.CharField()
@@ -96,17 +98,17 @@ class NotifyActionBody(StrictSerializer):
 class _TypedField(serializers.Field[Any, Any, Any, Any]):
     """An object whose member `type` says which other members it has. Kept as it came."""
 
-    bodies: Mapping[str, type[StrictSerializer]] = {}
+    serializer_classes: Mapping[str, type[StrictSerializer]] = {}
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         """Return the object with its defaults, once it was found good."""
         if not isinstance(data, Mapping):
             raise serializers.ValidationError("This must be an object.", code="invalid_type")
         kind = data.get("type")
-        if not isinstance(kind, str) or kind not in self.bodies:
-            message = f"type is one of: {', '.join(self.bodies)}."
+        if not isinstance(kind, str) or kind not in self.serializer_classes:
+            message = f"type is one of: {', '.join(self.serializer_classes)}."
             raise serializers.ValidationError({"type": [serializers.ErrorDetail(message, code="invalid_choice")]})
-        body = self.bodies[kind](data=data)
+        body = self.serializer_classes[kind](data=data)
         body.is_valid(raise_exception=True)
         defaults = {name: field.default for name, field in body.fields.items() if isinstance(field.default, str)}
         return {**defaults, **data}
@@ -125,11 +127,11 @@ def _typed_schema(*kinds: str) -> dict[str, Any]:
 class TriggerField(_TypedField):
     """What sets an automation off."""
 
-    bodies = {
-        "cron": CronTriggerBody,
-        "event": EventTriggerBody,
-        "webhook": PlainTriggerBody,
-        "manual": PlainTriggerBody,
+    serializer_classes = {
+        "cron": CronTriggerSerializer,
+        "event": EventTriggerSerializer,
+        "webhook": PlainTriggerSerializer,
+        "manual": PlainTriggerSerializer,
     }
 
 
@@ -137,15 +139,15 @@ class TriggerField(_TypedField):
 class ActionField(_TypedField):
     """What an automation does."""
 
-    bodies = {"render": RenderActionBody, "notify": NotifyActionBody}
+    serializer_classes = {"render": RenderActionSerializer, "notify": NotifyActionSerializer}
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         """Return the action; texts that can never be filled are refused."""
         action = super().to_internal_value(data)
         if len(orjson.dumps(action)) > MAX_ACTION_BYTES:
             raise serializers.ValidationError(f"An action has at most {MAX_ACTION_BYTES} bytes.", code="too_long")
-        for name in FILLED[action["type"]]:
-            for problem in find_malformed(action.get(name), f"/{name}"):
+        for name in INTERPOLATED_MEMBERS[action["type"]]:
+            for problem in find_invalid_expressions(action.get(name), f"/{name}"):
                 error: Any = [serializers.ErrorDetail(problem["detail"], code=problem["code"])]
                 for part in reversed(problem["pointer"].split("/")[1:]):
                     error = {part.replace("~1", "/").replace("~0", "~"): error}
@@ -153,14 +155,14 @@ class ActionField(_TypedField):
         return action
 
 
-class LimitsBody(StrictSerializer):
+class AutomationLimitsChangeSerializer(StrictSerializer):
     """How often an automation may run, and fail in a row."""
 
     runs_per_hour = serializers.IntegerField(min_value=1, max_value=MAX_RUNS_PER_HOUR, required=False)
     max_failures = serializers.IntegerField(min_value=1, max_value=MAX_FAILURES, required=False)
 
 
-class AutomationChanges(StrictSerializer):
+class AutomationChangeSerializer(StrictSerializer):
     """PATCH /automations/{id}. A trigger or an action is replaced as a whole."""
 
     name = serializers.CharField(max_length=200, required=False)
@@ -168,10 +170,10 @@ class AutomationChanges(StrictSerializer):
     is_active = StrictBooleanField(required=False)
     trigger = TriggerField(required=False)
     action = ActionField(required=False)
-    limits = LimitsBody(required=False)
+    limits = AutomationLimitsChangeSerializer(required=False)
 
 
-class AutomationBody(AutomationChanges):
+class AutomationCreateSerializer(AutomationChangeSerializer):
     """POST /automations."""
 
     name = serializers.CharField(max_length=200)
@@ -179,14 +181,14 @@ class AutomationBody(AutomationChanges):
     action = ActionField()
 
 
-class LimitsShape(serializers.Serializer[Any]):
+class AutomationLimitsSerializer(serializers.Serializer[Any]):
     """Limits of an automation."""
 
     runs_per_hour = serializers.IntegerField()
     max_failures = serializers.IntegerField()
 
 
-class AutomationShape(serializers.ModelSerializer[Automation]):
+class AutomationSerializer(serializers.ModelSerializer[Automation]):
     """An automation. paused_reason: why it was paused, where nobody did it by hand."""
 
     id = serializers.CharField(source="public_id", read_only=True)
@@ -194,7 +196,7 @@ class AutomationShape(serializers.ModelSerializer[Automation]):
     project = PublicIdField("prj", source="project_id", allow_null=True)
     trigger = TriggerField()
     action = ActionField()
-    limits = LimitsShape(source="*")
+    limits = AutomationLimitsSerializer(source="*")
     hook_url = serializers.SerializerMethodField()
     next_run_at = TimeField(allow_null=True)
     last_triggered_at = TimeField(allow_null=True)
@@ -230,34 +232,34 @@ class AutomationShape(serializers.ModelSerializer[Automation]):
         """Return where signed messages are posted to."""
         if row.trigger_type != TriggerType.WEBHOOK:
             return None
-        return absolute_url(self.context.get("request"), f"{HOOK_PATH}{row.public_id}")
+        return absolute_url(self.context.get("request"), f"{WEBHOOK_PATH}{row.public_id}")
 
 
-class MintedAutomationShape(AutomationShape):
+class AutomationWithSecretSerializer(AutomationSerializer):
     """An automation with the secret of its webhook, which is never shown again."""
 
     secret = serializers.SerializerMethodField()
 
-    class Meta(AutomationShape.Meta):
-        fields = [*AutomationShape.Meta.fields, "secret"]
+    class Meta(AutomationSerializer.Meta):
+        fields = [*AutomationSerializer.Meta.fields, "secret"]
         read_only_fields = fields
 
     @extend_schema_field({"type": "string", "nullable": True})
     def get_secret(self, row: Automation) -> str | None:
         """Return the secret, for triggers that have one."""
-        return shown_secret(row) if row.trigger_type == TriggerType.WEBHOOK else None
+        return formatted_secret(row) if row.trigger_type == TriggerType.WEBHOOK else None
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True})
-class DataField(ObjectField):
+class TriggerDataField(ObjectField):
     """What comes with a trigger, kept as it came."""
 
 
-class TriggerBody(StrictSerializer):
+class AutomationTriggerSerializer(StrictSerializer):
     """POST /automations/{id}/trigger. trigger_id: sent again, it starts nothing again."""
 
     trigger_id = serializers.RegexField(r"^[\x21-\x7e]+$", max_length=150, required=False)
-    data = DataField(required=False, default=dict)  # type: ignore[assignment]
+    data = TriggerDataField(required=False, default=dict)  # type: ignore[assignment]
     dry_run = StrictBooleanField(required=False, default=False)
 
     def validate_data(self, value: dict[str, Any]) -> dict[str, Any]:
@@ -267,7 +269,7 @@ class TriggerBody(StrictSerializer):
         return value
 
 
-class RunTriggerShape(serializers.Serializer[Any]):
+class AutomationRunTriggerSerializer(serializers.Serializer[Any]):
     """What set a run off."""
 
     type = serializers.CharField(source="trigger_type")
@@ -275,12 +277,12 @@ class RunTriggerShape(serializers.Serializer[Any]):
 
     @extend_schema_field({"type": "string", "nullable": True})
     def get_id(self, row: AutomationRun) -> str | None:
-        """Return the tick, the event, the message or the client's own id."""
+        """Return the occurrence, the event, the message or the client's own id."""
         found: str | None = row.input.get("id")
         return found
 
 
-class RunErrorShape(serializers.Serializer[Any]):
+class AutomationRunErrorSerializer(serializers.Serializer[Any]):
     """Why a run came to nothing. errors: all that was found, where there is more to say."""
 
     code = serializers.CharField()
@@ -289,13 +291,13 @@ class RunErrorShape(serializers.Serializer[Any]):
     errors = IssueSerializer(many=True, required=False)  # type: ignore[assignment]
 
 
-class RunShape(serializers.ModelSerializer[AutomationRun]):
+class AutomationRunSerializer(serializers.ModelSerializer[AutomationRun]):
     """A run. input: `event` in the action's texts; request: the action as it was filled."""
 
     id = serializers.CharField(source="public_id", read_only=True)
     object = ConstantField("automation_run")
     automation = PublicIdField("aut", source="automation_id")
-    trigger = RunTriggerShape(source="*")
+    trigger = AutomationRunTriggerSerializer(source="*")
     status = serializers.CharField()
     outcome = serializers.SerializerMethodField()
     render = serializers.SerializerMethodField()
@@ -328,7 +330,7 @@ class RunShape(serializers.ModelSerializer[AutomationRun]):
     @extend_schema_field({"type": "string", "nullable": True})
     def get_outcome(self, row: AutomationRun) -> str | None:
         """Return what was done: `render_submitted`, `notified` or nothing."""
-        if row.status != RunStatus.SUCCEEDED:
+        if row.status != AutomationRunStatus.SUCCEEDED:
             return None
         return "notified" if (row.request or {}).get("type") == "notify" else "render_submitted"
 
@@ -342,13 +344,13 @@ class RunShape(serializers.ModelSerializer[AutomationRun]):
         """Return the action as it was filled."""
         return row.request
 
-    @extend_schema_field(RunErrorShape(allow_null=True))
+    @extend_schema_field(AutomationRunErrorSerializer(allow_null=True))
     def get_error(self, row: AutomationRun) -> Any:
         """Return why it came to nothing."""
         return row.error
 
 
-class DryRunShape(ReportSerializer):
+class AutomationDryRunSerializer(ValidationResultSerializer):
     """What a trigger would do. request: the action, filled; null where it cannot be."""
 
     object = serializers.ChoiceField(choices=["automation_dry_run"])

@@ -9,9 +9,9 @@ from assets.events import AssetFailed, AssetReady
 from assets.models import Asset
 from automations.models import Automation
 from automations.payloads import asset_data, batch_data, render_data
-from automations.selectors import chain_of, listeners, run_of_render, wants
-from automations.services.running import note_failure, note_success
-from automations.services.triggering import Trigger, lock_account, start_run_if_allowed
+from automations.selectors import chain_of, find_run_of_render, matches_filter, subscribed_automations
+from automations.services.running import record_failure, record_success
+from automations.services.triggering import AutomationTrigger, lock_account, start_run_if_allowed
 from core.events import subscribe
 from credits.pricing import format_credits
 from renders.events import BatchCompleted, RenderCancelled, RenderEvent, RenderFailed, RenderSucceeded
@@ -19,71 +19,80 @@ from renders.models import Batch, Render
 
 
 @subscribe(RenderSucceeded)
-def after_success(event: RenderSucceeded) -> None:
+def on_render_succeeded(event: RenderSucceeded) -> None:
     """Note how the run's render ended, and set off what listens."""
-    run = run_of_render(event.render_id)
+    run = find_run_of_render(event.render_id)
     if run is not None:
         lock_account(event.owner_id)
-        note_success(automation_id=run.automation_id)
+        record_success(automation_id=run.automation_id)
     _after_render("render.succeeded", event, chain_of(run))
 
 
 @subscribe(RenderFailed)
-def after_failure(event: RenderFailed) -> None:
+def on_render_failed(event: RenderFailed) -> None:
     """Note how the run's render ended, and set off what listens."""
-    run = run_of_render(event.render_id)
+    run = find_run_of_render(event.render_id)
     if run is not None:
         lock_account(event.owner_id)
-        note_failure(automation_id=run.automation_id, message=f"its render failed ({event.code}).")
+        record_failure(automation_id=run.automation_id, message=f"its render failed ({event.code}).")
     _after_render("render.failed", event, chain_of(run))
 
 
 @subscribe(RenderCancelled)
-def after_cancel(event: RenderCancelled) -> None:
+def on_render_cancelled(event: RenderCancelled) -> None:
     """Set off what listens."""
-    _after_render("render.cancelled", event, chain_of(run_of_render(event.render_id)))
+    _after_render("render.cancelled", event, chain_of(find_run_of_render(event.render_id)))
 
 
 @subscribe(AssetReady)
-def after_import(event: AssetReady) -> None:
+def on_asset_ready(event: AssetReady) -> None:
     """Set off what listens."""
     _after_asset("asset.ready", event.asset_id, event.owner_id)
 
 
 @subscribe(AssetFailed)
-def after_failed_import(event: AssetFailed) -> None:
+def on_asset_failed(event: AssetFailed) -> None:
     """Set off what listens."""
     _after_asset("asset.failed", event.asset_id, event.owner_id)
 
 
 @subscribe(BatchCompleted)
-def after_batch(event: BatchCompleted) -> None:
+def on_batch_completed(event: BatchCompleted) -> None:
     """Set off what listens."""
-    if found := listeners(owner_id=event.owner_id, event="batch.completed"):
+    if found := subscribed_automations(owner_id=event.owner_id, event="batch.completed"):
         batch = Batch.objects.get(pk=event.batch_id)
         counts = {name: getattr(event, name) for name in ("total", "succeeded", "failed", "cancelled")}
         data = {**batch_data(batch), **counts, "credits_charged": format_credits(event.credits_charged)}
-        _set_off(found, "batch.completed", batch.public_id, data, ())
+        _start_runs(found, "batch.completed", batch.public_id, data, ())
 
 
 def _after_render(name: str, event: RenderEvent, chain: tuple[str, ...]) -> None:
-    if found := listeners(owner_id=event.owner_id, event=name):
-        render = Render.objects.without_documents().get(pk=event.render_id)
-        _set_off(found, name, render.public_id, render_data(render), chain)
+    if found := subscribed_automations(owner_id=event.owner_id, event=name):
+        render = Render.objects.without_large_columns().get(pk=event.render_id)
+        _start_runs(found, name, render.public_id, render_data(render), chain)
 
 
 def _after_asset(name: str, asset_id: UUID, owner_id: UUID) -> None:
-    if found := listeners(owner_id=owner_id, event=name):
+    if found := subscribed_automations(owner_id=owner_id, event=name):
         asset = Asset.objects.get(pk=asset_id)
-        _set_off(found, name, asset.public_id, asset_data(asset), ())
+        _start_runs(found, name, asset.public_id, asset_data(asset), ())
 
 
-def _set_off(found: list[Automation], name: str, resource: str, data: dict[str, Any], chain: tuple[str, ...]) -> None:
+def _start_runs(
+    found: list[Automation], name: str, resource: str, data: dict[str, Any], chain: tuple[str, ...]
+) -> None:
     for automation in found:
         # What an automation led to never sets it off again.
-        if automation.pk.hex not in chain and wants(automation, data):
-            trigger = Trigger("event", f"{name}:{resource}", name, data, chain)
+        if automation.pk.hex not in chain and matches_filter(automation, data):
+            trigger = AutomationTrigger("event", f"{name}:{resource}", name, data, chain)
             start_run_if_allowed(automation_id=automation.pk, trigger=trigger)
 
 
-EVENTS = ("render.succeeded", "render.failed", "render.cancelled", "batch.completed", "asset.ready", "asset.failed")
+TRIGGER_EVENTS = (
+    "render.succeeded",
+    "render.failed",
+    "render.cancelled",
+    "batch.completed",
+    "asset.ready",
+    "asset.failed",
+)

@@ -11,11 +11,11 @@ from django.utils import timezone
 from accounts.limits import render_limit
 from accounts.models import User
 from api.ratelimit.limiter import limiter
-from automations import names, services
-from automations.actions import plan_action
+from automations import job_types, services
+from automations.actions import prepare_action
 from automations.exceptions import ActionRefused, TooManyRuns
 from automations.models import ActionType, AutomationRun
-from automations.services.ticking import MAX_AT_ONCE
+from automations.services.scheduling import MAX_RUNS_PER_CALL
 from core.exceptions import DomainError
 from jobs.context import JobContext
 from jobs.exceptions import RetryLater
@@ -23,11 +23,11 @@ from jobs.registry import IoSteps, handler, io_handler
 from jobs.snapshot import DeadJob, JobSnapshot
 
 # A run that found no room in its owner's rate of renders for so long has failed.
-PATIENCE = timedelta(hours=1)
-RUN_LIMIT_S = 120
+MAX_RATE_LIMIT_WAIT = timedelta(hours=1)
+RUN_TIMEOUT_S = 120
 
 
-def give_up_run(dead: DeadJob) -> None:
+def fail_dead_run(dead: DeadJob) -> None:
     """Fail the run of a dead job."""
     run = _find_run(dead.payload)
     if run is not None:
@@ -35,14 +35,16 @@ def give_up_run(dead: DeadJob) -> None:
         services.fail_run(run=run, error=error)
 
 
-def drop_run(job: JobSnapshot) -> None:
+def skip_cancelled_run(job: JobSnapshot) -> None:
     """Note that staff cancelled the job of a run."""
     run = _find_run(job.payload)
     if run is not None:
         services.skip_run(run=run, error={"code": "cancelled", "message": "Staff cancelled the run.", "pointer": None})
 
 
-@handler(names.RUN_JOB, on_dead=give_up_run, on_cancelled=drop_run, max_attempts=3, timeout_s=RUN_LIMIT_S)
+@handler(
+    job_types.RUN_JOB, on_dead=fail_dead_run, on_cancelled=skip_cancelled_run, max_attempts=3, timeout_s=RUN_TIMEOUT_S
+)
 def run_automation(context: JobContext) -> None:
     """Do what an automation does, once for each trigger."""
     run = _find_run(context.job.payload)
@@ -55,12 +57,12 @@ def run_automation(context: JobContext) -> None:
         services.skip_run(run=run, error=error, conclude=context.complete)
         return
     try:
-        plan = plan_action(automation, run.input)
+        action = prepare_action(automation, run.input)
         if automation.action_type == ActionType.RENDER:
             _await_render_rate(run, owner)
-        services.complete_run(run=run, plan=plan, conclude=context.complete)
+        services.complete_run(run=run, action=action, conclude=context.complete)
     except DomainError as refusal:
-        services.fail_run(run=run, error=error_of(refusal), conclude=context.complete)
+        services.fail_run(run=run, error=error_details(refusal), conclude=context.complete)
 
 
 def _find_run(payload: dict[str, Any]) -> AutomationRun | None:
@@ -77,13 +79,13 @@ def _await_render_rate(run: AutomationRun, owner: User) -> None:
     decision = None if limits is None or limit is None else limits.take([limit])
     if decision is None or decision.allowed:
         return
-    wait_s = decision.standings[0].wait_s
-    if timezone.now() - run.created_at + timedelta(seconds=wait_s) > PATIENCE:
+    wait_s = decision.limit_statuses[0].wait_s
+    if timezone.now() - run.created_at + timedelta(seconds=wait_s) > MAX_RATE_LIMIT_WAIT:
         raise TooManyRuns(policy="renders", retry_after_s=wait_s)
     raise RetryLater(wait_s)
 
 
-def error_of(refusal: DomainError) -> dict[str, Any]:
+def error_details(refusal: DomainError) -> dict[str, Any]:
     """Return a refusal as the run's record keeps it."""
     error: dict[str, Any] = {"code": refusal.code, "message": refusal.detail, "pointer": None}
     if isinstance(refusal, ActionRefused):
@@ -93,27 +95,27 @@ def error_of(refusal: DomainError) -> dict[str, Any]:
     return error
 
 
-def load_tick(context: JobContext) -> int:
+def start_scheduled_runs(context: JobContext) -> int:
     """Start what the clock sets off. Quick, as others share its process; where there is much, it comes again.
 
     Raises RetryLater.
     """
-    fired = services.fire_due(now=timezone.now())
-    if fired >= MAX_AT_ONCE:
+    started = services.start_due_runs(now=timezone.now())
+    if started >= MAX_RUNS_PER_CALL:
         raise RetryLater(0.1)
-    return fired
+    return started
 
 
-def end_tick(context: JobContext, fired: int) -> dict[str, Any]:
+def report_started(context: JobContext, started: int) -> dict[str, Any]:
     """Say how many it was."""
-    return {"fired": fired}
+    return {"started": started}
 
 
 # Among the I/O jobs, which no render keeps waiting for a free slot.
 io_handler(
-    names.TICK_JOB,
-    IoSteps(load=load_tick, perform=int, settle=end_tick),
-    queue=names.TICK_QUEUE,
+    job_types.SCHEDULE_JOB,
+    IoSteps(load=start_scheduled_runs, perform=int, settle=report_started),
+    queue=job_types.SCHEDULE_QUEUE,
     max_attempts=1,
     timeout_s=60,
     cron="* * * * *",

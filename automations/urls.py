@@ -3,9 +3,9 @@
 from django.urls import URLPattern, path
 
 from api.routing import Route
-from automations.hook_view import HookView
-from automations.hooks import HOOK_PATH
 from automations.views import AutomationRunViewSet, AutomationViewSet
+from automations.webhook_secrets import WEBHOOK_PATH
+from automations.webhook_view import AutomationWebhookView
 
 api_routes: list[Route] = [
     Route("automations", AutomationViewSet, "automation-list", {"get": "list", "post": "create"}),
@@ -20,6 +20,10 @@ api_routes: list[Route] = [
     Route("automations/<id>/runs", AutomationRunViewSet, "automation-runs", {"get": "list"}),
 ]
 
-hook_urls: list[URLPattern] = [
-    path(f"{HOOK_PATH.removeprefix('/')}<id>", HookView.as_view(route_name="automation-hook"), name="automation-hook"),
+webhook_urls: list[URLPattern] = [
+    path(
+        f"{WEBHOOK_PATH.removeprefix('/')}<id>",
+        AutomationWebhookView.as_view(route_name="automation-hook"),
+        name="automation-hook",
+    ),
 ]

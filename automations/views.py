@@ -18,20 +18,20 @@ from api.permissions import MissingScope
 from api.routing import api_path
 from api.views import ApiViewSet
 from automations import services
-from automations.actions import RENDER_SCOPE, plan_action
+from automations.actions import RENDER_SCOPE, prepare_action
 from automations.exceptions import ActionRefused
-from automations.filters import AutomationFilterSet, RunFilterSet
+from automations.filters import AutomationFilterSet, AutomationRunFilterSet
 from automations.models import ActionType, Automation, AutomationRun
 from automations.serializers import (
-    AutomationBody,
-    AutomationChanges,
-    AutomationShape,
-    DryRunShape,
-    MintedAutomationShape,
-    RunShape,
-    TriggerBody,
+    AutomationChangeSerializer,
+    AutomationCreateSerializer,
+    AutomationDryRunSerializer,
+    AutomationRunSerializer,
+    AutomationSerializer,
+    AutomationTriggerSerializer,
+    AutomationWithSecretSerializer,
 )
-from automations.services import Trigger
+from automations.services import AutomationTrigger
 from core.ids import encode_id, uuid7
 
 
@@ -49,7 +49,7 @@ class AutomationViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, Api
 
     queryset = Automation.objects.all()
     filterset_class = AutomationFilterSet
-    serializers = {"default": AutomationShape}
+    serializers = {"default": AutomationSerializer}
     endpoints = {
         "list": Endpoint("automations:read"),
         "retrieve": Endpoint("automations:read", row_etag=True),
@@ -60,15 +60,15 @@ class AutomationViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, Api
         "rotate_secret": Endpoint("automations:write"),
     }
 
-    @extend_schema(request=AutomationBody, responses={201: MintedAutomationShape})
+    @extend_schema(request=AutomationCreateSerializer, responses={201: AutomationWithSecretSerializer})
     @idempotent
     def create(self, request: Request, **kwargs: Any) -> Response:
         """Make an automation. The secret of a webhook is shown here and never again."""
         self._require_scopes_of_action()
-        body = _members(self.validated(AutomationBody))
+        body = _members(self.validated(AutomationCreateSerializer))
         assert isinstance(request.user, User)
-        answer = self.answer(self._created)
-        services.create_automation(owner=request.user, maker_scopes=self._scopes(), conclude=answer, **body)
+        answer = self.respond_with(self._created)
+        services.create_automation(owner=request.user, author_scopes=self._scopes(), conclude=answer, **body)
         return answer.response
 
     def _created(self, row: Automation) -> Response:
@@ -76,16 +76,16 @@ class AutomationViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, Api
         return self._with_secret(row, status.HTTP_201_CREATED, {"Location": location})
 
     def _with_secret(self, row: Automation, http_status: int, headers: dict[str, str]) -> Response:
-        shape = MintedAutomationShape(row, context=self.get_serializer_context())
-        return Response(shape.data, http_status, headers={**headers, "Cache-Control": "no-store"})
+        serializer = AutomationWithSecretSerializer(row, context=self.get_serializer_context())
+        return Response(serializer.data, http_status, headers={**headers, "Cache-Control": "no-store"})
 
-    @extend_schema(request=AutomationChanges, responses=AutomationShape)
+    @extend_schema(request=AutomationChangeSerializer, responses=AutomationSerializer)
     def partial_update(self, request: Request, **kwargs: Any) -> Response:
         """Change, pause or resume an automation."""
         self._require_scopes_of_action()
-        row, changes = self.get_object(), _members(self.validated(AutomationChanges))
+        row, changes = self.get_object(), _members(self.validated(AutomationChangeSerializer))
         with self.unchanged(row):
-            row = services.change_automation(automation=row, changes=changes, maker_scopes=self._scopes())
+            row = services.change_automation(automation=row, changes=changes, author_scopes=self._scopes())
         return Response(self.get_serializer(row).data)
 
     @extend_schema(responses={204: None})
@@ -96,38 +96,40 @@ class AutomationViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, Api
             services.delete_automation(automation=row)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(request=TriggerBody, responses={200: DryRunShape, 202: RunShape})
+    @extend_schema(
+        request=AutomationTriggerSerializer, responses={200: AutomationDryRunSerializer, 202: AutomationRunSerializer}
+    )
     @idempotent
     def trigger(self, request: Request, **kwargs: Any) -> Response:
         """Set an automation off by hand (202; 200 with the run that a trigger id started before), or only try it."""
-        row, body = self.get_object(), self.validated(TriggerBody)
+        row, body = self.get_object(), self.validated(AutomationTriggerSerializer)
         trigger_id = body.get("trigger_id") or encode_id("trg", uuid7())
         if body["dry_run"]:
             report = self._try(row, trigger_id, body["data"])
             return self.once(lambda: report)
-        trigger = Trigger("manual", trigger_id, "manual", body["data"])
+        trigger = AutomationTrigger("manual", trigger_id, "manual", body["data"])
         return self.once(lambda: self._triggered(row, trigger))
 
-    def _triggered(self, row: Automation, trigger: Trigger) -> Response:
+    def _triggered(self, row: Automation, trigger: AutomationTrigger) -> Response:
         run, is_new = services.start_run(automation_id=row.pk, trigger=trigger)
-        return Response(RunShape(run).data, status.HTTP_202_ACCEPTED if is_new else status.HTTP_200_OK)
+        return Response(AutomationRunSerializer(run).data, status.HTTP_202_ACCEPTED if is_new else status.HTTP_200_OK)
 
     def _try(self, row: Automation, trigger_id: str, data: dict[str, Any]) -> Response:
         report: dict[str, Any] = {"object": "automation_dry_run", "action": row.action_type, "request": None}
         report |= {"valid": False, "errors": [], "warnings": [], "estimate": None}
         try:
-            plan = plan_action(row, {"id": trigger_id, "type": "manual", "timestamp": None, "data": data})
-            report |= {"valid": True, "request": plan.request}
-            if plan.prepared is not None:
-                report |= {"warnings": plan.prepared.warnings, "estimate": plan.prepared.estimate}
+            action = prepare_action(row, {"id": trigger_id, "type": "manual", "timestamp": None, "data": data})
+            report |= {"valid": True, "request": action.request}
+            if action.prepared is not None:
+                report |= {"warnings": action.prepared.warnings, "estimate": action.prepared.estimate}
         except ActionRefused as refusal:
             report["errors"] = refusal.errors
-        return Response(DryRunShape(report).data)
+        return Response(AutomationDryRunSerializer(report).data)
 
-    @extend_schema(request=None, responses=MintedAutomationShape)
+    @extend_schema(request=None, responses=AutomationWithSecretSerializer)
     def rotate_secret(self, request: Request, **kwargs: Any) -> Response:
         """Give a webhook trigger a new secret; the old one counts for another 24 hours."""
-        row = services.rotate_hook_secret(automation=self.get_object())
+        row = services.rotate_webhook_secret(automation=self.get_object())
         return self._with_secret(row, status.HTTP_200_OK, {})
 
     def _scopes(self) -> frozenset[str]:
@@ -147,8 +149,8 @@ class AutomationRunViewSet(ListModelMixin, ApiViewSet):
     """Every time that an automation was set off, newest first."""
 
     queryset = AutomationRun.objects.all()
-    filterset_class = RunFilterSet
-    serializers = {"default": RunShape}
+    filterset_class = AutomationRunFilterSet
+    serializers = {"default": AutomationRunSerializer}
     endpoints = {
         "list": Endpoint("automations:read"),
     }

@@ -1,18 +1,18 @@
-"""What the figures are worth: answers from them and from the raw events, over ten million events of history.
+"""What the stats are worth: answers from them and from the raw events, over ten million events of history.
 
     python bench/analytics.py [--events 10000000] [--keep FOLDER]
 
 Makes a SQLite file of two years and 200 accounts by SQL alone: the biggest account has a fifth of all events, the
-others fall off as 1/n^1.1; each has one to ten projects of unequal use; days have an afternoon and a night. Figures of
+others fall off as 1/n^1.1; each has one to ten projects of unequal use; days have an afternoon and a night. Stats of
 days go back two years, those of hours as far as the product keeps them (30 days), and events, which the product keeps
-for 90 days, all the way, so that there is something to compare with. One day of figures is compared with the product's
+for 90 days, all the way, so that there is something to compare with. One day of stats is compared with the product's
 own recount.
 
-Then each query of the API and the charts is answered from the figures and from the raw events, by the same code but
+Then each query of the API and the charts is answered from the stats and from the raw events, by the same code but
 for where the numbers come from, and both answers must be equal. The raw side has an index of its own on account and
 time, which the log does not carry. Times are CPU time of this process (others may be busy): the middle of several
 goes. The last column is a whole request, from the middleware to the bytes. The exit status is 1 where an answer
-differs, where one takes 50 ms or more from the figures, or where one that sums up a tenth of the history or more is
+differs, where one takes 50 ms or more from the stats, or where one that sums up a tenth of the history or more is
 not 100 times faster than from the events.
 """
 
@@ -75,28 +75,28 @@ def _set_up(home: Path) -> None:
 
 
 def _check_a_day() -> list[str]:
-    """Compare the figures of a day with the product's own recount of it."""
+    """Compare the stats of a day with the product's own recount of it."""
     from django.db.models import F
     from django.utils import timezone
 
-    from analytics.models import DailyStat, Digest, HourlyStat, MonthlyUse
-    from analytics.packing import unpack
+    from analytics.codec import decode
+    from analytics.models import DailyStat, HourlyStat, MonthlyUsage, StatRollup
     from analytics.services import rebuild_day
-    from analytics.services.sums import day_of
-    from analytics.spans import month_of
+    from analytics.services.stats import start_of_day
+    from analytics.time_ranges import start_of_month
 
-    day = day_of(timezone.now() - timedelta(days=10))
+    day = start_of_day(timezone.now() - timedelta(days=10))
     within = {"start__gte": day, "start__lt": day + timedelta(days=1)}
 
     def state() -> list[Any]:
         rows: list[Any] = []
-        for digest in Digest.objects.filter(**within).order_by("pk"):
-            values = {**vars(digest), "kinds": unpack(digest.kinds), "waits": unpack(digest.waits)}
+        for rollup in StatRollup.objects.filter(**within).order_by("pk"):
+            values = {**vars(rollup), "aggregates": decode(rollup.aggregates), "waits": decode(rollup.waits)}
             rows.append({name: value for name, value in values.items() if name not in ("_state", "created_at")})
         for model in (HourlyStat, DailyStat):
             columns = [field.attname for field in model._meta.concrete_fields[2:]]
             rows += sorted(model.objects.filter(**within).annotate(x=F("pk")).values_list(*columns), key=str)
-        month = MonthlyUse.objects.filter(start=month_of(day)).order_by("user_id")
+        month = MonthlyUsage.objects.filter(start=start_of_month(day)).order_by("user_id")
         return [*rows, *month.values_list("user_id", "renders", "work_ms", "credits")]
 
     before = state()
@@ -107,51 +107,55 @@ def _check_a_day() -> list[str]:
     print(
         f"a day of {number:,} events recounted in {took:.2f} s CPU; {len(before):,} rows the same: {same}", flush=True
     )
-    return [] if same and before else ["the figures of the bench are not those of the product"]
+    return [] if same and before else ["the stats of the bench are not those of the product"]
 
 
-def _raw_figures(span: Any, scope: Any, types: list[str], with_storage: bool) -> Any:
-    """Return what `read_figures` does, from the events. As tight as SQL is: one pass, summed up by the database."""
+def _raw_stats(time_range: Any, scope: Any, types: list[str], with_storage: bool) -> Any:
+    """Return what `read_stats` does, from the events. As tight as SQL is: one pass, summed up by the database."""
     from django.db import connection
 
+    from analytics.codec import latest_pair
     from analytics.models import FAILURES, STORAGE
-    from analytics.packing import newest
-    from analytics.selectors import Figures, Tally
+    from analytics.selectors import BucketedStats, EventAggregate
 
-    figures = Figures(span, {start: {} for start in span.starts()})
-    where, values = "created_at < %s", [str(span.until)[:19]]
+    stats = BucketedStats(time_range, {start: {} for start in time_range.starts()})
+    where, values = "created_at < %s", [str(time_range.until)[:19]]
     if scope.user_id is not None:
         where, values = f"{where} AND user_id = %s", [*values, scope.user_id.hex]
     if scope.project_id is not None:
         where, values = f"{where} AND project_id = %s", [*values, scope.project_id.hex]
-    length = 13 if span.interval == "hour" else 10
+    length = 13 if time_range.interval == "hour" else 10
     marks = ", ".join(["%s"] * len(types))
     sql = (
         f"SELECT substr(created_at, 1, {length}) AS at, type, code, count(*), sum(duration_ms), sum(work_ms),"
         " sum(waited_ms), sum(credits), sum(size_bytes),"
         " max(CASE WHEN type LIKE '%%.failed' THEN created_at || resource_id END)"
-        f" FROM analytics_event WHERE {where} AND created_at >= %s AND type IN ({marks}) GROUP BY at, type, code"
+        f" FROM analytics_analyticsevent WHERE {where} AND created_at >= %s AND type IN ({marks})"
+        " GROUP BY at, type, code"
     )
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*values, str(span.since)[:19], *types])
+        cursor.execute(sql, [*values, str(time_range.since)[:19], *types])
         for at, event_type, code, *numbers, latest in cursor.fetchall():
-            bucket = figures.tallies[datetime.fromisoformat(f"{at}:00" if length == 13 else at).replace(tzinfo=UTC)]
-            tally = Tally(*numbers)
+            bucket = stats.buckets[datetime.fromisoformat(f"{at}:00" if length == 13 else at).replace(tzinfo=UTC)]
+            aggregate = EventAggregate(*numbers)
             if event_type == "render.started":
-                tally.waits, code = {code: numbers[0]}, ""
+                aggregate.waits, code = {code: numbers[0]}, ""
             if event_type in FAILURES:
                 at = datetime.fromisoformat(latest[:19]).replace(tzinfo=UTC)
-                tally.latest_at, tally.latest_id = newest(at, UUID(latest[19:]))
-            bucket.setdefault((event_type, code), Tally()).add(tally)
+                aggregate.latest_at, aggregate.latest_id = latest_pair(at, UUID(latest[19:]))
+            bucket.setdefault((event_type, code), EventAggregate()).add(aggregate)
         if with_storage:
             marks = ", ".join(["%s"] * len(STORAGE))
-            sql = f"SELECT sum(size_bytes) FROM analytics_event WHERE {where} AND created_at < %s AND type IN ({marks})"
-            cursor.execute(sql, [*values, str(span.since)[:19], *sorted(STORAGE)])
-            figures.stored_bytes = cursor.fetchone()[0] or 0
-    return figures
+            sql = (
+                f"SELECT sum(size_bytes) FROM analytics_analyticsevent WHERE {where} AND created_at < %s"
+                f" AND type IN ({marks})"
+            )
+            cursor.execute(sql, [*values, str(time_range.since)[:19], *sorted(STORAGE)])
+            stats.stored_bytes = cursor.fetchone()[0] or 0
+    return stats
 
 
-# Title, whose figures, question, interval, days.
+# Title, whose stats, question, interval, days.
 _QUESTIONS = (
     ("biggest account, renders, hours of 1 week", "biggest", "renders", "hour", 7),
     ("biggest account, renders, hours of 4 weeks", "biggest", "renders", "hour", 28),
@@ -176,8 +180,8 @@ def _measure(events: int) -> list[str]:
     from rest_framework.test import APIClient
 
     from analytics import charts
-    from analytics.selectors import read_figures
-    from analytics.spans import cover
+    from analytics.selectors import read_stats
+    from analytics.time_ranges import covering_range
     from core.ids import encode_id
     from tests.factories import make_api_key
 
@@ -185,70 +189,70 @@ def _measure(events: int) -> list[str]:
     clients = {owner.pk: APIClient(headers={"X-API-Key": make_api_key(owner)}) for owner in owners}
     kinds = _kinds()
     now = timezone.now()
-    print(f"{'CPU time, ms':48} {'figures':>8} {'raw':>10} {'ratio':>7} {'events summed':>14} {'request':>8}")
+    print(f"{'CPU time, ms':48} {'stats':>8} {'raw':>10} {'ratio':>7} {'events summed':>14} {'request':>8}")
     broken = []
     for title, whose, name, interval, days in _QUESTIONS:
         scope = scopes[whose]
         types, with_storage, shape = kinds[name]
-        span = cover(interval, now - timedelta(days=days), now)
+        time_range = covering_range(interval, now - timedelta(days=days), now)
         if scope.user_id is None:
-            request = partial(charts.product_panels, span)
+            request = partial(charts.product_panels, time_range)
         else:
-            query = {"interval": interval, "since": span.since.isoformat(), "until": now.isoformat()}
+            query = {"interval": interval, "since": time_range.since.isoformat(), "until": now.isoformat()}
             if scope.project_id is not None:
                 query["project"] = encode_id("prj", scope.project_id)
             request = partial(_get, clients[scope.user_id], f"/api/v2/analytics/{name}", query)
-        fast = partial(_answer, shape, read_figures, span, scope, types, with_storage=with_storage)
-        slow = partial(_answer, shape, _raw_figures, span, scope, types, with_storage=with_storage)
-        rows = _raw_rows(span, scope, types, with_storage)
+        fast = partial(_answer, shape, read_stats, time_range, scope, types, with_storage=with_storage)
+        slow = partial(_answer, shape, _raw_stats, time_range, scope, types, with_storage=with_storage)
+        rows = _raw_rows(time_range, scope, types, with_storage)
         broken += [f"{title}: {what}" for what in _compare(title, fast, slow, request, rows, rows >= events / 10)]
     return broken
 
 
 def _scopes(events: int) -> tuple[dict[str, Any], list[Any]]:
-    """Return whose figures are asked for, by the names of `_QUESTIONS`, and the accounts that ask."""
+    """Return whose stats are asked for, by the names of `_QUESTIONS`, and the accounts that ask."""
     from django.contrib.auth import get_user_model
     from django.db.models import Sum
 
     from analytics.models import DailyStat
-    from analytics.selectors import Scope
+    from analytics.selectors import StatScope
 
     user = get_user_model().objects.get(username="user000")
     small = get_user_model().objects.get(username="user050")
     share = DailyStat.objects.filter(user=user).aggregate(n=Sum("count"))["n"] / events
     print(f"the biggest account has {share:.1%} of the events\n", flush=True)
     scopes = {
-        "biggest": Scope(user.pk),
-        "project": Scope(user.pk, UUID(int=1)),
-        "middling": Scope(small.pk),
-        "everyone": Scope(),
+        "biggest": StatScope(user.pk),
+        "project": StatScope(user.pk, UUID(int=1)),
+        "middling": StatScope(small.pk),
+        "everyone": StatScope(),
     }
     return scopes, [user, small]
 
 
 def _kinds() -> dict[str, tuple[list[str], bool, Callable[[Any], Any]]]:
-    """Return the types of events, whether storage is asked for, and what is made of the figures."""
-    from analytics import shapes, views
-    from analytics.models import EventType
+    """Return the types of events, whether storage is asked for, and what is made of the stats."""
+    from analytics import report_rows, views
+    from analytics.models import AnalyticsEventType
 
-    def renders(figures: Any) -> Any:
-        return list(shapes.render_rows(figures)), _total(figures, shapes.render_row)
+    def renders(stats: Any) -> Any:
+        return list(report_rows.render_rows(stats)), _total(stats, report_rows.render_row)
 
-    def usage(figures: Any) -> Any:
-        return list(shapes.usage_rows(figures))
+    def usage(stats: Any) -> Any:
+        return list(report_rows.usage_rows(stats))
 
-    def errors(figures: Any) -> Any:
-        return list(shapes.error_rows(figures)), _total(figures, shapes.errors_by_code)
+    def errors(stats: Any) -> Any:
+        return list(report_rows.error_rows(stats)), _total(stats, report_rows.errors_by_code)
 
-    def all_of_it(figures: Any) -> Any:
-        rows = list(shapes.render_rows(figures)), list(shapes.usage_rows(figures))
-        return *rows, _total(figures, shapes.errors_by_code)
+    def all_of_it(stats: Any) -> Any:
+        rows = list(report_rows.render_rows(stats)), list(report_rows.usage_rows(stats))
+        return *rows, _total(stats, report_rows.errors_by_code)
 
     return {
         "renders": (views.RENDER_TYPES, False, renders),
         "usage": (views.USAGE_TYPES, True, usage),
         "errors": (views.ERROR_TYPES, False, errors),
-        "charts": ([*EventType.values], True, all_of_it),
+        "charts": ([*AnalyticsEventType.values], True, all_of_it),
     }
 
 
@@ -281,22 +285,22 @@ def _compare(
         yield f"only {ratio:.0f} times faster"
 
 
-def _total(figures: Any, shape: Callable[[Any], Any]) -> Any:
-    from analytics.shapes import merge
+def _total(stats: Any, shape: Callable[[Any], Any]) -> Any:
+    from analytics.report_rows import merge
 
-    return shape(merge(figures.tallies.values()))
+    return shape(merge(stats.buckets.values()))
 
 
-def _raw_rows(span: Any, scope: Any, types: list[str], with_storage: bool) -> int:
+def _raw_rows(time_range: Any, scope: Any, types: list[str], with_storage: bool) -> int:
     """Return how many events an answer is made of."""
     from django.db.models import Q
 
-    from analytics.models import STORAGE, Event
+    from analytics.models import STORAGE, AnalyticsEvent
 
-    wanted = Q(type__in=types, created_at__gte=span.since)
+    wanted = Q(type__in=types, created_at__gte=time_range.since)
     if with_storage:
         wanted |= Q(type__in=STORAGE)
-    rows = Event.objects.filter(wanted, created_at__lt=span.until)
+    rows = AnalyticsEvent.objects.filter(wanted, created_at__lt=time_range.until)
     if scope.user_id is not None:
         rows = rows.filter(user_id=scope.user_id)
     if scope.project_id is not None:
@@ -311,19 +315,19 @@ def _measure_counting() -> None:
     from django.contrib.auth import get_user_model
     from django.db import transaction
 
-    from analytics.models import Event
-    from analytics.services import count_events
+    from analytics.models import AnalyticsEvent
+    from analytics.services import aggregate_events
     from core.ids import uuid7
-    from tests.analytics.kit import random_event
+    from tests.analytics.helpers import random_event
 
     dice = random.Random(1)
     users = list(get_user_model().objects.values_list("pk", flat=True)[:5])
     projects = [uuid7() for _ in range(3)]
     events = [random_event(dice, users, projects) for _ in range(20_000)]
     with transaction.atomic():
-        Event.objects.bulk_create(events, batch_size=500)
+        AnalyticsEvent.objects.bulk_create(events, batch_size=500)
         began = time.process_time()
-        while count_events():
+        while aggregate_events():
             pass
         print(f"\ncounting an event: {(time.process_time() - began) / 20_000 * 1e6:.0f} us CPU")
         transaction.set_rollback(True)

@@ -1,4 +1,4 @@
-"""A SQLite file of two years of events and their figures, made by SQL alone; for `bench/analytics.py`."""
+"""A SQLite file of two years of events and their stats, made by SQL alone; for `bench/analytics.py`."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def build(home: Path, events: int) -> None:
     from django.core.management import call_command
     from django.db import connection
 
-    from analytics.models import Digest, Event
+    from analytics.models import AnalyticsEvent, StatRollup
 
     call_command("migrate", verbosity=0, skip_checks=True)
-    if Digest.objects.exists():
+    if StatRollup.objects.exists():
         return
     from tests.factories import make_user
 
     users = [make_user(f"user{number:03}").pk.hex for number in range(USERS)]
-    Event.objects.all()._raw_delete("default")  # noqa: SLF001
+    AnalyticsEvent.objects.all()._raw_delete("default")  # noqa: SLF001
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA synchronous=OFF")
         cursor.execute("PRAGMA temp_store=MEMORY")
@@ -38,13 +38,13 @@ def build(home: Path, events: int) -> None:
         began = time.perf_counter()
         for statement in _figures():
             cursor.execute(statement)
-        _fill_digests(cursor)
+        _fill_rollups(cursor)
         cursor.execute(_MONTHS)
-        print(f"figures in {time.perf_counter() - began:.0f} s", flush=True)
+        print(f"stats in {time.perf_counter() - began:.0f} s", flush=True)
         began = time.perf_counter()
         for sql in indexes:
             cursor.execute(sql)
-        cursor.execute("CREATE INDEX bench_raw ON analytics_event (user_id, created_at)")
+        cursor.execute("CREATE INDEX bench_raw ON analytics_analyticsevent (user_id, created_at)")
         cursor.execute("ANALYZE")
         print(f"indexes in {time.perf_counter() - began:.0f} s")
         _show_sizes(cursor, events)
@@ -63,12 +63,12 @@ def _drop_indexes(cursor: Any) -> list[str]:
 
 
 def _show_sizes(cursor: Any, events: int) -> None:
-    for name in ("event", "dailystat", "hourlystat", "digest", "monthlyuse"):
+    for name in ("analyticsevent", "dailystat", "hourlystat", "statrollup", "monthlyusage"):
         cursor.execute(f"SELECT count(*) FROM analytics_{name}")
         print(f"analytics_{name}: {cursor.fetchone()[0]:,} rows")
     cursor.execute("SELECT sum(count) FROM analytics_dailystat")
     assert cursor.fetchone() == (events,)
-    cursor.execute("SELECT sum(renders) FROM analytics_monthlyuse")
+    cursor.execute("SELECT sum(renders) FROM analytics_monthlyusage")
     renders = cursor.fetchone()
     cursor.execute("SELECT sum(count) FROM analytics_dailystat WHERE type = 'render.succeeded'")
     assert cursor.fetchone() == renders
@@ -88,10 +88,10 @@ def _fill_log(cursor: Any, users: list[str], events: int) -> None:
     cursor.execute(_EVENTS, {"events": events, "lots": len(lots), "first": today - DAYS * 86_400, "days": DAYS})
 
 
-# Figures that look random, from the number of the row: random() itself would differ each time that it is read.
+# Stats that look random, from the number of the row: random() itself would differ each time that it is read.
 # Every account has its own number of projects, 1 to 10, and uses the first of them most.
 _EVENTS = """
-INSERT INTO analytics_event (id, created_at, type, code, project_id, duration_ms, work_ms, waited_ms, credits,
+INSERT INTO analytics_analyticsevent (id, created_at, type, code, project_id, duration_ms, work_ms, waited_ms, credits,
                              size_bytes, resource_id, counted, user_id)
 WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < %(events)s),
      a AS (SELECT i, (i * 2654435761 + 12345) %% 4294967296 AS x FROM n),
@@ -125,7 +125,7 @@ _CUT = {"hour": "substr({}, 1, 13) || ':00:00'", "day": "substr({}, 1, 10) || ' 
 
 
 def _figures() -> Iterator[str]:
-    """Yield the statements that make the figures as the product does, by SQL alone."""
+    """Yield the statements that make the stats as the product does, by SQL alone."""
     sums = "sum(duration_ms), sum(work_ms), sum(waited_ms), sum(credits), sum(size_bytes)"
     for interval, table in _TABLES.items():
         start = _CUT[interval].format("created_at")
@@ -136,7 +136,7 @@ def _figures() -> Iterator[str]:
         yield (
             f"CREATE TEMP TABLE s_{interval} AS SELECT {start} AS start, user_id, type, code, project_id,"
             f" count(*) AS n, {', '.join(f'sum({name}) AS {name}' for name in _NUMBERS)}, {newest} AS newest"
-            f" FROM analytics_event WHERE {span} GROUP BY 1, 2, 3, 4, 5"
+            f" FROM analytics_analyticsevent WHERE {span} GROUP BY 1, 2, 3, 4, 5"
         )
         yield (
             f"INSERT INTO {table} {_COLUMNS} SELECT lower(hex(randomblob(16))), start, start, user_id, type,"
@@ -150,15 +150,15 @@ def _figures() -> Iterator[str]:
 _NUMBERS = ("duration_ms", "work_ms", "waited_ms", "credits", "size_bytes")
 
 
-def _fill_digests(cursor: Any) -> None:
-    """Make the digests of the sums: of projects, of accounts, of all."""
+def _fill_rollups(cursor: Any) -> None:
+    """Make the rollups of the sums: of projects, of accounts, of all."""
     from django.db import connection
 
-    from analytics.services.digests import Place, digest_id
+    from analytics.services.rollups import RollupKey, rollup_id
 
     def make_id(interval: str, start: str, user_id: str | None, project_id: str) -> str:
         at = datetime.fromisoformat(start).replace(tzinfo=UTC)
-        return digest_id(interval, Place(at, UUID(user_id) if user_id else None, UUID(project_id))).hex
+        return rollup_id(interval, RollupKey(at, UUID(user_id) if user_id else None, UUID(project_id))).hex
 
     connection.connection.create_function("make_id", 4, make_id, deterministic=True)
     sums = ", ".join(f"sum({name}) AS {name}" for name in _NUMBERS)
@@ -169,8 +169,8 @@ def _fill_digests(cursor: Any) -> None:
 
 
 _DIGESTS = """
-INSERT INTO analytics_digest (id, created_at, interval, start, user_id, project_id, stored_bytes, renders, work_ms,
-                              credits, waits, kinds)
+INSERT INTO analytics_statrollup (id, created_at, interval, start, user_id, project_id, stored_bytes, renders, work_ms,
+                              credits, waits, aggregates)
 WITH c AS (SELECT start, {user} AS u, {project} AS p, type, code, sum(n) AS n, {sums}, max(newest) AS newest
            FROM temp.s_{interval} GROUP BY 1, 2, 3, 4, 5),
      t AS (SELECT start, u, p, type, CASE WHEN type = 'render.started' THEN '' ELSE code END AS code, sum(n) AS n,
@@ -192,10 +192,10 @@ FROM t GROUP BY start, u, p
 
 
 _MONTHS = f"""
-INSERT INTO analytics_monthlyuse (id, created_at, start, user_id, renders, work_ms, credits)
+INSERT INTO analytics_monthlyusage (id, created_at, start, user_id, renders, work_ms, credits)
 SELECT lower(hex(randomblob(16))), min(start), substr(start, 1, 7) || '-01 00:00:00', user_id, sum(renders),
        sum(work_ms), sum(credits)
-FROM analytics_digest
+FROM analytics_statrollup
 WHERE interval = 'day' AND project_id = '{"f" * 32}' AND user_id IS NOT NULL AND renders > 0
 GROUP BY substr(start, 1, 7), user_id
 """

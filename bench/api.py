@@ -139,11 +139,11 @@ def kinds(call: Caller, world: dict[str, str]) -> dict[str, tuple[Callable[[], A
 
     def uncached(query: str) -> Callable[[], Any]:
         def without_cache() -> Any:
-            settings.RENDEROWL_ANSWER_CACHE = False
+            settings.RENDEROWL_RESPONSE_CACHE = False
             try:
                 return call(LIST, query)
             finally:
-                settings.RENDEROWL_ANSWER_CACHE = True
+                settings.RENDEROWL_RESPONSE_CACHE = True
 
         return without_cache
 

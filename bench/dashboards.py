@@ -119,7 +119,7 @@ def main() -> int:
 
     with tempfile.TemporaryDirectory(prefix="renderowl-bench-") as name:
         folder = Path(name)
-        installation = Installation(folder, METRICS_TOKEN="a-token", ANSWER_CACHE="1")
+        installation = Installation(folder, METRICS_TOKEN="a-token", RESPONSE_CACHE="1")
         try:
             installation.start(
                 *(sys.executable, "-m", "renderowl.serve", "--port", str(installation.port), "--linger", "0"),

@@ -80,7 +80,7 @@ def moments(rows: int) -> str:
 def fill(rows: int) -> Any:
     """Return one of the users whose rows were made."""
     from accounts.models import User
-    from analytics.models import Event, HourlyStat
+    from analytics.models import AnalyticsEvent, HourlyStat
     from jobs.models import Job
     from notifications.models import Notification
 
@@ -97,9 +97,9 @@ def fill(rows: int) -> Any:
     Notification.objects.create(user=user, kind="render.succeeded", title="t")
     read_at = f"CASE WHEN (n / {USERS}) %% 50 = 0 THEN NULL ELSE {at} END"
     multiply(Notification, rows, created_at=at, user_id=owner, read_at=read_at)
-    Event.objects.create(user=user, type="render.succeeded", duration_ms=1000, work_ms=500, credits=10)
+    AnalyticsEvent.objects.create(user=user, type="render.succeeded", duration_ms=1000, work_ms=500, credits=10)
     kind = "CASE n %% 4 WHEN 0 THEN 'render.submitted' WHEN 1 THEN 'render.started' ELSE 'render.succeeded' END"
-    multiply(Event, rows, created_at=at, type=kind, counted="1")
+    multiply(AnalyticsEvent, rows, created_at=at, type=kind, counted="1")
     pattern = HourlyStat.objects.create(user=user, type="render.succeeded", start=NOW + timedelta(days=1))
     names = ", ".join(field.column for field in HourlyStat._meta.concrete_fields)
     sums = {
@@ -112,7 +112,7 @@ def fill(rows: int) -> Any:
     }
     values = ", ".join(sums.get(field.column, f"h.{field.column}") for field in HourlyStat._meta.concrete_fields)
     execute(
-        f"INSERT INTO analytics_hourlystat ({names}) SELECT {values} FROM analytics_event AS e, "
+        f"INSERT INTO analytics_hourlystat ({names}) SELECT {values} FROM analytics_analyticsevent AS e, "
         "(SELECT * FROM analytics_hourlystat LIMIT 1) AS h GROUP BY strftime('%%Y-%%m-%%d %%H', e.created_at), e.type",
         [],
     )
@@ -152,7 +152,7 @@ def cases(user: Any) -> list[Case]:
             ("idx_jobs_dlq", "idx_jobs_old_completed"),
         ),
         Case(
-            "notices: count of the unread",
+            "notifications: count of the unread",
             10,
             lambda: inbox.unread().count(),
             ("idx_notifications_unread", "idx_notifications_user_read_created", "idx_notifications_user_type"),
@@ -194,7 +194,8 @@ def compare_sums(user: Any) -> tuple[float, float]:
         "WHERE user_id = %s AND start >= %s GROUP BY 1, 2"
     )
     raw = (
-        f"SELECT strftime('%%Y-%%m-%%d %%H:00:00', created_at), type, count(*), {columns} FROM analytics_event "
+        f"SELECT strftime('%%Y-%%m-%%d %%H:00:00', created_at), type, count(*), {columns} "
+        "FROM analytics_analyticsevent "
         "WHERE user_id = %s AND created_at >= %s GROUP BY 1, 2"
     )
     parameters = [user.pk.hex, since]

@@ -111,7 +111,7 @@ def main() -> int:
     print(f"{os.cpu_count()} cores, {options.clients} clients, {options.processes} processes")
     with tempfile.TemporaryDirectory(prefix="renderowl-bench-") as folder:
         installation = Installation(
-            Path(folder), JOBS_CONCURRENCY="2", JOBS_GRACE_S="1", ANSWER_CACHE="0", SIGNUP_PLAN="enterprise"
+            Path(folder), JOBS_CONCURRENCY="2", JOBS_GRACE_S="1", RESPONSE_CACHE="0", SIGNUP_PLAN="enterprise"
         )
         try:
             command = ["-m", "renderowl.serve", "--port", str(installation.port), "--linger", "0"]

@@ -116,14 +116,14 @@ def measure(name: str, path: str, key: str, rounds: int, requests: int, cache: s
 def measure_writing() -> None:
     """Print what the background thread pays for a busy minute."""
     from core.request_timings import RequestTimings
-    from monitoring.performance.aggregator import Observation
+    from monitoring.performance.aggregator import RequestObservation
     from monitoring.performance.monitor import Monitor
 
     mine = Monitor()
     timings = RequestTimings()
     count = 20_000
     seen = [
-        Observation(f"/api/v2/route-{n % 50}", "GET", 200, 500 + n % 7919, 900, "", f"request-{n}", timings)
+        RequestObservation(f"/api/v2/route-{n % 50}", "GET", 200, 500 + n % 7919, 900, "", f"request-{n}", timings)
         for n in range(count)
     ]
     began = time.thread_time()
@@ -150,14 +150,14 @@ def measure_all(rounds: int, requests: int) -> bool:
     key = make_api_key(alice)
     for _ in range(ROWS):
         make_render(alice)
-    settings.RENDEROWL_ANSWER_CACHE = True
+    settings.RENDEROWL_RESPONSE_CACHE = True
     path = "/api/v2/renders"
     found = [
         measure("/live", "/live", key, rounds, requests),
         measure("/api/v2/me", "/api/v2/me", key, rounds, requests, "BYPASS"),
         measure(f"list of {ROWS}, kept", path, key, rounds, requests, "HIT"),
     ]
-    settings.RENDEROWL_ANSWER_CACHE = False
+    settings.RENDEROWL_RESPONSE_CACHE = False
     found.append(measure(f"list of {ROWS}, made anew", path, key, rounds, requests, "BYPASS"))
     return max(more for more, _ in found) <= MAX_US and found[-1][1] <= MAX_SHARE
 

@@ -23,15 +23,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from PIL import Image, ImageDraw
 
-from engine.graph import Command, Paths, compile_plan
+from engine.graph import FFmpegCommand, RenderPaths, compile_plan
 from engine.language import parse_edit, sources
 from engine.media import MediaInfo
-from engine.pipeline import draw, render_timeline
+from engine.pipeline import draw_clips, render_timeline
 from engine.plan import make_plan
-from engine.probe import probe_file
-from engine.run import Limits
+from engine.probe.client import probe_file
+from engine.run import FFmpegLimits
 from engine.run.binary import ffmpeg_path
-from engine.run.sequences import write_sequence
+from engine.run.image_sequences import write_sequence
 from engine.timeline import resolve
 
 MAX_RATIO = 1.25
@@ -96,24 +96,24 @@ def through_pipeline(edit: dict[str, Any], media: dict[str, MediaInfo], folder: 
     return time.perf_counter() - began
 
 
-def command_by_hand(edit: dict[str, Any], media: dict[str, MediaInfo], folder: Path) -> Command:
+def command_by_hand(edit: dict[str, Any], media: dict[str, MediaInfo], folder: Path) -> FFmpegCommand:
     """Return the command of the same render, with all that it reads already written."""
     timeline = resolve(parse_edit(edit).edit, media).timeline
     scratch = folder / "hand"
     scratch.mkdir()
-    plan = make_plan(timeline, draw(timeline, scratch, lambda: False))
+    plan = make_plan(timeline, draw_clips(timeline, scratch, lambda: False))
     names = (scratch / "out.mp4", scratch / "poster.jpg", scratch / "thumbnail.jpg")
-    command = compile_plan(plan, Paths(ffmpeg_path(), scratch, *names))
+    command = compile_plan(plan, RenderPaths(ffmpeg_path(), scratch, *names))
     command.script_path.write_text(command.script, encoding="utf-8")
     for sequence in command.sequences:
         write_sequence(sequence.path, sequence.source, timeline.output.fps)
     return command
 
 
-def by_hand(command: Command) -> float:
+def by_hand(command: FFmpegCommand) -> float:
     """Run the command and return the seconds it took."""
     began = time.perf_counter()
-    polite = ["nice", "-n", str(Limits().niceness)]
+    polite = ["nice", "-n", str(FFmpegLimits().niceness)]
     subprocess.run([*polite, *command.argv], check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - began
 

@@ -52,20 +52,20 @@ def main() -> int:
         }
 
         def call(*arguments: object) -> None:
-            command = [sys.executable, "-m", "tests.notifications.webhook_main", *map(str, arguments)]
+            command = [sys.executable, "-m", "tests.notifications.webhook_commands", *map(str, arguments)]
             subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
 
         subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
-        call("hook", "noisy", slow.url(), options.neighbours)
-        call("hook", "quiet", quick.url(), 1)
+        call("add_endpoints", "noisy", slow.url(), options.neighbours)
+        call("add_endpoints", "quiet", quick.url(), 1)
         work = [sys.executable, "manage.py", "run_worker", "--queues", "webhooks,webhooks-slow"]
         worker = subprocess.Popen(work, cwd=ROOT, env=environment)
         try:
             call("neighbours", "nobody", "quiet", 0, options.quiet)
-            alone = settle(quick, options.quiet)
+            alone = wait_for_deliveries(quick, options.quiet)
             quick.received.clear()
             call("neighbours", "noisy", "quiet", 12, options.quiet)
-            beside = settle(quick, options.quiet)
+            beside = wait_for_deliveries(quick, options.quiet)
             held = len(slow.received)
         finally:
             never.set()
@@ -85,7 +85,7 @@ def main() -> int:
     return 0 if holds else 1
 
 
-def settle(receiver: Any, count: int) -> list[float]:
+def wait_for_deliveries(receiver: Any, count: int) -> list[float]:
     """Wait for all deliveries; return how long each took, in seconds."""
     end = time.monotonic() + 60
     while len(receiver.received) < count and time.monotonic() < end:

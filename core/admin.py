@@ -17,7 +17,7 @@ from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
 from core.audit import record_action
-from core.cache_tags.models import CacheBump, CacheTag
+from core.cache_tags.models import CacheTag, TagIncrement
 
 MAX_CHARACTERS = 200_000
 MAX_CELL_CHARACTERS = 60
@@ -30,7 +30,7 @@ def short_text(text: str) -> str:
 
 
 @contextmanager
-def on_record(request: HttpRequest, action: str, subject: str, **details: Any) -> Iterator[None]:
+def audited(request: HttpRequest, action: str, subject: str, **details: Any) -> Iterator[None]:
     """Open the transaction of what staff do, and keep in it that they did; nothing is kept of what was refused."""
     with transaction.atomic():
         yield
@@ -124,17 +124,17 @@ def text_box(text: str) -> SafeString | str:
 class CacheTagAdmin(ReadOnlyAdmin):
     """Whose rows have changed how often, in random steps: what kept answers are compared with."""
 
-    list_display = ("family", "account", "generation")
-    list_filter = ("family",)
+    list_display = ("tag", "account", "version")
+    list_filter = ("tag",)
     search_fields = ("=account",)
-    ordering = ("account", "family")
+    ordering = ("account", "tag")
 
 
-@admin.register(CacheBump)
-class CacheBumpAdmin(ReadOnlyAdmin):
+@admin.register(TagIncrement)
+class TagIncrementAdmin(ReadOnlyAdmin):
     """Changes that are not added to their tags yet; a job does so each minute. Empty on SQLite."""
 
-    list_display = ("family", "account", "amount")
-    list_filter = ("family",)
+    list_display = ("tag", "account", "amount")
+    list_filter = ("tag",)
     search_fields = ("=account",)
     ordering = ("-id",)

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
 
 # What every app may have, and what such a module registers as it is imported.
-REGISTERING_MODULES = ("checks", "features", "kinds", "retention", "subscribers", "tasks")
+REGISTERING_MODULES = ("checks", "features", "notification_kinds", "retention", "subscribers", "tasks")
 
 
 class CoreConfig(AppConfig):
@@ -16,7 +16,7 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         """Follow migrations with triggers, and have every app register what it has."""
-        from core.triggers.signals import follow_migrations
+        from core.triggers.signals import connect_migration_signals
 
-        follow_migrations(self)
+        connect_migration_signals(self)
         autodiscover_modules(*REGISTERING_MODULES)

@@ -11,10 +11,12 @@ from core.ids import encode_id
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 # Whose request this is, worked out where somebody asks: most requests leave no record.
-client_origin: ContextVar[Callable[[], str | None]] = ContextVar("client_origin", default=lambda: None)
+current_client_address: ContextVar[Callable[[], str | None]] = ContextVar(
+    "current_client_address", default=lambda: None
+)
 
 
-class Labels:
+class LogContext:
     """What the log lines of one request or attempt carry besides its id; empty for what does not apply.
 
     user_id: of the account; job_id: public.
@@ -33,21 +35,21 @@ class Labels:
         return encode_id("usr", self.user_id) if self.user_id else ""
 
 
-labels: ContextVar[Labels | None] = ContextVar("labels", default=None)
+log_context: ContextVar[LogContext | None] = ContextVar("log_context", default=None)
 
 
 @contextmanager
-def labelled(chosen: Labels) -> Iterator[Labels]:
+def bind_log_context(chosen: LogContext) -> Iterator[LogContext]:
     """Have the log lines of the block carry these; whoever learns more inside it may add to them."""
-    token = labels.set(chosen)
+    token = log_context.set(chosen)
     try:
         yield chosen
     finally:
-        labels.reset(token)
+        log_context.reset(token)
 
 
-def note_account(user_id: UUID) -> None:
+def set_account(user_id: UUID) -> None:
     """Say whose request this is, once that is known."""
-    found = labels.get()
+    found = log_context.get()
     if found is not None:
         found.user_id = user_id

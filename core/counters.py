@@ -6,21 +6,21 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 
-from core.registry import Registry, itself
+from core.registry import Registry, identity
 
 _counts: Counter[str] = Counter()
 _lock = threading.Lock()
-Follower = Callable[[str, int], None]
+CounterObserver = Callable[[str, int], None]
 # Each is told of everything that is counted from its registration on.
-followers = Registry[Follower, Follower]("follower", key=itself)
+counter_observers = Registry[CounterObserver, CounterObserver]("observer", key=identity)
 
 
 def count(name: str, amount: int = 1) -> None:
     """Add to a counter. name: as the metrics show it, e.g. `renderowl_ratelimit_errors_total`."""
     with _lock:
         _counts[name] += amount
-    for follower in list(followers):
-        follower(name, amount)
+    for observer in list(counter_observers):
+        observer(name, amount)
 
 
 def counts() -> dict[str, int]:

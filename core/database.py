@@ -59,7 +59,7 @@ _DISK_FULL_STATE = "53100"
 _USABLE_BYTES = 256 * 1024
 
 
-def passing_fault(error: BaseException) -> Unavailable | None:
+def transient_error(error: BaseException) -> Unavailable | None:
     """Return what to tell a client of a failure that passes by itself or with some disk space; None for any other."""
     if isinstance(error, OSError):
         return DiskFull() if error.errno in _NO_SPACE else None
@@ -87,16 +87,16 @@ def free_bytes(folder: Path) -> int:
 
 
 @contextmanager
-def write_patience(seconds: float) -> Iterator[None]:
+def busy_timeout(seconds: float) -> Iterator[None]:
     """Wait so long for other writers of SQLite instead of the usual time; other databases lock only rows."""
-    _set_patience(seconds)
+    _set_busy_timeout(seconds)
     try:
         yield
     finally:
-        _set_patience(connection.settings_dict["OPTIONS"].get("timeout", 5))
+        _set_busy_timeout(connection.settings_dict["OPTIONS"].get("timeout", 5))
 
 
-def _set_patience(seconds: float) -> None:
+def _set_busy_timeout(seconds: float) -> None:
     if connection.vendor == "sqlite":
         connection.ensure_connection()
         connection.connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")

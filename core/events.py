@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from django.db import transaction
 
-from core.registry import Registry, itself
+from core.registry import Registry, identity
 
 logger = logging.getLogger(__name__)
 
@@ -21,29 +21,29 @@ Subscriber = TypeVar("Subscriber", bound=Callable[[Any], None])
 
 
 @dataclass(frozen=True, slots=True)
-class Subscription:
+class EventSubscription:
     """A function that is called for every published event of exactly this type.
 
-    takes_many: it is called once for all events that are published together, with the list of them.
+    batched: it is called once for all events that are published together, with the list of them.
     """
 
     event_type: type[Any]
     subscriber: Callable[[Any], None]
-    takes_many: bool = False
+    batched: bool = False
 
 
-subscriptions = Registry[Subscription, Subscription]("subscription", key=itself)
+subscriptions = Registry[EventSubscription, EventSubscription]("subscription", key=identity)
 
 
-def subscribe(*event_types: type[Any], takes_many: bool = False) -> Callable[[Subscriber], Subscriber]:
+def subscribe(*event_types: type[Any], batched: bool = False) -> Callable[[Subscriber], Subscriber]:
     """Have the decorated function called for events. Every app's `subscribers.py` is imported as the program starts.
 
-    takes_many: as in `Subscription`, which is quicker.
+    batched: as in `EventSubscription`, which is quicker.
     """
 
     def decorate(subscriber: Subscriber) -> Subscriber:
         for event_type in event_types:
-            subscriptions.register(Subscription(event_type, subscriber, takes_many))
+            subscriptions.register(EventSubscription(event_type, subscriber, batched))
         return subscriber
 
     return decorate
@@ -70,10 +70,10 @@ def publish_many(events: Sequence[object]) -> None:
         raise RuntimeError(f"{name} was published outside a transaction")
     for subscription in list(subscriptions.values()):
         if subscription.event_type is type(events[0]):
-            _tell(name, subscription.subscriber, [events] if subscription.takes_many else events)
+            _dispatch(name, subscription.subscriber, [events] if subscription.batched else events)
 
 
-def _tell(name: str, subscriber: Callable[[Any], None], subjects: Sequence[Any]) -> None:
+def _dispatch(name: str, subscriber: Callable[[Any], None], subjects: Sequence[Any]) -> None:
     try:
         with transaction.atomic():
             for subject in subjects:

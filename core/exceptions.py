@@ -6,7 +6,7 @@ DomainError
 ├── PayloadTooLarge      413
 ├── InvalidState         409  the object is not in a state that allows this
 ├── PreconditionFailed   412  the object is not the one that the client has read
-├── Unacceptable         422  readable but not acceptable; lists what is wrong and where
+├── Unprocessable         422  readable but not acceptable; lists what is wrong and where
 └── Unavailable          503  try again later
 The apps add theirs in their own `exceptions.py`.
 """
@@ -87,7 +87,7 @@ class PreconditionFailed(DomainError):
     status = 412
 
 
-class Unacceptable(DomainError):
+class Unprocessable(DomainError):
     """The request is well-formed but not acceptable."""
 
     code = "validation_error"

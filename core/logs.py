@@ -16,37 +16,37 @@ from typing import Any
 from opentelemetry.trace import format_span_id, format_trace_id, get_current_span
 
 from core import tracing
-from core.context import labels, request_id
+from core.context import log_context, request_id
 
 _SIGNED_LINK = re.compile(r"/files/(?:uploads/)?[^/\s\"']+")
 # What some reader takes for the end of a line, and what moves the cursor of a terminal.
 _BREAK = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 _KNOWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request", "response"}
-_WORK = ("request_id", "trace_id", "span_id", "job_id", "job_type", "account_id")
+_CONTEXT_FIELDS = ("request_id", "trace_id", "span_id", "job_id", "job_type", "account_id")
 MAX_VALUE_LENGTH = 2000
-SELDOM_S = 60.0
+THROTTLE_S = 60.0
 
 
-class WorkFilter(logging.Filter):
+class ContextFilter(logging.Filter):
     """Add to every record which request, trace, job and account it belongs to; what the record itself says wins."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let the record pass, enriched. Django logs some answers when the request's context has ended."""
         record.request_id = getattr(getattr(record, "request", None), "request_id", request_id.get())
-        for name, value in _work_in_progress().items():
+        for name, value in _current_context().items():
             if value and not hasattr(record, name):
                 setattr(record, name, value)
         return True
 
 
-def _work_in_progress() -> dict[str, str]:
-    found = labels.get()
+def _current_context() -> dict[str, str]:
+    found = log_context.get()
     place = get_current_span().get_span_context()
     return {
         "trace_id": format_trace_id(place.trace_id) if place.is_valid else "",
         # Without spans of our own it would be the caller's.
-        "span_id": format_span_id(place.span_id) if place.is_valid and tracing.is_on() else "",
+        "span_id": format_span_id(place.span_id) if place.is_valid and tracing.is_enabled() else "",
         "job_id": found.job_id if found else "",
         "job_type": found.job_type if found else "",
         "account_id": found.account_id if found else "",
@@ -64,7 +64,7 @@ class SignedLinkFilter(logging.Filter):
         return True
 
 
-class SeldomFilter(logging.Filter):
+class ThrottleFilter(logging.Filter):
     """Let one record a minute of a library through, which would repeat itself for as long as something is away."""
 
     def __init__(self, prefix: str) -> None:
@@ -77,7 +77,7 @@ class SeldomFilter(logging.Filter):
             return True
         if record.created < self._next_at:
             return False
-        self._next_at = record.created + SELDOM_S
+        self._next_at = record.created + THROTTLE_S
         return True
 
 
@@ -86,12 +86,12 @@ class TextFormatter(logging.Formatter):
 
     def __init__(self, *, shows_traces: bool = False) -> None:
         self._shows_traces = shows_traces
-        super().__init__("%(asctime)s %(levelname)s %(name)s [%(work)s] %(message)s")
+        super().__init__("%(asctime)s %(levelname)s %(name)s [%(context)s] %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the text of a record."""
         trace_id = getattr(record, "trace_id", "") if self._shows_traces else ""
-        record.work = " ".join(filter(None, (getattr(record, "request_id", "-"), trace_id)))
+        record.context = " ".join(filter(None, (getattr(record, "request_id", "-"), trace_id)))
         text = _BREAK.sub("\n    ", super().format(record))
         return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
@@ -112,9 +112,9 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line |= {name: value for name in _WORK if (value := getattr(record, name, "")) not in {"", "-"}}
+        line |= {name: value for name in _CONTEXT_FIELDS if (value := getattr(record, name, "")) not in {"", "-"}}
         for name, value in vars(record).items():
-            if name not in _KNOWN and name not in line and name not in _WORK:
+            if name not in _KNOWN and name not in line and name not in _CONTEXT_FIELDS:
                 line[name] = _plain(value)
         if record.exc_info and record.exc_info[0] is not None:
             kind, error, _ = record.exc_info
@@ -147,13 +147,17 @@ def _clean(text: str) -> str:
 def logging_settings(*, style: str, level: str, shows_traces: bool) -> dict[str, Any]:
     """Return Django's LOGGING. style: `json` or `text`; shows_traces: whether text has the ids of traces."""
     text = {"()": "core.logs.TextFormatter", "shows_traces": shows_traces}
-    console = {"class": "logging.StreamHandler", "formatter": "line", "filters": ["seldom", "work", "signed_links"]}
+    console = {
+        "class": "logging.StreamHandler",
+        "formatter": "line",
+        "filters": ["throttle", "context", "signed_links"],
+    }
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "filters": {
-            "seldom": {"()": "core.logs.SeldomFilter", "prefix": "opentelemetry"},
-            "work": {"()": "core.logs.WorkFilter"},
+            "throttle": {"()": "core.logs.ThrottleFilter", "prefix": "opentelemetry"},
+            "context": {"()": "core.logs.ContextFilter"},
             "signed_links": {"()": "core.logs.SignedLinkFilter"},
         },
         "formatters": {"line": {"()": "core.logs.JsonFormatter"} if style == "json" else text},

@@ -7,10 +7,10 @@ from typing import ClassVar
 from django.db import models
 from django.utils import timezone
 
-from core.cache_tags.models import CacheBump, CacheTag
+from core.cache_tags.models import CacheTag, TagIncrement
 from core.ids import encode_id, uuid7
 
-__all__ = ["BaseModel", "CacheBump", "CacheTag", "VersionedModel"]
+__all__ = ["BaseModel", "CacheTag", "TagIncrement", "VersionedModel"]
 
 
 class BaseModel(models.Model):

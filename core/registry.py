@@ -11,7 +11,7 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-def itself(value: Any) -> Any:
+def identity(value: Any) -> Any:
     """Return the value: the key of functions and other values without a name."""
     return value
 

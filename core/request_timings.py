@@ -54,12 +54,12 @@ class _Timer:
             setattr(self._timings, self._member, getattr(self._timings, self._member) + took_ns)
 
 
-def spending_on_cache() -> _Timer:
+def timed_cache() -> _Timer:
     """Count the time of the block as spent on the cache."""
     return _Timer("cache_ns")
 
 
-def waiting_for_client() -> _Timer:
+def timed_client_wait() -> _Timer:
     """Count the time of the block as waited because the client asked for it, as a long-poll does.
 
     It is no work: neither the latency of the route nor the log of slow requests includes it.

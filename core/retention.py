@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 
 from core.registry import Registry
 
-DELETED_AT_ONCE = 500
+DELETE_BATCH_SIZE = 500
 _SOME_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -27,7 +27,7 @@ class Retention:
     the order of the index that finds them.
     is_fixed: the time is what makes the rows safe to delete, and nobody chooses another.
     before: told of that moment in the transaction of each batch, before the rows go.
-    at_once: rows in a batch.
+    batch_size: rows in a batch.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Retention:
     older_than: Callable[[datetime], QuerySet[Any]]
     is_fixed: bool = False
     before: Callable[[datetime], None] | None = None
-    at_once: int = DELETED_AT_ONCE
+    batch_size: int = DELETE_BATCH_SIZE
 
     @property
     def table(self) -> str:
@@ -52,7 +52,7 @@ class Retention:
         moment = self._moment(now, keep)
         old = self.older_than(moment)
         # Found before the transaction: SQLite's takes the write lock at BEGIN.
-        batch = list(old.values_list("pk", flat=True)[: most or self.at_once])
+        batch = list(old.values_list("pk", flat=True)[: most or self.batch_size])
         if not batch:
             return 0
         with transaction.atomic():

@@ -16,7 +16,7 @@ from accounts.models import User
 from core.admin import ReadOnlyAdmin
 from core.exceptions import DomainError
 from credits import services
-from credits.forms import MovementForm
+from credits.forms import CreditMovementForm
 from credits.models import CreditAccount, CreditEntry
 from credits.pricing import format_credits
 
@@ -54,7 +54,7 @@ class CreditAccountAdmin(ReadOnlyAdmin):
         account = get_object_or_404(CreditAccount.objects.select_related("user"), pk=UUID(str(object_id)))
         if not self.has_move_permission(request):
             raise PermissionDenied
-        form = MovementForm(request.POST or None)
+        form = CreditMovementForm(request.POST or None)
         if request.method == "POST" and form.is_valid() and self._move(request, account, form):
             return HttpResponseRedirect(reverse("admin:credits_creditaccount_change", args=[account.pk]))
         context = {
@@ -67,7 +67,7 @@ class CreditAccountAdmin(ReadOnlyAdmin):
         }
         return TemplateResponse(request, "admin/credits/creditaccount/move.html", context)
 
-    def _move(self, request: HttpRequest, account: CreditAccount, form: MovementForm) -> bool:
+    def _move(self, request: HttpRequest, account: CreditAccount, form: CreditMovementForm) -> bool:
         assert isinstance(request.user, User)
         movement = form.movement()
         give_or_take = services.grant if movement["amount"] > 0 else services.adjust

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from api.filters import ApiFilterSet, ChoicesFilter
-from credits.models import CreditEntry, entry_kind_choices
+from credits.models import CreditEntry, credit_entry_kind_choices
 
 
-class EntryFilterSet(ApiFilterSet):
+class CreditEntryFilterSet(ApiFilterSet):
     """Filters of `GET /credits/entries`."""
 
-    kind = ChoicesFilter(choices=entry_kind_choices)
+    kind = ChoicesFilter(choices=credit_entry_kind_choices)
 
     class Meta:
         model = CreditEntry

@@ -16,7 +16,7 @@ def new_reference() -> str:
     return f"staff:{uuid7()}"
 
 
-class MovementForm(forms.Form):
+class CreditMovementForm(forms.Form):
     """Credits given or taken. The hidden reference makes a form sent twice count once."""
 
     amount = forms.CharField(

@@ -11,10 +11,10 @@ from api.serializers import StrictSerializer
 from credits.models import CreditEntry
 from credits.pricing import format_credits, parse_credits
 from credits.serializers import CreditEntrySerializer
-from credits.services import Movement
+from credits.services import LedgerMovement
 
 # What callers name is kept apart from what this installation names, or a caller could close somebody's reservation.
-NAMESPACE = "internal:"
+INTERNAL_REFERENCE_PREFIX = "internal:"
 _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,2})?")
 
 
@@ -44,31 +44,31 @@ class ReferenceField(serializers.RegexField):
 
     def to_internal_value(self, data: Any) -> str:
         """Return the reference as the ledger has it."""
-        return f"{NAMESPACE}{super().to_internal_value(data)}"
+        return f"{INTERNAL_REFERENCE_PREFIX}{super().to_internal_value(data)}"
 
 
-class CheckBody(StrictSerializer):
+class CreditCheckSerializer(StrictSerializer):
     """Can this account pay so much?"""
 
     user = serializers.CharField(max_length=150)
     amount = AmountField()
 
 
-class MovementBody(CheckBody):
+class CreditMovementSerializer(CreditCheckSerializer):
     """Move so much."""
 
     reference = ReferenceField()
     note = serializers.CharField(max_length=200, required=False, allow_blank=True)
 
 
-class RefundBody(MovementBody):
+class CreditRefundSerializer(CreditMovementSerializer):
     """Give back so much of a deduction; all that is left where no amount is given."""
 
     deduction = ReferenceField()
     amount = AmountField(required=False)
 
 
-def describe_movement(movement: Movement) -> dict[str, Any]:
+def describe_movement(movement: LedgerMovement) -> dict[str, Any]:
     """Return the answer to a movement: its entry, in the caller's own words."""
     entry: CreditEntry = movement.entry
     shown = dict(CreditEntrySerializer(entry).data)
@@ -76,6 +76,6 @@ def describe_movement(movement: Movement) -> dict[str, Any]:
     return {
         **shown,
         "user": entry.user.public_id,
-        "reference": entry.reference.removeprefix(NAMESPACE),
-        "deduction": deduction and deduction.removeprefix(NAMESPACE),
+        "reference": entry.reference.removeprefix(INTERNAL_REFERENCE_PREFIX),
+        "deduction": deduction and deduction.removeprefix(INTERNAL_REFERENCE_PREFIX),
     }

@@ -18,7 +18,12 @@ from api.idempotency.views import IdempotentMixin, idempotent
 from api.views import ApiView
 from credits import selectors, services
 from credits.exceptions import NoSuchAccount
-from credits.internal_serializers import CheckBody, MovementBody, RefundBody, describe_movement
+from credits.internal_serializers import (
+    CreditCheckSerializer,
+    CreditMovementSerializer,
+    CreditRefundSerializer,
+    describe_movement,
+)
 from credits.pricing import format_credits
 
 
@@ -29,12 +34,12 @@ class InternalCreditView(ApiView):
         "post": Endpoint("internal:credits", operation=INTERNAL_CALL),
     }
 
-    def read(self, body: type[BaseSerializer[Any]]) -> dict[str, Any]:
+    def read(self, serializer_class: type[BaseSerializer[Any]]) -> dict[str, Any]:
         """Return the checked members of the body, its account found.
 
         Raises ValidationError; NoSuchAccount.
         """
-        serializer = body(data=self.request.data)
+        serializer = serializer_class(data=self.request.data)
         serializer.is_valid(raise_exception=True)
         fields = dict(serializer.validated_data)
         user = find_user(fields.pop("user"))
@@ -43,12 +48,12 @@ class InternalCreditView(ApiView):
         return {"user_id": user.pk, **fields}
 
 
-class CheckView(InternalCreditView):
+class CreditCheckView(InternalCreditView):
     """Tell whether an account covers an amount. Nothing is held: a deduction may still be refused."""
 
     def post(self, request: Request) -> Response:
         """Return the balance, and whether it is enough."""
-        fields = self.read(CheckBody)
+        fields = self.read(CreditCheckSerializer)
         services.open_account(user_id=fields["user_id"])
         balance = selectors.balance_of(fields["user_id"])
         assert balance is not None
@@ -63,38 +68,38 @@ class CheckView(InternalCreditView):
         )
 
 
-class MovementView(IdempotentMixin, InternalCreditView):
+class CreditMovementView(IdempotentMixin, InternalCreditView):
     """Moves credits, once for each reference whatever keys the requests carry."""
 
     key_is_required: ClassVar = True
-    body: ClassVar[type[BaseSerializer[Any]]] = MovementBody
-    move: ClassVar[Callable[..., services.Movement]]
+    serializer_class: ClassVar[type[BaseSerializer[Any]]] = CreditMovementSerializer
+    move: ClassVar[Callable[..., services.LedgerMovement]]
 
     @idempotent
     def post(self, request: Request) -> Response:
         """Answer 201 with the entry, or 200 where the reference had made it before."""
-        fields = self.read(self.body)
+        fields = self.read(self.serializer_class)
         return self.once(lambda: self._answer(type(self).move(actor=request.user, **fields)))
 
-    def _answer(self, movement: services.Movement) -> Response:
+    def _answer(self, movement: services.LedgerMovement) -> Response:
         code = status.HTTP_201_CREATED if movement.is_new else status.HTTP_200_OK
         return Response(describe_movement(movement), status=code)
 
 
-class DeductView(MovementView):
+class CreditDeductView(CreditMovementView):
     """Take credits, never below zero."""
 
     move = staticmethod(services.deduct)
 
 
-class GrantView(MovementView):
+class CreditGrantView(CreditMovementView):
     """Give credits."""
 
     move = staticmethod(services.grant_once)
 
 
-class RefundView(MovementView):
+class CreditRefundView(CreditMovementView):
     """Give back what was deducted, in whole or in parts."""
 
-    body = RefundBody
+    serializer_class = CreditRefundSerializer
     move = staticmethod(services.refund_deduction)

@@ -9,12 +9,12 @@ from django.db.models import Q
 
 from accounts.models import User
 from core.append_only import AppendOnlyModel, AppendOnlyQuerySet
-from core.cache_tags.families import cache_family
+from core.cache_tags.registry import cache_tagged
 from core.indexes import NamedIndex
 from core.models import BaseModel
 
 
-@cache_family("credits", owner="user_id")
+@cache_tagged("credits", owner="user_id")
 class CreditAccount(BaseModel):
     """The balance of a user: at any time the sum of the user's entries."""
 
@@ -34,7 +34,7 @@ class CreditAccount(BaseModel):
         return f"credits of {self.user.username}"
 
 
-class EntryKind(models.TextChoices):
+class CreditEntryKind(models.TextChoices):
     """Why a balance moved."""
 
     GRANT = "grant"
@@ -45,12 +45,12 @@ class EntryKind(models.TextChoices):
     DEDUCT = "deduct"
 
 
-def entry_kind_choices() -> list[tuple[str, str]]:
+def credit_entry_kind_choices() -> list[tuple[str, str]]:
     """Return the kinds of entry."""
-    return list(EntryKind.choices)
+    return list(CreditEntryKind.choices)
 
 
-@cache_family("credits", owner="user_id")
+@cache_tagged("credits", owner="user_id")
 class CreditEntry(AppendOnlyModel):
     """One movement.
 
@@ -63,7 +63,7 @@ class CreditEntry(AppendOnlyModel):
     ID_PREFIX: ClassVar[str] = "cre"
 
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="credit_entries", db_index=False)
-    kind = models.CharField(max_length=10, choices=entry_kind_choices)
+    kind = models.CharField(max_length=10, choices=credit_entry_kind_choices)
     amount = models.BigIntegerField()
     balance_after = models.BigIntegerField()
     reference = models.CharField(max_length=200, unique=True)

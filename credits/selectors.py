@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import BigIntegerField, F, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
-from credits.models import CreditAccount, CreditEntry, EntryKind
+from credits.models import CreditAccount, CreditEntry, CreditEntryKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerFault:
+class LedgerMismatch:
     """An account whose balance is not the sum of its entries. Hundredths."""
 
     user_id: UUID
@@ -35,13 +35,13 @@ def balance_of(user_id: UUID) -> Balance | None:
     if available is None:
         return None
     open_reservations: QuerySet[CreditEntry] = CreditEntry.objects.filter(
-        user_id=user_id, kind=EntryKind.RESERVE, closing=None
+        user_id=user_id, kind=CreditEntryKind.RESERVE, closing=None
     )
     reserved = open_reservations.aggregate(total=Sum("amount"))["total"]
     return Balance(available, -(reserved or 0))
 
 
-def check_ledger() -> Iterator[LedgerFault]:
+def check_ledger() -> Iterator[LedgerMismatch]:
     """Yield every account whose balance differs from the sum of its entries; nothing when all is well."""
     sums = (
         CreditEntry.objects.filter(user_id=OuterRef("user_id"))
@@ -53,7 +53,7 @@ def check_ledger() -> Iterator[LedgerFault]:
     total = Coalesce(Subquery(sums, output_field=BigIntegerField()), 0, output_field=BigIntegerField())
     accounts = CreditAccount.objects.annotate(total=total).exclude(balance=F("total"))
     for account in accounts.order_by("pk").iterator():
-        yield LedgerFault(account.user_id, account.balance, account.total)
+        yield LedgerMismatch(account.user_id, account.balance, account.total)
     orphans = CreditEntry.objects.exclude(user_id__in=CreditAccount.objects.values("user_id"))
     for row in orphans.order_by("user_id").values("user_id").annotate(total=Sum("amount")).iterator():
-        yield LedgerFault(row["user_id"], 0, row["total"])
+        yield LedgerMismatch(row["user_id"], 0, row["total"])

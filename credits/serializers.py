@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from api.serializers import ResourceSerializer, TimeField
-from credits.models import CreditEntry, EntryKind
+from credits.models import CreditEntry, CreditEntryKind
 from credits.pricing import format_credits
 
 
@@ -35,8 +35,8 @@ class BalanceSerializer(ResourceSerializer):
         return "credit_balance"
 
 
-@extend_schema_field({"type": "string", "enum": EntryKind.values, "x-open-enum": True})
-class KindField(serializers.CharField):
+@extend_schema_field({"type": "string", "enum": CreditEntryKind.values, "x-open-enum": True})
+class CreditEntryKindField(serializers.CharField):
     """Why a balance moved; there may be more reasons one day."""
 
 
@@ -45,7 +45,7 @@ class CreditEntrySerializer(ResourceSerializer, serializers.ModelSerializer[Cred
 
     id = serializers.CharField(source="public_id", read_only=True)
     object = serializers.SerializerMethodField()
-    kind = KindField(read_only=True)
+    kind = CreditEntryKindField(read_only=True)
     amount = CreditsField()
     balance_after = CreditsField()
     created_at = TimeField()

@@ -28,12 +28,12 @@ from credits.exceptions import (
     RefundTooLarge,
     ReservationClosed,
 )
-from credits.models import CreditAccount, CreditEntry, EntryKind
+from credits.models import CreditAccount, CreditEntry, CreditEntryKind
 from credits.pricing import HUNDREDTHS, format_credits
 
 
 @dataclass(frozen=True, slots=True)
-class Movement:
+class LedgerMovement:
     """A movement that was asked for. is_new: whether this call made it; False where it had been made before."""
 
     entry: CreditEntry
@@ -46,9 +46,9 @@ def open_account(*, user_id: UUID) -> CreditAccount:
     account, is_new = CreditAccount.objects.get_or_create(user_id=user_id)
     gift = settings.RENDEROWL_SIGNUP_CREDITS * HUNDREDTHS
     if is_new and gift > 0:
-        entry, is_paid = _move(user_id, EntryKind.GRANT, gift, f"signup:{user_id}", note="For signing up")
+        entry, is_paid = _move(user_id, CreditEntryKind.GRANT, gift, f"signup:{user_id}", note="For signing up")
         if is_paid:
-            _announce(entry)
+            _publish_movement(entry)
         account.refresh_from_db(fields=["balance"])
     return account
 
@@ -61,8 +61,8 @@ def reserve(*, user_id: UUID, amount: int, reference: str) -> CreditEntry:
     """
     _require_positive(amount)
     open_account(user_id=user_id)
-    entry, _ = _move(user_id, EntryKind.RESERVE, -amount, reference)
-    return _require_same(entry, user_id, EntryKind.RESERVE, -amount)
+    entry, _ = _move(user_id, CreditEntryKind.RESERVE, -amount, reference)
+    return _require_same(entry, user_id, CreditEntryKind.RESERVE, -amount)
 
 
 @transaction.atomic
@@ -88,11 +88,15 @@ def reserve_many(*, user_id: UUID, amounts: Mapping[str, int]) -> None:
         balance -= amount
         entries.append(
             CreditEntry(
-                user_id=user_id, kind=EntryKind.RESERVE, amount=-amount, balance_after=balance, reference=reference
+                user_id=user_id,
+                kind=CreditEntryKind.RESERVE,
+                amount=-amount,
+                balance_after=balance,
+                reference=reference,
             )
         )
     CreditEntry.objects.bulk_create(entries)
-    _tell_if_low(user_id, balance, -total)
+    _publish_if_low(user_id, balance, -total)
 
 
 @transaction.atomic
@@ -108,7 +112,7 @@ def settle(*, reference: str, amount: int) -> CreditEntry:
     reserved = -reservation.amount
     charged = min(amount, reserved)
     note = f"Charged {format_credits(charged)} of {format_credits(reserved)}"
-    return _close(reservation, EntryKind.SETTLE, reserved - charged, note)
+    return _close(reservation, CreditEntryKind.SETTLE, reserved - charged, note)
 
 
 @transaction.atomic
@@ -118,7 +122,7 @@ def refund(*, reference: str) -> CreditEntry:
     Raises NoReservation; ReservationClosed after a settlement.
     """
     reservation = _find_reservation(reference)
-    return _close(reservation, EntryKind.REFUND, -reservation.amount, "")
+    return _close(reservation, CreditEntryKind.REFUND, -reservation.amount, "")
 
 
 @transaction.atomic
@@ -131,20 +135,22 @@ def grant(*, user_id: UUID, amount: int, reference: str, note: str = "", actor: 
 
 
 @transaction.atomic
-def grant_once(*, user_id: UUID, amount: int, reference: str, note: str = "", actor: User | None = None) -> Movement:
+def grant_once(
+    *, user_id: UUID, amount: int, reference: str, note: str = "", actor: User | None = None
+) -> LedgerMovement:
     """Do the same, and say whether this call did it."""
     _require_positive(amount)
-    return _move_audited(user_id, EntryKind.GRANT, amount, reference, note, actor)
+    return _move_audited(user_id, CreditEntryKind.GRANT, amount, reference, note, actor)
 
 
 @transaction.atomic
-def deduct(*, user_id: UUID, amount: int, reference: str, note: str = "", actor: User | None = None) -> Movement:
+def deduct(*, user_id: UUID, amount: int, reference: str, note: str = "", actor: User | None = None) -> LedgerMovement:
     """Take credits for something that this installation did not render.
 
     Raises InsufficientCredits where less than nothing would be left; ReferenceReused.
     """
     _require_positive(amount)
-    return _move_audited(user_id, EntryKind.DEDUCT, -amount, reference, note, actor)
+    return _move_audited(user_id, CreditEntryKind.DEDUCT, -amount, reference, note, actor)
 
 
 @transaction.atomic
@@ -156,7 +162,7 @@ def refund_deduction(
     amount: int | None = None,
     note: str = "",
     actor: User | None = None,
-) -> Movement:
+) -> LedgerMovement:
     """Give back what was deducted from a user, or a part of it.
 
     deduction: the reference of the deduction; amount: None for all that is left of it.
@@ -164,18 +170,18 @@ def refund_deduction(
     """
     # Refunds of one account wait for each other here, so that each counts those before it; SQLite has one writer.
     CreditAccount.objects.select_for_update().filter(user_id=user_id).first()
-    deducted = CreditEntry.objects.filter(reference=deduction, kind=EntryKind.DEDUCT, user_id=user_id).first()
+    deducted = CreditEntry.objects.filter(reference=deduction, kind=CreditEntryKind.DEDUCT, user_id=user_id).first()
     if deducted is None:
         raise NoDeduction
     existing = CreditEntry.objects.filter(reference=reference).first()
     if existing is not None:
-        return Movement(_require_same_refund(existing, deducted, amount), is_new=False)
+        return LedgerMovement(_require_same_refund(existing, deducted, amount), is_new=False)
     refunded = deducted.refunds.aggregate(total=Sum("amount"))["total"] or 0
     left = -deducted.amount - refunded
     wanted = left if amount is None else amount
     if not 0 < wanted <= left:
         raise RefundTooLarge(deducted=-deducted.amount, refunded=refunded)
-    return _move_audited(user_id, EntryKind.REFUND, wanted, reference, note, actor, deduction=deducted)
+    return _move_audited(user_id, CreditEntryKind.REFUND, wanted, reference, note, actor, deduction=deducted)
 
 
 @transaction.atomic
@@ -186,20 +192,20 @@ def adjust(*, user_id: UUID, amount: int, reference: str, note: str, actor: User
     """
     if amount == 0 or not note:
         raise ValueError("an adjustment has an amount and a reason")
-    return _move_audited(user_id, EntryKind.ADJUST, amount, reference, note, actor).entry
+    return _move_audited(user_id, CreditEntryKind.ADJUST, amount, reference, note, actor).entry
 
 
 def _move_audited(
-    user_id: UUID, kind: EntryKind, amount: int, reference: str, note: str, actor: User | None, **columns: Any
-) -> Movement:
+    user_id: UUID, kind: CreditEntryKind, amount: int, reference: str, note: str, actor: User | None, **columns: Any
+) -> LedgerMovement:
     open_account(user_id=user_id)
     entry, is_new = _move(user_id, kind, amount, reference, note=note, actor=actor, **columns)
     _require_same(entry, user_id, kind, amount)
     if is_new:
         details = {"amount": format_credits(amount), "reference": reference}
         record_audit(action=f"credits.{kind.value}", subject=entry.public_id, actor=actor, details=details)
-        _announce(entry)
-    return Movement(entry, is_new)
+        _publish_movement(entry)
+    return LedgerMovement(entry, is_new)
 
 
 def _require_same_refund(entry: CreditEntry, deducted: CreditEntry, amount: int | None) -> CreditEntry:
@@ -209,19 +215,19 @@ def _require_same_refund(entry: CreditEntry, deducted: CreditEntry, amount: int 
     return entry
 
 
-def _announce(entry: CreditEntry) -> None:
+def _publish_movement(entry: CreditEntry) -> None:
     publish(CreditsMoved(user_id=entry.user_id, entry_id=entry.pk, kind=entry.kind, amount=entry.amount))
 
 
 def _find_reservation(reference: str) -> CreditEntry:
     try:
-        entry: CreditEntry = CreditEntry.objects.get(reference=reference, kind=EntryKind.RESERVE)
+        entry: CreditEntry = CreditEntry.objects.get(reference=reference, kind=CreditEntryKind.RESERVE)
     except CreditEntry.DoesNotExist:
         raise NoReservation from None
     return entry
 
 
-def _close(reservation: CreditEntry, kind: EntryKind, amount: int, note: str) -> CreditEntry:
+def _close(reservation: CreditEntry, kind: CreditEntryKind, amount: int, note: str) -> CreditEntry:
     # Settlement and refund share one reference, so that of two closers at one time exactly one moves anything.
     reference = f"{reservation.reference}/closed"
     entry, _ = _move(reservation.user_id, kind, amount, reference, note=note, reservation=reservation)
@@ -235,13 +241,15 @@ def _require_positive(amount: int) -> None:
         raise ValueError("an amount is positive")
 
 
-def _require_same(entry: CreditEntry, user_id: UUID, kind: EntryKind, amount: int) -> CreditEntry:
+def _require_same(entry: CreditEntry, user_id: UUID, kind: CreditEntryKind, amount: int) -> CreditEntry:
     if (entry.user_id, entry.kind, entry.amount) != (user_id, kind.value, amount):
         raise ReferenceReused
     return entry
 
 
-def _move(user_id: UUID, kind: EntryKind, amount: int, reference: str, **columns: Any) -> tuple[CreditEntry, bool]:
+def _move(
+    user_id: UUID, kind: CreditEntryKind, amount: int, reference: str, **columns: Any
+) -> tuple[CreditEntry, bool]:
     """Return the entry of a reference and whether this call made it, and with it changed the balance.
 
     Raises InsufficientCredits.
@@ -260,7 +268,7 @@ def _move(user_id: UUID, kind: EntryKind, amount: int, reference: str, **columns
         return existing, False
 
 
-def _write(user_id: UUID, kind: EntryKind, amount: int, reference: str, **columns: Any) -> CreditEntry:
+def _write(user_id: UUID, kind: CreditEntryKind, amount: int, reference: str, **columns: Any) -> CreditEntry:
     covered = CreditAccount.objects.filter(user_id=user_id, balance__gte=-amount)
     moved = covered.update(balance=F("balance") + amount)
     balance = CreditAccount.objects.values_list("balance", flat=True).get(user_id=user_id)
@@ -269,11 +277,11 @@ def _write(user_id: UUID, kind: EntryKind, amount: int, reference: str, **column
     entry: CreditEntry = CreditEntry.objects.create(
         user_id=user_id, kind=kind, amount=amount, balance_after=balance, reference=reference, **columns
     )
-    _tell_if_low(user_id, balance, amount)
+    _publish_if_low(user_id, balance, amount)
     return entry
 
 
-def _tell_if_low(user_id: UUID, balance: int, amount: int) -> None:
+def _publish_if_low(user_id: UUID, balance: int, amount: int) -> None:
     """Publish that a balance is low, if the movement of `amount` that left it brought it below the threshold."""
     threshold: int = settings.RENDEROWL_CREDITS_LOW
     if balance < threshold <= balance - amount:

@@ -8,6 +8,6 @@ from credits import services
 
 
 @subscribe(UserCreated)
-def welcome_user(event: UserCreated) -> None:
+def open_account_of_new_user(event: UserCreated) -> None:
     """Open the new user's account, with the credits that come with it."""
     services.open_account(user_id=event.user_id)

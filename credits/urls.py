@@ -1,17 +1,17 @@
 """Paths of the API."""
 
 from api.routing import Route
-from credits.internal_views import CheckView, DeductView, GrantView, RefundView
-from credits.views import BalanceView, EntryViewSet
+from credits.internal_views import CreditCheckView, CreditDeductView, CreditGrantView, CreditRefundView
+from credits.views import CreditBalanceView, CreditEntryViewSet
 
 api_routes: list[Route] = [
-    Route("credits/balance", BalanceView, "credit-balance"),
-    Route("credits/entries", EntryViewSet, "credit-entry-list", {"get": "list"}),
+    Route("credits/balance", CreditBalanceView, "credit-balance"),
+    Route("credits/entries", CreditEntryViewSet, "credit-entry-list", {"get": "list"}),
 ]
 
 internal_routes: list[Route] = [
-    Route("credits/check", CheckView, "internal-credit-check"),
-    Route("credits/deduct", DeductView, "internal-credit-deduct"),
-    Route("credits/grant", GrantView, "internal-credit-grant"),
-    Route("credits/refund", RefundView, "internal-credit-refund"),
+    Route("credits/check", CreditCheckView, "internal-credit-check"),
+    Route("credits/deduct", CreditDeductView, "internal-credit-deduct"),
+    Route("credits/grant", CreditGrantView, "internal-credit-grant"),
+    Route("credits/refund", CreditRefundView, "internal-credit-refund"),
 ]

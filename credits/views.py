@@ -13,12 +13,12 @@ from accounts.models import User
 from api.endpoints import Endpoint
 from api.views import ApiView, ApiViewSet
 from credits import selectors, services
-from credits.filters import EntryFilterSet
+from credits.filters import CreditEntryFilterSet
 from credits.models import CreditEntry
 from credits.serializers import BalanceSerializer, CreditEntrySerializer
 
 
-class BalanceView(ApiView):
+class CreditBalanceView(ApiView):
     """The caller's balance."""
 
     endpoints: ClassVar = {
@@ -38,7 +38,7 @@ class BalanceView(ApiView):
 
 
 @extend_schema_view(list=extend_schema(tags=["credits"]))
-class EntryViewSet(ListModelMixin, ApiViewSet):
+class CreditEntryViewSet(ListModelMixin, ApiViewSet):
     """The movements of the caller's balance."""
 
     queryset = CreditEntry.objects.all()
@@ -46,4 +46,4 @@ class EntryViewSet(ListModelMixin, ApiViewSet):
         "list": Endpoint("credits:read", cache_tags=("credits",)),
     }
     serializers: ClassVar = {"default": CreditEntrySerializer}
-    filterset_class = EntryFilterSet
+    filterset_class = CreditEntryFilterSet

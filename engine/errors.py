@@ -4,7 +4,7 @@ EngineError
 ├── EditInvalid          the edit is refused; carries issues with JSON pointers
 ├── MediaUnreadable      a source file is not what it must be; names the reason
 └── RenderError          a valid edit could not be rendered
-    ├── RenderCancelled  the caller asked for the stop
+    ├── RenderAborted  the caller asked for the stop
     ├── RenderTimeout    the wall-clock limit was reached
     └── RenderCrashed    FFmpeg ended in error; carries the tail of its log
 """
@@ -53,7 +53,7 @@ class RenderError(EngineError):
     code = "render_failed"
 
 
-class RenderCancelled(RenderError):
+class RenderAborted(RenderError):
     """The caller asked for the render to stop."""
 
     code = "cancelled"

@@ -11,17 +11,17 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
-from engine.errors import RenderCancelled
-from engine.film import make_film
-from engine.graph import Paths
+from engine.encode import encode
+from engine.errors import RenderAborted
+from engine.graph import RenderPaths
 from engine.issues import Issue
 from engine.plan import make_plan
 from engine.raster import is_drawn, rasterize_all
 from engine.raster.model import Raster
-from engine.run import Limits, Progress, RunResult
+from engine.run import FFmpegLimits, FFmpegProgress, FFmpegResult
 from engine.run.binary import ffmpeg_path
-from engine.run.files import Found, check_output, picture_size, publish, sha256_of, temporary_outputs
-from engine.steps import OnStep, unwatched
+from engine.run.output_files import OutputInfo, image_size, publish, sha256_of, temporary_outputs, verify_output
+from engine.steps import OnStep, ignore_steps
 from engine.timeline.model import Timeline
 
 # Clips drawn between two looks at `should_cancel`.
@@ -48,7 +48,7 @@ class RenderResult:
 
 
 @dataclass(slots=True)
-class _Clock:
+class _StepTimer:
     """Seconds by step."""
 
     on_step: OnStep
@@ -63,17 +63,17 @@ class _Clock:
         self.timings[name] = round(time.perf_counter() - began, 4)
 
 
-def draw(timeline: Timeline, out_dir: Path, should_cancel: Callable[[], bool]) -> dict[str, Raster]:
+def draw_clips(timeline: Timeline, out_dir: Path, should_cancel: Callable[[], bool]) -> dict[str, Raster]:
     """Return the pictures of every clip that has no file of its own, by pointer.
 
-    Only clips in the written part of the timeline are drawn. Raises RenderCancelled between two batches.
+    Only clips in the written part of the timeline are drawn. Raises RenderAborted between two batches.
     """
     first, last = timeline.output.first_frame, timeline.output.first_frame + timeline.output.frames
     seen = [clip for clip in timeline.clips if is_drawn(clip.asset) and clip.end > first and clip.start < last]
     rasters: dict[str, Raster] = {}
     for at in range(0, len(seen), DRAW_BATCH):
         if should_cancel():
-            raise RenderCancelled("The render was cancelled.")
+            raise RenderAborted("The render was cancelled.")
         rasters.update(rasterize_all(seen[at : at + DRAW_BATCH], timeline=timeline, out_dir=out_dir))
     return rasters
 
@@ -96,10 +96,10 @@ def render_timeline(
     work_dir: Path,
     poster: Path | None = None,
     thumbnail: Path | None = None,
-    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_progress: Callable[[FFmpegProgress], None] = lambda _: None,
     should_cancel: Callable[[], bool] = lambda: False,
-    limits: Limits | None = None,
-    on_step: OnStep = unwatched,
+    limits: FFmpegLimits | None = None,
+    on_step: OnStep = ignore_steps,
 ) -> RenderResult:
     """Render a timeline to `out`, and to `poster` and `thumbnail` (JPEG) where they are given and it has pictures.
 
@@ -108,44 +108,44 @@ def render_timeline(
     on_step: watches the steps that `timings` names, and each FFmpeg process.
     Raises RenderError and its kin, and what the callbacks raise.
     """
-    clock = _Clock(on_step)
+    timer = _StepTimer(on_step)
     spec = timeline.output
     out = out.absolute()
     pictures = spec.format not in ("mp3", "wav")
     extras = [path.absolute() for path in (poster, thumbnail) if path is not None and pictures]
     with _scratch(work_dir) as scratch, temporary_outputs([out, *extras]) as names:
-        with clock.step("draw"):
-            rasters = draw(timeline, scratch, should_cancel) if pictures else {}
-        with clock.step("plan"):
+        with timer.step("draw"):
+            rasters = draw_clips(timeline, scratch, should_cancel) if pictures else {}
+        with timer.step("plan"):
             plan = make_plan(timeline, rasters)
-            paths = Paths(
+            paths = RenderPaths(
                 ffmpeg_path(),
                 scratch,
                 names[out],
                 names[poster.absolute()] if poster is not None and pictures else None,
                 names[thumbnail.absolute()] if thumbnail is not None and pictures else None,
             )
-        with clock.step("run"):
-            result, has_audio = make_film(
+        with timer.step("run"):
+            result, has_audio = encode(
                 plan,
                 timeline,
                 rasters,
                 paths,
                 on_progress=on_progress,
                 should_cancel=should_cancel,
-                limits=limits or Limits(),
+                limits=limits or FFmpegLimits(),
                 on_step=on_step,
             )
-        with clock.step("verify"):
-            found = check_output(names[out], spec, frames=result.frames, has_audio=has_audio)
+        with timer.step("verify"):
+            found = verify_output(names[out], spec, frames=result.frames, has_audio=has_audio)
             for path in extras:
-                picture_size(names[path])
+                image_size(names[path])
             digest = sha256_of(names[out])
-        with clock.step("publish"):
+        with timer.step("publish"):
             for path in [*extras, out]:
                 publish(names[path], path)
     warnings = tuple(issue for raster in rasters.values() for issue in raster.warnings)
-    return _result(timeline, out, poster, thumbnail, found, digest, warnings, clock, result)
+    return _result(timeline, out, poster, thumbnail, found, digest, warnings, timer, result)
 
 
 def _result(
@@ -153,11 +153,11 @@ def _result(
     out: Path,
     poster: Path | None,
     thumbnail: Path | None,
-    found: Found,
+    found: OutputInfo,
     digest: str,
     warnings: tuple[Issue, ...],
-    clock: _Clock,
-    result: RunResult,
+    timer: _StepTimer,
+    result: FFmpegResult,
 ) -> RenderResult:
     """Put the result together."""
     pictures = found.width is not None
@@ -173,6 +173,6 @@ def _result(
         poster=poster if pictures else None,
         thumbnail=thumbnail if pictures else None,
         warnings=warnings,
-        timings=clock.timings,
+        timings=timer.timings,
         log=result.log,
     )

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
-# Told of a step while it lasts: figures by name.
-Note = Callable[[Mapping[str, str | int | float]], None]
+# Records attributes of a step while it lasts, by name.
+RecordAttributes = Callable[[Mapping[str, str | int | float]], None]
 
 
 class OnStep(Protocol):
@@ -16,14 +16,14 @@ class OnStep(Protocol):
     Steps nest: `run` holds one `ffmpeg` for each process.
     """
 
-    def __call__(self, name: str, /) -> AbstractContextManager[Note]:
+    def __call__(self, name: str, /) -> AbstractContextManager[RecordAttributes]:
         """Return what the step is done in. It must not swallow what the step raises."""
 
 
-def unwatched(name: str, /) -> AbstractContextManager[Note]:
+def ignore_steps(name: str, /) -> AbstractContextManager[RecordAttributes]:
     """Watch nothing."""
-    return nullcontext(_discard)
+    return nullcontext(_ignore_attributes)
 
 
-def _discard(figures: Mapping[str, str | int | float]) -> None:
+def _ignore_attributes(attributes: Mapping[str, str | int | float]) -> None:
     pass

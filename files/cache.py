@@ -12,7 +12,7 @@ from uuid import uuid4
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 
 
-def place_file(source: Path, target: Path) -> Path:
+def link_or_copy(source: Path, target: Path) -> Path:
     """Put a file at another path without writing its bytes again where the file system allows; return the path.
 
     Neither may be written to afterwards.
@@ -40,7 +40,7 @@ class FileCache:
         """Put the file with this content at `target`; return False if the cache has none."""
         path = self._path(sha256)
         try:
-            place_file(path, target)
+            link_or_copy(path, target)
             os.utime(path)
         except FileNotFoundError:
             # Dropped before, or between the two lines: then the link is good all the same.
@@ -55,7 +55,7 @@ class FileCache:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{uuid4().hex}.part")
         try:
-            place_file(source, temporary)
+            link_or_copy(source, temporary)
             # A link has the times of the file; its first use is now.
             os.utime(temporary)
             temporary.replace(path)

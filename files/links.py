@@ -24,12 +24,12 @@ from django.http import HttpRequest
 from django.urls import reverse
 from rest_framework.request import Request
 
-from core.addresses import base_url
+from core.absolute_urls import base_url
 from core.exceptions import DomainError
 from core.times import format_time
 
 # A link made now and one made in an hour are equal unless a step lies between, so that lists, and their tags, are.
-STEPS_OF_LIFE = 4
+EXPIRY_STEPS = 4
 _SIGNATURE_BYTES = 32
 _SALT = b"renderowl.core.files"
 _UNSAFE = re.compile(r"[^\w.\- ()\[\]]")
@@ -82,7 +82,7 @@ def signed_path(*, key: str, content_type: str, filename: str, tag: str = "", tt
     return SignedUrl(path, datetime.fromtimestamp(expires, tz=UTC))
 
 
-class LinkMaker:
+class SignedUrlBuilder:
     """Makes the links of one answer. expires_text: when they end, as the API writes it."""
 
     def __init__(self, base: str) -> None:
@@ -99,7 +99,7 @@ class LinkMaker:
 # Until the step of time ends, every answer that shows a file shows this link; lists show hundreds.
 @functools.lru_cache(maxsize=8192)
 def _path_of(key: str, content_type: str, filename: str, tag: str, expires: int, secret: str) -> str:
-    link = FileLink(key, content_type, safe_name(filename), tag, expires)
+    link = FileLink(key, content_type, safe_filename(filename), tag, expires)
     return reverse("file", kwargs={"token": encode_token(link), "name": link.name})
 
 
@@ -113,11 +113,11 @@ def link_context(request: Request | HttpRequest | None) -> tuple[str, int, int]:
 
 
 def _expiry(life: int) -> int:
-    step = max(1, life // STEPS_OF_LIFE)
+    step = max(1, life // EXPIRY_STEPS)
     return -(-(int(time.time()) + life) // step) * step
 
 
-def safe_name(name: str) -> str:
+def safe_filename(name: str) -> str:
     """Return a name that is safe as the end of a URL and between the quotes of a header."""
     text = _UNSAFE.sub("_", name).strip(". ")
     return text[-100:] or "file"
@@ -129,7 +129,7 @@ def encode_token(link: FileLink) -> str:
     return base64.urlsafe_b64encode(_sign(payload, link.name) + payload).rstrip(b"=").decode()
 
 
-def open_token(token: str, name: str) -> FileLink:
+def verify_token(token: str, name: str) -> FileLink:
     """Return what a link stands for.
 
     Raises LinkInvalid, or LinkExpired once its time is over.
@@ -159,7 +159,7 @@ def _signing_key(secret: str) -> bytes:
     return hmac.digest(secret.encode(), _SALT, hashlib.sha256)
 
 
-def quoted_name(name: str) -> str:
+def content_disposition(name: str) -> str:
     """Return a Content-Disposition that shows the file in place and saves it under its name."""
     plain = name.encode("ascii", "replace").decode().replace("?", "_")
     return f"inline; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -10,9 +10,9 @@ from django.db import connection
 from jobs import sql
 from jobs.exceptions import AttemptTimedOut, JobCancelled, LeaseLost, ShuttingDown
 from jobs.snapshot import JobSnapshot
-from jobs.states import JobStatus, Outcome
+from jobs.states import AttemptOutcome, JobStatus
 
-LOOK_EVERY_S = 1.0
+CHECK_INTERVAL_S = 1.0
 
 
 class JobContext:
@@ -25,7 +25,7 @@ class JobContext:
         """watched: a heartbeat thread reports what becomes of the job; without one `check` asks the database."""
         self.job = job
         self.completed = False
-        self.outcome: Outcome | None = None
+        self.outcome: AttemptOutcome | None = None
         self.error_code = ""
         self._watched = watched
         self._started = self._looked = time.monotonic()
@@ -39,9 +39,9 @@ class JobContext:
         Raises LeaseLost, JobCancelled, AttemptTimedOut or ShuttingDown. Let them pass after stopping the work.
         """
         now = time.monotonic()
-        if not self._watched and now - self._looked >= LOOK_EVERY_S:
+        if not self._watched and now - self._looked >= CHECK_INTERVAL_S:
             self._looked = now
-            self.report(sql.watch(self.job))
+            self.apply_heartbeat(sql.watch(self.job))
         if self._lost:
             raise LeaseLost
         if self._cancelled:
@@ -59,24 +59,24 @@ class JobContext:
         """
         if not connection.in_atomic_block:
             raise RuntimeError("complete() belongs inside the transaction that writes the job's effects")
-        if not sql.end(self.job, JobStatus.SUCCEEDED, Outcome.SUCCEEDED, result=result):
+        if not sql.end(self.job, JobStatus.SUCCEEDED, AttemptOutcome.SUCCEEDED, result=result):
             raise LeaseLost
         self.completed = True
-        self.note_outcome(Outcome.SUCCEEDED)
+        self.set_outcome(AttemptOutcome.SUCCEEDED)
 
-    def note_ended(self, *, error_code: str = "") -> None:
+    def mark_failed(self, *, error_code: str = "") -> None:
         """Say that a service of the queue, called in the handler's own transaction, has ended the attempt already.
 
         For failures that commit together with what the handler knows of them: see `services.fail_attempt`.
         """
         self.completed = True
-        self.note_outcome(Outcome.FAILED, error_code=error_code)
+        self.set_outcome(AttemptOutcome.FAILED, error_code=error_code)
 
-    def note_outcome(self, outcome: Outcome, *, error_code: str = "") -> None:
+    def set_outcome(self, outcome: AttemptOutcome, *, error_code: str = "") -> None:
         """Take down how the attempt ends, for whoever observes it. The row is what counts."""
         self.outcome, self.error_code = outcome, error_code
 
-    def report(self, cancel_requested: bool | None) -> None:
+    def apply_heartbeat(self, cancel_requested: bool | None) -> None:
         """Take what the database says of the job: None if it is lost, else whether it is to be cancelled."""
         if cancel_requested is None:
             self._lost = True

@@ -7,7 +7,7 @@ from datetime import datetime
 from cronsim import CronSim, CronSimError
 
 
-def check_cron(expression: str) -> None:
+def validate_cron(expression: str) -> None:
     """Raise ValueError unless the expression can be read."""
     try:
         CronSim(expression, datetime(2026, 1, 1))  # noqa: DTZ001 - only the expression is looked at
@@ -15,12 +15,12 @@ def check_cron(expression: str) -> None:
         raise ValueError(f"{expression!r} is no cron expression") from error
 
 
-def next_tick(expression: str, after: datetime) -> datetime:
+def next_run(expression: str, after: datetime) -> datetime:
     """Return the first tick later than `after`, an aware time.
 
     Raises ValueError if the expression cannot be read or never comes due.
     """
-    check_cron(expression)
+    validate_cron(expression)
     try:
         return next(CronSim(expression, after))
     except StopIteration as error:

@@ -42,7 +42,7 @@ class AttemptTimedOut(JobInterrupted):
 
 
 class ShuttingDown(JobInterrupted):
-    """The worker stops and gives the job back."""
+    """The worker stops and releases the job."""
 
 
 class PermanentFailure(Exception):

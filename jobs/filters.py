@@ -7,7 +7,7 @@ from typing import Any
 import django_filters
 
 from api.filters import ApiFilterSet, ChoicesFilter
-from jobs.literals import status_in
+from jobs.expressions import status_in
 from jobs.models import Job, JobQuerySet
 from jobs.states import ACTIVE, JobStatus
 

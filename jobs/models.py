@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from core.indexes import NamedIndex
 from core.models import BaseModel
-from jobs.literals import status_in, status_is
-from jobs.states import ACTIVE, DEFAULT_QUEUE, FINISHED, JobStatus, Outcome, Priority
+from jobs.expressions import status_in, status_is
+from jobs.states import ACTIVE, DEFAULT_QUEUE, FINISHED, AttemptOutcome, JobPriority, JobStatus
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -51,7 +51,7 @@ class Job(BaseModel):
     queue = models.CharField(max_length=64, default=DEFAULT_QUEUE)
     type = models.CharField(max_length=100)
     status = models.CharField(max_length=16, choices=JobStatus, default=JobStatus.QUEUED)
-    priority = models.PositiveSmallIntegerField(choices=Priority, default=Priority.NORMAL)
+    priority = models.PositiveSmallIntegerField(choices=JobPriority, default=JobPriority.NORMAL)
     scheduled_at = models.DateTimeField(default=timezone.now)
     attempts = models.PositiveIntegerField(default=0)
     failures = models.PositiveIntegerField(default=0)
@@ -165,7 +165,7 @@ class JobAttempt(BaseModel):
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="history", db_index=False)
     number = models.PositiveIntegerField()
     worker = models.CharField(max_length=120)
-    outcome = models.CharField(max_length=16, choices=Outcome)
+    outcome = models.CharField(max_length=16, choices=AttemptOutcome)
     error = models.JSONField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField()

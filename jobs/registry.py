@@ -1,4 +1,4 @@
-"""Which code does which job. Every app registers its handlers, schedules and tickers in its `tasks.py`."""
+"""Which code does which job. Every app registers its handlers, schedules and periodic tasks in its `tasks.py`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from core.registry import Registry
 from jobs.context import JobContext
-from jobs.cron import check_cron
+from jobs.cron import validate_cron
 from jobs.exceptions import UnknownJobType
 from jobs.snapshot import DeadJob, JobSnapshot
 from jobs.states import DEFAULT_QUEUE
@@ -79,11 +79,11 @@ class RegisteredSchedule:
     payload: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_cron(self.cron)
+        validate_cron(self.cron)
 
 
 @dataclass(frozen=True, slots=True)
-class Ticker:
+class PeriodicTask:
     """Something that every worker's supervisor does every so often, beside its jobs and however busy they keep it.
 
     run: quick, and safe to race with other workers; it is given the worker's name. every_s: asked once, at the start.
@@ -109,7 +109,7 @@ class _Handlers(Registry[str, Handler]):
 handlers = _Handlers("handler")
 # Workers take schedules up as they start.
 schedules = Registry[str, RegisteredSchedule]("schedule")
-tickers = Registry[str, Ticker]("ticker")
+periodic_tasks = Registry[str, PeriodicTask]("periodic task")
 
 
 def handler(name: str, *, cron: str = "", schedule: str = "", **terms: Any) -> Callable[[Run], Run]:

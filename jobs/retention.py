@@ -7,13 +7,13 @@ from datetime import timedelta
 from django.conf import settings
 
 from core.retention import Retention, retentions
-from jobs.literals import status_is
+from jobs.expressions import status_is
 from jobs.models import Job, Worker
 from jobs.states import JobStatus
 
-FORGET_WORKERS_AFTER = timedelta(days=1)
+WORKER_RETENTION = timedelta(days=1)
 # The jobs of the clock come back each minute or hour; what they did last year interests nobody.
-FORGET_UPKEEP_AFTER = timedelta(days=7)
+MAINTENANCE_JOB_RETENTION = timedelta(days=7)
 MAINTENANCE_QUEUE = "maintenance"
 
 retentions.register(
@@ -25,8 +25,8 @@ retentions.register(
 )
 retentions.register(
     Retention(
-        "finished upkeep jobs",
-        lambda: FORGET_UPKEEP_AFTER,
+        "finished maintenance jobs",
+        lambda: MAINTENANCE_JOB_RETENTION,
         lambda moment: (
             Job.objects.finished()
             .filter(status_is(JobStatus.SUCCEEDED), queue=MAINTENANCE_QUEUE, finished_at__lt=moment)
@@ -37,7 +37,7 @@ retentions.register(
 retentions.register(
     Retention(
         "gone workers",
-        lambda: FORGET_WORKERS_AFTER,
+        lambda: WORKER_RETENTION,
         lambda moment: Worker.objects.filter(last_seen_at__lt=moment).order_by("last_seen_at"),
     )
 )

@@ -11,7 +11,7 @@ from django.db.models import Count, Min, Q, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from jobs.literals import status_is
+from jobs.expressions import status_is
 from jobs.models import Job, QueueState
 from jobs.states import JobStatus
 

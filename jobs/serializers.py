@@ -12,7 +12,7 @@ from core.ids import encode_id
 from jobs.models import Job, JobAttempt
 
 
-class JobShape(serializers.ModelSerializer[Job]):
+class JobSerializer(serializers.ModelSerializer[Job]):
     """A job in a list."""
 
     id = serializers.CharField(source="public_id", read_only=True)
@@ -70,7 +70,7 @@ class JobShape(serializers.ModelSerializer[Job]):
         return None if job.user_id is None else encode_id(prefix, job.user_id)
 
 
-class AttemptShape(serializers.ModelSerializer[JobAttempt]):
+class JobAttemptSerializer(serializers.ModelSerializer[JobAttempt]):
     """An ended attempt."""
 
     started_at = TimeField()
@@ -83,14 +83,14 @@ class AttemptShape(serializers.ModelSerializer[JobAttempt]):
         read_only_fields = fields
 
 
-class JobDetailShape(JobShape):
+class JobDetailSerializer(JobSerializer):
     """A job with what it was given, what it gave, and the attempts that have ended."""
 
     history = serializers.SerializerMethodField()
 
-    class Meta(JobShape.Meta):
+    class Meta(JobSerializer.Meta):
         fields = (
-            *JobShape.Meta.fields,
+            *JobSerializer.Meta.fields,
             "payload",
             "result",
             "unique_key",
@@ -103,4 +103,4 @@ class JobDetailShape(JobShape):
 
     def get_history(self, job: Job) -> list[dict[str, Any]]:
         """Return the attempts, first to last."""
-        return [dict(AttemptShape(attempt).data) for attempt in job.history.order_by("number")]
+        return [dict(JobAttemptSerializer(attempt).data) for attempt in job.history.order_by("number")]

@@ -2,7 +2,7 @@
 
 scheduled ──due──> queued ──claim──> running ──> succeeded
     ^                ^                  ├──retry, later──> scheduled
-    │                │                  ├──lost, handed back──> queued
+    │                │                  ├──lost, released──> queued
     │                └──retry by staff──┼──> dead        (the dead letters)
     └──cancel (also from queued)────────┴──> cancelled
 
@@ -29,7 +29,7 @@ class JobStatus(models.TextChoices):
     CANCELLED = "cancelled"
 
 
-class Priority(models.IntegerChoices):
+class JobPriority(models.IntegerChoices):
     """Which job goes first; the smallest number does, so that one ascending index serves the claim."""
 
     URGENT = 0
@@ -38,7 +38,7 @@ class Priority(models.IntegerChoices):
     LOW = 3
 
 
-class Outcome(models.TextChoices):
+class AttemptOutcome(models.TextChoices):
     """How one attempt ended."""
 
     SUCCEEDED = "succeeded"
@@ -46,7 +46,7 @@ class Outcome(models.TextChoices):
     TIMEOUT = "timeout"  # counted as a failure of the handler
     POSTPONED = "postponed"  # the handler asked to run later
     LOST = "lost"  # the worker died, or was not heard of for a lease
-    HANDED_BACK = "handed_back"  # the worker was told to stop; not counted
+    RELEASED = "released"  # the worker was told to stop; not counted
     CANCELLED = "cancelled"
 
 

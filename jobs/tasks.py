@@ -7,13 +7,13 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from core.cache_tags.generations import fold_bumps
+from core.cache_tags.versions import compact_tag_increments
 from core.retention import retentions
 from jobs.context import JobContext
 from jobs.registry import handler
 from jobs.retention import MAINTENANCE_QUEUE
 
-__all__ = ["MAINTENANCE_QUEUE", "delete_old_rows", "fold_cache_bumps"]
+__all__ = ["MAINTENANCE_QUEUE", "compact_cache_tags", "delete_old_rows"]
 
 
 @handler("core.delete_old_rows", queue=MAINTENANCE_QUEUE, timeout_s=3600, cron="37 * * * *")
@@ -31,14 +31,14 @@ def delete_old_rows(context: JobContext) -> dict[str, Any]:
 
 
 # Elsewhere there is nothing to add.
-_FOLD_CRON = "* * * * *" if connection.vendor == "postgresql" else ""
+_COMPACT_CRON = "* * * * *" if connection.vendor == "postgresql" else ""
 
 
-@handler("core.fold_tags", queue=MAINTENANCE_QUEUE, cron=_FOLD_CRON)
-def fold_cache_bumps(context: JobContext) -> dict[str, Any]:
+@handler("core.compact_tags", queue=MAINTENANCE_QUEUE, cron=_COMPACT_CRON)
+def compact_cache_tags(context: JobContext) -> dict[str, Any]:
     """Add what transactions noted of changes to the tags of the cache, in batches."""
-    folded = 0
-    while batch := fold_bumps():
-        folded += batch
+    compacted = 0
+    while batch := compact_tag_increments():
+        compacted += batch
         context.check()
-    return {"folded": folded}
+    return {"compacted": compacted}

@@ -12,19 +12,21 @@ from contextlib import ExitStack, contextmanager
 from opentelemetry.trace import Span, SpanKind
 
 from core import tracing
-from core.context import Labels, labelled, request_id
+from core.context import LogContext, bind_log_context, request_id
 from jobs.context import JobContext
 from jobs.models import Job
 from jobs.snapshot import JobSnapshot
-from jobs.states import Outcome
+from jobs.states import AttemptOutcome
 
 SYSTEM = "renderowl"
 # Ends that are nobody's fault, and those that are not an end.
-_NO_FAILURES = frozenset({None, Outcome.SUCCEEDED, Outcome.POSTPONED, Outcome.HANDED_BACK, Outcome.CANCELLED})
+_NO_FAILURES = frozenset(
+    {None, AttemptOutcome.SUCCEEDED, AttemptOutcome.POSTPONED, AttemptOutcome.RELEASED, AttemptOutcome.CANCELLED}
+)
 
 
 @contextmanager
-def sending(jobs: Sequence[Job]) -> Iterator[None]:
+def producer_spans(jobs: Sequence[Job]) -> Iterator[None]:
     """Give new jobs their place in the trace of the work in progress; the block writes them.
 
     Jobs that bring a place keep it. One span for each queue, however many jobs it gets.
@@ -35,7 +37,7 @@ def sending(jobs: Sequence[Job]) -> Iterator[None]:
             queues.setdefault(job.queue, []).append(job)
     with ExitStack() as spans:
         for queue, rows in queues.items():
-            span = tracing.begin(f"send {queue}", kind=SpanKind.PRODUCER, attributes=_sent(queue, rows))
+            span = tracing.start_span(f"send {queue}", kind=SpanKind.PRODUCER, attributes=_sent(queue, rows))
             spans.callback(span.end)
             place = tracing.traceparent_of(span)
             for job in rows:
@@ -50,13 +52,13 @@ def _sent(queue: str, rows: Sequence[Job]) -> tracing.Attributes:
         "messaging.operation.name": "send",
         "messaging.operation.type": "send",
         "messaging.destination.name": queue,
-        "messaging.message.id": rows[0].public_id if is_one and tracing.is_on() else None,
+        "messaging.message.id": rows[0].public_id if is_one and tracing.is_enabled() else None,
         "messaging.batch.message_count": None if is_one else len(rows),
         "renderowl.job.type": rows[0].type,
     }
 
 
-def begin_attempt(job: JobSnapshot) -> Span:
+def start_attempt_span(job: JobSnapshot) -> Span:
     """Return the span of an attempt, for its worker to end; off, it only carries the place of the job's row."""
     attributes: tracing.Attributes = {
         "messaging.system": SYSTEM,
@@ -71,7 +73,7 @@ def begin_attempt(job: JobSnapshot) -> Span:
         "renderowl.request.id": job.request_id or None,
         "renderowl.account.id": _labels(job).account_id or None,
     }
-    return tracing.begin(
+    return tracing.start_span(
         f"process {job.queue}",
         kind=SpanKind.CONSUMER,
         attributes=attributes,
@@ -81,23 +83,23 @@ def begin_attempt(job: JobSnapshot) -> Span:
 
 
 @contextmanager
-def attempting(job: JobSnapshot, span: Span) -> Iterator[None]:
+def attempt_context(job: JobSnapshot, span: Span) -> Iterator[None]:
     """Let log lines and spans of the block belong to an attempt."""
     token = request_id.set(job.request_id or job.public_id)
     try:
-        with labelled(_labels(job)), tracing.within(span):
+        with bind_log_context(_labels(job)), tracing.as_current(span):
             yield
     finally:
         request_id.reset(token)
 
 
-def end_attempt(context: JobContext, span: Span) -> None:
+def end_attempt_span(context: JobContext, span: Span) -> None:
     """End the span of an attempt with how it ended."""
-    tracing.note(span, {"renderowl.job.outcome": context.outcome.value if context.outcome else None})
+    tracing.set_attributes(span, {"renderowl.job.outcome": context.outcome.value if context.outcome else None})
     if context.outcome not in _NO_FAILURES:
-        tracing.fail(span, context.error_code or str(context.outcome))
+        tracing.set_error(span, context.error_code or str(context.outcome))
     span.end()
 
 
-def _labels(job: JobSnapshot) -> Labels:
-    return Labels(user_id=job.user_id, job_id=job.public_id, job_type=job.type)
+def _labels(job: JobSnapshot) -> LogContext:
+    return LogContext(user_id=job.user_id, job_id=job.public_id, job_type=job.type)

@@ -16,7 +16,7 @@ from core.exceptions import InvalidState
 from jobs import services
 from jobs.filters import JobFilterSet
 from jobs.models import Job
-from jobs.serializers import JobDetailShape, JobShape
+from jobs.serializers import JobDetailSerializer, JobSerializer
 from jobs.states import JobStatus
 
 
@@ -32,7 +32,7 @@ class JobViewSet(IdempotentMixin, ApiViewSet):
         "retry": Endpoint("jobs:write"),
         "cancel": Endpoint("jobs:write"),
     }
-    serializers: ClassVar = {"default": JobDetailShape, "list": JobShape}
+    serializers: ClassVar = {"default": JobDetailSerializer, "list": JobSerializer}
 
     def get_queryset(self) -> QuerySet[Any]:
         """Return the jobs of everybody: whoever gets here is staff."""

@@ -10,11 +10,11 @@ from django.conf import settings
 from core.database import database_file, free_bytes
 from maintenance.stats import size_of
 
-LOOK_EVERY_S = 60.0
+CHECK_INTERVAL_S = 60.0
 # With less there is no telling whether the next write succeeds.
 FULL_BYTES = 1024 * 1024
-# Laid only where so many times its size is free: it must not be what fills the disk.
-_ROOM = 3
+# Created only where so many times its size is free: it must not be what fills the disk.
+_MIN_FREE_FACTOR = 3
 
 
 def ballast_path() -> Path | None:
@@ -35,7 +35,7 @@ def is_disk_full() -> bool:
     return bool(path) and free_bytes(Path(path).parent) < FULL_BYTES
 
 
-def lay_ballast() -> int:
+def create_ballast_file() -> int:
     """Make the file of DISK_BALLAST_BYTES, unless there is no room for it; return how much is there afterwards.
 
     Any number of processes may do this at once.
@@ -47,7 +47,7 @@ def lay_ballast() -> int:
     if size_of(path) == wanted and wanted:
         return wanted
     path.unlink(missing_ok=True)
-    if not wanted or free_bytes(path.parent) < _ROOM * wanted:
+    if not wanted or free_bytes(path.parent) < _MIN_FREE_FACTOR * wanted:
         return 0
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -60,7 +60,7 @@ def lay_ballast() -> int:
     return wanted
 
 
-def free_ballast() -> int:
+def delete_ballast_file() -> int:
     """Delete the file; return how much space that gave."""
     path = ballast_path()
     if path is None:

@@ -16,7 +16,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(slots=True)
-class Cleaned:
+class CleanupResult:
     """What was deleted, or what would be. rows: by the name of the retention."""
 
     rows: dict[str, int] = field(default_factory=dict)
@@ -24,12 +24,12 @@ class Cleaned:
     files_bytes: int = 0
 
 
-def count_old(*, now: datetime, keep: timedelta | None = None) -> Cleaned:
+def count_old(*, now: datetime, keep: timedelta | None = None) -> CleanupResult:
     """Return what `delete_old` would delete; write nothing.
 
     keep: instead of the times configured, except where the time is what makes rows safe to delete.
     """
-    found = Cleaned(rows=_counts(now, keep))
+    found = CleanupResult(rows=_counts(now, keep))
     for file in orphan_files(now):
         found.files += 1
         found.files_bytes += file.size_bytes
@@ -38,11 +38,11 @@ def count_old(*, now: datetime, keep: timedelta | None = None) -> Cleaned:
 
 def delete_old(
     *, now: datetime, keep: timedelta | None = None, progress: Progress = lambda done, total: None
-) -> Cleaned:
+) -> CleanupResult:
     """Delete rows past their time and files that no row names, in batches, while everything runs."""
     total = sum(_counts(now, keep).values())
     done = 0
-    cleaned = Cleaned()
+    cleaned = CleanupResult()
     for retention in retentions.by_name():
         cleaned.rows[retention.name] = 0
         while batch := retention.delete_batch(now, keep=keep):

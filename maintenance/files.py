@@ -19,7 +19,7 @@ from renders.states import ACTIVE, RenderStatus
 
 _AT_ONCE = 500
 # Files come before the row that names them: by an upload, an import or a render, none of which takes a day.
-YOUNG = timedelta(days=1)
+MIN_ORPHAN_AGE = timedelta(days=1)
 _KEYS = ("output_key", "poster_key", "thumbnail_key")
 
 
@@ -97,7 +97,7 @@ def _list(folder: str) -> tuple[list[str], list[str]]:
 
 def _if_old(key: str, now: datetime) -> StoredFile | None:
     try:
-        if default_storage.get_modified_time(key) > now - YOUNG:
+        if default_storage.get_modified_time(key) > now - MIN_ORPHAN_AGE:
             return None
         return StoredFile(key, blob_store().size(key))
     except FileNotFoundError:

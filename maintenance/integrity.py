@@ -13,7 +13,7 @@ from django.db.utils import DatabaseError
 from django.utils import timezone
 
 from assets.models import AssetHold
-from credits.models import CreditEntry, EntryKind
+from credits.models import CreditEntry, CreditEntryKind
 from credits.selectors import check_ledger
 from jobs.models import Job
 from jobs.states import ACTIVE as ACTIVE_JOBS
@@ -47,14 +47,14 @@ class Finding:
         return self.harmless or not self.faults
 
 
-Check = Callable[[], Iterable[str]]
+IntegrityCheck = Callable[[], Iterable[str]]
 
 
 def check_integrity(
     *, files: bool = True, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> Iterator[Finding]:
     """Make all checks, one after the other. files: also compare rows with the storage."""
-    checks: list[tuple[str, Check]] = [
+    checks: list[tuple[str, IntegrityCheck]] = [
         *_CHECKS_OF_FILE.get(connection.vendor, []),
         ("migrations", _changed_migrations),
         ("ledger", _ledger),
@@ -73,7 +73,7 @@ def check_integrity(
     progress(len(checks), len(checks))
 
 
-def _faults(check: Check) -> tuple[str, ...]:
+def _faults(check: IntegrityCheck) -> tuple[str, ...]:
     try:
         return tuple(islice(check(), MAX_FAULTS))
     except (DatabaseError, ValueError) as error:
@@ -108,7 +108,7 @@ def _postgresql_catalog() -> Iterator[str]:
             yield line
 
 
-_CHECKS_OF_FILE: dict[str, list[tuple[str, Check]]] = {
+_CHECKS_OF_FILE: dict[str, list[tuple[str, IntegrityCheck]]] = {
     "sqlite": [("file", _sqlite_file), ("foreign keys", _sqlite_foreign_keys)],
     "postgresql": [("indexes and constraints", _postgresql_catalog)],
 }
@@ -150,7 +150,7 @@ def _left_behind() -> Iterator[str]:
     holds = AssetHold.objects.filter(reference__startswith="render:").order_by("pk")
     for reference in _of_ended_renders(holds):
         yield f"{reference} has ended and still holds assets"
-    reserved = CreditEntry.objects.filter(kind=EntryKind.RESERVE, closing=None, reference__startswith="render:")
+    reserved = CreditEntry.objects.filter(kind=CreditEntryKind.RESERVE, closing=None, reference__startswith="render:")
     for reference in _of_ended_renders(reserved.order_by("pk")):
         yield f"{reference} has ended and still reserves credits"
 

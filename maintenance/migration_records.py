@@ -60,7 +60,7 @@ class MigrationStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class AppliedNow:
+class AppliedMigration:
     """A migration that this run applied, and how long it took; None: it was only marked as applied."""
 
     key: Key
@@ -104,7 +104,7 @@ def edited_migrations(connection: BaseDatabaseWrapper) -> list[MigrationStatus]:
 
 
 def record_migrations(
-    *, connection: BaseDatabaseWrapper, applied: Iterable[AppliedNow], unapplied: Collection[Key], accept: bool
+    *, connection: BaseDatabaseWrapper, applied: Iterable[AppliedMigration], unapplied: Collection[Key], accept: bool
 ) -> None:
     """Keep what this run applied, and how all that was applied earlier looks now unless that is on record.
 

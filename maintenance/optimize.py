@@ -11,18 +11,18 @@ from pathlib import Path
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from core.database import write_patience
+from core.database import busy_timeout
 from maintenance.stats import database_path, size_of
 
 # A copy is built and then written into the log: each may be as large as the database.
 _SPACE_FACTOR = 2.2
 # Of each index; as much as SQLite's own documentation finds enough.
 SAMPLE_ROWS = 1000
-LOG_PATIENCE_S = 0.5
+LOG_BUSY_TIMEOUT_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class OptimizeStep:
     """One thing that was done. note: why it was left out, or what came of it."""
 
     name: str
@@ -31,7 +31,7 @@ class Step:
     took_s: float
 
 
-def optimize_database(*, connection: BaseDatabaseWrapper, vacuum: bool) -> list[Step]:
+def optimize_database(*, connection: BaseDatabaseWrapper, vacuum: bool) -> list[OptimizeStep]:
     """Do what this kind of database gains from; each step by itself, none in a transaction.
 
     vacuum: also rewrite SQLite's file without its unused pages. Whoever writes meanwhile waits, and is refused after
@@ -48,7 +48,7 @@ def optimize_database(*, connection: BaseDatabaseWrapper, vacuum: bool) -> list[
     ]
 
 
-def tend_database(*, connection: BaseDatabaseWrapper) -> list[Step]:
+def optimize_database_online(*, connection: BaseDatabaseWrapper) -> list[OptimizeStep]:
     """Do as much of `optimize_database` as holds nobody up, for every day.
 
     SQLite: no VACUUM, which locks writers out for as long as it copies; of ANALYZE, which locks them out for as long as
@@ -56,17 +56,17 @@ def tend_database(*, connection: BaseDatabaseWrapper) -> list[Step]:
     """
     if connection.vendor == "postgresql":
         return optimize_database(connection=connection, vacuum=False)
-    with write_patience(LOG_PATIENCE_S):
+    with busy_timeout(LOG_BUSY_TIMEOUT_S):
         return [
             _timed("optimize", lambda: _run(connection, f"PRAGMA analysis_limit={SAMPLE_ROWS}", "PRAGMA optimize")),
             _timed("truncate log", lambda: truncate_log(connection)),
         ]
 
 
-def _timed(name: str, work: Callable[[], tuple[bool, str]]) -> Step:
+def _timed(name: str, work: Callable[[], tuple[bool, str]]) -> OptimizeStep:
     began = time.perf_counter()
     done, note = work()
-    return Step(name, done, note, round(time.perf_counter() - began, 3))
+    return OptimizeStep(name, done, note, round(time.perf_counter() - began, 3))
 
 
 def _run(connection: BaseDatabaseWrapper, *statements: str) -> tuple[bool, str]:

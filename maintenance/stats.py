@@ -167,7 +167,7 @@ def _cache_files() -> list[dict[str, Any]]:
     if not url.startswith("sqlite:///"):
         return []
     path = Path(settings.BASE_DIR) / url.removeprefix("sqlite:///")
-    files = (path, path.with_name(f"{path.stem}-answers.sqlite3"))
+    files = (path, path.with_name(f"{path.stem}-responses.sqlite3"))
     return [{"path": str(file), "bytes": size_of(file)} for file in files]
 
 

@@ -16,21 +16,20 @@ from django.utils import timezone
 
 from jobs.context import JobContext
 from jobs.exceptions import PermanentFailure
-from jobs.registry import Ticker, handler, tickers
+from jobs.registry import PeriodicTask, handler, periodic_tasks
 from maintenance import ballast
 from maintenance.backup import BackupFailed
+from maintenance.backup_rotation import back_up_into
 from maintenance.files import orphan_files, remove_file
 from maintenance.integrity import check_integrity
-from maintenance.optimize import tend_database
-from maintenance.rotation import back_up_into
+from maintenance.optimize import optimize_database_online
 
 QUEUE = "maintenance"
-# Jobs and schedules keep the names that installations have in their rows. Their hours lie apart, as each reads much of
-# the disk.
-BACK_UP_JOB = "monitoring.back_up"
-TEND_JOB = "monitoring.tend_database"
-CHECK_JOB = "monitoring.check_integrity"
-FILES_JOB = "monitoring.delete_orphan_files"
+# Their hours lie apart, as each reads much of the disk.
+BACK_UP_JOB = "maintenance.back_up"
+OPTIMIZE_JOB = "maintenance.optimize_database"
+CHECK_JOB = "maintenance.check_integrity"
+FILES_JOB = "maintenance.delete_orphan_files"
 _HOUR_S = 3600
 
 
@@ -58,10 +57,10 @@ def back_up(context: JobContext) -> dict[str, Any]:
     }
 
 
-@handler(TEND_JOB, queue=QUEUE, max_attempts=1, timeout_s=_HOUR_S, cron="17 3 * * *")
-def tend(context: JobContext) -> dict[str, Any]:
+@handler(OPTIMIZE_JOB, queue=QUEUE, max_attempts=1, timeout_s=_HOUR_S, cron="17 3 * * *")
+def optimize(context: JobContext) -> dict[str, Any]:
     """Do what keeps the database quick and holds nobody up."""
-    return {"steps": [asdict(step) for step in tend_database(connection=connection)]}
+    return {"steps": [asdict(step) for step in optimize_database_online(connection=connection)]}
 
 
 @handler(CHECK_JOB, queue=QUEUE, max_attempts=1, timeout_s=4 * _HOUR_S, cron="11 4 * * *")
@@ -89,4 +88,6 @@ def delete_orphan_files(context: JobContext) -> dict[str, Any]:
     return {"files": files, "bytes": size_bytes}
 
 
-tickers.register(Ticker("ballast", lambda worker: ballast.lay_ballast(), every_s=lambda: ballast.LOOK_EVERY_S))
+periodic_tasks.register(
+    PeriodicTask("ballast", lambda worker: ballast.create_ballast_file(), every_s=lambda: ballast.CHECK_INTERVAL_S)
+)

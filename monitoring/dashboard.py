@@ -12,11 +12,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from automations.models import Automation, AutomationRun, RunStatus
+from automations.models import Automation, AutomationRun, AutomationRunStatus
 from core.database import effective_pragmas
 from jobs.models import Job, Worker
 from jobs.states import JobStatus
-from monitoring.alerting.evaluating import count_firing
+from monitoring.alerting.evaluation import count_firing
 from notifications.models import WebhookDelivery, WebhookEndpoint
 from notifications.models.webhooks import DeliveryStatus
 from renders.models import Render
@@ -90,7 +90,7 @@ def _delivery_card() -> dict[str, Any]:
 
 
 def _run_card() -> dict[str, Any]:
-    failed = AutomationRun.objects.filter(created_at__gte=_yesterday(), status=RunStatus.FAILED).count()
+    failed = AutomationRun.objects.filter(created_at__gte=_yesterday(), status=AutomationRunStatus.FAILED).count()
     paused = Automation.objects.exclude(paused_reason="").count()
     note = f"{paused} automations paused after failures" if paused else ""
     link = f"{reverse('admin:automations_automationrun_changelist')}?status__exact=failed"
@@ -120,7 +120,7 @@ def _render_link(render: Render) -> str:
 
 
 def _recent_renders() -> dict[str, Any]:
-    rows = Render.objects.without_documents().select_related("owner").order_by("-created_at", "-pk")[:RECENT]
+    rows = Render.objects.without_large_columns().select_related("owner").order_by("-created_at", "-pk")[:RECENT]
     return {
         "headers": ["Render", "Owner", "Status", "Progress", "Created"],
         "rows": [

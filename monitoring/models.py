@@ -15,7 +15,7 @@ from core.models import BaseModel
 from monitoring.alerting.models import (
     Alert,
     AlertMessage,
-    AlertNotice,
+    AlertNotification,
     AlertRule,
     EvaluatorLease,
     HealthSample,
@@ -25,7 +25,7 @@ from monitoring.alerting.models import (
 __all__ = [
     "Alert",
     "AlertMessage",
-    "AlertNotice",
+    "AlertNotification",
     "AlertRule",
     "CacheMetric",
     "ErrorLog",
@@ -51,7 +51,7 @@ class RouteMetric(BaseModel):
     ID_PREFIX: ClassVar[str] = "rtm"
 
     started_at = models.DateTimeField()
-    span_s = models.PositiveIntegerField(default=60)
+    resolution_s = models.PositiveIntegerField(default=60)
     process = models.CharField(max_length=32, blank=True, default="")
     route = models.CharField(max_length=200)
     method = models.CharField(max_length=10)
@@ -73,7 +73,7 @@ class RouteMetric(BaseModel):
         constraints = [
             # The row that a process replaces, and the one that a merge adds to.
             models.UniqueConstraint(
-                fields=["process", "started_at", "span_s", "route", "method", "status_class"],
+                fields=["process", "started_at", "resolution_s", "route", "method", "status_class"],
                 name="idx_api_metrics_unique",
             ),
         ]
@@ -159,10 +159,10 @@ class SlowRequest(BaseModel):
 
 
 class StatementMetric(BaseModel):
-    """Runs of one shape of SQL in one hour, by one process or, merged, by all.
+    """Runs of one normalized statement in one hour, by one process or, merged, by all.
 
-    digest: SHA-256 of the shape, which is the text without its literals; example: a text as it was run, with
-    placeholders for its parameters, from which a plan can be asked for. route: where its slowest run was.
+    digest: SHA-256 of normalized_sql, the text without its literals; example: a text as it was run, with placeholders
+    for its parameters, from which a plan can be asked for. route: where its slowest run was.
     """
 
     ID_PREFIX: ClassVar[str] = "stm"
@@ -170,7 +170,7 @@ class StatementMetric(BaseModel):
     started_at = models.DateTimeField()
     process = models.CharField(max_length=32, blank=True, default="")
     digest = models.CharField(max_length=64)
-    shape = models.TextField()
+    normalized_sql = models.TextField()
     example = models.TextField()
     route = models.CharField(max_length=200)
     count = models.PositiveBigIntegerField()
@@ -189,7 +189,7 @@ class StatementMetric(BaseModel):
         ]
 
     def __str__(self) -> str:
-        return self.shape[:80]
+        return self.normalized_sql[:80]
 
 
 class ErrorLog(BaseModel):

@@ -11,7 +11,7 @@ from django.db.models import Model, QuerySet
 
 from core.retention import Retention, retentions
 from monitoring.models import (
-    AlertNotice,
+    AlertNotification,
     CacheMetric,
     ErrorLog,
     QueueMetric,
@@ -44,6 +44,6 @@ retentions.register(Retention("slow requests", _ROUTES, _before(SlowRequest, "at
 retentions.register(Retention("server processes", _SAMPLES, _before(ServerProcess, "last_seen_at")))
 retentions.register(Retention("queue metrics", _SAMPLES, _before(QueueMetric, "at")))
 retentions.register(Retention("cache metrics", _SAMPLES, _before(CacheMetric, "at")))
-retentions.register(Retention("alert messages", _ALERTS, _before(AlertNotice, "created_at")))
+retentions.register(Retention("alert messages", _ALERTS, _before(AlertNotification, "created_at")))
 retentions.register(Retention("silences", _ALERTS, _before(Silence, "ends_at")))
 retentions.register(Retention("resolved errors", _days("RENDEROWL_ERRORS_RETENTION_DAYS"), _resolved_before))

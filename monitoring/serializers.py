@@ -1,4 +1,4 @@
-"""Shapes of `/internal/errors`."""
+"""Serializers of `/internal/errors`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from api.serializers import TimeField
 from monitoring.models import ErrorLog
 
 
-class ErrorShape(serializers.ModelSerializer[ErrorLog]):
+class ErrorLogSerializer(serializers.ModelSerializer[ErrorLog]):
     """A failure in a list."""
 
     id = serializers.CharField(source="public_id", read_only=True)
@@ -35,9 +35,9 @@ class ErrorShape(serializers.ModelSerializer[ErrorLog]):
         return row.resolved_by.get_username() if row.resolved_by else None
 
 
-class ErrorDetailShape(ErrorShape):
+class ErrorLogDetailSerializer(ErrorLogSerializer):
     """A failure with its latest traceback."""
 
-    class Meta(ErrorShape.Meta):
-        fields = (*ErrorShape.Meta.fields, "traceback")
+    class Meta(ErrorLogSerializer.Meta):
+        fields = (*ErrorLogSerializer.Meta.fields, "traceback")
         read_only_fields = fields

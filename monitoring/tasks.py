@@ -9,9 +9,9 @@ from django.utils import timezone
 from accounts import services
 from api import lifecycle
 from jobs.context import JobContext
-from jobs.registry import Ticker, handler, io_handler, tickers
-from monitoring.alerting import evaluating, leadership, outbox, sending
-from monitoring.performance.merging import merge_routes, merge_statements
+from jobs.registry import PeriodicTask, handler, io_handler, periodic_tasks
+from monitoring.alerting import delivery, evaluation, leadership, outbox
+from monitoring.performance.downsampling import merge_routes, merge_statements
 from monitoring.performance.sampling import sample_cache, sample_queues
 
 ANNOUNCE_JOB = "monitoring.announce_deprecations"
@@ -26,7 +26,7 @@ QUEUE = "maintenance"
 def announce_deprecations(context: JobContext) -> dict[str, Any]:
     """Tell the owners of API keys what will end that they still call."""
     made = services.announce_deprecations(now=lifecycle.now())
-    return {"notices": made, "letters": services.send_due_notices(now=lifecycle.now())}
+    return {"notices": made, "emails": services.send_deprecation_emails(now=lifecycle.now())}
 
 
 @handler(SAMPLE_JOB, queue=QUEUE, max_attempts=1, timeout_s=60, cron="* * * * *")
@@ -60,5 +60,5 @@ def merge(context: JobContext) -> dict[str, Any]:
     return {"routes": routes, "statements": statements}
 
 
-io_handler(outbox.SEND_JOB, sending.SENDING, queue=outbox.QUEUE, timeout_s=sending.SEND_LIMIT_S)
-tickers.register(Ticker("alerts", evaluating.tick, every_s=leadership.look_every_s))
+io_handler(outbox.SEND_JOB, delivery.DELIVERY_STEPS, queue=outbox.QUEUE, timeout_s=delivery.SEND_TIMEOUT_S)
+periodic_tasks.register(PeriodicTask("alerts", evaluation.evaluate_if_due, every_s=leadership.check_interval_s))

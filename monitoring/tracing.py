@@ -31,11 +31,11 @@ class TracingMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Serve a request as part of its trace."""
         header = request.META.get("HTTP_TRACEPARENT", "")
-        if tracing.is_on() and not _UNTRACED.match(request.path_info):
+        if tracing.is_enabled() and not _UNTRACED.match(request.path_info):
             return self._serve(request, header)
         if not header:
             return self.get_response(request)
-        with tracing.following(header):
+        with tracing.continue_trace(header):
             return self.get_response(request)
 
     def _serve(self, request: HttpRequest, parent: str) -> HttpResponseBase:
@@ -49,10 +49,10 @@ class TracingMiddleware:
             route = route_of(request)
             if route != UNMATCHED:
                 span.update_name(f"{method} {route}")
-                tracing.note(span, {"http.route": route})
-            tracing.note(span, {"http.response.status_code": response.status_code})
+                tracing.set_attributes(span, {"http.route": route})
+            tracing.set_attributes(span, {"http.response.status_code": response.status_code})
             if response.status_code >= 500:
-                tracing.fail(span, getattr(request, "failed_with", "") or str(response.status_code))
+                tracing.set_error(span, getattr(request, "failed_with", "") or str(response.status_code))
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:

@@ -17,15 +17,15 @@ from core.exceptions import InvalidParameter
 from monitoring import services
 from monitoring.filters import ErrorFilterSet
 from monitoring.models import ErrorLog
-from monitoring.performance import analysis, report
+from monitoring.performance import query_analysis, report
 from monitoring.performance.system import describe_system
 from monitoring.performance.windows import DEFAULT_WINDOW_S, MAX_WINDOW_S, MIN_WINDOW_S
-from monitoring.serializers import ErrorDetailShape, ErrorShape
+from monitoring.serializers import ErrorLogDetailSerializer, ErrorLogSerializer
 
 MAX_PLANS = 50
 
 
-class StaffView(ApiView):
+class InternalView(ApiView):
     """Something that staff read, by key, token or the admin's session."""
 
     authentication_classes = STAFF_AUTHENTICATION
@@ -41,7 +41,7 @@ class StaffView(ApiView):
                 raise InvalidParameter(name, f"{name} is not a parameter of this path.")
 
 
-class WindowedView(StaffView):
+class WindowedView(InternalView):
     """Something measured over the last `window_s` seconds."""
 
     parameters = frozenset({"window_s"})
@@ -74,7 +74,7 @@ class RoutesView(WindowedView):
                 "window_s": window_s,
                 "from": found.window.start,
                 "to": found.window.end,
-                "error_bound": report.bound(),
+                "error_bound": report.error_bound(),
                 "previous": {"from": found.previous_window.start, "to": found.previous_window.end},
                 "last_week": {"from": found.last_week_window.start, "to": found.last_week_window.end},
                 "routes": self.rows(found),
@@ -94,7 +94,7 @@ class ErrorRoutesView(RoutesView):
     rows = staticmethod(report.error_routes)
 
 
-class SystemView(StaffView):
+class SystemView(InternalView):
     """Processes, memory, CPU, database, queue and cache."""
 
     def get(self, request: Request) -> Response:
@@ -111,11 +111,11 @@ class QueryAnalysisView(WindowedView):
     def get(self, request: Request) -> Response:
         """Return the dearest statements with their plans."""
         window_s = self.window_s(request)
-        sort = request.query_params.get("sort", analysis.SORTS[0])
-        if sort not in analysis.SORTS:
-            raise InvalidParameter("sort", f"sort must be one of: {', '.join(analysis.SORTS)}.")
+        sort = request.query_params.get("sort", query_analysis.SORTS[0])
+        if sort not in query_analysis.SORTS:
+            raise InvalidParameter("sort", f"sort must be one of: {', '.join(query_analysis.SORTS)}.")
         limit = whole_number(request.query_params, "limit", 10, MAX_PLANS)
-        return Response(analysis.analyse_statements(window_s=window_s, sort=sort, limit=limit))
+        return Response(query_analysis.analyse_statements(window_s=window_s, sort=sort, limit=limit))
 
 
 class ErrorViewSet(ApiViewSet):
@@ -132,7 +132,7 @@ class ErrorViewSet(ApiViewSet):
         "retrieve": Endpoint("admin:*", row_etag=True),
         "resolve": Endpoint("admin:*"),
     }
-    serializers: ClassVar = {"default": ErrorDetailShape, "list": ErrorShape}
+    serializers: ClassVar = {"default": ErrorLogDetailSerializer, "list": ErrorLogSerializer}
 
     def get_queryset(self) -> QuerySet[Any]:
         """Return the failures of the installation: they belong to nobody."""

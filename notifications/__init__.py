@@ -1,1 +1,1 @@
-"""What users are told: their inboxes, and letters."""
+"""What users are told: their inboxes, and emails."""

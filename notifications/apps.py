@@ -10,8 +10,8 @@ class NotificationsConfig(AppConfig):
     public_scopes = ("notifications:read", "notifications:write", "webhooks:read", "webhooks:write")
 
     def ready(self) -> None:
-        """Take notices."""
-        from core.notices import notifiers
-        from notifications.services.inbox import take_notice  # needs the app registry
+        """Take notifications."""
+        from core.notifications import notifiers
+        from notifications.services.inbox import deliver_notification  # needs the app registry
 
-        notifiers.register(take_notice)
+        notifiers.register(deliver_notification)

@@ -1,8 +1,8 @@
 """Refusals of this app.
 
 InvalidState (409)
-├── EndpointLimitReached   the plan allows no more webhook endpoints
-└── EndpointDisabled       nothing is delivered to an endpoint that is off
+├── WebhookEndpointLimitReached   the plan allows no more webhook endpoints
+└── WebhookEndpointDisabled       nothing is delivered to an endpoint that is off
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from core.exceptions import InvalidState
 
 
-class EndpointLimitReached(InvalidState):
+class WebhookEndpointLimitReached(InvalidState):
     """The plan allows no more webhook endpoints."""
 
 
-class EndpointDisabled(InvalidState):
+class WebhookEndpointDisabled(InvalidState):
     """The endpoint is disabled: enable it first."""

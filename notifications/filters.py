@@ -24,7 +24,7 @@ class NotificationFilterSet(ApiFilterSet):
         fields: tuple[str, ...] = ()
 
 
-class EndpointFilterSet(ApiFilterSet):
+class WebhookEndpointFilterSet(ApiFilterSet):
     """Filters of `GET /webhooks`."""
 
     class Meta:
@@ -32,7 +32,7 @@ class EndpointFilterSet(ApiFilterSet):
         fields: tuple[str, ...] = ()
 
 
-class DeliveryFilterSet(ApiFilterSet):
+class WebhookDeliveryFilterSet(ApiFilterSet):
     """Filters of `GET /webhooks/{id}/deliveries`."""
 
     status = ChoicesFilter(choices=delivery_status_choices)

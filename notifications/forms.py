@@ -12,11 +12,11 @@ from accounts.models import User
 from core.ids import uuid7
 from notifications.models.inbox import BODY_LENGTH, TITLE_LENGTH, plan_choices
 
-MAX_NAMES = 1000
+MAX_USERNAMES = 1000
 
 
 class BroadcastForm(forms.Form):
-    """A notice and who gets it. The hidden token makes a form sent twice one broadcast."""
+    """A notification and who gets it. The hidden token makes a form sent twice one broadcast."""
 
     title = forms.CharField(max_length=TITLE_LENGTH, widget=UnfoldAdminTextInputWidget)
     body = forms.CharField(max_length=BODY_LENGTH, required=False, widget=UnfoldAdminTextareaWidget)
@@ -26,14 +26,14 @@ class BroadcastForm(forms.Form):
     usernames = forms.CharField(
         required=False,
         widget=UnfoldAdminTextareaWidget,
-        help_text=f"Up to {MAX_NAMES} user names, divided by spaces, commas or lines. Empty: all users of the plan.",
+        help_text=f"Up to {MAX_USERNAMES} user names, divided by spaces, commas or lines. Empty: everyone on the plan.",
     )
     token = forms.UUIDField(initial=uuid7, widget=forms.HiddenInput)
 
     def clean_usernames(self) -> list[str]:
         """Return the names, all of which exist."""
         names = sorted(set(re.split(r"[\s,]+", self.cleaned_data["usernames"])) - {""})
-        if len(names) > MAX_NAMES:
+        if len(names) > MAX_USERNAMES:
             raise forms.ValidationError(f"These are {len(names)} names.")
         known = set(User.objects.filter(username__in=names).values_list("username", flat=True))
         if missing := [name for name in names if name not in known]:

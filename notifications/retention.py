@@ -1,4 +1,4 @@
-"""How long inboxes, letters and deliveries are kept."""
+"""How long inboxes, emails and deliveries are kept."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from core.retention import Retention, retentions
-from notifications.models import Letter, Notification, WebhookDelivery
+from notifications.models import Notification, OutgoingEmail, WebhookDelivery
 from notifications.models.webhooks import DeliveryStatus
 
 
-def _keep_notices() -> timedelta:
+def _retention_period() -> timedelta:
     return timedelta(days=settings.RENDEROWL_NOTIFICATIONS_RETENTION_DAYS)
 
 
@@ -25,15 +25,15 @@ def _old_deliveries(moment: datetime) -> QuerySet[WebhookDelivery]:
 retentions.register(
     Retention(
         "notifications",
-        _keep_notices,
+        _retention_period,
         lambda moment: Notification.objects.filter(created_at__lt=moment).order_by("created_at"),
     )
 )
 retentions.register(
     Retention(
-        "letters",
-        _keep_notices,
-        lambda moment: Letter.objects.filter(created_at__lt=moment).order_by("created_at"),
+        "outgoing emails",
+        _retention_period,
+        lambda moment: OutgoingEmail.objects.filter(created_at__lt=moment).order_by("created_at"),
     )
 )
 retentions.register(

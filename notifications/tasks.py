@@ -12,55 +12,55 @@ from jobs.context import JobContext
 from jobs.exceptions import TransientFailure
 from jobs.registry import IoSteps, handler, io_handler
 from jobs.snapshot import DeadJob, JobSnapshot
-from notifications import names
-from notifications.letters import MailNotAccepted, post
-from notifications.models.inbox import LetterStatus
-from notifications.services import attempts, broadcasts, deliveries, endpoints, letters
-from notifications.services.attempts import Task
-from notifications.webhooks.sending import Reply, send
+from notifications import job_types
+from notifications.email import MailNotAccepted, send_message
+from notifications.models.inbox import OutgoingEmailStatus
+from notifications.services import attempts, broadcasts, deliveries, endpoints, outgoing_emails
+from notifications.services.attempts import PreparedAttempt
+from notifications.webhooks.sending import DeliveryResult, send
 
-EMAIL_LIMIT_S = 120
+EMAIL_TIMEOUT_S = 120
 # Looking the name up, the exchange, and what the machine adds when it is busy.
-DELIVERY_LIMIT_S = 45
-EMAIL_RETRY_S = (60.0, 300.0, 1800.0, 7200.0)
+DELIVERY_TIMEOUT_S = 45
+EMAIL_RETRY_DELAYS_S = (60.0, 300.0, 1800.0, 7200.0)
 
 
-def give_up_email(dead: DeadJob) -> None:
+def fail_dead_emails(dead: DeadJob) -> None:
     """Fail what could not be sent to one user."""
-    letters.give_up_letters(user_id=UUID(dead.payload["user"]))
+    outgoing_emails.fail_pending_emails(user_id=UUID(dead.payload["user"]))
 
 
-@handler(names.EMAIL_JOB, on_dead=give_up_email, timeout_s=EMAIL_LIMIT_S, retry_delays_s=EMAIL_RETRY_S)
-def send_email(context: JobContext) -> dict[str, Any]:
+@handler(job_types.EMAIL_JOB, on_dead=fail_dead_emails, timeout_s=EMAIL_TIMEOUT_S, retry_delays_s=EMAIL_RETRY_DELAYS_S)
+def send_pending_emails(context: JobContext) -> dict[str, Any]:
     """Send what is due to one user: one e-mail, or a few where there is very much to tell."""
     user = User.objects.filter(pk=UUID(context.job.payload["user"])).first()
     sent = 0
-    while user is not None and (batch := _send_some(user)):
+    while user is not None and (batch := _send_batch(user)):
         sent += batch
         context.check()
     return {"sent": sent}
 
 
-def _send_some(user: User) -> int:
-    taker, taken = letters.take_letters(user_id=user.pk)
-    if not taken:
+def _send_batch(user: User) -> int:
+    claim_id, claimed = outgoing_emails.claim_emails(user_id=user.pk)
+    if not claimed:
         return 0
     if not user.email or not user.is_active or user.is_suspended:
-        letters.end_letters(taker=taker, status=LetterStatus.FAILED)
+        outgoing_emails.finish_emails(claim_id=claim_id, status=OutgoingEmailStatus.FAILED)
         return 0
     try:
-        post(user, taken, reference=str(taker))
+        send_message(user, claimed, reference=str(claim_id))
     except MailNotAccepted as error:
-        letters.give_back_letters(taker=taker)
+        outgoing_emails.release_emails(claim_id=claim_id)
         raise TransientFailure("mail_not_accepted", str(error)) from error
     except OSError as error:  # SMTPException is one
-        # The connection broke while the letter was on its way: perhaps it was delivered.
-        letters.end_letters(taker=taker, status=LetterStatus.DOUBTFUL)
-        raise TransientFailure("mail_doubtful", type(error).__name__) from error
-    return letters.end_letters(taker=taker, status=LetterStatus.SENT)
+        # The connection broke while the email was on its way: perhaps it was delivered.
+        outgoing_emails.finish_emails(claim_id=claim_id, status=OutgoingEmailStatus.UNCONFIRMED)
+        raise TransientFailure("mail_unconfirmed", type(error).__name__) from error
+    return outgoing_emails.finish_emails(claim_id=claim_id, status=OutgoingEmailStatus.SENT)
 
 
-@handler(names.BROADCAST_JOB, timeout_s=3600)
+@handler(job_types.BROADCAST_JOB, timeout_s=3600)
 def broadcast(context: JobContext) -> None:
     """Give a broadcast to all of its users."""
     broadcast_id = UUID(context.job.payload["broadcast"])
@@ -68,45 +68,45 @@ def broadcast(context: JobContext) -> None:
         context.check()
 
 
-def perform_delivery(task: Task | None) -> Reply | None:
+def perform_delivery(attempt: PreparedAttempt | None) -> DeliveryResult | None:
     """Make the attempt; nothing where nothing is to be sent any more."""
-    return None if task is None or task.message is None else send(task.message)
+    return None if attempt is None or attempt.message is None else send(attempt.message)
 
 
-def settle_delivery(context: JobContext, made: tuple[Task | None, Reply | None]) -> None:
+def record_delivery(context: JobContext, made: tuple[PreparedAttempt | None, DeliveryResult | None]) -> None:
     """Write what came of it."""
-    task, reply = made
-    if task is not None:
-        attempts.record_reply(context=context, task=task, reply=reply)
+    attempt, result = made
+    if attempt is not None:
+        attempts.record_result(context=context, attempt=attempt, result=result)
 
 
-def give_up_delivery(dead: DeadJob) -> None:
+def fail_dead_delivery(dead: DeadJob) -> None:
     """Fail a delivery whose job is beyond help."""
-    attempts.fail_dead(delivery_id=UUID(dead.payload["delivery"]), code=dead.error.code)
+    attempts.fail_delivery(delivery_id=UUID(dead.payload["delivery"]), code=dead.error.code)
 
 
 def cancel_delivery(job: JobSnapshot) -> None:
     """Fail a delivery whose job staff cancelled."""
-    attempts.fail_dead(delivery_id=UUID(job.payload["delivery"]), code="cancelled")
+    attempts.fail_delivery(delivery_id=UUID(job.payload["delivery"]), code="cancelled")
 
 
-DELIVERY = IoSteps(
+DELIVERY_STEPS = IoSteps(
     load=attempts.prepare_attempt,
-    perform=lambda task: (task, perform_delivery(task)),
-    settle=settle_delivery,
+    perform=lambda attempt: (attempt, perform_delivery(attempt)),
+    settle=record_delivery,
 )
 io_handler(
-    names.DELIVER_JOB,
-    DELIVERY,
-    on_dead=give_up_delivery,
+    job_types.DELIVER_JOB,
+    DELIVERY_STEPS,
+    on_dead=fail_dead_delivery,
     on_cancelled=cancel_delivery,
-    queue=names.DELIVER_QUEUE,
-    more_queues=(names.SLOW_QUEUE,),
-    timeout_s=DELIVERY_LIMIT_S,
+    queue=job_types.DELIVER_QUEUE,
+    more_queues=(job_types.SLOW_QUEUE,),
+    timeout_s=DELIVERY_TIMEOUT_S,
 )
 
 
-@handler(names.REPLAY_JOB)
+@handler(job_types.REPLAY_JOB)
 def replay(context: JobContext) -> dict[str, Any]:
     """Send again what failed in a time, batch by batch."""
     endpoint_id = UUID(context.job.payload["endpoint"])
@@ -118,13 +118,13 @@ def replay(context: JobContext) -> dict[str, Any]:
     }
 
 
-@handler(names.UPKEEP_JOB, max_attempts=1, timeout_s=300, cron="*/5 * * * *")
-def keep_up(context: JobContext) -> dict[str, Any]:
-    """Throw away what deleted endpoints left, wipe old secrets, and look after letters that were left lying."""
+@handler(job_types.HOUSEKEEPING_JOB, max_attempts=1, timeout_s=300, cron="*/5 * * * *")
+def run_housekeeping(context: JobContext) -> dict[str, Any]:
+    """Throw away what deleted endpoints left, wipe old secrets, and look after emails that were left lying."""
     deleted = _in_batches(context, deliveries.purge_deleted_endpoints)
-    endpoints.forget_old_secrets()
-    doubtful = letters.close_doubtful(silent_for=timedelta(seconds=2 * EMAIL_LIMIT_S))
-    return {"deleted": deleted, "doubtful": doubtful, "overdue": letters.call_postmen_for_overdue()}
+    endpoints.clear_expired_secrets()
+    unconfirmed = outgoing_emails.close_stale_claims(silent_for=timedelta(seconds=2 * EMAIL_TIMEOUT_S))
+    return {"deleted": deleted, "unconfirmed": unconfirmed, "overdue": outgoing_emails.schedule_overdue()}
 
 
 def _in_batches(context: JobContext, purge: Callable[[], int]) -> int:

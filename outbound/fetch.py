@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 from outbound.exceptions import FetchFailed, FetchRefused
-from outbound.exchange import CONNECT_TIMEOUT_S, Deadline, exchange
+from outbound.http_client import CONNECT_TIMEOUT_S, Deadline, send_request
 from outbound.targets import DEFAULT_PORTS, AllowHosts, Resolver, Target, check_url, system_resolver
 
 MAX_REDIRECTS = 5
@@ -24,7 +24,7 @@ _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FetchedFile:
     """A file that arrived. sha256: hexadecimal; content_type: as the server claims; final_url: after redirects.
 
     etag, last_modified: the server's validators, empty where it gave none.
@@ -38,7 +38,7 @@ class Fetched:
     last_modified: str = ""
 
 
-class NotModified(Exception):
+class FetchNotModified(Exception):
     """The server says that the file is still the one whose validators were sent."""
 
 
@@ -55,13 +55,13 @@ def fetch_to_file(
     etag: str = "",
     last_modified: str = "",
     resolver: Resolver = system_resolver,
-) -> Fetched:
+) -> FetchedFile:
     """Write what a URL gives to a new file.
 
     allow_hosts: (host, port or None for any) that the guard exempts. stop: set to give up early.
-    etag, last_modified: validators of a copy at hand; NotModified says that it is good.
+    etag, last_modified: validators of a copy at hand; FetchNotModified says that it is good.
     Redirects are followed, each judged like the first URL. On any error nothing is left at `target`.
-    Raises FetchRefused where trying again is no use, FetchFailed where it may be, NotModified.
+    Raises FetchRefused where trying again is no use, FetchFailed where it may be, FetchNotModified.
     """
     deadline = Deadline(total_timeout_s, stop)
     headers = _HEADERS | {
@@ -69,7 +69,7 @@ def fetch_to_file(
     }
     place = check_url(url, allow_hosts=allow_hosts, ports=ports)
     for _ in range(MAX_REDIRECTS + 1):
-        with exchange(
+        with send_request(
             place, deadline, headers=headers, connect_timeout_s=connect_timeout_s, resolver=resolver
         ) as response:
             if response.status not in _REDIRECTS:
@@ -90,7 +90,7 @@ def _joined(base: str, location: str) -> str:
 
 def _receive(
     response: http.client.HTTPResponse, place: Target, target: Path, max_bytes: int, deadline: Deadline
-) -> Fetched:
+) -> FetchedFile:
     _refuse_answer(response, place)
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in {"identity", ""}:
@@ -107,14 +107,14 @@ def _receive(
         raise
     header = response.headers.get
     content_type = header("Content-Type", "").split(";")[0].strip().lower()
-    return Fetched(size, digest, content_type, place.url, header("ETag", ""), header("Last-Modified", ""))
+    return FetchedFile(size, digest, content_type, place.url, header("ETag", ""), header("Last-Modified", ""))
 
 
 def _refuse_answer(response: http.client.HTTPResponse, place: Target) -> None:
     if response.status == http.HTTPStatus.OK:
         return
     if response.status == http.HTTPStatus.NOT_MODIFIED:
-        raise NotModified
+        raise FetchNotModified
     error = FetchFailed if response.status in _RETRYABLE else FetchRefused
     raise error(f"http_{response.status}", f"{place.host} answered with status {response.status}.")
 

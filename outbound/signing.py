@@ -21,7 +21,7 @@ ID_HEADER = "webhook-id"
 TIME_HEADER = "webhook-timestamp"
 SIGNATURE_HEADER = "webhook-signature"
 TOLERANCE_S = 300
-SECRET_MARK = "whsec_"  # noqa: S105 - how secrets begin, not one
+SECRET_PREFIX = "whsec_"  # noqa: S105 - how secrets begin, not one
 # The example of the specification.
 PUBLISHED_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - no secret any more
 MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64
@@ -73,7 +73,7 @@ def new_secret() -> str:
 
 def format_secret(secret: bytes) -> str:
     """Return a secret as text."""
-    return SECRET_MARK + base64.b64encode(secret).decode()
+    return SECRET_PREFIX + base64.b64encode(secret).decode()
 
 
 def parse_secret(text: str) -> bytes:
@@ -81,12 +81,12 @@ def parse_secret(text: str) -> bytes:
 
     Raises ValueError, never with the secret in it, unless the text is `whsec_` and the base64 of 24 to 64 bytes.
     """
-    if not text.startswith(SECRET_MARK):
-        raise ValueError(f"a secret begins with {SECRET_MARK}")
+    if not text.startswith(SECRET_PREFIX):
+        raise ValueError(f"a secret begins with {SECRET_PREFIX}")
     try:
-        secret = base64.b64decode(text.removeprefix(SECRET_MARK), validate=True)
+        secret = base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
     except (binascii.Error, ValueError):
-        raise ValueError(f"a secret is {SECRET_MARK} and base64") from None
+        raise ValueError(f"a secret is {SECRET_PREFIX} and base64") from None
     if not MIN_SECRET_BYTES <= len(secret) <= MAX_SECRET_BYTES:
         raise ValueError(f"a secret has {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} bytes, not {len(secret)}")
     return secret

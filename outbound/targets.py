@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, urlsplit
 
-from outbound.addresses import is_open, parse_address
 from outbound.exceptions import FetchFailed, FetchRefused
+from outbound.ip_addresses import is_public_address, parse_address
 
 AllowHosts = Collection[tuple[str, int | None]]
 Resolver = Callable[[str, int], list[str]]
@@ -120,6 +120,6 @@ def choose_addresses(target: Target, resolver: Resolver = system_resolver) -> li
     if not target.listed:
         for answer in answers:
             address = parse_address(answer)
-            if address is None or not is_open(address):
+            if address is None or not is_public_address(address):
                 raise FetchRefused("address_refused", f"{target.host} is not on the public internet.")
     return answers

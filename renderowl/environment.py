@@ -12,8 +12,8 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
-from api.marks import Mark, parse_marks, parse_switches
-from api.response_cache.store import Rule
+from api.deprecations import Deprecation, parse_deprecations, parse_feature_switches
+from api.response_cache.store import CacheRule
 from credits.pricing import parse_credits
 from renders.external.pools import parse_pools
 
@@ -159,13 +159,13 @@ def log_format(*, is_debug: bool) -> str:
     return one_of("LOG_FORMAT", default, ("json", "text"))
 
 
-def deprecation_marks(name: str) -> tuple[Mark, ...]:
+def api_deprecations(name: str) -> tuple[Deprecation, ...]:
     """Return what the variable marks as deprecated: `v1=2027-01-01/2027-12-31, v2:render-log=2027-06-01`.
 
     Raises ImproperlyConfigured if it cannot be read. Whether the dates make sense is for the system checks.
     """
     try:
-        return parse_marks(os.environ.get(name, ""))
+        return parse_deprecations(os.environ.get(name, ""))
     except ValueError as error:
         raise ImproperlyConfigured(f"{name}: {error}.") from error
 
@@ -176,23 +176,23 @@ def feature_switches(name: str) -> dict[tuple[int, str], bool]:
     Raises ImproperlyConfigured if it cannot be read.
     """
     try:
-        return parse_switches(os.environ.get(name, ""))
+        return parse_feature_switches(os.environ.get(name, ""))
     except ValueError as error:
         raise ImproperlyConfigured(f"{name}: {error}.") from error
 
 
-def answer_rules(name: str, defaults: Mapping[str, tuple[int, int]]) -> dict[str, Rule]:
+def cache_rules(name: str, defaults: Mapping[str, tuple[int, int]]) -> dict[str, CacheRule]:
     """Return how long answers are kept, the variable's wishes over the defaults: `render-list=60/5,asset-list=0`.
 
     Raises ImproperlyConfigured if it cannot be read, or names a route whose answers are never kept.
     """
-    rules = {route: Rule(*seconds) for route, seconds in defaults.items()}
+    rules = {route: CacheRule(*seconds) for route, seconds in defaults.items()}
     for part in filter(None, (text.strip() for text in os.environ.get(name, "").split(","))):
         route, _, seconds = part.partition("=")
         ttl_s, _, max_age_s = seconds.partition("/")
         if route not in rules or not ttl_s.isdecimal() or not (max_age_s or "0").isdecimal():
             raise ImproperlyConfigured(f"{name}: {part!r} is not ROUTE=SECONDS[/SECONDS] of {', '.join(rules)}.")
-        rules[route] = Rule(int(ttl_s), int(max_age_s or 0))
+        rules[route] = CacheRule(int(ttl_s), int(max_age_s or 0))
     return rules
 
 

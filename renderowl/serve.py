@@ -26,8 +26,8 @@ from renderowl.environment import env, log_format
 FINISH_S = 30
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of ours in it, looked at before use
 ROOT = Path(__file__).resolve().parent.parent
-_MEANS_STOPPING = "RENDEROWL_STOPPING_FILE"
-_MEANS_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+_STOPPING_FILE_VARIABLE = "RENDEROWL_STOPPING_FILE"
+_METRICS_DIR_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class Server(MPServer):
@@ -55,7 +55,7 @@ def run_folder(data_dir: Path) -> Path:
     root = run_root(data_dir)
     for folder in root.glob("server-*"):
         number = folder.name.removeprefix("server-")
-        if number.isdigit() and (int(number) == os.getpid() or not _lives(int(number))):
+        if number.isdigit() and (int(number) == os.getpid() or not _is_alive(int(number))):
             shutil.rmtree(folder, ignore_errors=True)
     mine = root / f"server-{os.getpid()}"
     (mine / "metrics").mkdir(parents=True)
@@ -79,7 +79,7 @@ def run_root(data_dir: Path) -> Path:
     return data_dir / "run"
 
 
-def _lives(pid: int) -> bool:
+def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -104,8 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = run_folder(ROOT / os.environ.get("DATA_DIR", "var"))
     stopping_file = folder / "stopping"
     # Read where the libraries are loaded, in the processes that serve.
-    os.environ[_MEANS_STOPPING] = str(stopping_file)
-    os.environ[_MEANS_METRICS] = str(folder / "metrics")
+    os.environ[_STOPPING_FILE_VARIABLE] = str(stopping_file)
+    os.environ[_METRICS_DIR_VARIABLE] = str(folder / "metrics")
     server = Server(
         target="renderowl.wsgi:application",
         address=chosen.host,

@@ -9,10 +9,10 @@ from django.core.exceptions import ImproperlyConfigured
 
 from core.logs import logging_settings
 from renderowl.environment import (
-    answer_rules,
+    api_deprecations,
+    cache_rules,
     credit_amount,
     database_config,
-    deprecation_marks,
     env,
     feature_switches,
     host_list,
@@ -26,7 +26,7 @@ from renderowl.environment import (
     secret,
     traces_exporter,
 )
-from renderowl.rest import REST_FRAMEWORK, SPECTACULAR_SETTINGS, TOKENS  # noqa: F401 - read by the packages
+from renderowl.rest_framework import REST_FRAMEWORK, SPECTACULAR_SETTINGS, TOKENS  # noqa: F401 - read by the packages
 from renderowl.storages import storages_from_url
 from renderowl.unfold import UNFOLD  # noqa: F401 - read by the admin theme
 
@@ -100,10 +100,10 @@ MIDDLEWARE = [
     "monitoring.performance.middleware.PerformanceMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "api.middleware.RequestContextMiddleware",
-    "api.headers.SecurityHeadersMiddleware",
+    "api.security_headers.SecurityHeadersMiddleware",
     "monitoring.middleware.ProbeMiddleware",
     "monitoring.middleware.DatabaseFileMiddleware",
-    "accounts.origin.OriginMiddleware",
+    "accounts.client_address_middleware.ClientAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "api.middleware.ApiMiddleware",
@@ -114,7 +114,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "accounts.second_factor_guard.SecondFactorMiddleware",
+    "accounts.second_factor_middleware.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -252,7 +252,7 @@ RENDEROWL_API_VERSIONS = (1, 2)
 RENDEROWL_IDEMPOTENCY_LOCK_S = positive_int("IDEMPOTENCY_LOCK_S", 60)
 RENDEROWL_IDEMPOTENCY_RETENTION_S = positive_int("IDEMPOTENCY_RETENTION_S", 24 * 3600)
 RENDEROWL_DEFAULT_API_VERSION = positive_int("DEFAULT_API_VERSION", 1)
-RENDEROWL_API_MARKS = deprecation_marks("API_DEPRECATIONS")
+RENDEROWL_API_DEPRECATIONS = api_deprecations("API_DEPRECATIONS")
 RENDEROWL_API_BROWNOUTS = env.bool("API_BROWNOUTS", default=False)
 RENDEROWL_API_FEATURES = feature_switches("API_FEATURES")
 # How long a process keeps counts of deprecated calls in memory; a killed one loses as much.
@@ -265,13 +265,13 @@ SIMPLE_JWT = {**TOKENS, "SIGNING_KEY": SECRET_KEY}
 RENDEROWL_RATE_LIMITS = env.bool("RATE_LIMITS", default=not TESTING)
 RENDEROWL_CACHE_URL = secret("CACHE_URL", f"sqlite:///{DATA_DIR}/cache.sqlite3")
 
-# --- Kept answers -----------------------------------------------------------------------------------------------------
-RENDEROWL_ANSWER_CACHE = env.bool("ANSWER_CACHE", default=not TESTING)
-RENDEROWL_ANSWER_CACHE_BYTES = positive_int("ANSWER_CACHE_BYTES", 64 * 1024 * 1024)
+# --- Response cache ---------------------------------------------------------------------------------------------------
+RENDEROWL_RESPONSE_CACHE = env.bool("RESPONSE_CACHE", default=not TESTING)
+RENDEROWL_RESPONSE_CACHE_BYTES = positive_int("RESPONSE_CACHE_BYTES", 64 * 1024 * 1024)
 # Route -> for how many seconds the server keeps an answer whose rows do not change, and for how many a client may use
 # it without asking. What is not named here is made anew each time.
-RENDEROWL_ANSWER_RULES = answer_rules(
-    "ANSWER_TTLS",
+RENDEROWL_RESPONSE_CACHE_RULES = cache_rules(
+    "RESPONSE_CACHE_TTLS",
     {
         "render-list": (300, 0),
         "project-list": (600, 0),
@@ -333,7 +333,7 @@ RENDEROWL_WAITERS = positive_int("WAITERS", max(1, positive_int("WEB_THREADS", 1
 RENDEROWL_WAITERS_OF_ACCOUNT = positive_int("WAITERS_OF_ACCOUNT", max(1, RENDEROWL_WAITERS // 2))
 # How long an event stream may be silent, and for how long a revoked key may go on listening.
 RENDEROWL_EVENTS_HEARTBEAT_S = positive_int("EVENTS_HEARTBEAT_S", 15)
-# What workers elsewhere sign their reports with, by pool; empty: there are none.
+# What external workers sign their reports with, by pool; empty: there are none.
 RENDEROWL_WORKER_SECRETS = pool_secrets("RENDER_WEBHOOK_SECRETS")
 # For a process that is such a worker, `run_external_worker`.
 RENDEROWL_WORKER_KEY = secret("WORKER_KEY")
@@ -343,7 +343,7 @@ RENDEROWL_FETCH_TIMEOUT_S = positive_int("FETCH_TIMEOUT_S", 120)
 
 # --- Notifications ----------------------------------------------------------------------------------------------------
 RENDEROWL_NOTIFICATIONS_RETENTION_DAYS = positive_int("NOTIFICATIONS_RETENTION_DAYS", 90)
-# Notices to one user that come within a window leave as one e-mail.
+# Notifications to one user that come within a window leave as one e-mail.
 RENDEROWL_NOTIFICATION_EMAIL_WINDOW_S = positive_int("NOTIFICATION_EMAIL_WINDOW_S", 60)
 
 # --- Analytics --------------------------------------------------------------------------------------------------------
@@ -363,7 +363,7 @@ RENDEROWL_WEBHOOK_PORTS = port_list("WEBHOOK_PORTS", "443")
 RENDEROWL_WEBHOOK_RETRY_S = seconds_list("WEBHOOK_RETRY_S", "5,300,1800,7200,18000,36000,50400,72000,86400")
 RENDEROWL_WEBHOOK_DISABLE_AFTER_S = positive_int("WEBHOOK_DISABLE_AFTER_S", 5 * 24 * 3600)
 RENDEROWL_WEBHOOK_RETENTION_DAYS = positive_int("WEBHOOK_RETENTION_DAYS", 30)
-# Without a mail server letters go to the console of a laptop, and nowhere in production.
+# Without a mail server emails go to the console of a laptop, and nowhere in production.
 _mail = env.email_url_config(secret("EMAIL_URL", "consolemail://" if DEBUG else "dummymail://"))
 EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
 EMAIL_HOST = _mail["EMAIL_HOST"]

@@ -18,7 +18,7 @@ from api.meta import api_routes as meta_routes
 from api.routing import Route, internal_patterns, patterns_for, patterns_with_absent
 from assets.urls import api_routes as asset_routes
 from automations.urls import api_routes as automation_routes
-from automations.urls import hook_urls
+from automations.urls import webhook_urls
 from credits.urls import api_routes as credit_routes
 from credits.urls import internal_routes as internal_credit_routes
 from jobs.urls import internal_routes as internal_job_routes
@@ -81,7 +81,7 @@ urlpatterns += [
     path("docs/migrate-v<int:version>", migration_page, name="migration"),
     path("docs/sunset", sunset_page, name="sunset"),
     path("internal/", include((internal_patterns(INTERNAL_ROUTES), "internal"), namespace="internal")),
-    *hook_urls,
+    *webhook_urls,
     path("webhooks/", include((internal_patterns(webhook_routes), "webhooks"), namespace="webhooks")),
     *upload_urls,
     path("files/<str:token>/<str:name>", send_file, name="file"),

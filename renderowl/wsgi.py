@@ -6,7 +6,7 @@ import sys
 
 from django.core.wsgi import get_wsgi_application
 
-from renders.waiting.stopping import watch_for_stop
+from renders.waiting.shutdown import watch_for_shutdown
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "renderowl.settings")
 # How long a thread may work while others wait for their turn. With Python's 5 ms a liveness probe waits for that, times
@@ -18,4 +18,4 @@ application = get_wsgi_application()
 # What is loaded by now stays: no collection need look through it again, which would halt all threads meanwhile.
 gc.collect()
 gc.freeze()
-watch_for_stop()
+watch_for_shutdown()

@@ -12,7 +12,7 @@ class RendersConfig(AppConfig):
 
     def ready(self) -> None:
         """Know projects."""
-        from assets.projects import project_checks
+        from assets.project_access import project_checks
         from renders.selectors import owns_project  # needs the app registry
 
         project_checks.register(owns_project)

@@ -8,10 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from engine.issues import Issue, pointer
-from engine.language.values import PLACEHOLDER
+from engine.language.fields import PLACEHOLDER
 from renders.models import Template
 from renders.requests import PreparedRender, RenderRequest
-from renders.services.places import Places
+from renders.services.pointers import PointerMapper
 
 MAX_RENDERS = 1000
 
@@ -38,7 +38,7 @@ class BatchRequest:
     project_id: UUID | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
-    def place(self, number: int, where: str) -> str:
+    def pointer(self, number: int, where: str) -> str:
         """Return the pointer into the batch's body for a pointer into the body of its render `number`."""
         if where.split("/")[1:2] and where.split("/")[1] not in self.items[number].given:
             return where
@@ -70,7 +70,7 @@ class BatchEstimate:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchReport:
+class BatchValidationResult:
     """The outcome of a dry run. estimate: None where the batch is refused."""
 
     valid: bool
@@ -79,14 +79,14 @@ class BatchReport:
     estimate: BatchEstimate | None
 
 
-class MergePlaces(Places):
+class MergePointerMapper(PointerMapper):
     """Points at the merge value that made an edit bad: `/merge/NAME` of the row, where it can be told."""
 
-    def one_of(self, issue: Issue) -> dict[str, str]:
+    def map_issue(self, issue: Issue) -> dict[str, str]:
         """Return one issue as the API shows it."""
         name = self._name_at(issue.pointer)
         if name is None and issue.pointer != "/merge":
-            return super().one_of(issue)
+            return super().map_issue(issue)
         where = pointer("merge", name) if name is not None else "/merge"
         detail = f"In the edit at {issue.pointer or 'the top'}: {issue.detail}"
         return {"pointer": where, "code": issue.code, "detail": detail}

@@ -20,7 +20,7 @@ UNKNOWN_CLIP_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class CreditEstimate:
     """credits: hundredths. exact: nothing had to be guessed."""
 
     duration_s: float
@@ -32,14 +32,14 @@ class Estimate:
     exact: bool
 
 
-def estimate_render(edit: Edit, media: Mapping[str, MediaInfo]) -> Estimate:
+def estimate_render(edit: Edit, media: Mapping[str, MediaInfo]) -> CreditEstimate:
     """Return the estimate of an edit.
 
     media: what is known of its sources, by URL.
     Raises EditInvalid for times that cannot be, as the worker would.
     """
     found = estimate(edit, media, unknown_s=UNKNOWN_CLIP_S)
-    return Estimate(
+    return CreditEstimate(
         duration_s=round(found.duration_s, 6),
         frames=found.frames,
         width=found.width,

@@ -3,7 +3,7 @@
 DomainError
 ├── UploadCutShort             400  fewer bytes came than were announced
 ├── NotFound
-├── Unacceptable
+├── Unprocessable
 │   ├── EditRefused            422  the edit, or what it refers to, cannot be rendered
 │   ├── BatchTooHeavy          422  the edits of a batch are too much for one request
 │   ├── PoolUnknown            422  no secrets are known of that pool of workers
@@ -20,14 +20,14 @@ DomainError
 
 from __future__ import annotations
 
-from core.exceptions import InvalidRequest, InvalidState, Unacceptable
+from core.exceptions import InvalidRequest, InvalidState, Unprocessable
 
 
-class EditRefused(Unacceptable):
+class EditRefused(Unprocessable):
     """The edit cannot be rendered as it stands."""
 
 
-class BatchTooHeavy(Unacceptable):
+class BatchTooHeavy(Unprocessable):
     """The edits of all renders together are too much for one batch."""
 
 
@@ -51,7 +51,7 @@ class UploadCutShort(InvalidRequest):
     """Fewer bytes came than Content-Length announced. Send the file again."""
 
 
-class PoolUnknown(Unacceptable):
+class PoolUnknown(Unprocessable):
     """A worker names a pool that this installation has no secrets of."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class PoolUnknown(Unacceptable):
         super().__init__([{"pointer": "/pool", "code": "unknown_pool", "detail": detail}], detail)
 
 
-class OutputRefused(Unacceptable):
+class OutputRefused(Unprocessable):
     """A worker's file is not what the edit asks for."""
 
     def __init__(self, code: str, detail: str) -> None:

@@ -34,7 +34,7 @@ class Download(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class FetchTerms:
+class FetchOptions:
     """How sources may be fetched. allow_hosts: as in FETCH_ALLOW_HOSTS; max_bytes, timeout_s: of one file."""
 
     allow_hosts: AllowHosts
@@ -45,7 +45,7 @@ class FetchTerms:
 class FolderFetch:
     """Fetches URLs into one folder."""
 
-    def __init__(self, folder: Path, terms: FetchTerms, download: Download = fetch_to_file) -> None:
+    def __init__(self, folder: Path, terms: FetchOptions, download: Download = fetch_to_file) -> None:
         """download: `fetch_to_file`, or something like it that need not fetch everything anew."""
         self._folder = folder
         self._download = download

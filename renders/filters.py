@@ -10,7 +10,7 @@ from django.db.models import F, Func, QuerySet, TextField, Value
 from api.filters import ApiFilterSet, ChoicesFilter
 from core.exceptions import InvalidParameter
 from core.ids import decode_id
-from renders.models import Batch, Priority, Project, Render, Template
+from renders.models import Batch, Project, Render, RenderPriority, Template
 from renders.serializers.fields import METADATA_KEY
 from renders.states import BatchStatus, RenderStatus
 
@@ -70,7 +70,7 @@ class RenderFilterSet(ApiFilterSet):
 
     status = ChoicesFilter(choices=RenderStatus.choices)
     priority = django_filters.ChoiceFilter(
-        choices=[(label, label) for label in Priority.labels], method="filter_priority"
+        choices=[(label, label) for label in RenderPriority.labels], method="filter_priority"
     )
     project = PublicIdFilter("prj")
     template = PublicIdFilter("tpl")
@@ -82,7 +82,7 @@ class RenderFilterSet(ApiFilterSet):
 
     def filter_priority(self, queryset: QuerySet[Render], name: str, value: str) -> QuerySet[Render]:
         """Return the renders of a priority's name."""
-        return queryset.filter(priority=Priority[value.upper()])
+        return queryset.filter(priority=RenderPriority[value.upper()])
 
     def filter_queryset(self, queryset: QuerySet[Render]) -> QuerySet[Render]:
         """Return the renders that pass all filters, `metadata[key]=value` included."""

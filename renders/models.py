@@ -10,13 +10,13 @@ from django.db import models
 from django.db.models.base import ModelState
 from django.utils import timezone
 
-from core.cache_tags.families import cache_family
+from core.cache_tags.registry import cache_tagged
 from core.indexes import NamedIndex
 from core.models import BaseModel, VersionedModel
 from renders.states import ACTIVE, TERMINAL, BatchStatus, RenderStatus
 
 
-class Priority(models.IntegerChoices):
+class RenderPriority(models.IntegerChoices):
     """How soon a render is taken; the numbers are those of the queue, first served first."""
 
     URGENT = 0, "urgent"
@@ -34,9 +34,9 @@ class OwnedQuerySet(models.QuerySet[Any]):
 
 
 # Columns of renders that can be long, and that few want.
-DOCUMENTS = ("edit", "merge", "log", "timings")
+LARGE_COLUMNS = ("edit", "merge", "log", "timings")
 # Columns that no answer shows.
-INTERNAL = frozenset(
+INTERNAL_COLUMNS = frozenset(
     {"template_version", "job_id", "strict", "webhook", "credits_topped_up", "run_at", "cancel_requested_at"}
 )
 
@@ -48,16 +48,16 @@ class RenderQuerySet(OwnedQuerySet):
         """Return the renders that have not ended."""
         return self.filter(status__in=ACTIVE)
 
-    def without_documents(self) -> Self:
+    def without_large_columns(self) -> Self:
         """Leave the long columns in the database."""
-        return self.defer(*DOCUMENTS)
+        return self.defer(*LARGE_COLUMNS)
 
     def for_serializer(self) -> Self:
         """Leave in the database what the serializer does not show; what entity tags are made of is read."""
-        return self.defer(*DOCUMENTS, *INTERNAL)
+        return self.defer(*LARGE_COLUMNS, *INTERNAL_COLUMNS)
 
 
-@cache_family("projects", owner="owner_id")
+@cache_tagged("projects", owner="owner_id")
 class Project(VersionedModel):
     """A folder for renders, templates and assets."""
 
@@ -78,7 +78,7 @@ class Project(VersionedModel):
         return self.name
 
 
-@cache_family("templates", owner="owner_id")
+@cache_tagged("templates", owner="owner_id")
 class Template(VersionedModel):
     """An edit with placeholders, kept to be rendered many times. Each change of it makes a version.
 
@@ -186,7 +186,7 @@ class Batch(BaseModel):
         return self.public_id
 
 
-@cache_family("renders", owner="owner_id")
+@cache_tagged("renders", owner="owner_id")
 class Render(VersionedModel):
     """One edit to be turned into one file, and what became of it.
 
@@ -217,7 +217,7 @@ class Render(VersionedModel):
     edit = models.JSONField()
     merge = models.JSONField(default=dict, blank=True)
     strict = models.BooleanField(default=False)
-    priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.NORMAL)
+    priority = models.PositiveSmallIntegerField(choices=RenderPriority.choices, default=RenderPriority.NORMAL)
     metadata = models.JSONField(default=dict, blank=True)
     webhook = models.JSONField(null=True, blank=True)
 
@@ -270,7 +270,7 @@ class Render(VersionedModel):
             ("delete_render_output", "Can delete the outputs of renders"),
         ]
         indexes: ClassVar = [
-            # The admin's list by status, the upkeep of due and stale renders, and the place in the queue.
+            # The admin's list by status, the housekeeping of due and stale renders, and the place in the queue.
             NamedIndex(fields=["status", "created_at"], name="idx_renders_status_created"),
             # GET /renders?status= of one account.
             NamedIndex(fields=["owner", "status", "created_at"], name="idx_renders_user_status"),
@@ -332,7 +332,7 @@ class Render(VersionedModel):
 
 
 class ExternalLease(BaseModel):
-    """An attempt at a render that a worker elsewhere has, or had.
+    """An attempt at a render that an external worker has, or had.
 
     job_id, attempt, worker: as the queue knows the attempt. pool: whose secrets sign the worker's reports.
     token_digest: SHA-256 of the lease token, hexadecimal; the worker alone has the token.
@@ -374,7 +374,7 @@ class ExternalLease(BaseModel):
 
 
 class WorkerMessage(BaseModel):
-    """That a signed message of a worker was heard: one that comes again has no effect.
+    """That a signed message of a worker was processed: one that comes again has no effect.
 
     body_sha256: hexadecimal; another body under the same id is a mistake of the sender's.
     """
@@ -388,11 +388,11 @@ class WorkerMessage(BaseModel):
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
         constraints: ClassVar = [
-            # Of two that come at one time, one is heard.
+            # Of two that come at one time, one is processed.
             models.UniqueConstraint(fields=["pool", "message_id"], name="renders_worker_message_once"),
         ]
         indexes: ClassVar = [
-            # The upkeep forgets the oldest; the admin's list, newest first.
+            # The housekeeping forgets the oldest; the admin's list, newest first.
             NamedIndex(fields=["created_at"], name="idx_worker_messages_created"),
         ]
 

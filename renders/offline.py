@@ -14,9 +14,9 @@ from engine.issues import Issue
 from engine.language import parse_edit, sources
 from engine.language.edit import FORMATS
 from engine.pipeline import render_timeline
-from engine.run import Progress
+from engine.run import FFmpegProgress
 from engine.timeline import resolve
-from renders.fetching import FetchTerms, FolderFetch
+from renders.fetching import FetchOptions, FolderFetch
 from renders.sources import gather_media
 
 _OTHER_ENDINGS = {"jpeg": "jpg"}
@@ -39,8 +39,8 @@ def render_offline(
     out: Path,
     merge: Mapping[str, Any],
     strict: bool,
-    terms: FetchTerms,
-    on_progress: Callable[[Progress], None],
+    terms: FetchOptions,
+    on_progress: Callable[[FFmpegProgress], None],
 ) -> OfflineRender:
     """Render an edit to a file.
 

@@ -9,8 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from engine.issues import Issue
-from renders.estimates import Estimate
-from renders.models import Priority, Template
+from renders.estimates import CreditEstimate
+from renders.models import RenderPriority, Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class RenderRequest:
     template_id: UUID | None = None
     merge: Mapping[str, Any] = field(default_factory=dict)
     project_id: UUID | None = None
-    priority: Priority = Priority.NORMAL
+    priority: RenderPriority = RenderPriority.NORMAL
     run_at: datetime | None = None
     webhook: Mapping[str, Any] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class PreparedRender:
     template: Template | None
     asset_ids: frozenset[UUID]
     warnings: list[dict[str, str]]
-    estimate: Estimate
+    estimate: CreditEstimate
     callback: str | None = None
 
     @property
@@ -57,13 +57,13 @@ class PreparedRender:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ValidationResult:
     """The outcome of a validation or dry run. estimate: None where the edit is refused."""
 
     valid: bool
     errors: list[Mapping[str, str]]
     warnings: list[dict[str, str]]
-    estimate: Estimate | None
+    estimate: CreditEstimate | None
 
 
 def issue_as_json(issue: Issue) -> dict[str, str]:

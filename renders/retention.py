@@ -8,10 +8,10 @@ from renders.models import WorkerMessage
 # Much longer than a signature is good for: even a message that waited is told from a new one.
 retentions.register(
     Retention(
-        "messages of workers elsewhere",
+        "messages of external workers",
         lambda: timedelta(hours=24),
         lambda moment: WorkerMessage.objects.filter(created_at__lt=moment).order_by("created_at"),
         is_fixed=True,
-        at_once=2000,
+        batch_size=2000,
     )
 )

@@ -15,8 +15,8 @@ from django.db.models import Count, Q, Sum
 from assets.models import Asset
 from core.ids import decode_id
 from engine.media import MediaInfo, MediaKind
-from renders.models import DOCUMENTS, INTERNAL, Batch, Project, Render
-from renders.names import ASSET_SCHEME
+from renders.models import INTERNAL_COLUMNS, LARGE_COLUMNS, Batch, Project, Render
+from renders.sources import ASSET_SCHEME
 from renders.states import RUNNING, TERMINAL, BatchStatus, RenderStatus
 
 OUTPUT_TYPES = {
@@ -76,7 +76,7 @@ def find_render(owner_id: UUID, public_id: str) -> Render | None:
         pk = decode_id(Render.ID_PREFIX, public_id)
     except ValueError:
         return None
-    hidden = {*DOCUMENTS, *INTERNAL}
+    hidden = {*LARGE_COLUMNS, *INTERNAL_COLUMNS}
     columns = ", ".join(str(field.column) for field in Render._meta.concrete_fields if field.attname not in hidden)
     query = f"SELECT {columns} FROM {Render._meta.db_table} WHERE id = %s AND owner_id = %s"  # noqa: S608 - our own names
     parameters = [Render._meta.pk.get_db_prep_value(key, connection) for key in (pk, owner_id)]
@@ -98,14 +98,14 @@ def queue_position(render: Render) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchStanding:
+class BatchProgress:
     """How far a batch is. counts: its renders by status; percent: of all its work, from 0 to 100."""
 
     counts: dict[str, int]
     percent: float
 
 
-def batch_standings(batches: Iterable[Batch]) -> dict[UUID, BatchStanding]:
+def batch_progress(batches: Iterable[Batch]) -> dict[UUID, BatchProgress]:
     """Return how far batches are, by id. Costs two queries, none where all are completed."""
     rows = list(batches)
     active = [batch.pk for batch in rows if batch.status != BatchStatus.COMPLETED]
@@ -118,16 +118,16 @@ def batch_standings(batches: Iterable[Batch]) -> dict[UUID, BatchStanding]:
             counted[pk][status] = number
         running = Render.objects.filter(batch__in=active, status__in=RUNNING).order_by().values_list("batch_id")
         percents = dict(running.annotate(percent=Sum("percent")))
-    return {batch.pk: _standing(batch, counted.get(batch.pk), percents.get(batch.pk, 0.0)) for batch in rows}
+    return {batch.pk: _batch_progress(batch, counted.get(batch.pk), percents.get(batch.pk, 0.0)) for batch in rows}
 
 
-def _standing(batch: Batch, live: dict[str, int] | None, running_percent: float) -> BatchStanding:
+def _batch_progress(batch: Batch, live: dict[str, int] | None, running_percent: float) -> BatchProgress:
     counts = dict.fromkeys(RenderStatus.values, 0)
     if live is None:
         counts |= {"succeeded": batch.succeeded, "failed": batch.failed, "cancelled": batch.cancelled}
-        return BatchStanding(counts, 100.0)
+        return BatchProgress(counts, 100.0)
     counts |= live
     ended = sum(counts[status] for status in TERMINAL)
     # Rounded down: only what has ended altogether is at 100.
     percent = int((ended * 100 + running_percent) * 10 / batch.total) / 10
-    return BatchStanding(counts, min(percent, 99.9) if ended < batch.total else 100.0)
+    return BatchProgress(counts, min(percent, 99.9) if ended < batch.total else 100.0)

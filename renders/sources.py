@@ -17,8 +17,10 @@ from engine.errors import EditInvalid, MediaUnreadable
 from engine.issues import Issue
 from engine.language import SourceRef
 from engine.media import MediaInfo
-from engine.probe import probe_files
+from engine.probe.client import probe_files
 
+# `asset:ast_...` in an edit names a file of the owner's library.
+ASSET_SCHEME = "asset:"
 PARALLEL_FETCHES = 4
 POLL_S = 0.25
 

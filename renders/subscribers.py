@@ -6,7 +6,7 @@ from accounts.events import PlanChanged
 from accounts.plans import limits_of
 from core.events import subscribe
 from jobs.services import change_limit
-from renders.names import limit_key_of
+from renders.job_types import limit_key_of
 
 
 @subscribe(PlanChanged)

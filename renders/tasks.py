@@ -10,21 +10,21 @@ from django.conf import settings
 from jobs.context import JobContext
 from jobs.registry import handler
 from jobs.snapshot import DeadJob, JobSnapshot
-from renders import names
+from renders import job_types
 from renders.execution.attempt import run_render
 from renders.execution.failures import error_of_dead
 from renders.execution.folders import sweep_folders
 from renders.external.pictures import make_pictures
 from renders.models import Render
 from renders.services.attempts import promote_due
-from renders.services.batch_cancel import cancel_renders_of
+from renders.services.batch_cancel import cancel_batch_renders
 from renders.services.outcomes import close_cancelled, close_failed
 from renders.services.storage import discard_files
 
 
 def fail_dead_render(dead: DeadJob) -> None:
     """Fail the render of a dead job: refund it, release what it held."""
-    found = Render.objects.without_documents().filter(pk=UUID(dead.payload["render"])).first()
+    found = Render.objects.without_large_columns().filter(pk=UUID(dead.payload["render"])).first()
     if found is not None:
         close_failed(render_id=found.pk, error=error_of_dead(found, dead))
 
@@ -35,10 +35,10 @@ def cancel_render_of(job: JobSnapshot) -> None:
 
 
 @handler(
-    names.RENDER_JOB,
+    job_types.RENDER_JOB,
     on_dead=fail_dead_render,
     on_cancelled=cancel_render_of,
-    queue=names.RENDER_QUEUE,
+    queue=job_types.RENDER_QUEUE,
     max_attempts=3,
     timeout_s=settings.RENDEROWL_RENDER_TIMEOUT_S,
 )
@@ -47,25 +47,25 @@ def render(context: JobContext) -> None:
     run_render(context)
 
 
-@handler(names.DISCARD_JOB, timeout_s=300)
+@handler(job_types.DISCARD_JOB, timeout_s=300)
 def discard(context: JobContext) -> dict[str, Any]:
     """Remove the stored files that a render no longer has a use for."""
     return {"removed": discard_files(render_id=UUID(context.job.payload["render"]))}
 
 
-@handler(names.CANCEL_BATCH_JOB, timeout_s=300)
+@handler(job_types.CANCEL_BATCH_JOB, timeout_s=300)
 def cancel_batch(context: JobContext) -> None:
     """Cancel what is left of a batch whose cancelling was asked for."""
-    cancel_renders_of(batch_id=UUID(context.job.payload["batch"]))
+    cancel_batch_renders(batch_id=UUID(context.job.payload["batch"]))
 
 
-@handler(names.PICTURES_JOB, timeout_s=300)
+@handler(job_types.PICTURES_JOB, timeout_s=300)
 def make_missing_pictures(context: JobContext) -> dict[str, Any]:
-    """Make the poster and thumbnail that a worker elsewhere did not send."""
+    """Make the poster and thumbnail that an external worker did not send."""
     return {"made": make_pictures(render_id=UUID(context.job.payload["render"]))}
 
 
-@handler(names.UPKEEP_JOB, max_attempts=1, timeout_s=300, cron="*/5 * * * *", schedule="renders-upkeep")
-def keep_up(context: JobContext) -> dict[str, Any]:
+@handler(job_types.HOUSEKEEPING_JOB, max_attempts=1, timeout_s=300, cron="*/5 * * * *", schedule="renders-housekeeping")
+def run_housekeeping(context: JobContext) -> dict[str, Any]:
     """Queue scheduled renders that have become due, remove what killed workers left."""
     return {"promoted": promote_due(), "swept": sweep_folders()}

@@ -1,4 +1,4 @@
-"""Paths of the API, and those of workers elsewhere."""
+"""Paths of the API, and those of external workers."""
 
 from django.urls import URLPattern, path
 
@@ -7,7 +7,7 @@ from renders.views.batches import BatchViewSet
 from renders.views.events import RenderEventsViewSet
 from renders.views.library import ProjectViewSet, TemplateVersionViewSet, TemplateViewSet
 from renders.views.renders import CreditEstimateView, RenderViewSet
-from renders.views.workers import ClaimView, ProgressView, receive_file
+from renders.views.workers import WorkerClaimView, WorkerReportView, receive_file
 
 api_routes: list[Route] = [
     Route("projects", ProjectViewSet, "project-list", {"get": "list", "post": "create"}),
@@ -42,6 +42,6 @@ api_routes: list[Route] = [
     Route("credits/estimate", CreditEstimateView, "credit-estimate"),
 ]
 
-internal_routes: list[Route] = [Route("workers/claim", ClaimView, "internal-worker-claim")]
-webhook_routes: list[Route] = [Route("render-progress", ProgressView, "render-progress")]
+internal_routes: list[Route] = [Route("workers/claim", WorkerClaimView, "internal-worker-claim")]
+webhook_routes: list[Route] = [Route("render-progress", WorkerReportView, "render-progress")]
 upload_urls: list[URLPattern] = [path("files/uploads/<str:token>/<str:name>", receive_file, name="file-upload")]

@@ -15,7 +15,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from api.ratelimit.limiter import Limiter, limiter
 from renders.waiting.watcher import watcher
-from tests import migrated
+from tests import migrated_databases
 
 # Renders would wait for all other tests, where these take all the time that processors have.
 os.environ.setdefault("RENDER_NICENESS", "0")
@@ -24,13 +24,13 @@ os.environ.setdefault("RENDER_NICENESS", "0")
 def pytest_configure(config: pytest.Config) -> None:
     """Make what all test processes share, in the first of them."""
     if not hasattr(config, "workerinput"):
-        migrated.begin()
+        migrated_databases.begin()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Take that away again."""
     if not hasattr(config, "workerinput"):
-        migrated.end()
+        migrated_databases.end()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -80,7 +80,7 @@ def pytest_runtest_teardown() -> None:
     """
     for thread in threading.enumerate():
         if thread.name == "render-watcher":
-            watcher()._tickets.clear()
+            watcher()._subscriptions.clear()
             thread.join(10)
 
 

@@ -18,8 +18,8 @@ from automations.models import Automation, AutomationRun
 from automations.services import create_automation
 from core.ids import uuid7
 from jobs.models import Job
-from notifications.models import EndpointHealth, Notification, WebhookDelivery, WebhookEndpoint
-from notifications.sealing import seal
+from notifications.encryption import encrypt
+from notifications.models import Notification, WebhookDelivery, WebhookEndpoint, WebhookEndpointHealth
 from outbound.signing import new_secret
 from renders.models import Batch, Project, Render, Template
 from renders.services.library import create_template
@@ -162,7 +162,7 @@ def make_batch(user: User | None = None, *, total: int = 1, **fields: Any) -> Ba
 
 def make_notification(user: User | None = None, **fields: Any) -> Notification:
     """An entry of an inbox, unread."""
-    columns = {"kind": "render.succeeded", "title": f"Notice {next(_numbers)}", "resource": "rnd_x", **fields}
+    columns = {"kind": "render.succeeded", "title": f"Notification {next(_numbers)}", "resource": "rnd_x", **fields}
     return Notification.objects.create(user=user or make_user(), **columns)
 
 
@@ -175,7 +175,7 @@ def make_automation(user: User | None = None, **fields: Any) -> Automation:
         "name": f"Automation {next(_numbers)}",
         "trigger": {"type": "manual"},
         "action": {"type": "notify", "title": "Hello"},
-        "maker_scopes": ("automations:write", "renders:write"),
+        "author_scopes": ("automations:write", "renders:write"),
         **fields,
     }
     return create_automation(owner=user or make_user(), **columns)
@@ -196,11 +196,11 @@ def make_run(automation: Automation | None = None, **fields: Any) -> AutomationR
 
 def make_endpoint(user: User | None = None, *, secret: str = "", **fields: Any) -> WebhookEndpoint:
     """An endpoint for everything; `fields` are columns of it or of its health."""
-    names = {field.name for field in EndpointHealth._meta.get_fields()} - {"id", "created_at"}
+    names = {field.name for field in WebhookEndpointHealth._meta.get_fields()} - {"id", "created_at"}
     health = {name: fields.pop(name) for name in names & set(fields)}
-    columns = {"url": "https://receiver.test/hook", "events": ["*"], "secret": seal(secret or new_secret())}
+    columns = {"url": "https://receiver.test/hook", "events": ["*"], "secret": encrypt(secret or new_secret())}
     endpoint = WebhookEndpoint.objects.create(owner=user or make_user(), **{**columns, **fields})
-    EndpointHealth.objects.create(endpoint=endpoint, **health)
+    WebhookEndpointHealth.objects.create(endpoint=endpoint, **health)
     return endpoint
 
 

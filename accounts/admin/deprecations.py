@@ -30,10 +30,10 @@ class DeprecatedCallAdmin(ReadOnlyAdmin):
 class DeprecationNoticeAdmin(ReadOnlyAdmin):
     """What owners were told of the ends of versions and routes."""
 
-    list_display = ("created_at", "user", "subject", "kind", "calls", "mailed_at", "mail_due_at")
+    list_display = ("created_at", "user", "subject", "kind", "calls", "emailed_at", "email_due_at")
     list_filter = ("kind", "subject")
     search_fields = ("=user__username", "=subject")
     list_select_related = ("user",)
     date_hierarchy = "created_at"
     ordering = ("-created_at",)
-    fields = ("created_at", "user", "subject", "kind", "due", "calls", "mailed_at", "mail_due_at")
+    fields = ("created_at", "user", "subject", "kind", "due", "calls", "emailed_at", "email_due_at")

@@ -25,8 +25,8 @@ from unfold.widgets import (
 
 from accounts import services
 from accounts.authentication import client_address
+from accounts.flash import flash_secret, pop_secret
 from accounts.models import ApiKey, User
-from accounts.onetime import leave_secret, take_secret
 from accounts.serializers import MAX_NETWORKS, normalise_network
 from core.admin import AuditedForms
 from core.scopes import ALL_SCOPES
@@ -167,7 +167,7 @@ class ApiKeyAdmin(AuditedForms, ModelAdmin):
         url = reverse("admin:accounts_apikey_minted", args=[obj.pk])
         response = redirect(url)
         plaintext: str = request.minted_plaintext  # type: ignore[attr-defined]
-        leave_secret(request, response, name=f"key:{obj.pk}", text=plaintext, path=url)
+        flash_secret(request, response, name=f"key:{obj.pk}", text=plaintext, path=url)
         return response
 
     def get_urls(self) -> list[Any]:
@@ -177,7 +177,7 @@ class ApiKeyAdmin(AuditedForms, ModelAdmin):
 
     def minted_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Show the secret of a new key to who made it, once."""
-        plaintext = take_secret(request, name=f"key:{pk}")
+        plaintext = pop_secret(request, name=f"key:{pk}")
         list_url = reverse("admin:accounts_apikey_changelist")
         if plaintext is None:
             self.message_user(request, "The text of a key is shown once. This one was, or is not yours.", messages.INFO)

@@ -21,7 +21,7 @@ from core.admin import AuditedForms
 from core.scopes import RESTRICTED_SCOPES
 
 # What makes a user more powerful: only superusers may touch it, or staff could promote themselves.
-POWERS = ("is_staff", "is_superuser", "groups", "user_permissions", "granted_scopes")
+PRIVILEGE_FIELDS = ("is_staff", "is_superuser", "groups", "user_permissions", "granted_scopes")
 
 
 class UserForm(UserChangeForm):
@@ -55,14 +55,14 @@ class UserAdmin(AuditedForms, DjangoUserAdmin, ModelAdmin):  # type: ignore[type
     fieldsets = (
         (None, {"fields": ("public_id", "username", "password", "email", "first_name", "last_name")}),
         ("Account", {"fields": ("plan", "is_active", "is_suspended", "created_at", "last_login")}),
-        ("Powers", {"fields": POWERS}),
+        ("Powers", {"fields": PRIVILEGE_FIELDS}),
     )
     add_fieldsets = ((None, {"fields": ("username", "email", "usable_password", "password1", "password2", "plan")}),)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         """Keep powers to superusers."""
         fields = tuple(super().get_readonly_fields(request, obj))
-        return fields if request.user.is_superuser else (*fields, *POWERS)
+        return fields if request.user.is_superuser else (*fields, *PRIVILEGE_FIELDS)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Keep superusers to superusers: whoever sets a password has the account."""
@@ -88,7 +88,7 @@ class UserAdmin(AuditedForms, DjangoUserAdmin, ModelAdmin):  # type: ignore[type
             obj.plan = form.initial["plan"]
             services.set_plan(user=obj, plan=plan, actor=request.user)
         super().save_model(request, obj, form, change)
-        if changed := [name for name in POWERS if name in form.changed_data]:
+        if changed := [name for name in PRIVILEGE_FIELDS if name in form.changed_data]:
             details = {"fields": changed}
             services.record_audit(
                 action="user.powers_changed", subject=obj.public_id, actor=request.user, details=details

@@ -188,11 +188,11 @@ class Migration(migrations.Migration):
                 ("id", models.UUIDField(default=core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ("subject", models.CharField(max_length=110)),
-                ("kind", models.CharField(choices=accounts.models.notice_kind_choices, max_length=20)),
+                ("kind", models.CharField(choices=accounts.models.deprecation_notice_kind_choices, max_length=20)),
                 ("due", models.CharField(blank=True, default="", max_length=40)),
                 ("calls", models.PositiveBigIntegerField()),
-                ("mail_due_at", models.DateTimeField(blank=True, null=True)),
-                ("mailed_at", models.DateTimeField(blank=True, null=True)),
+                ("email_due_at", models.DateTimeField(blank=True, null=True)),
+                ("emailed_at", models.DateTimeField(blank=True, null=True)),
                 (
                     "user",
                     models.ForeignKey(
@@ -306,9 +306,9 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="deprecationnotice",
             index=core.indexes.NamedIndex(
-                condition=models.Q(("mail_due_at__isnull", False)),
-                fields=["mail_due_at"],
-                name="idx_deprecation_notices_mail",
+                condition=models.Q(("email_due_at__isnull", False)),
+                fields=["email_due_at"],
+                name="idx_deprecation_notices_email",
             ),
         ),
         migrations.AddConstraint(

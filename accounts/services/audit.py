@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from accounts.models import AuditEntry, User
-from core.context import client_origin
+from core.context import current_client_address
 
 
 def record_audit(
@@ -27,5 +27,5 @@ def record_audit(
         action=action,
         subject=subject,
         details=dict(details or {}),
-        address=address or client_origin.get()(),
+        address=address or current_client_address.get()(),
     )

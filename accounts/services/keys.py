@@ -13,17 +13,17 @@ from django.utils import timezone
 
 from accounts.events import ApiKeyRevoked
 from accounts.exceptions import KeyLimitReached, KeyNotActive, ScopeNotGrantable
-from accounts.keys import compose_key
+from accounts.key_format import compose_key
 from accounts.models import ApiKey, KeyType, User
 from accounts.plans import limits_of
 from accounts.selectors import count_active_keys
 from accounts.services.audit import record_audit
 from core import events
-from core.database import write_patience
-from core.exceptions import Unacceptable
+from core.database import busy_timeout
+from core.exceptions import Unprocessable
 from core.scopes import RESTRICTED_SCOPES, expand
 
-USE_IS_NOTED_EVERY = timedelta(minutes=1)
+USE_RECORD_INTERVAL = timedelta(minutes=1)
 CHANGEABLE = frozenset({"name", "scopes", "expires_at", "allowed_networks", "pinned_version"})
 
 
@@ -56,7 +56,7 @@ def create_api_key(
 
     maker_scopes: of the credential that asks for it through the API; None where staff make a key, who are bound
     neither by the plan's number of keys nor by the scopes that the API may give.
-    Raises Unacceptable for an unknown scope, ScopeNotGrantable, KeyLimitReached.
+    Raises Unprocessable for an unknown scope, ScopeNotGrantable, KeyLimitReached.
     """
     granted = _expanded(scopes)
     if maker_scopes is not None:
@@ -163,16 +163,16 @@ def revoke_api_key(*, key: ApiKey, actor: User | None = None, address: str | Non
     return bool(changed)
 
 
-def note_key_use(*, key: ApiKey) -> bool:
+def record_key_use(*, key: ApiKey) -> bool:
     """Write when a key was last used, at most once a minute; return whether this call wrote.
 
     Never holds up the request: where somebody else is writing, the note is left to a later request.
     """
     now = timezone.now()
-    if key.last_used_at is not None and now - key.last_used_at < USE_IS_NOTED_EVERY:
+    if key.last_used_at is not None and now - key.last_used_at < USE_RECORD_INTERVAL:
         return False
-    due = Q(last_used_at=None) | Q(last_used_at__lte=now - USE_IS_NOTED_EVERY)
-    with write_patience(0):
+    due = Q(last_used_at=None) | Q(last_used_at__lte=now - USE_RECORD_INTERVAL)
+    with busy_timeout(0):
         try:
             changed = ApiKey.objects.filter(due, pk=key.pk).update(last_used_at=now)
         except OperationalError:
@@ -187,7 +187,7 @@ def _expanded(grants: Iterable[str]) -> frozenset[str]:
         return expand(grants)
     except ValueError as error:
         detail = f"{error} is not a scope."
-        raise Unacceptable([{"pointer": "/scopes", "code": "unknown_scope", "detail": detail}]) from error
+        raise Unprocessable([{"pointer": "/scopes", "code": "unknown_scope", "detail": detail}]) from error
 
 
 def _refuse_escalation(scopes: frozenset[str], maker: frozenset[str], *, restricted_too: bool = True) -> None:

@@ -15,7 +15,7 @@ from accounts import totp
 from accounts.exceptions import CodeRefused, SecondFactorExists
 from accounts.models import RecoveryCode, SecondFactor, User
 from accounts.services.audit import record_audit
-from accounts.services.logins import begin_login, forgive_login
+from accounts.services.logins import record_login_attempt, reset_login_throttle
 
 RECOVERY_CODES = 10
 _RECOVERY_BYTES = 10  # 80 bits: nobody guesses one, not even from its digest
@@ -33,7 +33,7 @@ def has_second_factor(user: User) -> bool:
     return SecondFactor.objects.filter(user=user).exists()
 
 
-def session_mark(user: User) -> str:
+def second_factor_stamp(user: User) -> str:
     """Return what a session that proved the user's second factor remembers; "" where there is none."""
     pk = SecondFactor.objects.filter(user=user).values_list("pk", flat=True).first()
     return "" if pk is None else str(pk)
@@ -41,10 +41,10 @@ def session_mark(user: User) -> str:
 
 def must_enrol(user: User) -> bool:
     """Return whether this installation demands a second factor that the user does not have yet."""
-    return second_factor_is_demanded(user) and not has_second_factor(user)
+    return requires_second_factor(user) and not has_second_factor(user)
 
 
-def second_factor_is_demanded(user: User) -> bool:
+def requires_second_factor(user: User) -> bool:
     """Return whether this installation wants a second factor of the user, set up or not."""
     return user.is_staff and settings.RENDEROWL_STAFF_TOTP == "required"
 
@@ -55,7 +55,7 @@ def enrol_second_factor(*, user: User, salt: str, code: str, address: str | None
     salt: of the secret that the user was shown.
     Raises CodeRefused, RateLimited, or SecondFactorExists.
     """
-    begin_login(username=user.username, address=_ANYWHERE)
+    record_login_attempt(username=user.username, address=_ANYWHERE)
     step = totp.matching_step(totp.secret_of(salt), _bare(code), time.time())
     if step is None:
         raise CodeRefused
@@ -66,21 +66,21 @@ def enrol_second_factor(*, user: User, salt: str, code: str, address: str | None
             record_audit(action="second_factor.enrolled", subject=user.public_id, actor=user, address=address)
     except IntegrityError:
         raise SecondFactorExists from None
-    forgive_login(username=user.username, address=_ANYWHERE)
+    reset_login_throttle(username=user.username, address=_ANYWHERE)
     return codes
 
 
-def prove_second_factor(*, user: User, code: str, address: str | None = None) -> None:
+def verify_second_factor(*, user: User, code: str, address: str | None = None) -> None:
     """Accept a code of the app, or a recovery code; each works once.
 
     Raises CodeRefused, the same for a wrong code and for one that was used, or RateLimited after too many.
     """
-    begin_login(username=user.username, address=_ANYWHERE)
+    record_login_attempt(username=user.username, address=_ANYWHERE)
     text = _bare(code)
-    if not (_spend_app_code(user, text) or _spend_recovery_code(user, text, address)):
+    if not (_consume_app_code(user, text) or _consume_recovery_code(user, text, address)):
         record_audit(action="second_factor.refused", subject=user.public_id, actor=user, address=address)
         raise CodeRefused
-    forgive_login(username=user.username, address=_ANYWHERE)
+    reset_login_throttle(username=user.username, address=_ANYWHERE)
 
 
 @transaction.atomic
@@ -102,7 +102,7 @@ def renew_recovery_codes(*, user: User, address: str | None = None) -> list[str]
     return _write_recovery_codes(factor)
 
 
-def _spend_app_code(user: User, code: str) -> bool:
+def _consume_app_code(user: User, code: str) -> bool:
     factor = SecondFactor.objects.filter(user=user).first()
     if factor is None or len(code) != totp.DIGITS:
         return False
@@ -114,7 +114,7 @@ def _spend_app_code(user: User, code: str) -> bool:
 
 
 @transaction.atomic
-def _spend_recovery_code(user: User, code: str, address: str | None) -> bool:
+def _consume_recovery_code(user: User, code: str, address: str | None) -> bool:
     unused = RecoveryCode.objects.filter(factor__user=user, digest=_digest(code), used_at=None)
     # Read first: an update of a joined query is two statements on some databases, and must stay one compare-and-set.
     row = unused.first()

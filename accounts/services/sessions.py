@@ -11,10 +11,15 @@ from accounts.exceptions import AccountSuspended, CodeRefused, CredentialRevoked
 from accounts.models import RevokedToken, User
 from accounts.selectors import find_token_owner
 from accounts.services.audit import record_audit
-from accounts.services.logins import begin_login, forgive_login, note_failed_staff_login, note_staff_login
-from accounts.services.second_factor import has_second_factor, must_enrol, prove_second_factor
+from accounts.services.logins import (
+    record_failed_staff_login,
+    record_login_attempt,
+    record_staff_login,
+    reset_login_throttle,
+)
+from accounts.services.second_factor import has_second_factor, must_enrol, verify_second_factor
 from accounts.tokens import (
-    Claims,
+    TokenClaims,
     TokenPair,
     issue_pair,
     password_stamp,
@@ -34,20 +39,20 @@ def log_in(*, username: str, password: str, code: str = "", address: str = "", c
     Raises Unauthenticated, the same for an unknown name and a wrong password (Django hashes either way), and
     AccountSuspended to whoever knows the password.
     """
-    begin_login(username=username, address=address)
+    record_login_attempt(username=username, address=address)
     user = authenticate(username=username, password=password)
     if not isinstance(user, User):
-        note_failed_staff_login(username=username, address=client)
+        record_failed_staff_login(username=username, address=client)
         raise Unauthenticated("No active account has this name and password.")
     is_proved = has_second_factor(user)
     if is_proved:
-        prove_second_factor(user=user, code=code, address=client)
+        verify_second_factor(user=user, code=code, address=client)
     elif must_enrol(user):
         raise CodeRefused("Staff need a second factor here: set one up in the admin first.")
-    forgive_login(username=username, address=address)
+    reset_login_throttle(username=username, address=address)
     if user.is_suspended:
         raise AccountSuspended
-    note_staff_login(user=user, address=client, second_factor=is_proved)
+    record_staff_login(user=user, address=client, second_factor=is_proved)
     return issue_pair(user)
 
 
@@ -64,7 +69,7 @@ def refresh_session(*, refresh: str) -> TokenPair:
     if user.is_suspended:
         raise AccountSuspended
     stale = not hmac.compare_digest(claims.password_stamp, password_stamp(user))
-    if revoked or stale or not _spend(claims):
+    if revoked or stale or not _consume(claims):
         _end_session(claims, user)
         raise CredentialRevoked
     return issue_pair(user, claims.session_id)
@@ -85,7 +90,7 @@ def revoke_session(*, token: str) -> None:
 
 
 @transaction.atomic
-def _spend(claims: Claims) -> bool:
+def _consume(claims: TokenClaims) -> bool:
     """Mark a refresh token as used; return whether this call was the first."""
     row = RevokedToken(token_id=claims.token_id, user_id=claims.user_id, expires_at=session_ends_at())
     # The unique constraint decides between two calls at one time.
@@ -94,7 +99,7 @@ def _spend(claims: Claims) -> bool:
 
 
 @transaction.atomic
-def _end_session(claims: Claims, user: User) -> None:
+def _end_session(claims: TokenClaims, user: User) -> None:
     _, is_new = RevokedToken.objects.get_or_create(
         token_id=claims.session_id, defaults={"user": user, "expires_at": session_ends_at()}
     )

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from accounts.events import PlanChanged, UserCreated, UserSuspended
 from accounts.models import User, signup_plan
-from accounts.plans import Plan
+from accounts.plans import AccountPlan
 from accounts.services.audit import record_audit
 from core import events
 from core.scopes import RESTRICTED_SCOPES
@@ -29,7 +29,7 @@ def create_user(
 
     Raises ValidationError (Django's) for a name or address that is malformed or taken.
     """
-    default_plan = Plan.ENTERPRISE if is_staff else signup_plan()
+    default_plan = AccountPlan.ENTERPRISE if is_staff else signup_plan()
     user = User(
         username=User.normalize_username(username),
         email=email.lower(),
@@ -57,7 +57,7 @@ def set_plan(*, user: User, plan: str, actor: User | None = None) -> User:
 
     Raises ValueError for a name that is no plan.
     """
-    new_plan = Plan(plan).value
+    new_plan = AccountPlan(plan).value
     changed = User.objects.filter(pk=user.pk).exclude(plan=new_plan).update(plan=new_plan)
     old_plan, user.plan = user.plan, new_plan
     if changed:
@@ -73,7 +73,7 @@ def promote_to_staff(*, user: User, actor: User | None = None) -> User:
     if User.objects.filter(pk=user.pk, is_staff=False).update(is_staff=True):
         record_audit(action="user.promoted", subject=user.public_id, actor=actor)
     user.is_staff = True
-    return set_plan(user=user, plan=Plan.ENTERPRISE, actor=actor)
+    return set_plan(user=user, plan=AccountPlan.ENTERPRISE, actor=actor)
 
 
 @transaction.atomic

@@ -13,7 +13,7 @@ from core.indexes import NamedIndex
 from core.models import BaseModel
 
 
-class KeyState(models.TextChoices):
+class IdempotencyState(models.TextChoices):
     """How far the first use of a key has come."""
 
     IN_PROGRESS = "in_progress", "in progress"
@@ -39,7 +39,7 @@ class IdempotencyKey(BaseModel):
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64)
 
-    state = models.CharField(max_length=16, choices=KeyState.choices, default=KeyState.IN_PROGRESS)
+    state = models.CharField(max_length=16, choices=IdempotencyState.choices, default=IdempotencyState.IN_PROGRESS)
     owner_token = models.UUIDField(default=uuid.uuid4)
     locked_until = models.DateTimeField()
     completed_at = models.DateTimeField(null=True, blank=True)
@@ -54,18 +54,16 @@ class IdempotencyKey(BaseModel):
         ordering: ClassVar = ["-created_at", "-id"]
         constraints: ClassVar = [
             # Of many first uses at one time, one inserts. Also serves the look-up of every request with a key.
-            models.UniqueConstraint(
-                fields=["user", "method", "route", "key"], name="core_idempotency_key_once_per_account"
-            ),
+            models.UniqueConstraint(fields=["user", "method", "route", "key"], name="api_idempotency_key_unique"),
             models.CheckConstraint(
-                name="core_idempotency_completed_has_answer",
+                name="api_idempotency_completed_has_response",
                 condition=models.Q(
-                    state=KeyState.COMPLETED,
+                    state=IdempotencyState.COMPLETED,
                     completed_at__isnull=False,
                     status_code__isnull=False,
                     body__isnull=False,
                 )
-                | models.Q(state=KeyState.IN_PROGRESS, status_code__isnull=True, body__isnull=True),
+                | models.Q(state=IdempotencyState.IN_PROGRESS, status_code__isnull=True, body__isnull=True),
             ),
         ]
         indexes: ClassVar = [
@@ -78,5 +76,5 @@ class IdempotencyKey(BaseModel):
 
     def is_free(self, now: datetime) -> bool:
         """Return whether the next request with the key counts as its first use."""
-        ends = self.expires_at if self.state == KeyState.COMPLETED else self.locked_until
+        ends = self.expires_at if self.state == IdempotencyState.COMPLETED else self.locked_until
         return ends <= now

@@ -11,8 +11,8 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
 from rest_framework.request import Request
 
-from api.idempotency.services import KeyUse
-from core.exceptions import InvalidHeader, Unacceptable
+from api.idempotency.services import KeyedRequest
+from core.exceptions import InvalidHeader, Unprocessable
 
 HEADER = "Idempotency-Key"
 MAX_KEY_LENGTH = 255
@@ -23,7 +23,7 @@ _BARE = re.compile(r"[\x20\x21\x23-\x2b\x2d-\x7e]+")
 _VERSION = re.compile(r"^/?api/v\d+/")
 
 
-def key_use(request: Request) -> KeyUse | None:
+def keyed_request(request: Request) -> KeyedRequest | None:
     """Return how a request uses its key, None where it carries none. Reads the body.
 
     Raises InvalidHeader; whatever reading the body raises.
@@ -35,7 +35,7 @@ def key_use(request: Request) -> KeyUse | None:
     match, user_id = request.resolver_match, request.user.pk
     assert match is not None
     assert user_id is not None
-    return KeyUse(
+    return KeyedRequest(
         user_id=user_id,
         method=request.method or "",
         route=_VERSION.sub("", match.route),
@@ -81,7 +81,7 @@ def _body_digest(data: Any) -> str:
     except orjson.JSONEncodeError as error:
         # What was read from JSON can be written as JSON, but for its depth.
         detail = "The body is nested too deeply."
-        raise Unacceptable([{"pointer": "", "code": "nested_too_deeply", "detail": detail}], detail) from error
+        raise Unprocessable([{"pointer": "", "code": "nested_too_deeply", "detail": detail}], detail) from error
     return hashlib.sha256(encoded).hexdigest()
 
 

@@ -19,7 +19,7 @@ from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
 from api.idempotency.exceptions import IdempotencyInProgress, IdempotencyMismatch
-from api.idempotency.models import IdempotencyKey, KeyState
+from api.idempotency.models import IdempotencyKey, IdempotencyState
 from core.ids import uuid7
 
 # A claim loses its race at most to an insert, then to a release or a takeover; after that the client may ask again.
@@ -27,7 +27,7 @@ CLAIM_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class KeyUse:
+class KeyedRequest:
     """A request with a key. route: its URL pattern without the version; fingerprint: hex SHA-256 of what it asks."""
 
     user_id: UUID
@@ -38,7 +38,7 @@ class KeyUse:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredAnswer:
+class StoredResponse:
     """What the first request was answered, or, where `is_reference`, the name of what it made."""
 
     status: int
@@ -48,14 +48,14 @@ class StoredAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class IdempotencyClaim:
     """The right to do the work of a key, until somebody takes it over."""
 
     row_id: UUID
     token: UUID
 
 
-def claim_key(*, use: KeyUse) -> Claim | StoredAnswer:
+def claim_key(*, use: KeyedRequest) -> IdempotencyClaim | StoredResponse:
     """Return a claim for the first use of a key, or the answer that the first use got.
 
     Commits before it returns, and does not wait for the first use: it raises RuntimeError inside a transaction.
@@ -71,14 +71,14 @@ def claim_key(*, use: KeyUse) -> Claim | StoredAnswer:
         elif row.is_free(timezone.now()):
             claim = _take_over(row, use)
         else:
-            return _answer_of(row, use)
+            return _stored_response(row, use)
         if claim is not None:
             return claim
     raise IdempotencyInProgress
 
 
-def _insert(use: KeyUse) -> Claim | None:
-    claim = Claim(uuid7(), uuid.uuid4())
+def _insert(use: KeyedRequest) -> IdempotencyClaim | None:
+    claim = IdempotencyClaim(uuid7(), uuid.uuid4())
     now = timezone.now()
     lock = timedelta(seconds=settings.RENDEROWL_IDEMPOTENCY_LOCK_S)
     try:
@@ -101,8 +101,8 @@ def _insert(use: KeyUse) -> Claim | None:
     return claim
 
 
-def _take_over(row: IdempotencyKey, use: KeyUse) -> Claim | None:
-    claim = Claim(row.pk, uuid.uuid4())
+def _take_over(row: IdempotencyKey, use: KeyedRequest) -> IdempotencyClaim | None:
+    claim = IdempotencyClaim(row.pk, uuid.uuid4())
     now = timezone.now()
     lock = timedelta(seconds=settings.RENDEROWL_IDEMPOTENCY_LOCK_S)
     unchanged = IdempotencyKey.objects.filter(pk=row.pk, owner_token=row.owner_token, state=row.state)
@@ -110,7 +110,7 @@ def _take_over(row: IdempotencyKey, use: KeyUse) -> Claim | None:
         taken = unchanged.update(
             created_at=now,
             fingerprint=use.fingerprint,
-            state=KeyState.IN_PROGRESS,
+            state=IdempotencyState.IN_PROGRESS,
             owner_token=claim.token,
             locked_until=now + lock,
             completed_at=None,
@@ -123,17 +123,17 @@ def _take_over(row: IdempotencyKey, use: KeyUse) -> Claim | None:
     return claim if taken else None
 
 
-def _answer_of(row: IdempotencyKey, use: KeyUse) -> StoredAnswer:
+def _stored_response(row: IdempotencyKey, use: KeyedRequest) -> StoredResponse:
     if row.fingerprint != use.fingerprint:
         raise IdempotencyMismatch
-    if row.state != KeyState.COMPLETED:
+    if row.state != IdempotencyState.COMPLETED:
         raise IdempotencyInProgress
     assert row.status_code is not None
     assert row.body is not None
-    return StoredAnswer(row.status_code, bytes(row.body), row.headers, row.is_reference)
+    return StoredResponse(row.status_code, bytes(row.body), row.headers, row.is_reference)
 
 
-def complete_key(*, claim: Claim, answer: StoredAnswer) -> None:
+def complete_key(*, claim: IdempotencyClaim, answer: StoredResponse) -> None:
     """Keep the answer, in the open transaction: the one that does the work.
 
     Raises IdempotencyInProgress if somebody has taken the key over, so that the transaction rolls back; RuntimeError
@@ -143,7 +143,7 @@ def complete_key(*, claim: Claim, answer: StoredAnswer) -> None:
         raise RuntimeError("a key is completed in the transaction of the work")
     now = timezone.now()
     done = _owned(claim).update(
-        state=KeyState.COMPLETED,
+        state=IdempotencyState.COMPLETED,
         completed_at=now,
         expires_at=now + _retention(),
         status_code=answer.status,
@@ -155,13 +155,13 @@ def complete_key(*, claim: Claim, answer: StoredAnswer) -> None:
         raise IdempotencyInProgress
 
 
-def release_key(*, claim: Claim) -> None:
+def release_key(*, claim: IdempotencyClaim) -> None:
     """Forget a claim whose work came to nothing, so that the next request with the key is a first use."""
     _owned(claim).delete()
 
 
-def _owned(claim: Claim) -> models.QuerySet[IdempotencyKey]:
-    return IdempotencyKey.objects.filter(pk=claim.row_id, owner_token=claim.token, state=KeyState.IN_PROGRESS)
+def _owned(claim: IdempotencyClaim) -> models.QuerySet[IdempotencyKey]:
+    return IdempotencyKey.objects.filter(pk=claim.row_id, owner_token=claim.token, state=IdempotencyState.IN_PROGRESS)
 
 
 def _retention() -> timedelta:

@@ -3,11 +3,11 @@
     class ProjectViewSet(IdempotentMixin, ApiViewSet):
         @idempotent
         def create(self, request):
-            body = self.validated(ProjectBody)
+            body = self.validated(ProjectCreateSerializer)
             return self.once(lambda: self._created(create_project(owner=request.user, **body)))
 
 What is slow or may refuse with 422 stands before `once`, what writes inside it. A service that prepares and writes
-in one call takes a callback for its transaction: see `answer`.
+in one call takes a callback for its transaction: see `respond_with`.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.idempotency.exceptions import IdempotencyKeyRequired
-from api.idempotency.requests import key_use
-from api.idempotency.services import Claim, StoredAnswer, claim_key, complete_key, release_key
+from api.idempotency.requests import keyed_request
+from api.idempotency.services import IdempotencyClaim, StoredResponse, claim_key, complete_key, release_key
 from api.views import ApiView
-from core.database import write_patience
+from core.database import busy_timeout
 from core.exceptions import DomainError
 
-KEPT_HEADERS = ("Content-Type", "Location", "ETag")
+STORED_HEADERS = ("Content-Type", "Location", "ETag")
 MAX_BODY_BYTES = 64 * 1024
 # Refusals that the same request would meet again: decided after the work began, by the state of the account.
-KEPT_REFUSALS = frozenset({"insufficient_credits", "invalid_state"})
+STORED_REFUSALS = frozenset({"insufficient_credits", "invalid_state"})
 REPLAYED = "Idempotent-Replayed"
 # A request that failed for a lock has waited long enough for it.
-RELEASE_PATIENCE_S = 0.5
+RELEASE_BUSY_TIMEOUT_S = 0.5
 
 logger = logging.getLogger(__name__)
 Row = TypeVar("Row")
@@ -49,22 +49,22 @@ class IdempotentMixin(ApiView):
     """
 
     key_is_required: ClassVar[bool] = False
-    _claim: Claim | None = None
-    _is_concluded = False
+    _claim: IdempotencyClaim | None = None
+    _is_completed = False
 
     def once(self, work: Callable[[], Response]) -> Response:
         """Return the answer of `work`, which for a key commits together with the work, or not at all."""
         if self._claim is None:
-            return self._conclude(work())
+            return self._complete(work())
         with transaction.atomic():
-            return self._conclude(work())
+            return self._complete(work())
 
-    def answer(self, shape: Callable[[Row], Response]) -> Answer[Row]:
+    def respond_with(self, serialize: Callable[[Row], Response]) -> ResponseCallback[Row]:
         """Return a callback for a service to call with its new row, in its transaction; `response` is the outcome."""
-        return Answer(self, shape)
+        return ResponseCallback(self, serialize)
 
-    def _conclude(self, response: Response) -> Response:
-        self._is_concluded = True
+    def _complete(self, response: Response) -> Response:
+        self._is_completed = True
         if self._claim is not None:
             response.accepted_renderer = self.request.accepted_renderer
             response.accepted_media_type = self.request.accepted_media_type or ""
@@ -76,59 +76,59 @@ class IdempotentMixin(ApiView):
         """Keep a refusal; the work was rolled back already."""
         response = self.handle_exception(refusal)
         with transaction.atomic():
-            return self._conclude(response)
+            return self._complete(response)
 
-    def _release(self, claim: Claim) -> None:
+    def _release(self, claim: IdempotencyClaim) -> None:
         try:
-            with write_patience(RELEASE_PATIENCE_S):
+            with busy_timeout(RELEASE_BUSY_TIMEOUT_S):
                 release_key(claim=claim)
         except DatabaseError:
             # The request has an error of its own to report, and the lock passes anyhow.
             logger.warning("an idempotency key stays locked", exc_info=True)
 
 
-class Answer(Generic[Row]):
+class ResponseCallback(Generic[Row]):
     """Makes the answer of a row in the transaction that makes the row."""
 
     response: Response
 
-    def __init__(self, view: IdempotentMixin, shape: Callable[[Row], Response]) -> None:
+    def __init__(self, view: IdempotentMixin, serialize: Callable[[Row], Response]) -> None:
         self._view = view
-        self._shape = shape
+        self._serialize = serialize
 
     def __call__(self, row: Row) -> None:
         """Shape the answer, and keep it where the request has a key."""
-        self.response = self._view._conclude(self._shape(row))  # noqa: SLF001 - two halves of one thing
+        self.response = self._view._complete(self._serialize(row))  # noqa: SLF001 - two halves of one thing
 
 
 def idempotent(action: Action) -> Action:
-    """Let an action run once a key. Its successful answers must come from `once` or `answer`.
+    """Let an action run once a key. Its successful answers must come from `once` or `respond_with`.
 
     By then credential, rate and scope have been checked: a replay tells nothing to whom the first answer would not.
     """
 
     @functools.wraps(action)
     def serve(view: IdempotentMixin, request: Request, *args: Any, **kwargs: Any) -> Response:
-        use = key_use(request)
+        use = keyed_request(request)
         if use is None and view.key_is_required:
             raise IdempotencyKeyRequired
-        taken = None if use is None else claim_key(use=use)
-        if isinstance(taken, StoredAnswer):
-            return _replayed(taken)
-        view._claim = taken  # noqa: SLF001 - the decorator is a part of the mixin
-        is_over = taken is None
+        claim = None if use is None else claim_key(use=use)
+        if isinstance(claim, StoredResponse):
+            return _replayed(claim)
+        view._claim = claim  # noqa: SLF001 - the decorator is a part of the mixin
+        is_over = claim is None
         try:
             response = action(view, request, *args, **kwargs)
             is_over = True
         except DomainError as refusal:
-            if taken is None or refusal.code not in KEPT_REFUSALS:
+            if claim is None or refusal.code not in STORED_REFUSALS:
                 raise
             response = view._refuse(refusal)  # noqa: SLF001
             is_over = True
         finally:
-            if not is_over and taken is not None:
-                view._release(taken)  # noqa: SLF001
-        if not view._is_concluded:  # noqa: SLF001
+            if not is_over and claim is not None:
+                view._release(claim)  # noqa: SLF001
+        if not view._is_completed:  # noqa: SLF001
             raise RuntimeError(f"{action.__qualname__} answered outside of `once`")
         return response
 
@@ -136,19 +136,19 @@ def idempotent(action: Action) -> Action:
     return cast("Action", serve)
 
 
-def _stored(response: Response) -> StoredAnswer:
-    headers = {name: response[name] for name in KEPT_HEADERS if name in response}
+def _stored(response: Response) -> StoredResponse:
+    headers = {name: response[name] for name in STORED_HEADERS if name in response}
     body = response.content
     if len(body) <= MAX_BODY_BYTES and "no-store" not in response.get("Cache-Control", ""):
-        return StoredAnswer(response.status_code, body, headers)
+        return StoredResponse(response.status_code, body, headers)
     # Too long to keep, or with a secret in it, which only the first answer shows.
     reference: dict[str, Any] = {name: response.data[name] for name in ("id", "object") if name in response.data}
     if "Location" in headers:
         reference["location"] = headers["Location"]
-    return StoredAnswer(response.status_code, orjson.dumps(reference), headers, is_reference=True)
+    return StoredResponse(response.status_code, orjson.dumps(reference), headers, is_reference=True)
 
 
-def _replayed(answer: StoredAnswer) -> Response:
+def _replayed(answer: StoredResponse) -> Response:
     response = Response(status=answer.status, headers={**answer.headers, REPLAYED: "true"})
     # Set as it was sent, so that nothing renders it anew.
     response.content = answer.body

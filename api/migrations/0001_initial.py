@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
                 "indexes": [core.indexes.NamedIndex(fields=["expires_at"], name="idx_idempotency_expires")],
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("user", "method", "route", "key"), name="core_idempotency_key_once_per_account"
+                        fields=("user", "method", "route", "key"), name="api_idempotency_key_unique"
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
                             models.Q(("body__isnull", True), ("state", "in_progress"), ("status_code__isnull", True)),
                             _connector="OR",
                         ),
-                        name="core_idempotency_completed_has_answer",
+                        name="api_idempotency_completed_has_response",
                     ),
                 ],
             },

@@ -14,7 +14,7 @@ SECOND_US = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class RateLimitPolicy:
     """`quota` units per window. burst: how many may be taken at once, by default the whole quota.
 
     step_us: the time in which one unit comes back, rounded up, so that no window gives more than the quota; depth_us:
@@ -36,13 +36,13 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class RateLimit:
     """A policy applied to somebody. partition: whose bucket, e.g. `key:0193...`; unique over all policies.
 
     units: how many the request takes, all or none of them.
     """
 
-    policy: Policy
+    policy: RateLimitPolicy
     partition: str
     units: int = 1
 
@@ -53,25 +53,25 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LimitStatus:
     """How a bucket stands. remaining: whole units left; wait_s: whole seconds until it is full, or, when nothing is
     left, until one unit is free.
     """
 
-    policy: Policy
+    policy: RateLimitPolicy
     remaining: int
     wait_s: int
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What became of a request. standings: after it, the tightest first; if refused, that one is why."""
+class RateLimitDecision:
+    """What became of a request. limit_statuses: after it, the tightest first; if refused, that one is why."""
 
     allowed: bool
-    standings: tuple[Standing, ...]
+    limit_statuses: tuple[LimitStatus, ...]
 
 
-def clamp(policy: Policy, full_at_us: int | None, now_us: int) -> int:
+def clamp(policy: RateLimitPolicy, full_at_us: int | None, now_us: int) -> int:
     """Return a stored moment as it counts now: a full bucket stays full, and none is emptier than empty.
 
     The second matters when the clock was set back, or when the policy became a smaller one.
@@ -79,23 +79,25 @@ def clamp(policy: Policy, full_at_us: int | None, now_us: int) -> int:
     return min(max(full_at_us or 0, now_us), now_us + policy.depth_us)
 
 
-def take(policy: Policy, full_at_us: int | None, now_us: int) -> int | None:
+def take(policy: RateLimitPolicy, full_at_us: int | None, now_us: int) -> int | None:
     """Return the moment after one unit was taken, None where there is none to take."""
     moved = clamp(policy, full_at_us, now_us) + policy.step_us
     return moved if moved <= now_us + policy.depth_us else None
 
 
-def stand(policy: Policy, full_at_us: int | None, now_us: int) -> Standing:
+def bucket_status(policy: RateLimitPolicy, full_at_us: int | None, now_us: int) -> LimitStatus:
     """Return how a bucket stands."""
     debt_us = clamp(policy, full_at_us, now_us) - now_us
     remaining = (policy.depth_us - debt_us) // policy.step_us
     wait_us = debt_us if remaining else debt_us + policy.step_us - policy.depth_us
-    return Standing(policy, remaining, -(-wait_us // SECOND_US))
+    return LimitStatus(policy, remaining, -(-wait_us // SECOND_US))
 
 
-def decide(allowed: bool, limits: Sequence[Limit], full_at_us: Sequence[int | None], now_us: int) -> Decision:
+def decide(
+    allowed: bool, limits: Sequence[RateLimit], full_at_us: Sequence[int | None], now_us: int
+) -> RateLimitDecision:
     """Return the decision for buckets in this state. full_at_us: one for each limit, None for an unused bucket."""
-    found = [stand(limit.policy, moment, now_us) for limit, moment in zip(limits, full_at_us, strict=True)]
+    found = [bucket_status(limit.policy, moment, now_us) for limit, moment in zip(limits, full_at_us, strict=True)]
     # Among empty ones the longest wait: after it the next request passes all of them.
-    found.sort(key=lambda standing: (standing.remaining, -standing.wait_s))
-    return Decision(allowed, tuple(found))
+    found.sort(key=lambda limit_status: (limit_status.remaining, -limit_status.wait_s))
+    return RateLimitDecision(allowed, tuple(found))

@@ -6,7 +6,7 @@ DomainError
 
 from __future__ import annotations
 
-from api.ratelimit.buckets import Standing
+from api.ratelimit.buckets import LimitStatus
 from core.exceptions import DomainError
 
 
@@ -16,8 +16,8 @@ class RateLimited(DomainError):
     code = "rate_limited"
     status = 429
 
-    def __init__(self, standing: Standing) -> None:
+    def __init__(self, limit_status: LimitStatus) -> None:
         """Name the policy that refuses, also in the problem document."""
-        super().__init__(policy=standing.policy.name)
-        self.standing = standing
-        self.retry_after_s = standing.wait_s
+        super().__init__(policy=limit_status.policy.name)
+        self.limit_status = limit_status
+        self.retry_after_s = limit_status.wait_s

@@ -12,22 +12,22 @@ from typing import TypeVar
 from django.conf import settings
 from rest_framework.request import Request
 
-from api.ratelimit.buckets import Decision, Limit, Policy, decide
-from api.ratelimit.sqlite_store import SqliteStore
-from api.ratelimit.stores import LimitStore, PenaltyRule, StoreBusy, StoreUnavailable, Taken
+from api.ratelimit.buckets import RateLimit, RateLimitDecision, RateLimitPolicy, decide
+from api.ratelimit.sqlite_store import SqliteLimitStore
+from api.ratelimit.store import LimitStore, LimitStoreBusy, LimitStoreUnavailable, TakeResult, ThrottleRule
 from core.counters import count
-from core.registry import Registry, itself
+from core.registry import Registry, identity
 
 logger = logging.getLogger(__name__)
 ERRORS = "renderowl_ratelimit_errors_total"
 # After a failure the store is left alone for so long: a dead one must not cost every request its time limit.
-REST_S = 1.0
-_PROBE = Limit(Policy("probe", quota=1, window_s=1), "probe:none")
+COOLDOWN_S = 1.0
+_PROBE = RateLimit(RateLimitPolicy("probe", quota=1, window_s=1), "probe:none")
 Result = TypeVar("Result")
-LimitsOf = Callable[[Request, str, int], Sequence[Limit]]
+RateLimitProvider = Callable[[Request, str, int], Sequence[RateLimit]]
 # Each is called as `provider(request, operation, units)`. operation: the class of the action, such as `create_render`,
 # or "" where it has none; units: how many of that class the request stands for.
-limit_providers = Registry[LimitsOf, LimitsOf]("limit provider", key=itself)
+limit_providers = Registry[RateLimitProvider, RateLimitProvider]("limit provider", key=identity)
 
 
 class Limiter:
@@ -35,48 +35,50 @@ class Limiter:
 
     def __init__(self, store: LimitStore) -> None:
         self._store = store
-        self._rest_until = float("-inf")
+        self._circuit_open_until = float("-inf")
 
-    def take(self, limits: Sequence[Limit]) -> Decision | None:
+    def take(self, limits: Sequence[RateLimit]) -> RateLimitDecision | None:
         """Take one unit from every limit, or from none; None where nothing is known and the request passes."""
         return self._decide(self._store.take, limits)
 
-    def peek(self, limits: Sequence[Limit]) -> Decision | None:
+    def peek(self, limits: Sequence[RateLimit]) -> RateLimitDecision | None:
         """Return how the limits stand; None where nothing is known."""
         return self._decide(self._store.peek, limits)
 
-    def attempt(self, subject: str, rule: PenaltyRule) -> int:
+    def record_failure(self, subject: str, rule: ThrottleRule) -> int:
         """Count an attempt that begins; return for how many microseconds it is refused, 0 if it may go on."""
-        return self._ask(lambda: self._store.attempt(subject, rule)) or 0
+        return self._call_store(lambda: self._store.record_failure(subject, rule)) or 0
 
-    def forgive(self, subject: str) -> None:
+    def reset(self, subject: str) -> None:
         """Forget the failed attempts of a subject."""
-        self._ask(lambda: self._store.forgive(subject))
+        self._call_store(lambda: self._store.reset(subject))
 
     def probe(self) -> None:
         """Ask the store for a bucket that nobody has, whatever happened before.
 
-        Raises StoreUnavailable.
+        Raises LimitStoreUnavailable.
         """
         self._store.peek([_PROBE])
 
-    def _decide(self, action: Callable[[Sequence[Limit]], Taken], limits: Sequence[Limit]) -> Decision | None:
+    def _decide(
+        self, action: Callable[[Sequence[RateLimit]], TakeResult], limits: Sequence[RateLimit]
+    ) -> RateLimitDecision | None:
         if not limits:
             return None
-        taken = self._ask(lambda: action(limits))
+        taken = self._call_store(lambda: action(limits))
         if taken is None:
             return None
         return decide(taken.allowed, limits, taken.full_at_us, taken.now_us)
 
-    def _ask(self, action: Callable[[], Result]) -> Result | None:
-        if time.monotonic() < self._rest_until:
+    def _call_store(self, action: Callable[[], Result]) -> Result | None:
+        if time.monotonic() < self._circuit_open_until:
             count(ERRORS)
             return None
         try:
             return action()
-        except StoreUnavailable as error:
-            if not isinstance(error, StoreBusy):
-                self._rest_until = time.monotonic() + REST_S
+        except LimitStoreUnavailable as error:
+            if not isinstance(error, LimitStoreBusy):
+                self._circuit_open_until = time.monotonic() + COOLDOWN_S
             count(ERRORS)
             logger.exception("the rate limiter's store failed; requests pass unlimited")
             return None
@@ -90,13 +92,13 @@ def limiter() -> Limiter | None:
 @lru_cache(maxsize=4)
 def _limiter_of(url: str) -> Limiter:
     if url.startswith("sqlite:///"):
-        return Limiter(SqliteStore(Path(settings.BASE_DIR) / url.removeprefix("sqlite:///")))
+        return Limiter(SqliteLimitStore(Path(settings.BASE_DIR) / url.removeprefix("sqlite:///")))
     # Redis' library takes a tenth of a process' start, for those that have a Redis.
-    from api.ratelimit.redis_store import RedisStore
+    from api.ratelimit.redis_store import RedisLimitStore
 
-    return Limiter(RedisStore(url))
+    return Limiter(RedisLimitStore(url))
 
 
-def limits_of(request: Request, operation: str, units: int = 1) -> list[Limit]:
+def request_limits(request: Request, operation: str, units: int = 1) -> list[RateLimit]:
     """Return every limit that a request is subject to."""
     return [limit for provider in limit_providers for limit in provider(request, operation, units)]

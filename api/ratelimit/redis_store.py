@@ -8,10 +8,10 @@ from typing import Any, cast
 import redis
 from redis.client import Pipeline
 
-from api.ratelimit.buckets import SECOND_US, Limit
-from api.ratelimit.stores import Penalty, PenaltyRule, StoreUnavailable, Taken
+from api.ratelimit.buckets import SECOND_US, RateLimit
+from api.ratelimit.store import LimitStoreUnavailable, TakeResult, ThrottleRule, ThrottleState
 
-ANSWER_LIMIT_S = 0.25
+SOCKET_TIMEOUT_S = 0.25
 # KEYS: the buckets; ARGV: 1 to take or 0 to look, then step and depth of each. Returns whether all gave, the time, then
 # each bucket's moment, '' for an unused one. The clock is that of the Redis, which all machines share; microseconds
 # since 1970 stay exact in its numbers until the year 2255.
@@ -41,67 +41,67 @@ return answer
 """
 
 
-class RedisStore:
+class RedisLimitStore:
     """One client with a pool of connections; it opens them by itself."""
 
     def __init__(self, url: str, *, prefix: str = "renderowl:limit:") -> None:
         """url: `redis://` or `rediss://`; prefix: before the name of every key."""
         self._client = redis.Redis.from_url(
-            url, socket_timeout=ANSWER_LIMIT_S, socket_connect_timeout=ANSWER_LIMIT_S, decode_responses=True
+            url, socket_timeout=SOCKET_TIMEOUT_S, socket_connect_timeout=SOCKET_TIMEOUT_S, decode_responses=True
         )
         self._prefix = prefix
         self._script = self._client.register_script(_SCRIPT)
 
-    def take(self, limits: Sequence[Limit]) -> Taken:
+    def take(self, limits: Sequence[RateLimit]) -> TakeResult:
         """Take one unit from all buckets, or from none."""
         return self._run(limits, take=True)
 
-    def peek(self, limits: Sequence[Limit]) -> Taken:
+    def peek(self, limits: Sequence[RateLimit]) -> TakeResult:
         """Look at buckets."""
         return self._run(limits, take=False)
 
-    def attempt(self, subject: str, rule: PenaltyRule) -> int:
+    def record_failure(self, subject: str, rule: ThrottleRule) -> int:
         """Count an attempt that begins; return for how many microseconds it is refused, 0 if it may go on."""
         name = f"{self._prefix}{subject}"
         wait_us = 0
 
         def change(pipe: Pipeline) -> None:
             nonlocal wait_us
-            stored = cast("list[str | None]", pipe.hmget(name, ["failures", "closed_until", "forget_at"]))
+            stored = cast("list[str | None]", pipe.hmget(name, ["failures", "blocked_until", "expires_at"]))
             seconds, microseconds = pipe.time()
             now = seconds * SECOND_US + microseconds
-            before = Penalty(*(int(value or 0) for value in stored)) if stored[0] else None
+            before = ThrottleState(*(int(value or 0) for value in stored)) if stored[0] else None
             after, wait_us = rule(before, now)
             pipe.multi()
             if after is not None and not wait_us:
                 values: dict[Any, Any] = {
                     "failures": after.failures,
-                    "closed_until": after.closed_until_us,
-                    "forget_at": after.forget_at_us,
+                    "blocked_until": after.blocked_until_us,
+                    "expires_at": after.expires_at_us,
                 }
                 pipe.hset(name, mapping=values)
-                pipe.pexpireat(name, after.forget_at_us // 1000 + 1)
+                pipe.pexpireat(name, after.expires_at_us // 1000 + 1)
 
         try:
             self._client.transaction(change, name)
         except redis.RedisError as error:
-            raise StoreUnavailable(str(error)) from error
+            raise LimitStoreUnavailable(str(error)) from error
         return wait_us
 
-    def forgive(self, subject: str) -> None:
+    def reset(self, subject: str) -> None:
         """Forget the failures of a subject."""
         try:
             self._client.delete(f"{self._prefix}{subject}")
         except redis.RedisError as error:
-            raise StoreUnavailable(str(error)) from error
+            raise LimitStoreUnavailable(str(error)) from error
 
-    def _run(self, limits: Sequence[Limit], *, take: bool) -> Taken:
+    def _run(self, limits: Sequence[RateLimit], *, take: bool) -> TakeResult:
         values: list[int] = [int(take)]
         for limit in limits:
             values += (limit.step_us, limit.policy.depth_us)
         try:
             answer: Any = self._script(keys=[f"{self._prefix}{limit.partition}" for limit in limits], args=values)
         except redis.RedisError as error:
-            raise StoreUnavailable(str(error)) from error
+            raise LimitStoreUnavailable(str(error)) from error
         moments = [int(text) if text else None for text in answer[2:]]
-        return Taken(bool(answer[0]), int(answer[1]), moments)
+        return TakeResult(bool(answer[0]), int(answer[1]), moments)

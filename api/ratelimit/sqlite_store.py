@@ -13,22 +13,22 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from api.ratelimit.buckets import SECOND_US, Limit
-from api.ratelimit.stores import Penalty, PenaltyRule, StoreBusy, StoreUnavailable, Taken
-from core.sidefiles import SideFile
+from api.ratelimit.buckets import SECOND_US, RateLimit
+from api.ratelimit.store import LimitStoreBusy, LimitStoreUnavailable, TakeResult, ThrottleRule, ThrottleState
+from core.sidecar import SidecarDatabase
 
 # A writer holds the file for some ten microseconds; who cannot get in for this long lets the request pass.
-BUSY_LIMIT_S = 0.25
+BUSY_TIMEOUT_S = 0.25
 # Opening makes the file where there is none, which several threads and processes may do together.
-OPEN_LIMIT_S = 5.0
-SWEEP_EVERY_S = 60.0
-SWEPT_AT_ONCE = 5000
+OPEN_TIMEOUT_S = 5.0
+SWEEP_INTERVAL_S = 60.0
+SWEEP_BATCH_SIZE = 5000
 _SCHEMA = """
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = OFF;
     CREATE TABLE IF NOT EXISTS bucket (id TEXT PRIMARY KEY, full_at INTEGER NOT NULL) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS penalty (
-        id TEXT PRIMARY KEY, failures INTEGER NOT NULL, closed_until INTEGER NOT NULL, forget_at INTEGER NOT NULL
+    CREATE TABLE IF NOT EXISTS login_throttle (
+        id TEXT PRIMARY KEY, failures INTEGER NOT NULL, blocked_until INTEGER NOT NULL, expires_at INTEGER NOT NULL
     ) WITHOUT ROWID;
 """
 
@@ -65,22 +65,22 @@ def _read_text(count: int) -> str:
     return f"SELECT id, full_at FROM bucket WHERE id IN ({', '.join('?' * count)})"
 
 
-def _unavailable(text: str) -> StoreUnavailable:
-    return (StoreBusy if "locked" in text else StoreUnavailable)(text)
+def _unavailable(text: str) -> LimitStoreUnavailable:
+    return (LimitStoreBusy if "locked" in text else LimitStoreUnavailable)(text)
 
 
-class SqliteStore:
-    """Buckets and penalties in one file."""
+class SqliteLimitStore:
+    """Buckets and login throttles in one file."""
 
     def __init__(self, path: Path, *, clock_us: Callable[[], int] = wall_clock_us) -> None:
         """path: the file, made when first needed."""
-        self._file = SideFile(
-            path, _SCHEMA, busy_limit_s=BUSY_LIMIT_S, open_limit_s=OPEN_LIMIT_S, unavailable=_unavailable
+        self._file = SidecarDatabase(
+            path, _SCHEMA, busy_timeout_s=BUSY_TIMEOUT_S, open_timeout_s=OPEN_TIMEOUT_S, unavailable=_unavailable
         )
         self._clock_us = clock_us
-        self._sweep_at = time.monotonic() + SWEEP_EVERY_S
+        self._sweep_at = time.monotonic() + SWEEP_INTERVAL_S
 
-    def take(self, limits: Sequence[Limit]) -> Taken:
+    def take(self, limits: Sequence[RateLimit]) -> TakeResult:
         """Take one unit from all buckets, or from none."""
         now = self._clock_us()
         values: list[str | int] = []
@@ -93,50 +93,50 @@ class SqliteStore:
                 found = self._read(connection, limits)
             if time.monotonic() >= self._sweep_at:
                 self._sweep(connection, now)
-        return Taken(allowed, now, [found.get(limit.partition) for limit in limits])
+        return TakeResult(allowed, now, [found.get(limit.partition) for limit in limits])
 
-    def peek(self, limits: Sequence[Limit]) -> Taken:
+    def peek(self, limits: Sequence[RateLimit]) -> TakeResult:
         """Look at buckets."""
         with self._file as connection:
             found = self._read(connection, limits)
-        return Taken(True, self._clock_us(), [found.get(limit.partition) for limit in limits])
+        return TakeResult(True, self._clock_us(), [found.get(limit.partition) for limit in limits])
 
-    def attempt(self, subject: str, rule: PenaltyRule) -> int:
+    def record_failure(self, subject: str, rule: ThrottleRule) -> int:
         """Count an attempt that begins; return for how many microseconds it is refused, 0 if it may go on."""
         now = self._clock_us()
         with self._file as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 row = connection.execute(
-                    "SELECT failures, closed_until, forget_at FROM penalty WHERE id = ?", [subject]
+                    "SELECT failures, blocked_until, expires_at FROM login_throttle WHERE id = ?", [subject]
                 ).fetchone()
-                after, wait_us = rule(Penalty(*row) if row else None, now)
+                after, wait_us = rule(ThrottleState(*row) if row else None, now)
                 if after is not None and not wait_us:
-                    values = [subject, after.failures, after.closed_until_us, after.forget_at_us]
-                    connection.execute("INSERT OR REPLACE INTO penalty VALUES (?, ?, ?, ?)", values)
+                    values = [subject, after.failures, after.blocked_until_us, after.expires_at_us]
+                    connection.execute("INSERT OR REPLACE INTO login_throttle VALUES (?, ?, ?, ?)", values)
             finally:
                 # Nothing is worth undoing, and the lock must go in every case.
                 connection.execute("COMMIT")
         return wait_us
 
-    def forgive(self, subject: str) -> None:
+    def reset(self, subject: str) -> None:
         """Forget the failures of a subject."""
         with self._file as connection:
-            connection.execute("DELETE FROM penalty WHERE id = ?", [subject])
+            connection.execute("DELETE FROM login_throttle WHERE id = ?", [subject])
 
     def close(self) -> None:
         """Close the connection of the calling thread."""
         self._file.close()
 
-    def _read(self, connection: sqlite3.Connection, limits: Sequence[Limit]) -> dict[str, int]:
+    def _read(self, connection: sqlite3.Connection, limits: Sequence[RateLimit]) -> dict[str, int]:
         rows = connection.execute(_read_text(len(limits)), [limit.partition for limit in limits])
         return dict(rows.fetchall())
 
     def _sweep(self, connection: sqlite3.Connection, now: int) -> None:
-        """Delete some of the buckets that are full and the penalties that are void: they say nothing."""
-        self._sweep_at = time.monotonic() + SWEEP_EVERY_S
-        for table, column in (("bucket", "full_at"), ("penalty", "forget_at")):
+        """Delete some of the buckets that are full and the login throttles that are void: they say nothing."""
+        self._sweep_at = time.monotonic() + SWEEP_INTERVAL_S
+        for table, column in (("bucket", "full_at"), ("login_throttle", "expires_at")):
             connection.execute(
                 f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE {column} < ? LIMIT ?)",
-                [now - SECOND_US, SWEPT_AT_ONCE],
+                [now - SECOND_US, SWEEP_BATCH_SIZE],
             )

@@ -1,6 +1,6 @@
 """Answers kept by the server, and how it knows that they are still true.
 
-`families`: which rows belong to which account's tag; `generations`: the state of tags, in the main database, where
-triggers raise it in the transaction of every change; `store`: where answers lie, apart from the main database;
-`answers`: what a view asks. Decision 0011 has the reasons.
+`core.cache_tags`: the tags and their versions, in the main database, where triggers raise them in the transaction of
+every change; `store`: where responses lie, apart from the main database; `cache`: what the middleware asks.
+Decision 0011 has the reasons.
 """

@@ -3,8 +3,8 @@
     class ProjectViewSet(ApiViewSet):
         endpoints = {"list": Endpoint("renders:read", cache_tags=("projects",))}
 
-and a line for the route in `RENDEROWL_ANSWER_RULES` make an action cacheable. Every row that the body shows belongs to
-one of its families (`core.cache_tags.families`); an answer that shows more (a time that goes by, other accounts' rows)
+and a line for the route in `RENDEROWL_RESPONSE_CACHE_RULES` make an action cacheable. Every row that the body shows
+has one of its tags (`core.cache_tags.registry`); an answer that shows more (a time that goes by, other accounts' rows)
 is not cacheable: its tag is that of its content, see `validate`.
 
 The middleware refuses nothing. Where the credential, its scope or its rate limit do not let a request in, it leaves the
@@ -30,8 +30,8 @@ from api.etags import EntityTag, matches_weakly, read_tags, tag_of_bytes
 from api.negotiation import negotiate
 from api.permissions import has_scope
 from api.requests import ApiRequest
-from api.response_cache.answers import rule_of
-from api.response_cache.lookups import CacheLookup, cache_key
+from api.response_cache.cache import cache_rule_of
+from api.response_cache.lookup import CacheLookup, cache_key
 from api.throttling import charge, limit_headers
 from api.views import ApiView
 
@@ -93,7 +93,7 @@ def _look_up(request: ApiRequest, callback: Any) -> tuple[CacheLookup, dict[str,
 
     None where the answer is not cacheable, and where the view has to refuse it.
     """
-    rule = rule_of(callback.initkwargs["route_name"])
+    rule = cache_rule_of(callback.initkwargs["route_name"])
     endpoint = endpoint_of(callback, "GET")
     if rule is None or endpoint is None or not endpoint.cache_tags:
         return None
@@ -106,7 +106,7 @@ def _look_up(request: ApiRequest, callback: Any) -> tuple[CacheLookup, dict[str,
         return None
     key = cache_key(request, authenticated, version=request.api_version, media_type=media_type)
     lookup = CacheLookup.of(key, endpoint.cache_tags, authenticated, rule)
-    return None if lookup is None else (lookup, limit_headers(decision.standings if decision else ()))
+    return None if lookup is None else (lookup, limit_headers(decision.limit_statuses if decision else ()))
 
 
 def _add_headers(request: HttpRequest, response: HttpResponseBase, callback: Any, lookup: CacheLookup | None) -> None:
@@ -118,14 +118,14 @@ def _add_headers(request: HttpRequest, response: HttpResponseBase, callback: Any
         outcome = "BYPASS" if lookup is None else lookup.outcome
         response["X-Cache"] = "REVALIDATED" if response.status_code == 304 else outcome
     if is_safe or response.status_code >= 400:
-        rule = rule_of(callback.initkwargs["route_name"])
+        rule = cache_rule_of(callback.initkwargs["route_name"])
         max_age_s = rule.max_age_s if rule is not None else 0
         allowed = "no-cache" if is_public else f"private, max-age={max_age_s}" if max_age_s else "private, no-cache"
         response.headers.setdefault("Cache-Control", allowed if is_good else "no-store")
     patch_vary_headers(response, VARY[-1:] if is_public else VARY)
 
 
-_OF_A_BODY = ("Content-Type", "Content-Length", "Content-Encoding", "Content-Disposition", "Link")
+_BODY_HEADERS = ("Content-Type", "Content-Length", "Content-Encoding", "Content-Disposition", "Link")
 
 
 def validate(request: HttpRequest, response: HttpResponseBase) -> None:
@@ -141,7 +141,7 @@ def validate(request: HttpRequest, response: HttpResponseBase) -> None:
     if header is not None and matches_weakly(header, tag):
         response.status_code = 304
         response.content = b""
-        for name in _OF_A_BODY:
+        for name in _BODY_HEADERS:
             if name in response:
                 del response[name]
         if "X-Cache" in response:

@@ -9,63 +9,63 @@ from typing import Any
 import orjson
 import redis
 
-from api.response_cache.store import Entry, StoreUnavailable
+from api.response_cache.store import CacheEntry, CacheStoreUnavailable
 
-ANSWER_LIMIT_S = 0.1
+SOCKET_TIMEOUT_S = 0.1
 PREFIX = "renderowl:"
 
 
-class RedisAnswerStore:
+class RedisCacheStore:
     """Redis drops what is over by itself; how much it may take is its own setting (`maxmemory`)."""
 
     def __init__(self, url: str, *, prefix: str = PREFIX) -> None:
         """Connect when first needed. prefix: of all keys."""
-        self._answers, self._flights = f"{prefix}answer:", f"{prefix}flight:"
+        self._responses, self._locks = f"{prefix}response:", f"{prefix}single_flight:"
         self._redis: Any = redis.Redis.from_url(
-            url, socket_timeout=ANSWER_LIMIT_S, socket_connect_timeout=ANSWER_LIMIT_S
+            url, socket_timeout=SOCKET_TIMEOUT_S, socket_connect_timeout=SOCKET_TIMEOUT_S
         )
 
-    def recall(self, key: str, made_under: str) -> Entry | None:
+    def get_local(self, key: str, tag_versions: str) -> CacheEntry | None:
         """Return nothing: how long an answer holds, the Redis knows."""
         return None
 
-    def get(self, key: str) -> Entry | None:
+    def get(self, key: str) -> CacheEntry | None:
         """Return what lies under a key."""
         with _translated():
-            raw = self._redis.get(self._answers + key)
+            raw = self._redis.get(self._responses + key)
             if raw is None:
                 return None
             head, _, body = raw.partition(b"\n")
-            made_under, headers = orjson.loads(head)
-            return Entry(made_under, headers, body)
+            tag_versions, headers = orjson.loads(head)
+            return CacheEntry(tag_versions, headers, body)
 
-    def put(self, key: str, entry: Entry, *, ttl_s: float) -> None:
+    def put(self, key: str, entry: CacheEntry, *, ttl_s: float) -> None:
         """Keep an answer, and let those that wait for it go on."""
-        head = orjson.dumps([entry.made_under, entry.headers])
+        head = orjson.dumps([entry.tag_versions, entry.headers])
         with _translated(), self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.set(self._answers + key, head + b"\n" + entry.body, px=max(1, int(ttl_s * 1000)))
-            pipeline.delete(self._flights + key)
+            pipeline.set(self._responses + key, head + b"\n" + entry.body, px=max(1, int(ttl_s * 1000)))
+            pipeline.delete(self._locks + key)
             pipeline.execute()
 
-    def begin(self, key: str, *, lease_s: float) -> bool:
+    def acquire(self, key: str, *, lease_s: float) -> bool:
         """Return whether the caller is the one to make the answer."""
         with _translated():
-            return bool(self._redis.set(self._flights + key, b"1", nx=True, px=int(lease_s * 1000)))
+            return bool(self._redis.set(self._locks + key, b"1", nx=True, px=int(lease_s * 1000)))
 
-    def is_begun(self, key: str) -> bool:
+    def is_acquired(self, key: str) -> bool:
         """Return whether somebody is making the answer."""
         with _translated():
-            return bool(self._redis.exists(self._flights + key))
+            return bool(self._redis.exists(self._locks + key))
 
-    def end(self, key: str) -> None:
+    def release(self, key: str) -> None:
         """Let others make the answer."""
         with _translated():
-            self._redis.delete(self._flights + key)
+            self._redis.delete(self._locks + key)
 
     def clear(self) -> None:
         """Forget everything."""
         with _translated():
-            for prefix in (self._answers, self._flights):
+            for prefix in (self._responses, self._locks):
                 keys = list(self._redis.scan_iter(match=f"{prefix}*", count=1000))
                 for start in range(0, len(keys), 1000):
                     self._redis.unlink(*keys[start : start + 1000])
@@ -76,4 +76,4 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (redis.RedisError, OSError, orjson.JSONDecodeError, ValueError) as error:
-        raise StoreUnavailable(str(error)) from error
+        raise CacheStoreUnavailable(str(error)) from error

@@ -10,71 +10,73 @@ from pathlib import Path
 
 import orjson
 
-from api.response_cache.store import Entry, StoreUnavailable
-from core.sidefiles import SideFile
+from api.response_cache.store import CacheEntry, CacheStoreUnavailable
+from core.sidecar import SidecarDatabase
 
 # Who cannot get in for this long does without the store.
-BUSY_LIMIT_S = 0.1
-OPEN_LIMIT_S = 2.0
-SWEEP_EVERY_S = 30.0
+BUSY_TIMEOUT_S = 0.1
+OPEN_TIMEOUT_S = 2.0
+SWEEP_INTERVAL_S = 30.0
 _PAGE_BYTES = 4096
-# What a process has read lately it need not read again: a key with its state names the same answer for ever.
-REMEMBERED_BYTES = 16 * 1024 * 1024
+# What a process has read lately it need not read again: a key with its tag versions names one answer for ever.
+MAX_LOCAL_BYTES = 16 * 1024 * 1024
 # Of the limit; what is above it goes at the next sweep, and the file never grows beyond the limit itself.
-_FILL = 0.8
+_FILL_RATIO = 0.8
 _SCHEMA = """
     PRAGMA auto_vacuum = INCREMENTAL;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = OFF;
     PRAGMA journal_size_limit = 4194304;
     CREATE TABLE IF NOT EXISTS entry (
-        key TEXT PRIMARY KEY, made_under TEXT NOT NULL, headers BLOB NOT NULL, body BLOB NOT NULL,
+        key TEXT PRIMARY KEY, tag_versions TEXT NOT NULL, headers BLOB NOT NULL, body BLOB NOT NULL,
         expires_at REAL NOT NULL
     );
     CREATE INDEX IF NOT EXISTS entry_expires_at ON entry (expires_at);
-    CREATE TABLE IF NOT EXISTS flight (key TEXT PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS single_flight (key TEXT PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;
 """
 
 
-class SqliteAnswerStore:
+class SqliteCacheStore:
     """Kept answers in one file."""
 
     def __init__(self, path: Path, *, limit_bytes: int, clock: Callable[[], float] = time.time) -> None:
         """path: the file, made when first needed. limit_bytes: what it may take of the disk, its log aside."""
-        self._most_pages = max(64, limit_bytes // _PAGE_BYTES)
-        self._file = SideFile(
+        self._max_pages = max(64, limit_bytes // _PAGE_BYTES)
+        self._file = SidecarDatabase(
             path,
             # The pragma binds the connection that was given it.
-            f"{_SCHEMA} PRAGMA max_page_count = {self._most_pages};",
-            busy_limit_s=BUSY_LIMIT_S,
-            open_limit_s=OPEN_LIMIT_S,
-            unavailable=StoreUnavailable,
+            f"{_SCHEMA} PRAGMA max_page_count = {self._max_pages};",
+            busy_timeout_s=BUSY_TIMEOUT_S,
+            open_timeout_s=OPEN_TIMEOUT_S,
+            unavailable=CacheStoreUnavailable,
         )
         self._clock = clock
-        self._sweep_at = time.monotonic() + SWEEP_EVERY_S
-        self._read = _Read()
+        self._sweep_at = time.monotonic() + SWEEP_INTERVAL_S
+        self._local = _LocalCache()
 
-    def recall(self, key: str, made_under: str) -> Entry | None:
+    def get_local(self, key: str, tag_versions: str) -> CacheEntry | None:
         """Return what this process read under a key, if it was made of that, and its time is not over."""
-        entry, expires_at = self._read.entries.get(key, _NOTHING)
-        return entry if entry is not None and entry.made_under == made_under and expires_at > self._clock() else None
+        entry, expires_at = self._local.entries.get(key, _MISSING)
+        return (
+            entry if entry is not None and entry.tag_versions == tag_versions and expires_at > self._clock() else None
+        )
 
-    def get(self, key: str) -> Entry | None:
+    def get(self, key: str) -> CacheEntry | None:
         """Return what lies under a key."""
         with self._file as connection:
             row = connection.execute(
-                "SELECT made_under, headers, body, expires_at FROM entry WHERE key = ? AND expires_at > ?",
+                "SELECT tag_versions, headers, body, expires_at FROM entry WHERE key = ? AND expires_at > ?",
                 (key, self._clock()),
             ).fetchone()
         if row is None:
             return None
-        entry = Entry(row[0], orjson.loads(row[1]), row[2])
-        self._read.add(key, entry, row[3])
+        entry = CacheEntry(row[0], orjson.loads(row[1]), row[2])
+        self._local.add(key, entry, row[3])
         return entry
 
-    def put(self, key: str, entry: Entry, *, ttl_s: float) -> None:
+    def put(self, key: str, entry: CacheEntry, *, ttl_s: float) -> None:
         """Keep an answer, and let those that wait for it go on."""
-        values = (key, entry.made_under, orjson.dumps(entry.headers), entry.body, self._clock() + ttl_s)
+        values = (key, entry.tag_versions, orjson.dumps(entry.headers), entry.body, self._clock() + ttl_s)
         with self._file as connection:
             try:
                 self._write(connection, values)
@@ -91,7 +93,7 @@ class SqliteAnswerStore:
         connection.execute("BEGIN IMMEDIATE")
         try:
             connection.execute("INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?)", values)
-            connection.execute("DELETE FROM flight WHERE key = ?", values[:1])
+            connection.execute("DELETE FROM single_flight WHERE key = ?", values[:1])
             connection.execute("COMMIT")
         except sqlite3.Error:
             # Some errors have ended the transaction already.
@@ -99,44 +101,44 @@ class SqliteAnswerStore:
                 connection.execute("ROLLBACK")
             raise
 
-    def begin(self, key: str, *, lease_s: float) -> bool:
+    def acquire(self, key: str, *, lease_s: float) -> bool:
         """Return whether the caller is the one to make the answer."""
         now = self._clock()
         with self._file as connection:
             rows = connection.execute(
-                "INSERT INTO flight VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET until = excluded.until"
+                "INSERT INTO single_flight VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET until = excluded.until"
                 " WHERE until < ? RETURNING key",
                 (key, now + lease_s, now),
             ).fetchall()
         return bool(rows)
 
-    def is_begun(self, key: str) -> bool:
+    def is_acquired(self, key: str) -> bool:
         """Return whether somebody is making the answer."""
         with self._file as connection:
-            query = "SELECT 1 FROM flight WHERE key = ? AND until >= ?"
+            query = "SELECT 1 FROM single_flight WHERE key = ? AND until >= ?"
             return connection.execute(query, (key, self._clock())).fetchone() is not None
 
-    def end(self, key: str) -> None:
+    def release(self, key: str) -> None:
         """Let others make the answer."""
         with self._file as connection:
-            connection.execute("DELETE FROM flight WHERE key = ?", (key,))
+            connection.execute("DELETE FROM single_flight WHERE key = ?", (key,))
 
     def clear(self) -> None:
         """Forget everything."""
-        self._read.clear()
+        self._local.clear()
         with self._file as connection:
             connection.execute("DELETE FROM entry")
-            connection.execute("DELETE FROM flight")
+            connection.execute("DELETE FROM single_flight")
             connection.execute("PRAGMA incremental_vacuum").fetchall()
 
     def sweep(self) -> None:
         """Delete what is over, and of the rest what ends soonest where there is too much of it."""
-        self._sweep_at = time.monotonic() + SWEEP_EVERY_S
+        self._sweep_at = time.monotonic() + SWEEP_INTERVAL_S
         now = self._clock()
         with self._file as connection:
             connection.execute("DELETE FROM entry WHERE expires_at <= ?", (now,))
-            connection.execute("DELETE FROM flight WHERE until < ?", (now,))
-            if self._used_pages(connection) > self._most_pages * _FILL:
+            connection.execute("DELETE FROM single_flight WHERE until < ?", (now,))
+            if self._used_pages(connection) > self._max_pages * _FILL_RATIO:
                 self._make_room(connection)
             connection.execute("PRAGMA incremental_vacuum").fetchall()
 
@@ -160,25 +162,25 @@ class SqliteAnswerStore:
         )
 
 
-_NOTHING: tuple[Entry | None, float] = (None, 0.0)
+_MISSING: tuple[CacheEntry | None, float] = (None, 0.0)
 
 
-class _Read:
+class _LocalCache:
     """Answers that this process read, with the ends of their times, the oldest reading first."""
 
     def __init__(self) -> None:
-        self.entries: dict[str, tuple[Entry | None, float]] = {}
+        self.entries: dict[str, tuple[CacheEntry | None, float]] = {}
         self._sizes: dict[str, int] = {}
         self._total = 0
         self._lock = threading.Lock()
 
-    def add(self, key: str, entry: Entry, expires_at: float) -> None:
+    def add(self, key: str, entry: CacheEntry, expires_at: float) -> None:
         """Remember an answer in place of an older one, and forget the oldest where there are too many."""
         with self._lock:
             self._forget(key)
             self.entries[key], self._sizes[key] = (entry, expires_at), len(entry.body)
             self._total += len(entry.body)
-            while self._total > REMEMBERED_BYTES:
+            while self._total > MAX_LOCAL_BYTES:
                 self._forget(next(iter(self._sizes)))
 
     def clear(self) -> None:

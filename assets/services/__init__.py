@@ -1,12 +1,12 @@
 """Every write to assets."""
 
-from assets.services.creation import ImportRequest, create_from_upload, create_from_url, update_asset
+from assets.services.creation import AssetImport, create_from_upload, create_from_url, update_asset
 from assets.services.deletion import delete_asset, remove_unused_files
 from assets.services.holds import hold, hold_for_many, release_holds
 from assets.services.importing import fail_import, finish_import
 
 __all__ = [
-    "ImportRequest",
+    "AssetImport",
     "create_from_upload",
     "create_from_url",
     "delete_asset",

@@ -13,10 +13,19 @@ from django.db import transaction
 
 from assets.events import AssetReady
 from assets.exceptions import FileRefused
-from assets.incoming import IncomingFile, StoredKeys, discard, examine, scratch_folder, store, write_upload
+from assets.filenames import clean_filename, filename_from_url
+from assets.job_types import IMPORT_JOB
 from assets.models import Asset, AssetStatus
-from assets.names import IMPORT_JOB, clean_name, name_of_url
-from assets.projects import require_project
+from assets.project_access import require_project
+from assets.staging import (
+    StagedFile,
+    StorageKeys,
+    delete_stored,
+    stage_file,
+    store_file,
+    temporary_folder,
+    write_upload,
+)
 from core.events import publish
 from core.ids import uuid7
 from engine.errors import MediaUnreadable
@@ -26,11 +35,11 @@ from outbound.exceptions import FetchRefused
 from outbound.targets import check_url
 
 Conclude = Callable[[Asset], None]
-CHANGEABLE = frozenset({"name", "project_id"})
+UPDATABLE_FIELDS = frozenset({"name", "project_id"})
 
 
 @dataclass(frozen=True, slots=True)
-class ImportRequest:
+class AssetImport:
     """What a client asks to import. name: empty for the one that the URL suggests."""
 
     url: str
@@ -50,55 +59,55 @@ def create_from_upload(
 
     name: empty for the name that the file came with. conclude: called with the new row in its transaction; what it
     raises undoes all.
-    Raises UploadTooLarge, Unacceptable for a project of somebody else's, and FileRefused where the content is no media
+    Raises UploadTooLarge, Unprocessable for a project of somebody else's, and FileRefused where the content is no media
     file that can be used; nothing is kept then.
     """
     require_project(user, project_id)
-    with scratch_folder() as folder:
+    with temporary_folder() as folder:
         path = folder / "file"
         sha256 = write_upload(file, path)
         try:
-            incoming = examine(path, sha256, probe_file)
+            staged = stage_file(path, sha256, probe_file)
         except MediaUnreadable as error:
             raise FileRefused(error.reason, str(error)) from error
         asset = Asset(
             owner=user,
             project_id=project_id,
-            name=clean_name(name or file.name or ""),
+            name=clean_filename(name or file.name or ""),
             status=AssetStatus.READY,
-            **incoming.columns,
+            **staged.columns,
         )
-        return _save_ready(asset, incoming, conclude)
+        return _save_ready(asset, staged, conclude)
 
 
-def _save_ready(asset: Asset, incoming: IncomingFile, conclude: Conclude) -> Asset:
+def _save_ready(asset: Asset, staged: StagedFile, conclude: Conclude) -> Asset:
     """Insert a row for a file, sharing the bytes with an asset of the same owner that has them already."""
     if _save_sharing(asset, conclude):
         return asset
-    keys = store(incoming, asset.pk)
+    keys = store_file(staged, asset.pk)
     try:
         _insert(asset, keys, conclude)
     except BaseException:
-        discard(keys)
+        delete_stored(keys)
         raise
     return asset
 
 
 def _save_sharing(asset: Asset, conclude: Conclude = lambda _: None) -> bool:
-    """Insert the row if a twin can be shared with; return whether it was.
+    """Insert the row if a duplicate can be shared with; return whether it was.
 
-    The twin stays locked until the row is there: whoever removes files looks for rows that use them after that.
+    The duplicate stays locked until the row is there: whoever removes files looks for rows that use them after that.
     """
     with transaction.atomic():
-        twins = Asset.objects.select_for_update().ready().filter(owner=asset.owner, sha256=asset.sha256)
-        twin = twins.order_by("pk").first()
-        if twin is None:
+        duplicates = Asset.objects.select_for_update().ready().filter(owner=asset.owner, sha256=asset.sha256)
+        duplicate = duplicates.order_by("pk").first()
+        if duplicate is None:
             return False
-        _insert(asset, StoredKeys(twin.storage_key, twin.poster_key), conclude)
+        _insert(asset, StorageKeys(duplicate.storage_key, duplicate.poster_key), conclude)
         return True
 
 
-def _insert(asset: Asset, keys: StoredKeys, conclude: Conclude) -> None:
+def _insert(asset: Asset, keys: StorageKeys, conclude: Conclude) -> None:
     asset.storage_key, asset.poster_key = keys.file, keys.poster
     with transaction.atomic():
         asset.save(force_insert=True)
@@ -114,10 +123,10 @@ def _insert(asset: Asset, keys: StoredKeys, conclude: Conclude) -> None:
         conclude(asset)
 
 
-def create_from_url(*, user: Any, request: ImportRequest) -> Asset:
+def create_from_url(*, user: Any, request: AssetImport) -> Asset:
     """Return a pending asset whose file a job will fetch.
 
-    Raises FileRefused for a URL that could never be fetched, and Unacceptable for a project of somebody else's.
+    Raises FileRefused for a URL that could never be fetched, and Unprocessable for a project of somebody else's.
     """
     require_project(user, request.project_id)
     try:
@@ -128,7 +137,7 @@ def create_from_url(*, user: Any, request: ImportRequest) -> Asset:
         id=uuid7(),
         owner=user,
         project_id=request.project_id,
-        name=clean_name(request.name) if request.name else name_of_url(request.url),
+        name=clean_filename(request.name) if request.name else filename_from_url(request.url),
         source_url=request.url,
     )
     with transaction.atomic():
@@ -145,11 +154,11 @@ def create_from_url(*, user: Any, request: ImportRequest) -> Asset:
 def update_asset(*, asset: Asset, changes: Mapping[str, Any]) -> Asset:
     """Change the name or the project of an asset.
 
-    Raises Unacceptable for a project of somebody else's.
+    Raises Unprocessable for a project of somebody else's.
     """
-    assert changes.keys() <= CHANGEABLE
+    assert changes.keys() <= UPDATABLE_FIELDS
     require_project(asset.owner, changes.get("project_id"))
     for field, value in changes.items():
-        setattr(asset, field, clean_name(value) if field == "name" else value)
+        setattr(asset, field, clean_filename(value) if field == "name" else value)
     asset.save(update_fields=list(changes))
     return asset

@@ -6,8 +6,8 @@ from django.db import transaction
 
 from assets.events import AssetDeleted
 from assets.exceptions import AssetInUse
+from assets.job_types import REMOVE_FILES_JOB
 from assets.models import Asset, AssetHold
-from assets.names import REMOVE_FILES_JOB
 from core.events import publish
 from core.exceptions import NotFound
 from files.storage import blob_store

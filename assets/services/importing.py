@@ -8,21 +8,19 @@ from uuid import UUID
 from django.db import transaction
 
 from assets.events import AssetFailed, AssetReady
-from assets.incoming import IncomingFile, StoredKeys
 from assets.models import Asset, AssetStatus
+from assets.staging import StagedFile, StorageKeys
 from core.events import publish
 
 
-def finish_import(*, asset_id: UUID, incoming: IncomingFile, keys: StoredKeys, complete: Callable[[], None]) -> bool:
+def finish_import(*, asset_id: UUID, staged: StagedFile, keys: StorageKeys, complete: Callable[[], None]) -> bool:
     """Make a pending asset ready; return False if it was deleted or settled meanwhile.
 
     complete: ends the job in the same transaction; what it raises undoes all.
     """
     with transaction.atomic():
         pending = Asset.objects.filter(pk=asset_id, status=AssetStatus.PENDING)
-        done = pending.update(
-            status=AssetStatus.READY, storage_key=keys.file, poster_key=keys.poster, **incoming.columns
-        )
+        done = pending.update(status=AssetStatus.READY, storage_key=keys.file, poster_key=keys.poster, **staged.columns)
         if done:
             _publish_ready(asset_id)
         complete()

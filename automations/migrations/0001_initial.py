@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                 ("trigger", models.JSONField()),
                 ("action_type", models.CharField(choices=automations.models.action_choices, max_length=10)),
                 ("action", models.JSONField()),
-                ("maker_scopes", models.JSONField(default=list, editable=False)),
+                ("author_scopes", models.JSONField(default=list, editable=False)),
                 ("runs_per_hour", models.PositiveIntegerField(default=60)),
                 ("max_failures", models.PositiveIntegerField(default=5)),
                 ("next_run_at", models.DateTimeField(blank=True, editable=False, null=True)),
@@ -37,9 +37,9 @@ class Migration(migrations.Migration):
                 ("failures", models.PositiveIntegerField(default=0, editable=False)),
                 ("paused_at", models.DateTimeField(blank=True, editable=False, null=True)),
                 ("paused_reason", models.CharField(blank=True, default="", editable=False, max_length=200)),
-                ("hook_salt", models.CharField(blank=True, default="", editable=False, max_length=64)),
-                ("previous_salt", models.CharField(blank=True, default="", editable=False, max_length=64)),
-                ("previous_salt_until", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("webhook_salt", models.CharField(blank=True, default="", editable=False, max_length=64)),
+                ("previous_webhook_salt", models.CharField(blank=True, default="", editable=False, max_length=64)),
+                ("previous_webhook_salt_until", models.DateTimeField(blank=True, editable=False, null=True)),
                 ("updated_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 (
                     "owner",
@@ -78,7 +78,9 @@ class Migration(migrations.Migration):
                 ("trigger_key", models.CharField(max_length=200)),
                 (
                     "status",
-                    models.CharField(choices=automations.models.run_status_choices, default="queued", max_length=10),
+                    models.CharField(
+                        choices=automations.models.automation_run_status_choices, default="queued", max_length=10
+                    ),
                 ),
                 ("input", models.JSONField(default=dict)),
                 ("body_sha256", models.CharField(blank=True, default="", max_length=64)),

@@ -6,27 +6,27 @@ from automations.services.definitions import (
     delete_automation,
     pause_automation,
     resume_automation,
-    rotate_hook_secret,
+    rotate_webhook_secret,
 )
-from automations.services.running import complete_run, fail_run, note_failure, note_success, skip_run
-from automations.services.ticking import fire_due
-from automations.services.triggering import Trigger, lock_account, start_run, start_run_if_allowed
+from automations.services.running import complete_run, fail_run, record_failure, record_success, skip_run
+from automations.services.scheduling import start_due_runs
+from automations.services.triggering import AutomationTrigger, lock_account, start_run, start_run_if_allowed
 
 __all__ = [
-    "Trigger",
+    "AutomationTrigger",
     "change_automation",
     "complete_run",
     "create_automation",
     "delete_automation",
     "fail_run",
-    "fire_due",
     "lock_account",
-    "note_failure",
-    "note_success",
     "pause_automation",
+    "record_failure",
+    "record_success",
     "resume_automation",
-    "rotate_hook_secret",
+    "rotate_webhook_secret",
     "skip_run",
+    "start_due_runs",
     "start_run",
     "start_run_if_allowed",
 ]

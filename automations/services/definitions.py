@@ -13,15 +13,15 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services import record_audit
-from automations.cron import next_tick
-from automations.exceptions import ActionRefused, NoHook, TooManyAutomations
-from automations.hooks import new_salt
+from automations.cron import next_occurrence
+from automations.exceptions import ActionRefused, NoWebhookTrigger, TooManyAutomations
 from automations.models import Automation, TriggerType
+from automations.webhook_secrets import new_salt
 from core.ids import decode_id, encode_id
 from renders.models import Project, Template
 
-OVERLAP = timedelta(hours=24)
-CHANGEABLE = (
+PREVIOUS_SECRET_TTL = timedelta(hours=24)
+UPDATABLE_FIELDS = (
     "name",
     "project",
     "is_active",
@@ -29,15 +29,15 @@ CHANGEABLE = (
     "trigger_type",
     "action",
     "action_type",
-    "maker_scopes",
+    "author_scopes",
     "runs_per_hour",
     "max_failures",
     "next_run_at",
     "failures",
     "paused_at",
     "paused_reason",
-    "hook_salt",
-    "previous_salt",
+    "webhook_salt",
+    "previous_webhook_salt",
     "updated_at",
 )
 
@@ -45,7 +45,7 @@ CHANGEABLE = (
 def create_automation(
     *,
     owner: User,
-    maker_scopes: Iterable[str],
+    author_scopes: Iterable[str],
     name: str,
     trigger: Mapping[str, Any],
     action: Mapping[str, Any],
@@ -58,10 +58,10 @@ def create_automation(
     """
     _require_owned(owner.pk, {**fields, "action": action})
     now = timezone.now()
-    automation = Automation(owner=owner, name=name, maker_scopes=sorted(maker_scopes), created_at=now, **fields)
+    automation = Automation(owner=owner, name=name, author_scopes=sorted(author_scopes), created_at=now, **fields)
     _set_trigger(automation, trigger)
     _set_action(automation, action)
-    _plan_next(automation, now)
+    _set_next_run(automation, now)
     with transaction.atomic():
         # The owner's row is what two makers at one time have in common.
         User.objects.select_for_update(no_key=True).get(pk=owner.pk)
@@ -74,7 +74,9 @@ def create_automation(
 
 
 @transaction.atomic
-def change_automation(*, automation: Automation, changes: Mapping[str, Any], maker_scopes: Iterable[str]) -> Automation:
+def change_automation(
+    *, automation: Automation, changes: Mapping[str, Any], author_scopes: Iterable[str]
+) -> Automation:
     """Set members of an automation. A new action is bound to the scopes of whoever gives it.
 
     changes: of name, project_id, is_active, trigger, action, runs_per_hour, max_failures.
@@ -87,15 +89,15 @@ def change_automation(*, automation: Automation, changes: Mapping[str, Any], mak
         _set_trigger(row, fields.pop("trigger"))
     if "action" in fields:
         _set_action(row, fields.pop("action"))
-        row.maker_scopes = sorted(maker_scopes)
+        row.author_scopes = sorted(author_scopes)
     if fields.get("is_active") and not row.is_active:
         _forget_failures(row)
     for name, value in fields.items():
         setattr(row, name, value)
     row.updated_at = timezone.now()
     if {"trigger", "is_active"} & set(changes):
-        _plan_next(row, row.updated_at)
-    row.save(update_fields=CHANGEABLE)
+        _set_next_run(row, row.updated_at)
+    row.save(update_fields=UPDATABLE_FIELDS)
     return row
 
 
@@ -118,23 +120,23 @@ def pause_automation(*, automation_id: UUID, reason: str, actor: User | None = N
 
 @transaction.atomic
 def resume_automation(*, automation: Automation, actor: User) -> Automation:
-    """Let an automation go on from now; ticks of the time between are not made up for. actor: of the staff."""
+    """Let an automation go on from now; occurrences of the time between are not made up for. actor: of the staff."""
     record_audit(action="automation.resumed", subject=automation.public_id, actor=actor)
-    return change_automation(automation=automation, changes={"is_active": True}, maker_scopes=automation.maker_scopes)
+    return change_automation(automation=automation, changes={"is_active": True}, author_scopes=automation.author_scopes)
 
 
 @transaction.atomic
-def rotate_hook_secret(*, automation: Automation) -> Automation:
+def rotate_webhook_secret(*, automation: Automation) -> Automation:
     """Give a webhook trigger a new secret; the old one counts for another day.
 
-    Raises NoHook.
+    Raises NoWebhookTrigger.
     """
     row = Automation.objects.select_for_update().get(pk=automation.pk)
     if row.trigger_type != TriggerType.WEBHOOK:
-        raise NoHook
-    row.previous_salt, row.hook_salt = row.hook_salt, new_salt()
-    row.previous_salt_until = timezone.now() + OVERLAP
-    row.save(update_fields=["hook_salt", "previous_salt", "previous_salt_until"])
+        raise NoWebhookTrigger
+    row.previous_webhook_salt, row.webhook_salt = row.webhook_salt, new_salt()
+    row.previous_webhook_salt_until = timezone.now() + PREVIOUS_SECRET_TTL
+    row.save(update_fields=["webhook_salt", "previous_webhook_salt", "previous_webhook_salt_until"])
     return row
 
 
@@ -161,9 +163,9 @@ def _uuid_of(prefix: str, text: str | None) -> UUID | None:
 def _set_trigger(row: Automation, trigger: Mapping[str, Any]) -> None:
     row.trigger, row.trigger_type = dict(trigger), trigger["type"]
     if row.trigger_type == TriggerType.WEBHOOK:
-        row.hook_salt = row.hook_salt or new_salt()
+        row.webhook_salt = row.webhook_salt or new_salt()
     else:
-        row.hook_salt = row.previous_salt = ""
+        row.webhook_salt = row.previous_webhook_salt = ""
 
 
 def _set_action(row: Automation, action: Mapping[str, Any]) -> None:
@@ -174,7 +176,7 @@ def _forget_failures(row: Automation) -> None:
     row.failures, row.paused_at, row.paused_reason = 0, None, ""
 
 
-def _plan_next(row: Automation, now: datetime) -> None:
+def _set_next_run(row: Automation, now: datetime) -> None:
     row.next_run_at = None
     if row.is_active and row.trigger_type == TriggerType.CRON:
-        row.next_run_at = next_tick(row.trigger["cron"], row.trigger["timezone"], now)
+        row.next_run_at = next_occurrence(row.trigger["cron"], row.trigger["timezone"], now)

@@ -10,21 +10,21 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from automations.actions import Plan
-from automations.kinds import FAILED, MESSAGE, PAUSED
-from automations.models import Automation, AutomationRun, RunStatus
+from automations.actions import PreparedAction
+from automations.models import Automation, AutomationRun, AutomationRunStatus
+from automations.notification_kinds import FAILED, MESSAGE, PAUSED
 from automations.services.definitions import pause_automation
-from core.notices import notify
+from core.notifications import notify
 from renders.services.submit import accept_render
 
 Conclude = Callable[[], None]
 
 
-def _nothing() -> None:
+def _no_op() -> None:
     """End no job."""
 
 
-def complete_run(*, run: AutomationRun, plan: Plan, conclude: Conclude = _nothing) -> bool:
+def complete_run(*, run: AutomationRun, action: PreparedAction, conclude: Conclude = _no_op) -> bool:
     """Do what was planned; return whether this call did it. conclude: called in the transaction.
 
     Raises what submitting a render raises; then nothing was done.
@@ -32,49 +32,49 @@ def complete_run(*, run: AutomationRun, plan: Plan, conclude: Conclude = _nothin
     automation = run.automation
     with transaction.atomic():
         now = timezone.now()
-        waiting = AutomationRun.objects.filter(pk=run.pk, status=RunStatus.QUEUED)
-        if not waiting.update(status=RunStatus.SUCCEEDED, request=plan.request, finished_at=now):
+        waiting = AutomationRun.objects.filter(pk=run.pk, status=AutomationRunStatus.QUEUED)
+        if not waiting.update(status=AutomationRunStatus.SUCCEEDED, request=action.request, finished_at=now):
             conclude()
             return False
-        if plan.prepared is None:
+        if action.prepared is None:
             notify(
                 user_id=automation.owner_id,
                 kind=MESSAGE.name,
-                title=str(plan.request["title"]),
-                body=str(plan.request.get("body", "")),
+                title=str(action.request["title"]),
+                body=str(action.request.get("body", "")),
                 resource=automation.public_id,
             )
-            note_success(automation_id=automation.pk)
+            record_success(automation_id=automation.pk)
         else:
-            render = accept_render(owner=automation.owner, prepared=plan.prepared)
+            render = accept_render(owner=automation.owner, prepared=action.prepared)
             # Whether it was a success is known when the render ends.
             AutomationRun.objects.filter(pk=run.pk).update(render=render)
         conclude()
     return True
 
 
-def fail_run(*, run: AutomationRun, error: Mapping[str, Any], conclude: Conclude = _nothing) -> bool:
+def fail_run(*, run: AutomationRun, error: Mapping[str, Any], conclude: Conclude = _no_op) -> bool:
     """Note why a run came to nothing, and tell its owner; return whether this call did it."""
     with transaction.atomic():
-        waiting = AutomationRun.objects.filter(pk=run.pk, status=RunStatus.QUEUED)
-        done = waiting.update(status=RunStatus.FAILED, error=dict(error), finished_at=timezone.now()) == 1
+        waiting = AutomationRun.objects.filter(pk=run.pk, status=AutomationRunStatus.QUEUED)
+        done = waiting.update(status=AutomationRunStatus.FAILED, error=dict(error), finished_at=timezone.now()) == 1
         if done:
-            note_failure(automation_id=run.automation_id, message=str(error["message"]))
+            record_failure(automation_id=run.automation_id, message=str(error["message"]))
         conclude()
     return done
 
 
-def skip_run(*, run: AutomationRun, error: Mapping[str, Any], conclude: Conclude = _nothing) -> bool:
+def skip_run(*, run: AutomationRun, error: Mapping[str, Any], conclude: Conclude = _no_op) -> bool:
     """Note why a run was not done, which is nobody's failure; return whether this call did it."""
     with transaction.atomic():
-        waiting = AutomationRun.objects.filter(pk=run.pk, status=RunStatus.QUEUED)
-        done = waiting.update(status=RunStatus.SKIPPED, error=dict(error), finished_at=timezone.now()) == 1
+        waiting = AutomationRun.objects.filter(pk=run.pk, status=AutomationRunStatus.QUEUED)
+        done = waiting.update(status=AutomationRunStatus.SKIPPED, error=dict(error), finished_at=timezone.now()) == 1
         conclude()
     return done
 
 
 @transaction.atomic
-def note_failure(*, automation_id: UUID, message: str) -> None:
+def record_failure(*, automation_id: UUID, message: str) -> None:
     """Count a failure, tell the owner, and pause the automation after too many in a row."""
     rows = Automation.objects.filter(pk=automation_id)
     if not rows.update(failures=F("failures") + 1):
@@ -85,15 +85,15 @@ def note_failure(*, automation_id: UUID, message: str) -> None:
         automation_id=automation_id, reason=f"{automation.failures} failures in a row. The last: {message}"
     ):
         title = f"Automation paused after {automation.failures} failures in a row"
-        _tell(automation, PAUSED.name, title, body)
+        _notify(automation, PAUSED.name, title, body)
     else:
-        _tell(automation, FAILED.name, "Automation failed", body)
+        _notify(automation, FAILED.name, "Automation failed", body)
 
 
-def note_success(*, automation_id: UUID) -> None:
+def record_success(*, automation_id: UUID) -> None:
     """Begin to count failures anew."""
     Automation.objects.filter(pk=automation_id, failures__gt=0).update(failures=0)
 
 
-def _tell(automation: Automation, kind: str, title: str, body: str) -> None:
+def _notify(automation: Automation, kind: str, title: str, body: str) -> None:
     notify(user_id=automation.owner_id, kind=kind, title=title, body=body, resource=automation.public_id)

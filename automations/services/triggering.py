@@ -17,17 +17,18 @@ from django.utils import timezone
 
 from accounts.models import User
 from automations.exceptions import AutomationInactive, TooManyRuns, TriggerIdReused
-from automations.models import Automation, AutomationRun, RunStatus
-from automations.names import DEEPEST_CHAIN, RUN_JOB
+from automations.job_types import RUN_JOB
+from automations.limits import MAX_CHAIN_LENGTH
+from automations.models import Automation, AutomationRun, AutomationRunStatus
 from core.times import format_time
 from jobs.services import enqueue
-from jobs.states import Priority
+from jobs.states import JobPriority
 
 HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Trigger:
+class AutomationTrigger:
     """What sets an automation off.
 
     type: cron, event, webhook or manual. key: unique among those of its type, and the same when it comes again.
@@ -52,17 +53,17 @@ class Trigger:
         return hashlib.sha256(orjson.dumps([self.name, self.data], option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def start_run(*, automation_id: UUID, trigger: Trigger) -> tuple[AutomationRun, bool]:
+def start_run(*, automation_id: UUID, trigger: AutomationTrigger) -> tuple[AutomationRun, bool]:
     """Return the run of a trigger, and whether this call made it. Its work is a job of the same transaction.
 
     Raises TriggerIdReused, AutomationInactive, TooManyRuns.
     """
     with transaction.atomic():
-        if known := _known_run(automation_id, trigger):
+        if known := _existing_run(automation_id, trigger):
             return known, False
         automation = _lock(automation_id)
         # Of many at one time one has the lock; the others find its run here.
-        if known := _known_run(automation_id, trigger):
+        if known := _existing_run(automation_id, trigger):
             return known, False
         if automation is None:
             raise AutomationInactive
@@ -70,14 +71,14 @@ def start_run(*, automation_id: UUID, trigger: Trigger) -> tuple[AutomationRun, 
         return _insert(automation, trigger)
 
 
-def start_run_if_allowed(*, automation_id: UUID, trigger: Trigger) -> AutomationRun | None:
+def start_run_if_allowed(*, automation_id: UUID, trigger: AutomationTrigger) -> AutomationRun | None:
     """Start the run of a trigger that nobody waits for, or note in the trail why it was skipped.
 
     Returns None where there is nothing to note: the trigger came before, or the automation is paused.
     """
     try:
-        if len(trigger.chain) >= DEEPEST_CHAIN:
-            error = {"code": "chain_too_long", "message": f"{DEEPEST_CHAIN} automations led to this one already."}
+        if len(trigger.chain) >= MAX_CHAIN_LENGTH:
+            error = {"code": "chain_too_long", "message": f"{MAX_CHAIN_LENGTH} automations led to this one already."}
             return _insert_skipped(automation_id, trigger, error)
         run, is_new = start_run(automation_id=automation_id, trigger=trigger)
     except (AutomationInactive, TriggerIdReused):
@@ -88,7 +89,7 @@ def start_run_if_allowed(*, automation_id: UUID, trigger: Trigger) -> Automation
     return run if is_new else None
 
 
-def _known_run(automation_id: UUID, trigger: Trigger) -> AutomationRun | None:
+def _existing_run(automation_id: UUID, trigger: AutomationTrigger) -> AutomationRun | None:
     run = AutomationRun.objects.filter(automation_id=automation_id, trigger_key=trigger.unique_key).first()
     if run is not None and run.body_sha256 != trigger.digest:
         raise TriggerIdReused
@@ -119,13 +120,13 @@ def _lock(automation_id: UUID) -> Automation | None:
 def _check_limits(automation: Automation) -> None:
     now = timezone.now()
     of_automation = AutomationRun.objects.filter(automation=automation, created_at__gt=now - HOUR)
-    _require_room(of_automation, automation.runs_per_hour, "automation", now)
+    _check_hourly_limit(of_automation, automation.runs_per_hour, "automation", now)
     of_account = AutomationRun.objects.filter(owner_id=automation.owner_id, created_at__gt=now - HOUR)
-    _require_room(of_account, settings.RENDEROWL_AUTOMATION_RUNS_PER_HOUR, "automations", now)
+    _check_hourly_limit(of_account, settings.RENDEROWL_AUTOMATION_RUNS_PER_HOUR, "automations", now)
 
 
-def _require_room(runs: QuerySet[AutomationRun], most: int, policy: str, now: datetime) -> None:
-    counted = runs.exclude(status=RunStatus.SKIPPED)
+def _check_hourly_limit(runs: QuerySet[AutomationRun], most: int, policy: str, now: datetime) -> None:
+    counted = runs.exclude(status=AutomationRunStatus.SKIPPED)
     over = counted.count() - most
     if over >= 0:
         # There is room when so many have left the hour that fewer than the limit are in it.
@@ -133,12 +134,12 @@ def _require_room(runs: QuerySet[AutomationRun], most: int, policy: str, now: da
         raise TooManyRuns(policy=policy, retry_after_s=max(1, math.ceil((leaves_at - now).total_seconds())))
 
 
-def _insert(automation: Automation, trigger: Trigger) -> tuple[AutomationRun, bool]:
+def _insert(automation: Automation, trigger: AutomationTrigger) -> tuple[AutomationRun, bool]:
     run = _build(automation.pk, automation.owner_id, trigger)
     job = enqueue(
         type=RUN_JOB,
         payload={"run": str(run.pk)},
-        priority=Priority.HIGH,
+        priority=JobPriority.HIGH,
         user_id=automation.owner_id,
         reference=f"automation_run:{run.pk}",
     )
@@ -147,10 +148,10 @@ def _insert(automation: Automation, trigger: Trigger) -> tuple[AutomationRun, bo
     return run, True
 
 
-def _insert_skipped(automation_id: UUID, trigger: Trigger, error: dict[str, str]) -> AutomationRun | None:
+def _insert_skipped(automation_id: UUID, trigger: AutomationTrigger, error: dict[str, str]) -> AutomationRun | None:
     owner_id = Automation.objects.values_list("owner_id", flat=True).get(pk=automation_id)
     run = _build(automation_id, owner_id, trigger)
-    run.status, run.error, run.finished_at = RunStatus.SKIPPED, error, run.created_at
+    run.status, run.error, run.finished_at = AutomationRunStatus.SKIPPED, error, run.created_at
     try:
         with transaction.atomic():
             run.save(force_insert=True)
@@ -159,7 +160,7 @@ def _insert_skipped(automation_id: UUID, trigger: Trigger, error: dict[str, str]
     return run
 
 
-def _build(automation_id: UUID, owner_id: Any, trigger: Trigger) -> AutomationRun:
+def _build(automation_id: UUID, owner_id: Any, trigger: AutomationTrigger) -> AutomationRun:
     now = timezone.now()
     event = {"id": trigger.key, "type": trigger.name, "timestamp": format_time(now), "data": trigger.data}
     return AutomationRun(

@@ -1,4 +1,4 @@
-"""The state of tags. Written by triggers, see `core.triggers`; read by `core.cache_tags.generations`."""
+"""The state of tags. Written by triggers, see `core.triggers`; read by `core.cache_tags.versions`."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from core.indexes import NamedIndex
 class CacheTag(models.Model):
     """How often what a tag stands for has changed, in random steps, so that no number ever comes back.
 
-    account: the hexadecimal id of the account whose rows it stands for, empty for those of all; family: which rows.
+    account: the hexadecimal id of the account whose rows it stands for, empty for those of all; tag: which rows.
     """
 
     account = models.CharField(max_length=32, blank=True)
-    family = models.CharField(max_length=40)
-    generation = models.BigIntegerField()
+    tag = models.CharField(max_length=40)
+    version = models.BigIntegerField()
 
     class Meta:
-        ordering: ClassVar = ["account", "family"]
+        ordering: ClassVar = ["account", "tag"]
         constraints: ClassVar = [
             # One row a tag; also the index that finds the tags of an account, at every request.
-            models.UniqueConstraint(models.F("account"), models.F("family"), name="idx_cache_tags_account_family"),
+            models.UniqueConstraint(models.F("account"), models.F("tag"), name="idx_cache_tags_account_tag"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.account or 'all'}:{self.family}"
+        return f"{self.account or 'all'}:{self.tag}"
 
 
-class CacheBump(models.Model):
+class TagIncrement(models.Model):
     """A change on PostgreSQL that has not been added to its tag yet.
 
     Transactions that change one account's rows would otherwise wait for each other, or lock each other out.
     """
 
     account = models.CharField(max_length=32)
-    family = models.CharField(max_length=40)
+    tag = models.CharField(max_length=40)
     amount = models.BigIntegerField()
 
     class Meta:
         ordering: ClassVar = ["-id"]
         indexes: ClassVar = [
-            # The generations of an account: those of its tags plus what is not added yet.
-            NamedIndex(fields=["account"], name="idx_cache_bumps_account"),
+            # The versions of an account: those of its tags plus what is not added yet.
+            NamedIndex(fields=["account"], name="idx_tag_increments_account"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.account}:{self.family} +{self.amount}"
+        return f"{self.account}:{self.tag} +{self.amount}"

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.backends.sqlite3 import base
 from django.db.utils import OperationalError
 
-LOOK_EVERY_S = 0.1
+CHECK_INTERVAL_S = 0.1
 FileId = tuple[int, int]
 # Files that this process has had open. They are never made anew: SQLite would open an empty database in the place of
 # one that is being moved, and might even play the old write-ahead log into it.
@@ -34,7 +34,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """Lets go of a file that was replaced: what is written to it, nobody reads any more."""
 
     _opened: FileId | None = None
-    _looked_at = 0.0
+    _checked_at = 0.0
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Open the file, or make it where this process has never seen it.
@@ -54,8 +54,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Connect if need be: also where the file is not the one that is open. Never inside of a transaction."""
         if self.connection is not None and self._opened is not None and not self.in_atomic_block:
             now = time.monotonic()
-            if now - self._looked_at >= LOOK_EVERY_S:
-                self._looked_at = now
+            if now - self._checked_at >= CHECK_INTERVAL_S:
+                self._checked_at = now
                 if file_id(str(self.settings_dict["NAME"])) != self._opened:
                     self.close()
         super().ensure_connection()

@@ -50,12 +50,12 @@ _provider: Provider | None = None
 _tracer: Tracer = NoOpTracer()
 
 
-def is_on() -> bool:
+def is_enabled() -> bool:
     """Return whether this process keeps spans."""
     return _provider is not None
 
 
-def begin(
+def start_span(
     name: str,
     *,
     kind: SpanKind = SpanKind.INTERNAL,
@@ -88,37 +88,37 @@ def span(
     attributes: Attributes = _NO_ATTRIBUTES,
     parent: str | None = None,
 ) -> Iterator[Span]:
-    """Give a span for the block, as `begin` makes it; an exception that leaves the block marks it as failed."""
-    begun = begin(name, kind=kind, attributes=attributes, parent=parent)
+    """Give a span for the block, as `start_span` makes it; an exception that leaves the block marks it as failed."""
+    begun = start_span(name, kind=kind, attributes=attributes, parent=parent)
     try:
-        with within(begun):
+        with as_current(begun):
             yield begun
     except BaseException as error:
-        fail(begun, type(error).__name__)
+        set_error(begun, type(error).__name__)
         raise
     finally:
         begun.end()
 
 
-def within(chosen: Span) -> AbstractContextManager[Span]:
+def as_current(chosen: Span) -> AbstractContextManager[Span]:
     """Make a span the current one in this thread; it is not ended."""
     return use_span(chosen, record_exception=False, set_status_on_exception=False)
 
 
-def note(chosen: Span, attributes: Attributes) -> None:
+def set_attributes(chosen: Span, attributes: Attributes) -> None:
     """Add attributes to a span."""
     chosen.set_attributes(_known(attributes))
 
 
-def fail(chosen: Span, error_type: str) -> None:
+def set_error(chosen: Span, error_type: str) -> None:
     """Mark a span as failed. error_type: of few values, such as a code or the name of an exception's class."""
     chosen.set_attribute("error.type", error_type)
     chosen.set_status(StatusCode.ERROR)
 
 
-def following(traceparent: str) -> AbstractContextManager[Span]:
+def continue_trace(traceparent: str) -> AbstractContextManager[Span]:
     """Let the block belong to a caller's trace; to none where the header is empty, or one that is to be ignored."""
-    return within(_remote_span(traceparent))
+    return as_current(_remote_span(traceparent))
 
 
 def current_traceparent() -> str:
@@ -146,7 +146,7 @@ def _known(attributes: Attributes) -> dict[str, str | int | float | bool]:
     return {name: value for name, value in attributes.items() if value is not None}
 
 
-def load() -> None:
+def preload() -> None:
     """Load what `start` needs, where it is wanted, for a process that forks others and keeps no spans itself."""
     if settings.RENDEROWL_TRACES_EXPORTER:
         import core.tracing.sdk  # noqa: F401 - half a second for all of them instead of for each

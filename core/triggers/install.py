@@ -14,8 +14,8 @@ from typing import Any
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from core.cache_tags.families import EVERYTHING
-from core.triggers.definitions import PREFIX, TAG_TABLE, TAGS_PREFIX, Trigger, wanted_triggers
+from core.cache_tags.registry import GLOBAL_TAG
+from core.triggers.definitions import PREFIX, TAG_TABLE, TAGS_PREFIX, DatabaseTrigger, expected_triggers
 
 
 def install_triggers(using: str = "default") -> list[str]:
@@ -26,7 +26,7 @@ def install_triggers(using: str = "default") -> list[str]:
     connection = connections[using]
     present = installed_triggers(connection)
     created = []
-    for trigger in wanted_triggers(connection.vendor):
+    for trigger in expected_triggers(connection.vendor):
         if present.get(trigger.name) == _fingerprint(trigger) or not _is_applicable(connection, trigger):
             continue
         with transaction.atomic(using=using), connection.cursor() as cursor:
@@ -34,11 +34,11 @@ def install_triggers(using: str = "default") -> list[str]:
                 _drop(connection, cursor, trigger.name, trigger.table)
             for statement in trigger.statements:
                 cursor.execute(statement)
-            _remember(connection, cursor, trigger)
+            _store_fingerprint(connection, cursor, trigger)
             if trigger.repair:
                 cursor.execute(trigger.repair)
         created.append(trigger.name)
-    _follow_changes(connection, begin_anew=any(name.startswith(TAGS_PREFIX) for name in created))
+    _track_changes(connection, invalidate_all=any(name.startswith(TAGS_PREFIX) for name in created))
     return created
 
 
@@ -47,27 +47,27 @@ def drop_triggers(using: str = "default", *, prefix: str = PREFIX) -> None:
     connection = connections[using]
     with transaction.atomic(using=using), connection.cursor() as cursor:
         if TAG_TABLE in connection.introspection.table_names(cursor):
-            cursor.execute(f"DELETE FROM {TAG_TABLE} WHERE family = %s", [EVERYTHING])  # noqa: S608 - a constant
-        for name, table in _places(connection).items():
+            cursor.execute(f"DELETE FROM {TAG_TABLE} WHERE tag = %s", [GLOBAL_TAG])  # noqa: S608 - a constant
+        for name, table in _trigger_tables(connection).items():
             if name.startswith(prefix):
                 _drop(connection, cursor, name, table)
 
 
-def _follow_changes(connection: BaseDatabaseWrapper, *, begin_anew: bool) -> None:
-    """Say that changes are followed. begin_anew: they were not for a time, so that nothing kept before counts."""
+def _track_changes(connection: BaseDatabaseWrapper, *, invalidate_all: bool) -> None:
+    """Say that changes are followed. invalidate_all: they were not for a time, so that nothing kept before counts."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         if TAG_TABLE not in connection.introspection.table_names(cursor):
             return
         number = 1 + secrets.randbelow(2**31)
         cursor.execute(
-            f"INSERT INTO {TAG_TABLE} (account, family, generation) SELECT '', %s, %s "  # noqa: S608 - a constant
-            f"WHERE NOT EXISTS (SELECT 1 FROM {TAG_TABLE} WHERE family = %s)",
-            [EVERYTHING, number, EVERYTHING],
+            f"INSERT INTO {TAG_TABLE} (account, tag, version) SELECT '', %s, %s "  # noqa: S608 - a constant
+            f"WHERE NOT EXISTS (SELECT 1 FROM {TAG_TABLE} WHERE tag = %s)",
+            [GLOBAL_TAG, number, GLOBAL_TAG],
         )
-        if begin_anew:
+        if invalidate_all:
             cursor.execute(
-                f"UPDATE {TAG_TABLE} SET generation = generation + %s WHERE family = %s",  # noqa: S608
-                [number, EVERYTHING],
+                f"UPDATE {TAG_TABLE} SET version = version + %s WHERE tag = %s",  # noqa: S608
+                [number, GLOBAL_TAG],
             )
 
 
@@ -87,7 +87,7 @@ def installed_triggers(connection: BaseDatabaseWrapper) -> Mapping[str, str]:
         return dict(cursor.fetchall())
 
 
-def _fingerprint(trigger: Trigger) -> str:
+def _fingerprint(trigger: DatabaseTrigger) -> str:
     return _hash("\n".join(trigger.statements))
 
 
@@ -95,7 +95,7 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _places(connection: BaseDatabaseWrapper) -> dict[str, str]:
+def _trigger_tables(connection: BaseDatabaseWrapper) -> dict[str, str]:
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute(
@@ -117,13 +117,13 @@ def _drop(connection: BaseDatabaseWrapper, cursor: Any, name: str, table: str) -
         cursor.execute(f'DROP TRIGGER "{name}" ON "{table.strip(chr(34))}"')
 
 
-def _remember(connection: BaseDatabaseWrapper, cursor: Any, trigger: Trigger) -> None:
+def _store_fingerprint(connection: BaseDatabaseWrapper, cursor: Any, trigger: DatabaseTrigger) -> None:
     """Write down which definition this is; SQLite keeps the text itself."""
     if connection.vendor == "postgresql":
         cursor.execute(f'COMMENT ON TRIGGER "{trigger.name}" ON "{trigger.table}" IS \'{_fingerprint(trigger)}\'')
 
 
-def _is_applicable(connection: BaseDatabaseWrapper, trigger: Trigger) -> bool:
+def _is_applicable(connection: BaseDatabaseWrapper, trigger: DatabaseTrigger) -> bool:
     """Return whether the table is there with the columns that the trigger names."""
     with connection.cursor() as cursor:
         if not trigger.tables | {trigger.table} <= set(connection.introspection.table_names(cursor)):

@@ -12,7 +12,7 @@ from core.triggers.definitions import TAGS_PREFIX
 from core.triggers.install import drop_triggers, install_triggers
 
 
-def follow_migrations(config: AppConfig) -> None:
+def connect_migration_signals(config: AppConfig) -> None:
     """Have the triggers looked after at every `migrate`. config: the app whose signals stand for those of all."""
     pre_migrate.connect(_before, sender=config, dispatch_uid="core.triggers.before")
     post_migrate.connect(_after, sender=config, dispatch_uid="core.triggers.after")

@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.UUIDField(default=core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ("kind", models.CharField(choices=credits.models.entry_kind_choices, max_length=10)),
+                ("kind", models.CharField(choices=credits.models.credit_entry_kind_choices, max_length=10)),
                 ("amount", models.BigIntegerField()),
                 ("balance_after", models.BigIntegerField()),
                 ("reference", models.CharField(max_length=200, unique=True)),

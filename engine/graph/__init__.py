@@ -1,6 +1,6 @@
-"""From a plan to the words of an FFmpeg command."""
+"""From a plan to an FFmpeg command."""
 
-from engine.graph.compile import Command, Paths, SequenceFile, compile_plan
-from engine.graph.join import compile_join, part_list
+from engine.graph.compile import FFmpegCommand, RenderPaths, SequenceFile, compile_plan
+from engine.graph.concat import compile_concat, concat_list
 
-__all__ = ["Command", "Paths", "SequenceFile", "compile_join", "compile_plan", "part_list"]
+__all__ = ["FFmpegCommand", "RenderPaths", "SequenceFile", "compile_concat", "compile_plan", "concat_list"]

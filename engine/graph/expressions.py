@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from engine.plan.model import Trace
+from engine.plan.model import PiecewiseLinear
 
 
 def number(value: float) -> str:
@@ -18,17 +18,17 @@ def time_s(frames: int, fps: Fraction) -> str:
     return number(float(frames / fps))
 
 
-def expression(trace: Trace, variable: str) -> str:
-    """Return a trace as an expression of a frame number.
+def expression(polyline: PiecewiseLinear, variable: str) -> str:
+    """Return a piecewise linear value as an expression of a frame number.
 
     A tree of `if` keeps the nesting within FFmpeg's limit and the evaluation short for any number of pieces.
     """
-    points = trace.points
+    points = polyline.points
     if len(points) == 1:
         return number(points[0][1])
     pieces = [_piece(points[i], points[i + 1], variable) for i in range(len(points) - 1)]
     limits = [points[i + 1][0] for i in range(len(points) - 2)]
-    # Outside its first and last point a trace holds its value.
+    # Outside its first and last point the value is held.
     variable_held = f"clip({variable},{points[0][0]},{points[-1][0]})"
     held = [piece.replace(f"({variable}-", f"({variable_held}-") for piece in (pieces[0], pieces[-1])]
     pieces[0], pieces[-1] = held[0], held[-1]

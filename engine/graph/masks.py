@@ -5,17 +5,17 @@ from __future__ import annotations
 from fractions import Fraction
 
 from engine.graph.expressions import expression
-from engine.graph.pictures import MASK, OPAQUE, arrival, crop_filter, tick
-from engine.plan.model import Door, Layer, Matte, StillSource, VideoSource
+from engine.graph.video_filters import MASK, OPAQUE, crop_filter, frame_sync, frame_timebase
+from engine.plan.model import Layer, Matte, StillSource, VideoSource, WipeMask
 
 
-def ground(color: str, size: tuple[int, int], frames: int, fps: Fraction) -> str:
-    """Return a plain picture for a number of frames."""
+def color_source(color: str, size: tuple[int, int], frames: int, fps: Fraction) -> str:
+    """Return a source of frames of one colour."""
     rate = f"{fps.numerator}/{fps.denominator}"
-    return f"color=c={color}:s={size[0]}x{size[1]}:r={rate},trim=end_frame={frames},{tick(fps)}"
+    return f"color=c={color}:s={size[0]}x{size[1]}:r={rate},trim=end_frame={frames},{frame_timebase(fps)}"
 
 
-def masked(picture: str, mask: str, has_alpha: bool, name: str) -> tuple[list[str], str]:
+def apply_mask(picture: str, mask: str, has_alpha: bool, name: str) -> tuple[list[str], str]:
     """Return the statements that multiply a picture's transparency by a mask, and the label of the result."""
     out = f"{name}k"
     if not has_alpha:
@@ -28,19 +28,19 @@ def masked(picture: str, mask: str, has_alpha: bool, name: str) -> tuple[list[st
     ], out
 
 
-def door_mask(door: Door, layer: Layer, fps: Fraction, name: str) -> tuple[list[str], str]:
+def wipe_mask(wipe: WipeMask, layer: Layer, fps: Fraction, name: str) -> tuple[list[str], str]:
     """Return the statements that draw the mask of one wipe, and its label."""
     width, height = layer.painted_size
-    front = (width + abs(door.edge), height)
-    rectangle = [ground("white", front, layer.frames if not door.edge else 1, fps)]
-    if door.edge:
-        ramp = f"{front[0]}-X" if door.edge > 0 else "X+1"
-        rectangle += ["format=gray", f"geq=lum='255*clip(({ramp})/{abs(door.edge)},0,1)'"]
+    front = (width + abs(wipe.edge), height)
+    rectangle = [color_source("white", front, layer.frames if not wipe.edge else 1, fps)]
+    if wipe.edge:
+        ramp = f"{front[0]}-X" if wipe.edge > 0 else "X+1"
+        rectangle += ["format=gray", f"geq=lum='255*clip(({ramp})/{abs(wipe.edge)},0,1)'"]
         rectangle += ["loop=loop=-1:size=1", "setpts=N", f"trim=end_frame={layer.frames}"]
     return [
-        f"{ground('black', (width, height), layer.frames, fps)},{OPAQUE}[{name}b]",
+        f"{color_source('black', (width, height), layer.frames, fps)},{OPAQUE}[{name}b]",
         f"{','.join([*rectangle, OPAQUE])}[{name}d]",
-        f"[{name}b][{name}d]overlay=x='{expression(door.x, 'n')}':y=0,{MASK}[{name}m]",
+        f"[{name}b][{name}d]overlay=x='{expression(wipe.x, 'n')}':y=0,{MASK}[{name}m]",
     ], f"{name}m"
 
 
@@ -51,14 +51,14 @@ def matte_mask(
 
     Before and after the matte's time everything is solid; beside it everything is clear.
     """
-    chain = arrival(matte.source, matte.frames, fps) if isinstance(matte.source, VideoSource) else []
+    chain = frame_sync(matte.source, matte.frames, fps) if isinstance(matte.source, VideoSource) else []
     chain += crop_filter(matte.crop, matte.source_size)
     chain += [f"scale={matte.size[0]}:{matte.size[1]}", "setsar=1", OPAQUE]
     if (matte.x, matte.y, *matte.size) != (0, 0, *viewport):
         width, height = max(viewport[0], matte.size[0]), max(viewport[1], matte.size[1])
         chain.append(f"pad={width}:{height}:{matte.x}:{matte.y}:color=black")
         chain.append(f"crop={viewport[0]}:{viewport[1]}:0:0")
-    chain.append(tick(fps))
+    chain.append(frame_timebase(fps))
     if isinstance(matte.source, StillSource):
         chain += ["loop=loop=-1:size=1", "setpts=N", f"trim=end_frame={matte.frames}"]
     if matte.start == 0 and matte.frames >= layer.frames:
@@ -66,6 +66,6 @@ def matte_mask(
     last = matte.start + matte.frames - 1
     return [
         f"[{input_label}]{','.join([*chain, f'setpts=N+{matte.start}'])}[{name}l]",
-        f"{ground('white', viewport, layer.frames, fps)},{OPAQUE}[{name}w]",
+        f"{color_source('white', viewport, layer.frames, fps)},{OPAQUE}[{name}w]",
         f"[{name}w][{name}l]overlay=enable='between(n,{matte.start},{last})',{MASK}[{name}m]",
     ], f"{name}m"

@@ -8,25 +8,25 @@ CRF = {"verylow": 35, "low": 30, "medium": 23, "high": 20, "veryhigh": 17}
 VP9_CRF = {"verylow": 45, "low": 40, "medium": 34, "high": 30, "veryhigh": 24}
 JPEG_QSCALE = {"verylow": 20, "low": 12, "medium": 5, "high": 3, "veryhigh": 2}
 COLOR_TAGS = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv")
-PICTURE_FORMATS = ("jpg", "png", "bmp")
-SOUND_FORMATS = ("mp3", "wav")
+IMAGE_FORMATS = ("jpg", "png", "bmp")
+AUDIO_FORMATS = ("mp3", "wav")
 # JPEG files are full range BT.601 by definition (JFIF 1.02).
 JPEG_PIXELS = "scale=out_color_matrix=bt601:out_range=pc,format=yuvj420p"
-# A palette over the whole film needs every frame in memory; above this each frame gets its own.
+# A palette over the whole video needs every frame in memory; above this each frame gets its own.
 PALETTE_BUFFER_BYTES = 200_000_000
 
 
-def has_pictures(spec: OutputSpec) -> bool:
+def has_video(spec: OutputSpec) -> bool:
     """Return whether the format shows anything."""
-    return spec.format not in SOUND_FORMATS
+    return spec.format not in AUDIO_FORMATS
 
 
-def may_sound(spec: OutputSpec) -> bool:
+def can_have_audio(spec: OutputSpec) -> bool:
     """Return whether the format can hold sound and is to have it."""
     return spec.format in ("mp4", "webm", "mp3", "wav") and not spec.mute
 
 
-def finish(spec: OutputSpec) -> str:
+def final_filters(spec: OutputSpec) -> str:
     """Return the last filters before the encoder, with `[in]` and `[out]` left as `{in}` and `{out}`."""
     if spec.format == "gif":
         width, height = spec.final_size
@@ -43,14 +43,14 @@ def finish(spec: OutputSpec) -> str:
     return "[{in}]format=yuv420p[{out}]"
 
 
-def encoder(spec: OutputSpec, sounding: bool) -> list[str]:
+def encoder_options(spec: OutputSpec, has_audio: bool) -> list[str]:
     """Return the options that encode and wrap the main output; the path follows."""
     frames, seconds = str(spec.frames), f"{spec.duration_s:.6f}"
     plain = ["-map_metadata", "-1", "-map_chapters", "-1"]
-    if spec.format in SOUND_FORMATS:
+    if spec.format in AUDIO_FORMATS:
         codec = ["-c:a", "libmp3lame", "-b:a", "192k"] if spec.format == "mp3" else ["-c:a", "pcm_s16le"]
         return [*codec, "-t", seconds, *plain, "-f", spec.format]
-    if spec.format in PICTURE_FORMATS:
+    if spec.format in IMAGE_FORMATS:
         codec = (
             ["-c:v", "mjpeg", "-q:v", str(JPEG_QSCALE[spec.quality])] if spec.format == "jpg" else ["-c:v", spec.format]
         )
@@ -64,22 +64,22 @@ def encoder(spec: OutputSpec, sounding: bool) -> list[str]:
         video += ["-crf", str(VP9_CRF[spec.quality]), "-g", keys, *COLOR_TAGS]
     else:
         video = ["-c:v", "libx264", "-preset", "veryfast", "-crf", str(CRF[spec.quality]), "-g", keys, *COLOR_TAGS]
-    return [*video, *_sound_codec(spec, sounding), *limits, *_wrapping(spec)]
+    return [*video, *_audio_codec(spec, has_audio), *limits, *_muxer_options(spec)]
 
 
-def joiner(spec: OutputSpec, sounding: bool) -> list[str]:
+def concat_options(spec: OutputSpec, has_audio: bool) -> list[str]:
     """Return the options that wrap pictures which are encoded already, with new sound; the path follows."""
     limits = ["-frames:v", str(spec.frames), "-map_metadata", "-1", "-map_chapters", "-1"]
-    return ["-c:v", "copy", *_sound_codec(spec, sounding), *limits, *_wrapping(spec)]
+    return ["-c:v", "copy", *_audio_codec(spec, has_audio), *limits, *_muxer_options(spec)]
 
 
-def _sound_codec(spec: OutputSpec, sounding: bool) -> list[str]:
-    """Return how the sound of a film is encoded."""
-    if not sounding:
+def _audio_codec(spec: OutputSpec, has_audio: bool) -> list[str]:
+    """Return how the sound of a video is encoded."""
+    if not has_audio:
         return []
     return ["-c:a", "libopus", "-b:a", "128k"] if spec.format == "webm" else ["-c:a", "aac", "-b:a", "192k"]
 
 
-def _wrapping(spec: OutputSpec) -> list[str]:
-    """Return the container of a film."""
+def _muxer_options(spec: OutputSpec) -> list[str]:
+    """Return the container of a video."""
     return ["-f", "webm"] if spec.format == "webm" else ["-movflags", "+faststart", "-f", "mp4"]

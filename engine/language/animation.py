@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from engine.language.part import Part
-from engine.language.values import Notice, Number, Seconds, Word
+from engine.language.edit_model import EditModel
+from engine.language.fields import EnumField, FieldWarning, NumberField, Seconds
 
 _FAMILIES = ("Quad", "Cubic", "Quart", "Quint", "Sine", "Expo", "Circ", "Back")
 EASINGS = (
@@ -23,36 +23,36 @@ EASINGS = (
 MAX_TWEENS = 500
 
 
-class Tween(Part):
+class Tween(EditModel):
     """One piece of an animation, in seconds from the beginning of the clip."""
 
-    from_: Annotated[float | None, Number()] = Field(default=None, alias="from")
+    from_: Annotated[float | None, NumberField()] = Field(default=None, alias="from")
     """The first value; without it the value reached before."""
-    to: Annotated[float | None, Number()] = None
+    to: Annotated[float | None, NumberField()] = None
     """The last value; without it the first one."""
     start: Seconds = 0.0
-    length: Annotated[float | None, Number(low=0)] = None
+    length: Annotated[float | None, NumberField(low=0)] = None
     """Without it the piece lasts to the end of the clip."""
-    interpolation: Annotated[str, Word("linear", "bezier", "constant")] = "linear"
-    easing: Annotated[str | None, Word(*EASINGS)] = None
+    interpolation: Annotated[str, EnumField("linear", "bezier", "constant")] = "linear"
+    easing: Annotated[str | None, EnumField(*EASINGS)] = None
     """Used with the interpolation `bezier`."""
 
 
 @dataclass(frozen=True)
-class Animated:
+class AnimatedField:
     """A number, or a list of tweens."""
 
     low: float | None = None
     high: float | None = None
     clamp: bool = False
 
-    def notice(self, raw: Any, value: Any) -> Notice | None:
-        """Tell of the number as `Number` does; tweens are audited one by one."""
-        return self._number().notice(raw, value) if isinstance(value, float) else None
+    def warning(self, raw: Any, value: Any) -> FieldWarning | None:
+        """Tell of the number as `NumberField` does; tweens are checked one by one."""
+        return self._number().warning(raw, value) if isinstance(value, float) else None
 
-    def _number(self) -> Number:
+    def _number(self) -> NumberField:
         """Return the plain number's type."""
-        return Number(self.low, self.high, self.clamp)
+        return NumberField(self.low, self.high, self.clamp)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Tell the two forms apart by whether a list is given."""
@@ -64,9 +64,9 @@ class Animated:
         )
 
 
-AnyNumber = Annotated[float | tuple[Tween, ...], Animated()]
-AnyFraction = Annotated[float | tuple[Tween, ...], Animated(low=0, high=1, clamp=True)]
-AnyVolume = Annotated[float | tuple[Tween, ...], Animated(low=0, high=10, clamp=True)]
-AnyScale = Annotated[float | tuple[Tween, ...], Animated(low=0, high=100, clamp=True)]
-AnySkew = Annotated[float | tuple[Tween, ...], Animated(low=-100, high=100, clamp=True)]
-AnyAngle = Annotated[float | tuple[Tween, ...], Animated(low=-36_000, high=36_000, clamp=True)]
+AnimatedNumber = Annotated[float | tuple[Tween, ...], AnimatedField()]
+AnimatedFraction = Annotated[float | tuple[Tween, ...], AnimatedField(low=0, high=1, clamp=True)]
+AnimatedVolume = Annotated[float | tuple[Tween, ...], AnimatedField(low=0, high=10, clamp=True)]
+AnimatedScale = Annotated[float | tuple[Tween, ...], AnimatedField(low=0, high=100, clamp=True)]
+AnimatedSkew = Annotated[float | tuple[Tween, ...], AnimatedField(low=-100, high=100, clamp=True)]
+AnimatedAngle = Annotated[float | tuple[Tween, ...], AnimatedField(low=-36_000, high=36_000, clamp=True)]

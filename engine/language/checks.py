@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from engine.issues import Issue, pointer
 from engine.language.clip import Clip
 from engine.language.edit import EVEN_FORMATS, Edit
+from engine.language.fields import ALIAS_PREFIX
 from engine.language.presets import MAX_DURATION_S
 from engine.language.text_assets import Html5Asset, HtmlAsset
-from engine.language.values import ALIAS_PREFIX
 
 _RESOURCE = re.compile(
     r"<(?:img|image|link|iframe|script|video|audio|source|embed|object|use)\b[^>]{0,5000}?"
@@ -28,7 +28,7 @@ def walk_clips(edit: Edit) -> Iterator[tuple[str, int, Clip]]:
             yield pointer("timeline", "tracks", track, "clips", index), track, clip
 
 
-def errors_of(edit: Edit) -> Iterator[Issue]:
+def edit_errors(edit: Edit) -> Iterator[Issue]:
     """Yield what makes an edit impossible though each of its fields is well."""
     aliases = {clip.alias for _, _, clip in walk_clips(edit) if clip.alias}
     for where, _, clip in walk_clips(edit):
@@ -53,7 +53,7 @@ def errors_of(edit: Edit) -> Iterator[Issue]:
                 yield Issue(f"/output/size/{name}", "invalid_value", detail)
 
 
-def warnings_of(edit: Edit) -> Iterator[Issue]:
+def edit_warnings(edit: Edit) -> Iterator[Issue]:
     """Yield what will not show as written."""
     seen: set[str] = set()
     for where, _, clip in walk_clips(edit):

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Field, Tag, field_validator
 from pydantic_core import PydanticCustomError
 
-from engine.language.animation import AnyAngle, AnyFraction, AnyNumber, AnyScale, AnySkew
+from engine.language.animation import AnimatedAngle, AnimatedFraction, AnimatedNumber, AnimatedScale, AnimatedSkew
+from engine.language.edit_model import EditModel
+from engine.language.fields import Boolean, ClipTimeField, EnumField, OptionalSide, StringField
 from engine.language.media_assets import AudioAsset, ImageAsset, LumaAsset, VideoAsset
-from engine.language.part import Part
 from engine.language.shape_assets import ShapeAsset, SvgAsset
 from engine.language.text_assets import (
     CaptionAsset,
@@ -21,7 +22,6 @@ from engine.language.text_assets import (
     TextAsset,
     TitleAsset,
 )
-from engine.language.values import Boolean, MaybeSide, Moment, Text, Word
 
 ASSET_TYPES = (
     "video",
@@ -41,7 +41,7 @@ ASSET_TYPES = (
 GENERATIVE_TYPES = ("text-to-image", "image-to-video", "text-to-speech", "text-to-video", "image-to-image", "ai")
 
 
-class UnsupportedAsset(Part):
+class UnsupportedAsset(EditModel):
     """Any other asset; it validates to an error."""
 
     type: str
@@ -112,44 +112,44 @@ TRANSITIONS = (
 )
 EFFECTS = ("zoomIn", "zoomOut", "slideLeft", "slideRight", "slideUp", "slideDown")
 FILTERS = ("none", "blur", "boost", "contrast", "darken", "greyscale", "lighten", "muted", "negative", "invert")
-TransitionName = Annotated[str | None, Word("none", *(name + speed for name in TRANSITIONS for speed in _SPEEDS))]
+TransitionName = Annotated[str | None, EnumField("none", *(name + speed for name in TRANSITIONS for speed in _SPEEDS))]
 
 
-class Transition(Part):
+class Transition(EditModel):
     """How a clip comes and goes."""
 
     in_: TransitionName = Field(default=None, alias="in")
     out: TransitionName = None
 
 
-class Offset(Part):
+class Offset(EditModel):
     """A move away from the position, in fractions of the viewport; +y is up."""
 
-    x: AnyNumber = 0.0
-    y: AnyNumber = 0.0
+    x: AnimatedNumber = 0.0
+    y: AnimatedNumber = 0.0
 
 
-class Rotate(Part):
+class Rotate(EditModel):
     """A turn, in degrees clockwise."""
 
-    angle: AnyAngle = 0.0
+    angle: AnimatedAngle = 0.0
 
 
-class Skew(Part):
+class Skew(EditModel):
     """A shear, in fractions of the viewport."""
 
-    x: AnySkew = 0.0
-    y: AnySkew = 0.0
+    x: AnimatedSkew = 0.0
+    y: AnimatedSkew = 0.0
 
 
-class Flip(Part):
+class Flip(EditModel):
     """Mirroring."""
 
     horizontal: Boolean = False
     vertical: Boolean = False
 
 
-class Transform(Part):
+class Transform(EditModel):
     """Rotation, shear and mirroring."""
 
     rotate: Rotate = Rotate()
@@ -157,25 +157,25 @@ class Transform(Part):
     flip: Flip = Flip()
 
 
-class Clip(Part):
+class Clip(EditModel):
     """An asset at a time and place."""
 
     asset: Asset
-    start: Annotated[float | str, Moment(("auto",))]
+    start: Annotated[float | str, ClipTimeField(("auto",))]
     """Seconds; `auto` follows the clip before it in the track; `alias://NAME` starts with that clip."""
-    length: Annotated[float | str, Moment(("auto", "end"), positive=True)]
+    length: Annotated[float | str, ClipTimeField(("auto", "end"), positive=True)]
     """Seconds; `auto` is the asset's own; `end` runs to the end; `alias://NAME` is as long as that clip."""
-    fit: Annotated[str | None, Word("crop", "cover", "contain", "none")] = None
+    fit: Annotated[str | None, EnumField("crop", "cover", "contain", "none")] = None
     """None: `crop` for files; drawn assets keep their size."""
-    scale: AnyScale = 1.0
-    width: MaybeSide = None
-    height: MaybeSide = None
+    scale: AnimatedScale = 1.0
+    width: OptionalSide = None
+    height: OptionalSide = None
     position: Position = "center"
     offset: Offset = Offset()
     transition: Transition = Transition()
-    effect: Annotated[str | None, Word("none", *(name + speed for name in EFFECTS for speed in _SPEEDS))] = None
-    filter: Annotated[str | None, Word(*FILTERS)] = None
-    opacity: AnyFraction = 1.0
+    effect: Annotated[str | None, EnumField("none", *(name + speed for name in EFFECTS for speed in _SPEEDS))] = None
+    filter: Annotated[str | None, EnumField(*FILTERS)] = None
+    opacity: AnimatedFraction = 1.0
     transform: Transform = Transform()
-    alias: Annotated[str | None, Text(max_characters=200)] = None
+    alias: Annotated[str | None, StringField(max_characters=200)] = None
     """The name by which other clips refer to this one's start and length."""

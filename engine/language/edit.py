@@ -6,12 +6,12 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from engine.language.animation import AnyVolume
+from engine.language.animation import AnimatedVolume
 from engine.language.clip import Clip
+from engine.language.edit_model import EditModel
+from engine.language.fields import Boolean, ColorField, EnumField, Name, NumberField, Seconds, StringField, Url
 from engine.language.media_assets import Fade
-from engine.language.part import Part
 from engine.language.presets import ASPECT_RATIOS, MAX_HEIGHT, MAX_WIDTH, MIN_SIDE, RESOLUTIONS
-from engine.language.values import Boolean, Color, Name, Number, Seconds, Text, Url, Word
 
 FORMATS = ("mp4", "webm", "gif", "mp3", "jpg", "png", "bmp")
 EVEN_FORMATS = ("mp4", "webm")
@@ -19,65 +19,65 @@ QUALITIES = ("verylow", "low", "medium", "high", "veryhigh")
 MAX_TRACKS = 1000
 
 
-class Soundtrack(Part):
+class Soundtrack(EditModel):
     """Sound under the whole timeline."""
 
     src: Url
     effect: Fade = "none"
-    volume: AnyVolume = 1.0
+    volume: AnimatedVolume = 1.0
 
 
-class Font(Part):
+class Font(EditModel):
     """A font file for the text of this edit."""
 
     src: Url
 
 
-class Track(Part):
+class Track(EditModel):
     """A layer of clips."""
 
     clips: tuple[Clip, ...]
 
 
-class Timeline(Part):
+class Timeline(EditModel):
     """Layers of clips, the first on top."""
 
     IGNORED: ClassVar[dict[str, str]] = {"cache": "Sources are cached by their content."}
 
     soundtrack: Soundtrack | None = None
-    background: Annotated[str, Color()] = "#000000"
+    background: Annotated[str, ColorField()] = "#000000"
     fonts: Annotated[tuple[Font, ...], Field(max_length=100)] = ()
     tracks: Annotated[tuple[Track, ...], Field(min_length=1, max_length=MAX_TRACKS)]
 
 
-class Size(Part):
+class Size(EditModel):
     """A size of one's own, in pixels."""
 
-    width: Annotated[int, Number(low=MIN_SIDE, high=MAX_WIDTH, whole=True)]
-    height: Annotated[int, Number(low=MIN_SIDE, high=MAX_HEIGHT, whole=True)]
+    width: Annotated[int, NumberField(low=MIN_SIDE, high=MAX_WIDTH, whole=True)]
+    height: Annotated[int, NumberField(low=MIN_SIDE, high=MAX_HEIGHT, whole=True)]
 
 
-class Range(Part):
+class OutputRange(EditModel):
     """The part of the timeline to write, in seconds."""
 
     start: Seconds = 0.0
-    length: Annotated[float | None, Number(low=0)] = None
+    length: Annotated[float | None, NumberField(low=0)] = None
 
 
-class Poster(Part):
+class Poster(EditModel):
     """A full picture of one moment."""
 
     capture: Seconds = 0.0
 
 
-class Thumbnail(Part):
+class Thumbnail(EditModel):
     """A small picture of one moment."""
 
     capture: Seconds = 0.0
-    scale: Annotated[float, Number(low=0.01, high=1, clamp=True)] = 0.3
+    scale: Annotated[float, NumberField(low=0.01, high=1, clamp=True)] = 0.3
 
 
-class Destination(Part):
+class Destination(EditModel):
     """Where else the output should go; only the service itself keeps it."""
 
     IGNORED: ClassVar[dict[str, str]] = {
@@ -85,10 +85,10 @@ class Destination(Part):
         "exclude": "Outputs are kept by this service only.",
     }
 
-    provider: Annotated[str, Text(max_characters=100)] = "shotstack"
+    provider: Annotated[str, StringField(max_characters=100)] = "shotstack"
 
 
-class Output(Part):
+class Output(EditModel):
     """The file to make."""
 
     IGNORED: ClassVar[dict[str, str]] = {
@@ -96,29 +96,29 @@ class Output(Part):
         "height": "Use 'size' for the size of the output.",
     }
 
-    format: Annotated[str, Word(*FORMATS, required=True)]
-    resolution: Annotated[str | None, Word(*RESOLUTIONS, required=True)] = None
-    aspect_ratio: Annotated[str, Word(*ASPECT_RATIOS, required=True)] = "16:9"
+    format: Annotated[str, EnumField(*FORMATS, required=True)]
+    resolution: Annotated[str | None, EnumField(*RESOLUTIONS, required=True)] = None
+    aspect_ratio: Annotated[str, EnumField(*ASPECT_RATIOS, required=True)] = "16:9"
     size: Size | None = None
-    scale_to: Annotated[str | None, Word(*RESOLUTIONS, required=True)] = None
-    fps: Annotated[float | None, Number(low=1, high=120)] = None
-    quality: Annotated[str, Word(*QUALITIES)] = "medium"
+    scale_to: Annotated[str | None, EnumField(*RESOLUTIONS, required=True)] = None
+    fps: Annotated[float | None, NumberField(low=1, high=120)] = None
+    quality: Annotated[str, EnumField(*QUALITIES)] = "medium"
     repeat: Boolean = True
     mute: Boolean = False
-    range: Range | None = None
+    range: OutputRange | None = None
     poster: Poster | None = None
     thumbnail: Thumbnail | None = None
     destinations: Annotated[tuple[Destination, ...], Field(max_length=50)] = ()
 
 
-class MergeField(Part):
+class MergeField(EditModel):
     """A placeholder `{{ find }}` and the value of any type that takes its place."""
 
     find: Name
     replace: Any = None
 
 
-class Edit(Part):
+class Edit(EditModel):
     """An edit in the Shotstack format."""
 
     IGNORED: ClassVar[dict[str, str]] = {
@@ -126,9 +126,9 @@ class Edit(Part):
         "instance": "Machines are chosen by the service.",
     }
 
-    id: Annotated[str | None, Text(max_characters=200)] = None
+    id: Annotated[str | None, StringField(max_characters=200)] = None
     timeline: Timeline
     output: Output
     merge: tuple[MergeField, ...] = ()
-    callback: Annotated[str | None, Text(max_characters=8192)] = None
+    callback: Annotated[str | None, StringField(max_characters=8192)] = None
     """Where the service tells of the end of the render."""

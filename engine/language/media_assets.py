@@ -7,19 +7,19 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
-from engine.language.animation import AnyVolume
-from engine.language.part import Part
-from engine.language.values import Color, Fraction01, Number, Seconds, Url, Word
+from engine.language.animation import AnimatedVolume
+from engine.language.edit_model import EditModel
+from engine.language.fields import ColorField, EnumField, Fraction01, NumberField, Seconds, Url
 
 FADES = ("none", "fadeIn", "fadeOut", "fadeInFadeOut")
-Fade = Annotated[str, Word(*FADES)]
-Speed = Annotated[float, Number(low=0, high=10, clamp=True)]
+Fade = Annotated[str, EnumField(*FADES)]
+Speed = Annotated[float, NumberField(low=0, high=10, clamp=True)]
 
 _GENERATION = "It steers generation, and this service renders the given source."
 _GENERATED_KEYS = ("prompt", "model", "inputSrc", "resolution", "duration", "aspectRatio", "generateAudio", "options")
 
 
-class Crop(Part):
+class Crop(EditModel):
     """Fractions cut off each side of the source."""
 
     top: Fraction01 = 0.0
@@ -35,17 +35,17 @@ class Crop(Part):
         return self
 
 
-class ChromaKey(Part):
+class ChromaKey(EditModel):
     """A colour that becomes transparent."""
 
-    color: Annotated[str, Color()] = "#00b140"
-    threshold: Annotated[float, Number(low=0, high=255, clamp=True)] = 150.0
+    color: Annotated[str, ColorField()] = "#00b140"
+    threshold: Annotated[float, NumberField(low=0, high=255, clamp=True)] = 150.0
     """Distance from the colour within which pixels vanish."""
-    halo: Annotated[float, Number(low=0, high=255, clamp=True)] = 100.0
+    halo: Annotated[float, NumberField(low=0, high=255, clamp=True)] = 100.0
     """Further distance over which pixels fade back in."""
 
 
-class SourcedAsset(Part):
+class SourcedAsset(EditModel):
     """An asset with a file behind it."""
 
     IGNORED: ClassVar[dict[str, str]] = dict.fromkeys(_GENERATED_KEYS, _GENERATION)
@@ -73,7 +73,7 @@ class VideoAsset(SourcedAsset):
     type: Literal["video"]
     trim: Seconds = 0.0
     """Seconds cut from the beginning."""
-    volume: AnyVolume = 1.0
+    volume: AnimatedVolume = 1.0
     volume_effect: Fade = "none"
     speed: Speed = 1.0
     """0 holds the first picture."""
@@ -93,7 +93,7 @@ class AudioAsset(SourcedAsset):
 
     type: Literal["audio"]
     trim: Seconds = 0.0
-    volume: AnyVolume = 1.0
+    volume: AnimatedVolume = 1.0
     effect: Fade = "none"
     speed: Speed = 1.0
 

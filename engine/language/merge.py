@@ -9,19 +9,19 @@ from typing import Any
 
 from engine.errors import EditInvalid
 from engine.issues import Issue
-from engine.language.guard import MAX_CHARACTERS, Path, weight
-from engine.language.values import PLACEHOLDER
+from engine.language.fields import PLACEHOLDER
+from engine.language.limits import MAX_CHARACTERS, JsonPath, json_size
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
+class MergedEdit:
     """An edit with its placeholders filled. filled: the paths of the values that held one."""
 
     data: dict[str, Any]
-    filled: frozenset[Path]
+    filled: frozenset[JsonPath]
 
 
-def fill_placeholders(edit: Mapping[str, Any], values: Mapping[str, Any] | None = None) -> Merged:
+def fill_placeholders(edit: Mapping[str, Any], values: Mapping[str, Any] | None = None) -> MergedEdit:
     """Return the edit with each known placeholder replaced, once; the list `merge` itself stays.
 
     A placeholder that is a whole string takes the value as it is, of any type; within a longer string it is
@@ -30,63 +30,63 @@ def fill_placeholders(edit: Mapping[str, Any], values: Mapping[str, Any] | None 
     """
     known = {**_own_values(edit.get("merge")), **{_name(name): value for name, value in (values or {}).items()}}
     if not known:
-        return Merged(dict(edit), frozenset())
-    filling = _Filling(known)
-    data = {key: value if key == "merge" else filling.fill(value, (key,)) for key, value in edit.items()}
-    return Merged(data, frozenset(filling.filled))
+        return MergedEdit(dict(edit), frozenset())
+    filler = _PlaceholderFiller(known)
+    data = {key: value if key == "merge" else filler.fill(value, (key,)) for key, value in edit.items()}
+    return MergedEdit(data, frozenset(filler.filled))
 
 
 @dataclass(slots=True)
-class _Filling:
+class _PlaceholderFiller:
     """One pass over an edit. budget: characters left."""
 
     values: Mapping[str, Any]
-    filled: set[Path] = field(default_factory=set)
+    filled: set[JsonPath] = field(default_factory=set)
     budget: int = MAX_CHARACTERS
 
-    def fill(self, value: Any, path: Path) -> Any:
+    def fill(self, value: Any, path: JsonPath) -> Any:
         """Return a value with the placeholders in it replaced."""
         if isinstance(value, str):
-            return self._fill_text(value, path) if "{{" in value else self._pay(value)
-        self._pay(value)
+            return self._fill_text(value, path) if "{{" in value else self._spend(value)
+        self._spend(value)
         if isinstance(value, dict):
             return {key: self.fill(item, (*path, key)) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [self.fill(item, (*path, index)) for index, item in enumerate(value)]
         return value
 
-    def _fill_text(self, text: str, path: Path) -> Any:
+    def _fill_text(self, text: str, path: JsonPath) -> Any:
         """Return the value of a whole placeholder, or the text with its placeholders written out."""
         whole = PLACEHOLDER.fullmatch(text.strip())
         if whole is not None and whole[1] in self.values:
             self.filled.add(path)
-            return self._pay_all(self.values[whole[1]])
+            return self._spend_all(self.values[whole[1]])
         if any(found[1] in self.values for found in PLACEHOLDER.finditer(text)):
             self.filled.add(path)
         pieces: list[str] = []
         position = 0
         for found in PLACEHOLDER.finditer(text):
             pieces.append(text[position : found.start()])
-            pieces.append(_written(self.values[found[1]]) if found[1] in self.values else found[0])
+            pieces.append(_as_text(self.values[found[1]]) if found[1] in self.values else found[0])
             position = found.end()
-            self._pay(pieces[-1])
-        self._pay(text[position:])
+            self._spend(pieces[-1])
+        self._spend(text[position:])
         return "".join((*pieces, text[position:]))
 
-    def _pay(self, value: Any) -> Any:
+    def _spend(self, value: Any) -> Any:
         """Take a value's own characters off the budget."""
-        self.budget -= weight(value)
+        self.budget -= json_size(value)
         if self.budget < 0:
             detail = f"The merge values make the edit longer than {MAX_CHARACTERS:,} characters."
             raise EditInvalid([Issue("/merge", "too_large", detail)])
         return value
 
-    def _pay_all(self, value: Any) -> Any:
+    def _spend_all(self, value: Any) -> Any:
         """Take a value and all that it contains off the budget."""
-        self._pay(value)
+        self._spend(value)
         if isinstance(value, dict | list | tuple):
             for item in value.values() if isinstance(value, dict) else value:
-                self._pay_all(item)
+                self._spend_all(item)
         return value
 
 
@@ -104,7 +104,7 @@ def _name(written: str) -> str:
     return written.strip().removeprefix("{{").removesuffix("}}").strip()
 
 
-def _written(value: Any) -> str:
+def _as_text(value: Any) -> str:
     """Return a value as it stands within a longer text."""
     if isinstance(value, str):
         return value

@@ -11,10 +11,10 @@ from pydantic_core import ErrorDetails
 
 from engine.errors import EditInvalid
 from engine.issues import Issue, pointer
-from engine.language.audit import audit
-from engine.language.checks import errors_of, warnings_of
+from engine.language.checks import edit_errors, edit_warnings
 from engine.language.edit import Edit
-from engine.language.guard import check_json
+from engine.language.ignored_fields import field_warnings
+from engine.language.limits import check_json
 from engine.language.merge import fill_placeholders
 from engine.language.presets import MAX_CLIPS
 
@@ -69,9 +69,9 @@ def parse_edit(data: object, *, merge: Mapping[str, Any] | None = None, strict: 
         edit = Edit.model_validate(merged.data)
     except ValidationError as error:
         raise _refusal(_issues(error)) from None
-    if errors := list(errors_of(edit)):
+    if errors := list(edit_errors(edit)):
         raise _refusal(errors)
-    warnings = _bounded([*audit(edit, merged.data, merged.filled), *warnings_of(edit)])
+    warnings = _bounded([*field_warnings(edit, merged.data, merged.filled), *edit_warnings(edit)])
     if strict and warnings:
         raise _refusal(warnings)
     return ParsedEdit(edit, warnings, merged.data)

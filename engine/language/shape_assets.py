@@ -7,23 +7,32 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from engine.language.part import Part
+from engine.language.edit_model import EditModel
+from engine.language.fields import (
+    Angle,
+    EnumField,
+    Fraction01,
+    NumberField,
+    OptionalSide,
+    Pixels,
+    StringField,
+    refuse_placeholder,
+)
 from engine.language.text_assets import GradientStop, MaybeRgb, Rgb, Shadow, Stroke
-from engine.language.values import Angle, Fraction01, MaybeSide, Number, Pixels, Text, Word, refuse_placeholder
 
 MAX_SVG_CHARACTERS = 500_000
-Length = Annotated[float, Number(low=0, high=8192, clamp=True)]
-MaybeLength = Annotated[float | None, Number(low=0, high=8192, clamp=True)]
+Length = Annotated[float, NumberField(low=0, high=8192, clamp=True)]
+MaybeLength = Annotated[float | None, NumberField(low=0, high=8192, clamp=True)]
 
 
-class ShapeFill(Part):
+class ShapeFill(EditModel):
     """The inside of a basic shape."""
 
     color: Rgb = "#ffffff"
     opacity: Fraction01 = 1.0
 
 
-class Rectangle(Part):
+class Rectangle(EditModel):
     """A rectangle, in pixels."""
 
     width: Length
@@ -31,26 +40,26 @@ class Rectangle(Part):
     corner_radius: Length = 0.0
 
 
-class Circle(Part):
+class Circle(EditModel):
     """A circle, in pixels."""
 
     radius: Length
 
 
-class Line(Part):
+class Line(EditModel):
     """A level line, in pixels."""
 
     length: Length
     thickness: Length = 1.0
 
 
-class ShapeAsset(Part):
+class ShapeAsset(EditModel):
     """A rectangle, circle or line in the middle of its box."""
 
     type: Literal["shape"]
-    shape: Annotated[str, Word("rectangle", "circle", "line", required=True)]
-    width: MaybeSide = None
-    height: MaybeSide = None
+    shape: Annotated[str, EnumField("rectangle", "circle", "line", required=True)]
+    width: OptionalSide = None
+    height: OptionalSide = None
     fill: ShapeFill | None = None
     stroke: Stroke | None = None
     rectangle: Rectangle | None = None
@@ -81,10 +90,10 @@ _MEASURES: dict[str, tuple[str, ...]] = {
 }
 
 
-class SvgShape(Part):
+class SvgShape(EditModel):
     """One of the named shapes; which measures it needs depends on its type."""
 
-    type: Annotated[str, Word(*_MEASURES, required=True)]
+    type: Annotated[str, EnumField(*_MEASURES, required=True)]
     width: MaybeLength = None
     height: MaybeLength = None
     corner_radius: Length = 0.0
@@ -93,15 +102,15 @@ class SvgShape(Part):
     radius_y: MaybeLength = None
     length: MaybeLength = None
     thickness: MaybeLength = None
-    sides: Annotated[int | None, Number(low=3, high=100, clamp=True, whole=True)] = None
-    points: Annotated[int | None, Number(low=3, high=100, clamp=True, whole=True)] = None
+    sides: Annotated[int | None, NumberField(low=3, high=100, clamp=True, whole=True)] = None
+    points: Annotated[int | None, NumberField(low=3, high=100, clamp=True, whole=True)] = None
     outer_radius: MaybeLength = None
     inner_radius: MaybeLength = None
     head_width: MaybeLength = None
     head_length: MaybeLength = None
     shaft_width: MaybeLength = None
     size: MaybeLength = None
-    d: Annotated[str | None, Text(max_characters=100_000)] = None
+    d: Annotated[str | None, StringField(max_characters=100_000)] = None
     """Path data in SVG's own notation."""
 
     @model_validator(mode="after")
@@ -115,10 +124,10 @@ class SvgShape(Part):
         return self
 
 
-class SvgFill(Part):
+class SvgFill(EditModel):
     """The inside of a named shape: one colour, or a gradient with stops."""
 
-    type: Annotated[str, Word("solid", "linear", "radial")] = "solid"
+    type: Annotated[str, EnumField("solid", "linear", "radial")] = "solid"
     color: MaybeRgb = None
     opacity: Fraction01 = 1.0
     angle: Angle = 0.0
@@ -129,30 +138,30 @@ class SvgStroke(Stroke):
     """The outline of a named shape."""
 
     width: Pixels = 1.0
-    line_cap: Annotated[str, Word("butt", "round", "square")] = "butt"
-    line_join: Annotated[str, Word("miter", "round", "bevel")] = "miter"
+    line_cap: Annotated[str, EnumField("butt", "round", "square")] = "butt"
+    line_join: Annotated[str, EnumField("miter", "round", "bevel")] = "miter"
     dash_array: Annotated[tuple[Length, ...], Field(max_length=50)] = ()
-    dash_offset: Annotated[float, Number(low=-8192, high=8192, clamp=True)] = 0.0
+    dash_offset: Annotated[float, NumberField(low=-8192, high=8192, clamp=True)] = 0.0
 
 
-class SvgTransform(Part):
+class SvgTransform(EditModel):
     """Where a named shape stands in its box, in pixels from the top left."""
 
-    x: Annotated[float, Number(low=-8192, high=8192, clamp=True)] = 0.0
-    y: Annotated[float, Number(low=-8192, high=8192, clamp=True)] = 0.0
+    x: Annotated[float, NumberField(low=-8192, high=8192, clamp=True)] = 0.0
+    y: Annotated[float, NumberField(low=-8192, high=8192, clamp=True)] = 0.0
     rotation: Angle = 0.0
-    scale: Annotated[float, Number(low=0.01, high=100, clamp=True)] = 1.0
+    scale: Annotated[float, NumberField(low=0.01, high=100, clamp=True)] = 1.0
     origin_x: Fraction01 = 0.5
     origin_y: Fraction01 = 0.5
 
 
-class SvgAsset(Part):
+class SvgAsset(EditModel):
     """SVG markup, or a named shape."""
 
     SYNONYMS: ClassVar[dict[str, str]] = {"svg": "src"}
 
     type: Literal["svg"]
-    src: Annotated[str | None, Text(max_characters=MAX_SVG_CHARACTERS)] = None
+    src: Annotated[str | None, StringField(max_characters=MAX_SVG_CHARACTERS)] = None
     """Markup, not an address."""
     shape: SvgShape | None = None
     fill: SvgFill | None = None
@@ -160,8 +169,8 @@ class SvgAsset(Part):
     shadow: Shadow | None = None
     transform: SvgTransform | None = None
     opacity: Fraction01 = 1.0
-    width: MaybeSide = None
-    height: MaybeSide = None
+    width: OptionalSide = None
+    height: OptionalSide = None
 
     @field_validator("src")
     @classmethod

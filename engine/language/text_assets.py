@@ -7,37 +7,37 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from engine.language.part import Part
-from engine.language.values import (
+from engine.language.edit_model import EditModel
+from engine.language.fields import (
     Angle,
-    Color,
-    Flag,
+    BoolField,
+    ColorField,
+    EnumField,
     FontSize,
     FontWeight,
     Fraction01,
-    MaybeFontWeight,
-    MaybeSide,
     Name,
-    Number,
+    NumberField,
+    OptionalFontWeight,
+    OptionalSide,
     Pixels,
     Seconds,
     String,
-    Text,
+    StringField,
     Url,
-    Word,
 )
 
 POSITIONS = ("top", "topRight", "right", "bottomRight", "bottom", "bottomLeft", "left", "topLeft", "center")
-Position = Annotated[str, Word(*POSITIONS)]
-Rgb = Annotated[str, Color()]
-MaybeRgb = Annotated[str | None, Color()]
-Spacing = Annotated[float, Number(low=-1000, high=1000, clamp=True)]
-Ratio = Annotated[float, Number(low=0, high=10, clamp=True)]
-Horizontal = Annotated[str, Word("left", "center", "right")]
-AnimationSeconds = Annotated[float | None, Number(low=0.1, high=30, clamp=True)]
+Position = Annotated[str, EnumField(*POSITIONS)]
+Rgb = Annotated[str, ColorField()]
+MaybeRgb = Annotated[str | None, ColorField()]
+Spacing = Annotated[float, NumberField(low=-1000, high=1000, clamp=True)]
+Ratio = Annotated[float, NumberField(low=0, high=10, clamp=True)]
+Horizontal = Annotated[str, EnumField("left", "center", "right")]
+AnimationSeconds = Annotated[float | None, NumberField(low=0.1, high=30, clamp=True)]
 
 
-class Stroke(Part):
+class Stroke(EditModel):
     """The outline of letters or of a shape."""
 
     width: Pixels = 0.0
@@ -45,43 +45,43 @@ class Stroke(Part):
     opacity: Fraction01 = 1.0
 
 
-class Shadow(Part):
+class Shadow(EditModel):
     """A shadow behind letters or a shape."""
 
     offset_x: Spacing = 0.0
     offset_y: Spacing = 0.0
-    blur: Annotated[float, Number(low=0, high=500, clamp=True)] = 0.0
+    blur: Annotated[float, NumberField(low=0, high=500, clamp=True)] = 0.0
     color: Rgb = "#000000"
     opacity: Fraction01 = 0.5
 
 
-class GradientStop(Part):
+class GradientStop(EditModel):
     """A colour at a place of a gradient."""
 
     offset: Fraction01
     color: Rgb = "#000000"
 
 
-class Gradient(Part):
+class Gradient(EditModel):
     """A gradient over letters or a shape."""
 
-    type: Annotated[str, Word("linear", "radial")] = "linear"
+    type: Annotated[str, EnumField("linear", "radial")] = "linear"
     angle: Angle = 0.0
     stops: Annotated[tuple[GradientStop, ...], Field(min_length=2, max_length=100)]
 
 
-class Background(Part):
+class Background(EditModel):
     """A box behind the text."""
 
     color: MaybeRgb = None
     opacity: Fraction01 = 1.0
     padding: Pixels = 0.0
     border_radius: Pixels = 0.0
-    wrap: Annotated[bool | None, Flag()] = None
+    wrap: Annotated[bool | None, BoolField()] = None
     """Whether the box hugs the text instead of filling the whole width."""
 
 
-class Border(Part):
+class Border(EditModel):
     """The frame around the text's box."""
 
     width: Pixels = 0.0
@@ -90,7 +90,7 @@ class Border(Part):
     radius: Pixels = 0.0
 
 
-class Sides(Part):
+class Sides(EditModel):
     """Distances in pixels at the four sides."""
 
     top: Pixels = 0.0
@@ -114,14 +114,14 @@ def _nothing(value: Any) -> Any:
 Padding = Annotated[Sides, BeforeValidator(_all_sides)]
 
 
-class TitleAsset(Part):
+class TitleAsset(EditModel):
     """A line of text in one of the preset styles."""
 
     type: Literal["title"]
     text: String
     style: Annotated[
         str,
-        Word(
+        EnumField(
             "minimal",
             "blockbuster",
             "vogue",
@@ -135,68 +135,70 @@ class TitleAsset(Part):
         ),
     ] = "minimal"
     color: Rgb = "#ffffff"
-    size: Annotated[str, Word("xx-small", "x-small", "small", "medium", "large", "x-large", "xx-large")] = "medium"
+    size: Annotated[str, EnumField("xx-small", "x-small", "small", "medium", "large", "x-large", "xx-large")] = "medium"
     background: MaybeRgb = None
-    position: Annotated[str | None, Word(*POSITIONS)] = None
+    position: Annotated[str | None, EnumField(*POSITIONS)] = None
     """Where in the viewport; the clip's own position wins only where this is not given."""
     offset: TitleOffset | None = None
 
 
-class TitleOffset(Part):
+class TitleOffset(EditModel):
     """Fractions of the viewport, +y is up."""
 
-    x: Annotated[float, Number(low=-10, high=10, clamp=True)] = 0.0
-    y: Annotated[float, Number(low=-10, high=10, clamp=True)] = 0.0
+    x: Annotated[float, NumberField(low=-10, high=10, clamp=True)] = 0.0
+    y: Annotated[float, NumberField(low=-10, high=10, clamp=True)] = 0.0
 
 
-class TextFont(Part):
+class TextFont(EditModel):
     """The letters of a text asset."""
 
     SYNONYMS: ClassVar[dict[str, str]] = {"fontFamily": "family", "name": "family", "fontSize": "size"}
 
     family: Name = "Open Sans"
     size: FontSize = 24.0
-    weight: MaybeFontWeight = None
+    weight: OptionalFontWeight = None
     color: Rgb = "#ffffff"
     opacity: Fraction01 = 1.0
-    line_height: Annotated[float | None, Number(low=0, high=10, clamp=True)] = None
+    line_height: Annotated[float | None, NumberField(low=0, high=10, clamp=True)] = None
 
 
-class TextAlignment(Part):
+class TextAlignment(EditModel):
     """Where the text stands in its box."""
 
     horizontal: Horizontal = "center"
-    vertical: Annotated[str, Word("top", "center", "bottom", "middle")] = "center"
+    vertical: Annotated[str, EnumField("top", "center", "bottom", "middle")] = "center"
 
 
-class TextAnimation(Part):
+class TextAnimation(EditModel):
     """How the text appears."""
 
-    preset: Annotated[str | None, Word("typewriter", "fadeIn", "slideIn", "ascend", "shift", "movingLetters")] = None
+    preset: Annotated[str | None, EnumField("typewriter", "fadeIn", "slideIn", "ascend", "shift", "movingLetters")] = (
+        None
+    )
     duration: AnimationSeconds = None
-    style: Annotated[str | None, Word("character", "word")] = None
-    direction: Annotated[str | None, Word("left", "right", "up", "down")] = None
+    style: Annotated[str | None, EnumField("character", "word")] = None
+    direction: Annotated[str | None, EnumField("left", "right", "up", "down")] = None
 
 
-class TextAsset(Part):
+class TextAsset(EditModel):
     """Text in a box of its own size."""
 
     SYNONYMS: ClassVar[dict[str, str]] = {"align": "alignment"}
 
     type: Literal["text"]
     text: String
-    width: MaybeSide = None
-    height: MaybeSide = None
+    width: OptionalSide = None
+    height: OptionalSide = None
     font: TextFont = TextFont()
     background: Background | None = None
     alignment: TextAlignment = TextAlignment()
     stroke: Stroke | None = None
     animation: TextAnimation | None = None
-    ellipsis: Annotated[str | None, Text(max_characters=20)] = None
+    ellipsis: Annotated[str | None, StringField(max_characters=20)] = None
     """What marks text cut off at the end of its box."""
 
 
-class RichTextFont(Part):
+class RichTextFont(EditModel):
     """The letters of a rich text."""
 
     SYNONYMS: ClassVar[dict[str, str]] = {"fontFamily": "family", "name": "family", "fontSize": "size"}
@@ -210,27 +212,27 @@ class RichTextFont(Part):
     stroke: Annotated[Stroke | None, BeforeValidator(_nothing)] = None
 
 
-class RichTextStyle(Part):
+class RichTextStyle(EditModel):
     """Spacing and decoration of a rich text."""
 
     letter_spacing: Spacing = 0.0
     word_spacing: Spacing = 0.0
     line_height: Ratio = 1.2
-    text_transform: Annotated[str, Word("none", "uppercase", "lowercase", "capitalize")] = "none"
-    text_decoration: Annotated[str, Word("none", "underline", "line-through")] = "none"
+    text_transform: Annotated[str, EnumField("none", "uppercase", "lowercase", "capitalize")] = "none"
+    text_decoration: Annotated[str, EnumField("none", "underline", "line-through")] = "none"
     gradient: Gradient | None = None
-    size: Annotated[float | None, Number(low=1, high=2000, clamp=True)] = None
+    size: Annotated[float | None, NumberField(low=1, high=2000, clamp=True)] = None
     """Another place for the font's size; the font's own wins."""
 
 
-class RichTextAlign(Part):
+class RichTextAlign(EditModel):
     """Where a rich text stands in its box."""
 
     horizontal: Horizontal = "center"
-    vertical: Annotated[str, Word("top", "middle", "bottom", "center")] = "middle"
+    vertical: Annotated[str, EnumField("top", "middle", "bottom", "center")] = "middle"
 
 
-class RichStyled(Part):
+class RichTextBase(EditModel):
     """What rich text and rich captions have in common."""
 
     SYNONYMS: ClassVar[dict[str, str]] = {"alignment": "align"}
@@ -244,18 +246,18 @@ class RichStyled(Part):
     align: RichTextAlign = RichTextAlign()
 
 
-class RichTextAsset(RichStyled):
+class RichTextAsset(RichTextBase):
     """Text with outlines, shadows, gradients and entrances."""
 
     type: Literal["rich-text"]
     text: String
     font: RichTextFont = RichTextFont()
     animation: TextAnimation | None = None
-    width: MaybeSide = None
-    height: MaybeSide = None
+    width: OptionalSide = None
+    height: OptionalSide = None
 
 
-class CaptionFont(Part):
+class CaptionFont(EditModel):
     """The letters of captions."""
 
     SYNONYMS: ClassVar[dict[str, str]] = {"name": "family", "fontFamily": "family", "fontSize": "size"}
@@ -265,22 +267,22 @@ class CaptionFont(Part):
     weight: FontWeight = 400
     color: Rgb = "#ffffff"
     opacity: Fraction01 = 1.0
-    line_height: Annotated[float | None, Number(low=0, high=10, clamp=True)] = None
+    line_height: Annotated[float | None, NumberField(low=0, high=10, clamp=True)] = None
     stroke: MaybeRgb = None
     """The outline's colour."""
     stroke_width: Pixels = 0.0
 
 
-class CaptionMargin(Part):
+class CaptionMargin(EditModel):
     """Fractions of the viewport kept free."""
 
-    top: Annotated[float | None, Number(low=0, high=1, clamp=True)] = None
-    left: Annotated[float | None, Number(low=0, high=1, clamp=True)] = None
-    right: Annotated[float | None, Number(low=0, high=1, clamp=True)] = None
-    bottom: Annotated[float | None, Number(low=0, high=1, clamp=True)] = None
+    top: Annotated[float | None, NumberField(low=0, high=1, clamp=True)] = None
+    left: Annotated[float | None, NumberField(low=0, high=1, clamp=True)] = None
+    right: Annotated[float | None, NumberField(low=0, high=1, clamp=True)] = None
+    bottom: Annotated[float | None, NumberField(low=0, high=1, clamp=True)] = None
 
 
-class CaptionAsset(Part):
+class CaptionAsset(EditModel):
     """Subtitles from an SRT or WebVTT file."""
 
     type: Literal["caption"]
@@ -289,40 +291,40 @@ class CaptionAsset(Part):
     background: Background | None = None
     margin: CaptionMargin = CaptionMargin()
     trim: Seconds = 0.0
-    speed: Annotated[float, Number(low=0, high=10, clamp=True)] = 1.0
+    speed: Annotated[float, NumberField(low=0, high=10, clamp=True)] = 1.0
 
 
-class ActiveFont(Part):
+class ActiveFont(EditModel):
     """The letters of the word being spoken; what is None is as for the others."""
 
-    family: Annotated[str | None, Text(max_characters=500)] = None
-    size: Annotated[float | None, Number(low=1, high=2000, clamp=True)] = None
-    weight: MaybeFontWeight = None
+    family: Annotated[str | None, StringField(max_characters=500)] = None
+    size: Annotated[float | None, NumberField(low=1, high=2000, clamp=True)] = None
+    weight: OptionalFontWeight = None
     color: MaybeRgb = None
     background: MaybeRgb = None
-    opacity: Annotated[float | None, Number(low=0, high=1, clamp=True)] = None
-    text_decoration: Annotated[str | None, Word("none", "underline", "line-through")] = None
+    opacity: Annotated[float | None, NumberField(low=0, high=1, clamp=True)] = None
+    text_decoration: Annotated[str | None, EnumField("none", "underline", "line-through")] = None
 
 
-class ActiveWord(Part):
+class ActiveWord(EditModel):
     """The look of the word being spoken."""
 
     font: ActiveFont = ActiveFont()
     stroke: Annotated[Stroke | None, BeforeValidator(_nothing)] = None
     shadow: Annotated[Shadow | None, BeforeValidator(_nothing)] = None
-    scale: Annotated[float, Number(low=0.1, high=10, clamp=True)] = 1.0
+    scale: Annotated[float, NumberField(low=0.1, high=10, clamp=True)] = 1.0
 
 
-class CaptionAnimation(Part):
+class CaptionAnimation(EditModel):
     """How words are brought out."""
 
-    style: Annotated[str, Word("karaoke", "highlight", "pop", "fade", "slide", "bounce", "typewriter", "none")] = (
+    style: Annotated[str, EnumField("karaoke", "highlight", "pop", "fade", "slide", "bounce", "typewriter", "none")] = (
         "highlight"
     )
-    direction: Annotated[str, Word("left", "right", "up", "down")] = "up"
+    direction: Annotated[str, EnumField("left", "right", "up", "down")] = "up"
 
 
-class RichCaptionAsset(RichStyled):
+class RichCaptionAsset(RichTextBase):
     """Subtitles with the looks of rich text."""
 
     type: Literal["rich-caption"]
@@ -331,32 +333,32 @@ class RichCaptionAsset(RichStyled):
     active: ActiveWord | None = None
     animation: CaptionAnimation | None = None
     trim: Seconds = 0.0
-    speed: Annotated[float, Number(low=0, high=10, clamp=True)] = 1.0
-    width: MaybeSide = None
-    height: MaybeSide = None
+    speed: Annotated[float, NumberField(low=0, high=10, clamp=True)] = 1.0
+    width: OptionalSide = None
+    height: OptionalSide = None
 
 
-class HtmlAsset(Part):
+class HtmlAsset(EditModel):
     """HTML and CSS in a box; it loads nothing from outside."""
 
     type: Literal["html"]
     html: String
     css: String = ""
-    width: MaybeSide = None
-    height: MaybeSide = None
+    width: OptionalSide = None
+    height: OptionalSide = None
     background: MaybeRgb = None
     position: Position = "center"
 
 
-class Html5Asset(Part):
+class Html5Asset(EditModel):
     """A page without script."""
 
     type: Literal["html5"]
     html: String
     css: String = ""
     js: String = ""
-    width: MaybeSide = None
-    height: MaybeSide = None
+    width: OptionalSide = None
+    height: OptionalSide = None
 
     @field_validator("js", "html")
     @classmethod

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from engine.plan.audio import make_audio_layers
+from engine.plan.image_sequences import TrackLayer, merge_sequences
 from engine.plan.layers import make_layer
-from engine.plan.model import Layer, Plan
-from engine.plan.sequences import TrackLayer, join_sequences
-from engine.plan.sounds import make_sounds
+from engine.plan.model import Layer, RenderPlan
 from engine.raster.model import Raster
 from engine.timeline.model import Timeline
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["RenderPlan", "make_plan"]
 
 
-def make_plan(timeline: Timeline, rasters: Mapping[str, Raster]) -> Plan:
+def make_plan(timeline: Timeline, rasters: Mapping[str, Raster]) -> RenderPlan:
     """Return what is painted and heard at each frame.
 
     rasters: pointer of each drawn clip -> its pictures.
@@ -29,5 +29,5 @@ def make_plan(timeline: Timeline, rasters: Mapping[str, Raster]) -> Plan:
             if layer is not None:
                 drawn = raster is not None and layer.size == (raster.width, raster.height)
                 items.append(TrackLayer(clip.track, layer, drawn))
-        layers = join_sequences(items)
-    return Plan(timeline.output, timeline.background, layers, make_sounds(timeline))
+        layers = merge_sequences(items)
+    return RenderPlan(timeline.output, timeline.background, layers, make_audio_layers(timeline))

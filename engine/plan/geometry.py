@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.plan.model import Box
+from engine.plan.model import Rect
 from engine.timeline.model import Crop
 
 ANCHORS = {
@@ -21,7 +21,7 @@ ANCHORS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class CropRect:
     """A part of a source picture, in its pixels, and the size that part has in the viewport at scale 1."""
 
     left: float
@@ -32,7 +32,7 @@ class Cut:
     shown_height: float
 
 
-def fit_picture(source: tuple[int, int], fit: str, box: tuple[int, int], crop: Crop) -> Cut:
+def fit_picture(source: tuple[int, int], fit: str, box: tuple[int, int], crop: Crop) -> CropRect:
     """Return what is shown of a picture and how large, before the clip's scale.
 
     source: width and height in pixels. box: the clip's own box, or the viewport.
@@ -42,26 +42,26 @@ def fit_picture(source: tuple[int, int], fit: str, box: tuple[int, int], crop: C
     if fit == "crop":
         factor = max(box[0] / width, box[1] / height)
         seen_width, seen_height = box[0] / factor, box[1] / factor
-        cut = Cut((width - seen_width) / 2, (height - seen_height) / 2, seen_width, seen_height, *map(float, box))
+        rect = CropRect((width - seen_width) / 2, (height - seen_height) / 2, seen_width, seen_height, *map(float, box))
     elif fit == "contain":
         factor = min(box[0] / width, box[1] / height)
-        cut = Cut(0, 0, width, height, width * factor, height * factor)
+        rect = CropRect(0, 0, width, height, width * factor, height * factor)
     elif fit == "cover":
-        cut = Cut(0, 0, width, height, *map(float, box))
+        rect = CropRect(0, 0, width, height, *map(float, box))
     else:
-        cut = Cut(0, 0, width, height, width, height)
+        rect = CropRect(0, 0, width, height, width, height)
     across, down = max(0.0, 1 - crop.left - crop.right), max(0.0, 1 - crop.top - crop.bottom)
-    return Cut(
-        cut.left + cut.width * crop.left,
-        cut.top + cut.height * crop.top,
-        cut.width * across,
-        cut.height * down,
-        cut.shown_width * across,
-        cut.shown_height * down,
+    return CropRect(
+        rect.left + rect.width * crop.left,
+        rect.top + rect.height * crop.top,
+        rect.width * across,
+        rect.height * down,
+        rect.shown_width * across,
+        rect.shown_height * down,
     )
 
 
-def anchored(
+def anchored_corner(
     position: str, size: tuple[float, float], offset: tuple[float, float], viewport: tuple[int, int]
 ) -> tuple[float, float]:
     """Return the top left corner of a box of `size` put against an edge; offset: fractions, +y up."""
@@ -76,35 +76,35 @@ def even(value: float) -> int:
     return max(2, 2 * round(value / 2))
 
 
-def source_box(cut: Cut, source: tuple[int, int]) -> Box | None:
+def source_rect(rect: CropRect, source: tuple[int, int]) -> Rect | None:
     """Return the part of a source to keep in whole pixels inside it, or None for all of it."""
-    left = min(source[0] - 1, max(0, round(cut.left)))
-    top = min(source[1] - 1, max(0, round(cut.top)))
-    width = max(1, min(source[0] - left, round(cut.left + cut.width) - left))
-    height = max(1, min(source[1] - top, round(cut.top + cut.height) - top))
-    box = Box(left, top, width, height)
-    return None if box == Box(0, 0, *source) else box
+    left = min(source[0] - 1, max(0, round(rect.left)))
+    top = min(source[1] - 1, max(0, round(rect.top)))
+    width = max(1, min(source[0] - left, round(rect.left + rect.width) - left))
+    height = max(1, min(source[1] - top, round(rect.top + rect.height) - top))
+    box = Rect(left, top, width, height)
+    return None if box == Rect(0, 0, *source) else box
 
 
-def trimmed_to(
-    cut: Cut, left: float, top: float, flips: tuple[bool, bool], viewport: tuple[int, int]
-) -> tuple[Cut, float, float] | None:
+def clip_to_viewport(
+    rect: CropRect, left: float, top: float, flips: tuple[bool, bool], viewport: tuple[int, int]
+) -> tuple[CropRect, float, float] | None:
     """Return the part of a picture that lies in the viewport and its new corner; None if nothing does.
 
     left, top: where the shown picture stands. flips: whether it is shown mirrored (across, down), so that what
     stands on the left comes from the right of the source.
     """
-    right, bottom = left + cut.shown_width, top + cut.shown_height
+    right, bottom = left + rect.shown_width, top + rect.shown_height
     seen_left, seen_top = max(0.0, left), max(0.0, top)
     seen_right, seen_bottom = min(float(viewport[0]), right), min(float(viewport[1]), bottom)
     if seen_right - seen_left < 0.5 or seen_bottom - seen_top < 0.5:
         return None
-    per_x, per_y = cut.width / cut.shown_width, cut.height / cut.shown_height
+    per_x, per_y = rect.width / rect.shown_width, rect.height / rect.shown_height
     lost_left = (right - seen_right if flips[0] else seen_left - left) * per_x
     lost_top = (bottom - seen_bottom if flips[1] else seen_top - top) * per_y
-    kept = Cut(
-        cut.left + lost_left,
-        cut.top + lost_top,
+    kept = CropRect(
+        rect.left + lost_left,
+        rect.top + lost_top,
         (seen_right - seen_left) * per_x,
         (seen_bottom - seen_top) * per_y,
         seen_right - seen_left,

@@ -1,4 +1,4 @@
-"""What will be painted and heard, as pure data: whole frames, pixels, and traces of moving values.
+"""What will be painted and heard, as pure data: whole frames, pixels, and piecewise linear values.
 
 Frames count from the first frame written. Coordinates are pixels from the top left corner, y down.
 """
@@ -14,18 +14,18 @@ from engine.timeline.model import ChromaKey, OutputSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class PiecewiseLinear:
     """A value over the frames of a layer: straight lines between (frame, value) points, held outside them."""
 
     points: tuple[tuple[int, float], ...]
 
     @classmethod
-    def fixed(cls, value: float) -> Trace:
-        """Return a trace that never changes."""
+    def constant(cls, value: float) -> PiecewiseLinear:
+        """Return a value that never changes."""
         return cls(((0, value),))
 
     @classmethod
-    def through(cls, values: Sequence[float], tolerance: float) -> Trace:
+    def fit(cls, values: Sequence[float], tolerance: float) -> PiecewiseLinear:
         """Return the fewest straight pieces (found greedily) that stay within `tolerance` of one value a frame."""
         points = [(0, values[0])]
         anchor = 0
@@ -42,11 +42,11 @@ class Trace:
         if len(values) > 1:
             points.append((len(values) - 1, values[-1]))
         if all(abs(value - values[0]) <= tolerance for value in values):
-            return cls.fixed(values[0])
+            return cls.constant(values[0])
         return cls(tuple(points))
 
     @property
-    def is_fixed(self) -> bool:
+    def is_constant(self) -> bool:
         """Return whether the value never changes."""
         return len(self.points) == 1
 
@@ -57,7 +57,7 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class Rect:
     """A rectangle in whole pixels."""
 
     x: int
@@ -118,23 +118,23 @@ class SequenceSource:
         return True
 
 
-Source = StillSource | VideoSource | SequenceSource
+PictureSource = StillSource | VideoSource | SequenceSource
 
 
 @dataclass(frozen=True, slots=True)
-class Warp:
+class AffineTransform:
     """A smooth affine motion, sampled between pixels.
 
     frame: (width, height) of the working picture; the source is laid into it at `pad` (x, y).
-    corners: x and y in the working picture that go to its top left, top right, bottom left and bottom right
+    corners: eight values, x and y in the working picture of its top left, top right, bottom left and bottom right
         corner, in that order. region: the part of the viewport that the result (its top left part) is painted on.
     border: whether the picture's edge can come into view, so that it must be transparent around.
     """
 
     frame: tuple[int, int]
     pad: tuple[int, int]
-    corners: tuple[Trace, Trace, Trace, Trace, Trace, Trace, Trace, Trace]
-    region: Box
+    corners: tuple[PiecewiseLinear, ...]
+    region: Rect
     border: bool
 
 
@@ -146,21 +146,21 @@ class Matte:
     source_size: tuple[int, int]
     start: int
     frames: int
-    crop: Box | None
+    crop: Rect | None
     size: tuple[int, int]
     x: int
     y: int
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class WipeMask:
     """A white rectangle that moves sideways over a layer's black mask: how wipes are made.
 
     x: its left edge; it is as large as the layer and its soft edge together. edge: width in pixels of the soft edge,
     on the right where it is above 0, on the left where it is below.
     """
 
-    x: Trace
+    x: PiecewiseLinear
     edge: int
 
 
@@ -170,27 +170,27 @@ class Layer:
 
     start, frames: on the output. source, source_size, crop (of its pixels), size (scaled to): the picture.
     x, y: where its top left corner goes, for each frame. opacity, fade_in, fade_out (frames): transparency;
-    `alpha` replaces all three where it takes a freer course. doors: wipes. opaque: every pixel of the picture is
+    `alpha` replaces all three where it takes a freer course. wipes: their masks. opaque: every pixel of the picture is
     solid before transparency is applied.
     """
 
     pointer: str
     start: int
     frames: int
-    source: Source
+    source: PictureSource
     source_size: tuple[int, int]
     size: tuple[int, int]
-    x: Trace
-    y: Trace
-    crop: Box | None = None
+    x: PiecewiseLinear
+    y: PiecewiseLinear
+    crop: Rect | None = None
     flip_horizontal: bool = False
     flip_vertical: bool = False
-    warp: Warp | None = None
+    transform: AffineTransform | None = None
     opacity: float = 1.0
     fade_in: int = 0
     fade_out: int = 0
-    alpha: Trace | None = None
-    doors: tuple[Door, ...] = ()
+    alpha: PiecewiseLinear | None = None
+    wipes: tuple[WipeMask, ...] = ()
     matte: Matte | None = None
     filter: str | None = None
     chroma_key: ChromaKey | None = None
@@ -204,17 +204,17 @@ class Layer:
     @property
     def painted_size(self) -> tuple[int, int]:
         """Return the size in pixels of what is painted."""
-        return (self.warp.region.width, self.warp.region.height) if self.warp else self.size
+        return (self.transform.region.width, self.transform.region.height) if self.transform else self.size
 
     @property
     def is_solid(self) -> bool:
         """Return whether the layer hides all that it covers."""
         plain = self.opacity >= 1 and not self.fade_in and not self.fade_out and self.alpha is None
-        return self.opaque and plain and not self.doors and self.matte is None and self.chroma_key is None
+        return self.opaque and plain and not self.wipes and self.matte is None and self.chroma_key is None
 
 
 @dataclass(frozen=True, slots=True)
-class SoundLayer:
+class AudioLayer:
     """Sound from one file: `seek_s` into it, `speed` times as fast, mixed in from `start` for `frames`.
 
     volume: over the layer's frames; fade_in, fade_out: frames of linear fade at its ends.
@@ -226,19 +226,19 @@ class SoundLayer:
     speed: float
     start: int
     frames: int
-    volume: Trace
+    volume: PiecewiseLinear
     fade_in: int = 0
     fade_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RenderPlan:
     """Everything that is painted (bottom first) and heard. background: `#RRGGBB`."""
 
     output: OutputSpec
     background: str
     layers: tuple[Layer, ...]
-    sounds: tuple[SoundLayer, ...]
+    sounds: tuple[AudioLayer, ...]
 
     @property
     def fps(self) -> Fraction:

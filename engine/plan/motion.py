@@ -108,7 +108,7 @@ def effect_zoom(effect: Effect | None, frame: int, frames: int) -> float:
     return 1 + (factor - 1) * (part if effect.name == "zoomIn" else 1 - part)
 
 
-def effect_drift(effect: Effect | None, frame: int, frames: int) -> tuple[float, float]:
+def effect_slide(effect: Effect | None, frame: int, frames: int) -> tuple[float, float]:
     """Return how far a slide effect has moved a clip from its place, as fractions of the viewport, +y down."""
     if effect is None or not effect.name.startswith("slide"):
         return 0.0, 0.0
@@ -163,7 +163,7 @@ def transition_zoom(clip: TimedClip, frame: int) -> float:
     return zoom
 
 
-def transition_swing(clip: TimedClip, frame: int) -> tuple[float, float, float]:
+def transition_shuffle(clip: TimedClip, frame: int) -> tuple[float, float, float]:
     """Return how far shuffles have moved and turned a clip: fractions of the viewport, +y down, and degrees."""
     x = y = turn = 0.0
     for transition, gone in (
@@ -182,16 +182,16 @@ def transition_swing(clip: TimedClip, frame: int) -> tuple[float, float, float]:
 
 def pose_at(clip: TimedClip, frame: int) -> Pose:
     """Return where and how a clip is at one of its own frames (0 is its first)."""
-    drift = effect_drift(clip.effect, frame, clip.frames)
-    swing = transition_swing(clip, frame)
+    drift = effect_slide(clip.effect, frame, clip.frames)
+    shuffle = transition_shuffle(clip, frame)
     return Pose(
         scale=value_at(clip.scale, frame),
         zoom=effect_zoom(clip.effect, frame, clip.frames) * transition_zoom(clip, frame),
         offset_x=value_at(clip.offset_x, frame),
         offset_y=value_at(clip.offset_y, frame),
-        drift_x=drift[0] + swing[0],
-        drift_y=drift[1] + swing[1],
-        rotate_deg=value_at(clip.rotate_deg, frame) + swing[2],
+        drift_x=drift[0] + shuffle[0],
+        drift_y=drift[1] + shuffle[1],
+        rotate_deg=value_at(clip.rotate_deg, frame) + shuffle[2],
         skew_x=value_at(clip.skew_x, frame),
         skew_y=value_at(clip.skew_y, frame),
         alpha=max(0.0, min(1.0, value_at(clip.opacity, frame))) * transition_alpha(clip, frame),
@@ -206,7 +206,7 @@ def _slide_direction(name: str) -> tuple[int, int] | None:
     return None
 
 
-def displacements(clip: TimedClip, frames: range, viewport: tuple[int, int]) -> list[tuple[float, float]]:
+def slide_offsets(clip: TimedClip, frames: range, viewport: tuple[int, int]) -> list[tuple[float, float]]:
     """Return how far sliding transitions push a clip out of its place at each frame, in pixels, +y down.
 
     A carousel travels the whole viewport; a slide moves a little while it fades.

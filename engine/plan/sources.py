@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from engine.errors import MediaUnreadable
 from engine.media import MediaInfo, MediaKind
-from engine.plan.model import SequencePicture, SequenceSource, Source, StillSource, VideoSource
+from engine.plan.model import PictureSource, SequencePicture, SequenceSource, StillSource, VideoSource
 from engine.raster.model import Raster
 from engine.timeline.model import TimedClip
 
@@ -16,10 +16,10 @@ MAX_PIXEL_ASPECT = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ClipPicture:
     """A clip's source with its size in pixels and the fit to give it."""
 
-    source: Source
+    source: PictureSource
     size: tuple[int, int]
     fit: str
     boxed: bool
@@ -47,7 +47,7 @@ def media_source(media: MediaInfo, clip: TimedClip, skip: int, frames: int, fps:
     )
 
 
-def raster_source(raster: Raster, skip: int, frames: int) -> Source:
+def raster_source(raster: Raster, skip: int, frames: int) -> PictureSource:
     """Return how to read drawn pictures for `frames` output frames, `skip` frames into the clip."""
     if raster.is_still:
         return StillSource(raster.pictures[0].path, PNG_DEMUXER, has_alpha=True)
@@ -66,24 +66,24 @@ def raster_source(raster: Raster, skip: int, frames: int) -> Source:
     return SequenceSource(tuple(pictures), raster.width, raster.height)
 
 
-def picture_of(clip: TimedClip, raster: Raster | None, skip: int, frames: int, fps: float) -> Picture | None:
+def clip_picture(clip: TimedClip, raster: Raster | None, skip: int, frames: int, fps: float) -> ClipPicture | None:
     """Return what a clip shows, or None if it is only heard.
 
     Raises MediaUnreadable if a file with pictures has no known size.
     """
     if raster is not None:
         source = raster_source(raster, skip, frames)
-        return Picture(source, (raster.width, raster.height), raster.fit, raster.fit != "none")
+        return ClipPicture(source, (raster.width, raster.height), raster.fit, raster.fit != "none")
     media = clip.media
     if media is None or not media.has_video:
         return None
-    size = shown_size(media)
+    size = display_size(media)
     if size is None:
         raise MediaUnreadable("no_size", "The file has pictures of unknown size.")
-    return Picture(media_source(media, clip, skip, frames, fps), size, clip.fit, boxed=True)
+    return ClipPicture(media_source(media, clip, skip, frames, fps), size, clip.fit, boxed=True)
 
 
-def shown_size(media: MediaInfo) -> tuple[int, int] | None:
+def display_size(media: MediaInfo) -> tuple[int, int] | None:
     """Return the size of a file's pictures with square pixels; None where it is not known."""
     if not media.width or not media.height:
         return None

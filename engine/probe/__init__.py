@@ -1,6 +1,4 @@
-"""What a local file is: by content, examined in a limited process."""
+"""What a local file is: by content, examined in a limited process.
 
-from engine.probe.client import probe_file, probe_files
-from engine.sniff import FileType, sniff
-
-__all__ = ["FileType", "probe_file", "probe_files", "sniff"]
+Nothing is imported here, so that starting `engine.probe.worker` loads the decoders and nothing else.
+"""

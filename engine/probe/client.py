@@ -17,8 +17,8 @@ from typing import Any
 import engine
 from engine.errors import EngineError, MediaUnreadable
 from engine.media import MediaInfo, MediaKind
-from engine.raster.cues import read_cues
-from engine.sniff import sniff
+from engine.probe.sniff import sniff
+from engine.raster.subtitles import read_cues
 
 TIMEOUT_S = 10
 START_TIMEOUT_S = 30
@@ -44,7 +44,7 @@ def probe_files(paths: Sequence[Path], *, timeout_s: int = TIMEOUT_S) -> list[Me
     Raises EngineError when the process cannot be started at all.
     """
     results: list[MediaInfo | MediaUnreadable] = []
-    with _Worker() as worker:
+    with _ProbeProcess() as worker:
         for path in paths:
             try:
                 results.append(_probe(worker, path.absolute(), timeout_s))
@@ -53,7 +53,7 @@ def probe_files(paths: Sequence[Path], *, timeout_s: int = TIMEOUT_S) -> list[Me
     return results
 
 
-def _probe(worker: _Worker, path: Path, timeout_s: int) -> MediaInfo:
+def _probe(worker: _ProbeProcess, path: Path, timeout_s: int) -> MediaInfo:
     """Probe one file; subtitles are read here, all else by the worker."""
     file_type = sniff(path)
     size = path.stat().st_size
@@ -68,14 +68,14 @@ def _probe(worker: _Worker, path: Path, timeout_s: int) -> MediaInfo:
     return MediaInfo(path=path, size_bytes=size, kind=MediaKind(found["kind"]), **known)
 
 
-class _Worker:
+class _ProbeProcess:
     """The probing process, started when first needed and again after it was lost."""
 
     def __init__(self) -> None:
         """Start nothing yet."""
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> _Worker:
+    def __enter__(self) -> _ProbeProcess:
         """Return the worker itself."""
         return self
 
@@ -105,7 +105,7 @@ class _Worker:
         """Return the running process; its environment holds nothing of ours."""
         if self._process is None:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "engine.inspection.worker"],
+                [sys.executable, "-m", "engine.probe.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -4,18 +4,18 @@ Text, titles, captions, HTML and shapes become RGBA pictures with straight alpha
 processes under limits (`engine.raster.worker`); nothing that a page names is ever loaded.
 """
 
-from engine.raster.drawer import Drawer, shared_drawer
 from engine.raster.errors import DrawingFailed
 from engine.raster.model import Raster, RasterFrame
+from engine.raster.pool import RasterPool, shared_pool
 from engine.raster.rasterize import is_drawn, rasterize, rasterize_all
 
 __all__ = [
-    "Drawer",
     "DrawingFailed",
     "Raster",
     "RasterFrame",
+    "RasterPool",
     "is_drawn",
     "rasterize",
     "rasterize_all",
-    "shared_drawer",
+    "shared_pool",
 ]

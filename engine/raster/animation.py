@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from engine.language.text_assets import TextAnimation
-from engine.raster.block import TextBlock, block_layers
 from engine.raster.drawing import Canvas, Drawing, sequence
-from engine.raster.job import Layer
-from engine.raster.typeset import Typesetter, escape_text, px
+from engine.raster.job import RasterLayer
+from engine.raster.text_block import TextBlock, block_layers
+from engine.raster.text_css import FontResolver, escape_text, px
 from engine.timeline.model import TimedClip, Timeline
 
 MAX_ANIMATED_S = 10.0
@@ -31,7 +31,7 @@ _DISTANCES = {"slideIn": 3.0, "ascend": 0.8, "shift": 1.0, "movingLetters": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class _ResolvedAnimation:
     """A resolved animation. pieces: text with blanks attached. ways: how far a piece comes from, in font sizes."""
 
     preset: str
@@ -47,19 +47,21 @@ def animate(
     block: TextBlock,
     canvas: Canvas,
     timeline: Timeline,
-    setter: Typesetter,
+    resolver: FontResolver,
 ) -> Drawing:
     """Return the drawing of a text that appears; its last picture stays to the end of the clip."""
-    plan = _plan(clip, animation, text, timeline, setter)
-    shown: list[tuple[Sequence[Layer], int]] = [
-        (_picture(plan, frame / plan.frames, block, canvas, setter), 1) for frame in range(plan.frames)
+    resolved = _resolve(clip, animation, text, timeline, resolver)
+    shown: list[tuple[Sequence[RasterLayer], int]] = [
+        (_picture(resolved, frame / resolved.frames, block, canvas, resolver), 1) for frame in range(resolved.frames)
     ]
-    final = block_layers(block, canvas, _markup(plan, lambda _: 1.0, block), setter)
-    shown.append((final, clip.frames - plan.frames))
-    return sequence(canvas, shown, setter)
+    final = block_layers(block, canvas, _markup(resolved, lambda _: 1.0, block), resolver)
+    shown.append((final, clip.frames - resolved.frames))
+    return sequence(canvas, shown, resolver)
 
 
-def _plan(clip: TimedClip, animation: TextAnimation, text: str, timeline: Timeline, setter: Typesetter) -> _Plan:
+def _resolve(
+    clip: TimedClip, animation: TextAnimation, text: str, timeline: Timeline, resolver: FontResolver
+) -> _ResolvedAnimation:
     """Choose pieces, direction and length."""
     preset = animation.preset or "fadeIn"
     style = animation.style or _DEFAULT_STYLES.get(preset)
@@ -71,12 +73,12 @@ def _plan(clip: TimedClip, animation: TextAnimation, text: str, timeline: Timeli
     wanted_s = animation.duration or default_s
     if wanted_s > MAX_ANIMATED_S:
         detail = f"The animation is drawn within its first {MAX_ANIMATED_S:g} seconds."
-        setter.warn("/asset/animation/duration", "out_of_range", detail)
+        resolver.warn("/asset/animation/duration", "out_of_range", detail)
     frames = max(1, round(min(wanted_s, MAX_ANIMATED_S) * fps))
     direction = animation.direction or _DEFAULT_DIRECTIONS.get(preset, "up")
     x, y = _DIRECTIONS[direction]
     distance = _DISTANCES.get(preset, 0.0)
-    return _Plan(preset, pieces, min(frames, clip.frames - 1), (x * distance, y * distance))
+    return _ResolvedAnimation(preset, pieces, min(frames, clip.frames - 1), (x * distance, y * distance))
 
 
 def _split(text: str, style: str | None) -> tuple[str, ...]:
@@ -107,23 +109,25 @@ def _needs_shaping(text: str) -> bool:
     )
 
 
-def _picture(plan: _Plan, time: float, block: TextBlock, canvas: Canvas, setter: Typesetter) -> tuple[Layer, ...]:
+def _picture(
+    resolved: _ResolvedAnimation, time: float, block: TextBlock, canvas: Canvas, resolver: FontResolver
+) -> tuple[RasterLayer, ...]:
     """Return the layers at a moment. time: 0 to 1 of the animation."""
-    count = len(plan.pieces)
-    if plan.preset == "typewriter":
+    count = len(resolved.pieces)
+    if resolved.preset == "typewriter":
         typed = int(time * count) + 1
-        return block_layers(block, canvas, _typed(plan.pieces, typed), setter)
+        return block_layers(block, canvas, _typed(resolved.pieces, typed), resolver)
     if count == 1:
         arrived = _ease(time)
-        layers = block_layers(block, canvas, escape_text(plan.pieces[0]), setter)
-        x, y = ((1 - arrived) * way * block.size for way in plan.way)
+        layers = block_layers(block, canvas, escape_text(resolved.pieces[0]), resolver)
+        x, y = ((1 - arrived) * way * block.size for way in resolved.way)
         return tuple(replace(layer, opacity=arrived, shift_x=round(x), shift_y=round(y)) for layer in layers)
 
     def progress(index: int) -> float:
         start = (1 - _PIECE_SHARE) * index / max(1, count - 1)
         return _ease(min(1.0, max(0.0, (time - start) / _PIECE_SHARE)))
 
-    return block_layers(block, canvas, _markup(plan, progress, block), setter)
+    return block_layers(block, canvas, _markup(resolved, progress, block), resolver)
 
 
 def _typed(pieces: Sequence[str], count: int) -> str:
@@ -132,19 +136,19 @@ def _typed(pieces: Sequence[str], count: int) -> str:
     return escape_text(seen) + (f'<span style="visibility:hidden">{escape_text(unseen)}</span>' if unseen else "")
 
 
-def _markup(plan: _Plan, progress: Callable[[int], float], block: TextBlock) -> str:
+def _markup(resolved: _ResolvedAnimation, progress: Callable[[int], float], block: TextBlock) -> str:
     """Return the text as spans, each as far along as its progress says."""
-    if plan.preset == "typewriter" or len(plan.pieces) == 1:
-        return escape_text("".join(plan.pieces))
+    if resolved.preset == "typewriter" or len(resolved.pieces) == 1:
+        return escape_text("".join(resolved.pieces))
     parts: list[str] = []
-    for index, piece in enumerate(plan.pieces):
+    for index, piece in enumerate(resolved.pieces):
         arrived = progress(index)
         word = piece.strip()
         before, after = piece[: len(piece) - len(piece.lstrip())], piece[len(piece.rstrip()) :]
         if not word:
             parts.append(escape_text(piece))
             continue
-        x, y = ((1 - arrived) * way * block.size for way in plan.way)
+        x, y = ((1 - arrived) * way * block.size for way in resolved.way)
         place = f"transform:translate({px(x)},{px(y)})"
         style = f"display:inline-block;opacity:{arrived:.3f};{place}"
         parts.append(f'{escape_text(before)}<span style="{style}">{escape_text(word)}</span>{escape_text(after)}')

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from engine.language.text_assets import ActiveWord, CaptionAsset, CaptionMargin, RichCaptionAsset, Sides
-from engine.raster.block import Box, TextBlock, block_layers
-from engine.raster.cues import Cue, Word, read_cues
 from engine.raster.drawing import Canvas, Drawing, canvas_of, sequence
 from engine.raster.errors import DrawingFailed
-from engine.raster.job import Layer, Stroke
+from engine.raster.job import RasterLayer, StrokeSpec
+from engine.raster.subtitles import Cue, TimedWord, read_cues
 from engine.raster.text import box_of, rich_block
-from engine.raster.typeset import Typesetter, css_color, escape_text, hex_color
+from engine.raster.text_block import TextBlock, TextBox, block_layers
+from engine.raster.text_css import FontResolver, css_color, escape_text, hex_color
 from engine.timeline.model import TimedClip, Timeline
 
 MAX_CUES = 20_000
@@ -24,7 +24,7 @@ _POP_SCALE = 1.15
 
 
 @dataclass(frozen=True, slots=True)
-class _Span:
+class _CueInterval:
     """A stretch of frames, from `start` until `end`, with the cues shown in it, each with its spoken words."""
 
     start: int
@@ -32,72 +32,80 @@ class _Span:
     cues: tuple[tuple[Cue, int], ...]
 
 
-def draw_caption(clip: TimedClip, asset: CaptionAsset, timeline: Timeline, setter: Typesetter) -> Drawing:
+def draw_caption(clip: TimedClip, asset: CaptionAsset, timeline: Timeline, resolver: FontResolver) -> Drawing:
     """Return the drawing of captions, as large as the viewport."""
     canvas = canvas_of(clip, timeline, viewport=True)
     font, margin = asset.font, asset.margin
-    stroke = Stroke(font.stroke_width / 2, hex_color(font.stroke)) if font.stroke and font.stroke_width > 0 else None
-    look = box_of(asset.background, None, Sides())
-    hugging = asset.background is not None and asset.background.color is not None
+    stroke = (
+        StrokeSpec(font.stroke_width / 2, hex_color(font.stroke)) if font.stroke and font.stroke_width > 0 else None
+    )
+    style_box = box_of(asset.background, None, Sides())
+    fit_content = asset.background is not None and asset.background.color is not None
     own = asset.background.padding if asset.background else 0.0
     block = TextBlock(
-        font=setter.font(font.family, font.weight, "/asset/font/family"),
+        font=resolver.font(font.family, font.weight, "/asset/font/family"),
         size=font.size,
         color=css_color(font.color, 1.0 if stroke else font.opacity),
-        ink_opacity=font.opacity if stroke else 1.0,
+        fill_opacity=font.opacity if stroke else 1.0,
         vertical="top" if margin.top is not None and margin.bottom is None else "bottom",
         line_height=font.line_height or 1.2,
-        box=Box(look.background, look.radius, hugging, padding=_margins(margin, canvas), hug_padding=(own,) * 4),
+        box=TextBox(
+            style_box.background,
+            style_box.radius,
+            fit_content,
+            padding=_margins(margin, canvas),
+            content_padding=(own,) * 4,
+        ),
         stroke=stroke,
     )
 
-    def layers(cues: Sequence[tuple[Cue, int]]) -> tuple[Layer, ...]:
-        return block_layers(block, canvas, escape_text("\n".join(cue.text for cue, _ in cues)), setter)
+    def layers(cues: Sequence[tuple[Cue, int]]) -> tuple[RasterLayer, ...]:
+        return block_layers(block, canvas, escape_text("\n".join(cue.text for cue, _ in cues)), resolver)
 
-    return _draw(clip, timeline, canvas, setter, layers, by_word=False)
+    return _draw(clip, timeline, canvas, resolver, layers, by_word=False)
 
 
-def draw_rich_caption(clip: TimedClip, asset: RichCaptionAsset, timeline: Timeline, setter: Typesetter) -> Drawing:
-    """Return the drawing of captions in the looks of rich text, the spoken word set off where it is timed."""
+def draw_rich_caption(clip: TimedClip, asset: RichCaptionAsset, timeline: Timeline, resolver: FontResolver) -> Drawing:
+    """Return the drawing of captions in the style of rich text, the spoken word set off where it is timed."""
     canvas = canvas_of(clip, timeline)
-    block = rich_block(asset, asset.font, setter)
+    block = rich_block(asset, asset.font, resolver)
     if "align" not in asset.model_fields_set and (canvas.width, canvas.height) == (
         canvas.view_width,
         canvas.view_height,
     ):
         block = _at_bottom(block, canvas)
     style = asset.animation.style if asset.animation else "highlight"
-    active = _active_css(asset.active, style, setter)
+    active = _active_css(asset.active, style, resolver)
 
-    def layers(cues: Sequence[tuple[Cue, int]]) -> tuple[Layer, ...]:
+    def layers(cues: Sequence[tuple[Cue, int]]) -> tuple[RasterLayer, ...]:
         lines = [_spoken(cue, spoken, style, active) if cue.words else escape_text(cue.text) for cue, spoken in cues]
-        return block_layers(block, canvas, "\n".join(lines), setter)
+        return block_layers(block, canvas, "\n".join(lines), resolver)
 
-    return _draw(clip, timeline, canvas, setter, layers, by_word=bool(active) or style == "typewriter")
+    return _draw(clip, timeline, canvas, resolver, layers, by_word=bool(active) or style == "typewriter")
 
 
 def _draw(
     clip: TimedClip,
     timeline: Timeline,
     canvas: Canvas,
-    setter: Typesetter,
-    layers: Callable[[Sequence[tuple[Cue, int]]], tuple[Layer, ...]],
+    resolver: FontResolver,
+    layers: Callable[[Sequence[tuple[Cue, int]]], tuple[RasterLayer, ...]],
     *,
     by_word: bool,
 ) -> Drawing:
     """Return the pictures of a clip's cues, with empty ones between them; they fill the clip exactly."""
-    pictures: list[tuple[Sequence[Layer], int]] = []
+    pictures: list[tuple[Sequence[RasterLayer], int]] = []
     reached = 0
     cues = _cues_of(clip)
     if by_word and not any(cue.words for cue in cues):
         detail = "The subtitle file gives no times of single words, so that no word is set off."
-        setter.warn("/asset/src", "no_word_times", detail)
-    for span in _spans(cues, clip, float(timeline.output.fps), by_word=by_word):
-        pictures.append(((), span.start - reached))
-        pictures.append((layers(span.cues), span.end - span.start))
-        reached = span.end
+        resolver.warn("/asset/src", "no_word_times", detail)
+    for interval in _cue_intervals(cues, clip, float(timeline.output.fps), by_word=by_word):
+        pictures.append(((), interval.start - reached))
+        pictures.append((layers(interval.cues), interval.end - interval.start))
+        reached = interval.end
     pictures.append(((), clip.frames - reached))
-    return sequence(canvas, pictures, setter)
+    return sequence(canvas, pictures, resolver)
 
 
 def _cues_of(clip: TimedClip) -> tuple[Cue, ...]:
@@ -115,7 +123,7 @@ def _cues_of(clip: TimedClip) -> tuple[Cue, ...]:
     return cues
 
 
-def _spans(cues: Sequence[Cue], clip: TimedClip, fps: float, *, by_word: bool) -> list[_Span]:
+def _cue_intervals(cues: Sequence[Cue], clip: TimedClip, fps: float, *, by_word: bool) -> list[_CueInterval]:
     """Cut the clip's frames wherever a cue or a spoken word begins or ends."""
 
     def frame(seconds: float) -> int:
@@ -127,7 +135,7 @@ def _spans(cues: Sequence[Cue], clip: TimedClip, fps: float, *, by_word: bool) -
     if by_word:
         edges |= {min(max(frame(word.start_s), start), end) for start, end, cue in timed for word in cue.words}
     ordered = sorted(edges)
-    spans: list[_Span] = []
+    intervals: list[_CueInterval] = []
     waiting = sorted(timed, key=lambda entry: entry[0], reverse=True)
     shown: list[tuple[int, int, Cue]] = []
     for start, end in pairwise(ordered):
@@ -136,8 +144,8 @@ def _spans(cues: Sequence[Cue], clip: TimedClip, fps: float, *, by_word: bool) -
         shown = [entry for entry in shown if entry[1] > start]
         if shown:
             spoken = tuple((cue, sum(frame(word.start_s) <= start for word in cue.words)) for _, _, cue in shown)
-            spans.append(_Span(start, end, spoken))
-    return spans
+            intervals.append(_CueInterval(start, end, spoken))
+    return intervals
 
 
 def _margins(margin: CaptionMargin, canvas: Canvas) -> tuple[float, float, float, float]:
@@ -157,7 +165,7 @@ def _at_bottom(block: TextBlock, canvas: Canvas) -> TextBlock:
     return replace(block, vertical="bottom", box=replace(block.box, padding=padding))
 
 
-def _active_css(active: ActiveWord | None, style: str, setter: Typesetter) -> str:
+def _active_css(active: ActiveWord | None, style: str, resolver: FontResolver) -> str:
     """Return the CSS of the word being spoken; empty when it looks like the others."""
     parts: list[str] = []
     scale = active.scale if active else 1.0
@@ -174,11 +182,11 @@ def _active_css(active: ActiveWord | None, style: str, setter: Typesetter) -> st
         if font.text_decoration:
             parts.append(f"text-decoration:{font.text_decoration}")
         if font.family:
-            parts.append(setter.font(font.family, font.weight, "/asset/active/font/family").rstrip(";"))
+            parts.append(resolver.font(font.family, font.weight, "/asset/active/font/family").rstrip(";"))
         for name, value in (("stroke", active.stroke), ("shadow", active.shadow)):
             if value is not None:
                 detail = f"The {name} of the spoken word is the same as of the other words."
-                setter.warn(f"/asset/active/{name}", "not_supported", detail)
+                resolver.warn(f"/asset/active/{name}", "not_supported", detail)
     if scale != 1.0:
         parts.append(f"display:inline-block;transform:scale({scale:.3f})")
     return ";".join(parts)
@@ -189,7 +197,7 @@ def _spoken(cue: Cue, spoken: int, style: str, active: str) -> str:
     return "".join(_word(word, index, spoken, style, active) for index, word in enumerate(cue.words)).strip()
 
 
-def _word(word: Word, index: int, spoken: int, style: str, active: str) -> str:
+def _word(word: TimedWord, index: int, spoken: int, style: str, active: str) -> str:
     """Return one word of a cue, its blanks outside the mark."""
     text = word.text
     core = text.strip()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from engine.raster.gradients import paint_gradients
-from engine.raster.typeset import Typesetter
+from engine.raster.text_css import FontResolver
 
 # Whatever stands between delimiters, strings whole; then one delimiter, or a quote that nothing closes.
 _PIECE = re.compile(r"""(?:"[^"\n]*+"|'[^'\n]*+'|[^{};"']++)++|[{};"']""")
@@ -22,7 +22,7 @@ _TOKEN = re.compile(r"""\s*+(?:"[^"]*+"|'[^']*+'|[^\s"']++|["'])""")
 _NAME = re.compile(r"\"([^\"]*)\"|'([^']*)'|([^,\s][^,]*)")
 _MAX_RATIO = 5
 _COLORS = frozenset({"color", "background", "background-color", "border-color", "fill", "stroke"})
-_GROUNDS = frozenset({"background", "background-image"})
+_BACKGROUNDS = frozenset({"background", "background-image"})
 _KEYWORDS = frozenset({"inherit", "initial", "unset", "revert"})
 _UNSUPPORTED = {
     "text-shadow": "text-shadow is",
@@ -35,7 +35,7 @@ _UNSUPPORTED = {
 }
 
 
-def tidy_css(css: str, setter: Typesetter, where: str) -> str:
+def tidy_css(css: str, resolver: FontResolver, where: str) -> str:
     """Return a style sheet or a declaration list with its fonts resolved and its slips mended.
 
     where: pointer below the clip, for warnings. Colours in quotes lose them; a unitless line height that
@@ -44,16 +44,16 @@ def tidy_css(css: str, setter: Typesetter, where: str) -> str:
     """
     css = _without_comments(css)
     gradients = _CLIPPED_TO_TEXT.search(css) is None
-    return "".join(_tidy_piece(piece, setter, where, gradients) for piece in _PIECE.findall(css))
+    return "".join(_tidy_piece(piece, resolver, where, gradients) for piece in _PIECE.findall(css))
 
 
-def tidy_html(markup: str, setter: Typesetter, where: str) -> str:
+def tidy_html(markup: str, resolver: FontResolver, where: str) -> str:
     """Return HTML with the CSS of its `style` attributes and elements made ready."""
 
     def attribute(found: re.Match[str]) -> str:
         quote = found[2][0]
         # A style attribute ends at its own quote, so the names inside must use the other one.
-        css = tidy_css(found[2][1:-1], setter, where).replace(quote, "'" if quote == '"' else '"')
+        css = tidy_css(found[2][1:-1], resolver, where).replace(quote, "'" if quote == '"' else '"')
         return found[1] + quote + css + quote
 
     parts: list[str] = []
@@ -65,7 +65,7 @@ def tidy_html(markup: str, setter: Typesetter, where: str) -> str:
         closed = lower.find("</style", inside)
         closed = len(markup) if closed < 0 else closed
         parts.append(_STYLE_ATTRIBUTE.sub(attribute, markup[position:opened]))
-        parts.append(markup[opened:inside] + tidy_css(markup[inside:closed], setter, where))
+        parts.append(markup[opened:inside] + tidy_css(markup[inside:closed], resolver, where))
         position = closed
     parts.append(_STYLE_ATTRIBUTE.sub(attribute, markup[position:]))
     return "".join(parts)
@@ -88,22 +88,22 @@ def _without_comments(css: str) -> str:
     return " ".join(parts)
 
 
-def _tidy_piece(piece: str, setter: Typesetter, where: str, gradients: bool) -> str:
+def _tidy_piece(piece: str, resolver: FontResolver, where: str, gradients: bool) -> str:
     """Return what stands between two delimiters, mended where it is a declaration. gradients: paint them."""
     if piece.lstrip().lower().startswith("@keyframes"):
-        setter.warn(where, "css_unsupported", "CSS animations are not drawn.")
+        resolver.warn(where, "css_unsupported", "CSS animations are not drawn.")
     name, colon, value = piece.partition(":")
     if not colon:
         return piece
     bare = name.strip().lower()
-    if gradients and bare in _GROUNDS and "-gradient(" in value.lower():
+    if gradients and bare in _BACKGROUNDS and "-gradient(" in value.lower():
         core, end = _without_important(value)
         painted = paint_gradients(core)
         if painted is not None:
             size = "" if "/" in core else f";background-size:100% 100%{end}"
             # The engine paints the tiles of a repeated picture over each other.
             return f"{name}:{painted}{end}{size};background-repeat:no-repeat{end}"
-    return name + colon + _tidy_value(bare, value, setter, where)
+    return name + colon + _tidy_value(bare, value, resolver, where)
 
 
 def _without_important(value: str) -> tuple[str, str]:
@@ -112,26 +112,26 @@ def _without_important(value: str) -> tuple[str, str]:
     return (value[: important.start()], value[important.start() :]) if important else (value, "")
 
 
-def _tidy_value(name: str, value: str, setter: Typesetter, where: str) -> str:
+def _tidy_value(name: str, value: str, resolver: FontResolver, where: str) -> str:
     """Return the value of one declaration, mended."""
     core, end = _without_important(value)
     bare = core.strip()
     if name in _UNSUPPORTED and bare.lower() != "none":
-        setter.warn(where, "css_unsupported", f"CSS {_UNSUPPORTED[name]} not drawn.")
+        resolver.warn(where, "css_unsupported", f"CSS {_UNSUPPORTED[name]} not drawn.")
     elif "-gradient(" in bare.lower():
-        setter.warn(where, "css_unsupported", "Such CSS gradients are not drawn.")
+        resolver.warn(where, "css_unsupported", "Such CSS gradients are not drawn.")
     elif name in _COLORS and len(bare) > 1 and bare[0] in "\"'" and bare[0] == bare[-1]:
         return f" {bare[1:-1]} {end}"
     elif name == "line-height" and _BARE_NUMBER.fullmatch(bare) and float(bare) > _MAX_RATIO:
         return f" {bare}px {end}"
     elif name == "font-family":
-        return _families(core, end, setter, where)
+        return _families(core, end, resolver, where)
     elif name == "font":
-        return _shorthand(core, end, setter, where)
+        return _shorthand(core, end, resolver, where)
     return value
 
 
-def _shorthand(value: str, end: str, setter: Typesetter, where: str) -> str:
+def _shorthand(value: str, end: str, resolver: FontResolver, where: str) -> str:
     """Return a `font` declaration's value; the family follows its size."""
     tokens = _TOKEN.findall(value)
     size = next((index for index, token in enumerate(tokens) if _FONT_SIZE.fullmatch(token.strip())), None)
@@ -142,10 +142,10 @@ def _shorthand(value: str, end: str, setter: Typesetter, where: str) -> str:
     names = "".join(tokens[size + 1 :])
     if not names.strip():
         return value + end
-    return "".join(tokens[: size + 1]) + " " + _families(names, end, setter, where)
+    return "".join(tokens[: size + 1]) + " " + _families(names, end, resolver, where)
 
 
-def _families(names: str, end: str, setter: Typesetter, where: str) -> str:
+def _families(names: str, end: str, resolver: FontResolver, where: str) -> str:
     """Return the family that can be drawn best among those named, with the weight that its name asks for.
 
     end: what closes the declaration, such as `!important`.
@@ -154,13 +154,13 @@ def _families(names: str, end: str, setter: Typesetter, where: str) -> str:
     wanted = [name for name in wanted if name]
     if not wanted or wanted[0].lower() in _KEYWORDS:
         return names + end
-    choice = next((setter.find(name) for name in wanted if not setter.find(name).stand_in), None)
+    choice = next((resolver.find(name) for name in wanted if not resolver.find(name).is_substitute), None)
     if choice is None:
-        choice = setter.choose(wanted[0], where)
+        choice = resolver.choose(wanted[0], where)
     else:
-        setter.use(choice)
-        if setter.find(wanted[0]).stand_in:
-            setter.substituted(wanted[0], choice, where)
+        resolver.use(choice)
+        if resolver.find(wanted[0]).is_substitute:
+            resolver.warn_substituted(wanted[0], choice, where)
     # A variable font takes the weight of the name from its axis, whatever a bold element asks for; a family of
     # separate files takes it from the weight.
     weight = f'"wght" {choice.weight}{end};font-weight:{choice.weight}{end}' if choice.weight else f"normal{end}"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from engine.issues import Issue
 from engine.raster.errors import DrawingFailed
-from engine.raster.job import Job, Layer
-from engine.raster.typeset import Typesetter
+from engine.raster.job import RasterJob, RasterLayer
+from engine.raster.text_css import FontResolver
 from engine.timeline.model import TimedClip, Timeline
 
 MAX_WIDTH = 7680
@@ -22,7 +22,7 @@ class Drawing:
 
     width: int
     height: int
-    pictures: tuple[tuple[Job, int], ...]
+    pictures: tuple[tuple[RasterJob, int], ...]
     warnings: tuple[Issue, ...] = ()
 
 
@@ -59,20 +59,20 @@ def sized_canvas(timeline: Timeline, width: float, height: float) -> Canvas:
     return Canvas(whole_width, whole_height, timeline.output.width, timeline.output.height)
 
 
-def still(canvas: Canvas, layers: Sequence[Layer], frames: int, setter: Typesetter) -> Drawing:
+def still(canvas: Canvas, layers: Sequence[RasterLayer], frames: int, resolver: FontResolver) -> Drawing:
     """Return a drawing of one picture for the whole clip."""
-    return sequence(canvas, [(layers, frames)], setter)
+    return sequence(canvas, [(layers, frames)], resolver)
 
 
-def sequence(canvas: Canvas, pictures: Sequence[tuple[Sequence[Layer], int]], setter: Typesetter) -> Drawing:
+def sequence(canvas: Canvas, pictures: Sequence[tuple[Sequence[RasterLayer], int]], resolver: FontResolver) -> Drawing:
     """Return a drawing of several pictures; equal neighbours are joined and empty spans left out."""
-    joined: list[tuple[Job, int]] = []
+    joined: list[tuple[RasterJob, int]] = []
     for layers, frames in pictures:
         if frames <= 0:
             continue
-        job = Job(canvas.width, canvas.height, tuple(layers), tuple(setter.files.items()))
+        job = RasterJob(canvas.width, canvas.height, tuple(layers), tuple(resolver.files.items()))
         if joined and joined[-1][0] == job:
             joined[-1] = (job, joined[-1][1] + frames)
         else:
             joined.append((job, frames))
-    return Drawing(canvas.width, canvas.height, tuple(joined), setter.warnings)
+    return Drawing(canvas.width, canvas.height, tuple(joined), resolver.warnings)

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Stroke:
-    """An outline around the ink. reach_px: how far it stands out from the glyph. color: `#RRGGBBAA`."""
+class StrokeSpec:
+    """An outline around the glyphs. reach_px: how far it stands out from the glyph. color: `#RRGGBBAA`."""
 
     reach_px: float
     color: str
 
 
 @dataclass(frozen=True, slots=True)
-class Shadow:
-    """A shadow under the ink. x_px, y_px: its offset, +y is down. blur_px: Gaussian radius. color: `#RRGGBBAA`."""
+class ShadowSpec:
+    """A shadow under the glyphs. x_px, y_px: its offset, +y is down. blur_px: Gaussian radius. color: `#RRGGBBAA`."""
 
     x_px: float
     y_px: float
@@ -24,8 +24,8 @@ class Shadow:
 
 
 @dataclass(frozen=True, slots=True)
-class Gradient:
-    """A linear gradient that replaces the ink's colour.
+class GradientSpec:
+    """A linear gradient that replaces the glyphs' colour.
 
     angle_deg: 0 runs left to right, 90 top to bottom. stops: (offset 0 to 1, `#RRGGBBAA`) in order.
     """
@@ -35,31 +35,31 @@ class Gradient:
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class RasterLayer:
     """One HTML or SVG page painted over the layers before it.
 
     markup: a whole document. style: CSS of lower precedence than the document's own.
     xml: the markup is SVG rather than HTML. opacity: 0 to 1, of the whole layer.
-    ink_opacity: 0 to 1, of the ink alone: an outline and a shadow keep theirs.
+    fill_opacity: 0 to 1, of the glyphs alone: an outline and a shadow keep theirs.
     shift_x, shift_y: pixels to move the finished layer by; what leaves the picture is cut.
-    inset: where given, that move is shortened so that the ink stays this many pixels inside the picture.
+    inset: where given, that move is shortened so that the glyphs stay this many pixels inside the picture.
     """
 
     markup: str
     style: str = ""
     xml: bool = False
     opacity: float = 1.0
-    stroke: Stroke | None = None
-    shadow: Shadow | None = None
-    gradient: Gradient | None = None
-    ink_opacity: float = 1.0
+    stroke: StrokeSpec | None = None
+    shadow: ShadowSpec | None = None
+    gradient: GradientSpec | None = None
+    fill_opacity: float = 1.0
     shift_x: float = 0.0
     shift_y: float = 0.0
     inset: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class RasterJob:
     """One picture: layers bottom first, drawn `width` by `height` pixels and saved as PNG.
 
     fonts: pairs of a name, as `font:<name>` in the layers' `@font-face` rules, and its local font file.
@@ -67,5 +67,5 @@ class Job:
 
     width: int
     height: int
-    layers: tuple[Layer, ...]
+    layers: tuple[RasterLayer, ...]
     fonts: tuple[tuple[str, str], ...] = ()

@@ -10,9 +10,9 @@ from typing import Any
 import plutoprint
 from PIL import Image
 
-from engine.raster.ink import apply_ink, fade, shift
-from engine.raster.job import Job, Layer
+from engine.raster.job import RasterJob, RasterLayer
 from engine.raster.png import write_png
+from engine.raster.text_effects import apply_text_effects, fade, shift
 
 _POINTS_PER_PX = 0.75
 _FONT_SCHEME = "font:"
@@ -46,10 +46,10 @@ def _font_data(path: str) -> plutoprint.ResourceData:
 
 def load_fonts() -> None:
     """Lay out one word, so that the fonts are found now rather than within the first job's time."""
-    _paint_layer(Layer(markup="<p>a</p>"), 8, 8, FontsOnlyFetcher({}))
+    _paint_layer(RasterLayer(markup="<p>a</p>"), 8, 8, FontsOnlyFetcher({}))
 
 
-def paint_job(job: Job, out: Path) -> list[str]:
+def paint_job(job: RasterJob, out: Path) -> list[str]:
     """Draw a job and save it as PNG, complete or not at all; return the URLs that were refused."""
     fetcher = FontsOnlyFetcher(dict(job.fonts))
     picture: Image.Image | None = None
@@ -62,7 +62,7 @@ def paint_job(job: Job, out: Path) -> list[str]:
     return fetcher.blocked
 
 
-def _paint_layer(layer: Layer, width: int, height: int, fetcher: FontsOnlyFetcher) -> Image.Image:
+def _paint_layer(layer: RasterLayer, width: int, height: int, fetcher: FontsOnlyFetcher) -> Image.Image:
     """Return a layer as RGBA with straight alpha."""
     size = plutoprint.PageSize(width * _POINTS_PER_PX, height * _POINTS_PER_PX)
     book = plutoprint.Book(size=size, margins=plutoprint.PAGE_MARGINS_NONE, media=plutoprint.MEDIA_TYPE_SCREEN)
@@ -75,13 +75,13 @@ def _paint_layer(layer: Layer, width: int, height: int, fetcher: FontsOnlyFetche
         # A memoryview has the buffer that Pillow wants, though its annotations do not list it.
         data: Any = canvas.get_data()
         picture = Image.frombuffer("RGBa", (width, height), data, "raw", "BGRa", canvas.get_stride(), 1).convert("RGBA")
-    if layer.stroke or layer.shadow or layer.gradient or layer.ink_opacity < 1:
-        picture = apply_ink(picture, layer)
+    if layer.stroke or layer.shadow or layer.gradient or layer.fill_opacity < 1:
+        picture = apply_text_effects(picture, layer)
     picture = fade(picture, layer.opacity)
     return shift(picture, *_move(layer, picture))
 
 
-def _move(layer: Layer, picture: Image.Image) -> tuple[int, int]:
+def _move(layer: RasterLayer, picture: Image.Image) -> tuple[int, int]:
     """Return by how many pixels a drawn layer is moved."""
     x, y = round(layer.shift_x), round(layer.shift_y)
     box = picture.getbbox() if layer.inset is not None and (x or y) else None

@@ -1,6 +1,6 @@
 """Write PNG files of mostly empty pictures quickly.
 
-A title is a few lines of ink in a picture of the viewport's size. Compressing the empty rows costs most of the
+A title is a few lines of text in a picture of the viewport's size. Compressing the empty rows costs most of the
 time that a general writer takes, so here they come from pieces that are compressed once and joined.
 Source: PNG specification, third edition; RFC 1950 and 1951.
 """
@@ -28,14 +28,14 @@ def write_png(picture: Image.Image, out: Path) -> None:
     row_bytes = width * 4 + 1
     box = picture.getbbox()
     top, bottom = (box[1], box[3]) if box else (0, 0)
-    ink = _rows(picture.crop((0, top, width, bottom))) if box else b""
+    drawn = _rows(picture.crop((0, top, width, bottom))) if box else b""
     check = _adler_zeros(1, top * row_bytes)
-    check = zlib.adler32(ink, check)
+    check = zlib.adler32(drawn, check)
     check = _adler_zeros(check, (height - bottom) * row_bytes)
     pieces = (
         _ZLIB_HEADER,
         _blank(row_bytes, top),
-        _deflate(ink),
+        _deflate(drawn),
         _blank(row_bytes, height - bottom),
         _FINAL_BLOCK,
         struct.pack(">I", check),

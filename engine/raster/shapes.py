@@ -9,9 +9,9 @@ import re
 from engine.language.shape_assets import ShapeAsset, SvgAsset, SvgFill, SvgShape, SvgStroke, SvgTransform
 from engine.raster.css import tidy_html
 from engine.raster.drawing import Canvas, Drawing, canvas_of, sized_canvas, still
-from engine.raster.job import Layer
+from engine.raster.job import RasterLayer
 from engine.raster.text import shadow_of
-from engine.raster.typeset import Typesetter, drawable, hex_color
+from engine.raster.text_css import FontResolver, hex_color, strip_control_characters
 from engine.timeline.model import TimedClip, Timeline
 
 _ATTRIBUTE = re.compile(r"(?<![\w:-])([\w:-]++)\s*+=\s*+(\"[^\"]*+\"|'[^']*+')")
@@ -19,7 +19,7 @@ _LENGTH = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(?:px)?\s*$")
 _STYLE = "html,body{margin:0;padding:0}svg{display:block}"
 
 
-def draw_shape(clip: TimedClip, asset: ShapeAsset, timeline: Timeline, setter: Typesetter) -> Drawing:
+def draw_shape(clip: TimedClip, asset: ShapeAsset, timeline: Timeline, resolver: FontResolver) -> Drawing:
     """Return the drawing of a rectangle, circle or line in the middle of its box."""
     stroke = asset.stroke.width if asset.stroke else 0.0
     width, height = _shape_size(asset)
@@ -38,7 +38,7 @@ def draw_shape(clip: TimedClip, asset: ShapeAsset, timeline: Timeline, setter: T
             f'<rect x="{left:g}" y="{top:g}" width="{width:g}" height="{height:g}" '
             f'rx="{min(radius, width / 2, height / 2):g}" {paint}/>'
         )
-    return still(box, [Layer(_svg(box, body), _STYLE)], clip.frames, setter)
+    return still(box, [RasterLayer(_svg(box, body), _STYLE)], clip.frames, resolver)
 
 
 def _shape_size(asset: ShapeAsset) -> tuple[float, float]:
@@ -75,11 +75,11 @@ def _svg(canvas: Canvas, body: str) -> str:
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{body}</svg>'
 
 
-def draw_svg(clip: TimedClip, asset: SvgAsset, timeline: Timeline, setter: Typesetter) -> Drawing:
+def draw_svg(clip: TimedClip, asset: SvgAsset, timeline: Timeline, resolver: FontResolver) -> Drawing:
     """Return the drawing of SVG markup, scaled into its box, or of a named shape."""
     if asset.src is None:
-        return _draw_named(clip, asset, timeline, setter)
-    source = drawable(asset.src)
+        return _draw_named(clip, asset, timeline, resolver)
+    source = strip_control_characters(asset.src)
     attributes = _root_attributes(source)
     own_width, own_height = _own_size(attributes)
     width = asset.width or clip.width
@@ -88,10 +88,12 @@ def draw_svg(clip: TimedClip, asset: SvgAsset, timeline: Timeline, setter: Types
         canvas = sized_canvas(timeline, own_width, own_height)
     else:
         canvas = canvas_of(clip, timeline)
-    markup = _fit_root(tidy_html(source, setter, "/asset/src"), attributes, canvas, (own_width, own_height))
-    faces = f"<style>{setter.faces}</style>" if setter.faces else ""
-    layer = Layer(f"<!DOCTYPE html>{faces}{markup}", _STYLE, opacity=asset.opacity, shadow=shadow_of(asset.shadow))
-    return still(canvas, [layer], clip.frames, setter)
+    markup = _fit_root(tidy_html(source, resolver, "/asset/src"), attributes, canvas, (own_width, own_height))
+    faces = f"<style>{resolver.faces}</style>" if resolver.faces else ""
+    layer = RasterLayer(
+        f"<!DOCTYPE html>{faces}{markup}", _STYLE, opacity=asset.opacity, shadow=shadow_of(asset.shadow)
+    )
+    return still(canvas, [layer], clip.frames, resolver)
 
 
 def _root_attributes(markup: str) -> dict[str, str]:
@@ -135,11 +137,11 @@ def _fit_root(markup: str, attributes: dict[str, str], canvas: Canvas, own: tupl
     )
 
 
-def _draw_named(clip: TimedClip, asset: SvgAsset, timeline: Timeline, setter: Typesetter) -> Drawing:
+def _draw_named(clip: TimedClip, asset: SvgAsset, timeline: Timeline, resolver: FontResolver) -> Drawing:
     """Return the drawing of a named shape."""
     shape = asset.shape
     if shape is None:
-        return still(canvas_of(clip, timeline), [], clip.frames, setter)
+        return still(canvas_of(clip, timeline), [], clip.frames, resolver)
     outline = asset.stroke.width if asset.stroke else 0.0
     width, height = _named_size(shape)
     canvas = sized_canvas(
@@ -151,8 +153,8 @@ def _draw_named(clip: TimedClip, asset: SvgAsset, timeline: Timeline, setter: Ty
     body = f"<defs>{defs}</defs><g {_transform(asset.transform, canvas)}>"
     place = "" if shape.type == "path" else f'transform="translate({canvas.width / 2:g} {canvas.height / 2:g})"'
     body += f"<g {place} {fill} {_outline(asset.stroke)}>{_named(shape)}</g></g>"
-    layer = Layer(_svg(canvas, body), _STYLE, opacity=asset.opacity, shadow=shadow_of(asset.shadow))
-    return still(canvas, [layer], clip.frames, setter)
+    layer = RasterLayer(_svg(canvas, body), _STYLE, opacity=asset.opacity, shadow=shadow_of(asset.shadow))
+    return still(canvas, [layer], clip.frames, resolver)
 
 
 def _named_size(shape: SvgShape) -> tuple[float, float]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from engine.language.text_assets import TitleAsset
-from engine.raster.block import Box, TextBlock, block_layers
 from engine.raster.drawing import Drawing, canvas_of, still
-from engine.raster.job import Shadow
-from engine.raster.typeset import Typesetter, css_color, escape_text
+from engine.raster.job import ShadowSpec
+from engine.raster.text_block import TextBlock, TextBox, block_layers
+from engine.raster.text_css import FontResolver, css_color, escape_text
 from engine.timeline.model import TimedClip, Timeline
 
 # Font size as a share of the viewport's shorter side.
@@ -56,7 +56,7 @@ _STYLES = {
 }
 
 
-def draw_title(clip: TimedClip, asset: TitleAsset, timeline: Timeline, setter: Typesetter) -> Drawing:
+def draw_title(clip: TimedClip, asset: TitleAsset, timeline: Timeline, resolver: FontResolver) -> Drawing:
     """Return the drawing of a title, as large as the viewport."""
     canvas = canvas_of(clip, timeline, viewport=True)
     design = _STYLES[asset.style]
@@ -68,26 +68,26 @@ def draw_title(clip: TimedClip, asset: TitleAsset, timeline: Timeline, setter: T
     # A soft shadow keeps subtitles legible over any picture; a background does so by itself.
     soft = design.shadow and asset.background is None
     block = TextBlock(
-        font=setter.font(design.family, design.weight, "/asset/style"),
+        font=resolver.font(design.family, design.weight, "/asset/style"),
         size=size,
         color=css_color(asset.color),
         horizontal=horizontal,
         vertical=vertical,
         line_height=design.line_height,
         text_css=f"letter-spacing:{design.spacing_em * size:.2f}px;{transform}",
-        box=Box(
+        box=TextBox(
             background=css_color(asset.background) if asset.background else None,
-            hug=True,
+            fit_content=True,
             padding=(margin, margin, margin, margin),
-            hug_padding=(size * 0.3, size * 0.45, size * 0.3, size * 0.45) if asset.background else (0.0,) * 4,
+            content_padding=(size * 0.3, size * 0.45, size * 0.3, size * 0.45) if asset.background else (0.0,) * 4,
         ),
-        shadow=Shadow(0.0, size * 0.04, size * 0.08, "#000000b0") if soft else None,
+        shadow=ShadowSpec(0.0, size * 0.04, size * 0.08, "#000000b0") if soft else None,
     )
-    layers = block_layers(block, canvas, escape_text(asset.text), setter)
+    layers = block_layers(block, canvas, escape_text(asset.text), resolver)
     if asset.offset is not None:
         x, y = asset.offset.x * canvas.width, -asset.offset.y * canvas.height
         layers = tuple(replace(layer, shift_x=x, shift_y=y, inset=shorter * _INSET) for layer in layers)
-    return still(canvas, layers, clip.frames, setter)
+    return still(canvas, layers, clip.frames, resolver)
 
 
 def split_position(position: str) -> tuple[str, str]:

@@ -20,13 +20,13 @@ from typing import NoReturn
 
 import plutoprint
 
-from engine.raster.codec import job_from_json
 from engine.raster.fonts.bundled import fontconfig_xml
+from engine.raster.job_json import job_from_json
 from engine.raster.paint import load_fonts, paint_job
 
 _MEMORY_BYTES = 3 * 1024**3
 _START_S = 25.0
-_WORN_BYTES = 768 * 1024**2
+_MAX_RESIDENT_BYTES = 768 * 1024**2
 _FILE_BYTES = 1024**3
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -44,7 +44,7 @@ def main() -> NoReturn:
         load_fonts()
     signal.setitimer(signal.ITIMER_REAL, 0)
     for line in sys.stdin:
-        answer = _serve(json.loads(line)) | {"last": _resident_bytes() > _WORN_BYTES}
+        answer = _serve(json.loads(line)) | {"last": _resident_bytes() > _MAX_RESIDENT_BYTES}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
     # The engine still points at font data when Python takes its objects down, and crashes over it.

@@ -11,7 +11,7 @@ import imageio_ffmpeg
 
 from engine.errors import RenderError
 
-VARIABLE = "RENDEROWL_FFMPEG"
+FFMPEG_VARIABLE = "RENDEROWL_FFMPEG"
 
 
 @cache
@@ -19,7 +19,7 @@ def _resolved(wanted: str) -> Path:
     """Return the path of the program named by the environment, or of the packaged one."""
     found = shutil.which(wanted) if wanted else imageio_ffmpeg.get_ffmpeg_exe()
     if found is None:
-        raise RenderError(f"FFmpeg was not found: {VARIABLE} is {wanted!r}.")
+        raise RenderError(f"FFmpeg was not found: {FFMPEG_VARIABLE} is {wanted!r}.")
     return Path(found).resolve()
 
 
@@ -28,4 +28,4 @@ def ffmpeg_path() -> Path:
 
     Raises RenderError if the named program does not exist.
     """
-    return _resolved(os.environ.get(VARIABLE, ""))
+    return _resolved(os.environ.get(FFMPEG_VARIABLE, ""))

@@ -18,11 +18,11 @@ PR_SET_PDEATHSIG = 1
 # Threads get a stack of this size; the default of 8 MiB would use up the address space of a graph with many inputs.
 STACK_BYTES = 2 * 1024 * 1024
 LOWEST_NICENESS = 19
-AUTOGROUPS = "/proc/sys/kernel/sched_autogroup_enabled"
-OWN_AUTOGROUP = "/proc/self/autogroup"
+AUTOGROUP_SWITCH = "/proc/sys/kernel/sched_autogroup_enabled"
+AUTOGROUP_FILE = "/proc/self/autogroup"
 # The kernel takes ten changes a second, of all processes without privileges together: renders that begin at one time
 # take turns, and not in step.
-AUTOGROUP_TRIES, AUTOGROUP_NAPS_S = 30, (0.05, 0.15)
+AUTOGROUP_TRIES, AUTOGROUP_RETRY_S = 30, (0.05, 0.15)
 
 
 def die_with_parent(parent: int) -> None:
@@ -41,7 +41,7 @@ def limit(kind: int, value: int) -> None:
     resource.setrlimit(kind, (value, hard))
 
 
-def step_back(niceness: int) -> None:
+def lower_priority(niceness: int) -> None:
     """Let others have the processor first: the more, the nicer.
 
     Most kernels share time out by session (autogroup), where niceness says nothing outside of one: a whole session of
@@ -52,23 +52,23 @@ def step_back(niceness: int) -> None:
     os.nice(niceness)
     if sys.platform != "linux" or not niceness:
         return
-    is_quiet = os.getsid(0) == os.getpid() and quieten_session(niceness)
-    is_idle = is_quiet and niceness == LOWEST_NICENESS
+    is_lowered = os.getsid(0) == os.getpid() and lower_autogroup(niceness)
+    is_idle = is_lowered and niceness == LOWEST_NICENESS
     with contextlib.suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_IDLE if is_idle else os.SCHED_BATCH, os.sched_param(0))
 
 
-def quieten_session(niceness: int) -> bool:
+def lower_autogroup(niceness: int) -> bool:
     """Return whether the kernel shares time out by session, and now less of it to this one."""
     for _ in range(AUTOGROUP_TRIES):
         try:
             # pathlib takes longer to load than all else here.
-            with open(AUTOGROUPS) as switch:  # noqa: PTH123 - see above
+            with open(AUTOGROUP_SWITCH) as switch:  # noqa: PTH123 - see above
                 is_on = switch.read().strip() == "1"
-            with open(OWN_AUTOGROUP, "w") as group:  # noqa: PTH123 - as above
+            with open(AUTOGROUP_FILE, "w") as group:  # noqa: PTH123 - as above
                 group.write(str(niceness))
         except BlockingIOError:
-            time.sleep(AUTOGROUP_NAPS_S[0] + os.urandom(1)[0] / 255 * (AUTOGROUP_NAPS_S[1] - AUTOGROUP_NAPS_S[0]))
+            time.sleep(AUTOGROUP_RETRY_S[0] + os.urandom(1)[0] / 255 * (AUTOGROUP_RETRY_S[1] - AUTOGROUP_RETRY_S[0]))
         except OSError:
             return False
         else:
@@ -87,7 +87,7 @@ def main() -> None:
     limit(resource.RLIMIT_CPU, cpu_s)
     if sys.platform == "linux":
         limit(resource.RLIMIT_AS, address_space)
-    step_back(niceness)
+    lower_priority(niceness)
     os.execv(command[0], command)  # noqa: S606  (the point of this program)
 
 

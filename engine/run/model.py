@@ -8,7 +8,7 @@ GIB = 1024**3
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FFmpegLimits:
     """Bounds of one FFmpeg process. 2 GiB of address space is too little for large pictures with many inputs.
 
     niceness: 0 to 19, how far to step back behind everything else on the machine; see `engine.run.launcher`.
@@ -24,7 +24,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class FFmpegProgress:
     """How far a run has come. speed: times real time; eta_s: None until it can be told."""
 
     frame: int
@@ -36,7 +36,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class RunResult:
+class FFmpegResult:
     """A finished run. frames: written to the main output. log: the tail of what FFmpeg said."""
 
     frames: int

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from engine.errors import RenderCancelled, RenderCrashed, RenderTimeout
-from engine.graph import Command
-from engine.run.model import Limits, Progress, RunResult
+from engine.errors import RenderAborted, RenderCrashed, RenderTimeout
+from engine.graph import FFmpegCommand
+from engine.run.model import FFmpegLimits, FFmpegProgress, FFmpegResult
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 LOG_LINES = 60
@@ -29,7 +29,7 @@ TERMINATE_GRACE_S = 1.0
 ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
 
 
-class _Tail:
+class _LogTail:
     """The last lines of a stream, read in a thread so that the writer never waits."""
 
     def __init__(self, stream: int) -> None:
@@ -70,7 +70,7 @@ def _number(text: str | None) -> float:
         return 0.0
 
 
-def _progress(block: dict[str, str], command: Command) -> Progress:
+def _progress(block: dict[str, str], command: FFmpegCommand) -> FFmpegProgress:
     """Return what a block of the report means."""
     frame = int(_number(block.get("frame")))
     done_s = max(0.0, _number(block.get("out_time_us")) / 1e6)
@@ -81,27 +81,27 @@ def _progress(block: dict[str, str], command: Command) -> Progress:
     speed = _number(block.get("speed"))
     remaining_s = command.duration_s * max(0.0, 1 - part)
     eta_s = remaining_s / speed if speed > 0 else None
-    return Progress(frame, command.total_frames, min(100.0, 100 * part), _number(block.get("fps")), speed, eta_s)
+    return FFmpegProgress(frame, command.total_frames, min(100.0, 100 * part), _number(block.get("fps")), speed, eta_s)
 
 
-class _Watch:
+class _Watchdog:
     """Decides when a run has to be stopped."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: FFmpegLimits) -> None:
         self._limits = limits
         self._began = self._moved = time.monotonic()
-        self._mark = ("", "")
+        self._position = ("", "")
 
     @property
     def elapsed_s(self) -> float:
         """Return the seconds since the start."""
         return time.monotonic() - self._began
 
-    def saw(self, block: dict[str, str]) -> None:
+    def record_progress(self, block: dict[str, str]) -> None:
         """Note a report; only a new frame or later time counts as progress."""
-        mark = (block.get("frame", ""), block.get("out_time_us", ""))
-        if mark != self._mark:
-            self._mark, self._moved = mark, time.monotonic()
+        position = (block.get("frame", ""), block.get("out_time_us", ""))
+        if position != self._position:
+            self._position, self._moved = position, time.monotonic()
 
     def check(self) -> None:
         """Raise RenderTimeout when a limit has passed."""
@@ -124,14 +124,14 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def _started(argv: tuple[str, ...], limits: Limits) -> Iterator[tuple[subprocess.Popen[bytes], int, int]]:
+def _started(argv: tuple[str, ...], limits: FFmpegLimits) -> Iterator[tuple[subprocess.Popen[bytes], int, int]]:
     """Start the command in a session of its own; whatever happens, it has ended afterwards.
 
     Gives the process and the descriptors of its output and error streams, which the caller's readers close.
     The kernel kills the child when the thread that started it ends: that thread waits here.
     """
-    figures = (limits.niceness, limits.address_space_bytes, limits.file_size_bytes, limits.cpu_s)
-    launch = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), *map(str, figures), "--", *argv]
+    values = (limits.niceness, limits.address_space_bytes, limits.file_size_bytes, limits.cpu_s)
+    launch = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), *map(str, values), "--", *argv]
     environment = {"PATH": os.defpath, "LC_ALL": "C", "HOME": "/nonexistent", "AV_LOG_FORCE_NOCOLOR": "1"}
     process = subprocess.Popen(
         launch,
@@ -154,56 +154,56 @@ def _started(argv: tuple[str, ...], limits: Limits) -> Iterator[tuple[subprocess
 
 
 def run(
-    command: Command,
+    command: FFmpegCommand,
     *,
-    on_progress: Callable[[Progress], None],
+    on_progress: Callable[[FFmpegProgress], None],
     should_cancel: Callable[[], bool],
-    limits: Limits,
-) -> RunResult:
+    limits: FFmpegLimits,
+) -> FFmpegResult:
     """Run FFmpeg to the end.
 
     on_progress and should_cancel are called in this thread, a few times a second; what they raise ends the run.
-    Raises RenderCancelled, RenderTimeout, or RenderCrashed with the tail of FFmpeg's log. In every case the
+    Raises RenderAborted, RenderTimeout, or RenderCrashed with the tail of FFmpeg's log. In every case the
     process, and whatever it started, is gone on return; its output files are the caller's to remove.
     """
     blocks: queue.SimpleQueue[dict[str, str] | None] = queue.SimpleQueue()
-    watch = _Watch(limits)
+    watchdog = _Watchdog(limits)
     frames, reported_at = 0, float("-inf")
     with _started(command.argv, limits) as (process, output, errors):
-        tail = _Tail(errors)
+        tail = _LogTail(errors)
         threading.Thread(target=_read_progress, args=(output, blocks), daemon=True).start()
         while True:
             if should_cancel():
-                raise RenderCancelled("The render was cancelled.")
-            watch.check()
+                raise RenderAborted("The render was cancelled.")
+            watchdog.check()
             try:
                 block = blocks.get(timeout=POLL_S)
             except queue.Empty:
                 continue
             if block is None:
                 break
-            watch.saw(block)
+            watchdog.record_progress(block)
             progress = _progress(block, command)
             frames = max(frames, progress.frame)
             if time.monotonic() - reported_at >= REPORT_EVERY_S or block.get("progress") == "end":
                 reported_at = time.monotonic()
                 on_progress(progress)
-        code = _exit_code(process, watch, should_cancel)
+        code = _exit_code(process, watchdog, should_cancel)
         log = tail.text()
     if code != 0:
         raise RenderCrashed(_reason(code, log), log)
-    return RunResult(frames, watch.elapsed_s, log)
+    return FFmpegResult(frames, watchdog.elapsed_s, log)
 
 
-def _exit_code(process: subprocess.Popen[bytes], watch: _Watch, should_cancel: Callable[[], bool]) -> int:
+def _exit_code(process: subprocess.Popen[bytes], watchdog: _Watchdog, should_cancel: Callable[[], bool]) -> int:
     """Wait for the end of a process that has closed its output: the index of an mp4 may still be moved."""
     while True:
         try:
             return process.wait(POLL_S)
         except subprocess.TimeoutExpired:
             if should_cancel():
-                raise RenderCancelled("The render was cancelled.") from None
-            watch.check()
+                raise RenderAborted("The render was cancelled.") from None
+            watchdog.check()
 
 
 def _reason(code: int, log: str) -> str:

@@ -13,21 +13,21 @@ from engine.language.media_assets import AudioAsset, ImageAsset, SourcedAsset, V
 from engine.language.text_assets import CaptionAsset, RichCaptionAsset
 from engine.media import MediaInfo
 from engine.timeline.curves import make_curve
-from engine.timeline.matching import GIF
+from engine.timeline.media_checks import GIF
 from engine.timeline.model import ChromaKey, Crop, Effect, Sound, TimedClip, Transition
-from engine.timeline.schedule import Slot, exact, to_frame
+from engine.timeline.schedule import ClipSlot, exact, to_frame
 
 TRANSITION_S = {"": Fraction(1), "Fast": Fraction(1, 2), "Slow": Fraction(2)}
 FADE_S = Fraction(2)
 """How long the volume effects fade."""
-HELD_S = 0.5
+MAX_HOLD_S = 0.5
 """A clip may outlast its video by so much: then the last picture holds, rather than flash to nothing."""
 DEFAULT_FIT = "crop"
 
 Animatable = float | tuple[Tween, ...]
 
 
-class ClipMaker:
+class ClipResolver:
     """Makes the timed clips of one edit. errors, warnings: what was found on the way."""
 
     def __init__(self, fps: Fraction, media: Mapping[str, MediaInfo], warnings: list[Issue]) -> None:
@@ -37,7 +37,7 @@ class ClipMaker:
         self.warnings = warnings
         self.errors: list[Issue] = []
 
-    def make(self, slot: Slot, start: int, frames: int) -> TimedClip | None:
+    def make(self, slot: ClipSlot, start: int, frames: int) -> TimedClip | None:
         """Return a clip at its place, or None after noting an error."""
         clip, asset = slot.clip, slot.clip.asset
         info = self.media[asset.src] if isinstance(asset, SourcedAsset | CaptionAsset | RichCaptionAsset) else None
@@ -82,7 +82,7 @@ class ClipMaker:
             loop=loops,
         )
 
-    def _shown_frames(self, slot: Slot, frames: int, info: MediaInfo) -> int:
+    def _shown_frames(self, slot: ClipSlot, frames: int, info: MediaInfo) -> int:
         """Return for how many frames there is something to show or hear; warn where that is less than asked."""
         asset = slot.clip.asset
         if not isinstance(asset, VideoAsset | AudioAsset) or info.duration_s is None:
@@ -90,7 +90,7 @@ class ClipMaker:
         if asset.speed == 0:
             return frames
         left = (exact(info.duration_s) - exact(asset.trim)) / exact(asset.speed)
-        if float(slot.length - left) <= HELD_S:
+        if float(slot.length - left) <= MAX_HOLD_S:
             return frames
         if slot.clip.length not in ("auto", "end"):
             rest = " less its trim" if asset.trim else ""
@@ -101,7 +101,7 @@ class ClipMaker:
 
     def _transitions(self, clip: Clip, frames: int) -> tuple[Transition | None, Transition | None]:
         """Return the transitions at both ends; where there are two, each takes at most half of the clip."""
-        names = (_word(clip.transition.in_), _word(clip.transition.out))
+        names = (_name(clip.transition.in_), _name(clip.transition.out))
         most = frames // 2 if all(names) else frames
         made = []
         for name in names:
@@ -140,14 +140,14 @@ def split_speed(name: str) -> tuple[str, str]:
     return name, ""
 
 
-def _word(name: str | None) -> str | None:
+def _name(name: str | None) -> str | None:
     """Return a name, with `none` as None."""
     return None if name in (None, "none") else name
 
 
 def _effect(name: str | None) -> Effect | None:
     """Return a motion effect with its speed."""
-    if _word(name) is None or name is None:
+    if _name(name) is None or name is None:
         return None
     base, suffix = split_speed(name)
     return Effect(base, suffix.lower() or "normal")
@@ -155,7 +155,7 @@ def _effect(name: str | None) -> Effect | None:
 
 def _filter(name: str | None) -> str | None:
     """Return a filter under the one name that it has."""
-    return "negative" if name == "invert" else _word(name)
+    return "negative" if name == "invert" else _name(name)
 
 
 def _crop(clip: Clip) -> Crop:

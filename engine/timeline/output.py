@@ -19,7 +19,7 @@ STILL_FORMATS = ("jpg", "png", "bmp")
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class OutputEstimate:
     """What a render will be, before its media are known. is_exact: nothing had to be guessed."""
 
     duration_s: float
@@ -30,7 +30,7 @@ class Estimate:
     is_exact: bool
 
 
-def estimate(edit: Edit, media: Mapping[str, MediaInfo] | None = None, *, unknown_s: float = 10.0) -> Estimate:
+def estimate(edit: Edit, media: Mapping[str, MediaInfo] | None = None, *, unknown_s: float = 10.0) -> OutputEstimate:
     """Return the size and length of an edit's output.
 
     media: what is known of its sources so far. unknown_s: the length of other media where `auto` asks for it.
@@ -40,7 +40,7 @@ def estimate(edit: Edit, media: Mapping[str, MediaInfo] | None = None, *, unknow
     fps = output_fps(edit.output)
     spec, _ = make_output(edit.output, max(1, to_frame(schedule.length, fps)))
     width, height = spec.final_size
-    return Estimate(spec.duration_s, spec.frames, width, height, float(fps), schedule.is_exact)
+    return OutputEstimate(spec.duration_s, spec.frames, width, height, float(fps), schedule.is_exact)
 
 
 def output_size(output: Output) -> tuple[int, int]:
@@ -65,7 +65,7 @@ def make_output(output: Output, total_frames: int) -> tuple[OutputSpec, tuple[Is
     """
     fps = output_fps(output)
     width, height = output_size(output)
-    first, frames = _cut(output, total_frames, fps)
+    first, frames = _frame_range(output, total_frames, fps)
     warnings: list[Issue] = []
     poster = thumbnail = None
     if output.poster is not None:
@@ -90,7 +90,7 @@ def make_output(output: Output, total_frames: int) -> tuple[OutputSpec, tuple[Is
     return spec, tuple(warnings)
 
 
-def _cut(output: Output, total_frames: int, fps: Fraction) -> tuple[int, int]:
+def _frame_range(output: Output, total_frames: int, fps: Fraction) -> tuple[int, int]:
     """Return the first frame and the number of frames to write."""
     start = output.range.start if output.range is not None else 0.0
     length = output.range.length if output.range is not None else None

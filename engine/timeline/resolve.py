@@ -12,24 +12,24 @@ from engine.language.colors import parse_color
 from engine.language.edit import Edit
 from engine.language.media_assets import LumaAsset
 from engine.media import MediaInfo
-from engine.timeline.clips import ClipMaker, make_sound
-from engine.timeline.matching import mismatches
+from engine.timeline.clips import ClipResolver, make_sound
+from engine.timeline.media_checks import media_mismatches
 from engine.timeline.model import Soundtrack, TimedClip, Timeline
 from engine.timeline.output import make_output, output_fps
-from engine.timeline.schedule import Slot, exact, make_schedule, to_frame
+from engine.timeline.schedule import ClipSlot, exact, make_schedule, to_frame
 
 MAX_ERRORS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Resolved:
+class ResolvedEdit:
     """A timeline ready to plan, and what in it is not as the edit may have meant it."""
 
     timeline: Timeline
     warnings: tuple[Issue, ...]
 
 
-def resolve(edit: Edit, media: Mapping[str, MediaInfo]) -> Resolved:
+def resolve(edit: Edit, media: Mapping[str, MediaInfo]) -> ResolvedEdit:
     """Put an edit on the frame grid of its output.
 
     media: the probed file of every source, by the URL as the edit writes it.
@@ -37,18 +37,18 @@ def resolve(edit: Edit, media: Mapping[str, MediaInfo]) -> Resolved:
     Raises EditInvalid for sources that are missing or of the wrong kind (`media_missing`, `media_mismatch`),
     a trim behind the end of its file, an empty, endless or circular timeline, and a range behind the end.
     """
-    if errors := list(mismatches(edit, media)):
+    if errors := list(media_mismatches(edit, media)):
         raise EditInvalid(errors[:MAX_ERRORS], truncated=len(errors) > MAX_ERRORS)
     schedule = make_schedule(edit, media)
     fps = output_fps(edit.output)
-    spans, dropped = _spans(schedule.slots, fps)
-    total = max([1, to_frame(schedule.length, fps), *(start + frames for _, start, frames in spans)])
+    ranges, dropped = _frame_ranges(schedule.slots, fps)
+    total = max([1, to_frame(schedule.length, fps), *(start + frames for _, start, frames in ranges)])
     output, output_warnings = make_output(edit.output, total)
     warnings: list[Issue] = [*schedule.warnings, *dropped, *output_warnings]
-    maker = ClipMaker(fps, media, warnings)
-    timed = [maker.make(slot, start, frames) for slot, start, frames in spans]
-    if maker.errors:
-        raise EditInvalid(maker.errors[:MAX_ERRORS], truncated=len(maker.errors) > MAX_ERRORS)
+    resolver = ClipResolver(fps, media, warnings)
+    timed = [resolver.make(slot, start, frames) for slot, start, frames in ranges]
+    if resolver.errors:
+        raise EditInvalid(resolver.errors[:MAX_ERRORS], truncated=len(resolver.errors) > MAX_ERRORS)
     clips = _with_lumas([clip for clip in timed if clip is not None], warnings)
     timeline = Timeline(
         output=output,
@@ -60,7 +60,7 @@ def resolve(edit: Edit, media: Mapping[str, MediaInfo]) -> Resolved:
     )
     if output.format == "mp3" and not has_sound(timeline):
         raise EditInvalid([Issue("/output/format", "no_sound", "An mp3 is asked for, and nothing in the edit sounds.")])
-    return Resolved(timeline, tuple(dict.fromkeys(warnings)))
+    return ResolvedEdit(timeline, tuple(dict.fromkeys(warnings)))
 
 
 def has_sound(timeline: Timeline) -> bool:
@@ -75,39 +75,39 @@ def hex_color(text: str) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
-def _spans(slots: Sequence[Slot], fps: Fraction) -> tuple[list[tuple[Slot, int, int]], list[Issue]]:
+def _frame_ranges(slots: Sequence[ClipSlot], fps: Fraction) -> tuple[list[tuple[ClipSlot, int, int]], list[Issue]]:
     """Return each clip with its first frame and number of frames.
 
     A clip shorter than half a frame still gets one, unless its track shows something else in that frame.
     """
     rounded = [(slot, to_frame(slot.start, fps), to_frame(slot.end, fps)) for slot in slots]
     taken = {(slot.track, start) for slot, start, end in rounded if end > start}
-    covered = _Covered([(slot.track, start, end) for slot, start, end in rounded if end > start])
-    spans: list[tuple[Slot, int, int]] = []
-    lost: list[Slot] = []
+    covered = _FrameCoverage([(slot.track, start, end) for slot, start, end in rounded if end > start])
+    ranges: list[tuple[ClipSlot, int, int]] = []
+    lost: list[ClipSlot] = []
     for slot, start, end in rounded:
         if end > start:
-            spans.append((slot, start, end - start))
+            ranges.append((slot, start, end - start))
         elif (slot.track, start) in taken or covered.holds(slot.track, start):
             lost.append(slot)
         else:
             taken.add((slot.track, start))
-            spans.append((slot, start, 1))
+            ranges.append((slot, start, 1))
     if not lost:
-        return spans, []
+        return ranges, []
     others = f" So are {len(lost) - 1} more clips." if len(lost) > 1 else ""
     detail = f"The clip is shorter than a frame, and another one of its track has that frame; it is not shown.{others}"
-    return spans, [Issue(lost[0].pointer, "clip_too_short", detail)]
+    return ranges, [Issue(lost[0].pointer, "clip_too_short", detail)]
 
 
-class _Covered:
+class _FrameCoverage:
     """Which frames of which tracks clips of at least one frame fill."""
 
-    def __init__(self, spans: Sequence[tuple[int, int, int]]) -> None:
-        """spans: track, first frame, end."""
-        self._spans: dict[int, list[tuple[int, int]]] = {}
-        for track, start, end in sorted(spans):
-            merged = self._spans.setdefault(track, [])
+    def __init__(self, ranges: Sequence[tuple[int, int, int]]) -> None:
+        """ranges: track, first frame, end."""
+        self._ranges: dict[int, list[tuple[int, int]]] = {}
+        for track, start, end in sorted(ranges):
+            merged = self._ranges.setdefault(track, [])
             if merged and start <= merged[-1][1]:
                 merged[-1] = (merged[-1][0], max(merged[-1][1], end))
             else:
@@ -115,7 +115,7 @@ class _Covered:
 
     def holds(self, track: int, frame: int) -> bool:
         """Return whether a clip fills the frame."""
-        return any(start <= frame < end for start, end in self._spans.get(track, ()))
+        return any(start <= frame < end for start, end in self._ranges.get(track, ()))
 
 
 def _with_lumas(clips: Sequence[TimedClip], warnings: list[Issue]) -> list[TimedClip]:

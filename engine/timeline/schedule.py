@@ -13,18 +13,18 @@ from engine.issues import Issue
 from engine.language.checks import walk_clips
 from engine.language.clip import Clip
 from engine.language.edit import Edit
+from engine.language.fields import ALIAS_PREFIX
 from engine.language.media_assets import AudioAsset, SourcedAsset, VideoAsset
 from engine.language.presets import MAX_DURATION_S
 from engine.language.text_assets import CaptionAsset, RichCaptionAsset
-from engine.language.values import ALIAS_PREFIX
 from engine.media import MediaInfo
 
-STILL_SECONDS = Fraction(3)
+STILL_LENGTH_S = Fraction(3)
 """How long `auto` shows a clip that has no length of its own."""
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class ClipSlot:
     """A clip's place in the edit and in time, in exact seconds. guessed: its length rests on unknown media."""
 
     pointer: str
@@ -41,10 +41,10 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
+class ClipSchedule:
     """All clips in the edit's order, and the length of the timeline in exact seconds."""
 
-    slots: tuple[Slot, ...]
+    slots: tuple[ClipSlot, ...]
     length: Fraction
     warnings: tuple[Issue, ...] = ()
 
@@ -54,14 +54,14 @@ class Schedule:
         return not any(slot.guessed for slot in self.slots)
 
 
-def make_schedule(edit: Edit, media: Mapping[str, MediaInfo], *, unknown: Fraction = STILL_SECONDS) -> Schedule:
+def make_schedule(edit: Edit, media: Mapping[str, MediaInfo], *, unknown: Fraction = STILL_LENGTH_S) -> ClipSchedule:
     """Work out every start and length.
 
     unknown: the length that `auto` has where the clip's media are not among `media`.
     Raises EditInvalid for references in a circle, and for a timeline that is empty or over an hour.
     """
     clips = list(walk_clips(edit))
-    known = _Times([clip for _, _, clip in clips], [track for _, track, _ in clips])
+    known = _TimingSolver([clip for _, _, clip in clips], [track for _, track, _ in clips])
     for index, (_, _, clip) in enumerate(clips):
         if clip.length == "auto":
             known.settle(("length", index), natural_length(clip, media, unknown))
@@ -77,7 +77,7 @@ def make_schedule(edit: Edit, media: Mapping[str, MediaInfo], *, unknown: Fracti
     if circles:
         raise EditInvalid(circles[:50])
     slots = [
-        Slot(where, track, clip, *known.of(index), _is_guess(clip, media))
+        ClipSlot(where, track, clip, *known.of(index), _is_guess(clip, media))
         for index, (where, track, clip) in enumerate(clips)
     ]
     shown = tuple(slot for slot in slots if slot.length > 0)
@@ -88,23 +88,23 @@ def make_schedule(edit: Edit, media: Mapping[str, MediaInfo], *, unknown: Fracti
     )
     total = max((slot.end for slot in shown), default=length)
     _check_total(total)
-    return Schedule(shown, total, warnings)
+    return ClipSchedule(shown, total, warnings)
 
 
-def natural_length(clip: Clip, media: Mapping[str, MediaInfo], unknown: Fraction = STILL_SECONDS) -> Fraction:
+def natural_length(clip: Clip, media: Mapping[str, MediaInfo], unknown: Fraction = STILL_LENGTH_S) -> Fraction:
     """Return how long a clip lasts by itself: its media less trim, at its speed, or 3 s for a still."""
     asset = clip.asset
     if not isinstance(asset, SourcedAsset | CaptionAsset | RichCaptionAsset):
-        return STILL_SECONDS
+        return STILL_LENGTH_S
     info = media.get(asset.src)
     if info is None:
-        return unknown if _has_own_length(clip) else STILL_SECONDS
+        return unknown if _has_own_length(clip) else STILL_LENGTH_S
     if info.duration_s is None:
-        return STILL_SECONDS
+        return STILL_LENGTH_S
     left = exact(info.duration_s) - exact(getattr(asset, "trim", 0.0))
     speed = exact(getattr(asset, "speed", 1.0))
     if left <= 0 or speed == 0:
-        return STILL_SECONDS
+        return STILL_LENGTH_S
     return left / speed
 
 
@@ -152,7 +152,7 @@ _Node = tuple[str, int]
 
 
 @dataclass(slots=True)
-class _Times:
+class _TimingSolver:
     """The starts and lengths of all clips, settled in the order in which they depend on each other."""
 
     clips: Sequence[Clip]

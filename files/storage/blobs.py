@@ -20,7 +20,7 @@ class Readable(Protocol):
         """Give up the file."""
 
 
-class Blocks:
+class BlockReader:
     """The next `length` bytes of a file, in blocks.
 
     No generator: one that was never started does not run its cleanup, and a client may be gone before the first block.
@@ -53,7 +53,7 @@ class BlobStore(Protocol):
     def publish(self, source: Path, key: str, *, content_type: str) -> None:
         """Make a local file readable under a key, at once and as a whole; the file itself stays where it is."""
 
-    def read_range(self, key: str, start: int, length: int) -> Blocks:
+    def read_range(self, key: str, start: int, length: int) -> BlockReader:
         """Return the bytes in blocks; whoever does not read them to the end closes them.
 
         Raises FileNotFoundError.

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from storages.backends.s3 import S3Storage
 
-from files.storage.blobs import Blocks
+from files.storage.blobs import BlockReader
 
 
 class BucketStorage(S3Storage):
@@ -25,16 +25,16 @@ class BucketStorage(S3Storage):
         extra = {"ContentType": content_type}
         self.bucket.Object(self._full_name(key)).upload_file(str(source), ExtraArgs=extra)
 
-    def read_range(self, key: str, start: int, length: int) -> Blocks:
+    def read_range(self, key: str, start: int, length: int) -> BlockReader:
         """Return the bytes in blocks, fetched as they are read.
 
         Raises FileNotFoundError.
         """
         if length == 0:
-            return Blocks(io.BytesIO(), 0)
+            return BlockReader(io.BytesIO(), 0)
         span = f"bytes={start}-{start + length - 1}"
         try:
-            return Blocks(self.bucket.Object(self._full_name(key)).get(Range=span)["Body"], length)
+            return BlockReader(self.bucket.Object(self._full_name(key)).get(Range=span)["Body"], length)
         except ClientError as error:
             raise _translated(error, key) from error
 

@@ -10,8 +10,8 @@ from uuid import uuid4
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage
 
-from files.cache import place_file
-from files.storage.blobs import Blocks
+from files.cache import link_or_copy
+from files.storage.blobs import BlockReader
 
 
 class LocalStorage(FileSystemStorage):
@@ -22,8 +22,8 @@ class LocalStorage(FileSystemStorage):
         target = Path(self.path(key))
         temporary = self._temporary_beside(target)
         try:
-            place_file(source, temporary)
-            self._settle(temporary, target)
+            link_or_copy(source, temporary)
+            self._sync_and_rename(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -35,7 +35,7 @@ class LocalStorage(FileSystemStorage):
             with temporary.open("wb") as file:
                 for chunk in content.chunks():
                     file.write(chunk)
-            self._settle(temporary, target)
+            self._sync_and_rename(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
         return name.replace("\\", "/")
@@ -44,7 +44,7 @@ class LocalStorage(FileSystemStorage):
         target.parent.mkdir(parents=True, exist_ok=True)
         return target.with_name(f".{uuid4().hex}.part")
 
-    def _settle(self, temporary: Path, target: Path) -> None:
+    def _sync_and_rename(self, temporary: Path, target: Path) -> None:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(target)
@@ -55,11 +55,11 @@ class LocalStorage(FileSystemStorage):
         finally:
             os.close(directory)
 
-    def read_range(self, key: str, start: int, length: int) -> Blocks:
+    def read_range(self, key: str, start: int, length: int) -> BlockReader:
         """Return the bytes in blocks."""
         file = Path(self.path(key)).open("rb")  # noqa: SIM115 - the blocks close it
         file.seek(start)
-        return Blocks(file, length)
+        return BlockReader(file, length)
 
     def delete(self, name: str) -> None:
         """Remove a file, and its directory when that is left empty."""

@@ -15,17 +15,17 @@ from core.admin import ReadOnlyAdmin
 from core.ids import decode_id
 from jobs.admin.errors import error_text
 from jobs.models import Job, JobAttempt
-from jobs.states import Outcome
+from jobs.states import AttemptOutcome
 
 OUTCOME_COLORS: dict[str, str] = {
-    Outcome.SUCCEEDED: "success",
-    Outcome.FAILED: "danger",
-    Outcome.TIMEOUT: "danger",
-    Outcome.LOST: "warning",
+    AttemptOutcome.SUCCEEDED: "success",
+    AttemptOutcome.FAILED: "danger",
+    AttemptOutcome.TIMEOUT: "danger",
+    AttemptOutcome.LOST: "warning",
 }
 
 
-class ShowsAttempts:
+class AttemptColumnsMixin:
     """Columns of an attempt."""
 
     @display(description="outcome", label=OUTCOME_COLORS)  # type: ignore[untyped-decorator]
@@ -44,7 +44,7 @@ class ShowsAttempts:
         return error_text(attempt.error)
 
 
-class AttemptInline(ShowsAttempts, TabularInline):
+class JobAttemptInline(AttemptColumnsMixin, TabularInline):
     """The ended attempts of a job."""
 
     model = JobAttempt
@@ -64,7 +64,7 @@ class AttemptInline(ShowsAttempts, TabularInline):
 
 
 @admin.register(JobAttempt)
-class JobAttemptAdmin(ShowsAttempts, ReadOnlyAdmin):
+class JobAttemptAdmin(AttemptColumnsMixin, ReadOnlyAdmin):
     """The attempts of all jobs, the latest first: their ids are in the order of time."""
 
     list_display = ("job", "number", "shown_outcome", "worker", "started_at", "shown_duration")

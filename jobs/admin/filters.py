@@ -8,7 +8,7 @@ from django.contrib.admin import SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from jobs.literals import status_is
+from jobs.expressions import status_is
 from jobs.models import Job
 from jobs.registry import handlers, known_queues
 from jobs.states import JobStatus

@@ -12,7 +12,7 @@ from core.admin import ReadOnlyAdmin, pretty_json
 from core.exceptions import DomainError
 from core.ids import decode_id
 from jobs import services
-from jobs.admin.attempts import AttemptInline
+from jobs.admin.attempts import JobAttemptInline
 from jobs.admin.errors import error_text
 from jobs.admin.filters import QueueFilter, StatusFilter, TypeFilter
 from jobs.models import Job
@@ -51,7 +51,7 @@ class JobAdmin(ReadOnlyAdmin):
     raw_id_fields = ("user",)
     date_hierarchy = "created_at"
     ordering = ("-created_at",)
-    inlines = (AttemptInline,)
+    inlines = (JobAttemptInline,)
     actions = ("retry_jobs", "cancel_jobs")
     fieldsets = (
         (

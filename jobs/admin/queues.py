@@ -13,7 +13,7 @@ from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from core.admin import AuditedForms, ReadOnlyAdmin, on_record
+from core.admin import AuditedForms, ReadOnlyAdmin, audited
 from jobs import services
 from jobs.models import KeyLimit, QueueState
 from jobs.selectors import QueueDepth, queue_depths
@@ -96,7 +96,7 @@ class QueueStateAdmin(AuditedForms, ModelAdmin):
         """Let no worker claim from the chosen queues."""
         names = list(queryset.values_list("name", flat=True))
         for name in names:
-            with on_record(request, "queue.paused", name):
+            with audited(request, "queue.paused", name):
                 services.pause_queue(name=name)
         self.message_user(request, f"{len(names)} paused; what runs goes on.", messages.SUCCESS)
 
@@ -105,7 +105,7 @@ class QueueStateAdmin(AuditedForms, ModelAdmin):
         """Let workers claim again."""
         names = list(queryset.values_list("name", flat=True))
         for name in names:
-            with on_record(request, "queue.resumed", name):
+            with audited(request, "queue.resumed", name):
                 services.resume_queue(name=name)
         self.message_user(request, f"{len(names)} resumed.", messages.SUCCESS)
 

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from core.admin import ReadOnlyAdmin, on_record, pretty_json
+from core.admin import ReadOnlyAdmin, audited, pretty_json
 from jobs import services
 from jobs.exceptions import UnknownJobType
 from jobs.models import Schedule
@@ -53,7 +53,7 @@ class ScheduleAdmin(ReadOnlyAdmin):
         enqueued = 0
         for schedule in queryset:
             try:
-                with on_record(request, "schedule.run", schedule.name):
+                with audited(request, "schedule.run", schedule.name):
                     services.run_schedule_now(schedule_id=schedule.pk)
                 enqueued += 1
             except UnknownJobType as error:
@@ -63,6 +63,6 @@ class ScheduleAdmin(ReadOnlyAdmin):
     def _switch(self, request: HttpRequest, queryset: QuerySet[Schedule], *, enabled: bool) -> None:
         chosen = list(queryset.values_list("pk", "name"))
         for schedule_id, name in chosen:
-            with on_record(request, f"schedule.{'enabled' if enabled else 'disabled'}", name):
+            with audited(request, f"schedule.{'enabled' if enabled else 'disabled'}", name):
                 services.set_schedule_enabled(schedule_id=schedule_id, enabled=enabled)
         self.message_user(request, f"{len(chosen)} {'enabled' if enabled else 'disabled'}.", messages.SUCCESS)

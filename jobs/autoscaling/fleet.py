@@ -21,14 +21,14 @@ logger = logging.getLogger(__name__)
 
 PROGRAM = [sys.executable, str(settings.BASE_DIR / "manage.py"), "run_worker"]
 # A worker that lived this long did not die of being started.
-SETTLED_AFTER_S = 10.0
+STABLE_AFTER_S = 10.0
 MAX_BACKOFF_S = 30.0
 # What a worker needs beyond the grace of its jobs; it kills stubborn slots itself before that.
 KILL_AFTER_GRACE_S = 8.0
 
 
 @dataclass(slots=True)
-class Member:
+class WorkerProcess:
     """One `run_worker`. retiring: it finishes what it has, and counts no more."""
 
     process: subprocess.Popen[bytes]
@@ -37,49 +37,53 @@ class Member:
 
 
 class Fleet:
-    """Keeps as many workers as it is told, and never more than `most` processes, retiring ones included."""
+    """Keeps as many workers as it is told, and never more than `max_workers` processes, retiring ones included."""
 
-    def __init__(self, *, most: int, arguments: Sequence[str]) -> None:
-        self._most = most
+    def __init__(self, *, max_workers: int, arguments: Sequence[str]) -> None:
+        self._max_workers = max_workers
         self._command = [*PROGRAM, *arguments]
-        self._members: list[Member] = []
-        self._quick_deaths = 0
+        self._processes: list[WorkerProcess] = []
+        self._early_crashes = 0
         self._start_not_before = float("-inf")
 
     @property
     def active(self) -> int:
         """Return how many workers take jobs."""
-        return sum(not member.retiring for member in self._members)
+        return sum(not worker.retiring for worker in self._processes)
 
     @property
     def retiring(self) -> int:
         """Return how many are finishing."""
-        return sum(member.retiring for member in self._members)
+        return sum(worker.retiring for worker in self._processes)
 
     def adjust(self, target: int) -> None:
         """Start or retire workers until there are `target`; replace those that died."""
-        self._bury()
+        self._reap_exited()
         surplus = self.active - target
         if surplus > 0:
             self._retire(surplus)
-        while self.active < target and len(self._members) < self._most and time.monotonic() >= self._start_not_before:
+        while (
+            self.active < target
+            and len(self._processes) < self._max_workers
+            and time.monotonic() >= self._start_not_before
+        ):
             self._start()
 
     def stop(self) -> None:
-        """Stop all workers, as SIGTERM does: with a grace for their jobs, which are handed back after it."""
-        for member in self._members:
-            if member.process.poll() is None:
-                member.process.terminate()
+        """Stop all workers, as SIGTERM does: with a grace for their jobs, which are released after it."""
+        for worker in self._processes:
+            if worker.process.poll() is None:
+                worker.process.terminate()
         until = time.monotonic() + settings.RENDEROWL_JOBS_GRACE_S + KILL_AFTER_GRACE_S
-        for member in self._members:
+        for worker in self._processes:
             with suppress(subprocess.TimeoutExpired):
-                member.process.wait(max(0.1, until - time.monotonic()))
-            if member.process.poll() is None:
-                logger.error("worker killed: it did not stop in time", extra={"pid": member.process.pid})
+                worker.process.wait(max(0.1, until - time.monotonic()))
+            if worker.process.poll() is None:
+                logger.error("worker killed: it did not stop in time", extra={"pid": worker.process.pid})
                 # Its slots notice by themselves.
-                member.process.kill()
-                member.process.wait()
-        self._members.clear()
+                worker.process.kill()
+                worker.process.wait()
+        self._processes.clear()
 
     def _start(self) -> None:
         # A session of its own: a Ctrl-C at the terminal reaches the autoscaler alone, which stops them its own way.
@@ -91,36 +95,36 @@ class Fleet:
             # Workers that nobody counts any more would stand beside those of the next autoscaler.
             preexec_fn=die_with_parent,  # noqa: PLW1509 - no threads here
         )
-        self._members.append(Member(process, time.monotonic()))
+        self._processes.append(WorkerProcess(process, time.monotonic()))
         logger.info("worker process started", extra={"pid": process.pid})
 
-    def _bury(self) -> None:
-        for member in list(self._members):
-            code = member.process.poll()
+    def _reap_exited(self) -> None:
+        for worker in list(self._processes):
+            code = worker.process.poll()
             if code is None:
                 continue
-            self._members.remove(member)
-            if member.retiring:
-                logger.info("worker process retired", extra={"pid": member.process.pid})
+            self._processes.remove(worker)
+            if worker.retiring:
+                logger.info("worker process retired", extra={"pid": worker.process.pid})
                 continue
-            lived_s = time.monotonic() - member.started_at
+            lived_s = time.monotonic() - worker.started_at
             logger.warning(
-                "worker process died", extra={"pid": member.process.pid, "code": code, "lived_s": round(lived_s, 1)}
+                "worker process died", extra={"pid": worker.process.pid, "code": code, "lived_s": round(lived_s, 1)}
             )
-            self._quick_deaths = self._quick_deaths + 1 if lived_s < SETTLED_AFTER_S else 0
+            self._early_crashes = self._early_crashes + 1 if lived_s < STABLE_AFTER_S else 0
             # The first replacement comes at once; where none of them lives, a core is not spent on starting them.
-            wait_s = min(MAX_BACKOFF_S, 0.5 * 2**self._quick_deaths) if self._quick_deaths > 1 else 0.0
+            wait_s = min(MAX_BACKOFF_S, 0.5 * 2**self._early_crashes) if self._early_crashes > 1 else 0.0
             self._start_not_before = time.monotonic() + wait_s
 
     def _retire(self, count: int) -> None:
         """Retire so many workers: idle ones first, among equals the youngest."""
         busy = _busy_by_pid()
-        active = [member for member in self._members if not member.retiring]
-        active.sort(key=lambda member: (busy.get(member.process.pid, 0), -member.started_at))
-        for member in active[:count]:
-            member.retiring = True
+        active = [worker for worker in self._processes if not worker.retiring]
+        active.sort(key=lambda worker: (busy.get(worker.process.pid, 0), -worker.started_at))
+        for worker in active[:count]:
+            worker.retiring = True
             with suppress(ProcessLookupError):
-                member.process.send_signal(RETIRE_SIGNAL)
+                worker.process.send_signal(RETIRE_SIGNAL)
 
 
 def _busy_by_pid() -> dict[int, int]:

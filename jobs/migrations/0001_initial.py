@@ -154,7 +154,7 @@ class Migration(migrations.Migration):
                             ("timeout", "Timeout"),
                             ("postponed", "Postponed"),
                             ("lost", "Lost"),
-                            ("handed_back", "Handed Back"),
+                            ("released", "Released"),
                             ("cancelled", "Cancelled"),
                         ],
                         max_length=16,

@@ -16,12 +16,12 @@ from core.audit import record_action
 from core.exceptions import InvalidState
 from jobs import sql
 from jobs.exceptions import JobNotFound
-from jobs.literals import status_in, status_is
+from jobs.expressions import status_in, status_is
 from jobs.models import Job, KeyLimit, QueueState
-from jobs.services.hooks import tell_cancelled
+from jobs.notify import notify_workers_on_commit
+from jobs.services.hooks import call_on_cancelled
 from jobs.snapshot import JobSnapshot
 from jobs.states import WAITING, JobStatus
-from jobs.wake import wake_workers_on_commit
 
 logger = logging.getLogger(__name__)
 _WAITING_ANEW = Case(When(limit_key=None, then=Value(JobStatus.QUEUED)), default=Value(JobStatus.BLOCKED))
@@ -45,7 +45,7 @@ def cancel_job(*, job_id: uuid.UUID, actor: Any = None) -> Job:
         if cancelled:
             if job.limit_key is not None:
                 sql.admit(job.limit_key)
-            tell_cancelled(JobSnapshot.of(job))
+            call_on_cancelled(JobSnapshot.of(job))
     return job
 
 
@@ -64,7 +64,7 @@ def cancel_waiting_jobs(*, job_ids: Sequence[uuid.UUID]) -> int:
         for key in sorted({job.limit_key for job in jobs if job.limit_key is not None}):
             sql.admit(key)
         for job in jobs:
-            tell_cancelled(JobSnapshot.of(job))
+            call_on_cancelled(JobSnapshot.of(job))
     return len(jobs)
 
 
@@ -101,7 +101,7 @@ def retry_job(*, job_id: uuid.UUID, actor: Any = None) -> Job:
                 job = _get(job_id)
             if actor is not None:
                 _record("job.retried", job, actor)
-            wake_workers_on_commit()
+            notify_workers_on_commit()
     except IntegrityError as error:
         raise InvalidState("Another job with the same unique key is active.") from error
     return job
@@ -120,11 +120,11 @@ def change_limit(*, limit_key: str, limit_running: int) -> int:
     return waiting_count
 
 
-def hasten(*, job_id: uuid.UUID) -> bool:
+def run_now(*, job_id: uuid.UUID) -> bool:
     """Let a job that waits for its time wait no longer; return whether it did wait."""
     with transaction.atomic():
-        hastened = Job.objects.filter(status_is(JobStatus.SCHEDULED), pk=job_id).update(scheduled_at=Now())
-    return hastened == 1
+        moved = Job.objects.filter(status_is(JobStatus.SCHEDULED), pk=job_id).update(scheduled_at=Now())
+    return moved == 1
 
 
 def move_job(*, job_id: uuid.UUID, queue: str) -> bool:
@@ -158,7 +158,7 @@ def move_waiting(*, limit_key: str, queue: str) -> int:
             status_in(JobStatus.QUEUED, JobStatus.RUNNING), limit_key=limit_key, status=JobStatus.QUEUED
         )
         moved = sum(jobs.exclude(queue=queue).update(queue=queue) for jobs in (waiting, ready))
-        wake_workers_on_commit()
+        notify_workers_on_commit()
     return moved
 
 
@@ -174,7 +174,7 @@ def resume_queue(*, name: str) -> None:
     """Let workers claim from a queue again."""
     with transaction.atomic():
         QueueState.objects.filter(name=name, paused=True).update(paused=False, paused_at=None)
-        wake_workers_on_commit()
+        notify_workers_on_commit()
     logger.info("queue resumed", extra={"queue": name})
 
 
@@ -182,10 +182,10 @@ def set_queue_limit(*, name: str, max_running: int | None) -> None:
     """Bound how many jobs of a queue run at a time, over all workers; None for no bound."""
     with transaction.atomic():
         QueueState.objects.update_or_create(name=name, defaults={"max_running": max_running})
-        wake_workers_on_commit()
+        notify_workers_on_commit()
 
 
-def show_queues(*, names: Sequence[str]) -> None:
+def ensure_queues(*, names: Sequence[str]) -> None:
     """Make sure that staff see these queues in their list; what was decided about them stays."""
     missing = [QueueState(name=name) for name in names]
     QueueState.objects.bulk_create(missing, ignore_conflicts=True)

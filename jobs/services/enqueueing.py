@@ -12,12 +12,12 @@ from django.utils import timezone
 
 from core.context import request_id
 from jobs import sql
-from jobs.literals import status_in
+from jobs.expressions import status_in
 from jobs.models import Job
+from jobs.notify import notify_workers_on_commit
 from jobs.registry import get_handler
-from jobs.states import JobStatus, Priority
-from jobs.tracing import sending
-from jobs.wake import wake_workers_on_commit
+from jobs.states import JobPriority, JobStatus
+from jobs.tracing import producer_spans
 
 BATCH = 500
 
@@ -29,7 +29,7 @@ class NewJob:
     type: str
     payload: Mapping[str, Any] = field(default_factory=dict)
     queue: str | None = None
-    priority: Priority = Priority.NORMAL
+    priority: JobPriority = JobPriority.NORMAL
     run_at: datetime | None = None
     user_id: Any = None
     reference: str = ""
@@ -45,7 +45,7 @@ def enqueue(
     type: str,  # noqa: A002 - the job's type, as everywhere
     payload: Mapping[str, Any] | None = None,
     queue: str | None = None,
-    priority: Priority = Priority.NORMAL,
+    priority: JobPriority = JobPriority.NORMAL,
     run_at: datetime | None = None,
     user_id: Any = None,
     reference: str = "",
@@ -80,14 +80,14 @@ def enqueue(
         limit_running=limit_running,
     )
     job = _build(new, timezone.now())
-    with sending([job]), transaction.atomic():
+    with producer_spans([job]), transaction.atomic():
         if unique_key is None:
             job.save(force_insert=True)
         else:
             job.unique_key = unique_key
             job = _insert_unless_active(job)
         _admit([job])
-        wake_workers_on_commit()
+        notify_workers_on_commit()
     return job
 
 
@@ -98,10 +98,10 @@ def enqueue_many(*, jobs: Sequence[NewJob]) -> list[Job]:
     """
     now = timezone.now()
     rows = [_build(new, now) for new in jobs]
-    with sending(rows), transaction.atomic():
+    with producer_spans(rows), transaction.atomic():
         Job.objects.bulk_create(rows, batch_size=BATCH)
         _admit(rows)
-        wake_workers_on_commit()
+        notify_workers_on_commit()
     return rows
 
 

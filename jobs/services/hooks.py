@@ -15,14 +15,14 @@ logger = logging.getLogger(__name__)
 Subject = TypeVar("Subject")
 
 
-def tell_dead(job: JobSnapshot, error: JobError) -> None:
+def call_on_dead(job: JobSnapshot, error: JobError) -> None:
     """Run `on_dead` of the job's handler."""
     handler = handlers.get(job.type)
     if handler is not None and handler.on_dead is not None:
         _call(handler.on_dead, DeadJob(job=job, error=error), job)
 
 
-def tell_cancelled(job: JobSnapshot) -> None:
+def call_on_cancelled(job: JobSnapshot) -> None:
     """Run `on_cancelled` of the job's handler."""
     handler = handlers.get(job.type)
     if handler is not None and handler.on_cancelled is not None:

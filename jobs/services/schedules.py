@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from jobs.cron import next_tick
+from jobs.cron import next_run
 from jobs.models import Job, Schedule
 from jobs.registry import handlers, schedules
 from jobs.services.enqueueing import enqueue
@@ -27,10 +27,10 @@ def sync_schedules() -> None:
         terms = {"cron": registered.cron, "type": registered.type, "payload": dict(registered.payload)}
         with transaction.atomic():
             row, created = Schedule.objects.get_or_create(
-                name=registered.name, defaults={**terms, "next_run_at": next_tick(registered.cron, now)}
+                name=registered.name, defaults={**terms, "next_run_at": next_run(registered.cron, now)}
             )
             if not created and any(getattr(row, name) != value for name, value in terms.items()):
-                Schedule.objects.filter(pk=row.pk).update(**terms, next_run_at=next_tick(registered.cron, now))
+                Schedule.objects.filter(pk=row.pk).update(**terms, next_run_at=next_run(registered.cron, now))
 
 
 def fire_due_schedules() -> int:
@@ -44,7 +44,7 @@ def fire_due_schedules() -> int:
         if schedule.type not in handlers:
             continue
         # Not before the tick that fires: this machine's clock may run behind the database's.
-        following = next_tick(schedule.cron, max(timezone.now(), schedule.next_run_at))
+        following = next_run(schedule.cron, max(timezone.now(), schedule.next_run_at))
         with transaction.atomic():
             tick = Schedule.objects.filter(pk=schedule.pk, enabled=True, next_run_at=schedule.next_run_at)
             if tick.update(next_run_at=following, last_run_at=schedule.next_run_at):
@@ -62,7 +62,7 @@ def run_schedule_now(*, schedule_id: uuid.UUID) -> Job:
 def set_schedule_enabled(*, schedule_id: uuid.UUID, enabled: bool) -> None:
     """Switch a schedule on or off. One that is switched on waits for its next tick."""
     schedule = Schedule.objects.get(pk=schedule_id)
-    following = next_tick(schedule.cron, timezone.now())
+    following = next_run(schedule.cron, timezone.now())
     Schedule.objects.filter(pk=schedule_id).update(enabled=enabled, next_run_at=following)
 
 

@@ -6,10 +6,11 @@ Each stands above the function that runs it; services and workers call the funct
 from jobs.sql.claiming import claim, claim_limited, is_ready
 from jobs.sql.leases import ExpiredJob, HeldJob, expire_worker, list_expired, list_held, lock, renew, watch
 from jobs.sql.limits import admit, demote, list_admissible
-from jobs.sql.outcomes import end, ending, requeue, retry
+from jobs.sql.outcomes import end, end_transaction, requeue, retry
 from jobs.sql.promoting import any_due, promote
 
 __all__ = [
-    "ExpiredJob", "HeldJob", "admit", "any_due", "claim", "claim_limited", "demote", "end", "ending", "expire_worker",
-    "is_ready", "list_admissible", "list_expired", "list_held", "lock", "promote", "renew", "requeue", "retry", "watch",
+    "ExpiredJob", "HeldJob", "admit", "any_due", "claim", "claim_limited", "demote", "end", "end_transaction",
+    "expire_worker", "is_ready", "list_admissible", "list_expired", "list_held", "lock", "promote", "renew",
+    "requeue", "retry", "watch",
 ]  # fmt: skip

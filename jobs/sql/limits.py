@@ -3,15 +3,15 @@
 # ruff: noqa: S608 - only constants of this package are put into the texts
 from __future__ import annotations
 
+from jobs.notify import notify_workers_on_commit
 from jobs.sql.database import IS_POSTGRESQL, NOW, SKIP_LOCKED, change, fetch
-from jobs.wake import wake_workers_on_commit
 
 # Of one key, as idx_jobs_limit_key counts it.
 _AT_WORK = "status IN ('queued', 'running') AND limit_key IS NOT NULL"
 
 # PostgreSQL: become the only one that admits jobs of a key until the transaction ends, or learn that another does. Two
 # that counted at one time would both find room. No transaction waits here, holding other rows: the later one leaves
-# the job blocked, and the upkeep looks again.
+# the job blocked, and the housekeeping looks again.
 TRY_LIMIT = "SELECT pg_try_advisory_xact_lock(hashtextextended('renderowl.jobs.limit:' || %(key)s, 0))"
 # The limit of a key, NULL where nothing is blocked under it, and how many are at work. It is the limit that the best
 # blocked job has, unless the key has a limit of its own.
@@ -44,7 +44,7 @@ def admit(limit_key: str) -> int:
         return 0
     admitted = change(ADMIT, key=limit_key, room=limit - at_work)
     if admitted:
-        wake_workers_on_commit()
+        notify_workers_on_commit()
     return admitted
 
 

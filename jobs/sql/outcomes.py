@@ -1,5 +1,5 @@
-"""Statements that end an attempt. They also record it, on SQLite in a second statement: callers use `ending()` or a
-transaction of their own, and roll it back when they get False.
+"""Statements that end an attempt. They also record it, on SQLite in a second statement: callers use
+`end_transaction()` or a transaction of their own, and roll it back when they get False.
 """
 
 # ruff: noqa: S608 - only constants of this package are put into the texts
@@ -24,12 +24,12 @@ from jobs.sql.database import (
     uuid_parameter,
 )
 from jobs.sql.limits import admit
-from jobs.states import JobStatus, Outcome
+from jobs.states import AttemptOutcome, JobStatus
 
 _IF_EXPIRED = f" AND lease_expires_at <= {NOW}"
 
 
-def ending() -> AbstractContextManager[None]:
+def end_transaction() -> AbstractContextManager[None]:
     """Return the transaction that ending an attempt needs when nothing else goes with it; none where one statement
     does it all.
     """
@@ -47,7 +47,7 @@ END = f"""
 def end(
     job: JobSnapshot,
     status: JobStatus,
-    outcome: Outcome,
+    outcome: AttemptOutcome,
     *,
     error: JobError | None = None,
     result: dict[str, Any] | None = None,
@@ -58,7 +58,7 @@ def end(
     """Bring a running job to a final status and record the attempt; False if fenced off."""
     statement = END + _IF_EXPIRED if only_if_expired else END
     terms = {"status": status.value, "failures": failures, "lost": lost, "result": json_parameter(result)}
-    return _leave(statement, job, outcome, error, **terms)
+    return _end_attempt(statement, job, outcome, error, **terms)
 
 
 RETRY = f"""
@@ -69,9 +69,9 @@ RETRY = f"""
 """
 
 
-def retry(job: JobSnapshot, outcome: Outcome, *, delay_s: float, error: JobError | None, failures: int) -> bool:
+def retry(job: JobSnapshot, outcome: AttemptOutcome, *, delay_s: float, error: JobError | None, failures: int) -> bool:
     """Have a running job wait for its next attempt and record this one; False if fenced off."""
-    return _leave(RETRY, job, outcome, error, delay_s=delay_s, failures=failures)
+    return _end_attempt(RETRY, job, outcome, error, delay_s=delay_s, failures=failures)
 
 
 REQUEUE = f"""
@@ -81,9 +81,11 @@ REQUEUE = f"""
 """
 
 
-def requeue(job: JobSnapshot, outcome: Outcome, *, error: JobError, lost: int, only_if_expired: bool = False) -> bool:
+def requeue(
+    job: JobSnapshot, outcome: AttemptOutcome, *, error: JobError, lost: int, only_if_expired: bool = False
+) -> bool:
     """Give a running job back to its old place in the queue and record the attempt; False if fenced off."""
-    return _leave(REQUEUE + _IF_EXPIRED if only_if_expired else REQUEUE, job, outcome, error, lost=lost)
+    return _end_attempt(REQUEUE + _IF_EXPIRED if only_if_expired else REQUEUE, job, outcome, error, lost=lost)
 
 
 _RECORD_ATTEMPT = f"""
@@ -92,7 +94,9 @@ _RECORD_ATTEMPT = f"""
 """
 
 
-def _leave(statement: str, job: JobSnapshot, outcome: Outcome, error: JobError | None, **terms: Any) -> bool:
+def _end_attempt(
+    statement: str, job: JobSnapshot, outcome: AttemptOutcome, error: JobError | None, **terms: Any
+) -> bool:
     """End the attempt and record it: at once where the database can, for each statement is a round trip there."""
     terms |= fence(job)
     terms["error"] = json_parameter(None if error is None else error.as_json())

@@ -16,7 +16,7 @@ from jobs.context import JobContext
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 0.5
+CHECK_INTERVAL_S = 0.5
 
 
 class Heartbeat(threading.Thread):
@@ -47,7 +47,7 @@ class Heartbeat(threading.Thread):
 
     def run(self) -> None:
         """Look every half second; die with the supervisor."""
-        tick_s = min(LOOK_EVERY_S, self._lease_s / 6)
+        tick_s = min(CHECK_INTERVAL_S, self._lease_s / 6)
         while True:
             if select.select([self._lifeline], [], [], tick_s)[0]:
                 # Nothing is ever written to it: it is readable because the supervisor is gone. Whatever runs here is
@@ -64,16 +64,16 @@ class Heartbeat(threading.Thread):
         now = time.monotonic()
         try:
             if now - renewed_at >= self._lease_s / 3:
-                context.report(sql.renew(context.job, lease_s=self._lease_s))
+                context.apply_heartbeat(sql.renew(context.job, lease_s=self._lease_s))
                 self._note_renewal(context, now)
             elif self._listens:
-                context.report(sql.watch(context.job))
+                context.apply_heartbeat(sql.watch(context.job))
         except Error:
             logger.warning("heartbeat failed", exc_info=True, extra={"job_id": context.job.public_id})
             connection.close()
             if now - renewed_at >= self._lease_s:
                 # Nobody can be told, but by now the reaper may have given the job away.
-                context.report(None)
+                context.apply_heartbeat(None)
 
     def _note_renewal(self, context: JobContext, moment: float) -> None:
         with self._lock:

@@ -21,23 +21,23 @@ from opentelemetry.trace import Span
 from jobs.context import JobContext
 from jobs.registry import IoSteps, get_handler
 from jobs.snapshot import JobSnapshot
-from jobs.states import Outcome
-from jobs.tracing import attempting, begin_attempt, end_attempt
-from jobs.worker.board import IDLE
-from jobs.worker.claiming import Claimer
+from jobs.states import AttemptOutcome
+from jobs.tracing import attempt_context, end_attempt_span, start_attempt_span
+from jobs.worker.claimer import Claimer
+from jobs.worker.deadlines import IDLE
 from jobs.worker.heartbeat import Heartbeat
-from jobs.worker.idle import make_idle
-from jobs.worker.runner import give_back, run_job
+from jobs.worker.listener import make_listener
+from jobs.worker.runner import release_claimed_job, run_job
 from jobs.worker.signals import SignalPipe, on_retire, on_stop
-from jobs.worker.slot import AFTER_DATABASE_ERROR_S, OVERDUE_AFTER_S, SlotPlan
+from jobs.worker.slot import DATABASE_ERROR_BACKOFF_S, OVERDUE_AFTER_S, SlotConfig
 
 logger = logging.getLogger(__name__)
 
 # While it stops, or every thread is taken, the process looks about this often even if nothing wakes it.
-LOOK_ANYWAY_S = 0.5
+FALLBACK_POLL_S = 0.5
 
 
-class Lane:
+class QueuePool:
     """One queue with threads of its own, so that a queue full of slow work keeps no other waiting."""
 
     def __init__(self, *, slot: str, name: str, threads: int) -> None:
@@ -54,13 +54,13 @@ class Lane:
         self._free -= 1
         return self._pool.submit(contextvars.copy_context().run, work)
 
-    def give_back_thread(self) -> None:
+    def release_thread(self) -> None:
         """Say that the work of a thread has been dealt with."""
         self._free += 1
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class InFlightJob:
     """A job whose slow part runs in a thread, or has ended there.
 
     overdue_at: when the process is killed for it. span: of the whole attempt.
@@ -68,7 +68,7 @@ class Begun:
 
     context: JobContext
     steps: IoSteps
-    lane: Lane
+    pool: QueuePool
     future: Future[Any]
     overdue_at: float
     span: Span
@@ -79,65 +79,65 @@ class Begun:
 
 
 class IoSlot:
-    """The life of such a process, from fork to the signal to stop.
+    """The main loop of such a process, from fork to the signal to stop.
 
     All that touches the database happens in its one main thread: a hundred waiting jobs need two connections, the
     other for the heartbeat, and no claim waits for a stranger's server.
     """
 
-    def __init__(self, plan: SlotPlan) -> None:
-        self._plan = plan
+    def __init__(self, config: SlotConfig) -> None:
+        self._config = config
         self._stop_by: float | None = None
         self._signals = SignalPipe()
         on_stop(self._stop)
         on_retire(self._retire)
         lease_s = settings.RENDEROWL_JOBS_LEASE_S
-        self._heartbeat = Heartbeat(lease_s=lease_s, lifeline=plan.lifeline, listens=False)
+        self._heartbeat = Heartbeat(lease_s=lease_s, lifeline=config.lifeline, listens=False)
         threads = settings.RENDEROWL_JOBS_IO_THREADS
-        self._lanes = [Lane(slot=plan.name, name=name, threads=threads) for name in plan.queues]
-        self._begun: dict[Future[Any], Begun] = {}
+        self._pools = [QueuePool(slot=config.name, name=name, threads=threads) for name in config.queues]
+        self._in_flight: dict[Future[Any], InFlightJob] = {}
         self._ended: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
-        self._idle = make_idle()
+        self._listener = make_listener()
 
     def run(self) -> None:
-        """Claim and run jobs until told to stop; then wait for those begun, as long as the grace allows."""
+        """Claim and run jobs until told to stop; then wait for those in flight, as long as the grace allows."""
         self._heartbeat.start()
-        while self._stop_by is None or (self._begun and time.monotonic() < self._stop_by):
+        while self._stop_by is None or (self._in_flight and time.monotonic() < self._stop_by):
             try:
                 self._step()
             except Error:
-                logger.warning("slot cannot reach the database", exc_info=True, extra={"slot": self._plan.name})
+                logger.warning("slot cannot reach the database", exc_info=True, extra={"slot": self._config.name})
                 connections.close_all()
-                select.select([self._signals.reader], [], [], AFTER_DATABASE_ERROR_S)
+                select.select([self._signals.reader], [], [], DATABASE_ERROR_BACKOFF_S)
             self._signals.drain()
-        for begun in self._begun.values():
-            give_back(begun.context.job)
-            begun.context.note_outcome(Outcome.HANDED_BACK)
-            end_attempt(begun.context, begun.span)
+        for in_flight in self._in_flight.values():
+            release_claimed_job(in_flight.context.job)
+            in_flight.context.set_outcome(AttemptOutcome.RELEASED)
+            end_attempt_span(in_flight.context, in_flight.span)
         connections.close_all()
 
     def _step(self) -> None:
         """Settle what has ended, begin what there is a thread for, or wait for either."""
-        self._idle.prepare()
+        self._listener.prepare()
         settled = self._settle_ended()
         claimed = 0
         if self._stop_by is None:
             # One of each queue at a time: what has ended frees threads, and is not to wait for a long queue.
-            claimed = sum(self._begin_next(lane) for lane in self._lanes)
+            claimed = sum(self._start_next(pool) for pool in self._pools)
         if settled or claimed:
-            self._idle.found_work()
+            self._listener.found_work()
         elif self._stop_by is None:
-            self._idle.wait(self._signals.reader)
+            self._listener.wait(self._signals.reader)
         else:
-            select.select([self._signals.reader], [], [], LOOK_ANYWAY_S)
+            select.select([self._signals.reader], [], [], FALLBACK_POLL_S)
 
-    def _begin_next(self, lane: Lane) -> bool:
-        job = lane.claim()
+    def _start_next(self, pool: QueuePool) -> bool:
+        job = pool.claim()
         if job is None:
             return False
         context = JobContext(job, watched=True)
-        span = begin_attempt(job)
-        with attempting(job, span):
+        span = start_attempt_span(job)
+        with attempt_context(job, span):
             try:
                 steps = _steps_of(job)
                 loaded = steps.load(context)
@@ -145,18 +145,18 @@ class IoSlot:
                 # Raised again where the runner turns whatever a handler raises into the end of the attempt.
                 run_job(context, partial(_raise, raised), span=span)
             else:
-                self._start(context, steps, lane, loaded, span)
+                self._start(context, steps, pool, loaded, span)
         return True
 
-    def _start(self, context: JobContext, steps: IoSteps, lane: Lane, loaded: Any, span: Span) -> None:
+    def _start(self, context: JobContext, steps: IoSteps, pool: QueuePool, loaded: Any, span: Span) -> None:
         self._heartbeat.watch(context)
         overdue_at = time.monotonic() + context.job.timeout_s + OVERDUE_AFTER_S
-        future = lane.start(partial(_perform, steps, loaded))
-        self._begun[future] = Begun(context, steps, lane, future, overdue_at, span)
+        future = pool.start(partial(_perform, steps, loaded))
+        self._in_flight[future] = InFlightJob(context, steps, pool, future, overdue_at, span)
         self._note_overdue()
-        future.add_done_callback(self._note_ended)
+        future.add_done_callback(self._note_done)
 
-    def _note_ended(self, future: Future[Any]) -> None:
+    def _note_done(self, future: Future[Any]) -> None:
         """Tell the main thread; called in the thread of the work."""
         self._ended.put(future)
         self._signals.wake()
@@ -169,19 +169,19 @@ class IoSlot:
                 future = self._ended.get_nowait()
             except queue.Empty:
                 return settled
-            begun = self._begun.pop(future)
+            in_flight = self._in_flight.pop(future)
             try:
-                run_job(begun.context, begun.settle, span=begun.span)
+                run_job(in_flight.context, in_flight.settle, span=in_flight.span)
             finally:
-                self._heartbeat.forget(begun.context)
-                begun.lane.give_back_thread()
+                self._heartbeat.forget(in_flight.context)
+                in_flight.pool.release_thread()
                 self._note_overdue()
             settled += 1
 
     def _note_overdue(self) -> None:
         """Tell the supervisor when the first of the jobs will be over its time."""
-        first = min((begun.overdue_at for begun in self._begun.values()), default=IDLE)
-        self._plan.board.write(self._plan.index, first)
+        first = min((in_flight.overdue_at for in_flight in self._in_flight.values()), default=IDLE)
+        self._config.deadlines.write(self._config.index, first)
 
     def _retire(self) -> None:
         """Claim no more; let the jobs at hand come to their end."""

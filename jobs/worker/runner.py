@@ -22,24 +22,24 @@ from jobs.exceptions import (
     ShuttingDown,
     TransientFailure,
 )
-from jobs.literals import status_is
+from jobs.expressions import status_is
 from jobs.models import Job
 from jobs.registry import get_handler
-from jobs.services.ending import TIMED_OUT
+from jobs.services.outcomes import TIMED_OUT
 from jobs.snapshot import JobError, JobSnapshot
-from jobs.states import JobStatus, Outcome
-from jobs.tracing import attempting, begin_attempt, end_attempt
+from jobs.states import AttemptOutcome, JobStatus
+from jobs.tracing import attempt_context, end_attempt_span, start_attempt_span
 
 logger = logging.getLogger(__name__)
 
 MESSAGE_LENGTH = 2000
 TRACEBACK_LENGTH = 8000
 # A database that is away for a moment must not cost a finished job its result.
-SETTLE_WAITS_S = (0.1, 0.5, 2.0)
+RECORD_RETRY_DELAYS_S = (0.1, 0.5, 2.0)
 
-UNDONE = JobError("completion_undone", "The handler returned after its transaction had been undone.")
+COMPLETION_UNDONE = JobError("completion_undone", "The handler returned after its transaction had been undone.")
 
-Ending = Callable[[], object]
+RecordOutcome = Callable[[], object]
 Work = Callable[[JobContext], dict[str, Any] | None]
 
 
@@ -48,24 +48,24 @@ def run_job(context: JobContext, run: Work | None = None, *, span: Span | None =
 
     run, span: what to call in place of the handler, and the attempt's span, where part of the work is done already.
     """
-    begun = begin_attempt(context.job) if span is None else span
+    attempt_span = start_attempt_span(context.job) if span is None else span
     try:
-        with attempting(context.job, begun):
-            _settle(context, _run(context, run))
+        with attempt_context(context.job, attempt_span):
+            _record(context, _run(context, run))
     finally:
-        end_attempt(context, begun)
+        end_attempt_span(context, attempt_span)
         reset_queries()
 
 
-def give_back(job: JobSnapshot) -> None:
+def release_claimed_job(job: JobSnapshot) -> None:
     """Put a claimed job back into its queue, not to be counted as an attempt."""
     try:
-        services.hand_back(job=job)
+        services.release_job(job=job)
     except LeaseLost:
         logger.warning("lease of a job was lost", extra={"job_id": job.public_id})
 
 
-def _run(context: JobContext, run: Work | None) -> Ending:
+def _run(context: JobContext, run: Work | None) -> RecordOutcome:
     """Run the handler; return what records the outcome."""
     job = context.job
     try:
@@ -73,35 +73,35 @@ def _run(context: JobContext, run: Work | None) -> Ending:
     except LeaseLost:
         return _log_lost(context)
     except JobCancelled:
-        context.note_outcome(Outcome.CANCELLED)
+        context.set_outcome(AttemptOutcome.CANCELLED)
         return lambda: services.cancel_attempt(job=job)
     except ShuttingDown:
-        context.note_outcome(Outcome.HANDED_BACK)
-        return lambda: services.hand_back(job=job)
+        context.set_outcome(AttemptOutcome.RELEASED)
+        return lambda: services.release_job(job=job)
     except AttemptTimedOut:
-        context.note_outcome(Outcome.TIMEOUT, error_code=TIMED_OUT.code)
-        return lambda: services.fail_attempt(job=job, error=TIMED_OUT, outcome=Outcome.TIMEOUT)
+        context.set_outcome(AttemptOutcome.TIMEOUT, error_code=TIMED_OUT.code)
+        return lambda: services.fail_attempt(job=job, error=TIMED_OUT, outcome=AttemptOutcome.TIMEOUT)
     except RetryLater as later:
         delay_s = later.delay_s
-        context.note_outcome(Outcome.POSTPONED)
+        context.set_outcome(AttemptOutcome.POSTPONED)
         return lambda: services.postpone(job=job, delay_s=delay_s)
     except PermanentFailure as failure:
         error = JobError(failure.code, failure.message[:MESSAGE_LENGTH])
-        context.note_outcome(Outcome.FAILED, error_code=failure.code)
+        context.set_outcome(AttemptOutcome.FAILED, error_code=failure.code)
         return lambda: services.fail_attempt(job=job, error=error, permanent=True)
     except TransientFailure as failure:
         logger.warning("job failed: %s", failure.code, extra={"job_id": job.public_id, "attempt": job.attempt})
         expected = JobError(failure.code, failure.message[:MESSAGE_LENGTH])
-        context.note_outcome(Outcome.FAILED, error_code=failure.code)
+        context.set_outcome(AttemptOutcome.FAILED, error_code=failure.code)
         return lambda: services.fail_attempt(job=job, error=expected)
     except Exception as raised:
         logger.exception("job failed", extra={"job_id": job.public_id, "job_type": job.type, "attempt": job.attempt})
         described = _describe(raised)
-        context.note_outcome(Outcome.FAILED, error_code=described.code)
+        context.set_outcome(AttemptOutcome.FAILED, error_code=described.code)
         return lambda: services.fail_attempt(job=job, error=described)
     if context.completed:
         return lambda: _confirm(context)
-    context.note_outcome(Outcome.SUCCEEDED)
+    context.set_outcome(AttemptOutcome.SUCCEEDED)
     return lambda: services.finish(job=job, result=result)
 
 
@@ -109,15 +109,15 @@ def _confirm(context: JobContext) -> None:
     """Fail the attempt if the transaction in which it completed was undone after all."""
     running = Job.objects.filter(status_is(JobStatus.RUNNING), pk=context.job.id, attempts=context.job.attempt)
     if running.exists():
-        services.fail_attempt(job=context.job, error=UNDONE)
-        context.note_outcome(Outcome.FAILED, error_code=UNDONE.code)
+        services.fail_attempt(job=context.job, error=COMPLETION_UNDONE)
+        context.set_outcome(AttemptOutcome.FAILED, error_code=COMPLETION_UNDONE.code)
 
 
-def _settle(context: JobContext, ending: Ending) -> None:
+def _record(context: JobContext, record: RecordOutcome) -> None:
     """Record the outcome, through short absences of the database; after that the reaper takes over."""
-    for wait_s in (*SETTLE_WAITS_S, None):
+    for wait_s in (*RECORD_RETRY_DELAYS_S, None):
         try:
-            ending()
+            record()
             return
         except LeaseLost:
             _log_lost(context)
@@ -130,10 +130,10 @@ def _settle(context: JobContext, ending: Ending) -> None:
             time.sleep(wait_s)
 
 
-def _log_lost(context: JobContext) -> Ending:
+def _log_lost(context: JobContext) -> RecordOutcome:
     """Say that another attempt owns the job; nothing may be written."""
     job = context.job
-    context.note_outcome(Outcome.LOST, error_code="lease_lost")
+    context.set_outcome(AttemptOutcome.LOST, error_code="lease_lost")
     logger.warning("lease of a running job was lost", extra={"job_id": job.public_id, "attempt": job.attempt})
     return lambda: None
 

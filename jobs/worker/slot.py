@@ -13,45 +13,45 @@ from django.db import Error, connections
 
 from jobs.context import JobContext
 from jobs.snapshot import JobSnapshot
-from jobs.worker.board import IDLE, Board
-from jobs.worker.claiming import Claimer
+from jobs.worker.claimer import Claimer
+from jobs.worker.deadlines import IDLE, SharedDeadlines
 from jobs.worker.heartbeat import Heartbeat
-from jobs.worker.idle import make_idle
-from jobs.worker.runner import give_back, run_job
+from jobs.worker.listener import make_listener
+from jobs.worker.runner import release_claimed_job, run_job
 from jobs.worker.signals import SignalPipe, on_retire, on_stop
 
 logger = logging.getLogger(__name__)
 
 # A handler that calls `check` ends by itself at its time-out; only past this is its process killed.
 OVERDUE_AFTER_S = 5.0
-AFTER_DATABASE_ERROR_S = 1.0
+DATABASE_ERROR_BACKOFF_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class SlotPlan:
-    """What a slot needs to know. name: unlike that of any slot before; index: its cell on the board."""
+class SlotConfig:
+    """What a slot needs to know. name: unlike that of any slot before; index: its cell of the shared deadlines."""
 
     name: str
     index: int
     queues: Sequence[str]
-    board: Board
+    deadlines: SharedDeadlines
     lifeline: int
 
 
-class Slot:
-    """The life of a slot, from fork to the signal to stop."""
+class WorkerSlot:
+    """The main loop of a slot, from fork to the signal to stop."""
 
-    def __init__(self, plan: SlotPlan) -> None:
-        self._plan = plan
+    def __init__(self, config: SlotConfig) -> None:
+        self._config = config
         self._stopping = False
         self._has_grace = False
         self._context: JobContext | None = None
         self._signals = SignalPipe()
         on_stop(self._stop)
         on_retire(self._retire)
-        self._heartbeat = Heartbeat(lease_s=settings.RENDEROWL_JOBS_LEASE_S, lifeline=plan.lifeline)
-        self._claimer = Claimer(slot=plan.name, queues=plan.queues, lease_s=settings.RENDEROWL_JOBS_LEASE_S)
-        self._idle = make_idle()
+        self._heartbeat = Heartbeat(lease_s=settings.RENDEROWL_JOBS_LEASE_S, lifeline=config.lifeline)
+        self._claimer = Claimer(slot=config.name, queues=config.queues, lease_s=settings.RENDEROWL_JOBS_LEASE_S)
+        self._listener = make_listener()
 
     def run(self) -> None:
         """Claim and run jobs until told to stop."""
@@ -60,26 +60,26 @@ class Slot:
             try:
                 self._step()
             except Error:
-                logger.warning("slot cannot reach the database", exc_info=True, extra={"slot": self._plan.name})
+                logger.warning("slot cannot reach the database", exc_info=True, extra={"slot": self._config.name})
                 connections.close_all()
-                select.select([self._signals.reader], [], [], AFTER_DATABASE_ERROR_S)
+                select.select([self._signals.reader], [], [], DATABASE_ERROR_BACKOFF_S)
         connections.close_all()
 
     def _step(self) -> None:
         """Run the next job, or wait for one."""
-        self._idle.prepare()
+        self._listener.prepare()
         job = self._claimer.claim()
         if job is None:
-            self._idle.wait(self._signals.reader)
+            self._listener.wait(self._signals.reader)
         elif self._stopping:
-            give_back(job)
+            release_claimed_job(job)
         else:
             self._run(job)
-            self._idle.found_work()
+            self._listener.found_work()
 
     def _run(self, job: JobSnapshot) -> None:
         context = JobContext(job, watched=True)
-        self._plan.board.write(self._plan.index, time.monotonic() + job.timeout_s + OVERDUE_AFTER_S)
+        self._config.deadlines.write(self._config.index, time.monotonic() + job.timeout_s + OVERDUE_AFTER_S)
         self._heartbeat.watch(context)
         self._context = context
         if self._has_grace:
@@ -90,7 +90,7 @@ class Slot:
         finally:
             self._context = None
             self._heartbeat.forget(context)
-            self._plan.board.write(self._plan.index, IDLE)
+            self._config.deadlines.write(self._config.index, IDLE)
 
     def _retire(self) -> None:
         """Claim no more; let the job at hand come to its end."""

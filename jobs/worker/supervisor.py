@@ -23,18 +23,18 @@ from core import tracing
 from jobs import services
 from jobs.exceptions import LeaseLost
 from jobs.registry import io_queues
-from jobs.worker.board import IDLE, Board
+from jobs.worker.deadlines import IDLE, SharedDeadlines
+from jobs.worker.housekeeping import Housekeeping
 from jobs.worker.io_slot import IoSlot
 from jobs.worker.signals import HANDLED_SIGNALS, RETIRE_SIGNAL, SignalPipe, on_retire, on_stop, wake_on_child
-from jobs.worker.slot import Slot, SlotPlan
-from jobs.worker.upkeep import Upkeep
+from jobs.worker.slot import SlotConfig, WorkerSlot
 
 logger = logging.getLogger(__name__)
 
 TICK_S = 0.25
 DRAIN_TICK_S = 0.02
 # A slot that lived this long did not crash because it was started.
-SETTLED_AFTER_S = 5.0
+STABLE_AFTER_S = 5.0
 MAX_BACKOFF_S = 10.0
 # What a stopping slot gets beyond the grace of its job before it is killed.
 KILL_AFTER_GRACE_S = 3.0
@@ -42,16 +42,16 @@ KILL_AFTER_GRACE_S = 3.0
 
 @dataclass(slots=True)
 class SlotProcess:
-    """A slot as its supervisor sees it. quick_deaths: crashes in a row soon after the start."""
+    """A slot as its supervisor sees it. early_crashes: crashes in a row soon after the start."""
 
     index: int
     queues: list[str]
-    life: type[Slot] | type[IoSlot] = Slot
+    slot_class: type[WorkerSlot] | type[IoSlot] = WorkerSlot
     pid: int = 0
     name: str = ""
     started_at: float = 0.0
     generation: int = 0
-    quick_deaths: int = 0
+    early_crashes: int = 0
     start_not_before: float = 0.0
 
     @property
@@ -70,7 +70,7 @@ def plan_slots(queues: Sequence[str], concurrency: int) -> list[SlotProcess]:
     slots = [SlotProcess(index=index, queues=own) for index in range(concurrency if own else 0)]
     waiting = [queue for queue in queues if queue in io]
     if waiting:
-        slots.append(SlotProcess(index=len(slots), queues=waiting, life=IoSlot))
+        slots.append(SlotProcess(index=len(slots), queues=waiting, slot_class=IoSlot))
     return slots
 
 
@@ -88,9 +88,9 @@ class Supervisor:
         self._drain = drain
         self._slots = plan_slots(self._queues, concurrency)
         # One slot for all that waits for others is never busy in the sense of the word that asks for more workers.
-        counted = sum(slot.life is Slot for slot in self._slots)
-        self._board = Board(len(self._slots), counted=counted)
-        self._upkeep = Upkeep(
+        counted = sum(slot.slot_class is WorkerSlot for slot in self._slots)
+        self._deadlines = SharedDeadlines(len(self._slots), counted=counted)
+        self._housekeeping = Housekeeping(
             worker=self.name, hostname=hostname, queues=self._queues, concurrency=counted, ticks=not drain
         )
         self._stop_at: float | None = None
@@ -104,31 +104,31 @@ class Supervisor:
         # Its other end is closed by the kernel when this process ends, however it ends.
         self._lifeline, lifeline_writer = os.pipe()
         self._inherited = (signals, lifeline_writer)
-        tracing.load()
-        self._upkeep.start()
+        tracing.preload()
+        self._housekeeping.start()
         logger.info("worker started", extra={"worker": self.name, "queues": self._queues})
         while self._stop_at is None or any(slot.runs for slot in self._slots):
             self._tick()
             select.select([signals.reader], [], [], DRAIN_TICK_S if self._drain else TICK_S)
             signals.drain()
-        self._upkeep.stop()
+        self._housekeeping.stop()
         connections.close_all()
         os.close(lifeline_writer)
         signals.close()
         logger.info("worker stopped", extra={"worker": self.name})
 
     def _tick(self) -> None:
-        self._bury_dead_slots()
+        self._reap_dead_slots()
         if self._stop_at is None:
             self._start_missing_slots()
             self._kill_overdue_slots()
-            self._upkeep.tick(busy=self._board.count_busy())
-            if self._drain and self._upkeep.is_drained():
+            self._housekeeping.tick(busy=self._deadlines.count_busy())
+            if self._drain and self._housekeeping.is_drained():
                 self._stop()
         elif self._stop_at == math.inf:
             # Its last jobs may take an hour: until then it is a worker like any other, but for the claims.
             self._kill_overdue_slots()
-            self._upkeep.tick(busy=self._board.count_busy())
+            self._housekeeping.tick(busy=self._deadlines.count_busy())
         else:
             self._kill_stubborn_slots(self._stop_at)
 
@@ -136,15 +136,15 @@ class Supervisor:
         """Have the slots finish what they are at, and leave after that."""
         if self._stop_at is None:
             self._stop_at = math.inf
-            self._tell_slots(RETIRE_SIGNAL)
+            self._signal_slots(RETIRE_SIGNAL)
 
     def _stop(self) -> None:
         """Pass the signal on; a second one changes nothing."""
         if self._stop_at in {None, math.inf}:
             self._stop_at = time.monotonic() + settings.RENDEROWL_JOBS_GRACE_S + KILL_AFTER_GRACE_S
-            self._tell_slots(signal.SIGTERM)
+            self._signal_slots(signal.SIGTERM)
 
-    def _tell_slots(self, number: signal.Signals) -> None:
+    def _signal_slots(self, number: signal.Signals) -> None:
         for slot in self._slots:
             if slot.runs:
                 os.kill(slot.pid, number)
@@ -182,10 +182,12 @@ class Supervisor:
             signals.close()
             os.close(lifeline_writer)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            life = slot.life(SlotPlan(slot.name, slot.index, slot.queues, self._board, self._lifeline))
+            worker_slot = slot.slot_class(
+                SlotConfig(slot.name, slot.index, slot.queues, self._deadlines, self._lifeline)
+            )
             signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED_SIGNALS)
             tracing.start("worker")
-            life.run()
+            worker_slot.run()
             tracing.stop()
             code = 0
         except Exception:
@@ -196,11 +198,11 @@ class Supervisor:
             # Not sys.exit: what the supervisor's frames would clean up is the supervisor's.
             os._exit(code)
 
-    def _bury_dead_slots(self) -> None:
+    def _reap_dead_slots(self) -> None:
         for slot in self._slots:
             if slot.runs and self._has_ended(slot):
-                self._note_death(slot)
-                self._settle(partial(services.lose_held, slot=slot.name))
+                self._schedule_restart(slot)
+                self._recover_jobs(partial(services.requeue_lost_jobs, slot=slot.name))
 
     def _has_ended(self, slot: SlotProcess) -> bool:
         """Say whether the process is over; if so, what it started is killed before its number can be used again."""
@@ -214,28 +216,28 @@ class Supervisor:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(slot.pid, signal.SIGKILL)
         os.waitpid(slot.pid, 0)
-        self._board.write(slot.index, IDLE)
+        self._deadlines.write(slot.index, IDLE)
         slot.pid = 0
 
-    def _note_death(self, slot: SlotProcess) -> None:
+    def _schedule_restart(self, slot: SlotProcess) -> None:
         """Start a slot that crashed again, at once the first time, then after growing waits."""
         if self._stop_at is not None:
             return
         now = time.monotonic()
         lived_s = now - slot.started_at
-        slot.quick_deaths = 0 if lived_s >= SETTLED_AFTER_S else slot.quick_deaths + 1
-        wait_s = min(MAX_BACKOFF_S, 0.05 * 2**slot.quick_deaths) if slot.quick_deaths > 1 else 0.0
+        slot.early_crashes = 0 if lived_s >= STABLE_AFTER_S else slot.early_crashes + 1
+        wait_s = min(MAX_BACKOFF_S, 0.05 * 2**slot.early_crashes) if slot.early_crashes > 1 else 0.0
         slot.start_not_before = now + wait_s
         logger.warning("slot died", extra={"slot": slot.name, "lived_s": round(lived_s, 1)})
 
     def _kill_overdue_slots(self) -> None:
         now = time.monotonic()
         for slot in self._slots:
-            overdue_at = self._board.read(slot.index)
+            overdue_at = self._deadlines.read(slot.index)
             if slot.runs and overdue_at != IDLE and now >= overdue_at:
                 logger.error("slot killed: its attempt ran over time", extra={"slot": slot.name})
                 self._kill_and_wait(slot)
-                self._settle(partial(services.fail_overrun, slot=slot.name))
+                self._recover_jobs(partial(services.fail_timed_out, slot=slot.name))
 
     def _kill_stubborn_slots(self, stop_at: float) -> None:
         if time.monotonic() < stop_at:
@@ -244,9 +246,9 @@ class Supervisor:
             if slot.runs:
                 logger.error("slot killed: it did not stop in time", extra={"slot": slot.name})
                 self._kill_and_wait(slot)
-                self._settle(partial(services.hand_back_held, slot=slot.name))
+                self._recover_jobs(partial(services.release_held_jobs, slot=slot.name))
 
-    def _settle(self, action: Callable[[], object]) -> None:
+    def _recover_jobs(self, action: Callable[[], object]) -> None:
         """Take back what a dead slot held. Where that fails, its lease runs out and the reaper does it."""
         try:
             action()

@@ -12,16 +12,16 @@ from urllib.parse import urlsplit
 
 from django.core.management.base import BaseCommand, CommandError
 
-from maintenance.loadtest.parent import LoadTestFailed, check_listening, check_locust, run_plan
+from core.progress_bar import ProgressBar
+from maintenance.loadtest.launcher import LoadTestFailed, check_listening, check_locust, run_plan
 from maintenance.loadtest.plan import METHODS, LoadPlan
-from maintenance.loadtest.tally import TOO_MANY_REQUESTS, Grade, rate
-from maintenance.meter import Meter
+from maintenance.loadtest.response_stats import TOO_MANY_REQUESTS, Grade, rate
 
 MAX_DURATION_S = 86_400.0
 MAX_USERS = 10_000
 MAX_RPS = 1_000_000.0
 MISUSE = 2
-# Above these the figures say more about the tester than about the server.
+# Above these the results say more about the tester than about the server.
 BUSY_SHARE = 0.9
 LATE_SHARE = 0.01
 
@@ -85,15 +85,15 @@ class LoadTestCommand(BaseCommand):
 
 
 def _run(plan: LoadPlan) -> dict[str, Any]:
-    meter = Meter(sys.stderr, "seconds")
+    progress_bar = ProgressBar(sys.stderr, "seconds")
     try:
-        return run_plan(plan, lambda done_s: meter.show(round(done_s), round(plan.duration_s)))
+        return run_plan(plan, lambda done_s: progress_bar.show(round(done_s), round(plan.duration_s)))
     finally:
-        meter.close()
+        progress_bar.close()
 
 
 def _hints(report: dict[str, Any]) -> list[str]:
-    """Return what a reader should know before believing the figures."""
+    """Return what a reader should know before believing the results."""
     hints = []
     if limited := report["statuses"].get(str(TOO_MANY_REQUESTS)):
         hints.append(f"{limited} answers were 429: this measured the rate limit of the key's plan.")

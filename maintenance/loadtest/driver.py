@@ -24,19 +24,19 @@ from locust.env import Environment
 from locust.exception import StopUser
 
 from maintenance.loadtest.plan import CONNECT_TIMEOUT_S, REQUEST_TIMEOUT_S, LoadPlan
-from maintenance.loadtest.tally import Tally
+from maintenance.loadtest.response_stats import ResponseStats
 
 PROGRESS_S = 1.0
 LATE_S = 0.01
 SLICE_S = 0.2
 
 
-class Course:
+class LoadTestRun:
     """One test as it runs: when it began, whose turn is next, what was counted."""
 
     def __init__(self, plan: LoadPlan) -> None:
         self.plan = plan
-        self.tallies = {endpoint: Tally() for endpoint in plan.endpoints}
+        self.stats = {endpoint: ResponseStats() for endpoint in plan.endpoints}
         self.late = 0
         self.interrupted = False
         self._turns: Iterator[str] = cycle(plan.endpoints)
@@ -69,7 +69,7 @@ class Course:
         """Say whether nothing more is to be sent."""
         return time.perf_counter() >= self._ends
 
-    def next_turn(self) -> str:
+    def next_endpoint(self) -> str:
         """Return the path of the next request once it is due.
 
         With a rate, requests are due at even distances whoever is free to send them, not in a bunch of all users.
@@ -93,15 +93,15 @@ class Course:
         if time.perf_counter() - due > LATE_S:
             self.late += 1
 
-    def note_end(self) -> None:
+    def record_end(self) -> None:
         """Note that a request is over."""
         self._last_answer = time.perf_counter()
 
     def report(self, driver_cpu_s: float) -> dict[str, Any]:
         """Return what came of it."""
-        total = Tally()
-        for tally in self.tallies.values():
-            total.add(tally)
+        total = ResponseStats()
+        for each in self.stats.values():
+            total.add(each)
         elapsed_s = self.elapsed_s
         return {
             "url": self.plan.url,
@@ -109,42 +109,40 @@ class Course:
             "duration_s": round(elapsed_s, 3),
             "concurrency": self.plan.concurrency,
             "target_rps": self.plan.rps,
-            **total.figures(elapsed_s),
+            **total.summary(elapsed_s),
             "late_share": round(self.late / self._sent, 6) if self._sent else 0.0,
             "driver_cpu_share": round(driver_cpu_s / elapsed_s, 3),
             "interrupted": self.interrupted,
-            "endpoints": [
-                {"endpoint": endpoint, **tally.figures(elapsed_s)} for endpoint, tally in self.tallies.items()
-            ],
+            "endpoints": [{"endpoint": endpoint, **each.summary(elapsed_s)} for endpoint, each in self.stats.items()],
         }
 
 
-class Visitor(locust.FastHttpUser):
+class LoadTestUser(locust.FastHttpUser):
     """A user that sends one request after the other over a connection of its own."""
 
-    course: Course
+    test_run: LoadTestRun
     abstract = True
     connection_timeout = CONNECT_TIMEOUT_S
     network_timeout = REQUEST_TIMEOUT_S
     insecure = False
 
     @locust.task
-    def visit(self) -> None:
+    def send_request(self) -> None:
         """Send the next request and count what comes of it."""
-        course = self.course
-        endpoint = course.next_turn()
-        plan = course.plan
-        tally = course.tallies[endpoint]
+        test_run = self.test_run
+        endpoint = test_run.next_endpoint()
+        plan = test_run.plan
+        stats = test_run.stats[endpoint]
         began = time.perf_counter()
         # Bytes go out as they are; its annotation knows only text.
         body = cast("str | None", plan.body or None)
         answer = self.client.request(plan.method, endpoint, name=endpoint, data=body, headers=plan.headers())
         took_s = time.perf_counter() - began
-        course.note_end()
+        test_run.record_end()
         if answer.status_code:
-            tally.note_answer(status=answer.status_code, took_s=took_s, size=len(answer.content or b""))
+            stats.record_response(status=answer.status_code, took_s=took_s, size=len(answer.content or b""))
         else:
-            tally.note_failure(_reason(getattr(answer, "error", None)))
+            stats.record_failure(_reason(getattr(answer, "error", None)))
 
 
 def _reason(error: object) -> str:
@@ -154,42 +152,42 @@ def _reason(error: object) -> str:
     return type(error).__name__
 
 
-def _say(line: dict[str, Any]) -> None:
+def _write_line(line: dict[str, Any]) -> None:
     # Where the parent is gone this raises BrokenPipeError, and the test ends with it.
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
 
 
-def run(plan: LoadPlan) -> dict[str, Any]:
+def run_load_test(plan: LoadPlan) -> dict[str, Any]:
     """Run the test to its end, or to SIGTERM, and return the report."""
-    course = Course(plan)
+    test_run = LoadTestRun(plan)
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        course.interrupt()
+        test_run.interrupt()
 
     signal.signal(signal.SIGTERM, interrupt)
     # What a redirect leads to is not what was asked about, and must not see the key.
     LocustUserAgent.redirect_response_codes = frozenset()
     # That a server closes an idle connection is no failure of it; but nothing that changes anything is sent twice.
     retries = 1 if plan.method in {"GET", "HEAD"} else 0
-    terms = {"course": course, "host": plan.url, "max_retries": retries, "abstract": False}
-    visitor = type("PlannedVisitor", (Visitor,), terms)
+    attributes = {"test_run": test_run, "host": plan.url, "max_retries": retries, "abstract": False}
+    user_class = type("PlannedUser", (LoadTestUser,), attributes)
     # A stopped user gets the time that its last request may take.
-    environment = Environment(user_classes=[visitor], stop_timeout=REQUEST_TIMEOUT_S, catch_exceptions=False)
+    environment = Environment(user_classes=[user_class], stop_timeout=REQUEST_TIMEOUT_S, catch_exceptions=False)
     runner = environment.create_local_runner()
-    course.start()
+    test_run.start()
     cpu_before = time.process_time()
     # All at once: users that come one a second would be another test than the one asked for.
     runner.start(plan.concurrency, spawn_rate=plan.concurrency)
     said = 0.0
     latest = plan.duration_s + CONNECT_TIMEOUT_S + REQUEST_TIMEOUT_S
     began = time.perf_counter()
-    while (runner.user_count or not course.is_over) and time.perf_counter() - began < latest:
+    while (runner.user_count or not test_run.is_over) and time.perf_counter() - began < latest:
         gevent.sleep(0.02)
         if time.perf_counter() - said >= PROGRESS_S:
             said = time.perf_counter()
-            _say({"done_s": course.done_s, "requests": sum(tally.requests for tally in course.tallies.values())})
-    report = course.report(time.process_time() - cpu_before)
+            _write_line({"done_s": test_run.done_s, "requests": sum(each.requests for each in test_run.stats.values())})
+    report = test_run.report(time.process_time() - cpu_before)
     runner.quit()
     return report
 
@@ -198,7 +196,7 @@ def main() -> int:
     """Read the plan, run it, print the report."""
     plan = LoadPlan.from_json(sys.stdin.readline())
     try:
-        _say({"report": run(plan)})
+        _write_line({"report": run_load_test(plan)})
     except BrokenPipeError:
         return 1
     return 0

@@ -14,7 +14,7 @@ REQUEST_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """The terms of one test.
+    """The parameters of one test.
 
     endpoints: paths with their query, asked in turn. rps: requests a second in all; None for as many as go through.
     """

@@ -1,1 +1,1 @@
-"""Commands of the monitoring app."""
+"""Commands of the maintenance app."""

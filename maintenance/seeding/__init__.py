@@ -1,5 +1,5 @@
 """A database full of believable rows, for trials and measurements."""
 
-from maintenance.seeding.run import Seeded, SeedPlan, seed
+from maintenance.seeding.seeder import SeedPlan, SeedResult, seed
 
-__all__ = ["SeedPlan", "Seeded", "seed"]
+__all__ = ["SeedPlan", "SeedResult", "seed"]

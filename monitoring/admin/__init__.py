@@ -3,7 +3,7 @@
 from monitoring.admin.alerts import (
     AlertAdmin,
     AlertMessageAdmin,
-    AlertNoticeAdmin,
+    AlertNotificationAdmin,
     AlertRuleAdmin,
     EvaluatorLeaseAdmin,
     HealthSampleAdmin,
@@ -22,7 +22,7 @@ from monitoring.admin.metrics import (
 __all__ = [
     "AlertAdmin",
     "AlertMessageAdmin",
-    "AlertNoticeAdmin",
+    "AlertNotificationAdmin",
     "AlertRuleAdmin",
     "CacheMetricAdmin",
     "ErrorLogAdmin",

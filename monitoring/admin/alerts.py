@@ -17,10 +17,10 @@ from unfold.decorators import display
 
 from core.admin import AuditedForms, ReadOnlyAdmin, ReadOnlyRows, pretty_json, short_text
 from monitoring.alerting import services
-from monitoring.alerting.measures import measures
+from monitoring.alerting.metrics import alert_metrics
 from monitoring.alerting.rules import is_built_in
-from monitoring.alerting.states import AlertState, Severity
-from monitoring.models import Alert, AlertMessage, AlertNotice, AlertRule, EvaluatorLease, HealthSample, Silence
+from monitoring.alerting.state_machine import AlertState, Severity
+from monitoring.models import Alert, AlertMessage, AlertNotification, AlertRule, EvaluatorLease, HealthSample, Silence
 
 _STATES = {
     AlertState.INACTIVE: "info",
@@ -35,7 +35,7 @@ class MessageInline(ReadOnlyRows, TabularInline):
     """What was said of an alert, on its page."""
 
     model = AlertMessage
-    fields = ("number", "at", "word", "severity", "value", "notice")
+    fields = ("number", "at", "kind", "severity", "value", "notification")
     readonly_fields = fields
     extra = 0
     ordering = ("-number",)
@@ -47,7 +47,7 @@ class AlertAdmin(ReadOnlyAdmin):
 
     list_display = (
         *("show_alert", "show_state", "since", "show_severity", "value", "is_flapping"),
-        *("acknowledged_by", "told_at"),
+        *("acknowledged_by", "notified_at"),
     )
     list_display_links = ("show_alert",)
     list_filter = ("state", "severity", "rule", ("flapping_since", admin.EmptyFieldListFilter))
@@ -60,8 +60,8 @@ class AlertAdmin(ReadOnlyAdmin):
     actions = ("acknowledge", "silence_hour", "silence_day")
     fields = (
         *("public_id", "rule", "show_labels", "show_state", "since", "show_severity", "value", "pending_since"),
-        *("firing_since", "clear_since", "flapping_since", "acknowledged_at", "acknowledged_by", "told"),
-        *("told_severity", "told_at", "number", "fingerprint"),
+        *("firing_since", "clear_since", "flapping_since", "acknowledged_at", "acknowledged_by", "notified_state"),
+        *("notified_severity", "notified_at", "number", "fingerprint"),
     )
 
     @admin.display(description="alert", ordering="rule__name")
@@ -127,18 +127,18 @@ class AlertRuleForm(ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = AlertRule
         fields: tuple[str, ...] = (
-            *("name", "summary", "is_enabled", "measure", "parameters", "fire_above", "clear_below", "worse_above"),
-            *("hold_s", "keep_firing_s", "severity", "labels", "minimum_samples", "reminder_s", "tells_no_data"),
+            *("name", "summary", "is_enabled", "metric", "parameters", "fire_above", "clear_below", "page_above"),
+            *("for_s", "keep_firing_for_s", "severity", "labels", "minimum_samples", "reminder_s", "alerts_on_no_data"),
         )
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a measure that is not there, or parameters that it does not have."""
+        """Refuse a metric that is not there, or parameters that it does not have."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        measure = measures.get(cleaned.get("measure", ""))
-        if measure is None:
-            names = ", ".join(f"{one.name} ({one.summary})" for one in measures.by_name())
-            raise ValidationError({"measure": f"The measures are: {names}."})
-        if fault := measure.fault_of(cleaned.get("parameters") or {}):
+        metric = alert_metrics.get(cleaned.get("metric", ""))
+        if metric is None:
+            names = ", ".join(f"{one.name} ({one.summary})" for one in alert_metrics.by_name())
+            raise ValidationError({"metric": f"The metrics are: {names}."})
+        if fault := metric.parameter_error(cleaned.get("parameters") or {}):
             raise ValidationError({"parameters": fault})
         labels = cleaned.get("labels") or {}
         if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
@@ -151,8 +151,8 @@ class AlertRuleAdmin(AuditedForms, ModelAdmin):
     """Rules: staff's to change, switch off and add."""
 
     form = AlertRuleForm
-    list_display = ("name", "summary", "is_enabled", "measure", "fire_above", "clear_below", "hold_s", "severity")
-    list_filter = ("is_enabled", "severity", "measure")
+    list_display = ("name", "summary", "is_enabled", "metric", "fire_above", "clear_below", "for_s", "severity")
+    list_filter = ("is_enabled", "severity", "metric")
     search_fields = ("name", "summary")
     ordering = ("name",)
 
@@ -228,19 +228,19 @@ class SilenceAdmin(AuditedForms, ModelAdmin):
 class AlertMessageAdmin(ReadOnlyAdmin):
     """Everything that was said."""
 
-    list_display = ("at", "alert", "word", "severity", "value", "number")
+    list_display = ("at", "alert", "kind", "severity", "value", "number")
     list_display_links = ("at", "alert")
-    list_filter = ("word", "severity", "at")
+    list_filter = ("kind", "severity", "at")
     search_fields = ("=alert__fingerprint", "=alert__rule__name")
     list_select_related = ("alert",)
-    raw_id_fields = ("alert", "notice")
+    raw_id_fields = ("alert", "notification")
     date_hierarchy = "at"
     ordering = ("-at", "-id")
-    fields = ("message_id", "alert", "notice", "at", "word", "severity", "value", "number")
+    fields = ("message_id", "alert", "notification", "at", "kind", "severity", "value", "number")
 
 
-@admin.register(AlertNotice)
-class AlertNoticeAdmin(ReadOnlyAdmin):
+@admin.register(AlertNotification)
+class AlertNotificationAdmin(ReadOnlyAdmin):
     """What left together. Its jobs, with every attempt, are found by its reference."""
 
     list_display = ("created_at", "rule", "closes_at", "closed_at")

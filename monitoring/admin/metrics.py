@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from core.admin import ReadOnlyAdmin, pretty_json, short_text, text_box
-from monitoring.admin.page import performance_page
+from monitoring.admin.performance_page import performance_page
 from monitoring.models import CacheMetric, QueueMetric, RouteMetric, ServerProcess, SlowRequest, StatementMetric
 from monitoring.performance.sketch import decode, quantiles
 
@@ -20,13 +20,13 @@ from monitoring.performance.sketch import decode, quantiles
 class RouteMetricAdmin(ReadOnlyAdmin):
     """Requests of one route in one span of time."""
 
-    list_display = ("route", "method", "shown_class", "started_at", "span_s", "count", "shown_p95", "shown_max")
-    list_filter = ("method", "status_class", "span_s")
+    list_display = ("route", "method", "shown_class", "started_at", "resolution_s", "count", "shown_p95", "shown_max")
+    list_filter = ("method", "status_class", "resolution_s")
     search_fields = ("=route",)
     date_hierarchy = "started_at"
     ordering = ("-started_at",)
     fields = (
-        *("route", "method", "shown_class", "started_at", "span_s", "process", "count", "shown_p95", "shown_max"),
+        *("route", "method", "shown_class", "started_at", "resolution_s", "process", "count", "shown_p95", "shown_max"),
         *("total_us", "sql_us", "cache_us", "queries", "size_bytes", "cache_hits", "cache_lookups", "slow_count"),
         "shown_slowest",
     )
@@ -116,28 +116,28 @@ class SlowRequestAdmin(ReadOnlyAdmin):
 
 @admin.register(StatementMetric)
 class StatementMetricAdmin(ReadOnlyAdmin):
-    """Runs of one shape of SQL in one hour."""
+    """Runs of one normalized statement in one hour."""
 
-    list_display = ("shown_shape", "started_at", "count", "shown_mean", "shown_max", "route")
+    list_display = ("shown_statement", "started_at", "count", "shown_mean", "shown_max", "route")
     list_filter = ("started_at",)
-    search_fields = ("shape", "=route")
+    search_fields = ("normalized_sql", "=route")
     date_hierarchy = "started_at"
     ordering = ("-started_at", "-total_us")
-    fields = ("whole_shape", "started_at", "process", "count", "shown_mean", "shown_max", "route")
+    fields = ("whole_statement", "started_at", "process", "count", "shown_mean", "shown_max", "route")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """Return the rows without what no screen shows."""
         return super().get_queryset(request).defer("example", "sketch")
 
     @admin.display(description="statement")
-    def shown_shape(self, row: StatementMetric) -> str:
-        """Return the beginning of the shape."""
-        return short_text(row.shape)
+    def shown_statement(self, row: StatementMetric) -> str:
+        """Return the beginning of the normalized statement."""
+        return short_text(row.normalized_sql)
 
     @admin.display(description="statement")
-    def whole_shape(self, row: StatementMetric) -> SafeString | str:
-        """Return the shape."""
-        return text_box(row.shape)
+    def whole_statement(self, row: StatementMetric) -> SafeString | str:
+        """Return the normalized statement."""
+        return text_box(row.normalized_sql)
 
     @admin.display(description="mean, ms")
     def shown_mean(self, row: StatementMetric) -> str:

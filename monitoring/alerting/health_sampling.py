@@ -6,28 +6,28 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from monitoring.alerting.models import HealthSample
-from monitoring.health.base import Check, Outcome, Status
+from monitoring.health.base import Check, CheckResult, HealthStatus
 from monitoring.health.database import DatabaseCheck, MigrationsCheck
 from monitoring.health.machine import CacheCheck, FfmpegCheck, StorageCheck
+from monitoring.health.maintenance import MaintenanceCheck
 from monitoring.health.runner import run_check
-from monitoring.health.upkeep import UpkeepCheck
 
 
 def checks() -> list[Check]:
     """Return those that no rule of its own measures."""
-    return [DatabaseCheck(), MigrationsCheck(), CacheCheck(), StorageCheck(), FfmpegCheck(), UpkeepCheck()]
+    return [DatabaseCheck(), MigrationsCheck(), CacheCheck(), StorageCheck(), FfmpegCheck(), MaintenanceCheck()]
 
 
 def sample_health(*, now: datetime, chosen: Sequence[Check] | None = None) -> int:
     """Run the checks one after the other and write what they say; return how many do not pass."""
-    outcomes = [run_check(check) for check in (checks() if chosen is None else chosen)]
-    rows = [HealthSample(check_name=outcome.check.name, level=_level(outcome), at=now) for outcome in outcomes]
+    results = [run_check(check) for check in (checks() if chosen is None else chosen)]
+    rows = [HealthSample(check_name=result.check.name, level=_level(result), at=now) for result in results]
     HealthSample.objects.bulk_create(
         rows, update_conflicts=True, unique_fields=["check_name"], update_fields=["level", "at"]
     )
     return sum(row.level > 0 for row in rows)
 
 
-def _level(outcome: Outcome) -> int:
+def _level(result: CheckResult) -> int:
     """Return how bad it is for the whole: what is not critical cannot do worse than a warning."""
-    return int(outcome.status if outcome.check.critical else min(outcome.status, Status.WARN))
+    return int(result.status if result.check.critical else min(result.status, HealthStatus.WARN))

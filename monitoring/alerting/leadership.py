@@ -13,7 +13,7 @@ NAME = "alerts"
 # 30 s for an evaluation every 15 s.
 LEASE_INTERVALS = 2
 # Workers look this often in an interval, so that a lease that has run out is not left lying.
-LOOKS = 3
+CHECKS_PER_INTERVAL = 3
 
 
 def interval() -> timedelta:
@@ -21,12 +21,12 @@ def interval() -> timedelta:
     return timedelta(seconds=settings.RENDEROWL_ALERT_EVALUATE_S)
 
 
-def look_every_s() -> float:
+def check_interval_s() -> float:
     """Return how often each worker looks whether it is to evaluate."""
-    return interval().total_seconds() / LOOKS
+    return interval().total_seconds() / CHECKS_PER_INTERVAL
 
 
-def take_turn(*, holder: str, now: datetime) -> bool:
+def claim_evaluation(*, holder: str, now: datetime) -> bool:
     """Keep, or take, the lease; return whether this worker is to evaluate now."""
     lease = EvaluatorLease.objects.filter(name=NAME).first()
     if lease is None:
@@ -40,6 +40,6 @@ def take_turn(*, holder: str, now: datetime) -> bool:
     if not held:
         return False
     # Looks come a little early or late. Half of one is near enough; a whole one late would be a third of an interval.
-    due = now - interval() * (1 - 0.5 / LOOKS)
+    due = now - interval() * (1 - 0.5 / CHECKS_PER_INTERVAL)
     turn = EvaluatorLease.objects.filter(Q(evaluated_at__isnull=True) | Q(evaluated_at__lte=due), name=NAME)
     return turn.filter(holder=holder).update(evaluated_at=now) == 1

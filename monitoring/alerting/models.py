@@ -13,10 +13,17 @@ from django.db.models import F, Q
 
 from core.indexes import NamedIndex
 from core.models import BaseModel
-from monitoring.alerting.states import AlertState, Memory, Severity, Terms, Told, Word
+from monitoring.alerting.state_machine import (
+    AlertSnapshot,
+    AlertState,
+    MessageKind,
+    NotifiedState,
+    Severity,
+    Thresholds,
+)
 
 MAX_SILENCE = timedelta(days=7)
-_MEMORY_COLUMNS = tuple(name for name in Memory.__dataclass_fields__ if name != "changes")
+_SNAPSHOT_COLUMNS = tuple(name for name in AlertSnapshot.__dataclass_fields__ if name != "changes")
 
 
 def severity_choices() -> list[tuple[str, str]]:
@@ -29,39 +36,41 @@ def state_choices() -> list[tuple[str, str]]:
     return list(AlertState.choices)
 
 
-def told_choices() -> list[tuple[str, str]]:
+def notified_state_choices() -> list[tuple[str, str]]:
     """Return what readers may believe."""
-    return list(Told.choices)
+    return list(NotifiedState.choices)
 
 
-def word_choices() -> list[tuple[str, str]]:
+def message_kind_choices() -> list[tuple[str, str]]:
     """Return what a message may say."""
-    return list(Word.choices)
+    return list(MessageKind.choices)
 
 
 class AlertRule(BaseModel):
     """When to alert. Those of the program are made once and then staff's to change.
 
-    measure, parameters: what is asked, see `measures`. hold_s: for how long it must be true before the alert fires;
-    keep_firing_s: for how long it must be false before it resolves. minimum_samples: fewer never make an alert.
+    metric, parameters: what is asked, see `metrics`. for_s: for how long it must be true before the alert fires;
+    keep_firing_for_s: for how long it must be false before it resolves. minimum_samples: fewer never make an alert.
     """
 
     ID_PREFIX: ClassVar[str] = "alr"
 
     name = models.CharField(max_length=60, unique=True)
     summary = models.CharField(max_length=200)
-    measure = models.CharField(max_length=60)
+    metric = models.CharField(max_length=60)
     parameters = models.JSONField(default=dict, blank=True)
     fire_above = models.FloatField()
     clear_below = models.FloatField(help_text="At most as high as the threshold that fires.")
-    worse_above = models.FloatField(null=True, blank=True, help_text="Above this its alerts are pages.")
-    hold_s = models.PositiveIntegerField("seconds before it fires", default=0)
-    keep_firing_s = models.PositiveIntegerField("seconds before it resolves", default=0)
+    page_above = models.FloatField(null=True, blank=True, help_text="Above this its alerts are pages.")
+    for_s = models.PositiveIntegerField("seconds before it fires", default=0)
+    keep_firing_for_s = models.PositiveIntegerField("seconds before it resolves", default=0)
     severity = models.CharField(max_length=10, choices=severity_choices, default=Severity.TICKET)
     labels = models.JSONField(default=dict, blank=True)
     minimum_samples = models.PositiveIntegerField(default=0)
     reminder_s = models.PositiveIntegerField(default=4 * 3600, validators=[MinValueValidator(60)])
-    tells_no_data = models.BooleanField(default=False, help_text="Alert also when nothing is measured for 5 minutes.")
+    alerts_on_no_data = models.BooleanField(
+        default=False, help_text="Alert also when nothing is measured for 5 minutes."
+    )
     is_enabled = models.BooleanField(default=True)
 
     class Meta:
@@ -73,15 +82,15 @@ class AlertRule(BaseModel):
         return self.name
 
     @property
-    def terms(self) -> Terms:
+    def thresholds(self) -> Thresholds:
         """Return what the state machine needs of it."""
-        return Terms(
+        return Thresholds(
             fire_above=self.fire_above,
             clear_below=self.clear_below,
-            hold_s=self.hold_s,
-            keep_firing_s=self.keep_firing_s,
+            for_s=self.for_s,
+            keep_firing_for_s=self.keep_firing_for_s,
             severity=self.severity,
-            worse_above=self.worse_above,
+            page_above=self.page_above,
             minimum_samples=self.minimum_samples,
             reminder_s=self.reminder_s,
         )
@@ -92,7 +101,7 @@ class Alert(BaseModel):
 
     fingerprint: SHA-256 of the rule's id and the labels. version: raised at every change, by which a second evaluator
     notices the first. number: of the last change of state or message. value: what was last read.
-    The other columns are those of `states.Memory`.
+    The other columns are those of `state_machine.AlertSnapshot`.
     """
 
     ID_PREFIX: ClassVar[str] = "alt"
@@ -115,9 +124,9 @@ class Alert(BaseModel):
     acknowledged_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )
-    told = models.CharField(max_length=10, choices=told_choices, default=Told.NOTHING)
-    told_severity = models.CharField(max_length=10, choices=severity_choices, default=Severity.NONE)
-    told_at = models.DateTimeField(null=True, blank=True)
+    notified_state = models.CharField(max_length=10, choices=notified_state_choices, default=NotifiedState.NOTHING)
+    notified_severity = models.CharField(max_length=10, choices=severity_choices, default=Severity.NONE)
+    notified_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         permissions: ClassVar = [
@@ -137,10 +146,10 @@ class Alert(BaseModel):
         return describe_labels(self.labels)
 
     @property
-    def memory(self) -> Memory:
+    def snapshot(self) -> AlertSnapshot:
         """Return what the state machine knows of it."""
-        columns = {name: getattr(self, name) for name in _MEMORY_COLUMNS}
-        return Memory(**columns, changes=tuple(datetime.fromisoformat(text) for text in self.changes))
+        columns = {name: getattr(self, name) for name in _SNAPSHOT_COLUMNS}
+        return AlertSnapshot(**columns, changes=tuple(datetime.fromisoformat(text) for text in self.changes))
 
     @property
     def is_open(self) -> bool:
@@ -148,10 +157,10 @@ class Alert(BaseModel):
         return self.state in (AlertState.PENDING, AlertState.FIRING)
 
 
-def columns_of(memory: Memory) -> dict[str, Any]:
+def columns_of(snapshot: AlertSnapshot) -> dict[str, Any]:
     """Return what is written of it."""
-    columns = {name: getattr(memory, name) for name in _MEMORY_COLUMNS}
-    return {**columns, "changes": [moment.isoformat() for moment in memory.changes]}
+    columns = {name: getattr(snapshot, name) for name in _SNAPSHOT_COLUMNS}
+    return {**columns, "changes": [moment.isoformat() for moment in snapshot.changes]}
 
 
 def describe_labels(labels: dict[str, str]) -> str:
@@ -161,30 +170,30 @@ def describe_labels(labels: dict[str, str]) -> str:
     return f"{name} ({rest})" if rest else name
 
 
-class AlertNotice(BaseModel):
+class AlertNotification(BaseModel):
     """What leaves together: the messages of one rule that come within a short time. closed_at: no more come in."""
 
     ID_PREFIX: ClassVar[str] = "aln"
 
-    rule = models.ForeignKey(AlertRule, on_delete=models.CASCADE, related_name="notices", db_index=False)
+    rule = models.ForeignKey(AlertRule, on_delete=models.CASCADE, related_name="notifications", db_index=False)
     closes_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         indexes: ClassVar = [
-            # The notice of a rule that still takes messages; also what deleting the rule looks for.
-            NamedIndex(fields=["rule", "-closes_at"], name="idx_alert_notices_rule"),
+            # The notification of a rule that still takes messages; also what deleting the rule looks for.
+            NamedIndex(fields=["rule", "-closes_at"], name="idx_alert_notifications_rule"),
             # The admin's list; notices past their retention.
-            NamedIndex(fields=["created_at"], name="idx_alert_notices_created"),
+            NamedIndex(fields=["created_at"], name="idx_alert_notifications_created"),
         ]
 
     def __str__(self) -> str:
-        return f"notice of {self.created_at:%Y-%m-%d %H:%M:%S}"
+        return f"notification of {self.created_at:%Y-%m-%d %H:%M:%S}"
 
     @property
     def reference(self) -> str:
         """Return what its jobs are found by."""
-        return f"alert-notice:{self.pk}"
+        return f"alert-notification:{self.pk}"
 
 
 class AlertMessage(BaseModel):
@@ -193,9 +202,11 @@ class AlertMessage(BaseModel):
     ID_PREFIX: ClassVar[str] = "alm"
 
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="messages", db_index=False)
-    notice = models.ForeignKey(AlertNotice, on_delete=models.CASCADE, related_name="messages", db_index=False)
+    notification = models.ForeignKey(
+        AlertNotification, on_delete=models.CASCADE, related_name="messages", db_index=False
+    )
     number = models.PositiveIntegerField()
-    word = models.CharField(max_length=10, choices=word_choices)
+    kind = models.CharField(max_length=10, choices=message_kind_choices)
     severity = models.CharField(max_length=10, choices=severity_choices)
     value = models.FloatField(null=True, blank=True)
     at = models.DateTimeField()
@@ -206,14 +217,14 @@ class AlertMessage(BaseModel):
             models.UniqueConstraint(fields=["alert", "number"], name="uniq_alert_message_number"),
         ]
         indexes: ClassVar = [
-            # What one notice says.
-            NamedIndex(fields=["notice", "at", "id"], name="idx_alert_messages_notice"),
+            # What one notification says.
+            NamedIndex(fields=["notification", "at", "id"], name="idx_alert_messages_notification"),
             # The admin's list, newest first.
             NamedIndex(fields=["-at", "-id"], name="idx_alert_messages_time"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.word} {self.number}"
+        return f"{self.kind} {self.number}"
 
     @property
     def message_id(self) -> str:

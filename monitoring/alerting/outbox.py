@@ -8,47 +8,47 @@ from django.conf import settings
 from django.db.models import F
 
 from jobs.services import enqueue
-from monitoring.alerting.models import Alert, AlertMessage, AlertNotice, AlertRule
-from monitoring.alerting.states import Severity, Word
-from notifications.webhooks.schedule import most_attempts
+from monitoring.alerting.models import Alert, AlertMessage, AlertNotification, AlertRule
+from monitoring.alerting.state_machine import MessageKind, Severity
+from notifications.webhooks.backoff import max_attempts
 
 SEND_JOB = "monitoring.send_alert"
 QUEUE = "alerts"
 WEBHOOK, SLACK, STAFF = "webhook", "slack", "staff"
 
 
-def write_message(*, alert: Alert, rule: AlertRule, word: Word, now: datetime) -> AlertMessage:
+def write_message(*, alert: Alert, rule: AlertRule, kind: MessageKind, now: datetime) -> AlertMessage:
     """Have something said of an alert, together with what else its rule says within the next seconds."""
     return AlertMessage.objects.create(
         alert=alert,
-        notice=_open_notice(rule, alert.severity, now),
+        notification=_open_notification(rule, alert.severity, now),
         number=alert.number,
-        word=word,
+        kind=kind,
         severity=alert.severity,
         value=alert.value,
         at=now,
     )
 
 
-def _open_notice(rule: AlertRule, severity: str, now: datetime) -> AlertNotice:
-    notice = AlertNotice.objects.filter(rule=rule, closes_at__gt=now, closed_at__isnull=True).first()
+def _open_notification(rule: AlertRule, severity: str, now: datetime) -> AlertNotification:
+    notification = AlertNotification.objects.filter(rule=rule, closes_at__gt=now, closed_at__isnull=True).first()
     # The update keeps the row from being closed before this transaction is over, or finds it closed.
-    if notice is not None and AlertNotice.objects.filter(pk=notice.pk, closed_at__isnull=True).update(
+    if notification is not None and AlertNotification.objects.filter(pk=notification.pk, closed_at__isnull=True).update(
         closes_at=F("closes_at")
     ):
-        return notice
+        return notification
     closes_at = now + timedelta(seconds=settings.RENDEROWL_ALERT_GROUP_S)
-    notice = AlertNotice.objects.create(rule=rule, closes_at=closes_at)
+    notification = AlertNotification.objects.create(rule=rule, closes_at=closes_at)
     for target in targets_of(severity):
         enqueue(
             type=SEND_JOB,
-            payload={"notice": str(notice.pk), "target": target},
+            payload={"notification": str(notification.pk), "target": target},
             queue=QUEUE,
             run_at=closes_at,
-            reference=notice.reference,
-            max_attempts=most_attempts(),
+            reference=notification.reference,
+            max_attempts=max_attempts(),
         )
-    return notice
+    return notification
 
 
 def targets_of(severity: str) -> list[str]:
@@ -59,8 +59,8 @@ def targets_of(severity: str) -> list[str]:
     return [*targets, *([SLACK] if settings.RENDEROWL_ALERT_SLACK_URL else []), STAFF]
 
 
-def close_notice(*, notice: AlertNotice, now: datetime) -> list[AlertMessage]:
-    """Let no more messages into a notice; return those that are in it, the same ones whenever it is asked."""
-    AlertNotice.objects.filter(pk=notice.pk, closed_at__isnull=True).update(closed_at=now)
-    messages = AlertMessage.objects.filter(notice=notice).select_related("alert")
+def close_notification(*, notification: AlertNotification, now: datetime) -> list[AlertMessage]:
+    """Let no more messages into a notification; return those that are in it, the same ones whenever it is asked."""
+    AlertNotification.objects.filter(pk=notification.pk, closed_at__isnull=True).update(closed_at=now)
+    messages = AlertMessage.objects.filter(notification=notification).select_related("alert")
     return list(messages.order_by("at", "id"))

@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.services import record_audit
 from core.ids import encode_id
 from monitoring.alerting.models import Alert, Silence, describe_labels
-from monitoring.alerting.states import AlertState
+from monitoring.alerting.state_machine import AlertState
 
 
 @transaction.atomic

@@ -10,10 +10,10 @@ from typing import ClassVar
 
 from health_check.base import HealthCheck
 
-LIMIT_S = 1.0
+CHECK_TIMEOUT_S = 1.0
 
 
-class Status(IntEnum):
+class HealthStatus(IntEnum):
     """How something is; the worst of several is their maximum."""
 
     PASS = 0
@@ -21,34 +21,34 @@ class Status(IntEnum):
     FAIL = 2
 
     @property
-    def word(self) -> str:
+    def label(self) -> str:
         """Return the status as the answers write it."""
         return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
+class CheckObservation:
     """One thing that was measured. name: `responseTime` of `database:responseTime`; detail: for staff only."""
 
     name: str
     value: float | str
     unit: str
-    status: Status = Status.PASS
+    status: HealthStatus = HealthStatus.PASS
     detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CheckResult:
     """What a check found. at: when it ended."""
 
     check: Check
-    observations: tuple[Observation, ...]
+    observations: tuple[CheckObservation, ...]
     at: datetime
 
     @property
-    def status(self) -> Status:
+    def status(self) -> HealthStatus:
         """Return the worst that was observed."""
-        return max((seen.status for seen in self.observations), default=Status.PASS)
+        return max((seen.status for seen in self.observations), default=HealthStatus.PASS)
 
 
 @dataclass
@@ -64,7 +64,7 @@ class Check(HealthCheck):
     is_instant: ClassVar[bool] = False
 
     @abc.abstractmethod
-    def run(self) -> list[Observation]:
+    def run(self) -> list[CheckObservation]:
         """Look, within a second.
 
         Raises HealthCheckException.

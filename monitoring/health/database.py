@@ -16,9 +16,9 @@ from health_check.exceptions import ServiceUnavailable, ServiceWarning
 
 from core.database import database_file
 from core.sqlite_backend.base import FileId, file_id
-from monitoring.health.base import Check, Observation, Status
+from monitoring.health.base import Check, CheckObservation, HealthStatus
 
-LOCK_PATIENCE_S = 0.4
+LOCK_TIMEOUT_S = 0.4
 # So long a write lock may be maintenance; after that nobody can work.
 LOCK_TOLERANCE_S = 10.0
 # A row that every installation has. The write is undone: it takes every lock and permission that a real one takes.
@@ -37,7 +37,7 @@ def fresh_connection() -> Iterator[BaseDatabaseWrapper]:
     connection = connections["default"].copy()
     options = connection.settings_dict["OPTIONS"]
     if connection.vendor == "sqlite":
-        options["timeout"] = LOCK_PATIENCE_S
+        options["timeout"] = LOCK_TIMEOUT_S
     else:
         options["connect_timeout"] = _CONNECT_S
     try:
@@ -61,22 +61,22 @@ class DatabaseCheck(Check):
     locked_since: float | None = field(default=None, repr=False)
     identity: FileId | None = field(default=None, repr=False)
 
-    def run(self) -> list[Observation]:
+    def run(self) -> list[CheckObservation]:
         """Write and undo it."""
-        self._notice_another_file()
+        self._detect_replaced_file()
         try:
             with fresh_connection() as connection:
                 write_and_undo(connection)
         except OperationalError as error:
             if not is_lock(error):
                 raise ServiceUnavailable(f"no write: {type(error).__name__}: {error}") from error
-            self._tolerate()
+            self._raise_for_lock()
         except DatabaseError as error:
             raise ServiceUnavailable(f"no write: {type(error).__name__}: {error}") from error
         self.locked_since = None
         return []
 
-    def _notice_another_file(self) -> None:
+    def _detect_replaced_file(self) -> None:
         """Fail once where the file was replaced: what was written to the old one since is not in the new one."""
         path = database_file()
         if not path:
@@ -85,7 +85,7 @@ class DatabaseCheck(Check):
         if before is not None and before != self.identity:
             raise ServiceUnavailable("the database file was replaced by another")
 
-    def _tolerate(self) -> None:
+    def _raise_for_lock(self) -> None:
         now = time.monotonic()
         if self.locked_since is None:
             self.locked_since = now
@@ -102,8 +102,8 @@ def write_and_undo(connection: BaseDatabaseWrapper) -> None:
     """
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            patience_ms = round(LOCK_PATIENCE_S * 1000)
-            cursor.execute(f"BEGIN; SET LOCAL lock_timeout = {patience_ms}; SET LOCAL statement_timeout = 900")
+            timeout_ms = round(LOCK_TIMEOUT_S * 1000)
+            cursor.execute(f"BEGIN; SET LOCAL lock_timeout = {timeout_ms}; SET LOCAL statement_timeout = 900")
         else:
             cursor.execute("BEGIN IMMEDIATE")
         try:
@@ -125,7 +125,7 @@ class MigrationsCheck(Check):
     name: ClassVar[str] = "migrations"
     critical: ClassVar[bool] = True
 
-    def run(self) -> list[Observation]:
+    def run(self) -> list[CheckObservation]:
         """Compare what is applied with what the code knows."""
         try:
             with fresh_connection() as connection, connection.cursor() as cursor:
@@ -134,8 +134,8 @@ class MigrationsCheck(Check):
         except DatabaseError as error:
             raise ServiceUnavailable(f"unreadable: {type(error).__name__}: {error}") from error
         missing = sorted(f"{app}.{name}" for app, name in known_migrations() - applied)
-        status = Status.FAIL if missing else Status.PASS
-        return [Observation("missing", len(missing), "migrations", status, ", ".join(missing[:10]))]
+        status = HealthStatus.FAIL if missing else HealthStatus.PASS
+        return [CheckObservation("missing", len(missing), "migrations", status, ", ".join(missing[:10]))]
 
 
 @cache

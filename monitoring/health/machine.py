@@ -16,12 +16,12 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from health_check.exceptions import ServiceUnavailable
 
 from api.ratelimit.limiter import limiter
-from api.ratelimit.stores import StoreUnavailable
+from api.ratelimit.store import LimitStoreUnavailable
 from engine.errors import RenderError
 from engine.run.binary import ffmpeg_path
 from maintenance.ballast import ballast_bytes
-from monitoring.health.base import Check, Observation, Status
-from monitoring.performance.process import usage
+from monitoring.health.base import Check, CheckObservation, HealthStatus
+from monitoring.performance.process import process_usage
 from monitoring.performance.system import machine_memory
 
 GIB = 1024**3
@@ -30,11 +30,11 @@ MEMORY_WARN_RATIO, MEMORY_FAIL_RATIO = 0.1, 0.03
 _FFMPEG_S = 0.9
 
 
-def low(value: float, warn_below: float, fail_below: float) -> Status:
+def status_if_low(value: float, warn_below: float, fail_below: float) -> HealthStatus:
     """Return the status of something of which there should be enough."""
     if value < fail_below:
-        return Status.FAIL
-    return Status.WARN if value < warn_below else Status.PASS
+        return HealthStatus.FAIL
+    return HealthStatus.WARN if value < warn_below else HealthStatus.PASS
 
 
 @dataclass
@@ -43,14 +43,18 @@ class MemoryCheck(Check):
 
     name: ClassVar[str] = "memory"
 
-    def run(self) -> list[Observation]:
+    def run(self) -> list[CheckObservation]:
         """Read what this process uses and what the machine has."""
-        seen = [Observation("anonymous", usage().memory_bytes, "bytes")]
+        seen = [CheckObservation("anonymous", process_usage().memory_bytes, "bytes")]
         machine = machine_memory()
         total, available = machine["machine_bytes"], machine["available_bytes"]
         if total and available is not None:
             ratio = round(available / total, 4)
-            seen.append(Observation("available", ratio, "ratio", low(ratio, MEMORY_WARN_RATIO, MEMORY_FAIL_RATIO)))
+            seen.append(
+                CheckObservation(
+                    "available", ratio, "ratio", status_if_low(ratio, MEMORY_WARN_RATIO, MEMORY_FAIL_RATIO)
+                )
+            )
         return seen
 
 
@@ -60,18 +64,20 @@ class DiskCheck(Check):
 
     name: ClassVar[str] = "disk"
 
-    def run(self) -> list[Observation]:
+    def run(self) -> list[CheckObservation]:
         """Ask the file system of the data folder."""
         try:
             found = shutil.disk_usage(settings.DATA_DIR)
         except OSError as error:
             raise ServiceUnavailable(f"the data folder: {error}") from error
-        free = Observation("free", found.free, "bytes", low(found.free, DISK_WARN_BYTES, DISK_FAIL_BYTES))
+        free = CheckObservation(
+            "free", found.free, "bytes", status_if_low(found.free, DISK_WARN_BYTES, DISK_FAIL_BYTES)
+        )
         return [
             free,
-            Observation("total", found.total, "bytes"),
+            CheckObservation("total", found.total, "bytes"),
             # What `db_cleanup` can still free on a full disk.
-            Observation("ballast", ballast_bytes(), "bytes"),
+            CheckObservation("ballast", ballast_bytes(), "bytes"),
         ]
 
 
@@ -81,7 +87,7 @@ class StorageCheck(Check):
 
     name: ClassVar[str] = "storage"
 
-    def run(self) -> list[Observation]:
+    def run(self) -> list[CheckObservation]:
         """Write a file where it is a folder of ours, else ask the bucket."""
         try:
             if isinstance(default_storage, FileSystemStorage):
@@ -99,7 +105,7 @@ def write_and_remove(folder: Path) -> None:
     Raises OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    # Named like an unfinished file, so that the upkeep takes what a killed process leaves.
+    # Named like an unfinished file, so that housekeeping removes what a killed process leaves.
     path = folder / f".{uuid4().hex}.part"
     try:
         path.write_bytes(b"health")
@@ -114,7 +120,7 @@ class FfmpegCheck(Check):
     name: ClassVar[str] = "ffmpeg"
     proven: tuple[str, int] | None = field(default=None, repr=False)
 
-    def run(self) -> list[Observation]:
+    def run(self) -> list[CheckObservation]:
         """Ask the program for its version."""
         try:
             path = ffmpeg_path()
@@ -135,13 +141,13 @@ class CacheCheck(Check):
 
     name: ClassVar[str] = "cache"
 
-    def run(self) -> list[Observation]:
+    def run(self) -> list[CheckObservation]:
         """Ask it for something that nobody has."""
         found = limiter()
         if found is None:
             return []
         try:
             found.probe()
-        except StoreUnavailable as error:
+        except LimitStoreUnavailable as error:
             raise ServiceUnavailable(f"{type(error).__name__}: {error}") from error
         return []

@@ -12,7 +12,7 @@ from health_check.exceptions import ServiceUnavailable
 
 from jobs.models import QueueState, Worker
 from jobs.selectors import queue_depths
-from monitoring.health.base import Check, Observation, Status
+from monitoring.health.base import Check, CheckObservation, HealthStatus
 from monitoring.performance.system import living_workers, oldest_s
 
 OLDEST_WARN_S, OLDEST_FAIL_S = 300.0, 3600.0
@@ -26,7 +26,7 @@ class QueueCheck(Check):
 
     name: ClassVar[str] = "queue"
 
-    def run(self) -> list[Observation]:
+    def run(self) -> list[CheckObservation]:
         """Count."""
         now = timezone.now()
         try:
@@ -38,17 +38,19 @@ class QueueCheck(Check):
         ready = sum(depth.ready for depth in depths)
         oldest = max((oldest_s(depth.oldest_ready_at, now) for depth in depths), default=0.0)
         return [
-            Observation("ready", ready, "jobs"),
-            Observation("oldestReady", oldest, "s", _waiting(oldest)),
-            Observation("workers", alive, "workers", Status.WARN if ready and not alive else Status.PASS),
-            Observation("deadWorkers", dead, "workers", Status.WARN if dead else Status.PASS),
+            CheckObservation("ready", ready, "jobs"),
+            CheckObservation("oldestReady", oldest, "s", _waiting(oldest)),
+            CheckObservation(
+                "workers", alive, "workers", HealthStatus.WARN if ready and not alive else HealthStatus.PASS
+            ),
+            CheckObservation("deadWorkers", dead, "workers", HealthStatus.WARN if dead else HealthStatus.PASS),
         ]
 
 
-def _waiting(oldest: float) -> Status:
+def _waiting(oldest: float) -> HealthStatus:
     if oldest >= OLDEST_FAIL_S:
-        return Status.FAIL
-    return Status.WARN if oldest >= OLDEST_WARN_S else Status.PASS
+        return HealthStatus.FAIL
+    return HealthStatus.WARN if oldest >= OLDEST_WARN_S else HealthStatus.PASS
 
 
 def count_dead_workers(now: datetime) -> int:

@@ -6,15 +6,15 @@ import os
 from dataclasses import dataclass
 from typing import ClassVar
 
-from monitoring.health.base import Check, Observation, Status
+from monitoring.health.base import Check, CheckObservation, HealthStatus
 
 # Named by the parent of the server's processes: see renderowl/serve.py.
-VARIABLE = "RENDEROWL_STOPPING_FILE"
+STOPPING_FILE_VARIABLE = "RENDEROWL_STOPPING_FILE"
 
 
 def is_stopping() -> bool:
     """Say whether the server takes its last requests."""
-    path = os.environ.get(VARIABLE, "")
+    path = os.environ.get(STOPPING_FILE_VARIABLE, "")
     return bool(path) and os.path.exists(path)  # noqa: PTH110 - asked by every probe; a Path costs more than the question
 
 
@@ -26,7 +26,7 @@ class ShutdownCheck(Check):
     critical: ClassVar[bool] = True
     is_instant: ClassVar[bool] = True
 
-    def run(self) -> list[Observation]:
+    def run(self) -> list[CheckObservation]:
         """Ask the parent's file."""
         begun = is_stopping()
-        return [Observation("begun", int(begun), "boolean", Status.FAIL if begun else Status.PASS)]
+        return [CheckObservation("begun", int(begun), "boolean", HealthStatus.FAIL if begun else HealthStatus.PASS)]

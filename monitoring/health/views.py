@@ -20,13 +20,13 @@ from api.authentication import authenticate
 from api.permissions import has_scope
 from api.problems import problem_response
 from core.times import format_time
-from monitoring.health.base import Check, Outcome, Status
+from monitoring.health.base import Check, CheckResult, HealthStatus
 from monitoring.health.database import DatabaseCheck, MigrationsCheck
 from monitoring.health.machine import CacheCheck, DiskCheck, FfmpegCheck, MemoryCheck, StorageCheck
+from monitoring.health.maintenance import MaintenanceCheck
 from monitoring.health.queue import QueueCheck
-from monitoring.health.runner import RememberedCheck, Runner
+from monitoring.health.runner import CachedCheck, CheckRunner
 from monitoring.health.shutdown import ShutdownCheck
-from monitoring.health.upkeep import UpkeepCheck
 
 CONTENT_TYPE = "application/health+json"
 
@@ -49,13 +49,13 @@ class ProbeView(HealthCheckView):
 
     async def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Run the checks side by side and show what they say."""
-        self.results: list[Outcome] = await asyncio.gather(*(check.get_result() for check in self.get_checks()))
+        self.results: list[CheckResult] = await asyncio.gather(*(check.get_result() for check in self.get_checks()))
         with_details = self.shows_details and await sync_to_async(may_see_details)(request)
         status = overall(self.results)
-        body: dict[str, Any] = {"status": status.word}
+        body: dict[str, Any] = {"status": status.label}
         if self.results:
-            body["checks"] = _shapes(self.results, with_details=with_details)
-        code = 503 if status is Status.FAIL else 200
+            body["checks"] = _check_members(self.results, with_details=with_details)
+        code = 503 if status is HealthStatus.FAIL else 200
         response = HttpResponse(orjson.dumps(body), status=code, content_type=CONTENT_TYPE)
         # The runner has told of it once; Django would for each probe.
         response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001
@@ -75,7 +75,7 @@ class LiveView(ProbeView):
 class ReadyView(ProbeView):
     """Say whether requests should be sent here: 200 or 503."""
 
-    def get_checks(self) -> list[RememberedCheck]:
+    def get_checks(self) -> list[CachedCheck]:
         """Return those without which nothing can be served."""
         return runner.checks(runner.critical)
 
@@ -94,10 +94,10 @@ class HealthView(ProbeView):
         CacheCheck,
         StorageCheck,
         FfmpegCheck,
-        UpkeepCheck,
+        MaintenanceCheck,
     )
 
-    def get_checks(self) -> list[RememberedCheck]:
+    def get_checks(self) -> list[CachedCheck]:
         """Return those of this process, which remember what they found."""
         return runner.checks([self.kwargs["check"]] if "check" in self.kwargs else runner.names)
 
@@ -108,36 +108,36 @@ class HealthView(ProbeView):
         return await super().get(request, *args, **kwargs)
 
 
-runner = Runner([check() for check in HealthView.checks])
+runner = CheckRunner([check() for check in HealthView.checks])
 # Machines ask, without a form to forge, and get problems, no pages.
 live, ready, health = (csrf_exempt(view.as_view()) for view in (LiveView, ReadyView, HealthView))
 
 
-def overall(outcomes: Iterable[Outcome]) -> Status:
+def overall(results: Iterable[CheckResult]) -> HealthStatus:
     """Return the state of the whole: what is not critical cannot do worse than a warning."""
-    return max((min(found.status, _worst_of(found)) for found in outcomes), default=Status.PASS)
+    return max((min(found.status, _worst_of(found)) for found in results), default=HealthStatus.PASS)
 
 
-def _worst_of(outcome: Outcome) -> Status:
-    return Status.FAIL if outcome.check.critical else Status.WARN
+def _worst_of(result: CheckResult) -> HealthStatus:
+    return HealthStatus.FAIL if result.check.critical else HealthStatus.WARN
 
 
-def _shapes(outcomes: Iterable[Outcome], *, with_details: bool) -> dict[str, list[dict[str, Any]]]:
-    """Return the checks in the shape of draft-inadarei-api-health-check-06, section 4."""
-    shapes: dict[str, list[dict[str, Any]]] = {}
-    for outcome in outcomes:
-        for seen in outcome.observations:
-            shape: dict[str, Any] = {
-                "status": seen.status.word,
-                "critical": outcome.check.critical,
+def _check_members(results: Iterable[CheckResult], *, with_details: bool) -> dict[str, list[dict[str, Any]]]:
+    """Return the checks in the format of draft-inadarei-api-health-check-06, section 4."""
+    members: dict[str, list[dict[str, Any]]] = {}
+    for result in results:
+        for seen in result.observations:
+            member: dict[str, Any] = {
+                "status": seen.status.label,
+                "critical": result.check.critical,
                 "observedValue": seen.value,
                 "observedUnit": seen.unit,
-                "time": format_time(outcome.at),
+                "time": format_time(result.at),
             }
             if with_details and seen.detail:
-                shape["output"] = seen.detail
-            shapes[f"{outcome.check.name}:{seen.name}"] = [shape]
-    return shapes
+                member["output"] = seen.detail
+            members[f"{result.check.name}:{seen.name}"] = [member]
+    return members
 
 
 def may_see_details(request: HttpRequest) -> bool:

@@ -1,1 +1,1 @@
-"""What Prometheus reads: `/metrics`. See docs/decisions/0020-health.md."""
+"""What Prometheus reads: `/metrics`. See docs/decisions/0020-health-checks-and-metrics-checks-and-metrics.md."""

@@ -11,12 +11,12 @@ from django.utils import timezone
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from monitoring.health.base import Outcome
+from monitoring.health.base import CheckResult
 from monitoring.health.views import runner
-from monitoring.metrics import readings
+from monitoring.metrics import queries
 from monitoring.metrics.queues import read_queues
 
-REMEMBER_S = 5.0
+CACHE_TTL_S = 5.0
 MAX_QUEUES = 100
 
 
@@ -37,8 +37,8 @@ class RenderowlCollector(Collector):
         """Give the metrics; one reading at a time, whoever else asks meanwhile."""
         with self._guard:
             if self._clock() >= self._fresh_until:
-                self._metrics = [*_of_health(runner.outcomes(runner.names)), *_of_database()]
-                self._fresh_until = self._clock() + REMEMBER_S
+                self._metrics = [*_of_health(runner.results(runner.names)), *_of_database()]
+                self._fresh_until = self._clock() + CACHE_TTL_S
             found = self._metrics
         yield from found
 
@@ -54,13 +54,13 @@ def _of_database() -> list[Metric]:
     return [up, *found]
 
 
-def _of_health(outcomes: Sequence[Outcome]) -> Iterator[Metric]:
+def _of_health(results: Sequence[CheckResult]) -> Iterator[Metric]:
     states = GaugeMetricFamily("renderowl_health_status", "State of a check: 0 pass, 1 warn, 2 fail.", labels=["check"])
     names = {"disk:free": "renderowl_disk_free_bytes", "disk:total": "renderowl_disk_total_bytes"}
-    for outcome in outcomes:
-        states.add_metric([outcome.check.name], int(outcome.status))
-        for seen in outcome.observations:
-            name = names.get(f"{outcome.check.name}:{seen.name}")
+    for result in results:
+        states.add_metric([result.check.name], int(result.status))
+        for seen in result.observations:
+            name = names.get(f"{result.check.name}:{seen.name}")
             if name:
                 yield GaugeMetricFamily(name, "Space of the file system of DATA_DIR.", value=float(seen.value))
     yield states
@@ -68,7 +68,7 @@ def _of_health(outcomes: Sequence[Outcome]) -> Iterator[Metric]:
 
 def _of_queues() -> Iterator[Metric]:
     found = read_queues(timezone.now())
-    figures = (
+    gauges = (
         ("ready", "Jobs that a worker may claim now."),
         ("oldest_seconds", "How long the oldest ready job has been due."),
         ("held", "Jobs that are due in a paused queue."),
@@ -77,15 +77,15 @@ def _of_queues() -> Iterator[Metric]:
         ("blocked", "Jobs that wait for a limit of their account."),
         ("slots", "Jobs that the workers of the queue can run at a time."),
     )
-    for figure, text in figures:
-        family = GaugeMetricFamily(f"renderowl_queue_{figure}", text, labels=["queue"])
+    for gauge, text in gauges:
+        family = GaugeMetricFamily(f"renderowl_queue_{gauge}", text, labels=["queue"])
         for queue in found.queues[:MAX_QUEUES]:
-            family.add_metric([queue.queue], getattr(queue, figure))
+            family.add_metric([queue.queue], getattr(queue, gauge))
         yield family
     yield GaugeMetricFamily("renderowl_workers_alive", "Workers heard of lately.", value=found.workers)
     yield GaugeMetricFamily("renderowl_workers_slots", "Jobs that all workers can run at a time.", value=found.slots)
     yield GaugeMetricFamily("renderowl_workers_busy_ratio", "Share of the slots that work.", value=found.busy_ratio)
-    dead = readings.dead_workers()
+    dead = queries.dead_workers()
     yield GaugeMetricFamily("renderowl_workers_dead", "Workers that fell silent within the last hour.", value=dead)
 
 
@@ -93,17 +93,17 @@ def _of_work() -> Iterator[Metric]:
     ended = GaugeMetricFamily(
         "renderowl_jobs_ended_5m", "Jobs that ended within the last 5 minutes.", labels=["type", "outcome"]
     )
-    for (kind, outcome), count in sorted(readings.jobs_ended().items()):
+    for (kind, outcome), count in sorted(queries.jobs_ended().items()):
         ended.add_metric([kind, outcome], count)
     yield ended
-    yield GaugeMetricFamily("renderowl_jobs_dead", "Dead letters that are kept.", value=readings.dead_letters())
+    yield GaugeMetricFamily("renderowl_jobs_dead", "Dead letters that are kept.", value=queries.dead_letters())
     sent = GaugeMetricFamily(
         "renderowl_webhook_deliveries_1h", "Deliveries of webhooks made within the last hour.", labels=["status"]
     )
-    for status, count in sorted(readings.deliveries().items()):
+    for status, count in sorted(queries.deliveries().items()):
         sent.add_metric([status], count)
     yield sent
-    totals = readings.totals()
+    totals = queries.totals()
     renders = CounterMetricFamily("renderowl_renders", "Renders, by what became of them.", labels=["outcome"])
     for outcome, number in totals.renders.items():
         renders.add_metric([outcome], number)
@@ -119,18 +119,18 @@ def _of_work() -> Iterator[Metric]:
 
 
 def _of_installation() -> Iterator[Metric]:
-    database = readings.database_sizes()
+    database = queries.database_sizes()
     yield GaugeMetricFamily("renderowl_database_size_bytes", "Size of the database.", value=database.size_bytes)
     if database.wal_bytes is not None:
         text = "Size of SQLite's write-ahead log."
         yield GaugeMetricFamily("renderowl_database_wal_bytes", text, value=database.wal_bytes)
-    servers = readings.servers()
+    servers = queries.servers()
     yield GaugeMetricFamily("renderowl_server_processes", "Server processes heard of lately.", value=servers.count)
     text = "Anonymous memory of the server processes."
     yield GaugeMetricFamily("renderowl_server_memory_bytes", text, value=servers.memory_bytes)
     text = "Requests that could not be written down."
     yield GaugeMetricFamily("renderowl_server_unrecorded_requests", text, value=servers.lost)
-    cache = readings.response_cache()
+    cache = queries.response_cache()
     yield GaugeMetricFamily(
         "renderowl_response_cache_hits_1m", "Answers from the cache, last minute.", value=cache.hits
     )

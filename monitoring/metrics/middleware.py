@@ -8,14 +8,14 @@ from django.http import HttpRequest
 from django_prometheus.middleware import PrometheusAfterMiddleware
 
 from api.ratelimit import limiter
-from api.response_cache import answers
+from api.response_cache import cache
 from core import counters
 from monitoring.metrics.counters import export, predeclare
 from monitoring.performance.routes import method_of
 
 PREDECLARED = (
     limiter.ERRORS,
-    answers.ERRORS,
+    cache.ERRORS,
     "renderowl_worker_reports_duplicate_total",
     "renderowl_worker_reports_ignored_total",
     "renderowl_performance_lost_requests_total",
@@ -30,7 +30,7 @@ class BoundedPrometheusAfterMiddleware(PrometheusAfterMiddleware):
         # Only a process that serves loads its middleware.
         for name in PREDECLARED:
             predeclare(name)
-        counters.followers.register(export)
+        counters.counter_observers.register(export)
 
     def label_metric(self, metric: Any, request: HttpRequest, response: Any = None, **labels: Any) -> Any:
         """Return the child of a metric, unknown methods under one name."""

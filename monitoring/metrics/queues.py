@@ -12,7 +12,7 @@ from monitoring.performance.system import living_workers, oldest_s
 
 
 @dataclass(frozen=True, slots=True)
-class QueueReading:
+class QueueSnapshot:
     """One queue at one moment. ready: due and claimable now; what waits in a paused queue is held instead."""
 
     queue: str
@@ -27,10 +27,10 @@ class QueueReading:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class WorkloadSnapshot:
     """All queues and workers at one moment."""
 
-    queues: tuple[QueueReading, ...]
+    queues: tuple[QueueSnapshot, ...]
     workers: int
     slots: int
     busy_slots: int
@@ -40,7 +40,7 @@ class Reading:
         """Return which share of the slots works; 0 without workers."""
         return ratio(self.busy_slots, self.slots)
 
-    def of(self, queue: str) -> QueueReading | None:
+    def of(self, queue: str) -> QueueSnapshot | None:
         """Return the numbers of one queue, None where nothing knows it."""
         return next((found for found in self.queues if found.queue == queue), None)
 
@@ -50,18 +50,18 @@ def ratio(part: int, whole: int) -> float:
     return round(part / whole, 4) if whole else 0.0
 
 
-def read_queues(now: datetime) -> Reading:
+def read_queues(now: datetime) -> WorkloadSnapshot:
     """Count what waits and who works."""
     depths = {depth.queue: depth for depth in queue_depths()}
     paused = set(QueueState.objects.filter(paused=True).values_list("name", flat=True))
     workers = living_workers(now)
-    readings = []
+    queues = []
     for queue in sorted({*depths, *known_queues()}):
         depth = depths.get(queue, QueueDepth(queue, 0, 0, 0, 0, None))
         serving = [worker for worker in workers if queue in worker.queues]
         held = depth.ready if queue in paused else 0
-        readings.append(
-            QueueReading(
+        queues.append(
+            QueueSnapshot(
                 queue=queue,
                 ready=depth.ready - held,
                 oldest_seconds=0.0 if queue in paused else oldest_s(depth.oldest_ready_at, now),
@@ -73,8 +73,8 @@ def read_queues(now: datetime) -> Reading:
                 busy_slots=sum(worker.busy for worker in serving),
             )
         )
-    return Reading(
-        queues=tuple(readings),
+    return WorkloadSnapshot(
+        queues=tuple(queues),
         workers=len(workers),
         slots=sum(worker.concurrency for worker in workers),
         busy_slots=sum(worker.busy for worker in workers),

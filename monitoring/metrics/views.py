@@ -120,7 +120,7 @@ class ScalingView(ApiView):
         for name in request.query_params:
             raise InvalidParameter(name, f"{name} is not a parameter of this path.")
         found = read_queues(timezone.now())
-        reading = found.of(queue)
-        if reading is None:
+        snapshot = found.of(queue)
+        if snapshot is None:
             raise NotFound
-        return Response({**asdict(reading), "busy_ratio": ratio(reading.busy_slots, reading.slots)})
+        return Response({**asdict(snapshot), "busy_ratio": ratio(snapshot.busy_slots, snapshot.slots)})

@@ -65,13 +65,16 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ("name", models.CharField(max_length=60, unique=True)),
                 ("summary", models.CharField(max_length=200)),
-                ("measure", models.CharField(max_length=60)),
+                ("metric", models.CharField(max_length=60)),
                 ("parameters", models.JSONField(blank=True, default=dict)),
                 ("fire_above", models.FloatField()),
                 ("clear_below", models.FloatField(help_text="At most as high as the threshold that fires.")),
-                ("worse_above", models.FloatField(blank=True, help_text="Above this its alerts are pages.", null=True)),
-                ("hold_s", models.PositiveIntegerField(default=0, verbose_name="seconds before it fires")),
-                ("keep_firing_s", models.PositiveIntegerField(default=0, verbose_name="seconds before it resolves")),
+                ("page_above", models.FloatField(blank=True, help_text="Above this its alerts are pages.", null=True)),
+                ("for_s", models.PositiveIntegerField(default=0, verbose_name="seconds before it fires")),
+                (
+                    "keep_firing_for_s",
+                    models.PositiveIntegerField(default=0, verbose_name="seconds before it resolves"),
+                ),
                 (
                     "severity",
                     models.CharField(
@@ -87,7 +90,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "tells_no_data",
+                    "alerts_on_no_data",
                     models.BooleanField(default=False, help_text="Alert also when nothing is measured for 5 minutes."),
                 ),
                 ("is_enabled", models.BooleanField(default=True)),
@@ -101,7 +104,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="AlertNotice",
+            name="AlertNotification",
             fields=[
                 ("id", models.UUIDField(default=core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
@@ -112,7 +115,7 @@ class Migration(migrations.Migration):
                     models.ForeignKey(
                         db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
-                        related_name="notices",
+                        related_name="notifications",
                         to="monitoring.alertrule",
                     ),
                 ),
@@ -148,16 +151,18 @@ class Migration(migrations.Migration):
                 ("flapping_since", models.DateTimeField(blank=True, null=True)),
                 ("acknowledged_at", models.DateTimeField(blank=True, null=True)),
                 (
-                    "told",
-                    models.CharField(choices=monitoring.alerting.models.told_choices, default="nothing", max_length=10),
+                    "notified_state",
+                    models.CharField(
+                        choices=monitoring.alerting.models.notified_state_choices, default="nothing", max_length=10
+                    ),
                 ),
                 (
-                    "told_severity",
+                    "notified_severity",
                     models.CharField(
                         choices=monitoring.alerting.models.severity_choices, default="none", max_length=10
                     ),
                 ),
-                ("told_at", models.DateTimeField(blank=True, null=True)),
+                ("notified_at", models.DateTimeField(blank=True, null=True)),
                 (
                     "acknowledged_by",
                     models.ForeignKey(
@@ -246,7 +251,7 @@ class Migration(migrations.Migration):
                 ("id", models.UUIDField(default=core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ("started_at", models.DateTimeField()),
-                ("span_s", models.PositiveIntegerField(default=60)),
+                ("resolution_s", models.PositiveIntegerField(default=60)),
                 ("process", models.CharField(blank=True, default="", max_length=32)),
                 ("route", models.CharField(max_length=200)),
                 ("method", models.CharField(max_length=10)),
@@ -271,7 +276,7 @@ class Migration(migrations.Migration):
                 ],
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("process", "started_at", "span_s", "route", "method", "status_class"),
+                        fields=("process", "started_at", "resolution_s", "route", "method", "status_class"),
                         name="idx_api_metrics_unique",
                     )
                 ],
@@ -358,7 +363,7 @@ class Migration(migrations.Migration):
                 ("started_at", models.DateTimeField()),
                 ("process", models.CharField(blank=True, default="", max_length=32)),
                 ("digest", models.CharField(max_length=64)),
-                ("shape", models.TextField()),
+                ("normalized_sql", models.TextField()),
                 ("example", models.TextField()),
                 ("route", models.CharField(max_length=200)),
                 ("count", models.PositiveBigIntegerField()),
@@ -381,7 +386,7 @@ class Migration(migrations.Migration):
                 ("id", models.UUIDField(default=core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ("number", models.PositiveIntegerField()),
-                ("word", models.CharField(choices=monitoring.alerting.models.word_choices, max_length=10)),
+                ("kind", models.CharField(choices=monitoring.alerting.models.message_kind_choices, max_length=10)),
                 ("severity", models.CharField(choices=monitoring.alerting.models.severity_choices, max_length=10)),
                 ("value", models.FloatField(blank=True, null=True)),
                 ("at", models.DateTimeField()),
@@ -395,30 +400,32 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "notice",
+                    "notification",
                     models.ForeignKey(
                         db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="messages",
-                        to="monitoring.alertnotice",
+                        to="monitoring.alertnotification",
                     ),
                 ),
             ],
             options={
                 "indexes": [
-                    core.indexes.NamedIndex(fields=["notice", "at", "id"], name="idx_alert_messages_notice"),
+                    core.indexes.NamedIndex(
+                        fields=["notification", "at", "id"], name="idx_alert_messages_notification"
+                    ),
                     core.indexes.NamedIndex(fields=["-at", "-id"], name="idx_alert_messages_time"),
                 ],
                 "constraints": [models.UniqueConstraint(fields=("alert", "number"), name="uniq_alert_message_number")],
             },
         ),
         migrations.AddIndex(
-            model_name="alertnotice",
-            index=core.indexes.NamedIndex(fields=["rule", "-closes_at"], name="idx_alert_notices_rule"),
+            model_name="alertnotification",
+            index=core.indexes.NamedIndex(fields=["rule", "-closes_at"], name="idx_alert_notifications_rule"),
         ),
         migrations.AddIndex(
-            model_name="alertnotice",
-            index=core.indexes.NamedIndex(fields=["created_at"], name="idx_alert_notices_created"),
+            model_name="alertnotification",
+            index=core.indexes.NamedIndex(fields=["created_at"], name="idx_alert_notifications_created"),
         ),
         migrations.AddIndex(
             model_name="alert",

@@ -1,5 +1,5 @@
 """The performance monitor: what every request cost, true over all processes and restarts.
 
-middleware → aggregator → (background thread) writing → rows → merging
-                  └───────────────────────────────────────┴─→ reading → /internal/performance, admin
+middleware → aggregator → (background thread) services → rows → downsampling
+                  └───────────────────────────────────────┴─→ selectors → /internal/performance, admin
 """

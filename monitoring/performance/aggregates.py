@@ -29,7 +29,7 @@ class SeriesKey(NamedTuple):
 
 
 class StatementKey(NamedTuple):
-    """Where a statement is counted. hour: whole hours since 1970; digest: names the shape of its text."""
+    """Where a statement is counted. hour: whole hours since 1970; digest: names the normalized statement."""
 
     hour: int
     digest: str
@@ -133,12 +133,12 @@ def _slowest_of(found: list[tuple[int, str]]) -> list[tuple[int, str]]:
 
 @dataclass(slots=True)
 class StatementAggregate(Aggregate):
-    """The runs of one shape of SQL. example: a text as it was run; route: where the slowest run was."""
+    """The runs of one normalized statement. example: a text as it was run; route: where the slowest run was."""
 
     KEY: ClassVar[tuple[str, ...]] = ("digest",)
-    OTHERS: ClassVar[tuple[str, ...]] = ("shape", "example", "route")
+    OTHERS: ClassVar[tuple[str, ...]] = ("normalized_sql", "example", "route")
 
-    shape: str = ""
+    normalized_sql: str = ""
     example: str = ""
     route: str = ""
 

@@ -20,7 +20,7 @@ from core.request_timings import RequestTimings
 from monitoring.models import SlowRequest
 from monitoring.performance.aggregates import Aggregate, RequestAggregate, SeriesKey, StatementAggregate, StatementKey
 from monitoring.performance.routes import OTHER
-from monitoring.performance.statements import shape_of
+from monitoring.performance.statements import normalize_statement
 from monitoring.performance.windows import moment_of
 
 # Routes are URL patterns, a few hundred: only what has no database for long comes near.
@@ -38,7 +38,7 @@ A = TypeVar("A", bound=Aggregate)
 _CACHED = frozenset({"HIT", "REVALIDATED"})
 
 
-class Observation(NamedTuple):
+class RequestObservation(NamedTuple):
     """One served request. cache: its `X-Cache`, empty for none."""
 
     route: str
@@ -65,14 +65,14 @@ class Snapshot:
 
 
 class Aggregator:
-    """Adds up observations by minute and series, and their statements by hour and shape."""
+    """Adds up observations by minute and series, and their statements by hour and normalized text."""
 
     def __init__(self, process: str, *, clock: Callable[[], float] = time.time) -> None:
         self.process = process
         self.lost = 0
         self._added = 0
         self._clock = clock
-        self._observations: deque[tuple[float, Observation, bool]] = deque()
+        self._observations: deque[tuple[float, RequestObservation, bool]] = deque()
         self._lock = threading.Lock()
         self._series: dict[SeriesKey, RequestAggregate] = {}
         self._statements: dict[StatementKey, StatementAggregate] = {}
@@ -83,7 +83,7 @@ class Aggregator:
         """Return how many requests were observed."""
         return self._added + len(self._observations)
 
-    def observe(self, seen: Observation, *, is_slow: bool) -> None:
+    def observe(self, seen: RequestObservation, *, is_slow: bool) -> None:
         """Count one request."""
         self._observations.append((self._clock(), seen, is_slow))
         # A request that finds the lock taken leaves its observation to the holder, or to the next request.
@@ -168,13 +168,15 @@ class Aggregator:
         return found
 
     def _statement_of(self, hour: int, sql: str) -> StatementAggregate:
-        shape = shape_of(sql)
-        found = self._statements.get(StatementKey(hour, shape.digest))
+        normalized = normalize_statement(sql)
+        found = self._statements.get(StatementKey(hour, normalized.digest))
         if found is None:
             if len(self._statements) >= MAX_STATEMENTS:
-                shape = shape_of(OTHER)
-            key = StatementKey(hour, shape.digest)
-            found = self._statements.setdefault(key, StatementAggregate(shape=shape.text, example=shape.example))
+                normalized = normalize_statement(OTHER)
+            key = StatementKey(hour, normalized.digest)
+            found = self._statements.setdefault(
+                key, StatementAggregate(normalized_sql=normalized.text, example=normalized.example)
+            )
         return found
 
 
@@ -188,7 +190,7 @@ def _unwritten(aggregates: dict[K, A]) -> dict[K, A]:
     return found
 
 
-def _slow_request(moment: float, seen: Observation) -> SlowRequest:
+def _slow_request(moment: float, seen: RequestObservation) -> SlowRequest:
     return SlowRequest(
         at=moment_of(moment),
         route=seen.route,

@@ -96,9 +96,9 @@ def _failure_of(record: logging.LogRecord, error: BaseException, trace: Tracebac
         fingerprint=hashlib.sha256(f"{kind}\n{place}".encode()).hexdigest(),
         type=kind[:200],
         place=place[:300],
-        message=without_secrets(str(error))[:MAX_MESSAGE_LENGTH],
+        message=redact_secrets(str(error))[:MAX_MESSAGE_LENGTH],
         # The end of it says what happened.
-        traceback=without_secrets("".join(lines))[-MAX_TRACEBACK_LENGTH:],
+        traceback=redact_secrets("".join(lines))[-MAX_TRACEBACK_LENGTH:],
         route=route_of(request)[:200] if request is not None else "",
         request_id=getattr(request, "request_id", request_id.get())[:64],
         count=1,
@@ -127,7 +127,7 @@ def _is_ours(file_name: str) -> bool:
     return path.is_relative_to(settings.BASE_DIR) and not {"site-packages", ".venv"} & set(path.parts)
 
 
-def without_secrets(text: str) -> str:
+def redact_secrets(text: str) -> str:
     """Return a text without keys, tokens, signed links and passwords in addresses."""
     # NUL and halves of characters, which not every database stores, may come from a client.
     storable = text.replace("\x00", "").encode(errors="replace").decode()

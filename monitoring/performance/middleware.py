@@ -12,7 +12,7 @@ from django.http.response import HttpResponseBase
 
 from core.request_timings import RequestTimings, current
 from monitoring.performance import sql
-from monitoring.performance.aggregator import Observation
+from monitoring.performance.aggregator import RequestObservation
 from monitoring.performance.monitor import monitor
 from monitoring.performance.routes import method_of, route_of
 
@@ -40,7 +40,7 @@ class PerformanceMiddleware:
             current.reset(token)
         took_us = max(0, _now() - began - timings.waited_ns) // 1000
         response.headers["Server-Timing"] = f"app;dur={took_us // 1000}.{took_us % 1000:03d}"
-        seen = Observation(
+        seen = RequestObservation(
             route=route_of(request),
             method=method_of(request),
             status=response.status_code,
@@ -57,7 +57,7 @@ class PerformanceMiddleware:
         return response
 
 
-def _warn_of_slow(request: HttpRequest, seen: Observation) -> None:
+def _warn_of_slow(request: HttpRequest, seen: RequestObservation) -> None:
     """Log a slow request: its pattern and its id, never its path or query, which may hold secrets."""
     logger.warning(
         "slow request: %s %s took %.0f ms, %.0f ms of it in %d statements",

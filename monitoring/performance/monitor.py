@@ -15,11 +15,11 @@ from django.db import Error as DatabaseDriverError
 from django.db import connections
 
 from monitoring.models import ServerProcess
-from monitoring.performance.aggregator import Aggregator, Observation, Snapshot
+from monitoring.performance.aggregator import Aggregator, RequestObservation, Snapshot
 from monitoring.performance.failures import FailureBuffer
-from monitoring.performance.process import usage
+from monitoring.performance.process import process_usage
+from monitoring.performance.services import write_metrics
 from monitoring.performance.windows import moment_of
-from monitoring.performance.writing import write_metrics
 
 STATEMENTS_EVERY_S = 30.0
 # Tries to write as the process ends: each may wait for a busy database as long as its connection allows.
@@ -50,7 +50,7 @@ class Monitor:
         self._statements_at = 0.0
         self._cpu_at: tuple[float, float] = (time.monotonic(), time.process_time())
 
-    def observe(self, seen: Observation, *, is_slow: bool) -> None:
+    def observe(self, seen: RequestObservation, *, is_slow: bool) -> None:
         """Count one request."""
         self.aggregator.observe(seen, is_slow=is_slow)
         if self._thread is None:
@@ -116,7 +116,7 @@ class Monitor:
 
     def describe_process(self, *, now: float, is_last: bool = False) -> ServerProcess:
         """Return the row of this process as it is now, unsaved."""
-        used = usage()
+        used = process_usage()
         return ServerProcess(
             token=self.token,
             hostname=socket.gethostname()[:64],

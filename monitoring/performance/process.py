@@ -11,7 +11,7 @@ _STATUS = Path("/proc/self/status")
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class ProcessUsage:
     """memory_bytes: anonymous memory, without mapped database pages, 0 where the system does not tell."""
 
     memory_bytes: int
@@ -19,9 +19,9 @@ class Usage:
     threads: int
 
 
-def usage() -> Usage:
+def process_usage() -> ProcessUsage:
     """Return what this process uses now."""
-    return Usage(_anonymous_bytes(), time.process_time(), threading.active_count())
+    return ProcessUsage(_anonymous_bytes(), time.process_time(), threading.active_count())
 
 
 def _anonymous_bytes() -> int:

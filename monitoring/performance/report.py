@@ -12,7 +12,7 @@ from django.utils import timezone
 from monitoring.performance.aggregates import RequestAggregate
 from monitoring.performance.aggregator import Snapshot
 from monitoring.performance.monitor import monitor
-from monitoring.performance.reading import requests_in
+from monitoring.performance.selectors import requests_in
 from monitoring.performance.sketch import ERROR_BOUND, quantiles
 from monitoring.performance.windows import Window, week_before, window_before
 
@@ -20,7 +20,7 @@ TOP = 10
 
 
 @dataclass(slots=True)
-class RouteSum:
+class RouteTotals:
     """All requests of one route and method. refused: answers 4xx; failed: answers 5xx."""
 
     total: RequestAggregate = field(default_factory=RequestAggregate)
@@ -49,22 +49,22 @@ class RouteSum:
         return [None if value is None else round(min(value, self.total.max_us) / 1000, 4) for value in found]
 
 
-Sums = dict[tuple[str, str], RouteSum]
+TotalsByRoute = dict[tuple[str, str], RouteTotals]
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class RouteReport:
     """Routes over a window, and what to compare them with."""
 
     window: Window
     previous_window: Window
     last_week_window: Window
-    sums: Sums
-    previous: Sums
-    last_week: Sums
+    totals: TotalsByRoute
+    previous: TotalsByRoute
+    last_week: TotalsByRoute
 
 
-def build_report(*, window_s: int, now: datetime | None = None) -> Report:
+def build_report(*, window_s: int, now: datetime | None = None) -> RouteReport:
     """Read the sums of the window that ends now, including what no process but this one has written yet."""
     now = now or timezone.now()
     # Before the rows are read: what is written in between is then in memory too, and counted once.
@@ -72,47 +72,47 @@ def build_report(*, window_s: int, now: datetime | None = None) -> Report:
     window = window_before(now, window_s, now)
     before = window_before(window.start, window_s, now)
     last_week = week_before(window, now)
-    return Report(
+    return RouteReport(
         window,
         before,
         last_week,
-        sums_in(window, memory),
-        sums_in(before, memory),
-        sums_in(last_week, memory),
+        route_totals_in(window, memory),
+        route_totals_in(before, memory),
+        route_totals_in(last_week, memory),
     )
 
 
-def sums_in(window: Window, memory: Snapshot) -> Sums:
+def route_totals_in(window: Window, memory: Snapshot) -> TotalsByRoute:
     """Return the sums of every route in a window."""
-    sums: Sums = {}
+    totals: TotalsByRoute = {}
     for (_, route, method, status_class), aggregate in requests_in(window, memory):
-        sums.setdefault((route, method), RouteSum()).add(status_class, aggregate)
-    return sums
+        totals.setdefault((route, method), RouteTotals()).add(status_class, aggregate)
+    return totals
 
 
-def all_routes(report: Report) -> list[dict[str, Any]]:
+def all_routes(report: RouteReport) -> list[dict[str, Any]]:
     """Return every route, the busiest first."""
-    return _rows(report, report.sums, lambda found: found.total.count)
+    return _rows(report, report.totals, lambda found: found.total.count)
 
 
-def slow_routes(report: Report) -> list[dict[str, Any]]:
+def slow_routes(report: RouteReport) -> list[dict[str, Any]]:
     """Return the routes whose 95th percentile is the highest."""
-    return _rows(report, report.sums, lambda found: found.percentiles_ms(0.95)[0] or 0.0)[:TOP]
+    return _rows(report, report.totals, lambda found: found.percentiles_ms(0.95)[0] or 0.0)[:TOP]
 
 
-def error_routes(report: Report) -> list[dict[str, Any]]:
+def error_routes(report: RouteReport) -> list[dict[str, Any]]:
     """Return the routes that failed most often, then those that refused most often."""
-    faulty = {key: found for key, found in report.sums.items() if found.failed or found.refused}
+    faulty = {key: found for key, found in report.totals.items() if found.failed or found.refused}
     return _rows(report, faulty, lambda found: (found.error_rate, found.client_error_rate))[:TOP]
 
 
-def _rows(report: Report, sums: Sums, rank: Callable[[RouteSum], Any]) -> list[dict[str, Any]]:
-    ordered = sorted(sums, key=lambda key: (rank(sums[key]), sums[key].total.count), reverse=True)
+def _rows(report: RouteReport, totals: TotalsByRoute, rank: Callable[[RouteTotals], Any]) -> list[dict[str, Any]]:
+    ordered = sorted(totals, key=lambda key: (rank(totals[key]), totals[key].total.count), reverse=True)
     return [_row(report, route, method) for route, method in ordered]
 
 
-def _row(report: Report, route: str, method: str) -> dict[str, Any]:
-    found = report.sums[route, method]
+def _row(report: RouteReport, route: str, method: str) -> dict[str, Any]:
+    found = report.totals[route, method]
     total = found.total
     p50, p95, p99 = found.percentiles_ms(0.5, 0.95, 0.99)
     return {
@@ -140,7 +140,7 @@ def _row(report: Report, route: str, method: str) -> dict[str, Any]:
     }
 
 
-def _comparison(found: RouteSum | None, window: Window) -> dict[str, Any]:
+def _comparison(found: RouteTotals | None, window: Window) -> dict[str, Any]:
     if found is None:
         return {"count": 0, "requests_per_minute": 0.0, "p95_ms": None, "error_rate": None}
     return {
@@ -155,6 +155,6 @@ def _share(part: int, whole: int) -> float:
     return round(part / whole, 5) if whole else 0.0
 
 
-def bound() -> float:
+def error_bound() -> float:
     """Return how far a percentile may be off, as a share of itself."""
     return ERROR_BOUND

@@ -11,7 +11,7 @@ from jobs.registry import known_queues
 from jobs.selectors import QueueDepth, queue_depths
 from monitoring.models import CacheMetric, QueueMetric
 from monitoring.performance.monitor import monitor
-from monitoring.performance.report import sums_in
+from monitoring.performance.report import route_totals_in
 from monitoring.performance.system import living_workers, oldest_s
 from monitoring.performance.windows import MINUTE_S, Window, floor_to
 
@@ -45,7 +45,7 @@ def sample_queues(*, now: datetime) -> int:
 def sample_cache(*, now: datetime) -> None:
     """Write the hits of the last minute that all processes have surely written."""
     at = floor_to(now, MINUTE_S) - timedelta(seconds=MINUTE_S)
-    sums = sums_in(Window(at - timedelta(seconds=MINUTE_S), at), monitor.snapshot())
+    sums = route_totals_in(Window(at - timedelta(seconds=MINUTE_S), at), monitor.snapshot())
     row = CacheMetric(
         at=at,
         hits=sum(found.total.cache_hits for found in sums.values()),

@@ -1,4 +1,4 @@
-"""The shape of an SQL statement: its text without what differs from run to run."""
+"""The normalized text of an SQL statement: its text without what differs from run to run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 MAX_EXAMPLE_LENGTH = 8000
-MAX_SHAPE_LENGTH = 4000
+MAX_NORMALIZED_LENGTH = 4000
 _TEXT = re.compile(r"'(?:[^']|'')*'")
 _NUMBER = re.compile(r"(?<![\w$\"])-?\d+(?:\.\d+)?\b")
 _LIST = re.compile(r"\(\s*(?:%s|\?)(?:\s*,\s*(?:%s|\?))+\s*\)")
@@ -18,22 +18,22 @@ _NAME = re.compile(r"\"[^\"]*\"")
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """digest: names the shape; example: a text as it was run, empty where it is too long to be explained."""
+class NormalizedStatement:
+    """digest: names it; example: a text as it was run, empty where it is too long to be explained."""
 
     text: str
     digest: str
     example: str
 
 
-def shape_of(sql: str) -> Shape:
-    """Return the shape of a statement."""
+def normalize_statement(sql: str) -> NormalizedStatement:
+    """Return a statement without its literals."""
     # One too long to be explained is told apart by its beginning.
-    return _shape_of(sql[: MAX_EXAMPLE_LENGTH + 1])
+    return _normalize(sql[: MAX_EXAMPLE_LENGTH + 1])
 
 
 @lru_cache(maxsize=1000)
-def _shape_of(sql: str) -> Shape:
+def _normalize(sql: str) -> NormalizedStatement:
     text = " ".join(sql.split())
     text = _SAVEPOINT.sub(r"\1 ...", text)
     text = _TEXT.sub("?", text)
@@ -41,7 +41,7 @@ def _shape_of(sql: str) -> Shape:
     text = _LIST.sub("(...)", text)
     text = _ROWS.sub(r"\1, ...", text)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return Shape(text[:MAX_SHAPE_LENGTH], digest, sql if len(sql) <= MAX_EXAMPLE_LENGTH else "")
+    return NormalizedStatement(text[:MAX_NORMALIZED_LENGTH], digest, sql if len(sql) <= MAX_EXAMPLE_LENGTH else "")
 
 
 def _without_numbers(text: str) -> list[str]:

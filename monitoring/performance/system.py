@@ -14,7 +14,7 @@ from jobs.selectors import queue_depths
 from maintenance.stats import describe_database
 from monitoring.models import ServerProcess
 from monitoring.performance.monitor import monitor
-from monitoring.performance.report import sums_in
+from monitoring.performance.report import route_totals_in
 from monitoring.performance.windows import window_before
 
 _MEMINFO = Path("/proc/meminfo")
@@ -126,7 +126,7 @@ def _workers(now: datetime) -> dict[str, int]:
 
 def _cache(now: datetime) -> dict[str, Any]:
     """Return how the response cache did in the last hour, by what its answers said."""
-    sums = sums_in(window_before(now, CACHE_WINDOW_S, now), monitor.snapshot())
+    sums = route_totals_in(window_before(now, CACHE_WINDOW_S, now), monitor.snapshot())
     hits = sum(found.total.cache_hits for found in sums.values())
     lookups = sum(found.total.cache_lookups for found in sums.values())
     rate = round(hits / lookups, 5) if lookups else 0.0

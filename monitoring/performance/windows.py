@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 MINUTE_S, TEN_MINUTES_S, HOUR_S = 60, 600, 3600
 # How long rows of a span are kept before they are merged into the next one.
-KEPT_FOR = {MINUTE_S: timedelta(hours=3), TEN_MINUTES_S: timedelta(days=3)}
-NEXT_SPAN = {MINUTE_S: TEN_MINUTES_S, TEN_MINUTES_S: HOUR_S}
+RESOLUTION_KEPT_FOR = {MINUTE_S: timedelta(hours=3), TEN_MINUTES_S: timedelta(days=3)}
+NEXT_RESOLUTION = {MINUTE_S: TEN_MINUTES_S, TEN_MINUTES_S: HOUR_S}
 WEEK = timedelta(days=7)
 MIN_WINDOW_S, MAX_WINDOW_S, DEFAULT_WINDOW_S = 60, 30 * 24 * 3600, 3600
 
@@ -31,29 +31,29 @@ def moment_of(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def span_at(moment: datetime, now: datetime) -> int:
+def resolution_at(moment: datetime, now: datetime) -> int:
     """Return how many seconds rows of this time may be merged into by now."""
     age = now - moment
-    if age <= KEPT_FOR[MINUTE_S]:
+    if age <= RESOLUTION_KEPT_FOR[MINUTE_S]:
         return MINUTE_S
-    return TEN_MINUTES_S if age <= KEPT_FOR[TEN_MINUTES_S] else HOUR_S
+    return TEN_MINUTES_S if age <= RESOLUTION_KEPT_FOR[TEN_MINUTES_S] else HOUR_S
 
 
-def floor_to(moment: datetime, span_s: int) -> datetime:
+def floor_to(moment: datetime, resolution_s: int) -> datetime:
     """Return the beginning of the span that a moment falls into."""
     seconds = int(moment.timestamp())
-    return moment_of(seconds - seconds % span_s)
+    return moment_of(seconds - seconds % resolution_s)
 
 
 def window_before(end: datetime, length_s: float, now: datetime) -> Window:
     """Return the window that ends here and is at least so long, beginning where rows begin."""
     start = end - timedelta(seconds=length_s)
-    return Window(floor_to(start, span_at(start, now)), end)
+    return Window(floor_to(start, resolution_at(start, now)), end)
 
 
 def week_before(window: Window, now: datetime) -> Window:
     """Return the same window a week earlier, widened to where rows begin and end."""
     start, end = window.start - WEEK, window.end - WEEK
-    span_s = span_at(start, now)
-    floor = floor_to(end, span_s)
-    return Window(floor_to(start, span_s), floor if floor == end else floor + timedelta(seconds=span_s))
+    resolution_s = resolution_at(start, now)
+    floor = floor_to(end, resolution_s)
+    return Window(floor_to(start, resolution_s), floor if floor == end else floor + timedelta(seconds=resolution_s))

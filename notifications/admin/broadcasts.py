@@ -1,4 +1,4 @@
-"""Notices by staff to many users: write, look at it and at how many get it, send."""
+"""Notifications by staff to many users: write, look at it and at how many get it, send."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from accounts.models import User
 from core.admin import ReadOnlyAdmin
 from notifications.forms import BroadcastForm
 from notifications.models import Broadcast
-from notifications.selectors import audience_of
+from notifications.selectors import recipients_of
 from notifications.services.broadcasts import send_broadcast
 
 
@@ -40,35 +40,35 @@ class BroadcastAdmin(ReadOnlyAdmin):
         "recipients",
         "finished_at",
     )
-    actions_list = ("write_notice",)
+    actions_list = ("compose_broadcast",)
 
     def has_send_permission(self, request: HttpRequest) -> bool:
         """Return whether the button shows."""
         return request.user.has_perm("notifications.send_broadcast")
 
-    @action(description="Send a notice", permissions=["send"], url_path="send", icon="campaign")  # type: ignore[untyped-decorator]
-    def write_notice(self, request: HttpRequest) -> HttpResponse:
-        """Show the form, then the notice with the number of readers; send it when that was confirmed."""
+    @action(description="Send a notification", permissions=["send"], url_path="send", icon="campaign")  # type: ignore[untyped-decorator]
+    def compose_broadcast(self, request: HttpRequest) -> HttpResponse:
+        """Show the form, then the notification with the number of recipient_count; send it when that was confirmed."""
         if not self.has_send_permission(request):
             raise PermissionDenied
         form = BroadcastForm(request.POST or None)
-        readers = None
+        recipient_count = None
         if request.method == "POST" and form.is_valid():
             if "confirm" in request.POST:
                 return self._send(request, form)
             wanted = form.broadcast()
-            readers = audience_of(Broadcast(plan=wanted["plan"], usernames=wanted["usernames"])).count()
+            recipient_count = recipients_of(Broadcast(plan=wanted["plan"], usernames=wanted["usernames"])).count()
         context = {
             **self.admin_site.each_context(request),
-            "title": "Send a notice",
+            "title": "Send a notification",
             "opts": self.opts,
             "form": form,
-            "readers": readers,
+            "recipient_count": recipient_count,
         }
         return TemplateResponse(request, "admin/notifications/broadcast/send.html", context)
 
     def _send(self, request: HttpRequest, form: BroadcastForm) -> HttpResponse:
         assert isinstance(request.user, User)
         broadcast = send_broadcast(actor=request.user, **form.broadcast())
-        self.message_user(request, "The notice is on its way.", messages.SUCCESS)
+        self.message_user(request, "The notification is on its way.", messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:notifications_broadcast_change", args=[broadcast.pk]))

@@ -1,4 +1,4 @@
-"""Staff's screens of inboxes, letters and preferences: all only to read."""
+"""Staff's screens of inboxes, emails and preferences: all only to read."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from core.admin import ReadOnlyAdmin, short_text, text_box
-from notifications.models import Letter, Notification, Preference
-from notifications.models.inbox import LetterStatus
+from notifications.models import Notification, NotificationPreference, OutgoingEmail
+from notifications.models.inbox import OutgoingEmailStatus
 
 _LABELS = {
-    LetterStatus.DUE: "info",
-    LetterStatus.SENDING: "info",
-    LetterStatus.SENT: "success",
-    LetterStatus.DOUBTFUL: "warning",
-    LetterStatus.FAILED: "danger",
+    OutgoingEmailStatus.PENDING: "info",
+    OutgoingEmailStatus.SENDING: "info",
+    OutgoingEmailStatus.SENT: "success",
+    OutgoingEmailStatus.UNCONFIRMED: "warning",
+    OutgoingEmailStatus.FAILED: "danger",
 }
 
 
-class _NoticeAdmin(ReadOnlyAdmin):
-    """What an entry and a letter have in common."""
+class _UserMessageAdmin(ReadOnlyAdmin):
+    """What an entry and an email have in common."""
 
     list_select_related = ("user",)
     raw_id_fields = ("user",)
@@ -41,7 +41,7 @@ class _NoticeAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Notification)
-class NotificationAdmin(_NoticeAdmin):
+class NotificationAdmin(_UserMessageAdmin):
     """Entries of all inboxes."""
 
     list_display = ("created_at", "user", "kind", "show_title", "resource", "read_at")
@@ -51,9 +51,9 @@ class NotificationAdmin(_NoticeAdmin):
     fields = ("public_id", "created_at", "user", "kind", "title", "show_body", "resource", "read_at")
 
 
-@admin.register(Letter)
-class LetterAdmin(_NoticeAdmin):
-    """Notices that went, or should go, out by e-mail."""
+@admin.register(OutgoingEmail)
+class OutgoingEmailAdmin(_UserMessageAdmin):
+    """Notifications that went, or should go, out by e-mail."""
 
     list_display = ("created_at", "user", "kind", "show_title", "show_status", "ended_at")
     list_display_links = ("created_at", "show_title")
@@ -68,19 +68,19 @@ class LetterAdmin(_NoticeAdmin):
         "show_body",
         "resource",
         "status",
-        "taken_by",
-        "taken_at",
+        "claimed_by",
+        "claimed_at",
         "ended_at",
     )
 
     @display(description="status", label=_LABELS, ordering="status")  # type: ignore[untyped-decorator]
-    def show_status(self, row: Letter) -> Any:
+    def show_status(self, row: OutgoingEmail) -> Any:
         """Show the status in its colour."""
         return row.status, row.get_status_display()
 
 
-@admin.register(Preference)
-class PreferenceAdmin(ReadOnlyAdmin):
+@admin.register(NotificationPreference)
+class NotificationPreferenceAdmin(ReadOnlyAdmin):
     """What users chose; what they left as it is has no row."""
 
     list_display = ("user", "kind", "inbox", "email", "created_at")

@@ -13,9 +13,9 @@ from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
-from core.admin import ReadOnlyAdmin, ReadOnlyRows, on_record, short_text, text_box
+from core.admin import ReadOnlyAdmin, ReadOnlyRows, audited, short_text, text_box
 from core.exceptions import DomainError
-from notifications.models import DeliveryAttempt, EndpointHealth, WebhookDelivery, WebhookEndpoint
+from notifications.models import DeliveryAttempt, WebhookDelivery, WebhookEndpoint, WebhookEndpointHealth
 from notifications.models.webhooks import DeliveryStatus, DisabledReason
 from notifications.services.deliveries import redeliver, send_test
 from notifications.services.endpoints import disable_endpoint, enable_endpoint
@@ -29,7 +29,7 @@ _ENDPOINT_LABELS = {"enabled": "success", "disabled": "danger", "deleted": "warn
 
 
 @dataclass(frozen=True)
-class Act:
+class RowAction:
     """What staff do to each chosen row. action: its name on record; outcome: what is said of those it was done to."""
 
     action: str
@@ -102,7 +102,7 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
         """Deliver nothing to the chosen endpoints."""
         done = 0
         for endpoint in queryset.filter(is_enabled=True):
-            with on_record(request, "webhook_endpoint.disabled", endpoint.public_id):
+            with audited(request, "webhook_endpoint.disabled", endpoint.public_id):
                 done += disable_endpoint(endpoint=endpoint, reason=DisabledReason.STAFF)
         self.message_user(request, f"{done} disabled.", messages.SUCCESS)
 
@@ -111,18 +111,20 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
         """Deliver again, with a clean record."""
         done = 0
         for endpoint in queryset.filter(is_enabled=False):
-            with on_record(request, "webhook_endpoint.enabled", endpoint.public_id):
+            with audited(request, "webhook_endpoint.enabled", endpoint.public_id):
                 done += enable_endpoint(endpoint=endpoint)
         self.message_user(request, f"{done} enabled.", messages.SUCCESS)
 
     @admin.action(description="Send a test event", permissions=["switch"])
     def test(self, request: HttpRequest, queryset: QuerySet[WebhookEndpoint]) -> None:
         """Send a ping to the chosen endpoints."""
-        act = Act("webhook_endpoint.tested", lambda endpoint: send_test(endpoint=endpoint), "tests are on their way")
-        _do_each(self, request, queryset, act)
+        row_action = RowAction(
+            "webhook_endpoint.tested", lambda endpoint: send_test(endpoint=endpoint), "tests are on their way"
+        )
+        _apply_to_each(self, request, queryset, row_action)
 
 
-class AttemptInline(ReadOnlyRows, TabularInline):
+class DeliveryAttemptInline(ReadOnlyRows, TabularInline):
     """The attempts on the page of a delivery."""
 
     model = DeliveryAttempt
@@ -155,7 +157,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
     raw_id_fields = ("endpoint",)
     date_hierarchy = "created_at"
     ordering = ("-created_at",)
-    inlines = (AttemptInline,)
+    inlines = (DeliveryAttemptInline,)
     actions = ("send_again",)
     fields = (
         "public_id",
@@ -190,8 +192,8 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
     @admin.action(description="Send again", permissions=["redeliver"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[WebhookDelivery]) -> None:
         """Send the chosen deliveries again, at once."""
-        act = Act("webhook_delivery.sent_again", lambda row: redeliver(delivery=row), "are on their way")
-        _do_each(self, request, queryset, act)
+        row_action = RowAction("webhook_delivery.sent_again", lambda row: redeliver(delivery=row), "are on their way")
+        _apply_to_each(self, request, queryset, row_action)
 
 
 @admin.register(DeliveryAttempt)
@@ -214,8 +216,8 @@ class DeliveryAttemptAdmin(ReadOnlyAdmin):
         return text_box(row.response_body)
 
 
-@admin.register(EndpointHealth)
-class EndpointHealthAdmin(ReadOnlyAdmin):
+@admin.register(WebhookEndpointHealth)
+class WebhookEndpointHealthAdmin(ReadOnlyAdmin):
     """How receivers are doing, those that have failed longest first."""
 
     list_display = ("endpoint", "failing_since", "last_success_at", "last_attempt_at", "limit_running", "is_slow")
@@ -227,15 +229,15 @@ class EndpointHealthAdmin(ReadOnlyAdmin):
     ordering = ("failing_since",)
 
 
-def _do_each(screen: Any, request: HttpRequest, rows: QuerySet[Any], act: Act) -> None:
+def _apply_to_each(screen: Any, request: HttpRequest, rows: QuerySet[Any], row_action: RowAction) -> None:
     done, refusals = 0, []
     for row in rows:
         try:
-            with on_record(request, act.action, row.public_id):
-                act.do(row)
+            with audited(request, row_action.action, row.public_id):
+                row_action.do(row)
             done += 1
         except DomainError as error:
             refusals.append(error.detail)
-    screen.message_user(request, f"{done} {act.outcome}.", messages.SUCCESS)
+    screen.message_user(request, f"{done} {row_action.outcome}.", messages.SUCCESS)
     for refusal in sorted(set(refusals)):
         screen.message_user(request, f"{refusals.count(refusal)} refused: {refusal}", messages.WARNING)

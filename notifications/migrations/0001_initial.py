@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                 (
                     "kind",
                     models.CharField(
-                        choices=notifications.models.webhooks.endpoint_kind_choices,
+                        choices=notifications.models.webhooks.webhook_endpoint_kind_choices,
                         default="subscription",
                         max_length=16,
                     ),
@@ -107,7 +107,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="EndpointHealth",
+            name="WebhookEndpointHealth",
             fields=[
                 ("id", models.UUIDField(default=core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
@@ -160,48 +160,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "permissions": [("send_broadcast", "Can send notices to many users")],
+                "permissions": [("send_broadcast", "Can send notifications to many users")],
                 "indexes": [core.indexes.NamedIndex(fields=["-created_at"], name="idx_broadcasts_created")],
-            },
-        ),
-        migrations.CreateModel(
-            name="Letter",
-            fields=[
-                ("id", models.UUIDField(default=core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ("kind", models.CharField(max_length=60)),
-                ("title", models.CharField(max_length=200)),
-                ("body", models.TextField(blank=True, default="", max_length=2000)),
-                ("resource", models.CharField(blank=True, default="", max_length=60)),
-                (
-                    "status",
-                    models.CharField(
-                        choices=notifications.models.inbox.letter_status_choices, default="due", max_length=10
-                    ),
-                ),
-                ("taken_by", models.UUIDField(blank=True, null=True)),
-                ("taken_at", models.DateTimeField(blank=True, null=True)),
-                ("ended_at", models.DateTimeField(blank=True, null=True)),
-                (
-                    "user",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-            ],
-            options={
-                "indexes": [
-                    core.indexes.NamedIndex(
-                        condition=models.Q(("ended_at__isnull", True)),
-                        fields=["user", "created_at"],
-                        name="idx_letters_open",
-                    ),
-                    core.indexes.NamedIndex(fields=["created_at"], name="idx_letters_created"),
-                    core.indexes.NamedIndex(fields=["user"], name="idx_letters_user"),
-                ],
             },
         ),
         migrations.CreateModel(
@@ -242,7 +202,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="Preference",
+            name="NotificationPreference",
             fields=[
                 ("id", models.UUIDField(default=core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
@@ -264,6 +224,48 @@ class Migration(migrations.Migration):
                     models.UniqueConstraint(
                         models.F("user"), models.F("kind"), name="idx_notification_preferences_unique"
                     )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="OutgoingEmail",
+            fields=[
+                ("id", models.UUIDField(default=core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("kind", models.CharField(max_length=60)),
+                ("title", models.CharField(max_length=200)),
+                ("body", models.TextField(blank=True, default="", max_length=2000)),
+                ("resource", models.CharField(blank=True, default="", max_length=60)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=notifications.models.inbox.outgoing_email_status_choices,
+                        default="pending",
+                        max_length=12,
+                    ),
+                ),
+                ("claimed_by", models.UUIDField(blank=True, null=True)),
+                ("claimed_at", models.DateTimeField(blank=True, null=True)),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [
+                    core.indexes.NamedIndex(
+                        condition=models.Q(("ended_at__isnull", True)),
+                        fields=["user", "created_at"],
+                        name="idx_outgoing_emails_open",
+                    ),
+                    core.indexes.NamedIndex(fields=["created_at"], name="idx_outgoing_emails_created"),
+                    core.indexes.NamedIndex(fields=["user"], name="idx_outgoing_emails_user"),
                 ],
             },
         ),
@@ -345,7 +347,7 @@ class Migration(migrations.Migration):
             index=core.indexes.NamedIndex(fields=["created_at"], name="idx_webhook_deliveries_created"),
         ),
         migrations.AddIndex(
-            model_name="endpointhealth",
+            model_name="webhookendpointhealth",
             index=core.indexes.NamedIndex(
                 condition=models.Q(("failing_since__isnull", False)),
                 fields=["failing_since"],
@@ -353,7 +355,7 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddConstraint(
-            model_name="endpointhealth",
+            model_name="webhookendpointhealth",
             constraint=models.CheckConstraint(
                 condition=models.Q(("limit_running__gte", 1), ("limit_running__lte", 4)), name="webhook_limit_in_bounds"
             ),

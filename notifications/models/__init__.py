@@ -1,16 +1,22 @@
 """The rows of this app, one module a subject."""
 
-from notifications.models.inbox import Broadcast, Letter, Notification, NotificationQuerySet, Preference
-from notifications.models.webhooks import DeliveryAttempt, EndpointHealth, WebhookDelivery, WebhookEndpoint
+from notifications.models.inbox import (
+    Broadcast,
+    Notification,
+    NotificationPreference,
+    NotificationQuerySet,
+    OutgoingEmail,
+)
+from notifications.models.webhooks import DeliveryAttempt, WebhookDelivery, WebhookEndpoint, WebhookEndpointHealth
 
 __all__ = [
     "Broadcast",
     "DeliveryAttempt",
-    "EndpointHealth",
-    "Letter",
     "Notification",
+    "NotificationPreference",
     "NotificationQuerySet",
-    "Preference",
+    "OutgoingEmail",
     "WebhookDelivery",
     "WebhookEndpoint",
+    "WebhookEndpointHealth",
 ]

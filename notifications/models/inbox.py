@@ -1,4 +1,4 @@
-"""Inboxes, what their owners want in them, and the letters that go out instead or as well."""
+"""Inboxes, what their owners want in them, and the emails that go out instead or as well."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from accounts.plans import Plan
+from accounts.plans import AccountPlan
 from core.indexes import NamedIndex
 from core.models import BaseModel
 
@@ -64,8 +64,8 @@ class Notification(BaseModel):
         return self.title
 
 
-class Preference(BaseModel):
-    """What a user chose for one kind of notice. None: what the kind has by default, also when that changes."""
+class NotificationPreference(BaseModel):
+    """What a user chose for one kind of notification. None: what the kind has by default, also when that changes."""
 
     ID_PREFIX: ClassVar[str] = "npr"
 
@@ -78,7 +78,7 @@ class Preference(BaseModel):
 
     class Meta:
         constraints: ClassVar = [
-            # The choice to be looked up for each notice; and, its user first, all choices of one.
+            # The choice to be looked up for each notification; and, its user first, all choices of one.
             models.UniqueConstraint(F("user"), F("kind"), name="idx_notification_preferences_unique"),
         ]
 
@@ -86,47 +86,49 @@ class Preference(BaseModel):
         return self.kind
 
 
-class LetterStatus(models.TextChoices):
-    """How far a letter got."""
+class OutgoingEmailStatus(models.TextChoices):
+    """How far an email got."""
 
-    DUE = "due"
+    PENDING = "pending"
     SENDING = "sending"  # handed to the mail server by an attempt that has not said how it went
     SENT = "sent"
-    DOUBTFUL = "doubtful"  # the attempt died while it was sending: perhaps delivered, and never sent again
+    UNCONFIRMED = "unconfirmed"  # the attempt died while it was sending: perhaps delivered, and never sent again
     FAILED = "failed"  # the mail server refused it for good, or for too long
 
 
-def letter_status_choices() -> list[tuple[str, str]]:
-    """Return the states of a letter."""
-    return list(LetterStatus.choices)
+def outgoing_email_status_choices() -> list[tuple[str, str]]:
+    """Return the states of an email."""
+    return list(OutgoingEmailStatus.choices)
 
 
-class Letter(BaseModel):
-    """A notice that goes out by e-mail. Those of one user that are due together leave as one e-mail.
+class OutgoingEmail(BaseModel):
+    """A notification that goes out by e-mail. Those of one user that are due together leave as one e-mail.
 
-    taken_by, taken_at: the call that sends it, which alone may say how it went. ended_at: None until somebody did.
+    claimed_by, claimed_at: the call that sends it, which alone may say how it went. ended_at: None until somebody did.
     """
 
-    ID_PREFIX: ClassVar[str] = "ltr"
+    ID_PREFIX: ClassVar[str] = "eml"
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
     kind = models.CharField(max_length=60)
     title = models.CharField(max_length=TITLE_LENGTH)
     body = models.TextField(max_length=BODY_LENGTH, blank=True, default="")
     resource = models.CharField(max_length=60, blank=True, default="")
-    status = models.CharField(max_length=10, choices=letter_status_choices, default=LetterStatus.DUE)
-    taken_by = models.UUIDField(null=True, blank=True)
-    taken_at = models.DateTimeField(null=True, blank=True)
+    status = models.CharField(max_length=12, choices=outgoing_email_status_choices, default=OutgoingEmailStatus.PENDING)
+    claimed_by = models.UUIDField(null=True, blank=True)
+    claimed_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         indexes: ClassVar = [
             # What goes into a user's next e-mail; what nobody took, or never ended. Nearly always empty.
-            NamedIndex(fields=["user", "created_at"], name="idx_letters_open", condition=Q(ended_at__isnull=True)),
-            # The admin's list, newest first; letters past their retention.
-            NamedIndex(fields=["created_at"], name="idx_letters_created"),
+            NamedIndex(
+                fields=["user", "created_at"], name="idx_outgoing_emails_open", condition=Q(ended_at__isnull=True)
+            ),
+            # The admin's list, newest first; emails past their retention.
+            NamedIndex(fields=["created_at"], name="idx_outgoing_emails_created"),
             # What deleting an account looks for.
-            NamedIndex(fields=["user"], name="idx_letters_user"),
+            NamedIndex(fields=["user"], name="idx_outgoing_emails_user"),
         ]
 
     def __str__(self) -> str:
@@ -135,11 +137,11 @@ class Letter(BaseModel):
 
 def plan_choices() -> list[tuple[str, str]]:
     """Return the plans; a callable, so that a new plan needs no migration."""
-    return list(Plan.choices)
+    return list(AccountPlan.choices)
 
 
 class Broadcast(BaseModel):
-    """A notice by staff to many users, and how far it got.
+    """A notification by staff to many users, and how far it got.
 
     plan, usernames: who gets it; with neither, everybody whose account works.
     last_user_id: the last user who got it, in the order of ids; the next batch goes on from there.
@@ -161,7 +163,7 @@ class Broadcast(BaseModel):
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        permissions: ClassVar = [("send_broadcast", "Can send notices to many users")]
+        permissions: ClassVar = [("send_broadcast", "Can send notifications to many users")]
         indexes: ClassVar = [
             # The admin's list, newest first.
             NamedIndex(fields=["-created_at"], name="idx_broadcasts_created"),

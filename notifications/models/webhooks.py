@@ -14,10 +14,10 @@ from core.models import BaseModel, VersionedModel
 from outbound.targets import MAX_URL_LENGTH
 
 MAX_IN_FLIGHT = 4
-KEPT_RESPONSE_BYTES = 1024
+MAX_STORED_RESPONSE_BYTES = 1024
 
 
-class EndpointKind(models.TextChoices):
+class WebhookEndpointKind(models.TextChoices):
     """What an endpoint is for."""
 
     SUBSCRIPTION = "subscription"  # one URL, for all events of the types it chose
@@ -48,9 +48,9 @@ class BodyFormat(models.TextChoices):
     CALLBACK = "callback"  # what an edit's own `callback` member expects
 
 
-def endpoint_kind_choices() -> list[tuple[str, str]]:
+def webhook_endpoint_kind_choices() -> list[tuple[str, str]]:
     """Return the kinds of endpoint."""
-    return list(EndpointKind.choices)
+    return list(WebhookEndpointKind.choices)
 
 
 def disabled_reason_choices() -> list[tuple[str, str]]:
@@ -71,19 +71,19 @@ def body_format_choices() -> list[tuple[str, str]]:
 class WebhookEndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
     """Questions about endpoints."""
 
-    def living(self) -> Self:
+    def not_deleted(self) -> Self:
         """Return those that were not deleted, as idx_webhook_endpoints_owner puts it."""
         return self.filter(deleted_at__isnull=True)
 
     def for_owner(self, user: Any) -> Self:
         """Return what an account can reach."""
-        return self.living().filter(owner=user)
+        return self.not_deleted().filter(owner=user)
 
 
 class WebhookEndpoint(VersionedModel):
     """A receiver of events.
 
-    events: types, or families such as `render.*`; `*` for all. secret, previous_secret: sealed.
+    events: types, or families such as `render.*`; `*` for all. secret, previous_secret: encrypted.
     deleted_at: nothing is delivered any more, and the row goes once its deliveries are gone.
     What changes with the deliveries is in `health`: an attempt must not undo what somebody has just read and edits.
     """
@@ -93,7 +93,9 @@ class WebhookEndpoint(VersionedModel):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="webhook_endpoints", db_index=False
     )
-    kind = models.CharField(max_length=16, choices=endpoint_kind_choices, default=EndpointKind.SUBSCRIPTION)
+    kind = models.CharField(
+        max_length=16, choices=webhook_endpoint_kind_choices, default=WebhookEndpointKind.SUBSCRIPTION
+    )
     url = models.CharField(max_length=MAX_URL_LENGTH, blank=True, default="")
     description = models.CharField(max_length=200, blank=True, default="")
     events = models.JSONField(default=list)
@@ -118,7 +120,7 @@ class WebhookEndpoint(VersionedModel):
             ),
             # The admin's list, newest first.
             NamedIndex(fields=["-created_at"], name="idx_webhook_endpoints_created"),
-            # Deleted endpoints, whose deliveries the upkeep throws away. Nearly always empty.
+            # Deleted endpoints, whose deliveries the housekeeping throws away. Nearly always empty.
             NamedIndex(
                 fields=["deleted_at"], name="idx_webhook_endpoints_deleted", condition=Q(deleted_at__isnull=False)
             ),
@@ -140,14 +142,14 @@ class WebhookEndpoint(VersionedModel):
     @property
     def is_for_renders(self) -> bool:
         """Return whether it stands for the URLs that single renders name."""
-        return self.kind == EndpointKind.RENDERS
+        return self.kind == WebhookEndpointKind.RENDERS
 
 
-class EndpointHealth(BaseModel):
+class WebhookEndpointHealth(BaseModel):
     """How a receiver has been doing.
 
     limit_running: deliveries at a time, fewer while it says that it is overloaded.
-    is_slow: its deliveries take a lane of their own, where they keep nobody else waiting.
+    is_slow: its deliveries take a queue of their own, where they keep nobody else waiting.
     failing_since: the first failure after the last success.
     """
 

@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from api.serializers import BlankAsNullField, ConstantField, ResourceSerializer, StrictSerializer, TimeField
-from core.notices import notice_kinds
+from core.notifications import notification_kinds
 from notifications.models import Notification
 from renders.serializers.fields import StrictBooleanField
 
@@ -31,20 +31,20 @@ class NotificationSerializer(ResourceSerializer, serializers.ModelSerializer[Not
         read_only_fields = fields
 
 
-class NotificationChanges(StrictSerializer):
+class NotificationChangeSerializer(StrictSerializer):
     """PATCH /notifications/{id}."""
 
     read = StrictBooleanField()
 
 
-class MarkAllReadBody(StrictSerializer):
+class MarkAllReadSerializer(StrictSerializer):
     """POST /notifications/mark-all-read. before: only what came earlier, e.g. than the newest entry that was shown."""
 
     before = serializers.DateTimeField(required=False)
     kind = serializers.CharField(max_length=60, required=False)
 
 
-class MarkedSerializer(serializers.Serializer[Any]):
+class MarkAllReadResultSerializer(serializers.Serializer[Any]):
     """How many entries were unread until now."""
 
     object = serializers.ChoiceField(choices=["mark_all_read"])
@@ -58,8 +58,8 @@ class UnreadCountSerializer(serializers.Serializer[Any]):
     unread = serializers.IntegerField()
 
 
-class ChoiceSerializer(serializers.Serializer[Any]):
-    """Where notices of a kind go. is_default: as the kind has it, not as the user chose."""
+class KindPreferenceSerializer(serializers.Serializer[Any]):
+    """Where notifications of a kind go. is_default: as the kind has it, not as the user chose."""
 
     kind = serializers.CharField()
     summary = serializers.CharField()
@@ -68,15 +68,15 @@ class ChoiceSerializer(serializers.Serializer[Any]):
     is_default = serializers.BooleanField()
 
 
-class PreferencesSerializer(serializers.Serializer[Any]):
-    """Where notices of each kind go."""
+class NotificationPreferencesSerializer(serializers.Serializer[Any]):
+    """Where notifications of each kind go."""
 
     object = serializers.ChoiceField(choices=["notification_preferences"])
-    kinds = ChoiceSerializer(many=True)
+    kinds = KindPreferenceSerializer(many=True)
 
 
-class ChannelsBody(StrictSerializer):
-    """Channels of one kind; null: as the kind has it by default."""
+class ChannelsChangeSerializer(StrictSerializer):
+    """NotificationChannels of one kind; null: as the kind has it by default."""
 
     inbox = StrictBooleanField(required=False, allow_null=True)
     email = StrictBooleanField(required=False, allow_null=True)
@@ -93,8 +93,8 @@ class ChannelsBody(StrictSerializer):
         "example": {"render.succeeded": {"inbox": False, "email": True}},
     }
 )
-class KindsField(serializers.Field[Any, Any, Any, Any]):
-    """Kind of notice -> channel -> wanted or not."""
+class KindPreferencesField(serializers.Field[Any, Any, Any, Any]):
+    """Kind of notification -> channel -> wanted or not."""
 
     def to_internal_value(self, data: Any) -> dict[str, dict[str, bool | None]]:
         """Return the changes; a kind that does not exist is refused under its name."""
@@ -103,9 +103,9 @@ class KindsField(serializers.Field[Any, Any, Any, Any]):
         changes: dict[str, dict[str, bool | None]] = {}
         errors: dict[str, Any] = {}
         for name, channels in data.items():
-            body = ChannelsBody(data=channels)
-            if notice_kinds.get(name) is None:
-                errors[name] = [serializers.ErrorDetail("There is no such kind of notice.", code="unknown_kind")]
+            body = ChannelsChangeSerializer(data=channels)
+            if notification_kinds.get(name) is None:
+                errors[name] = [serializers.ErrorDetail("There is no such kind of notification.", code="unknown_kind")]
             elif body.is_valid():
                 changes[name] = dict(body.validated_data)
             else:
@@ -115,7 +115,7 @@ class KindsField(serializers.Field[Any, Any, Any, Any]):
         return changes
 
 
-class PreferencesBody(StrictSerializer):
+class NotificationPreferencesChangeSerializer(StrictSerializer):
     """PATCH /notifications/preferences."""
 
-    kinds = KindsField()
+    kinds = KindPreferencesField()

@@ -17,10 +17,10 @@ from api.serializers import (
 )
 from notifications.models import DeliveryAttempt, WebhookDelivery, WebhookEndpoint
 from notifications.models.webhooks import DeliveryStatus, DisabledReason
-from notifications.webhooks.catalogue import PATTERNS, is_pattern
+from notifications.webhooks.event_types import PATTERNS, is_pattern
 from outbound.exceptions import FetchRefused
 from outbound.targets import MAX_URL_LENGTH
-from renders.receivers import resolve_receiver
+from renders.webhook_urls import resolve_webhook_url
 
 
 class ReceiverUrlField(serializers.CharField):
@@ -33,7 +33,7 @@ class ReceiverUrlField(serializers.CharField):
         """Return the URL, or refuse one that nothing would ever be delivered to."""
         url: str = super().to_internal_value(data)
         try:
-            resolve_receiver(url)
+            resolve_webhook_url(url)
         except FetchRefused as refusal:
             raise serializers.ValidationError(refusal.detail, code=refusal.reason) from None
         return url
@@ -48,7 +48,7 @@ class ReceiverUrlField(serializers.CharField):
         "description": "Types, or families such as `render.*`; `*` for everything.",
     }
 )
-class EventsField(serializers.ListField):
+class WebhookEventsField(serializers.ListField):
     """Which events to be told of."""
 
     child = serializers.CharField(max_length=60)
@@ -69,31 +69,31 @@ class EventsField(serializers.ListField):
         return list(dict.fromkeys(names))
 
 
-class EndpointBody(StrictSerializer):
+class WebhookEndpointCreateSerializer(StrictSerializer):
     """POST /webhooks."""
 
     url = ReceiverUrlField()
-    events = EventsField()
+    events = WebhookEventsField()
     description = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")
 
 
-class EndpointChanges(StrictSerializer):
+class WebhookEndpointChangeSerializer(StrictSerializer):
     """PATCH /webhooks/{id}. status: `disabled` stops deliveries, `enabled` starts them with a clean record."""
 
     url = ReceiverUrlField(required=False)
-    events = EventsField(required=False)
+    events = WebhookEventsField(required=False)
     description = serializers.CharField(max_length=200, required=False, allow_blank=True)
     status = serializers.ChoiceField(choices=["enabled", "disabled"], required=False)
 
 
-class ReplayBody(StrictSerializer):
+class WebhookReplaySerializer(StrictSerializer):
     """POST /webhooks/{id}/replay: which events, by when they happened."""
 
     since = serializers.DateTimeField()
     until = serializers.DateTimeField(required=False)
 
 
-class EndpointSerializer(ResourceSerializer, serializers.ModelSerializer[WebhookEndpoint]):
+class WebhookEndpointSerializer(ResourceSerializer, serializers.ModelSerializer[WebhookEndpoint]):
     """An endpoint, without its secret. kind `renders` stands for the URLs that single renders name."""
 
     id = serializers.CharField(source="public_id", read_only=True)
@@ -133,13 +133,13 @@ class EndpointSerializer(ResourceSerializer, serializers.ModelSerializer[Webhook
         return row.disabled_reason or None
 
 
-class EndpointWithSecretSerializer(EndpointSerializer):
+class WebhookEndpointWithSecretSerializer(WebhookEndpointSerializer):
     """An endpoint with the secret that signs its deliveries; this is the only answer that has it."""
 
     secret = serializers.SerializerMethodField()
 
-    class Meta(EndpointSerializer.Meta):
-        fields = (*EndpointSerializer.Meta.fields, "secret")
+    class Meta(WebhookEndpointSerializer.Meta):
+        fields = (*WebhookEndpointSerializer.Meta.fields, "secret")
         read_only_fields = fields
 
     @extend_schema_field({"type": "string", "example": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"})
@@ -149,7 +149,7 @@ class EndpointWithSecretSerializer(EndpointSerializer):
         return secret
 
 
-class AttemptSerializer(ResourceSerializer, serializers.ModelSerializer[DeliveryAttempt]):
+class DeliveryAttemptSerializer(ResourceSerializer, serializers.ModelSerializer[DeliveryAttempt]):
     """One attempt. status_code: null where there was no answer. response_body: its first KB."""
 
     attempted_at = TimeField(source="created_at")
@@ -162,7 +162,7 @@ class AttemptSerializer(ResourceSerializer, serializers.ModelSerializer[Delivery
         read_only_fields = fields
 
 
-class DeliverySerializer(ResourceSerializer, serializers.ModelSerializer[WebhookDelivery]):
+class WebhookDeliverySerializer(ResourceSerializer, serializers.ModelSerializer[WebhookDelivery]):
     """A delivery; its id is the `webhook-id` of every attempt."""
 
     id = serializers.CharField(source="public_id", read_only=True)
@@ -171,7 +171,7 @@ class DeliverySerializer(ResourceSerializer, serializers.ModelSerializer[Webhook
     url = serializers.CharField(source="target_url")
     status = serializers.ChoiceField(choices=DeliveryStatus.values)
     last_error = BlankAsNullField()
-    attempts = AttemptSerializer(source="history", many=True)
+    attempts = DeliveryAttemptSerializer(source="history", many=True)
     next_attempt_at = TimeField(allow_null=True)
     created_at = TimeField()
     finished_at = TimeField(allow_null=True)
@@ -197,22 +197,22 @@ class DeliverySerializer(ResourceSerializer, serializers.ModelSerializer[Webhook
         read_only_fields = fields
 
 
-class DeliveryDetailSerializer(DeliverySerializer):
+class WebhookDeliveryDetailSerializer(WebhookDeliverySerializer):
     """A delivery with its body, as it is signed and sent."""
 
-    class Meta(DeliverySerializer.Meta):
-        fields = (*DeliverySerializer.Meta.fields, "body")
+    class Meta(WebhookDeliverySerializer.Meta):
+        fields = (*WebhookDeliverySerializer.Meta.fields, "body")
         read_only_fields = fields
 
 
-class ReplaySerializer(serializers.Serializer[Any]):
+class WebhookReplayResultSerializer(serializers.Serializer[Any]):
     """How many deliveries are sent again."""
 
     object = serializers.ChoiceField(choices=["webhook_replay"])
     replayed = serializers.IntegerField()
 
 
-class EventTypeSerializer(serializers.Serializer[Any]):
+class WebhookEventTypeSerializer(serializers.Serializer[Any]):
     """A type of event that endpoints can be told of. about: the object that its `data` is."""
 
     type = serializers.CharField()
@@ -221,11 +221,11 @@ class EventTypeSerializer(serializers.Serializer[Any]):
     summary = serializers.CharField()
 
 
-class CatalogueSerializer(serializers.Serializer[Any]):
+class WebhookEventTypeListSerializer(serializers.Serializer[Any]):
     """All types of event, on one page."""
 
     object = serializers.ChoiceField(choices=["list"])
-    data = EventTypeSerializer(many=True)  # type: ignore[assignment]
+    data = WebhookEventTypeSerializer(many=True)  # type: ignore[assignment]
     has_more = serializers.BooleanField()
     next_cursor = serializers.CharField(allow_null=True)
     prev_cursor = serializers.CharField(allow_null=True)
@@ -240,8 +240,8 @@ class PaginationSerializer(serializers.Serializer[Any]):
     total_pages = serializers.IntegerField()
 
 
-class CatalogueV1Serializer(serializers.Serializer[Any]):
+class WebhookEventTypeListV1Serializer(serializers.Serializer[Any]):
     """All types of event, on one page, as version 1 has lists."""
 
-    data = EventTypeSerializer(many=True)  # type: ignore[assignment]
+    data = WebhookEventTypeSerializer(many=True)  # type: ignore[assignment]
     pagination = PaginationSerializer()

@@ -18,36 +18,36 @@ from jobs.context import JobContext
 from jobs.exceptions import PermanentFailure
 from jobs.snapshot import JobError, JobSnapshot
 from jobs.states import JobStatus
-from notifications.models import DeliveryAttempt, EndpointHealth, WebhookDelivery, WebhookEndpoint
+from notifications.encryption import DecryptionError
+from notifications.job_types import DELIVER_QUEUE, SLOW_QUEUE
+from notifications.models import DeliveryAttempt, WebhookDelivery, WebhookEndpoint, WebhookEndpointHealth
 from notifications.models.webhooks import MAX_IN_FLIGHT, DeliveryStatus, DisabledReason
-from notifications.names import DELIVER_QUEUE, SLOW_QUEUE
-from notifications.sealing import SealBroken
-from notifications.services.endpoints import disable_after, disable_endpoint, secrets_of
-from notifications.webhooks.schedule import delay_after
-from notifications.webhooks.sending import Message, Reply
+from notifications.services.endpoints import disable_after, disable_endpoint, signing_secrets
+from notifications.webhooks.backoff import retry_delay
+from notifications.webhooks.sending import DeliveryResult, WebhookMessage
 
 logger = logging.getLogger(__name__)
 
 # Answers of a receiver that has too much to do.
-OVERLOADED = frozenset({429, 502, 504})
+OVERLOAD_STATUS_CODES = frozenset({429, 502, 504})
 # No oftener than this does the limit of an endpoint change, or one bad minute would bring it to 1 and back.
-LIMIT_CHANGES_EVERY = timedelta(seconds=10)
-SLOW_FROM_S = 2.0
-QUICK_BELOW_S = 1.0
+LIMIT_CHANGE_INTERVAL = timedelta(seconds=10)
+SLOW_THRESHOLD_S = 2.0
+FAST_THRESHOLD_S = 1.0
 # Longer than any wait between two attempts: nothing was due meanwhile, so that it says nothing of the receiver.
 IDLE_AFTER = timedelta(hours=30)
-NOTE_SUCCESS_EVERY = timedelta(minutes=1)
+SUCCESS_UPDATE_INTERVAL = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class PreparedAttempt:
     """An attempt to be made. message: None where nothing is to be sent any more."""
 
     delivery: WebhookDelivery
-    message: Message | None
+    message: WebhookMessage | None
 
 
-def prepare_attempt(context: JobContext) -> Task | None:
+def prepare_attempt(context: JobContext) -> PreparedAttempt | None:
     """Return what is to be sent; None for a delivery that is gone.
 
     Raises PermanentFailure where the secret cannot be read.
@@ -57,12 +57,12 @@ def prepare_attempt(context: JobContext) -> Task | None:
     if found is None or found.endpoint.deleted_at is not None or found.job_id not in (job.id, None):
         return None
     if not found.endpoint.is_enabled:
-        return Task(found, None)
+        return PreparedAttempt(found, None)
     try:
-        secrets = secrets_of(found.endpoint)
-    except (SealBroken, ValueError) as error:
+        secrets = signing_secrets(found.endpoint)
+    except (DecryptionError, ValueError) as error:
         raise PermanentFailure("secret_unreadable", str(error)) from error
-    message = Message(
+    message = WebhookMessage(
         url=found.target_url,
         message_id=found.public_id,
         body=found.body.encode(),
@@ -71,30 +71,30 @@ def prepare_attempt(context: JobContext) -> Task | None:
         ports=settings.RENDEROWL_WEBHOOK_PORTS,
         traceparent=job.traceparent,
     )
-    return Task(found, message)
+    return PreparedAttempt(found, message)
 
 
-def record_reply(*, context: JobContext, task: Task, reply: Reply | None) -> None:
+def record_result(*, context: JobContext, attempt: PreparedAttempt, result: DeliveryResult | None) -> None:
     """Write what came of an attempt, and with it the end or the next turn of its job; or nothing of both.
 
     Raises LeaseLost if another attempt owns the job by now.
     """
     with transaction.atomic():
-        if reply is None:
-            _cancel(context, task.delivery)
+        if result is None:
+            _cancel(context, attempt.delivery)
         else:
             # The job first: its fence lets nothing be written by an attempt that is not the current one.
-            if reply.is_success:
-                _succeed(context, task.delivery, reply)
+            if result.is_success:
+                _succeed(context, attempt.delivery, result)
             else:
-                _fail(context, task.delivery, reply)
-            _note_attempt(task.delivery, reply)
-            _note_health(task.delivery.endpoint, reply)
-            _choose_lane(context.job, task.delivery.endpoint, reply)
+                _fail(context, attempt.delivery, result)
+            _record_attempt(attempt.delivery, result)
+            _update_health(attempt.delivery.endpoint, result)
+            _choose_queue(context.job, attempt.delivery.endpoint, result)
 
 
-def fail_dead(*, delivery_id: UUID, code: str) -> None:
-    """Fail a delivery whose job ended in another way than by `record_reply`."""
+def fail_delivery(*, delivery_id: UUID, code: str) -> None:
+    """Fail a delivery whose job ended in another way than by `record_result`."""
     WebhookDelivery.objects.filter(pk=delivery_id, status=DeliveryStatus.PENDING).update(
         status=DeliveryStatus.FAILED, next_attempt_at=None, finished_at=timezone.now(), last_error=code[:60]
     )
@@ -106,30 +106,30 @@ def _cancel(context: JobContext, delivery: WebhookDelivery) -> None:
     _end(delivery, DeliveryStatus.FAILED, last_error="endpoint_disabled")
 
 
-def _note_attempt(delivery: WebhookDelivery, reply: Reply) -> None:
+def _record_attempt(delivery: WebhookDelivery, result: DeliveryResult) -> None:
     DeliveryAttempt.objects.create(
         delivery=delivery,
         number=delivery.attempts + 1,
-        status_code=reply.status_code,
-        error=reply.error[:60],
-        detail=reply.detail[:300],
-        duration_s=round(reply.duration_s, 4),
-        response_body=reply.response_body,
+        status_code=result.status_code,
+        error=result.error[:60],
+        detail=result.detail[:300],
+        duration_s=round(result.duration_s, 4),
+        response_body=result.response_body,
     )
 
 
-def _succeed(context: JobContext, delivery: WebhookDelivery, reply: Reply) -> None:
-    context.complete({"status_code": reply.status_code})
-    _end(delivery, DeliveryStatus.SUCCEEDED, last_error="", **_counted(reply))
+def _succeed(context: JobContext, delivery: WebhookDelivery, result: DeliveryResult) -> None:
+    context.complete({"status_code": result.status_code})
+    _end(delivery, DeliveryStatus.SUCCEEDED, last_error="", **_counted(result))
 
 
-def _fail(context: JobContext, delivery: WebhookDelivery, reply: Reply) -> None:
-    delay_s = delay_after(context.job.failures + 1, retry_after_s=reply.retry_after_s)
+def _fail(context: JobContext, delivery: WebhookDelivery, result: DeliveryResult) -> None:
+    delay_s = retry_delay(context.job.failures + 1, retry_after_s=result.retry_after_s)
     status = jobs.fail_attempt(
-        job=context.job, error=JobError(reply.error, reply.detail), permanent=reply.is_gone, delay_s=delay_s
+        job=context.job, error=JobError(result.error, result.detail), permanent=result.is_gone, delay_s=delay_s
     )
-    context.note_ended(error_code=reply.error)
-    columns = {"last_error": reply.error[:60], **_counted(reply)}
+    context.mark_failed(error_code=result.error)
+    columns = {"last_error": result.error[:60], **_counted(result)}
     if status == JobStatus.SCHEDULED:
         due = timezone.now() + timedelta(seconds=delay_s)
         WebhookDelivery.objects.filter(pk=delivery.pk).update(next_attempt_at=due, **columns)
@@ -137,8 +137,8 @@ def _fail(context: JobContext, delivery: WebhookDelivery, reply: Reply) -> None:
         _end(delivery, DeliveryStatus.FAILED, **columns)
 
 
-def _counted(reply: Reply) -> dict[str, Any]:
-    return {"attempts": F("attempts") + 1, "last_status_code": reply.status_code}
+def _counted(result: DeliveryResult) -> dict[str, Any]:
+    return {"attempts": F("attempts") + 1, "last_status_code": result.status_code}
 
 
 def _end(delivery: WebhookDelivery, status: DeliveryStatus, **columns: Any) -> None:
@@ -147,33 +147,33 @@ def _end(delivery: WebhookDelivery, status: DeliveryStatus, **columns: Any) -> N
     )
 
 
-def _note_health(endpoint: WebhookEndpoint, reply: Reply) -> None:
+def _update_health(endpoint: WebhookEndpoint, result: DeliveryResult) -> None:
     """Keep what an attempt says of its receiver. Writes nothing where nothing has changed, as most attempts succeed."""
     now = timezone.now()
     health = endpoint.health
-    if reply.is_success:
-        _note_success(health, now)
+    if result.is_success:
+        _record_success(health, now)
         if health.limit_running < MAX_IN_FLIGHT:
             _change_limit(endpoint, health.limit_running + 1, now)
         return
-    if reply.status_code in OVERLOADED:
+    if result.status_code in OVERLOAD_STATUS_CODES:
         _change_limit(endpoint, max(1, health.limit_running // 2), now)
     if endpoint.is_for_renders:
         # One row for many receivers: what one of them does says nothing of the others.
         return
-    if reply.is_gone:
+    if result.is_gone:
         disable_endpoint(endpoint=endpoint, reason=DisabledReason.GONE)
-    elif _note_failure(health, now) >= disable_after():
+    elif _record_failure(health, now) >= disable_after():
         disable_endpoint(endpoint=endpoint, reason=DisabledReason.FAILING)
 
 
-def _note_success(health: EndpointHealth, now: datetime) -> None:
-    was_long_ago = health.last_success_at is None or now - health.last_success_at > NOTE_SUCCESS_EVERY
+def _record_success(health: WebhookEndpointHealth, now: datetime) -> None:
+    was_long_ago = health.last_success_at is None or now - health.last_success_at > SUCCESS_UPDATE_INTERVAL
     if health.failing_since is not None or was_long_ago:
         _of(health).update(failing_since=None, last_success_at=now, last_attempt_at=now)
 
 
-def _note_failure(health: EndpointHealth, now: datetime) -> timedelta:
+def _record_failure(health: WebhookEndpointHealth, now: datetime) -> timedelta:
     """Return for how long nothing has succeeded while something was due."""
     since, last = health.failing_since, health.last_attempt_at
     if since is None or (last is not None and now - last > IDLE_AFTER):
@@ -182,15 +182,15 @@ def _note_failure(health: EndpointHealth, now: datetime) -> timedelta:
     return now - since
 
 
-def _of(health: EndpointHealth) -> QuerySet[EndpointHealth]:
-    return EndpointHealth.objects.filter(pk=health.pk)
+def _of(health: WebhookEndpointHealth) -> QuerySet[WebhookEndpointHealth]:
+    return WebhookEndpointHealth.objects.filter(pk=health.pk)
 
 
 def _change_limit(endpoint: WebhookEndpoint, limit: int, now: datetime) -> None:
     """Let fewer, or more, deliveries to an endpoint be at work; no oftener than the receiver can show a difference."""
     health = endpoint.health
     changed_at = health.limit_changed_at
-    if limit == health.limit_running or (changed_at is not None and now - changed_at < LIMIT_CHANGES_EVERY):
+    if limit == health.limit_running or (changed_at is not None and now - changed_at < LIMIT_CHANGE_INTERVAL):
         return
     if not _of(health).filter(limit_running=health.limit_running).update(limit_running=limit, limit_changed_at=now):
         return
@@ -200,12 +200,12 @@ def _change_limit(endpoint: WebhookEndpoint, limit: int, now: datetime) -> None:
         jobs.set_key_limit(limit_key=endpoint.limit_key, limit_running=limit)
 
 
-def _choose_lane(job: JobSnapshot, endpoint: WebhookEndpoint, reply: Reply) -> None:
+def _choose_queue(job: JobSnapshot, endpoint: WebhookEndpoint, result: DeliveryResult) -> None:
     """Have deliveries to a slow receiver wait for each other, and for nobody who is quick."""
     is_slow = was_slow = endpoint.health.is_slow
-    if reply.duration_s > SLOW_FROM_S:
+    if result.duration_s > SLOW_THRESHOLD_S:
         is_slow = True
-    elif reply.duration_s < QUICK_BELOW_S:
+    elif result.duration_s < FAST_THRESHOLD_S:
         is_slow = False
     queue = SLOW_QUEUE if is_slow else DELIVER_QUEUE
     if is_slow != was_slow:

@@ -1,4 +1,4 @@
-"""Notices by staff to many users: batch by batch, each user once."""
+"""Notifications by staff to many users: batch by batch, each user once."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services import record_audit
-from core.notices import Notice
+from core.notifications import NotificationRequest
 from jobs.services import enqueue
-from notifications.kinds import SERVICE
+from notifications.job_types import BROADCAST_JOB
 from notifications.models import Broadcast
-from notifications.names import BROADCAST_JOB
-from notifications.selectors import audience_of
-from notifications.services.inbox import take_notice
+from notifications.notification_kinds import SERVICE
+from notifications.selectors import recipients_of
+from notifications.services.inbox import deliver_notification
 
-BATCH = 200
+BATCH_SIZE = 200
 
 
 @transaction.atomic
 def send_broadcast(
     *, token: UUID, title: str, body: str = "", plan: str = "", usernames: Sequence[str] = (), actor: User
 ) -> Broadcast:
-    """Have a notice given to users; the same token again sends nothing. plan, usernames: see Broadcast."""
+    """Have a notification given to users; the same token again sends nothing. plan, usernames: see Broadcast."""
     broadcast, is_new = Broadcast.objects.get_or_create(
         token=token,
         defaults={"title": title, "body": body, "plan": plan, "usernames": list(usernames), "actor": actor},
@@ -40,16 +40,17 @@ def send_broadcast(
 def deliver_batch(*, broadcast_id: UUID) -> bool:
     """Give a broadcast to the next users; return whether there were any.
 
-    Notices and the place in the list move on together, by compare-and-set: an attempt that was thought dead adds none.
+    The notifications and the position in the list are written together, by compare-and-set: an attempt that lost its
+    lease adds none.
     """
     with transaction.atomic():
         broadcast = Broadcast.objects.get(pk=broadcast_id)
         if broadcast.finished_at is not None:
             return False
-        users = audience_of(broadcast)
+        users = recipients_of(broadcast)
         if broadcast.last_user_id is not None:
             users = users.filter(pk__gt=broadcast.last_user_id)
-        ids: list[UUID] = list(users.values_list("pk", flat=True)[:BATCH])
+        ids: list[UUID] = list(users.values_list("pk", flat=True)[:BATCH_SIZE])
         here = Broadcast.objects.filter(pk=broadcast_id, last_user_id=broadcast.last_user_id, finished_at=None)
         if not ids:
             here.update(finished_at=timezone.now())
@@ -57,5 +58,7 @@ def deliver_batch(*, broadcast_id: UUID) -> bool:
         if not here.update(last_user_id=ids[-1], recipients=broadcast.recipients + len(ids)):
             return True
         for user_id in ids:
-            take_notice(Notice(user_id=user_id, kind=SERVICE.name, title=broadcast.title, body=broadcast.body))
+            deliver_notification(
+                NotificationRequest(user_id=user_id, kind=SERVICE.name, title=broadcast.title, body=broadcast.body)
+            )
     return True

@@ -13,21 +13,21 @@ from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
 from core.exceptions import InvalidState, NotFound
-from jobs.services import NewJob, enqueue, enqueue_many, hasten
-from notifications.exceptions import EndpointDisabled
+from jobs.services import NewJob, enqueue, enqueue_many, run_now
+from notifications.exceptions import WebhookEndpointDisabled
+from notifications.job_types import DELIVER_JOB, DELIVER_QUEUE, REPLAY_JOB, SLOW_QUEUE
 from notifications.models import WebhookDelivery, WebhookEndpoint
-from notifications.models.webhooks import BodyFormat, DeliveryStatus, EndpointKind
-from notifications.names import DELIVER_JOB, DELIVER_QUEUE, REPLAY_JOB, SLOW_QUEUE
-from notifications.webhooks.catalogue import PING, matches
-from notifications.webhooks.payloads import describe_endpoint, write_body
-from notifications.webhooks.schedule import most_attempts
+from notifications.models.webhooks import BodyFormat, DeliveryStatus, WebhookEndpointKind
+from notifications.webhooks.backoff import max_attempts
+from notifications.webhooks.event_types import PING, matches
+from notifications.webhooks.payloads import build_body, describe_endpoint
 
 REPLAY_BATCH = 500
 SEQUENCE_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Extra:
+class ExtraDelivery:
     """A delivery to a URL that the change itself names, whatever anybody subscribes to.
 
     body: where it is not that of the event.
@@ -40,59 +40,61 @@ class Extra:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class WebhookEvent:
     """An event of one account. resource: the public id of what it is about.
 
     describe: asked for the data only if anybody wants it.
     """
 
     owner_id: UUID
-    event: str
+    type: str
     resource: str
     describe: Callable[[], Mapping[str, Any]]
-    extras: Sequence[Extra] = ()
+    extras: Sequence[ExtraDelivery] = ()
 
 
-def publish_news(news: Sequence[News]) -> int:
+def publish_events(events: Sequence[WebhookEvent]) -> int:
     """Have every endpoint that wants it told of each event; return how many deliveries that makes.
 
     In the transaction of the changes themselves. As many statements for many events as for one, but for their number of
     rows; one alone where nobody listens.
     """
-    endpoints = _enabled({one.owner_id for one in news})
-    heard = [(one, _wanting(one, endpoints)) for one in news]
-    heard = [(one, wanting) for one, wanting in heard if wanting or one.extras]
-    if not heard:
+    endpoints = _enabled_endpoints({one.owner_id for one in events})
+    to_deliver = [(one, _subscribed_endpoints(one, endpoints)) for one in events]
+    to_deliver = [(one, subscribed) for one, subscribed in to_deliver if subscribed or one.extras]
+    if not to_deliver:
         return 0
     now = timezone.now()
-    sequences = next_sequences([one.resource for one, _ in heard], now)
+    sequences = next_sequences([one.resource for one, _ in to_deliver], now)
     rows: list[WebhookDelivery] = []
-    for (one, wanting), sequence in zip(heard, sequences, strict=True):
-        rows += _build(one, wanting, sequence, now)
-    write_deliveries(rows)
+    for (one, subscribed), sequence in zip(to_deliver, sequences, strict=True):
+        rows += _build(one, subscribed, sequence, now)
+    create_deliveries(rows)
     return len(rows)
 
 
 def publish_event(*, owner_id: UUID, event: str, resource: str, describe: Callable[[], Mapping[str, Any]]) -> int:
     """Do the same for one event."""
-    return publish_news([News(owner_id, event, resource, describe)])
+    return publish_events([WebhookEvent(owner_id, event, resource, describe)])
 
 
-def _enabled(owner_ids: Collection[UUID]) -> list[WebhookEndpoint]:
-    living = WebhookEndpoint.objects.living().filter(owner_id__in=owner_ids, is_enabled=True)
-    return list(living.filter(kind=EndpointKind.SUBSCRIPTION).select_related("health"))
+def _enabled_endpoints(owner_ids: Collection[UUID]) -> list[WebhookEndpoint]:
+    not_deleted = WebhookEndpoint.objects.not_deleted().filter(owner_id__in=owner_ids, is_enabled=True)
+    return list(not_deleted.filter(kind=WebhookEndpointKind.SUBSCRIPTION).select_related("health"))
 
 
-def _wanting(news: News, endpoints: Sequence[WebhookEndpoint]) -> list[WebhookEndpoint]:
-    return [one for one in endpoints if one.owner_id == news.owner_id and matches(one.events, news.event)]
+def _subscribed_endpoints(event: WebhookEvent, endpoints: Sequence[WebhookEndpoint]) -> list[WebhookEndpoint]:
+    return [one for one in endpoints if one.owner_id == event.owner_id and matches(one.events, event.type)]
 
 
-def _build(news: News, wanting: Sequence[WebhookEndpoint], sequence: int, now: datetime) -> list[WebhookDelivery]:
-    shared = {"type": news.event, "resource": news.resource, "sequence": sequence, "next_attempt_at": now}
+def _build(
+    event: WebhookEvent, subscribed: Sequence[WebhookEndpoint], sequence: int, now: datetime
+) -> list[WebhookDelivery]:
+    shared = {"type": event.type, "resource": event.resource, "sequence": sequence, "next_attempt_at": now}
     body = ""
-    if wanting or any(extra.body is None for extra in news.extras):
-        body = write_body(type=news.event, timestamp=now, data=news.describe(), sequence=sequence)
-    rows = [WebhookDelivery(endpoint=endpoint, body=body, **shared) for endpoint in wanting]
+    if subscribed or any(extra.body is None for extra in event.extras):
+        body = build_body(type=event.type, timestamp=now, data=event.describe(), sequence=sequence)
+    rows = [WebhookDelivery(endpoint=endpoint, body=body, **shared) for endpoint in subscribed]
     rows += [
         WebhookDelivery(
             endpoint=extra.endpoint,
@@ -101,7 +103,7 @@ def _build(news: News, wanting: Sequence[WebhookEndpoint], sequence: int, now: d
             format=extra.format,
             **shared,
         )
-        for extra in news.extras
+        for extra in event.extras
     ]
     return rows
 
@@ -122,15 +124,15 @@ def next_sequences(resources: Sequence[str], now: datetime) -> list[int]:
     return sequences
 
 
-def write_deliveries(rows: Sequence[WebhookDelivery]) -> None:
+def create_deliveries(rows: Sequence[WebhookDelivery]) -> None:
     """Write deliveries and their jobs in the open transaction."""
-    jobs = enqueue_many(jobs=[new_job(row) for row in rows])
+    jobs = enqueue_many(jobs=[delivery_job(row) for row in rows])
     for row, job in zip(rows, jobs, strict=True):
         row.job_id = job.pk
     WebhookDelivery.objects.bulk_create(rows)
 
 
-def new_job(delivery: WebhookDelivery) -> NewJob:
+def delivery_job(delivery: WebhookDelivery) -> NewJob:
     """Return the job that makes the attempts at a delivery."""
     endpoint = delivery.endpoint
     return NewJob(
@@ -139,7 +141,7 @@ def new_job(delivery: WebhookDelivery) -> NewJob:
         queue=SLOW_QUEUE if endpoint.health.is_slow else DELIVER_QUEUE,
         user_id=endpoint.owner_id,
         reference=delivery.reference,
-        max_attempts=most_attempts(),
+        max_attempts=max_attempts(),
         limit_key=endpoint.limit_key,
         limit_running=endpoint.health.limit_running,
     )
@@ -148,29 +150,29 @@ def new_job(delivery: WebhookDelivery) -> NewJob:
 def send_test(*, endpoint: WebhookEndpoint) -> WebhookDelivery:
     """Send a `ping` to an endpoint, whatever it subscribes to.
 
-    Raises EndpointDisabled; InvalidState for what stands for the URLs of renders.
+    Raises WebhookEndpointDisabled; InvalidState for what stands for the URLs of renders.
     """
     if endpoint.is_for_renders:
         raise InvalidState("This stands for the URLs that single renders name, and has none of its own.")
     _require_enabled(endpoint)
-    news = News(endpoint.owner_id, PING.name, endpoint.public_id, lambda: describe_endpoint(endpoint))
+    event = WebhookEvent(endpoint.owner_id, PING.name, endpoint.public_id, lambda: describe_endpoint(endpoint))
     now = timezone.now()
     with transaction.atomic():
-        (sequence,) = next_sequences([news.resource], now)
-        (delivery,) = _build(news, [endpoint], sequence, now)
-        write_deliveries([delivery])
+        (sequence,) = next_sequences([event.resource], now)
+        (delivery,) = _build(event, [endpoint], sequence, now)
+        create_deliveries([delivery])
     return delivery
 
 
 def redeliver(*, delivery: WebhookDelivery) -> WebhookDelivery:
     """Send a delivery again, under its old id; one that waits for its next attempt gets it now.
 
-    Raises EndpointDisabled, NotFound.
+    Raises WebhookEndpointDisabled, NotFound.
     """
     _require_enabled(delivery.endpoint)
     with transaction.atomic():
-        if not _revive(WebhookDelivery.objects.filter(pk=delivery.pk)) and delivery.job_id is not None:
-            hasten(job_id=delivery.job_id)
+        if not _requeue(WebhookDelivery.objects.filter(pk=delivery.pk)) and delivery.job_id is not None:
+            run_now(job_id=delivery.job_id)
     found = WebhookDelivery.objects.with_attempts().filter(pk=delivery.pk).first()
     if found is None:
         raise NotFound
@@ -181,7 +183,7 @@ def replay_failed(*, endpoint: WebhookEndpoint, since: datetime, until: datetime
     """Send again what failed, or was never tried, of the events since a time; return how many deliveries that are.
 
     The first of them at once, the rest by a job.
-    Raises EndpointDisabled.
+    Raises WebhookEndpointDisabled.
     """
     _require_enabled(endpoint)
     until = until or timezone.now()
@@ -199,7 +201,7 @@ def replay_batch(*, endpoint_id: UUID, since: datetime, until: datetime) -> int:
     """Send the oldest of them again; return how many. Those are failed no longer, so that this ends."""
     with transaction.atomic():
         ids = list(failed_between(endpoint_id, since, until).values_list("pk", flat=True)[:REPLAY_BATCH])
-        return _revive(WebhookDelivery.objects.filter(pk__in=ids, endpoint__is_enabled=True))
+        return _requeue(WebhookDelivery.objects.filter(pk__in=ids, endpoint__is_enabled=True))
 
 
 def failed_between(endpoint_id: UUID, since: datetime, until: datetime) -> QuerySet[WebhookDelivery]:
@@ -208,12 +210,12 @@ def failed_between(endpoint_id: UUID, since: datetime, until: datetime) -> Query
     return rows.filter(created_at__gte=since, created_at__lt=until).order_by("created_at", "id")
 
 
-def _revive(chosen: QuerySet[WebhookDelivery]) -> int:
-    """Give ended deliveries new jobs; return how many. Each is revived by one caller only."""
+def _requeue(chosen: QuerySet[WebhookDelivery]) -> int:
+    """Give ended deliveries new jobs; return how many. Each is requeued by one caller only."""
     ended = ~Q(status=DeliveryStatus.PENDING)
     rows = list(chosen.filter(ended).select_related("endpoint__health").order_by("created_at", "id"))
     rows = [row for row in rows if _mark_pending(row)]
-    for row, job in zip(rows, enqueue_many(jobs=[new_job(row) for row in rows]), strict=True):
+    for row, job in zip(rows, enqueue_many(jobs=[delivery_job(row) for row in rows]), strict=True):
         WebhookDelivery.objects.filter(pk=row.pk).update(job_id=job.pk)
     return len(rows)
 
@@ -226,7 +228,7 @@ def _mark_pending(row: WebhookDelivery) -> bool:
 
 def _require_enabled(endpoint: WebhookEndpoint) -> None:
     if not endpoint.is_enabled:
-        raise EndpointDisabled
+        raise WebhookEndpointDisabled
 
 
 def purge_deleted_endpoints(*, limit: int = 500) -> int:

@@ -16,21 +16,21 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.plans import limits_of
 from core.exceptions import InvalidState, NotFound
-from core.notices import notify
+from core.notifications import notify
 from jobs import services as jobs
-from notifications import kinds
-from notifications.exceptions import EndpointLimitReached
-from notifications.models import EndpointHealth, WebhookEndpoint
-from notifications.models.webhooks import MAX_IN_FLIGHT, DisabledReason, EndpointKind
-from notifications.sealing import seal, unseal
+from notifications import notification_kinds
+from notifications.encryption import decrypt, encrypt
+from notifications.exceptions import WebhookEndpointLimitReached
+from notifications.models import WebhookEndpoint, WebhookEndpointHealth
+from notifications.models.webhooks import MAX_IN_FLIGHT, DisabledReason, WebhookEndpointKind
 from notifications.services.deliveries import publish_event
-from notifications.webhooks import catalogue
+from notifications.webhooks import event_types
 from notifications.webhooks.payloads import describe_endpoint
 from outbound.signing import new_secret, parse_secret
 
 logger = logging.getLogger(__name__)
 
-OLD_SECRET_LIFE = timedelta(hours=24)
+PREVIOUS_SECRET_TTL = timedelta(hours=24)
 _REASONS = {
     DisabledReason.GONE: "It answered 410 Gone.",
     DisabledReason.FAILING: "No delivery to it has succeeded for days.",
@@ -39,44 +39,44 @@ _REASONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class WithSecret:
+class EndpointWithSecret:
     """An endpoint and the secret that its owner is shown this once."""
 
     endpoint: WebhookEndpoint
     secret: str
 
 
-def create_endpoint(*, owner: User, url: str, events: Sequence[str], description: str = "") -> WithSecret:
+def create_endpoint(*, owner: User, url: str, events: Sequence[str], description: str = "") -> EndpointWithSecret:
     """Add an endpoint. The URL was judged by the caller, as that may take a while.
 
-    Raises EndpointLimitReached.
+    Raises WebhookEndpointLimitReached.
     """
     secret = new_secret()
     with transaction.atomic():
         # The row of the account is what two requests at one time wait for.
         plan = User.objects.select_for_update().values_list("plan", flat=True).get(pk=owner.pk)
         limit = limits_of(plan).webhook_endpoints
-        mine = WebhookEndpoint.objects.for_owner(owner).filter(kind=EndpointKind.SUBSCRIPTION)
+        mine = WebhookEndpoint.objects.for_owner(owner).filter(kind=WebhookEndpointKind.SUBSCRIPTION)
         if mine.count() >= limit:
             detail = f"The plan {plan} allows {limit} webhook endpoints: delete one first."
-            raise EndpointLimitReached(detail, limit=limit)
+            raise WebhookEndpointLimitReached(detail, limit=limit)
         endpoint = WebhookEndpoint.objects.create(
-            owner=owner, url=url, events=list(events), description=description, secret=seal(secret)
+            owner=owner, url=url, events=list(events), description=description, secret=encrypt(secret)
         )
-        EndpointHealth.objects.create(endpoint=endpoint)
-    return WithSecret(endpoint, secret)
+        WebhookEndpointHealth.objects.create(endpoint=endpoint)
+    return EndpointWithSecret(endpoint, secret)
 
 
-def endpoint_of_renders(*, owner_id: UUID) -> WebhookEndpoint:
+def get_render_endpoint(*, owner_id: UUID) -> WebhookEndpoint:
     """Return the row that stands for the URLs which single renders of an account name, made if there is none yet."""
-    wanted = {"owner_id": owner_id, "kind": EndpointKind.RENDERS}
+    wanted = {"owner_id": owner_id, "kind": WebhookEndpointKind.RENDERS}
     found = WebhookEndpoint.objects.select_related("health").filter(**wanted).first()
     if found is not None:
         return found
     try:
         with transaction.atomic():
-            endpoint = WebhookEndpoint.objects.create(**wanted, secret=seal(new_secret()))
-            EndpointHealth.objects.create(endpoint=endpoint)
+            endpoint = WebhookEndpoint.objects.create(**wanted, secret=encrypt(new_secret()))
+            WebhookEndpointHealth.objects.create(endpoint=endpoint)
             return endpoint
     except IntegrityError:
         return WebhookEndpoint.objects.select_related("health").get(**wanted)
@@ -97,21 +97,21 @@ def update_endpoint(*, endpoint: WebhookEndpoint, changes: Mapping[str, Any]) ->
     return endpoint
 
 
-def rotate_secret(*, endpoint: WebhookEndpoint) -> WithSecret:
+def rotate_secret(*, endpoint: WebhookEndpoint) -> EndpointWithSecret:
     """Give an endpoint a new secret at once; the one before it signs along for a day."""
     secret = new_secret()
     with transaction.atomic():
-        current = _living(endpoint).select_for_update().values_list("secret", flat=True).first()
+        current = _not_deleted(endpoint).select_for_update().values_list("secret", flat=True).first()
         if current is None:
             raise NotFound
         _change(
             endpoint,
-            secret=seal(secret),
+            secret=encrypt(secret),
             previous_secret=current,
-            previous_secret_until=timezone.now() + OLD_SECRET_LIFE,
+            previous_secret_until=timezone.now() + PREVIOUS_SECRET_TTL,
         )
         endpoint.refresh_from_db()
-    return WithSecret(endpoint, secret)
+    return EndpointWithSecret(endpoint, secret)
 
 
 def delete_endpoint(*, endpoint: WebhookEndpoint) -> None:
@@ -137,19 +137,19 @@ def disable_endpoint(*, endpoint: WebhookEndpoint, reason: DisabledReason) -> bo
         return _switch(endpoint, is_enabled=False, reason=reason)
 
 
-def secrets_of(endpoint: WebhookEndpoint) -> tuple[bytes, ...]:
+def signing_secrets(endpoint: WebhookEndpoint) -> tuple[bytes, ...]:
     """Return what signs now, the current secret first.
 
-    Raises SealBroken.
+    Raises DecryptionError.
     """
-    sealed = [endpoint.secret]
+    encrypted = [endpoint.secret]
     until = endpoint.previous_secret_until
     if endpoint.previous_secret and until is not None and timezone.now() < until:
-        sealed.append(endpoint.previous_secret)
-    return tuple(parse_secret(unseal(text)) for text in sealed)
+        encrypted.append(endpoint.previous_secret)
+    return tuple(parse_secret(decrypt(text)) for text in encrypted)
 
 
-def forget_old_secrets() -> int:
+def clear_expired_secrets() -> int:
     """Wipe secrets that sign no longer; return how many."""
     expired = WebhookEndpoint.objects.filter(previous_secret_until__lte=timezone.now()).exclude(previous_secret="")
     return expired.update(previous_secret="", previous_secret_until=None)
@@ -161,33 +161,33 @@ def _switch(endpoint: WebhookEndpoint, *, is_enabled: bool, reason: DisabledReas
         columns: dict[str, Any] = {"disabled_at": None, "disabled_reason": ""}
     else:
         columns = {"disabled_at": now, "disabled_reason": reason}
-    was_other = _living(endpoint).filter(is_enabled=not is_enabled)
+    was_other = _not_deleted(endpoint).filter(is_enabled=not is_enabled)
     if not was_other.update(is_enabled=is_enabled, **columns):
         return False
     endpoint.refresh_from_db()
     if is_enabled:
-        EndpointHealth.objects.filter(endpoint=endpoint).update(
+        WebhookEndpointHealth.objects.filter(endpoint=endpoint).update(
             failing_since=None, is_slow=False, limit_running=MAX_IN_FLIGHT, limit_changed_at=now
         )
         jobs.clear_key_limit(limit_key=endpoint.limit_key)
     elif reason != DisabledReason.OWNER:
-        _tell_owner(endpoint)
+        _notify_owner(endpoint)
     logger.info("webhook endpoint switched", extra={"endpoint": endpoint.public_id, "is_enabled": is_enabled})
     return True
 
 
-def _tell_owner(endpoint: WebhookEndpoint) -> None:
-    """Say by every other way that an endpoint was disabled: the inbox, a letter, and the account's other endpoints."""
+def _notify_owner(endpoint: WebhookEndpoint) -> None:
+    """Say by every other way that an endpoint was disabled: the inbox, an email, and the account's other endpoints."""
     notify(
         user_id=endpoint.owner_id,
-        kind=kinds.WEBHOOK_DISABLED.name,
+        kind=notification_kinds.WEBHOOK_DISABLED.name,
         title="A webhook endpoint was disabled",
         body=f"{_REASONS[DisabledReason(endpoint.disabled_reason)]} {endpoint.url}",
         resource=endpoint.public_id,
     )
     publish_event(
         owner_id=endpoint.owner_id,
-        event=catalogue.WEBHOOK_DISABLED.name,
+        event=event_types.WEBHOOK_DISABLED.name,
         resource=endpoint.public_id,
         describe=lambda: describe_endpoint(endpoint),
     )
@@ -198,12 +198,12 @@ def _refuse_for_renders(endpoint: WebhookEndpoint) -> None:
         raise InvalidState("This stands for the URLs that single renders name: only its secret can be changed.")
 
 
-def _living(endpoint: WebhookEndpoint) -> Any:
-    return WebhookEndpoint.objects.living().filter(pk=endpoint.pk)
+def _not_deleted(endpoint: WebhookEndpoint) -> Any:
+    return WebhookEndpoint.objects.not_deleted().filter(pk=endpoint.pk)
 
 
 def _change(endpoint: WebhookEndpoint, **columns: Any) -> None:
-    if columns and not _living(endpoint).update(**columns):
+    if columns and not _not_deleted(endpoint).update(**columns):
         raise NotFound
 
 

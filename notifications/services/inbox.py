@@ -8,36 +8,36 @@ from typing import Any
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from core.notices import Notice
+from core.notifications import NotificationRequest
 from notifications.models import Notification
 from notifications.models.inbox import BODY_LENGTH, TITLE_LENGTH
-from notifications.selectors import wanted_channels
-from notifications.services.letters import write_letter
+from notifications.selectors import channels_for
+from notifications.services.outgoing_emails import queue_email
 
 
-def take_notice(notice: Notice) -> None:
-    """Put a notice where its reader wants it, in the transaction of whoever gives it."""
-    channels = wanted_channels(user_id=notice.user_id, kind=notice.kind)
-    columns = notice_columns(notice)
+def deliver_notification(notification: NotificationRequest) -> None:
+    """Put a notification where its reader wants it, in the transaction of whoever gives it."""
+    channels = channels_for(user_id=notification.user_id, kind=notification.kind)
+    columns = notification_columns(notification)
     if channels.inbox:
         Notification.objects.create(**columns)
     if channels.email:
-        write_letter(columns=columns)
+        queue_email(columns=columns)
 
 
-def notice_columns(notice: Notice) -> dict[str, Any]:
-    """Return a notice as rows keep it: a text that is too long is cut, as a long message is no reason to lose it."""
+def notification_columns(notification: NotificationRequest) -> dict[str, Any]:
+    """Return the columns of a notification; a text that is too long is truncated, not refused."""
     return {
-        "user_id": notice.user_id,
-        "kind": notice.kind,
-        # A title is one line, also in the subject of a letter.
-        "title": cut(" ".join(_storable(notice.title).split()), TITLE_LENGTH),
-        "body": cut(_storable(notice.body), BODY_LENGTH),
-        "resource": notice.resource,
+        "user_id": notification.user_id,
+        "kind": notification.kind,
+        # A title is one line, also in the subject of an email.
+        "title": truncate(" ".join(_storable(notification.title).split()), TITLE_LENGTH),
+        "body": truncate(_storable(notification.body), BODY_LENGTH),
+        "resource": notification.resource,
     }
 
 
-def cut(text: str, length: int) -> str:
+def truncate(text: str, length: int) -> str:
     """Return a text that fits, with an ellipsis where something is missing."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
-from notifications.models import Preference
+from notifications.models import NotificationPreference
 
 
 @transaction.atomic
@@ -15,4 +15,4 @@ def change_preferences(*, user: Any, changes: Mapping[str, Mapping[str, bool | N
     """Change channels of kinds: kind -> channel -> whether it is wanted, None for whatever the kind has by default."""
     for kind in sorted(changes):
         if changes[kind]:
-            Preference.objects.update_or_create(user=user, kind=kind, defaults=dict(changes[kind]))
+            NotificationPreference.objects.update_or_create(user=user, kind=kind, defaults=dict(changes[kind]))

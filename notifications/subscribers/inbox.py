@@ -1,4 +1,4 @@
-"""Notices to the owner of what an event is about, in the event's transaction."""
+"""Notifications to the owner of what an event is about, in the event's transaction."""
 
 from __future__ import annotations
 
@@ -11,53 +11,53 @@ from assets.events import AssetFailed
 from assets.models import Asset
 from core.events import subscribe
 from core.ids import encode_id
-from core.notices import NoticeKind, notify
+from core.notifications import NotificationKind, notify
 from credits.events import CreditsLow
 from credits.pricing import format_credits
-from notifications import kinds
+from notifications import notification_kinds
 from renders.events import BatchCompleted, RenderCancelled, RenderEvent, RenderFailed, RenderSucceeded
 from renders.models import Batch, Render
 
 
 @subscribe(RenderSucceeded)
-def tell_render_succeeded(event: RenderSucceeded) -> None:
+def notify_render_succeeded(event: RenderSucceeded) -> None:
     """Say that the output is there. Renders of a batch are told of together, when all of them have ended."""
     if not _is_of_batch(event):
-        _tell_of_render(event, kinds.RENDER_SUCCEEDED, "Render succeeded", "The output can be downloaded.")
+        _notify_render(event, notification_kinds.RENDER_SUCCEEDED, "Render succeeded", "The output can be downloaded.")
 
 
 @subscribe(RenderFailed)
-def tell_render_failed(event: RenderFailed) -> None:
+def notify_render_failed(event: RenderFailed) -> None:
     """Say why."""
     if not _is_of_batch(event):
         error: dict[str, Any] | None = Render.objects.values_list("error", flat=True).get(pk=event.render_id)
         message = str((error or {}).get("message", ""))
-        _tell_of_render(event, kinds.RENDER_FAILED, f"Render failed: {event.code}", message)
+        _notify_render(event, notification_kinds.RENDER_FAILED, f"Render failed: {event.code}", message)
 
 
 @subscribe(RenderCancelled)
-def tell_render_cancelled(event: RenderCancelled) -> None:
+def notify_render_cancelled(event: RenderCancelled) -> None:
     """Say that nothing comes of it."""
     if not _is_of_batch(event):
-        _tell_of_render(event, kinds.RENDER_CANCELLED, "Render cancelled", "Its credits were given back.")
+        _notify_render(event, notification_kinds.RENDER_CANCELLED, "Render cancelled", "Its credits were given back.")
 
 
 def _is_of_batch(event: RenderEvent) -> bool:
     return Render.objects.filter(pk=event.render_id, batch__isnull=False).exists()
 
 
-def _tell_of_render(event: RenderEvent, kind: NoticeKind, title: str, body: str) -> None:
+def _notify_render(event: RenderEvent, kind: NotificationKind, title: str, body: str) -> None:
     resource = encode_id(Render.ID_PREFIX, event.render_id)
     notify(user_id=event.owner_id, kind=kind.name, title=title, body=body, resource=resource)
 
 
 @subscribe(BatchCompleted)
-def tell_batch_completed(event: BatchCompleted) -> None:
+def notify_batch_completed(event: BatchCompleted) -> None:
     """Say how many of its renders came to what."""
     counts = [(event.succeeded, "succeeded"), (event.failed, "failed"), (event.cancelled, "were cancelled")]
     notify(
         user_id=event.owner_id,
-        kind=kinds.BATCH_COMPLETED.name,
+        kind=notification_kinds.BATCH_COMPLETED.name,
         title=f"Batch of {event.total} completed",
         body=", ".join(f"{count} {what}" for count, what in counts if count),
         resource=encode_id(Batch.ID_PREFIX, event.batch_id),
@@ -65,11 +65,11 @@ def tell_batch_completed(event: BatchCompleted) -> None:
 
 
 @subscribe(AssetFailed)
-def tell_asset_failed(event: AssetFailed) -> None:
+def notify_asset_failed(event: AssetFailed) -> None:
     """Say why."""
     notify(
         user_id=event.owner_id,
-        kind=kinds.ASSET_FAILED.name,
+        kind=notification_kinds.ASSET_FAILED.name,
         title=f"Import failed: {event.code}",
         body=event.detail,
         resource=encode_id(Asset.ID_PREFIX, event.asset_id),
@@ -77,34 +77,34 @@ def tell_asset_failed(event: AssetFailed) -> None:
 
 
 @subscribe(CreditsLow)
-def tell_credits_low(event: CreditsLow) -> None:
+def notify_credits_low(event: CreditsLow) -> None:
     """Say how many are left."""
     notify(
         user_id=event.user_id,
-        kind=kinds.CREDITS_LOW.name,
+        kind=notification_kinds.CREDITS_LOW.name,
         title=f"{format_credits(event.balance)} credits are left",
         body=f"That is less than {format_credits(event.threshold)}.",
     )
 
 
 @subscribe(PlanChanged)
-def tell_plan_changed(event: PlanChanged) -> None:
+def notify_plan_changed(event: PlanChanged) -> None:
     """Say which plan it is now."""
     notify(
         user_id=event.user_id,
-        kind=kinds.ACCOUNT_PLAN.name,
+        kind=notification_kinds.ACCOUNT_PLAN.name,
         title=f"Your plan is now {event.new_plan}",
         body=f"It was {event.old_plan}.",
     )
 
 
 @subscribe(ApiKeyRevoked)
-def tell_key_revoked(event: ApiKeyRevoked) -> None:
+def notify_key_revoked(event: ApiKeyRevoked) -> None:
     """Say which key it was."""
     key = ApiKey.objects.get(pk=event.key_id)
     notify(
         user_id=event.user_id,
-        kind=kinds.KEY_REVOKED.name,
+        kind=notification_kinds.KEY_REVOKED.name,
         title="An API key was revoked",
         body=f"{key.name} {key.masked}".strip(),
         resource=key.public_id,
@@ -112,23 +112,23 @@ def tell_key_revoked(event: ApiKeyRevoked) -> None:
 
 
 @subscribe(DeprecatedCallSeen)
-def tell_deprecated(event: DeprecatedCallSeen) -> None:
+def notify_deprecated(event: DeprecatedCallSeen) -> None:
     """Say what was called, and when it ends."""
     end = f"It ends on {format_datetime(event.sunset_at, usegmt=True)}." if event.sunset_at else "Its end is not set."
     notify(
         user_id=event.user_id,
-        kind=kinds.API_DEPRECATED.name,
+        kind=notification_kinds.API_DEPRECATED.name,
         title=f"Your keys call {event.subject}, which is deprecated",
         body=f"{event.calls} calls were counted. {end}",
     )
 
 
 @subscribe(SunsetApproaching)
-def tell_sunset(event: SunsetApproaching) -> None:
+def notify_sunset(event: SunsetApproaching) -> None:
     """Say how much time is left."""
     notify(
         user_id=event.user_id,
-        kind=kinds.API_DEPRECATED.name,
+        kind=notification_kinds.API_DEPRECATED.name,
         title=f"{event.subject}, which your keys call, ends in {event.days_left} days",
         body=f"It ends on {format_datetime(event.sunset_at, usegmt=True)}.",
     )

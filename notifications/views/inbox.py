@@ -13,14 +13,14 @@ from api.endpoints import Endpoint
 from api.views import ApiView, ApiViewSet
 from notifications.filters import NotificationFilterSet
 from notifications.models import Notification
-from notifications.selectors import choices_of
+from notifications.selectors import preferences_of
 from notifications.serializers.inbox import (
-    MarkAllReadBody,
-    MarkedSerializer,
-    NotificationChanges,
+    MarkAllReadResultSerializer,
+    MarkAllReadSerializer,
+    NotificationChangeSerializer,
+    NotificationPreferencesChangeSerializer,
+    NotificationPreferencesSerializer,
     NotificationSerializer,
-    PreferencesBody,
-    PreferencesSerializer,
     UnreadCountSerializer,
 )
 from notifications.services.inbox import mark_all_read, mark_notification
@@ -41,18 +41,18 @@ class NotificationViewSet(ListModelMixin, RetrieveModelMixin, ApiViewSet):
         "mark_all_read": Endpoint("notifications:write"),
     }
 
-    @extend_schema(request=NotificationChanges, responses=NotificationSerializer)
+    @extend_schema(request=NotificationChangeSerializer, responses=NotificationSerializer)
     def partial_update(self, request: Request, **kwargs: Any) -> Response:
         """Note that an entry was read, or is to count as unread again."""
         row = self.get_object()
-        row = mark_notification(notification=row, is_read=self.validated(NotificationChanges)["read"])
+        row = mark_notification(notification=row, is_read=self.validated(NotificationChangeSerializer)["read"])
         return Response(NotificationSerializer(row).data)
 
-    @extend_schema(request=MarkAllReadBody, responses=MarkedSerializer)
+    @extend_schema(request=MarkAllReadSerializer, responses=MarkAllReadResultSerializer)
     def mark_all_read(self, request: Request, **kwargs: Any) -> Response:
         """Note that everything was read, or all that came before a moment, or all of a kind."""
-        marked = mark_all_read(user=request.user, **self.validated(MarkAllReadBody))
-        return Response(MarkedSerializer({"object": "mark_all_read", "marked": marked}).data)
+        marked = mark_all_read(user=request.user, **self.validated(MarkAllReadSerializer))
+        return Response(MarkAllReadResultSerializer({"object": "mark_all_read", "marked": marked}).data)
 
     @extend_schema(responses=UnreadCountSerializer, filters=False)
     def unread_count(self, request: Request, **kwargs: Any) -> Response:
@@ -61,7 +61,7 @@ class NotificationViewSet(ListModelMixin, RetrieveModelMixin, ApiViewSet):
         return Response(UnreadCountSerializer({"object": "unread_count", "unread": unread}).data)
 
 
-class PreferencesView(ApiView):
+class NotificationPreferencesView(ApiView):
     """What the caller wants to be told, and where."""
 
     endpoints = {
@@ -70,7 +70,9 @@ class PreferencesView(ApiView):
     }
 
     @extend_schema(
-        operation_id="notification_preferences_retrieve", responses=PreferencesSerializer, tags=["notifications"]
+        operation_id="notification_preferences_retrieve",
+        responses=NotificationPreferencesSerializer,
+        tags=["notifications"],
     )
     def get(self, request: Request) -> Response:
         """Return the channels of each kind."""
@@ -78,17 +80,17 @@ class PreferencesView(ApiView):
 
     @extend_schema(
         operation_id="notification_preferences_update",
-        request=PreferencesBody,
-        responses=PreferencesSerializer,
+        request=NotificationPreferencesChangeSerializer,
+        responses=NotificationPreferencesSerializer,
         tags=["notifications"],
     )
     def patch(self, request: Request) -> Response:
         """Change channels of some kinds."""
-        body = PreferencesBody(data=request.data)
+        body = NotificationPreferencesChangeSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         change_preferences(user=request.user, changes=body.validated_data["kinds"])
         return self._answer(request)
 
     def _answer(self, request: Request) -> Response:
-        body = {"object": "notification_preferences", "kinds": choices_of(request.user)}
-        return Response(PreferencesSerializer(body).data)
+        body = {"object": "notification_preferences", "kinds": preferences_of(request.user)}
+        return Response(NotificationPreferencesSerializer(body).data)

@@ -16,34 +16,34 @@ from api.routing import api_path
 from api.views import ApiView, ApiViewSet
 from core.exceptions import NotFound
 from core.ids import decode_id
-from notifications.filters import DeliveryFilterSet, EndpointFilterSet
+from notifications.filters import WebhookDeliveryFilterSet, WebhookEndpointFilterSet
 from notifications.models import WebhookDelivery, WebhookEndpoint
-from notifications.models.webhooks import EndpointKind
+from notifications.models.webhooks import WebhookEndpointKind
 from notifications.serializers.webhooks import (
-    CatalogueSerializer,
-    CatalogueV1Serializer,
-    DeliveryDetailSerializer,
-    DeliverySerializer,
-    EndpointBody,
-    EndpointChanges,
-    EndpointSerializer,
-    EndpointWithSecretSerializer,
-    ReplayBody,
-    ReplaySerializer,
+    WebhookDeliveryDetailSerializer,
+    WebhookDeliverySerializer,
+    WebhookEndpointChangeSerializer,
+    WebhookEndpointCreateSerializer,
+    WebhookEndpointSerializer,
+    WebhookEndpointWithSecretSerializer,
+    WebhookEventTypeListSerializer,
+    WebhookEventTypeListV1Serializer,
+    WebhookReplayResultSerializer,
+    WebhookReplaySerializer,
 )
 from notifications.services import deliveries, endpoints
-from notifications.services.endpoints import WithSecret
-from notifications.webhooks.catalogue import EVENT_TYPES
+from notifications.services.endpoints import EndpointWithSecret
+from notifications.webhooks.event_types import EVENT_TYPES
 
 NO_STORE = {"Cache-Control": "no-store"}
 
 
-class WebhookViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiViewSet):
+class WebhookEndpointViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiViewSet):
     """Receivers of events."""
 
     queryset = WebhookEndpoint.objects.all()
     requires_if_match = True
-    serializers = {"default": EndpointSerializer}
+    serializers = {"default": WebhookEndpointSerializer}
     endpoints = {
         "list": Endpoint("webhooks:read"),
         "retrieve": Endpoint("webhooks:read", row_etag=True),
@@ -55,7 +55,7 @@ class WebhookViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
         "test": Endpoint("webhooks:write"),
         "replay": Endpoint("webhooks:write"),
     }
-    filterset_class = EndpointFilterSet
+    filterset_class = WebhookEndpointFilterSet
 
     @property
     def user(self) -> Any:
@@ -65,30 +65,30 @@ class WebhookViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
     def get_queryset(self) -> Any:
         """List subscriptions alone; what stands for the URLs of renders is found by its id."""
         rows = super().get_queryset()
-        return rows.filter(kind=EndpointKind.SUBSCRIPTION) if self.action == "list" else rows
+        return rows.filter(kind=WebhookEndpointKind.SUBSCRIPTION) if self.action == "list" else rows
 
-    @extend_schema(request=EndpointBody, responses={201: EndpointWithSecretSerializer})
+    @extend_schema(request=WebhookEndpointCreateSerializer, responses={201: WebhookEndpointWithSecretSerializer})
     @idempotent
     def create(self, request: Request, **kwargs: Any) -> Response:
         """Add an endpoint; its secret is in this answer and nowhere else, the answer to a repeat included."""
-        body = self.validated(EndpointBody)
+        body = self.validated(WebhookEndpointCreateSerializer)
         return self.once(lambda: self._created(endpoints.create_endpoint(owner=self.user, **body)))
 
-    def _created(self, made: WithSecret) -> Response:
+    def _created(self, made: EndpointWithSecret) -> Response:
         location = api_path("webhook-detail", self._version(), id=made.endpoint.public_id)
         headers = {"Location": location, **self.tag_headers(made.endpoint)}
         return self._with_secret(made, status.HTTP_201_CREATED, headers)
 
-    @extend_schema(request=EndpointChanges, responses=EndpointSerializer)
+    @extend_schema(request=WebhookEndpointChangeSerializer, responses=WebhookEndpointSerializer)
     def partial_update(self, request: Request, **kwargs: Any) -> Response:
         """Change an endpoint, or switch it off or on."""
         endpoint = self.get_object()
-        changes = self.validated(EndpointChanges)
+        changes = self.validated(WebhookEndpointChangeSerializer)
         if "status" in changes:
             changes["is_enabled"] = changes.pop("status") == "enabled"
         with self.unchanged(endpoint):
             changed = endpoints.update_endpoint(endpoint=endpoint, changes=changes)
-        return Response(EndpointSerializer(changed).data)
+        return Response(WebhookEndpointSerializer(changed).data)
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, **kwargs: Any) -> Response:
@@ -98,48 +98,48 @@ class WebhookViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
             endpoints.delete_endpoint(endpoint=endpoint)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(responses=EndpointSerializer, filters=False)
+    @extend_schema(responses=WebhookEndpointSerializer, filters=False)
     def of_renders(self, request: Request, **kwargs: Any) -> Response:
         """Return what stands for the URLs that single renders name: its secret signs what they are sent."""
-        return Response(EndpointSerializer(endpoints.endpoint_of_renders(owner_id=self.user.pk)).data)
+        return Response(WebhookEndpointSerializer(endpoints.get_render_endpoint(owner_id=self.user.pk)).data)
 
-    @extend_schema(request=None, responses=EndpointWithSecretSerializer)
+    @extend_schema(request=None, responses=WebhookEndpointWithSecretSerializer)
     @idempotent
     def rotate_secret(self, request: Request, **kwargs: Any) -> Response:
         """Give an endpoint a new secret at once; for 24 hours the one before it signs as well."""
         endpoint = self.get_object()
         return self.once(lambda: self._with_secret(endpoints.rotate_secret(endpoint=endpoint), status.HTTP_200_OK, {}))
 
-    @extend_schema(request=None, responses={202: DeliverySerializer})
+    @extend_schema(request=None, responses={202: WebhookDeliverySerializer})
     @idempotent
     def test(self, request: Request, **kwargs: Any) -> Response:
         """Send a `ping` to an endpoint."""
         endpoint = self.get_object()
         return self.once(lambda: accepted(deliveries.send_test(endpoint=endpoint), self._version()))
 
-    @extend_schema(request=ReplayBody, responses={202: ReplaySerializer})
+    @extend_schema(request=WebhookReplaySerializer, responses={202: WebhookReplayResultSerializer})
     @idempotent
     def replay(self, request: Request, **kwargs: Any) -> Response:
         """Send again all that failed of the events since a time."""
         endpoint = self.get_object()
-        body = self.validated(ReplayBody)
+        body = self.validated(WebhookReplaySerializer)
         return self.once(lambda: self._replayed(deliveries.replay_failed(endpoint=endpoint, **body)))
 
     def _replayed(self, count: int) -> Response:
-        body = ReplaySerializer({"object": "webhook_replay", "replayed": count}).data
+        body = WebhookReplayResultSerializer({"object": "webhook_replay", "replayed": count}).data
         return Response(body, status.HTTP_202_ACCEPTED)
 
-    def _with_secret(self, made: WithSecret, code: int, headers: dict[str, str]) -> Response:
-        body = EndpointWithSecretSerializer(made.endpoint, context={"secret": made.secret}).data
+    def _with_secret(self, made: EndpointWithSecret, code: int, headers: dict[str, str]) -> Response:
+        body = WebhookEndpointWithSecretSerializer(made.endpoint, context={"secret": made.secret}).data
         return Response(body, status=code, headers={**NO_STORE, **headers})
 
 
-class EndpointDeliveriesViewSet(ListModelMixin, ApiViewSet):
+class EndpointDeliveryViewSet(ListModelMixin, ApiViewSet):
     """Deliveries to one endpoint."""
 
     queryset = WebhookDelivery.objects.with_attempts()
-    filterset_class = DeliveryFilterSet
-    serializers = {"default": DeliverySerializer}
+    filterset_class = WebhookDeliveryFilterSet
+    serializers = {"default": WebhookDeliverySerializer}
     endpoints = {
         "list": Endpoint("webhooks:read"),
     }
@@ -157,17 +157,17 @@ class EndpointDeliveriesViewSet(ListModelMixin, ApiViewSet):
             raise NotFound from None
 
 
-class DeliveryViewSet(RetrieveModelMixin, IdempotentMixin, ApiViewSet):
+class WebhookDeliveryViewSet(RetrieveModelMixin, IdempotentMixin, ApiViewSet):
     """One delivery."""
 
     queryset = WebhookDelivery.objects.with_attempts()
-    serializers = {"default": DeliveryDetailSerializer}
+    serializers = {"default": WebhookDeliveryDetailSerializer}
     endpoints = {
         "retrieve": Endpoint("webhooks:read", row_etag=True),
         "redeliver": Endpoint("webhooks:write"),
     }
 
-    @extend_schema(request=None, responses={202: DeliverySerializer})
+    @extend_schema(request=None, responses={202: WebhookDeliverySerializer})
     @idempotent
     def redeliver(self, request: Request, **kwargs: Any) -> Response:
         """Send a delivery again under its old id, at once."""
@@ -175,29 +175,31 @@ class DeliveryViewSet(RetrieveModelMixin, IdempotentMixin, ApiViewSet):
         return self.once(lambda: accepted(deliveries.redeliver(delivery=delivery), self._version()))
 
 
-class EventTypesView(ApiView):
+class WebhookEventTypesView(ApiView):
     """The types of event."""
 
     endpoints = {
         "get": Endpoint("webhooks:read"),
     }
 
-    @extend_schema(operation_id="webhook_event_types_list", responses=CatalogueSerializer, tags=["webhooks"])
+    @extend_schema(operation_id="webhook_event_types_list", responses=WebhookEventTypeListSerializer, tags=["webhooks"])
     def get(self, request: Request) -> Response:
         """List the types of event that endpoints can be told of."""
         page = {"object": "list", "data": _event_types(), "has_more": False, "next_cursor": None, "prev_cursor": None}
-        return Response(CatalogueSerializer(page).data)
+        return Response(WebhookEventTypeListSerializer(page).data)
 
 
-class EventTypesViewV1(EventTypesView):
+class WebhookEventTypesViewV1(WebhookEventTypesView):
     """The types of event, as version 1 has lists."""
 
-    @extend_schema(operation_id="webhook_event_types_list", responses=CatalogueV1Serializer, tags=["webhooks"])
+    @extend_schema(
+        operation_id="webhook_event_types_list", responses=WebhookEventTypeListV1Serializer, tags=["webhooks"]
+    )
     def get(self, request: Request) -> Response:
         """List the types of event that endpoints can be told of."""
         rows = _event_types()
         pages = {"page": 1, "per_page": len(rows), "total": len(rows), "total_pages": 1}
-        return Response(CatalogueV1Serializer({"data": rows, "pagination": pages}).data)
+        return Response(WebhookEventTypeListV1Serializer({"data": rows, "pagination": pages}).data)
 
 
 def _event_types() -> list[dict[str, str]]:
@@ -210,4 +212,4 @@ def _event_types() -> list[dict[str, str]]:
 def accepted(delivery: WebhookDelivery, version: int) -> Response:
     """Return the answer to a delivery that is on its way."""
     location = api_path("delivery-detail", version, id=delivery.public_id)
-    return Response(DeliverySerializer(delivery).data, status.HTTP_202_ACCEPTED, headers={"Location": location})
+    return Response(WebhookDeliverySerializer(delivery).data, status.HTTP_202_ACCEPTED, headers={"Location": location})

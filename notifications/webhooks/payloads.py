@@ -16,27 +16,27 @@ from core.ids import encode_id
 from core.times import format_time
 from credits.pricing import format_credits
 from notifications.models.webhooks import WebhookEndpoint
-from notifications.serializers.webhooks import EndpointSerializer
+from notifications.serializers.webhooks import WebhookEndpointSerializer
 from renders.models import Batch, Render
-from renders.selectors import batch_standings
+from renders.selectors import batch_progress
 from renders.serializers.batches import BatchSerializer
 from renders.serializers.renders import RenderSerializer
 from renders.states import RenderStatus
 
 MAX_PAYLOAD_BYTES = 20_000
 # Dropped, in this order, from data that would make a body too long; the API has them.
-EXPENDABLE = ("warnings", "metadata", "probe", "error")
-_NOT_SENT_OF_RENDERS = ("progress", "links", "warnings")
+DROPPABLE_MEMBERS = ("warnings", "metadata", "probe", "error")
+_EXCLUDED_RENDER_MEMBERS = ("progress", "links", "warnings")
 
 
-def write_body(*, type: str, timestamp: datetime, data: Mapping[str, Any], sequence: int) -> str:  # noqa: A002
+def build_body(*, type: str, timestamp: datetime, data: Mapping[str, Any], sequence: int) -> str:  # noqa: A002
     """Return the JSON of an event, shorter than 20 KB.
 
     timestamp: of the event, which all attempts share. What was dropped is named in `data.truncated`.
     """
     sent = {**data, "sequence": sequence}
     dropped: list[str] = []
-    for name in (*EXPENDABLE, None):
+    for name in (*DROPPABLE_MEMBERS, None):
         body = _encode({"type": type, "timestamp": format_time(timestamp), "data": sent})
         if len(body) < MAX_PAYLOAD_BYTES or name is None:
             break
@@ -56,14 +56,14 @@ def _encode(value: Any) -> bytes:
 def describe_render(render: Render) -> dict[str, Any]:
     """Return a render. Its links are good for as long as links of the API are; later ask for new ones."""
     shown = dict(RenderSerializer(render, context={}).data)
-    for name in _NOT_SENT_OF_RENDERS:
+    for name in _EXCLUDED_RENDER_MEMBERS:
         shown.pop(name, None)
     return shown
 
 
 def describe_batch(batch: Batch) -> dict[str, Any]:
     """Return a batch."""
-    shown = dict(BatchSerializer(batch, context={"standings": batch_standings([batch])}).data)
+    shown = dict(BatchSerializer(batch, context={"standings": batch_progress([batch])}).data)
     del shown["links"]
     return shown
 
@@ -75,9 +75,9 @@ def describe_asset(asset: Asset) -> dict[str, Any]:
 
 def describe_endpoint(endpoint: WebhookEndpoint) -> dict[str, Any]:
     """Return an endpoint, without its secret."""
-    shown = EndpointSerializer(endpoint).data
-    told = {name: shown[name] for name in ("id", "object", "url", "status")}
-    return {**told, "reason": shown["disabled_reason"], "disabled_at": shown["disabled_at"]}
+    shown = WebhookEndpointSerializer(endpoint).data
+    shown_members = {name: shown[name] for name in ("id", "object", "url", "status")}
+    return {**shown_members, "reason": shown["disabled_reason"], "disabled_at": shown["disabled_at"]}
 
 
 def describe_balance(*, user_id: Any, balance: int, threshold: int) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def describe_balance(*, user_id: Any, balance: int, threshold: int) -> dict[str,
     }
 
 
-def write_callback(render: Render) -> str:
+def build_callback_body(render: Render) -> str:
     """Return what the `callback` of an edit is told when its render has ended.
 
     The members are those of the public format that edits have. A cancelled render is told of as failed, for which the

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from notifications.models.webhooks import KEPT_RESPONSE_BYTES
+from notifications.models.webhooks import MAX_STORED_RESPONSE_BYTES
 from outbound.exceptions import FetchError
-from outbound.exchange import Deadline, exchange
-from outbound.resolving import within
+from outbound.http_client import Deadline, send_request
+from outbound.resolver import with_timeout
 from outbound.signing import signed_headers
 from outbound.targets import AllowHosts, Resolver, check_url, system_resolver
 
@@ -26,7 +26,7 @@ _GONE = 410
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class WebhookMessage:
     """What is sent, and where. secrets: one signature each.
 
     allow_hosts: (host, port or None for any) that the operator exempts from the guard. `repr` shows no secrets.
@@ -45,7 +45,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class DeliveryResult:
     """What came of an attempt.
 
     status_code: None where there was no answer. error: a code, empty for success. retry_after_s: what the receiver asks
@@ -70,22 +70,22 @@ class Reply:
         return self.status_code == _GONE
 
 
-def send(message: Message) -> Reply:
+def send(message: WebhookMessage) -> DeliveryResult:
     """Make one attempt; never raises for what the other side or the network does."""
     began = time.monotonic()
     try:
         status, wait, body = _post(message)
     except FetchError as error:
-        return Reply(time.monotonic() - began, error=error.reason, detail=error.detail)
+        return DeliveryResult(time.monotonic() - began, error=error.reason, detail=error.detail)
     took_s = time.monotonic() - began
-    text = body[:KEPT_RESPONSE_BYTES].decode("utf-8", "replace").replace("\x00", "�")
+    text = body[:MAX_STORED_RESPONSE_BYTES].decode("utf-8", "replace").replace("\x00", "�")
     if 200 <= status < 300:
-        return Reply(took_s, status, response_body=text)
+        return DeliveryResult(took_s, status, response_body=text)
     detail = "Redirects are not followed." if 300 <= status < 400 else f"The receiver answered with status {status}."
-    return Reply(took_s, status, f"http_{status}", detail, text, retry_after(wait))
+    return DeliveryResult(took_s, status, f"http_{status}", detail, text, retry_after(wait))
 
 
-def _post(message: Message) -> tuple[int, str, bytes]:
+def _post(message: WebhookMessage) -> tuple[int, str, bytes]:
     """Return status, Retry-After and the beginning of the body.
 
     The address is judged here, at every attempt: what a name resolved to last time says nothing of this time.
@@ -102,20 +102,20 @@ def _post(message: Message) -> tuple[int, str, bytes]:
         "Accept-Encoding": "identity",
         "User-Agent": "renderowl-webhooks",
     }
-    with exchange(
+    with send_request(
         target,
         deadline,
         method="POST",
         headers=headers,
         body=message.body,
         connect_timeout_s=message.connect_timeout_s,
-        resolver=within(RESOLVE_TIMEOUT_S, message.resolver),
+        resolver=with_timeout(RESOLVE_TIMEOUT_S, message.resolver),
         traceparent=message.traceparent,
     ) as response:
-        return response.status, response.headers.get("Retry-After", ""), _beginning(response)
+        return response.status, response.headers.get("Retry-After", ""), _read_beginning(response)
 
 
-def _beginning(response: http.client.HTTPResponse) -> bytes:
+def _read_beginning(response: http.client.HTTPResponse) -> bytes:
     """Return what is kept of a body. The status has decided already: a body that breaks off changes nothing."""
     body = b""
     with contextlib.suppress(OSError, http.client.HTTPException):

@@ -32,7 +32,7 @@ class DemoFailed(Exception):
     """The demo did not come to its end; the text says where."""
 
 
-class Client:
+class DemoClient:
     """The few calls that the demo makes, as any client would."""
 
     def __init__(self, base: str, key: str) -> None:
@@ -89,7 +89,7 @@ def main() -> int:
             group.start("server", server_command(port))
             group.start("worker", worker_command())
             group.wait_until_serving(port)
-            _render(Client(f"http://127.0.0.1:{port}", minted["key"]), folder, began)
+            _render(DemoClient(f"http://127.0.0.1:{port}", minted["key"]), folder, began)
         except (StartFailed, DemoFailed, requests.RequestException, subprocess.CalledProcessError, OSError) as error:
             print(f"The demo failed: {error} (log: {folder / 'server.log'})", file=sys.stderr)
             return 1
@@ -98,7 +98,7 @@ def main() -> int:
     return 0
 
 
-def _render(client: Client, folder: Path, began: float) -> None:
+def _render(client: DemoClient, folder: Path, began: float) -> None:
     media = make_media(folder / "media")
     sources = {}
     for role, path in media.items():
@@ -122,7 +122,7 @@ def _render(client: Client, folder: Path, began: float) -> None:
     _say(f"took      {took:.1f} s to render, {time.monotonic() - began:.1f} s in all")
 
 
-def _follow(client: Client, render: dict[str, Any]) -> dict[str, Any]:
+def _follow(client: DemoClient, render: dict[str, Any]) -> dict[str, Any]:
     """Poll a render until it ends, showing its progress.
 
     Raises DemoFailed if it ends otherwise than succeeded, or not in time.

@@ -11,14 +11,14 @@ from django.urls import reverse
 from django.utils.html import format_html
 from unfold.decorators import display
 
-from core.admin import ReadOnlyAdmin, on_record, pretty_json
+from core.admin import ReadOnlyAdmin, audited, pretty_json
 from core.exceptions import DomainError
 from core.ids import decode_id
 from credits.pricing import format_credits
-from renders.admin.pages import progress_bar
+from renders.admin.html import progress_bar
 from renders.models import Batch
-from renders.selectors import batch_standings
-from renders.services.batch_cancel import ask_to_cancel_batch, cancel_renders_of
+from renders.selectors import batch_progress
+from renders.services.batch_cancel import cancel_batch_renders, request_batch_cancel
 from renders.states import BatchStatus
 
 STATUS_COLORS: dict[str, str] = {
@@ -108,7 +108,7 @@ class BatchAdmin(ReadOnlyAdmin):
     @admin.display(description="renders by status")
     def shown_counts(self, batch: Batch) -> str:
         """Return the counts of now."""
-        counts = batch_standings([batch])[batch.pk].counts
+        counts = batch_progress([batch])[batch.pk].counts
         return ", ".join(f"{number:,} {status}" for status, number in counts.items() if number)
 
     @admin.display(description="renders")
@@ -133,9 +133,9 @@ class BatchAdmin(ReadOnlyAdmin):
         for batch in queryset:
             try:
                 # Only the wish is in the transaction on record: a thousand renders would hold its lock too long.
-                with on_record(request, "batch.cancelled", batch.public_id):
-                    ask_to_cancel_batch(batch=batch)
-                cancel_renders_of(batch_id=batch.pk)
+                with audited(request, "batch.cancelled", batch.public_id):
+                    request_batch_cancel(batch=batch)
+                cancel_batch_renders(batch_id=batch.pk)
                 count += 1
             except DomainError as refusal:
                 self.message_user(request, f"{batch.public_id}: {refusal.detail}", messages.WARNING)

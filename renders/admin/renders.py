@@ -12,13 +12,13 @@ from django.urls import reverse
 from django.utils.html import format_html
 from unfold.decorators import display
 
-from core.admin import ReadOnlyAdmin, on_record, pretty_json, text_box
+from core.admin import ReadOnlyAdmin, audited, pretty_json, text_box
 from core.exceptions import DomainError
 from core.ids import decode_id
 from credits.pricing import format_credits
 from files.links import signed_path
-from renders.admin.pages import figures, findings, picture, player, progress_bar
-from renders.models import Priority, Render
+from renders.admin.html import image, issue_list, progress_bar, value_table, video_player
+from renders.models import Render, RenderPriority
 from renders.selectors import OUTPUT_TYPES
 from renders.services.cancel import cancel_render
 from renders.services.storage import delete_output
@@ -108,7 +108,7 @@ class RenderAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Render]:
         """Return the rows; the long columns are read where one render is shown."""
         rows: QuerySet[Render] = super().get_queryset(request)
-        return rows.without_documents()  # type: ignore[attr-defined, no-any-return]
+        return rows.without_large_columns()  # type: ignore[attr-defined, no-any-return]
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         """Find a render by its id, too."""
@@ -132,13 +132,13 @@ class RenderAdmin(ReadOnlyAdmin):
     def shown_thumbnail(self, render: Render) -> str:
         """Return the small picture."""
         url = _picture_path(render, render.thumbnail_key)
-        return picture(url, height="2.5rem") if url else "—"
+        return image(url, height="2.5rem") if url else "—"
 
     @admin.display(description="poster")
     def shown_poster(self, render: Render) -> str:
         """Return the large picture."""
         url = _picture_path(render, render.poster_key)
-        return picture(url, height="12rem") if url else "—"
+        return image(url, height="12rem") if url else "—"
 
     @admin.display(description="output")
     def shown_player(self, render: Render) -> str:
@@ -148,12 +148,12 @@ class RenderAdmin(ReadOnlyAdmin):
         content_type = OUTPUT_TYPES[render.output_format]
         name = f"{render.public_id}.{render.output_format}"
         url = signed_path(key=render.output_key, content_type=content_type, filename=name).url
-        return player(url, poster=_picture_path(render, render.poster_key), content_type=content_type)
+        return video_player(url, poster=_picture_path(render, render.poster_key), content_type=content_type)
 
     @admin.display(description="priority", ordering="priority")
     def shown_priority(self, render: Render) -> str:
         """Return the priority's name."""
-        return str(Priority(render.priority).label)
+        return str(RenderPriority(render.priority).label)
 
     @admin.display(description="duration")
     def shown_duration(self, render: Render) -> str:
@@ -183,7 +183,7 @@ class RenderAdmin(ReadOnlyAdmin):
     @admin.display(description="warnings")
     def shown_warnings(self, render: Render) -> str:
         """Return what the edit asked for in vain."""
-        return findings(render.warnings)
+        return issue_list(render.warnings)
 
     @admin.display(description="edit")
     def shown_edit(self, render: Render) -> str:
@@ -198,7 +198,7 @@ class RenderAdmin(ReadOnlyAdmin):
     @admin.display(description="timings")
     def shown_timings(self, render: Render) -> str:
         """Return the seconds of each step."""
-        return figures(render.timings)
+        return value_table(render.timings)
 
     @admin.display(description="log")
     def shown_log(self, render: Render) -> str:
@@ -252,7 +252,7 @@ class RenderAdmin(ReadOnlyAdmin):
         count = 0
         for render in rows:
             try:
-                with on_record(request, action, render.public_id):
+                with audited(request, action, render.public_id):
                     act(render)
                 count += 1
             except DomainError as refusal:

@@ -1,4 +1,4 @@
-"""Workers elsewhere: what they have, and which of their messages were heard."""
+"""External workers: what they have, and which of their messages were processed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from renders.models import ExternalLease, WorkerMessage
 
 @admin.register(ExternalLease)
 class ExternalLeaseAdmin(ReadOnlyAdmin):
-    """Attempts that workers elsewhere have or had. The token is stored nowhere."""
+    """Attempts that external workers have or had. The token is stored nowhere."""
 
     list_display = ("render", "attempt", "worker", "pool", "holds", "reports", "ignored", "created_at", "ended_at")
     list_filter = ("pool", ("ended_at", admin.EmptyFieldListFilter), "created_at")

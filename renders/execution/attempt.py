@@ -19,9 +19,9 @@ from credits.pricing import cost_of
 from engine.errors import EditInvalid, EngineError, RenderTimeout
 from engine.language import ParsedEdit, parse_edit, sources
 from engine.pipeline import RenderResult, render_timeline
-from engine.run import Limits, Progress
-from engine.steps import Note
-from engine.timeline import Resolved, resolve
+from engine.run import FFmpegLimits, FFmpegProgress
+from engine.steps import RecordAttributes
+from engine.timeline import ResolvedEdit, resolve
 from engine.timeline.model import Timeline
 from jobs.context import JobContext
 from jobs.exceptions import AttemptTimedOut, JobCancelled, LeaseLost
@@ -31,17 +31,17 @@ from renders.execution.folders import work_folder
 from renders.models import Render
 from renders.selectors import OUTPUT_TYPES
 from renders.services.attempts import (
-    Advance,
+    RenderProgress,
     begin_rendering,
     begin_saving,
-    note_progress,
-    put_back,
+    is_current_attempt,
+    record_progress,
+    requeue_render,
     start_attempt,
-    still_has,
 )
 from renders.services.outcomes import RenderedFiles, close_failed, close_succeeded
 from renders.services.storage import discard_files, publish_file, storage_key
-from renders.services.transitions import note_error
+from renders.services.transitions import record_error
 from renders.sources import gather_media
 from renders.states import RenderStatus
 
@@ -74,14 +74,14 @@ class Attempt:
         self.log = [f"attempt {render.attempt}"]
         self._settled = False
         self._written_at = 0.0
-        self._latest: Progress | None = None
+        self._latest: FFmpegProgress | None = None
 
     def run(self) -> None:
         """Do it all.
 
         Raises what the queue needs to hear; the render waits for its next attempt if there may be one.
         """
-        tracing.note(get_current_span(), {"renderowl.render.id": self.render.public_id})
+        tracing.set_attributes(get_current_span(), {"renderowl.render.id": self.render.public_id})
         try:
             with work_folder(self.render) as folder:
                 timeline = self._prepare(folder)
@@ -98,7 +98,7 @@ class Attempt:
         finally:
             if not self._settled:
                 # Interrupted, or a mistake of ours: while the queue decides what comes next, nobody renders it.
-                put_back(render=self.render, error=None, log=self._log_text())
+                requeue_render(render=self.render, error=None, log=self._log_text())
 
     def _prepare(self, folder: Path) -> Timeline:
         """Bring everything here, find out what it is, and agree on the price."""
@@ -112,7 +112,7 @@ class Attempt:
         self._begin_rendering(parsed, resolved)
         return resolved.timeline
 
-    def _begin_rendering(self, parsed: ParsedEdit, resolved: Resolved) -> None:
+    def _begin_rendering(self, parsed: ParsedEdit, resolved: ResolvedEdit) -> None:
         findings = tuple(dict.fromkeys([*parsed.warnings, *resolved.warnings]))
         if self.render.strict and findings:
             raise EditInvalid(findings)
@@ -138,8 +138,10 @@ class Attempt:
                 thumbnail=folder / "thumbnail.jpg",
                 on_progress=self._note,
                 should_cancel=self._should_cancel,
-                limits=Limits(wall_s=settings.RENDEROWL_RENDER_TIMEOUT_S, niceness=settings.RENDEROWL_RENDER_NICENESS),
-                on_step=watch_step,
+                limits=FFmpegLimits(
+                    wall_s=settings.RENDEROWL_RENDER_TIMEOUT_S, niceness=settings.RENDEROWL_RENDER_NICENESS
+                ),
+                on_step=step_span,
             )
         self.timings |= {f"render_{name}": round(seconds, 3) for name, seconds in result.timings.items()}
         self.log += filter(None, [result.log])
@@ -203,13 +205,13 @@ class Attempt:
             return
         self._written_at = now
         if self._latest is not None and self.step is RenderStatus.RENDERING:
-            kept = note_progress(render=self.render, advance=_advance(self._latest))
+            kept = record_progress(render=self.render, progress=_to_progress(self._latest))
         else:
-            kept = still_has(render=self.render)
+            kept = is_current_attempt(render=self.render)
         if not kept:
             self._lose()
 
-    def _note(self, progress: Progress) -> None:
+    def _note(self, progress: FFmpegProgress) -> None:
         self._latest = progress
 
     def _should_cancel(self) -> bool:
@@ -240,9 +242,9 @@ class Attempt:
                 close_failed(render_id=self.render.pk, error=error, log=log)
             return
         if error["retryable"]:
-            put_back(render=self.render, error=error, log=log)
+            requeue_render(render=self.render, error=error, log=log)
         else:
-            note_error(render=self.render, error=error, log=log)
+            record_error(render=self.render, error=error, log=log)
         raise as_queue_failure(error) from failure
 
     def _tell(self, action: str, **fields: str | float) -> None:
@@ -271,12 +273,14 @@ def cost_of_timeline(timeline: Timeline) -> int:
     return cost_of(output.duration_s, width, height, float(output.fps))
 
 
-def _advance(progress: Progress) -> Advance:
-    return Advance(progress.frame, progress.total_frames, progress.percent, progress.fps, progress.eta_s)
+def _to_progress(progress: FFmpegProgress) -> RenderProgress:
+    return RenderProgress(progress.frame, progress.total_frames, progress.percent, progress.fps, progress.eta_s)
 
 
 @contextmanager
-def watch_step(name: str, /) -> Iterator[Note]:
+def step_span(name: str, /) -> Iterator[RecordAttributes]:
     """Give a span for one step; its figures become attributes, as `renderowl.ffmpeg.frames`."""
     with tracing.span(name) as span:
-        yield lambda figures: tracing.note(span, {f"renderowl.{name}.{key}": value for key, value in figures.items()})
+        yield lambda figures: tracing.set_attributes(
+            span, {f"renderowl.{name}.{key}": value for key, value in figures.items()}
+        )

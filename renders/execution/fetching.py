@@ -9,14 +9,13 @@ from pathlib import Path
 from django.conf import settings
 from opentelemetry.trace import get_current_span
 
-from assets.cache import fetch_cache, materialise
+from assets.local_files import copy_to_folder, fetch_cache
 from assets.models import Asset
 from core import tracing
-from renders.fetching import FetchTerms, FolderFetch
+from renders.fetching import FetchOptions, FolderFetch
 from renders.models import Render
-from renders.names import ASSET_SCHEME
 from renders.selectors import find_assets
-from renders.sources import SourceUnavailable
+from renders.sources import ASSET_SCHEME, SourceUnavailable
 
 
 class LibraryFetch:
@@ -33,7 +32,7 @@ class LibraryFetch:
         self._assets: dict[str, Asset] = find_assets(render.owner_id, urls)
         self._from_network = FolderFetch(
             folder,
-            FetchTerms(
+            FetchOptions(
                 settings.RENDEROWL_FETCH_ALLOW_HOSTS,
                 settings.RENDEROWL_UPLOAD_LIMIT_BYTES,
                 settings.RENDEROWL_FETCH_TIMEOUT_S,
@@ -48,9 +47,9 @@ class LibraryFetch:
         """
         is_asset = url.startswith(ASSET_SCHEME)
         known: tracing.Attributes = {"renderowl.source.kind": "asset" if is_asset else "url"}
-        with tracing.within(self._span), tracing.span("fetch source", attributes=known) as span:
+        with tracing.as_current(self._span), tracing.span("fetch source", attributes=known) as span:
             path = self._fetch(url, stop)
-            tracing.note(span, {"renderowl.source.size_bytes": path.stat().st_size})
+            tracing.set_attributes(span, {"renderowl.source.size_bytes": path.stat().st_size})
         return path
 
     def _fetch(self, url: str, stop: threading.Event) -> Path:
@@ -60,7 +59,7 @@ class LibraryFetch:
         if asset is None or not asset.is_ready:
             raise SourceUnavailable("asset_not_found", "There is no such asset.", retryable=False)
         try:
-            return materialise(asset, self._folder)
+            return copy_to_folder(asset, self._folder)
         except FileNotFoundError as error:
             detail = "The asset's file is no longer in the storage."
             raise SourceUnavailable("asset_file_missing", detail, retryable=False) from error

@@ -1,4 +1,4 @@
-"""Give a render to a worker elsewhere."""
+"""Give a render to an external worker."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from django.utils import timezone
 
 from accounts.models import ApiKey
 from core.exceptions import InvalidState
-from jobs.services import cancel_attempt, claim_remote, finish, hand_back, note_remote_worker
+from jobs.services import cancel_attempt, claim_external, finish, record_external_worker, release_job
 from jobs.snapshot import JobSnapshot
 from renders.exceptions import PoolUnknown
 from renders.external.pools import DEFAULT_POOL
+from renders.job_types import RENDER_JOB, RENDER_QUEUE
 from renders.models import ExternalLease, Render
-from renders.names import RENDER_JOB, RENDER_QUEUE
 from renders.services.attempts import start_attempt
 from renders.states import RenderStatus
 
@@ -43,7 +43,7 @@ class WorkerIdentity:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ExternalClaim:
     """A render that a worker has now. token: shown to it once."""
 
     render: Render
@@ -78,20 +78,20 @@ def find_pool(name: str | None) -> str:
     return name
 
 
-def claim_render(*, worker: WorkerIdentity, queues: Sequence[str] | None = None) -> Claim | None:
+def claim_render(*, worker: WorkerIdentity, queues: Sequence[str] | None = None) -> ExternalClaim | None:
     """Return the next render for a worker, or None where there is nothing to do.
 
     queues: those that the worker serves; only that of renders has work for it.
     """
-    note_remote_worker(name=worker.queue_name, hostname=worker.name, queues=[RENDER_QUEUE])
+    record_external_worker(name=worker.queue_name, hostname=worker.name, queues=[RENDER_QUEUE])
     if queues is not None and RENDER_QUEUE not in queues:
         return None
     for _ in range(MAX_TRIES):
-        job = claim_remote(queue=RENDER_QUEUE, worker=worker.queue_name, lease_s=lease_s())
+        job = claim_external(queue=RENDER_QUEUE, worker=worker.queue_name, lease_s=lease_s())
         if job is None:
             return None
         if job.type != RENDER_JOB:
-            hand_back(job=job)
+            release_job(job=job)
             return None
         # Should this process die here, the lease just taken runs out like that of any dead worker.
         if (claim := _take(job, worker)) is not None:
@@ -99,7 +99,7 @@ def claim_render(*, worker: WorkerIdentity, queues: Sequence[str] | None = None)
     return None
 
 
-def _take(job: JobSnapshot, worker: WorkerIdentity) -> Claim | None:
+def _take(job: JobSnapshot, worker: WorkerIdentity) -> ExternalClaim | None:
     """Begin the attempt; None where there is nothing left to render, which ends the job."""
     render_id = UUID(job.payload["render"])
     token = secrets.token_urlsafe(TOKEN_BYTES)
@@ -116,7 +116,7 @@ def _take(job: JobSnapshot, worker: WorkerIdentity) -> Claim | None:
                 pool=worker.pool,
                 token_digest=digest_of(token),
             )
-            return Claim(render, job, lease, token)
+            return ExternalClaim(render, job, lease, token)
     if Render.objects.filter(pk=render_id, status=RenderStatus.CANCELLING).exists():
         cancel_attempt(job=job)
     else:

@@ -1,4 +1,4 @@
-"""The HTTP side of a worker elsewhere. Needs no database."""
+"""The HTTP side of an external worker. Needs no database."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _MAY_PASS = frozenset({408, 425, 429, 500, 502, 503, 504})
 logger = logging.getLogger(__name__)
 
 
-class FarmError(Exception):
+class WorkerApiError(Exception):
     """The server refuses this worker; a sentence for its operator."""
 
 
-class AttemptOver(Exception):
+class AttemptEnded(Exception):
     """Nothing of this attempt is wanted any more."""
 
 
@@ -41,7 +41,7 @@ class UploadRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class WorkerCredentials:
     """What a worker knows of its server. key, secret: none of them is ever logged."""
 
     url: str
@@ -51,14 +51,14 @@ class Access:
     pool: str | None = None
 
     def __repr__(self) -> str:
-        return f"Access({self.url}, {self.name})"
+        return f"WorkerCredentials({self.url}, {self.name})"
 
 
-class FarmClient:
+class WorkerApiClient:
     """Claims, uploads and reports. Each thread that reports has a client of its own."""
 
-    def __init__(self, access: Access) -> None:
-        self.access = access
+    def __init__(self, credentials: WorkerCredentials) -> None:
+        self.credentials = credentials
         self._session = requests.Session()
         # Nothing of the surroundings: neither proxies nor passwords of a .netrc.
         self._session.trust_env = False
@@ -66,17 +66,17 @@ class FarmClient:
     def claim(self) -> dict[str, Any] | None:
         """Return the next render, None where there is nothing to do or the server does not answer.
 
-        Raises FarmError where asking again would be no use.
+        Raises WorkerApiError where asking again would be no use.
         """
-        body = {"name": self.access.name, "queues": ["renders"]}
-        if self.access.pool:
-            body["pool"] = self.access.pool
-        url = urljoin(self.access.url, "/internal/workers/claim")
+        body = {"name": self.credentials.name, "queues": ["renders"]}
+        if self.credentials.pool:
+            body["pool"] = self.credentials.pool
+        url = urljoin(self.credentials.url, "/internal/workers/claim")
         try:
             answer = self._session.post(
                 url,
                 json=body,
-                headers={"X-API-Key": self.access.key},
+                headers={"X-API-Key": self.credentials.key},
                 timeout=(CONNECT_S, ANSWER_S),
                 allow_redirects=False,
             )
@@ -84,21 +84,21 @@ class FarmClient:
             logger.warning("the server does not answer: %s", type(error).__name__)
             return None
         if answer.status_code == requests.codes.ok:
-            offer: dict[str, Any] = answer.json()
-            return offer
+            job_spec: dict[str, Any] = answer.json()
+            return job_spec
         if answer.status_code == requests.codes.no_content or answer.status_code in _MAY_PASS:
             return None
-        raise FarmError(f"the claim was refused: {_reason(answer)}")
+        raise WorkerApiError(f"the claim was refused: {_reason(answer)}")
 
-    def report(self, offer: Mapping[str, Any], members: Mapping[str, Any], *, must_arrive: bool = False) -> None:
+    def report(self, job_spec: Mapping[str, Any], members: Mapping[str, Any], *, must_arrive: bool = False) -> None:
         """Send a report. must_arrive: repeat it, under the same id, until it is answered or there is no hope.
 
-        Raises AttemptOver where the answer says so; FarmError where the signature is refused.
+        Raises AttemptEnded where the answer says so; WorkerApiError where the signature is refused.
         """
-        body = orjson.dumps({"render": offer["job"]["render"], "lease_token": offer["lease_token"], **members})
+        body = orjson.dumps({"render": job_spec["job"]["render"], "lease_token": job_spec["lease_token"], **members})
         message_id = encode_id("msg", uuid7())
         for wait_s in (*(REPEAT_WAITS_S if must_arrive else ()), None):
-            answer = self._send(offer["report"]["url"], body, message_id)
+            answer = self._send(job_spec["report"]["url"], body, message_id)
             if answer is not None and answer.status_code not in _MAY_PASS:
                 break
             if wait_s is None:
@@ -106,16 +106,16 @@ class FarmClient:
             time.sleep(wait_s)
         assert answer is not None
         if answer.status_code == requests.codes.unauthorized:
-            raise FarmError("the server knows no such secret, or the clocks differ by more than five minutes")
+            raise WorkerApiError("the server knows no such secret, or the clocks differ by more than five minutes")
         if answer.status_code != requests.codes.ok:
             logger.warning("report refused: %s", _reason(answer))
-            raise AttemptOver
+            raise AttemptEnded
         if answer.json().get("cancel"):
-            raise AttemptOver
+            raise AttemptEnded
 
     def _send(self, url: str, body: bytes, message_id: str) -> requests.Response | None:
         headers = signed_headers(
-            secrets=[self.access.secret], message_id=message_id, timestamp=int(time.time()), body=body
+            secrets=[self.credentials.secret], message_id=message_id, timestamp=int(time.time()), body=body
         )
         headers["Content-Type"] = "application/json"
         try:
@@ -129,14 +129,14 @@ class FarmClient:
     def upload(self, target: Mapping[str, Any], path: Path) -> None:
         """Send a file; once more where the line broke.
 
-        Raises UploadRefused, AttemptOver.
+        Raises UploadRefused, AttemptEnded.
         """
         for wait_s in (*REPEAT_WAITS_S[:2], None):
             answer = self._put(target, path)
             if answer is not None and answer.ok:
                 return
             if answer is not None and answer.status_code in {requests.codes.conflict, requests.codes.gone}:
-                raise AttemptOver
+                raise AttemptEnded
             if answer is not None and answer.status_code not in _MAY_PASS:
                 raise UploadRefused(_reason(answer))
             if wait_s is not None:
@@ -160,14 +160,14 @@ class FarmClient:
             return None
 
 
-class Reporter(threading.Thread):
+class ProgressReporter(threading.Thread):
     """Says in the background how far an attempt is, so that its lease lives also during long steps."""
 
-    def __init__(self, access: Access, offer: Mapping[str, Any]) -> None:
+    def __init__(self, credentials: WorkerCredentials, job_spec: Mapping[str, Any]) -> None:
         super().__init__(name="reporter", daemon=True)
-        self._client = FarmClient(access)
-        self._offer = offer
-        self._every_s = float(offer["report"]["every_s"])
+        self._client = WorkerApiClient(credentials)
+        self._job_spec = job_spec
+        self._every_s = float(job_spec["report"]["every_s"])
         self._done = threading.Event()
         self._latest: dict[str, Any] = {}
         self._over: Exception | None = None
@@ -194,8 +194,8 @@ class Reporter(threading.Thread):
                 continue
             said, silent_s = latest, 0.0
             try:
-                self._client.report(self._offer, {"status": "rendering", **latest})
-            except (AttemptOver, FarmError) as over:
+                self._client.report(self._job_spec, {"status": "rendering", **latest})
+            except (AttemptEnded, WorkerApiError) as over:
                 self._over = over
                 return
 

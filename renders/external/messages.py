@@ -1,4 +1,4 @@
-"""Signed messages of workers: who signed them, and that each is heard once."""
+"""Signed messages of workers: who signed them, and that each is processed once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from renders.models import WorkerMessage
 
 
 @dataclass(frozen=True, slots=True)
-class HeardMessage:
+class VerifiedMessage:
     """A message whose signature is good. pool: whose secret made it."""
 
     pool: str
@@ -29,7 +29,7 @@ class HeardMessage:
         return hashlib.sha256(self.body).hexdigest()
 
 
-def verify_message(headers: Mapping[str, str], body: bytes) -> HeardMessage:
+def verify_message(headers: Mapping[str, str], body: bytes) -> VerifiedMessage:
     """Return a message that a worker of ours signed.
 
     Raises SignatureRefused.
@@ -38,11 +38,11 @@ def verify_message(headers: Mapping[str, str], body: bytes) -> HeardMessage:
     pools: dict[str, tuple[bytes, ...]] = settings.RENDEROWL_WORKER_SECRETS
     known = [(pool, secret) for pool, secrets in pools.items() for secret in secrets]
     signer = signing.verify(message, secrets=[secret for _, secret in known], now=time.time())
-    return HeardMessage(known[signer][0], message.message_id, body)
+    return VerifiedMessage(known[signer][0], message.message_id, body)
 
 
-def note_message(message: HeardMessage) -> bool:
-    """Keep, in the open transaction, that a message was heard; return whether it is new.
+def record_message(message: VerifiedMessage) -> bool:
+    """Keep, in the open transaction, that a message was processed; return whether it is new.
 
     Of two at one time the second waits for the first one's transaction, and is new only if that was undone.
     Raises MessageReused where its id came with another body.

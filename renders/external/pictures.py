@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
-from assets.incoming import scratch_folder
 from assets.posters import make_poster
+from assets.staging import temporary_folder
 from engine.media import MediaInfo
 from engine.probe.client import probe_file
-from files.cache import place_file
+from files.cache import link_or_copy
 from files.storage.blobs import blob_store
 from renders.models import Render
 from renders.services.storage import publish_file, storage_key
@@ -21,11 +21,11 @@ _COLUMNS = {"poster": "poster_key", "thumbnail": "thumbnail_key"}
 
 def make_pictures(*, render_id: UUID) -> int:
     """Make what is missing of the two from the output; return how many. Repeating it makes nothing again."""
-    render = Render.objects.without_documents().get(pk=render_id)
+    render = Render.objects.without_large_columns().get(pk=render_id)
     missing = [name for name, column in _COLUMNS.items() if not getattr(render, column)]
     if not render.has_output or not missing:
         return 0
-    with scratch_folder() as folder:
+    with temporary_folder() as folder:
         info = replace(probe_file(_bring(render, folder / "output")), has_alpha=False)
         return sum(_make(render, name, info, folder / name) for name in missing)
 
@@ -33,7 +33,7 @@ def make_pictures(*, render_id: UUID) -> int:
 def _bring(render: Render, target: Path) -> Path:
     here = blob_store().local_path(render.output_key)
     if here is not None:
-        return place_file(here, target)
+        return link_or_copy(here, target)
     with target.open("wb") as file:
         for block in blob_store().read_range(render.output_key, 0, render.output_size_bytes or 0):
             file.write(block)
@@ -43,7 +43,7 @@ def _bring(render: Render, target: Path) -> Path:
 def _make(render: Render, name: str, info: MediaInfo, folder: Path) -> bool:
     side = THUMBNAIL_SIDE_PX if name == "thumbnail" else max(info.width or 0, info.height or 0)
     folder.mkdir()
-    picture = make_poster(info, folder, longest_side_px=side)
+    picture = make_poster(info, folder, max_side_px=side)
     if picture is None:
         return False
     key = publish_file(source=picture, key=storage_key(render, f"{name}.jpg"), content_type="image/jpeg")

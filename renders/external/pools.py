@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from outbound.signing import SECRET_MARK, parse_secret
+from outbound.signing import SECRET_PREFIX, parse_secret
 
 DEFAULT_POOL = "default"
 MAX_SECRETS = 2
@@ -25,7 +25,7 @@ def parse_pools(text: str) -> dict[str, tuple[bytes, ...]]:
     for item in (part.strip() for part in text.replace("\n", ",").split(",")):
         if not item:
             continue
-        name, rest = (DEFAULT_POOL, item) if item.startswith(SECRET_MARK) else _split_pool(item)
+        name, rest = (DEFAULT_POOL, item) if item.startswith(SECRET_PREFIX) else _split_pool(item)
         secret = parse_secret(rest)
         if len(set(secret)) < MIN_DISTINCT_BYTES:
             raise ValueError(f"a secret of the pool {name} can be guessed: make one from random bytes")

@@ -1,4 +1,4 @@
-"""What workers elsewhere report, and what follows: one transaction each, in which the message is noted as heard.
+"""What external workers report, and what follows: one transaction each, in which the message is recorded as processed.
 
 All reports of one attempt wait for each other at the job's row: each renews the lease, and with that holds the row
 until its transaction ends. So what is read after that is what earlier reports left, and their order does not matter:
@@ -27,25 +27,25 @@ from engine.errors import RenderTimeout
 from jobs.exceptions import LeaseLost
 from jobs.services import (
     cancel_attempt,
-    complete_remote,
+    complete_external,
     enqueue,
     fail_attempt,
-    find_held,
+    find_running_attempt,
     is_overdue,
-    note_remote_worker,
+    record_external_worker,
     renew_lease,
 )
 from jobs.snapshot import JobError, JobSnapshot
-from jobs.states import Outcome
+from jobs.states import AttemptOutcome
 from renders.exceptions import OutputMissing, StaleAttempt
 from renders.execution.failures import describe
 from renders.external.claiming import digest_of, lease_s
-from renders.external.messages import HeardMessage, note_message
+from renders.external.messages import VerifiedMessage, record_message
+from renders.job_types import PICTURES_JOB, RENDER_QUEUE
 from renders.models import ExternalLease, Render
-from renders.names import PICTURES_JOB, RENDER_QUEUE
-from renders.services.attempts import begin_rendering, begin_saving, put_back, top_up
+from renders.services.attempts import begin_rendering, begin_saving, requeue_render, top_up
 from renders.services.outcomes import RenderedFiles, close_failed, close_succeeded
-from renders.services.transitions import note_error
+from renders.services.transitions import record_error
 from renders.states import RenderStatus
 
 
@@ -58,7 +58,7 @@ class ReportStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class WorkerReport:
     """One report. error: code, message and retryable, for failures."""
 
     render_id: UUID
@@ -71,7 +71,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Reception:
+class ReportResult:
     """What the worker is told. cancel: whether it should stop at once; ignored: whether the report said nothing new.
 
     lease_expires_at: None where the attempt is over.
@@ -94,24 +94,24 @@ class _Attempt:
 
 
 @transaction.atomic
-def take_report(*, message: HeardMessage, report: Report) -> Reception:
-    """Do what follows from a report; a message that was heard before has no effect.
+def process_report(*, message: VerifiedMessage, report: WorkerReport) -> ReportResult:
+    """Do what follows from a report; a message that was processed before has no effect.
 
-    Raises MessageReused, NotFound, StaleAttempt, OutputMissing; then the message does not count as heard.
+    Raises MessageReused, NotFound, StaleAttempt, OutputMissing; then the message does not count as processed.
     """
-    if not note_message(message):
+    if not record_message(message):
         counters.count("renderowl_worker_reports_duplicate_total")
-        return Reception(duplicate=True)
+        return ReportResult(duplicate=True)
     lease = _find_lease(report, message.pool)
-    job = find_held(job_id=lease.job_id, worker=lease.worker, attempt=lease.attempt)
+    job = find_running_attempt(job_id=lease.job_id, worker=lease.worker, attempt=lease.attempt)
     try:
         cancel = None if job is None else renew_lease(job=job, lease_s=lease_s())
     except LeaseLost:
         cancel = None
-    render: Render = Render.objects.without_documents().get(pk=lease.render_id)
+    render: Render = Render.objects.without_large_columns().get(pk=lease.render_id)
     if render.is_terminal and render.attempt == lease.attempt:
         _count(lease, ignored=True)
-        return Reception(render.status, ignored=True, cancel=render.status == RenderStatus.CANCELLED)
+        return ReportResult(render.status, ignored=True, cancel=render.status == RenderStatus.CANCELLED)
     if job is None or cancel is None:
         raise StaleAttempt
     lease.refresh_from_db()
@@ -120,11 +120,11 @@ def take_report(*, message: HeardMessage, report: Report) -> Reception:
         return _cancel(attempt)
     if is_overdue(job=job):
         return _time_out(attempt)
-    note_remote_worker(name=lease.worker, hostname=lease.worker.rpartition(":")[2], queues=[RENDER_QUEUE])
-    return _EFFECTS[report.status](attempt, report)
+    record_external_worker(name=lease.worker, hostname=lease.worker.rpartition(":")[2], queues=[RENDER_QUEUE])
+    return _HANDLERS[report.status](attempt, report)
 
 
-def _find_lease(report: Report, pool: str) -> ExternalLease:
+def _find_lease(report: WorkerReport, pool: str) -> ExternalLease:
     """Return the lease of the attempt that has, or last had, the render.
 
     Raises NotFound, StaleAttempt.
@@ -141,7 +141,7 @@ def _find_lease(report: Report, pool: str) -> ExternalLease:
     return lease
 
 
-def _advance(attempt: _Attempt, report: Report) -> Reception:
+def _record_progress(attempt: _Attempt, report: WorkerReport) -> ReportResult:
     render, lease = attempt.render, attempt.lease
     total = max(filter(None, (lease.total_frames, report.total_frames)), default=None)
     frame = report.frame or 0
@@ -158,7 +158,7 @@ def _advance(attempt: _Attempt, report: Report) -> Reception:
     if grows:
         _write_progress(attempt, frame, percent, total)
     _count(lease, ignored=not (begins or grows), total_frames=total)
-    return Reception(RenderStatus.RENDERING, ignored=not (begins or grows), lease_expires_at=_lease_end())
+    return ReportResult(RenderStatus.RENDERING, ignored=not (begins or grows), lease_expires_at=_lease_end())
 
 
 def _write_progress(attempt: _Attempt, frame: int, percent: float, total: int | None) -> None:
@@ -179,7 +179,7 @@ def _write_progress(attempt: _Attempt, frame: int, percent: float, total: int | 
     _require(changed == 1)
 
 
-def _succeed(attempt: _Attempt, report: Report) -> Reception:
+def _succeed(attempt: _Attempt, report: WorkerReport) -> ReportResult:
     facts = attempt.lease.output
     if facts is None:
         raise OutputMissing
@@ -189,14 +189,14 @@ def _succeed(attempt: _Attempt, report: Report) -> Reception:
     except InsufficientCredits as refusal:
         return _refuse_unpaid(attempt, refusal)
     _end(attempt.lease)
-    return Reception(RenderStatus.SUCCEEDED)
+    return ReportResult(RenderStatus.SUCCEEDED)
 
 
 def _save(attempt: _Attempt, facts: Mapping[str, Any]) -> None:
     """Let the render succeed, as the last step of a worker of ours does: all that follows happens at once."""
     render, lease = attempt.render, attempt.lease
     frames, cost = int(facts["frames"]), int(facts["cost"])
-    complete_remote(job=attempt.job, result={"render": render.public_id})
+    complete_external(job=attempt.job, result={"render": render.public_id})
     if render.status == RenderStatus.FETCHING:
         _require(begin_rendering(render=render, total_frames=frames, cost=cost, warnings=render.warnings))
     else:
@@ -217,16 +217,16 @@ def _save(attempt: _Attempt, facts: Mapping[str, Any]) -> None:
         enqueue(type=PICTURES_JOB, payload={"render": str(render.pk)}, user_id=render.owner_id)
 
 
-def _refuse_unpaid(attempt: _Attempt, refusal: InsufficientCredits) -> Reception:
+def _refuse_unpaid(attempt: _Attempt, refusal: InsufficientCredits) -> ReportResult:
     """Fail a render that turned out longer than its owner can pay: no fault of the worker's, nor one to try again."""
     error = describe(refusal, step=RenderStatus.SAVING, attempt=attempt.lease.attempt)
-    complete_remote(job=attempt.job, result={"render": attempt.render.public_id, "failed": error["code"]})
+    complete_external(job=attempt.job, result={"render": attempt.render.public_id, "failed": error["code"]})
     close_failed(render_id=attempt.render.pk, error=error)
     _end(attempt.lease)
-    return Reception(RenderStatus.FAILED)
+    return ReportResult(RenderStatus.FAILED)
 
 
-def _fail(attempt: _Attempt, report: Report) -> Reception:
+def _fail(attempt: _Attempt, report: WorkerReport) -> ReportResult:
     given = report.error or {}
     error = {
         "code": given.get("code", "worker_failed"),
@@ -236,39 +236,39 @@ def _fail(attempt: _Attempt, report: Report) -> Reception:
         "step": RenderStatus(attempt.render.status).value,
         "attempt": attempt.lease.attempt,
     }
-    return _leave(attempt, error, Outcome.FAILED, cancel=False)
+    return _leave(attempt, error, AttemptOutcome.FAILED, cancel=False)
 
 
-def _time_out(attempt: _Attempt) -> Reception:
+def _time_out(attempt: _Attempt) -> ReportResult:
     """Take a render back that its worker has kept for longer than a render may take."""
     failure = RenderTimeout(f"The render took longer than {attempt.job.timeout_s} s.")
     error = describe(failure, step=attempt.render.status, attempt=attempt.lease.attempt)
-    return _leave(attempt, error, Outcome.TIMEOUT, cancel=True)
+    return _leave(attempt, error, AttemptOutcome.TIMEOUT, cancel=True)
 
 
-def _leave(attempt: _Attempt, error: dict[str, Any], outcome: Outcome, *, cancel: bool) -> Reception:
+def _leave(attempt: _Attempt, error: dict[str, Any], outcome: AttemptOutcome, *, cancel: bool) -> ReportResult:
     """End the attempt by the queue's rules: another one later, or none."""
     log = f"attempt {attempt.lease.attempt}, by {attempt.lease.worker}\n{error['code']}: {error['message']}"
     if error["retryable"]:
-        put_back(render=attempt.render, error=error, log=log)
+        requeue_render(render=attempt.render, error=error, log=log)
     else:
-        note_error(render=attempt.render, error=error, log=log)
+        record_error(render=attempt.render, error=error, log=log)
     reason = JobError(error["code"], error["message"])
     fail_attempt(job=attempt.job, error=reason, outcome=outcome, permanent=not error["retryable"])
     _end(attempt.lease)
     status = Render.objects.values_list("status", flat=True).get(pk=attempt.render.pk)
-    return Reception(status, cancel=cancel)
+    return ReportResult(status, cancel=cancel)
 
 
-def _cancel(attempt: _Attempt) -> Reception:
+def _cancel(attempt: _Attempt) -> ReportResult:
     """Cancel now: the worker hears of it in this very answer, and nothing that it sends later counts."""
     cancel_attempt(job=attempt.job)
     _end(attempt.lease)
-    return Reception(RenderStatus.CANCELLED, cancel=True)
+    return ReportResult(RenderStatus.CANCELLED, cancel=True)
 
 
-_EFFECTS: dict[ReportStatus, Callable[[_Attempt, Report], Reception]] = {
-    ReportStatus.RENDERING: _advance,
+_HANDLERS: dict[ReportStatus, Callable[[_Attempt, WorkerReport], ReportResult]] = {
+    ReportStatus.RENDERING: _record_progress,
     ReportStatus.SUCCEEDED: _succeed,
     ReportStatus.FAILED: _fail,
 }

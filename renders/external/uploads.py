@@ -1,4 +1,4 @@
-"""Files that workers elsewhere upload: a signed target for each, judged by content before anything counts on them.
+"""Files that external workers upload: a signed target for each, judged by content before anything counts on them.
 
 A target is `/files/uploads/<token>/<name>`. It is good for one file of one attempt, while that attempt has the render.
 Each upload gets a key of its own in the storage; the lease's row says which one counts, so that a repeat never changes
@@ -23,20 +23,20 @@ from django.db import transaction
 from django.http import UnreadablePostError
 from django.urls import reverse
 
-from assets.incoming import scratch_folder
+from assets.staging import temporary_folder
 from core.exceptions import PayloadTooLarge
 from credits.pricing import cost_of
 from engine.errors import EngineError, MediaUnreadable
 from engine.media import MediaInfo
 from engine.probe.client import probe_file
-from engine.run.files import picture_size
+from engine.run.output_files import image_size
 from files.links import LinkExpired, LinkInvalid
 from files.storage.blobs import blob_store
 from jobs.exceptions import LeaseLost
-from jobs.services import find_held, renew_lease
+from jobs.services import find_running_attempt, renew_lease
 from renders.exceptions import OutputRefused, StaleAttempt, UploadCutShort
 from renders.external.claiming import lease_s
-from renders.external.expectations import Expectation, expect
+from renders.external.expected_output import ExpectedOutput, expected_output
 from renders.models import ExternalLease, Render
 from renders.services.storage import publish_file, storage_key
 
@@ -52,14 +52,14 @@ FPS_TOLERANCE = 0.02
 _TIMED_FORMATS = frozenset({"mp4", "webm"})
 
 
-class Incoming(Protocol):
+class ReadableBody(Protocol):
     """Bytes on their way in."""
 
     def read(self, size: int, /) -> bytes:
         """Return at most so many bytes, none at the end."""
 
 
-class FileName(StrEnum):
+class UploadName(StrEnum):
     """What a worker may upload; the names of the columns of its lease."""
 
     OUTPUT = "output"
@@ -68,7 +68,7 @@ class FileName(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class UploadTerms:
+class UploadTarget:
     """One target. path: without host."""
 
     path: str
@@ -81,22 +81,22 @@ class Upload:
     """A target that somebody has the link of."""
 
     lease: ExternalLease
-    name: FileName
+    name: UploadName
 
 
-def upload_terms(lease: ExternalLease, name: FileName, expected: Expectation) -> UploadTerms:
+def upload_target(lease: ExternalLease, name: UploadName, expected: ExpectedOutput) -> UploadTarget:
     """Return the target of a file of an attempt."""
-    is_output = name is FileName.OUTPUT
+    is_output = name is UploadName.OUTPUT
     suffix = expected.format if is_output else "jpg"
     token = signing.dumps([lease.pk.hex, name.value], salt=SALT)
     path = reverse("file-upload", kwargs={"token": token, "name": f"{name.value}.{suffix}"})
-    return UploadTerms(path, expected.content_type if is_output else PICTURE_TYPE, limit_of(name))
+    return UploadTarget(path, expected.content_type if is_output else PICTURE_TYPE, limit_of(name))
 
 
-def limit_of(name: FileName) -> int:
+def limit_of(name: UploadName) -> int:
     """Return the most bytes that a file may have."""
     limit: int = settings.RENDEROWL_OUTPUT_LIMIT_BYTES
-    return limit if name is FileName.OUTPUT else PICTURE_LIMIT_BYTES
+    return limit if name is UploadName.OUTPUT else PICTURE_LIMIT_BYTES
 
 
 def open_upload(token: str) -> Upload:
@@ -113,10 +113,10 @@ def open_upload(token: str) -> Upload:
     lease = ExternalLease.objects.filter(pk=UUID(lease_hex), ended_at=None).first()
     if lease is None:
         raise LinkExpired
-    return Upload(lease, FileName(name))
+    return Upload(lease, UploadName(name))
 
 
-def receive_upload(*, upload: Upload, body: Incoming, length: int) -> dict[str, Any]:
+def receive_upload(*, upload: Upload, body: ReadableBody, length: int) -> dict[str, Any]:
     """Store a file that is coming in and return what is known of it.
 
     length: as announced. The attempt's lease is kept alive while the bytes arrive.
@@ -124,13 +124,13 @@ def receive_upload(*, upload: Upload, body: Incoming, length: int) -> dict[str, 
     """
     if length > limit_of(upload.name):
         raise PayloadTooLarge(limit_bytes=limit_of(upload.name))
-    alive = _KeepAlive(upload.lease)
+    alive = _LeaseRenewer(upload.lease)
     alive.renew()
-    with scratch_folder() as folder:
+    with temporary_folder() as folder:
         path = folder / "file"
         sha256 = _write(body, path, length, alive.look)
         render = Render.objects.get(pk=upload.lease.render_id)
-        facts, suffix = _judge(upload.name, path, expect(render))
+        facts, suffix = _judge(upload.name, path, expected_output(render))
         render.attempt = upload.lease.attempt
         key = storage_key(render, f"{upload.name.value}-{secrets.token_hex(4)}.{suffix}")
         publish_file(source=path, key=key, content_type=facts["content_type"])
@@ -145,7 +145,7 @@ def receive_upload(*, upload: Upload, body: Incoming, length: int) -> dict[str, 
     return facts
 
 
-class _KeepAlive:
+class _LeaseRenewer:
     """Renews the lease of an attempt now and then, and notices when it is over."""
 
     def __init__(self, lease: ExternalLease) -> None:
@@ -172,7 +172,7 @@ def hold_attempt(lease: ExternalLease) -> None:
 
     Raises StaleAttempt where the attempt has ended, or is to.
     """
-    job = find_held(job_id=lease.job_id, worker=lease.worker, attempt=lease.attempt)
+    job = find_running_attempt(job_id=lease.job_id, worker=lease.worker, attempt=lease.attempt)
     try:
         if job is None or renew_lease(job=job, lease_s=lease_s()):
             raise StaleAttempt
@@ -180,7 +180,7 @@ def hold_attempt(lease: ExternalLease) -> None:
         raise StaleAttempt from None
 
 
-def _write(body: Incoming, path: Path, length: int, look: Callable[[], None]) -> str:
+def _write(body: ReadableBody, path: Path, length: int, look: Callable[[], None]) -> str:
     """Write so many bytes and return their SHA-256."""
     digest = hashlib.sha256()
     left = length
@@ -199,16 +199,16 @@ def _write(body: Incoming, path: Path, length: int, look: Callable[[], None]) ->
     return digest.hexdigest()
 
 
-def _judge(name: FileName, path: Path, expected: Expectation) -> tuple[dict[str, Any], str]:
+def _judge(name: UploadName, path: Path, expected: ExpectedOutput) -> tuple[dict[str, Any], str]:
     """Return what a file is, and its suffix.
 
     Raises OutputRefused where it is not what it must be.
     """
     try:
-        if name is not FileName.OUTPUT:
+        if name is not UploadName.OUTPUT:
             return _judge_picture(path), "jpg"
         if expected.format == "bmp":
-            width, height = picture_size(path)
+            width, height = image_size(path)
             _require_size((width, height), expected)
             return _facts(expected, width, height, None), "bmp"
         return _judge_output(probe_file(path), expected), expected.format
@@ -226,7 +226,7 @@ def _judge_picture(path: Path) -> dict[str, Any]:
     return {"content_type": PICTURE_TYPE, "width": info.width, "height": info.height}
 
 
-def _judge_output(info: MediaInfo, expected: Expectation) -> dict[str, Any]:
+def _judge_output(info: MediaInfo, expected: ExpectedOutput) -> dict[str, Any]:
     if info.content_type != expected.content_type:
         raise OutputRefused("wrong_type", f"The output is {info.content_type} instead of {expected.content_type}.")
     if not expected.has_pictures:
@@ -241,13 +241,13 @@ def _judge_output(info: MediaInfo, expected: Expectation) -> dict[str, Any]:
     return _facts(expected, info.width, info.height, info.duration_s)
 
 
-def _require_size(size: tuple[int | None, int | None], expected: Expectation) -> None:
+def _require_size(size: tuple[int | None, int | None], expected: ExpectedOutput) -> None:
     wanted = (expected.estimate.width, expected.estimate.height)
     if size != wanted:
         raise OutputRefused("wrong_size", f"The output is {size[0]}x{size[1]} instead of {wanted[0]}x{wanted[1]}.")
 
 
-def _require_duration(duration_s: float | None, expected: Expectation) -> None:
+def _require_duration(duration_s: float | None, expected: ExpectedOutput) -> None:
     """Compare with the edit, where that tells how long it is."""
     wanted = expected.estimate
     still = duration_s is None
@@ -262,7 +262,7 @@ def _require_duration(duration_s: float | None, expected: Expectation) -> None:
         raise OutputRefused("wrong_length", detail)
 
 
-def _facts(expected: Expectation, width: int | None, height: int | None, duration_s: float | None) -> dict[str, Any]:
+def _facts(expected: ExpectedOutput, width: int | None, height: int | None, duration_s: float | None) -> dict[str, Any]:
     found = expected.estimate
     length = found.duration_s if found.exact or duration_s is None else duration_s
     return {

@@ -1,4 +1,4 @@
-"""A worker elsewhere: claims a render, makes it with the engine, uploads it. Needs no database."""
+"""An external worker: claims a render, makes it with the engine, uploads it. Needs no database."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from engine.errors import EditInvalid, EngineError
 from engine.issues import Issue
 from engine.language import parse_edit, sources
 from engine.pipeline import RenderResult, render_timeline
-from engine.run import Limits, Progress
+from engine.run import FFmpegLimits, FFmpegProgress
 from engine.timeline import resolve
-from renders.external.client import Access, AttemptOver, FarmClient, Reporter, UploadRefused
-from renders.fetching import FetchTerms, FolderFetch
+from renders.external.client import AttemptEnded, ProgressReporter, UploadRefused, WorkerApiClient, WorkerCredentials
+from renders.fetching import FetchOptions, FolderFetch
 from renders.sources import gather_media
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -27,59 +27,61 @@ logger = logging.getLogger(__name__)
 class ExternalWorker:
     """Does one render after the other. terms: how sources may be fetched; what the server itself gives always may."""
 
-    def __init__(self, access: Access, *, terms: FetchTerms, work_dir: Path, limits: Limits) -> None:
-        self._access = access
-        self._client = FarmClient(access)
-        server = urlsplit(access.url)
+    def __init__(
+        self, credentials: WorkerCredentials, *, terms: FetchOptions, work_dir: Path, limits: FFmpegLimits
+    ) -> None:
+        self._credentials = credentials
+        self._client = WorkerApiClient(credentials)
+        server = urlsplit(credentials.url)
         own = (server.hostname or "", server.port or DEFAULT_PORTS.get(server.scheme))
-        self._terms = FetchTerms([*terms.allow_hosts, own], terms.max_bytes, terms.timeout_s)
+        self._terms = FetchOptions([*terms.allow_hosts, own], terms.max_bytes, terms.timeout_s)
         self._work_dir = work_dir
         self._limits = limits
 
     def run(self, stop: threading.Event, *, poll_s: float, once: bool = False) -> int:
         """Work until told to stop; return how many renders were claimed. once: leave after one, or without any.
 
-        Raises FarmError.
+        Raises WorkerApiError.
         """
         claimed = 0
         while not stop.is_set():
-            offer = self._client.claim()
-            if offer is not None:
+            job_spec = self._client.claim()
+            if job_spec is not None:
                 claimed += 1
-                self._work(offer)
+                self._work(job_spec)
             if once:
                 break
-            if offer is None:
+            if job_spec is None:
                 stop.wait(poll_s)
         return claimed
 
-    def _work(self, offer: Mapping[str, Any]) -> None:
+    def _work(self, job_spec: Mapping[str, Any]) -> None:
         self._work_dir.mkdir(parents=True, exist_ok=True)
-        render_id = offer["job"]["render"]
+        render_id = job_spec["job"]["render"]
         logger.info("rendering %s", render_id)
-        reporter = Reporter(self._access, offer)
+        reporter = ProgressReporter(self._credentials, job_spec)
         try:
             with tempfile.TemporaryDirectory(prefix=f"{render_id}-", dir=self._work_dir) as folder:
                 reporter.start()
-                self._make(offer, Path(folder), reporter)
+                self._make(job_spec, Path(folder), reporter)
                 reporter.stop()
-                self._client.report(offer, {"status": "succeeded", "percent": 100.0}, must_arrive=True)
+                self._client.report(job_spec, {"status": "succeeded", "percent": 100.0}, must_arrive=True)
             logger.info("rendered %s", render_id)
-        except AttemptOver:
+        except AttemptEnded:
             logger.info("nobody wants %s from here any more", render_id)
         except (EngineError, UploadRefused) as failure:
             reporter.stop()
-            self._confess(offer, failure)
+            self._report_failure(job_spec, failure)
         finally:
             reporter.stop()
 
-    def _make(self, offer: Mapping[str, Any], folder: Path, reporter: Reporter) -> None:
+    def _make(self, job_spec: Mapping[str, Any], folder: Path, reporter: ProgressReporter) -> None:
         """Fetch, probe, resolve, render, upload.
 
-        Raises EngineError, UploadRefused, AttemptOver.
+        Raises EngineError, UploadRefused, AttemptEnded.
         """
-        strict = bool(offer["job"].get("strict"))
-        parsed = parse_edit(offer["edit"])
+        strict = bool(job_spec["job"].get("strict"))
+        parsed = parse_edit(job_spec["edit"])
         sources_folder = folder / "sources"
         sources_folder.mkdir()
         fetch = FolderFetch(sources_folder, self._terms)
@@ -100,19 +102,19 @@ class ExternalWorker:
         _refuse_findings(result.warnings, strict=strict)
         for name, path in _files(result).items():
             reporter.check()
-            if name in offer["upload"]:
-                self._client.upload(offer["upload"][name], path)
+            if name in job_spec["upload"]:
+                self._client.upload(job_spec["upload"][name], path)
 
-    def _confess(self, offer: Mapping[str, Any], failure: EngineError | UploadRefused) -> None:
+    def _report_failure(self, job_spec: Mapping[str, Any], failure: EngineError | UploadRefused) -> None:
         error = {
             "code": failure.code,
             "message": str(failure)[:1000],
             "retryable": bool(failure.retryable),
         }
-        logger.warning("%s failed: %s: %s", offer["job"]["render"], error["code"], error["message"])
+        logger.warning("%s failed: %s: %s", job_spec["job"]["render"], error["code"], error["message"])
         try:
-            self._client.report(offer, {"status": "failed", "error": error}, must_arrive=True)
-        except AttemptOver:
+            self._client.report(job_spec, {"status": "failed", "error": error}, must_arrive=True)
+        except AttemptEnded:
             logger.info("the failure came too late to matter")
 
 
@@ -127,7 +129,7 @@ def _files(result: RenderResult) -> dict[str, Path]:
     return {name: path for name, path in found.items() if path is not None}
 
 
-def _figures(progress: Progress) -> dict[str, Any]:
+def _figures(progress: FFmpegProgress) -> dict[str, Any]:
     return {
         "percent": round(progress.percent, 1),
         "frame": progress.frame,
@@ -135,7 +137,7 @@ def _figures(progress: Progress) -> dict[str, Any]:
     }
 
 
-def _is_over(reporter: Reporter) -> bool:
+def _is_over(reporter: ProgressReporter) -> bool:
     # What this raises stops FFmpeg and comes out of `render_timeline` as it is.
     reporter.check()
     return False

@@ -12,26 +12,26 @@ from api.routing import absolute_url, api_path
 from api.serializers import ConstantField, PublicIdField, ResourceSerializer, StrictSerializer, TimeField
 from credits.pricing import format_credits
 from renders.batch_requests import MAX_RENDERS
-from renders.models import Batch, Priority
-from renders.selectors import BatchStanding
-from renders.serializers.fields import EditField, MergeField, MetadataField, RunAtField, StrictBooleanField
+from renders.models import Batch, RenderPriority
+from renders.selectors import BatchProgress
+from renders.serializers.fields import EditField, MergeValuesField, MetadataField, RunAtField, StrictBooleanField
 from renders.serializers.renders import CreditsSerializer, IssueSerializer
-from renders.serializers.requests import WebhookBody
+from renders.serializers.requests import RenderWebhookSerializer
 from renders.states import BatchStatus, RenderStatus
 
 
-class RowBody(StrictSerializer):
+class BatchRowSerializer(StrictSerializer):
     """One row of a batch: the merge values of one render, and what differs from the batch."""
 
-    merge = MergeField(required=False)
+    merge = MergeValuesField(required=False)
     project = PublicIdField("prj", required=False, allow_null=True)
-    priority = serializers.ChoiceField(choices=Priority.labels, required=False)
+    priority = serializers.ChoiceField(choices=RenderPriority.labels, required=False)
     run_at = RunAtField(required=False, allow_null=True)
-    webhook = WebhookBody(required=False, allow_null=True)
+    webhook = RenderWebhookSerializer(required=False, allow_null=True)
     metadata = MetadataField(required=False)
 
 
-class ItemBody(RowBody):
+class BatchItemSerializer(BatchRowSerializer):
     """One render of a batch with an edit or a template of its own."""
 
     edit = EditField(required=False)
@@ -44,17 +44,19 @@ class ItemBody(RowBody):
         return attrs
 
 
-class BatchBody(StrictSerializer):
+class BatchCreateSerializer(StrictSerializer):
     """POST /batches: rows of merge values for one template or edit, or a list of renders; and what they share."""
 
     edit = EditField(required=False)
     template = PublicIdField("tpl", required=False, allow_null=True)
-    rows = serializers.ListField(child=RowBody(), min_length=1, max_length=MAX_RENDERS, required=False)
-    renders = serializers.ListField(child=ItemBody(), min_length=1, max_length=MAX_RENDERS, required=False)
+    rows = serializers.ListField(child=BatchRowSerializer(), min_length=1, max_length=MAX_RENDERS, required=False)
+    renders = serializers.ListField(child=BatchItemSerializer(), min_length=1, max_length=MAX_RENDERS, required=False)
     project = PublicIdField("prj", required=False, allow_null=True, default=None)
-    priority = serializers.ChoiceField(choices=Priority.labels, required=False, default=Priority.NORMAL.label)
+    priority = serializers.ChoiceField(
+        choices=RenderPriority.labels, required=False, default=RenderPriority.NORMAL.label
+    )
     run_at = RunAtField(required=False, allow_null=True, default=None)
-    webhook = WebhookBody(required=False, allow_null=True, default=None)
+    webhook = RenderWebhookSerializer(required=False, allow_null=True, default=None)
     metadata = MetadataField(required=False, default=dict)
     strict = StrictBooleanField(required=False, default=False)
     dry_run = StrictBooleanField(required=False, default=False)
@@ -111,7 +113,7 @@ class BatchLinksSerializer(serializers.Serializer[Any]):
 
 
 class BatchSerializer(ResourceSerializer):
-    """A batch in answers. context: `standings`, how far batches are, by id."""
+    """A batch in answers. context: `batch_progress`, how far batches are, by id."""
 
     id = serializers.CharField(source="public_id", read_only=True)
     object = ConstantField("batch")
@@ -127,19 +129,19 @@ class BatchSerializer(ResourceSerializer):
     finished_at = TimeField(allow_null=True)
     links = serializers.SerializerMethodField()
 
-    def _standing(self, row: Batch) -> BatchStanding:
-        standing: BatchStanding = self.context["standings"][row.pk]
-        return standing
+    def _progress(self, row: Batch) -> BatchProgress:
+        progress: BatchProgress = self.context["batch_progress"][row.pk]
+        return progress
 
     @extend_schema_field({"type": "number", "minimum": 0, "maximum": 100})
     def get_percent(self, row: Batch) -> float:
         """Return how much of all the work is done."""
-        return self._standing(row).percent
+        return self._progress(row).percent
 
     @extend_schema_field(CountsSerializer)
     def get_counts(self, row: Batch) -> dict[str, int]:
         """Return the renders by status."""
-        counts = self._standing(row).counts
+        counts = self._progress(row).counts
         return {"total": row.total, **{status: counts[status] for status in RenderStatus.values}}
 
     @extend_schema_field(CreditsSerializer)
@@ -178,7 +180,7 @@ class BatchEstimateSerializer(serializers.Serializer[Any]):
         return format_credits(row.credits)
 
 
-class BatchReportSerializer(serializers.Serializer[Any]):
+class BatchValidationResultSerializer(serializers.Serializer[Any]):
     """The outcome of a dry run."""
 
     valid = serializers.BooleanField()

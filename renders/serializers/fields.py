@@ -14,9 +14,9 @@ from rest_framework import serializers
 MAX_METADATA_KEYS = 50
 METADATA_KEY = re.compile(r"^[A-Za-z_][A-Za-z0-9_.-]{0,39}$")
 MAX_METADATA_CHARACTERS = 500
-DEEPEST_JSON = 70
+MAX_JSON_DEPTH = 70
 MAX_NUMBER = 2**63
-FARTHEST_RUN_AT = timedelta(days=36_525)
+MAX_RUN_AT_DELAY = timedelta(days=36_525)
 
 
 def find_unstorable(value: Any, pointer: str = "", depth: int = 0) -> tuple[str, str] | None:
@@ -25,8 +25,8 @@ def find_unstorable(value: Any, pointer: str = "", depth: int = 0) -> tuple[str,
     PostgreSQL's JSON has no NUL character and makes integers of large numbers, longer ones than
     can be answered; a value nested without end would exhaust the stack of its readers.
     """
-    if depth > DEEPEST_JSON:
-        return pointer, f"Values may be nested at most {DEEPEST_JSON} deep."
+    if depth > MAX_JSON_DEPTH:
+        return pointer, f"Values may be nested at most {MAX_JSON_DEPTH} deep."
     if isinstance(value, str):
         return (pointer, "The NUL character is not allowed.") if "\x00" in value else None
     if isinstance(value, int | float) and not -MAX_NUMBER <= value < MAX_NUMBER:
@@ -70,8 +70,8 @@ class RunAtField(serializers.DateTimeField):
     def to_internal_value(self, value: Any) -> datetime:
         """Return the time, unless it is more than a century away."""
         moment: datetime = super().to_internal_value(value)
-        if moment > timezone.now() + FARTHEST_RUN_AT:
-            message = f"This must be within {FARTHEST_RUN_AT.days} days."
+        if moment > timezone.now() + MAX_RUN_AT_DELAY:
+            message = f"This must be within {MAX_RUN_AT_DELAY.days} days."
             raise serializers.ValidationError(message, code="out_of_range")
         return moment
 
@@ -98,7 +98,7 @@ class EditField(ObjectField):
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True, "description": "Placeholder name to value."})
-class MergeField(ObjectField):
+class MergeValuesField(ObjectField):
     """Values for the placeholders of an edit, of any JSON type."""
 
 

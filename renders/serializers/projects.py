@@ -5,10 +5,10 @@ from __future__ import annotations
 from rest_framework import serializers
 
 from api.serializers import ConstantField, PublicIdField, ResourceSerializer, StrictSerializer, TimeField
-from renders.serializers.fields import EditField, MergeField, MetadataField
+from renders.serializers.fields import EditField, MergeValuesField, MetadataField
 
 
-class ProjectBody(StrictSerializer):
+class ProjectCreateSerializer(StrictSerializer):
     """POST /projects."""
 
     name = serializers.CharField(max_length=200)
@@ -16,7 +16,7 @@ class ProjectBody(StrictSerializer):
     metadata = MetadataField(required=False)
 
 
-class ProjectPatchBody(ProjectBody):
+class ProjectChangeSerializer(ProjectCreateSerializer):
     """PATCH /projects/{id}."""
 
     name = serializers.CharField(max_length=200, required=False)
@@ -34,24 +34,24 @@ class ProjectSerializer(ResourceSerializer):
     updated_at = TimeField()
 
 
-class TemplateBody(StrictSerializer):
+class TemplateWriteSerializer(StrictSerializer):
     """POST /templates, PUT /templates/{id}."""
 
     name = serializers.CharField(max_length=200)
     description = serializers.CharField(max_length=2000, allow_blank=True, required=False)
     project = PublicIdField("prj", required=False, allow_null=True, default=None)
     edit = EditField()
-    merge = MergeField(required=False)
+    merge = MergeValuesField(required=False)
 
 
-class TemplatePatchBody(StrictSerializer):
+class TemplateChangeSerializer(StrictSerializer):
     """PATCH /templates/{id}."""
 
     name = serializers.CharField(max_length=200, required=False)
     description = serializers.CharField(max_length=2000, allow_blank=True, required=False)
     project = PublicIdField("prj", required=False, allow_null=True)
     edit = EditField(required=False)
-    merge = MergeField(required=False)
+    merge = MergeValuesField(required=False)
 
 
 class TemplateListSerializer(ResourceSerializer):
@@ -71,7 +71,7 @@ class TemplateSerializer(TemplateListSerializer):
     """A template in answers."""
 
     edit = EditField()
-    merge = MergeField(source="merge_defaults")
+    merge = MergeValuesField(source="merge_defaults")
 
 
 class TemplateVersionSerializer(ResourceSerializer):
@@ -80,5 +80,5 @@ class TemplateVersionSerializer(ResourceSerializer):
     object = ConstantField("template_version")
     version = serializers.IntegerField(source="number")
     edit = EditField()
-    merge = MergeField(source="merge_defaults")
+    merge = MergeValuesField(source="merge_defaults")
     created_at = TimeField()

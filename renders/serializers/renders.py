@@ -11,10 +11,10 @@ from rest_framework import serializers
 from api.features import is_enabled
 from api.routing import api_path
 from api.serializers import ConstantField, PublicIdField, ResourceSerializer, TimeField
-from core.addresses import absolute_url, base_url
+from core.absolute_urls import absolute_url, base_url
 from credits.pricing import format_credits
-from files.links import LinkMaker
-from renders.models import Priority, Render
+from files.links import SignedUrlBuilder
+from renders.models import Render, RenderPriority
 from renders.selectors import OUTPUT_TYPES
 from renders.serializers.fields import MetadataField
 from renders.states import RenderStatus
@@ -28,7 +28,7 @@ class IssueSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField()
 
 
-class EstimateSerializer(serializers.Serializer[Any]):
+class CreditEstimateSerializer(serializers.Serializer[Any]):
     """What a render will be and cost. exact: false while a source of unknown length decides the duration."""
 
     duration_s = serializers.FloatField()
@@ -45,13 +45,13 @@ class EstimateSerializer(serializers.Serializer[Any]):
         return format_credits(row.credits)
 
 
-class ReportSerializer(serializers.Serializer[Any]):
+class ValidationResultSerializer(serializers.Serializer[Any]):
     """The outcome of a validation or dry run."""
 
     valid = serializers.BooleanField()
     errors = IssueSerializer(many=True)  # type: ignore[assignment]
     warnings = IssueSerializer(many=True)
-    estimate = EstimateSerializer(allow_null=True)
+    estimate = CreditEstimateSerializer(allow_null=True)
 
 
 class ProgressSerializer(ResourceSerializer):
@@ -142,7 +142,7 @@ class RenderSerializer(ResourceSerializer):
     finished_at = TimeField(allow_null=True)
     links = serializers.SerializerMethodField()
 
-    @extend_schema_field({"type": "string", "enum": Priority.labels})
+    @extend_schema_field({"type": "string", "enum": RenderPriority.labels})
     def get_priority(self, row: Render) -> str:
         """Return the priority's name."""
         return _PRIORITIES[row.priority]
@@ -181,8 +181,8 @@ class RenderSerializer(ResourceSerializer):
         return self._files.url(key, "image/jpeg", f"{row.public_id}-{name}.jpg")
 
     @cached_property
-    def _files(self) -> LinkMaker:
-        return LinkMaker(base_url(self.context.get("request")))
+    def _files(self) -> SignedUrlBuilder:
+        return SignedUrlBuilder(base_url(self.context.get("request")))
 
     @extend_schema_field(CreditsSerializer)
     def get_credits(self, row: Render) -> dict[str, Any]:
@@ -216,7 +216,7 @@ class RenderSerializer(ResourceSerializer):
         return absolute_url(request, api_path("render-list", version)), is_enabled("render_events", version)
 
 
-_PRIORITIES = {priority.value: str(priority.label) for priority in Priority}
+_PRIORITIES = {priority.value: str(priority.label) for priority in RenderPriority}
 
 
 class RenderV1Serializer(RenderSerializer):

@@ -8,14 +8,14 @@ from rest_framework import serializers
 
 from api.serializers import PublicIdField, StrictSerializer
 from outbound.exceptions import FetchRefused
-from renders.models import Priority
-from renders.receivers import check_receiver
-from renders.serializers.fields import EditField, MergeField, MetadataField, RunAtField, StrictBooleanField
+from renders.models import RenderPriority
+from renders.serializers.fields import EditField, MergeValuesField, MetadataField, RunAtField, StrictBooleanField
+from renders.webhook_urls import check_webhook_url
 
 RENDER_EVENTS = ("render.queued", "render.started", "render.succeeded", "render.failed", "render.cancelled")
 
 
-class WebhookBody(StrictSerializer):
+class RenderWebhookSerializer(StrictSerializer):
     """Where to tell of one render's events."""
 
     url = serializers.CharField(max_length=2000)
@@ -29,26 +29,28 @@ class WebhookBody(StrictSerializer):
     def validate_url(self, value: str) -> str:
         """Refuse what can never be delivered to; where its name leads is judged at each delivery."""
         try:
-            check_receiver(value)
+            check_webhook_url(value)
         except FetchRefused as refusal:
             raise serializers.ValidationError(refusal.detail, code=refusal.reason) from None
         return value
 
 
-class RenderOptionsBody(StrictSerializer):
+class RenderOptionsSerializer(StrictSerializer):
     """What may be said of a render besides its edit."""
 
-    merge = MergeField(required=False, default=dict)
+    merge = MergeValuesField(required=False, default=dict)
     project = PublicIdField("prj", required=False, allow_null=True, default=None)
-    priority = serializers.ChoiceField(choices=Priority.labels, required=False, default=Priority.NORMAL.label)
+    priority = serializers.ChoiceField(
+        choices=RenderPriority.labels, required=False, default=RenderPriority.NORMAL.label
+    )
     run_at = RunAtField(required=False, allow_null=True, default=None)
-    webhook = WebhookBody(required=False, allow_null=True, default=None)
+    webhook = RenderWebhookSerializer(required=False, allow_null=True, default=None)
     metadata = MetadataField(required=False, default=dict)
     strict = StrictBooleanField(required=False, default=False)
     dry_run = StrictBooleanField(required=False, default=False)
 
 
-class RenderBody(RenderOptionsBody):
+class RenderCreateSerializer(RenderOptionsSerializer):
     """POST /renders: an edit, or a template with values for its placeholders."""
 
     edit = EditField(required=False)
@@ -66,7 +68,7 @@ class RenderBody(RenderOptionsBody):
         return attrs
 
 
-class TemplateRenderBody(RenderOptionsBody):
+class TemplateRenderSerializer(RenderOptionsSerializer):
     """POST /templates/{id}/render."""
 
 

@@ -1,4 +1,4 @@
-"""Bodies that workers elsewhere send."""
+"""Bodies that external workers send."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_FRAMES = 2_000_000
 MAX_MESSAGE_LENGTH = 2000
 
 
-class ClaimBody(StrictSerializer):
+class WorkerClaimSerializer(StrictSerializer):
     """Who would like something to do."""
 
     name = serializers.RegexField(r"^[A-Za-z0-9._-]{1,40}\Z", required=False)
@@ -28,7 +28,7 @@ class ErrorField(serializers.Field[Any, Any, Any, Any]):
         """Return code, message and retryable."""
         if isinstance(data, str):
             data = {"message": data}
-        body = ErrorBody(data=data)
+        body = WorkerErrorSerializer(data=data)
         body.is_valid(raise_exception=True)
         return dict(body.validated_data)
 
@@ -37,7 +37,7 @@ class ErrorField(serializers.Field[Any, Any, Any, Any]):
         return value
 
 
-class ErrorBody(StrictSerializer):
+class WorkerErrorSerializer(StrictSerializer):
     """An error in detail."""
 
     code = serializers.RegexField(r"^[a-z][a-z0-9_]{0,63}\Z", default="worker_failed")
@@ -45,7 +45,7 @@ class ErrorBody(StrictSerializer):
     retryable = serializers.BooleanField(default=True)
 
 
-class ReportBody(StrictSerializer):
+class WorkerReportSerializer(StrictSerializer):
     """How far a worker is."""
 
     render = PublicIdField("rnd")

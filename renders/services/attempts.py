@@ -16,7 +16,7 @@ from credits.services import reserve
 from renders.events import RenderQueued, RenderStarted
 from renders.models import Render
 from renders.services.batch_counts import count_top_up
-from renders.services.outcomes import TOP_UP
+from renders.services.outcomes import TOP_UP_SUFFIX
 from renders.services.transitions import change_status, event_fields
 from renders.states import RUNNING, WAITING, RenderStatus
 
@@ -24,7 +24,7 @@ _RESET = {"percent": 0.0, "frame": 0, "speed_fps": None, "eta_s": None}
 
 
 @dataclass(frozen=True, slots=True)
-class Advance:
+class RenderProgress:
     """How far the rendering is. percent: 0 to 100; fps: frames a second at which it goes."""
 
     frame: int
@@ -68,7 +68,7 @@ def promote_due() -> int:
     """Mark scheduled renders whose time has come as queued; return how many."""
     promoted = 0
     due = Render.objects.filter(status=RenderStatus.SCHEDULED, run_at__lte=timezone.now())
-    for render in due.without_documents()[:1000]:
+    for render in due.without_large_columns()[:1000]:
         with transaction.atomic():
             if change_status(
                 render_id=render.pk,
@@ -101,7 +101,7 @@ def begin_rendering(*, render: Render, total_frames: int, cost: int, warnings: l
             progress_at=timezone.now(),
         )
         if moved and more:
-            reserve(user_id=render.owner_id, amount=more, reference=render.reference + TOP_UP)
+            reserve(user_id=render.owner_id, amount=more, reference=render.reference + TOP_UP_SUFFIX)
             count_top_up(batch_id=render.batch_id, more=more)
     if moved:
         render.total_frames = total_frames
@@ -118,14 +118,14 @@ def top_up(*, render: Render, cost: int) -> bool:
     """
     more = 0 if render.credits_topped_up else max(0, cost - render.credits_reserved)
     if not more:
-        return still_has(render=render)
+        return is_current_attempt(render=render)
     with transaction.atomic():
         rows = Render.objects.filter(pk=render.pk, attempt=render.attempt, status__in=RUNNING)
         kept = rows.update(
             credits_reserved=F("credits_reserved") + more, credits_topped_up=F("credits_topped_up") + more
         )
         if kept:
-            reserve(user_id=render.owner_id, amount=more, reference=render.reference + TOP_UP)
+            reserve(user_id=render.owner_id, amount=more, reference=render.reference + TOP_UP_SUFFIX)
             render.credits_reserved += more
             render.credits_topped_up += more
     return bool(kept)
@@ -138,27 +138,27 @@ def begin_saving(*, render: Render) -> bool:
     )
 
 
-def note_progress(*, render: Render, advance: Advance) -> bool:
+def record_progress(*, render: Render, progress: RenderProgress) -> bool:
     """Write down how far an attempt is, never backwards; return whether it still has the render."""
     rows = Render.objects.filter(pk=render.pk, attempt=render.attempt, status=RenderStatus.RENDERING)
     return (
         rows.update(
-            percent=Greatest(F("percent"), Value(round(advance.percent, 1))),
-            frame=Greatest(F("frame"), Value(advance.frame)),
-            speed_fps=advance.fps,
-            eta_s=advance.eta_s,
+            percent=Greatest(F("percent"), Value(round(progress.percent, 1))),
+            frame=Greatest(F("frame"), Value(progress.frame)),
+            speed_fps=progress.fps,
+            eta_s=progress.eta_s,
             progress_at=timezone.now(),
         )
         == 1
     )
 
 
-def still_has(*, render: Render) -> bool:
+def is_current_attempt(*, render: Render) -> bool:
     """Return whether the attempt still has the render: neither cancelled nor taken over."""
     return Render.objects.filter(pk=render.pk, attempt=render.attempt, status__in=RUNNING).exists()
 
 
-def put_back(*, render: Render, error: dict[str, Any] | None, log: str = "") -> bool:
+def requeue_render(*, render: Render, error: dict[str, Any] | None, log: str = "") -> bool:
     """Let a render wait for the next attempt of its job; return whether this attempt still had it.
 
     error: of this attempt, as the API would show it if it were the last.

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from jobs.services import cancel_waiting_jobs, enqueue
 from renders.exceptions import BatchNotCancellable, RenderNotCancellable
+from renders.job_types import CANCEL_BATCH_JOB
 from renders.models import Batch, Render
-from renders.names import CANCEL_BATCH_JOB
 from renders.services.cancel import cancel_render
 from renders.states import ACTIVE, WAITING, BatchStatus, RenderStatus
 
@@ -28,12 +28,12 @@ def cancel_batch(*, batch: Batch) -> Batch:
     Repeating it changes nothing. Should this process die on the way, a job goes on with it.
     Raises BatchNotCancellable if all had ended before anybody asked.
     """
-    ask_to_cancel_batch(batch=batch)
-    cancel_renders_of(batch_id=batch.pk)
+    request_batch_cancel(batch=batch)
+    cancel_batch_renders(batch_id=batch.pk)
     return Batch.objects.get(pk=batch.pk)
 
 
-def ask_to_cancel_batch(*, batch: Batch) -> None:
+def request_batch_cancel(*, batch: Batch) -> None:
     """Mark a batch as cancelling, in one short transaction; a job sees to its renders if the caller does not.
 
     Raises BatchNotCancellable if all its renders had ended before anybody asked.
@@ -52,7 +52,7 @@ def ask_to_cancel_batch(*, batch: Batch) -> None:
             raise BatchNotCancellable
 
 
-def cancel_renders_of(*, batch_id: UUID) -> None:
+def cancel_batch_renders(*, batch_id: UUID) -> None:
     """Cancel the renders of a batch that have not ended."""
     renders = Render.objects.filter(batch=batch_id)
     waiting = renders.filter(status__in=WAITING, job_id__isnull=False).order_by("pk")
@@ -60,6 +60,6 @@ def cancel_renders_of(*, batch_id: UUID) -> None:
     for start in range(0, len(job_ids), CHUNK):
         cancel_waiting_jobs(job_ids=job_ids[start : start + CHUNK])
     # What runs, and what a worker took up meanwhile.
-    for render in renders.filter(status__in=ACTIVE - {RenderStatus.CANCELLING}).without_documents():
+    for render in renders.filter(status__in=ACTIVE - {RenderStatus.CANCELLING}).without_large_columns():
         with suppress(RenderNotCancellable):
             cancel_render(render=render)

@@ -13,16 +13,16 @@ from django.utils import timezone
 from assets.exceptions import AssetMissing
 from assets.services import hold_for_many
 from core.events import publish_many
-from core.exceptions import Unacceptable
+from core.exceptions import Unprocessable
 from credits.services import reserve_many
 from jobs.services import enqueue_many
-from renders.batch_requests import BatchEstimate, BatchReport, BatchRequest, MergePlaces, PreparedBatch
+from renders.batch_requests import BatchEstimate, BatchRequest, BatchValidationResult, MergePointerMapper, PreparedBatch
 from renders.events import RenderQueued, RenderSubmitted
 from renders.exceptions import BatchTooHeavy, EditRefused
 from renders.models import Batch, Render
 from renders.requests import PreparedRender
 from renders.services.lookups import Lookups
-from renders.services.places import Places
+from renders.services.pointers import PointerMapper
 from renders.services.prepare import prepare_render
 from renders.services.submit import build_render, job_of
 from renders.services.transitions import event_fields
@@ -42,21 +42,21 @@ def prepare_batch(*, owner: Any, request: BatchRequest, clock: Callable[[], floa
     BatchTooHeavy.
     """
     lookups = Lookups(owner)
-    places: type[Places] = MergePlaces if request.member == "rows" else Places
+    mapper: type[PointerMapper] = MergePointerMapper if request.member == "rows" else PointerMapper
     prepared: list[PreparedRender] = []
     errors: dict[tuple[str, str, str], Mapping[str, str]] = {}
-    load = _Load(request)
+    load = _ValidationBudget(request)
     began = clock()
     for number, item in enumerate(request.items):
         try:
-            one = prepare_render(owner=owner, request=item.request, lookups=lookups, places_of=places)
+            one = prepare_render(owner=owner, request=item.request, lookups=lookups, pointer_mapper=mapper)
             load.add(one.edit)
             prepared.append(one)
         except EditRefused as refusal:
             for error in refusal.members["errors"]:
-                moved = {**error, "pointer": request.place(number, error["pointer"])}
+                moved = {**error, "pointer": request.pointer(number, error["pointer"])}
                 errors[moved["pointer"], moved["code"], moved["detail"]] = moved
-        if len(errors) > Unacceptable.MAX_ERRORS:
+        if len(errors) > Unprocessable.MAX_ERRORS:
             break
         if clock() - began > MAX_CHECKING_S:
             raise load.refusal()
@@ -65,16 +65,16 @@ def prepare_batch(*, owner: Any, request: BatchRequest, clock: Callable[[], floa
     return PreparedBatch(request, prepared)
 
 
-def check_batch(*, owner: Any, request: BatchRequest) -> BatchReport:
+def check_batch(*, owner: Any, request: BatchRequest) -> BatchValidationResult:
     """Return what is wrong with a batch and what it would cost, without changing anything."""
     try:
         prepared = prepare_batch(owner=owner, request=request)
     except (EditRefused, BatchTooHeavy) as refusal:
-        return BatchReport(False, list(refusal.members["errors"]), [], None)
+        return BatchValidationResult(False, list(refusal.members["errors"]), [], None)
     warnings: dict[tuple[str, str, str], dict[str, str]] = {}
     for number, render in enumerate(prepared.renders):
         for warning in render.warnings:
-            moved = {**warning, "pointer": request.place(number, warning["pointer"])}
+            moved = {**warning, "pointer": request.pointer(number, warning["pointer"])}
             warnings[moved["pointer"], moved["code"], moved["detail"]] = moved
     estimates = [render.estimate for render in prepared.renders]
     estimate = BatchEstimate(
@@ -84,7 +84,7 @@ def check_batch(*, owner: Any, request: BatchRequest) -> BatchReport:
         credits=prepared.credits,
         exact=all(one.exact for one in estimates),
     )
-    return BatchReport(True, [], list(warnings.values())[: Unacceptable.MAX_ERRORS], estimate)
+    return BatchValidationResult(True, [], list(warnings.values())[: Unprocessable.MAX_ERRORS], estimate)
 
 
 def accept_batch(*, owner: Any, prepared: PreparedBatch) -> Batch:
@@ -138,7 +138,7 @@ def _hold(prepared: PreparedBatch, renders: list[Render]) -> None:
         raise EditRefused(errors) from missing
 
 
-class _Load:
+class _ValidationBudget:
     """How much a batch's edits are to keep."""
 
     def __init__(self, request: BatchRequest) -> None:

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from core.exceptions import NotFound
-from core.rows import reread_version
+from core.row_versions import refresh_version
 from engine.errors import EditInvalid
 from engine.language import parse_edit
 from renders.exceptions import EditRefused
@@ -98,7 +98,7 @@ def change_template(
         current.save(update_fields=[*changes, "version", "updated_at"])
         if new_version:
             _keep_version(current)
-        reread_version(current)
+        refresh_version(current)
     return current
 
 

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from assets.models import Asset
 from renders.models import Project, Template
-from renders.names import ASSET_SCHEME
 from renders.selectors import find_assets
+from renders.sources import ASSET_SCHEME
 
 
 class Lookups:

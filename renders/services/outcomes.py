@@ -15,13 +15,13 @@ from core.events import publish
 from credits.services import refund, settle
 from jobs.services import enqueue
 from renders.events import RenderCancelled, RenderFailed, RenderSucceeded
+from renders.job_types import DISCARD_JOB
 from renders.models import Render
-from renders.names import DISCARD_JOB
 from renders.services.batch_counts import count_ended
 from renders.services.transitions import change_status, event_fields
 from renders.states import RenderStatus
 
-TOP_UP = ":more"
+TOP_UP_SUFFIX = ":more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def close_failed(*, render_id: UUID, error: Mapping[str, Any], log: str | None =
         if not change_status(render_id=render_id, to=RenderStatus.FAILED, **fields):
             return False
         render = Render.objects.get(pk=render_id)
-        _give_back(render)
+        _refund(render)
         code = str(error["code"])
         publish(RenderFailed(**event_fields(render), code=code, credits_refunded=render.credits_reserved))
         count_ended(render=render, status=RenderStatus.FAILED)
@@ -119,16 +119,16 @@ def close_cancelled(*, render_id: UUID, only_from: Iterable[RenderStatus] | None
         ):
             return False
         render = Render.objects.get(pk=render_id)
-        _give_back(render)
+        _refund(render)
         publish(RenderCancelled(**event_fields(render), credits_refunded=render.credits_reserved))
         count_ended(render=render, status=RenderStatus.CANCELLED)
     return True
 
 
-def _give_back(render: Render) -> None:
+def _refund(render: Render) -> None:
     refund(reference=render.reference)
     if render.credits_topped_up:
-        refund(reference=render.reference + TOP_UP)
+        refund(reference=render.reference + TOP_UP_SUFFIX)
     release_holds(reference=render.reference)
     if render.attempt:
         _discard_later(render)
@@ -144,4 +144,4 @@ def _settle(render: Render, charged: int) -> None:
     first = min(charged, render.credits_reserved - render.credits_topped_up)
     settle(reference=render.reference, amount=first)
     if render.credits_topped_up:
-        settle(reference=render.reference + TOP_UP, amount=charged - first)
+        settle(reference=render.reference + TOP_UP_SUFFIX, amount=charged - first)

@@ -12,25 +12,29 @@ from engine.issues import Issue
 from engine.language import ParsedEdit, SourceRef, parse_edit, sources
 from engine.media import MediaInfo
 from engine.timeline import resolve
-from engine.timeline.matching import mismatches
+from engine.timeline.media_checks import media_mismatches
 from outbound.exceptions import FetchRefused
-from renders.estimates import Estimate, estimate_render
+from renders.estimates import CreditEstimate, estimate_render
 from renders.exceptions import EditRefused
 from renders.models import Template
-from renders.names import ASSET_SCHEME
-from renders.receivers import check_receiver
-from renders.requests import PreparedRender, RenderRequest, Report, issue_as_json
+from renders.requests import PreparedRender, RenderRequest, ValidationResult, issue_as_json
 from renders.selectors import asset_media
 from renders.services.lookups import Lookups
-from renders.services.places import Places
+from renders.services.pointers import PointerMapper
+from renders.sources import ASSET_SCHEME
+from renders.webhook_urls import check_webhook_url
 
 
 def prepare_render(
-    *, owner: Any, request: RenderRequest, lookups: Lookups | None = None, places_of: type[Places] | None = None
+    *,
+    owner: Any,
+    request: RenderRequest,
+    lookups: Lookups | None = None,
+    pointer_mapper: type[PointerMapper] | None = None,
 ) -> PreparedRender:
     """Return what submitting the request would do.
 
-    lookups: shared by the requests of a batch. places_of: where in the body the edit's problems are said to be.
+    lookups: shared by the requests of a batch. pointer_mapper: where in the body the edit's problems are said to be.
     Raises EditRefused with pointers into the request's body.
     """
     lookups = lookups or Lookups(owner)
@@ -41,31 +45,31 @@ def prepare_render(
     if errors:
         raise EditRefused(errors)
     edit, merge = _documents(request, template)
-    places = (places_of or Places)(edit, merge, request)
+    pointers = (pointer_mapper or PointerMapper)(edit, merge, request)
     try:
         parsed = parse_edit(edit, merge=merge, strict=request.strict)
     except EditInvalid as refusal:
-        raise EditRefused(places.all_of(refusal.issues)) from None
+        raise EditRefused(pointers.map_issues(refusal.issues)) from None
     refs = sources(parsed.edit)
     media, asset_ids, problems = _find_assets(lookups, refs)
     if problems:
-        raise EditRefused(places.all_of(problems))
-    estimate, findings = _estimate(parsed, refs, media, places)
+        raise EditRefused(pointers.map_issues(problems))
+    estimate, findings = _estimate(parsed, refs, media, pointers)
     callback, notes = _find_callback(parsed)
     findings += notes
     if request.strict and findings:
-        raise EditRefused(places.all_of(findings))
+        raise EditRefused(pointers.map_issues(findings))
     warnings = [*map(issue_as_json, findings)]
     return PreparedRender(request, edit, merge, template, asset_ids, warnings, estimate, callback)
 
 
-def check_render(*, owner: Any, request: RenderRequest) -> Report:
+def check_render(*, owner: Any, request: RenderRequest) -> ValidationResult:
     """Return what is wrong with a request and what it would cost, without changing anything."""
     try:
         prepared = prepare_render(owner=owner, request=request)
     except EditRefused as refusal:
-        return Report(False, list(refusal.members["errors"]), [], None)
-    return Report(True, [], prepared.warnings, prepared.estimate)
+        return ValidationResult(False, list(refusal.members["errors"]), [], None)
+    return ValidationResult(True, [], prepared.warnings, prepared.estimate)
 
 
 def _find_callback(parsed: ParsedEdit) -> tuple[str | None, tuple[Issue, ...]]:
@@ -73,7 +77,7 @@ def _find_callback(parsed: ParsedEdit) -> tuple[str | None, tuple[Issue, ...]]:
     if not parsed.edit.callback:
         return None, ()
     try:
-        check_receiver(parsed.edit.callback)
+        check_webhook_url(parsed.edit.callback)
     except FetchRefused as refusal:
         return None, (Issue("/callback", "callback_not_delivered", f"Nothing is sent there. {refusal.detail}"),)
     return parsed.edit.callback, ()
@@ -125,18 +129,18 @@ def _problem_of(asset: Asset | None) -> tuple[str, str] | None:
 
 
 def _estimate(
-    parsed: ParsedEdit, refs: Sequence[SourceRef], media: dict[str, MediaInfo], places: Places
-) -> tuple[Estimate, tuple[Issue, ...]]:
+    parsed: ParsedEdit, refs: Sequence[SourceRef], media: dict[str, MediaInfo], pointers: PointerMapper
+) -> tuple[CreditEstimate, tuple[Issue, ...]]:
     """Return the estimate and all warnings, found by resolving the timeline where every source is known already."""
     warnings = parsed.warnings
     try:
         if all(ref.url in media for ref in refs):
             warnings += resolve(parsed.edit, media).warnings
         else:
-            wrong = [issue for issue in mismatches(parsed.edit, media) if issue.code != "media_missing"]
+            wrong = [issue for issue in media_mismatches(parsed.edit, media) if issue.code != "media_missing"]
             if wrong:
                 raise EditInvalid(wrong)
         found = estimate_render(parsed.edit, media)
     except EditInvalid as refusal:
-        raise EditRefused(places.all_of(refusal.issues)) from None
+        raise EditRefused(pointers.map_issues(refusal.issues)) from None
     return found, tuple(dict.fromkeys(warnings))

@@ -16,8 +16,8 @@ from files.storage.blobs import blob_store
 from jobs.services import enqueue
 from renders.events import RenderOutputDeleted
 from renders.exceptions import RenderHasNoOutput
+from renders.job_types import DISCARD_JOB
 from renders.models import Render
-from renders.names import DISCARD_JOB
 from renders.services.transitions import event_fields
 from renders.states import RenderStatus
 
@@ -62,7 +62,7 @@ def discard_files(*, render_id: UUID) -> int:
 
     A render with an output keeps the files of the attempt that succeeded, an active one those of its current attempt.
     """
-    render = Render.objects.without_documents().filter(pk=render_id).first()
+    render = Render.objects.without_large_columns().filter(pk=render_id).first()
     keep = None
     if render is not None and (render.has_output or not render.is_terminal):
         keep = str(render.attempt)

@@ -12,14 +12,14 @@ from accounts.plans import limits_of
 from assets.exceptions import AssetMissing
 from assets.services import hold
 from core.events import publish
-from core.rows import reread_version
+from core.row_versions import refresh_version
 from credits.services import reserve
 from jobs.services import NewJob, enqueue_many
-from jobs.states import Priority as JobPriority
+from jobs.states import JobPriority
 from renders.events import RenderQueued, RenderSubmitted
 from renders.exceptions import EditRefused, RenderNotRetryable
-from renders.models import Priority, Render
-from renders.names import RENDER_JOB, limit_key_of
+from renders.job_types import RENDER_JOB, limit_key_of
+from renders.models import Render, RenderPriority
 from renders.requests import PreparedRender, RenderRequest
 from renders.services.prepare import prepare_render
 from renders.services.transitions import event_fields
@@ -55,7 +55,7 @@ def prepare_retry(*, render: Render) -> PreparedRender:
         edit=render.edit,
         merge=render.merge,
         project_id=render.project_id,
-        priority=Priority(render.priority),
+        priority=RenderPriority(render.priority),
         webhook=render.webhook,
         metadata=render.metadata,
         strict=render.strict,
@@ -80,7 +80,7 @@ def accept_render(*, owner: Any, prepared: PreparedRender, retry_of: Render | No
         (job,) = enqueue_many(jobs=[job_of(render)])
         render.job_id = job.pk
         render.save(update_fields=["job_id"])
-        reread_version(render)
+        refresh_version(render)
         publish(RenderSubmitted(**event_fields(render)))
         if render.status == RenderStatus.QUEUED:
             publish(RenderQueued(**event_fields(render)))

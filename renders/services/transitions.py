@@ -41,6 +41,6 @@ def event_fields(render: Render) -> dict[str, Any]:
     return {"render_id": render.pk, "owner_id": render.owner_id, "project_id": render.project_id}
 
 
-def note_error(*, render: Render, error: dict[str, Any], log: str) -> None:
+def record_error(*, render: Render, error: dict[str, Any], log: str) -> None:
     """Keep why an attempt fails, for the transaction that will end the render."""
     Render.objects.filter(pk=render.pk, attempt=render.attempt, status__in=ACTIVE).update(error=error, log=log)

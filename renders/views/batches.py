@@ -20,13 +20,13 @@ from api.idempotency.views import IdempotentMixin, idempotent
 from api.problems import flatten_errors
 from api.routing import api_path
 from api.views import ApiViewSet
-from core.exceptions import DomainError, Unacceptable
-from renders.batch_requests import BatchItem, BatchReport, BatchRequest
+from core.exceptions import DomainError, Unprocessable
+from renders.batch_requests import BatchItem, BatchRequest, BatchValidationResult
 from renders.filters import BatchFilterSet
-from renders.models import Batch, Priority, Template
+from renders.models import Batch, RenderPriority, Template
 from renders.requests import RenderRequest
-from renders.selectors import batch_standings
-from renders.serializers.batches import BatchBody, BatchReportSerializer, BatchSerializer
+from renders.selectors import batch_progress
+from renders.serializers.batches import BatchCreateSerializer, BatchSerializer, BatchValidationResultSerializer
 from renders.serializers.fields import MAX_METADATA_KEYS
 from renders.services.batch_cancel import cancel_batch
 from renders.services.batches import accept_batch, check_batch, prepare_batch
@@ -69,35 +69,37 @@ class BatchViewSet(IdempotentMixin, ListModelMixin, ApiViewSet):
 
     def get_serializer_context(self) -> dict[str, Any]:
         """Add how far the batches of the answer are."""
-        return {**super().get_serializer_context(), "standings": self._progress}
+        return {**super().get_serializer_context(), "batch_progress": self._progress}
 
     _progress: Mapping[Any, Any] = {}
 
     def paginate_queryset(self, queryset: Any) -> Any:
         """Return the page, having found out how far its batches are, in one go."""
         rows = super().paginate_queryset(queryset)
-        self._progress = batch_standings(rows or [])
+        self._progress = batch_progress(rows or [])
         return rows
 
     def retrieve(self, request: Request, **kwargs: Any) -> Response:
         """Return one batch with the counts of its renders."""
         return self._answer(self.get_object())
 
-    @extend_schema(request=BatchBody, responses={200: BatchReportSerializer, 202: BatchSerializer})
+    @extend_schema(
+        request=BatchCreateSerializer, responses={200: BatchValidationResultSerializer, 202: BatchSerializer}
+    )
     @idempotent
     def create(self, request: Request, **kwargs: Any) -> Response:
         """Submit many renders, all or none; with `dry_run`, only say what they would cost."""
         if self._unreadable is not None:
             raise self._unreadable
-        body = BatchBody(data=request.data)
+        body = BatchCreateSerializer(data=request.data)
         if not body.is_valid() and _wants_report(request.data):
-            refused = BatchReport(False, [*flatten_errors(body.errors)][: Unacceptable.MAX_ERRORS], [], None)
-            return self.once(lambda: Response(BatchReportSerializer(refused).data))
+            refused = BatchValidationResult(False, [*flatten_errors(body.errors)][: Unprocessable.MAX_ERRORS], [], None)
+            return self.once(lambda: Response(BatchValidationResultSerializer(refused).data))
         body.is_valid(raise_exception=True)
         wanted = self._wanted(body.validated_data)
         if body.validated_data["dry_run"]:
             report = check_batch(owner=request.user, request=wanted)
-            return self.once(lambda: Response(BatchReportSerializer(report).data))
+            return self.once(lambda: Response(BatchValidationResultSerializer(report).data))
         prepared = prepare_batch(owner=request.user, request=wanted)
         return self.once(lambda: self._accepted(accept_batch(owner=request.user, prepared=prepared)))
 
@@ -112,19 +114,19 @@ class BatchViewSet(IdempotentMixin, ListModelMixin, ApiViewSet):
         return self._answer(batch, status.HTTP_202_ACCEPTED, headers={"Location": location})
 
     def _answer(self, batch: Batch, code: int = 200, headers: dict[str, str] | None = None) -> Response:
-        self._progress = batch_standings([batch])
+        self._progress = batch_progress([batch])
         return Response(BatchSerializer(batch, context=self.get_serializer_context()).data, code, headers=headers)
 
     def _wanted(self, body: Mapping[str, Any]) -> BatchRequest:
         """Return what a checked body asks for.
 
-        Raises Unacceptable for more renders than the plan allows, an unknown template, too much metadata.
+        Raises Unprocessable for more renders than the plan allows, an unknown template, too much metadata.
         """
         member = "rows" if "rows" in body else "renders"
         most = self._most(self.request)
         if len(body[member]) > most:
             detail = f"The plan allows {most} renders an hour, so a batch of at most {most}."
-            raise Unacceptable([{"pointer": f"/{member}", "code": "out_of_range", "detail": detail}])
+            raise Unprocessable([{"pointer": f"/{member}", "code": "out_of_range", "detail": detail}])
         template = self._template(body)
         crowded = [
             f"/{member}/{number}/metadata"
@@ -133,21 +135,21 @@ class BatchViewSet(IdempotentMixin, ListModelMixin, ApiViewSet):
         ]
         if crowded:
             detail = f"With the batch's own metadata at most {MAX_METADATA_KEYS} keys are kept."
-            raise Unacceptable([{"pointer": place, "code": "out_of_range", "detail": detail} for place in crowded])
+            raise Unprocessable([{"pointer": place, "code": "out_of_range", "detail": detail} for place in crowded])
         items = [_item_of(body, item, template) for item in body[member]]
         return BatchRequest(member, items, template, body["project"], body["metadata"])
 
     def _template(self, body: Mapping[str, Any]) -> Template | None:
         """Return the template of all rows.
 
-        Raises Unacceptable.
+        Raises Unprocessable.
         """
         if "rows" not in body or body.get("template") is None:
             return None
         found: Template | None = Template.objects.for_owner(self.request.user).filter(pk=body["template"]).first()
         if found is None:
             detail = "There is no such template."
-            raise Unacceptable([{"pointer": "/template", "code": "not_found", "detail": detail}])
+            raise Unprocessable([{"pointer": "/template", "code": "not_found", "detail": detail}])
         return found
 
 
@@ -160,7 +162,7 @@ def _item_of(shared: Mapping[str, Any], item: Mapping[str, Any], template: Templ
         template_id=None if template is not None else item.get("template"),
         merge=item.get("merge", {}),
         project_id=both["project"],
-        priority=Priority[both["priority"].upper()],
+        priority=RenderPriority[both["priority"].upper()],
         run_at=both["run_at"],
         webhook=both["webhook"],
         metadata={**shared["metadata"], **item.get("metadata", {})},

@@ -19,9 +19,9 @@ from api.views import ApiViewSet
 from core.exceptions import DomainError, InvalidHeader
 from renders.models import Render
 from renders.serializers.renders import RenderSerializer
-from renders.waiting.places import places
-from renders.waiting.standings import Standing
+from renders.waiting.progress import ProgressSnapshot
 from renders.waiting.stream import EventStream
+from renders.waiting.waiter_slots import waiter_slots
 from renders.waiting.watcher import watcher
 
 LAST_EVENT_ID = "Last-Event-ID"
@@ -60,7 +60,7 @@ class RenderEventsViewSet(ApiViewSet):
     def events(self, request: Request, **kwargs: Any) -> HttpResponseBase:
         """Stream status and progress until the render has ended; 204 where the client has seen the end already."""
         render: Render = self.get_object()
-        first, seen = Standing.of(render), _last_event_id(request)
+        first, seen = ProgressSnapshot.of(render), _last_event_id(request)
         if first.is_terminal and seen is not None and seen >= first.position:
             # What tells an EventSource not to come back.
             return Response(status=204, headers={"Cache-Control": "no-store"})
@@ -70,7 +70,7 @@ class RenderEventsViewSet(ApiViewSet):
             seen=seen,
             is_allowed=lambda: self._is_allowed(request),
             end_of=lambda: self._end_of(render),
-            places=places(),
+            slots=waiter_slots(),
             watcher=watcher(),
         )
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

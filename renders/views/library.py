@@ -19,16 +19,16 @@ from renders.filters import ProjectFilterSet, TemplateFilterSet
 from renders.models import Project, Template, TemplateVersion
 from renders.requests import RenderRequest
 from renders.serializers.projects import (
-    ProjectBody,
-    ProjectPatchBody,
+    ProjectChangeSerializer,
+    ProjectCreateSerializer,
     ProjectSerializer,
-    TemplateBody,
+    TemplateChangeSerializer,
     TemplateListSerializer,
-    TemplatePatchBody,
     TemplateSerializer,
     TemplateVersionSerializer,
+    TemplateWriteSerializer,
 )
-from renders.serializers.requests import TemplateRenderBody
+from renders.serializers.requests import TemplateRenderSerializer
 from renders.services.library import (
     change_project,
     change_template,
@@ -45,7 +45,11 @@ class ProjectViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
 
     queryset = Project.objects.all()
     filterset_class = ProjectFilterSet
-    serializers = {"default": ProjectSerializer, "create": ProjectBody, "partial_update": ProjectPatchBody}
+    serializers = {
+        "default": ProjectSerializer,
+        "create": ProjectCreateSerializer,
+        "partial_update": ProjectChangeSerializer,
+    }
     endpoints = {
         "list": Endpoint("renders:read", cache_tags=("projects",)),
         "retrieve": Endpoint("renders:read", row_etag=True),
@@ -54,11 +58,11 @@ class ProjectViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
         "destroy": Endpoint("renders:write"),
     }
 
-    @extend_schema(request=ProjectBody, responses={201: ProjectSerializer})
+    @extend_schema(request=ProjectCreateSerializer, responses={201: ProjectSerializer})
     @idempotent
     def create(self, request: Request, **kwargs: Any) -> Response:
         """Make a project."""
-        body = self.validated(ProjectBody)
+        body = self.validated(ProjectCreateSerializer)
         return self.once(lambda: self._created(create_project(owner=request.user, **body)))
 
     def _created(self, project: Project) -> Response:
@@ -66,11 +70,11 @@ class ProjectViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
         headers = {"Location": location, **self.tag_headers(project)}
         return Response(ProjectSerializer(project).data, status.HTTP_201_CREATED, headers=headers)
 
-    @extend_schema(request=ProjectPatchBody, responses=ProjectSerializer)
+    @extend_schema(request=ProjectChangeSerializer, responses=ProjectSerializer)
     def partial_update(self, request: Request, **kwargs: Any) -> Response:
         """Change a project."""
         project = self.get_object()
-        changes = self.validated(ProjectPatchBody)
+        changes = self.validated(ProjectChangeSerializer)
         with self.unchanged(project):
             changed = change_project(project=project, changes=changes)
         return Response(ProjectSerializer(changed).data)
@@ -112,13 +116,13 @@ class TemplateViewSet(ListModelMixin, RetrieveModelMixin, SubmittingViewSet):
         rows = super().get_queryset()
         return rows.defer("edit", "merge_defaults") if self.action == "list" else rows
 
-    @extend_schema(request=TemplateBody, responses={201: TemplateSerializer})
+    @extend_schema(request=TemplateWriteSerializer, responses={201: TemplateSerializer})
     @idempotent
     def create(self, request: Request, **kwargs: Any) -> Response:
         """Make a template."""
-        body = self.validated(TemplateBody)
+        body = self.validated(TemplateWriteSerializer)
         body["project_id"] = body.pop("project")
-        answer = self.answer(self._created)
+        answer = self.respond_with(self._created)
         create_template(owner=request.user, conclude=answer, **body)
         return answer.response
 
@@ -127,21 +131,21 @@ class TemplateViewSet(ListModelMixin, RetrieveModelMixin, SubmittingViewSet):
         headers = {"Location": location, **self.tag_headers(template)}
         return Response(TemplateSerializer(template).data, status.HTTP_201_CREATED, headers=headers)
 
-    @extend_schema(request=TemplateBody, responses=TemplateSerializer)
+    @extend_schema(request=TemplateWriteSerializer, responses=TemplateSerializer)
     def update(self, request: Request, **kwargs: Any) -> Response:
         """Replace a template; another edit makes a new version."""
         template = self.get_object()
-        body = {"description": "", "merge": {}, **self.validated(TemplateBody)}
+        body = {"description": "", "merge": {}, **self.validated(TemplateWriteSerializer)}
         return self._changed_by(template, _template_changes(body))
 
-    @extend_schema(request=TemplatePatchBody, responses=TemplateSerializer)
+    @extend_schema(request=TemplateChangeSerializer, responses=TemplateSerializer)
     def partial_update(self, request: Request, **kwargs: Any) -> Response:
         """Change parts of a template; another edit makes a new version."""
         template = self.get_object()
-        return self._changed_by(template, _template_changes(self.validated(TemplatePatchBody)))
+        return self._changed_by(template, _template_changes(self.validated(TemplateChangeSerializer)))
 
     def _changed_by(self, template: Template, changes: dict[str, Any]) -> Response:
-        changed = change_template(template=template, changes=changes, begin=self.begin(template))
+        changed = change_template(template=template, changes=changes, begin=self.version_check(template))
         self.note_changed(changed)
         return Response(TemplateSerializer(changed).data)
 
@@ -153,12 +157,12 @@ class TemplateViewSet(ListModelMixin, RetrieveModelMixin, SubmittingViewSet):
             delete_template(template=template)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @answers_render(202, request=TemplateRenderBody, reports=True)
+    @answers_render(202, request=TemplateRenderSerializer, reports=True)
     @idempotent
     def render(self, request: Request, **kwargs: Any) -> Response:
         """Submit a render of the template's version in force."""
         template = self.get_object()
-        return self.submit(TemplateRenderBody, RenderRequest(template=template))
+        return self.submit(TemplateRenderSerializer, RenderRequest(template=template))
 
 
 class TemplateVersionViewSet(ListModelMixin, ApiViewSet):

@@ -23,20 +23,20 @@ from renders.models import Render
 from renders.requests import RenderRequest
 from renders.selectors import find_render, queue_position
 from renders.serializers.renders import (
-    EstimateSerializer,
+    CreditEstimateSerializer,
     LogSerializer,
     RenderSerializer,
     RenderV1Serializer,
-    ReportSerializer,
+    ValidationResultSerializer,
 )
-from renders.serializers.requests import RenderBody
+from renders.serializers.requests import RenderCreateSerializer
 from renders.services.cancel import cancel_render
 from renders.services.prepare import prepare_render
 from renders.services.storage import delete_output
 from renders.services.submit import accept_render, prepare_retry
 from renders.states import RenderStatus
 from renders.views.submission import SubmittingViewSet, answers_render, merge_body, render_tag
-from renders.waiting.polling import MAX_WAIT_S, seconds_of, wait_for_change
+from renders.waiting.polling import MAX_WAIT_S, parse_wait, wait_for_change
 
 _METADATA_PARAMETER = OpenApiParameter(
     "metadata",
@@ -87,30 +87,30 @@ class RenderViewSet(ListModelMixin, SubmittingViewSet):
         """List the caller's renders, newest first."""
         return super().list(request, *args, **kwargs)
 
-    @answers_render(202, request=RenderBody, reports=True)
+    @answers_render(202, request=RenderCreateSerializer, reports=True)
     @idempotent
     def create(self, request: Request, **kwargs: Any) -> Response:
         """Submit a render; with `dry_run`, only say what it would cost."""
-        return self.submit(RenderBody, RenderRequest())
+        return self.submit(RenderCreateSerializer, RenderRequest())
 
-    @extend_schema(request=RenderBody, responses=ReportSerializer)
+    @extend_schema(request=RenderCreateSerializer, responses=ValidationResultSerializer)
     def validate(self, request: Request, **kwargs: Any) -> Response:
         """Say what is wrong with an edit and what it would cost."""
-        return self.report(RenderBody, RenderRequest())
+        return self.report(RenderCreateSerializer, RenderRequest())
 
     @extend_schema(versions=_VERSION_1)
     @extend_schema(parameters=[_WAIT_PARAMETER], versions=_VERSION_2)
     def retrieve(self, request: Request, **kwargs: Any) -> Response:
         """Return one render."""
         if "wait" in request.query_params:
-            self._wait(seconds_of(request.query_params["wait"]))
+            self._wait(parse_wait(request.query_params["wait"]))
         return self._answer(self.get_object())
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, **kwargs: Any) -> Response:
         """Delete the output of a render; its record stays."""
         render = self.get_object()
-        delete_output(render=render, begin=self.begin(render))
+        delete_output(render=render, begin=self.version_check(render))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @answers_render(200, 202)
@@ -185,10 +185,10 @@ class CreditEstimateView(ApiView):
         "post": Endpoint("credits:read"),
     }
 
-    @extend_schema(request=RenderBody, responses=EstimateSerializer)
+    @extend_schema(request=RenderCreateSerializer, responses=CreditEstimateSerializer)
     def post(self, request: Request, **kwargs: Any) -> Response:
         """Return duration, frames and credits of an edit."""
-        body = RenderBody(data=request.data)
+        body = RenderCreateSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         prepared = prepare_render(owner=request.user, request=merge_body(RenderRequest(), body.validated_data))
-        return Response(EstimateSerializer(prepared.estimate).data)
+        return Response(CreditEstimateSerializer(prepared.estimate).data)

@@ -20,9 +20,9 @@ from api.problems import flatten_errors
 from api.routing import api_path
 from api.views import ApiViewSet
 from files.links import link_context
-from renders.models import Priority, Render
-from renders.requests import RenderRequest, Report
-from renders.serializers.renders import RenderSerializer, RenderV1Serializer, ReportSerializer
+from renders.models import Render, RenderPriority
+from renders.requests import RenderRequest, ValidationResult
+from renders.serializers.renders import RenderSerializer, RenderV1Serializer, ValidationResultSerializer
 from renders.serializers.requests import carries_edit
 from renders.services.prepare import check_render, prepare_render
 from renders.services.submit import accept_render
@@ -31,7 +31,7 @@ from renders.waiting.polling import preferred_wait_s, wait_for_end
 Method = Callable[..., Response]
 # A request that does not prefer to wait gets no other 200, so that nothing of what was promised has changed.
 _REPORT = OpenApiResponse(
-    ReportSerializer,
+    ValidationResultSerializer,
     description="What a dry run found. With `Prefer: wait=N` (RFC 7240) and `Preference-Applied` in the answer: the "
     "render, which has ended within that time.",
 )
@@ -46,7 +46,7 @@ def answers_render(
         for version, serializer_class in ((1, RenderV1Serializer), (2, RenderSerializer)):
             responses: dict[int, Any] = dict.fromkeys(statuses, serializer_class)
             if reports:
-                responses[200] = ReportSerializer if version == 1 else _REPORT
+                responses[200] = ValidationResultSerializer if version == 1 else _REPORT
             # The version as the view determines it, which is a number here.
             versions: list[Any] = [version]
             method = extend_schema(request=request, responses=responses, versions=versions)(method)
@@ -83,10 +83,10 @@ class SubmittingViewSet(IdempotentMixin, ApiViewSet):
         if body.is_valid():
             found = check_render(owner=self.request.user, request=merge_body(base, body.validated_data))
         elif base.template is not None or carries_edit(self.request.data):
-            found = Report(False, list(flatten_errors(body.errors)), [], None)
+            found = ValidationResult(False, list(flatten_errors(body.errors)), [], None)
         else:
             body.is_valid(raise_exception=True)
-        return Response(ReportSerializer(found).data)
+        return Response(ValidationResultSerializer(found).data)
 
     def accepted(self, render: Render) -> Response:
         """Answer 202 with a new render and where to find it."""
@@ -109,7 +109,7 @@ class SubmittingViewSet(IdempotentMixin, ApiViewSet):
             return response
         if not wait_for_end(self._new, seconds=wait_s):
             return response
-        render = Render.objects.without_documents().get(pk=self._new.pk)
+        render = Render.objects.without_large_columns().get(pk=self._new.pk)
         answer = Response(RenderSerializer(render, context={"request": self.request}).data)
         answer.status_code = status.HTTP_200_OK if render.is_terminal else status.HTTP_202_ACCEPTED
         answer["Location"] = response["Location"]
@@ -135,7 +135,7 @@ def merge_body(base: RenderRequest, body: dict[str, Any]) -> RenderRequest:
         template_id=body.get("template"),
         merge=body["merge"],
         project_id=body["project"],
-        priority=Priority[body["priority"].upper()],
+        priority=RenderPriority[body["priority"].upper()],
         run_at=body["run_at"],
         webhook=body["webhook"],
         metadata=body["metadata"],

@@ -1,4 +1,4 @@
-"""Workers elsewhere: they claim with a key, upload to signed links and report in signed messages."""
+"""External workers: they claim with a key, upload to signed links and report in signed messages."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from api.views import ApiView
 from core.exceptions import DomainError, PayloadTooLarge
 from core.times import format_time
 from renders.external.claiming import WorkerIdentity, claim_render, find_pool
+from renders.external.job_spec import build_job_spec
 from renders.external.messages import verify_message
-from renders.external.offers import make_offer
-from renders.external.reports import Reception, Report, ReportStatus, take_report
+from renders.external.reports import ReportResult, ReportStatus, WorkerReport, process_report
 from renders.external.uploads import open_upload, receive_upload
-from renders.serializers.workers import ClaimBody, ReportBody
+from renders.serializers.workers import WorkerClaimSerializer, WorkerReportSerializer
 
 MAX_REPORT_BYTES = 64 * 1024
 # Renders whose edits can no longer be rendered, passed over by one claim.
-MAX_PASSED_OVER = 5
+MAX_SKIPPED_CLAIMS = 5
 
 
-class ClaimView(ApiView):
-    """The next render, for a worker elsewhere."""
+class WorkerClaimView(ApiView):
+    """The next render, for an external worker."""
 
     endpoints: ClassVar = {
         "post": Endpoint("workers:report", operation=INTERNAL_CALL),
@@ -41,22 +41,22 @@ class ClaimView(ApiView):
 
     def post(self, request: Request) -> Response:
         """Answer 200 with all that a worker needs, or 204 where there is nothing to do."""
-        serializer = ClaimBody(data=request.data or {})
+        serializer = WorkerClaimSerializer(data=request.data or {})
         serializer.is_valid(raise_exception=True)
         body = serializer.validated_data
         assert isinstance(request.auth, Credential)
         worker = WorkerIdentity(body.get("name", "worker"), find_pool(body.get("pool")), request.auth.key)
-        for _ in range(MAX_PASSED_OVER):
+        for _ in range(MAX_SKIPPED_CLAIMS):
             claim = claim_render(worker=worker, queues=body.get("queues"))
             if claim is None:
                 break
-            if (offer := make_offer(claim=claim, request=request)) is not None:
-                return Response(offer, headers={"Cache-Control": "no-store"})
+            if (job_spec := build_job_spec(claim=claim, request=request)) is not None:
+                return Response(job_spec, headers={"Cache-Control": "no-store"})
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class ProgressView(ApiView):
-    """Reports of workers elsewhere: the signature is the credential.
+class WorkerReportView(ApiView):
+    """Reports of external workers: the signature is the credential.
 
     Looked at in this order: size, headers, time, signature, JSON, members, render, attempt. Whoever has no secret
     learns nothing but the limit.
@@ -74,8 +74,10 @@ class ProgressView(ApiView):
         """Take a report."""
         message = verify_message(request.headers, _read_body(request))
         fields = _read_fields(message.body)
-        report = Report(fields.pop("render"), fields.pop("lease_token"), ReportStatus(fields.pop("status")), **fields)
-        return Response(_describe(take_report(message=message, report=report)))
+        report = WorkerReport(
+            fields.pop("render"), fields.pop("lease_token"), ReportStatus(fields.pop("status")), **fields
+        )
+        return Response(_describe(process_report(message=message, report=report)))
 
 
 def _read_body(request: Request) -> bytes:
@@ -97,20 +99,20 @@ def _read_fields(body: bytes) -> dict[str, Any]:
         data = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise ParseError(f"The body is not JSON: {error}.") from error
-    serializer = ReportBody(data=data)
+    serializer = WorkerReportSerializer(data=data)
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)
 
 
-def _describe(reception: Reception) -> dict[str, Any]:
-    if reception.duplicate:
+def _describe(result: ReportResult) -> dict[str, Any]:
+    if result.duplicate:
         return {"duplicate": True}
     return {
         "duplicate": False,
-        "ignored": reception.ignored,
-        "cancel": reception.cancel,
-        "status": reception.status,
-        "lease_expires_at": format_time(reception.lease_expires_at),
+        "ignored": result.ignored,
+        "cancel": result.cancel,
+        "status": result.status,
+        "lease_expires_at": format_time(result.lease_expires_at),
     }
 
 

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 
 from core.exceptions import InvalidParameter
-from core.request_timings import waiting_for_client
+from core.request_timings import timed_client_wait
 from renders.models import Render
 from renders.states import TERMINAL
-from renders.waiting.places import places
-from renders.waiting.standings import Standing
-from renders.waiting.stopping import is_stopping
+from renders.waiting.progress import ProgressSnapshot
+from renders.waiting.shutdown import is_shutting_down
+from renders.waiting.waiter_slots import waiter_slots
 from renders.waiting.watcher import watcher
 
 MAX_WAIT_S = 30
@@ -21,7 +21,7 @@ _SECONDS = re.compile(r"\d{1,4}(\.\d{1,3})?", re.ASCII)
 _PREFERENCE = re.compile(r'(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])', re.ASCII | re.IGNORECASE)
 
 
-def seconds_of(text: str) -> float:
+def parse_wait(text: str) -> float:
     """Return the value of `?wait=`.
 
     Raises InvalidParameter unless it is 0 to 30 seconds.
@@ -38,28 +38,28 @@ def preferred_wait_s(header: str) -> int | None:
 
 
 def wait_for_change(render: Render, *, seconds: float) -> bool:
-    """Wait until the render has another status than the row says, at most so long; return whether there was a place.
+    """Wait until the render has another status than the row says, at most so long; return whether there was a slot.
 
     Returns at once for one that has ended, where too many wait already, and when the server stops.
     """
-    return _wait(render, seconds, lambda standing: standing.status != render.status)
+    return _wait(render, seconds, lambda snapshot: snapshot.status != render.status)
 
 
 def wait_for_end(render: Render, *, seconds: float) -> bool:
     """Do the same until the render has ended."""
-    return _wait(render, seconds, lambda standing: standing.status in TERMINAL)
+    return _wait(render, seconds, lambda snapshot: snapshot.status in TERMINAL)
 
 
-def _wait(render: Render, seconds: float, is_enough: Callable[[Standing], bool]) -> bool:
+def _wait(render: Render, seconds: float, is_enough: Callable[[ProgressSnapshot], bool]) -> bool:
     if seconds <= 0 or render.status in TERMINAL:
         return True
     until = time.monotonic() + seconds
-    with places().place(render.owner_id) as has_place:
-        if not has_place:
+    with waiter_slots().hold(render.owner_id) as has_slot:
+        if not has_slot:
             return False
-        with waiting_for_client(), watcher().watching(render.pk) as ticket:
-            while (left_s := until - time.monotonic()) > 0 and not is_stopping():
-                standing = ticket.wait(left_s)
-                if standing is not None and is_enough(standing):
+        with timed_client_wait(), watcher().watching(render.pk) as subscription:
+            while (left_s := until - time.monotonic()) > 0 and not is_shutting_down():
+                snapshot = subscription.wait(left_s)
+                if snapshot is not None and is_enough(snapshot):
                     break
     return True

@@ -12,9 +12,9 @@ import orjson
 from django.conf import settings
 
 from core.exceptions import DomainError
-from renders.waiting.places import Places
-from renders.waiting.standings import Event, Standing, events_since
-from renders.waiting.stopping import is_stopping
+from renders.waiting.progress import ProgressSnapshot, StreamEvent, events_since
+from renders.waiting.shutdown import is_shutting_down
+from renders.waiting.waiter_slots import WaiterSlots
 from renders.waiting.watcher import Watcher
 
 RETRY_MS = 2000
@@ -31,7 +31,7 @@ class TooManyStreams(DomainError):
 
 
 class EventStream:
-    """The body of the answer: bytes as they come. Holds a place and a ticket from its making to `close`.
+    """The body of the answer: bytes as they come. Holds a slot and a subscription from its making to `close`.
 
     seen: the last event that the client got. is_allowed: asked with every heartbeat, and at least as often while
     events come: a key that was revoked must not go on listening. end_of: what the event of the end tells besides.
@@ -39,25 +39,25 @@ class EventStream:
 
     def __init__(
         self,
-        first: Standing,
+        first: ProgressSnapshot,
         *,
         account_id: UUID,
         seen: int | None,
         is_allowed: Callable[[], bool],
         end_of: Callable[[], dict[str, Any]],
-        places: Places,
+        slots: WaiterSlots,
         watcher: Watcher,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take a place, to be given back by `close`.
+        """Take a slot, to be released by `close`.
 
         Raises TooManyStreams where none is left.
         """
         self._is_closed = True
-        if not places.take(account_id):
+        if not slots.acquire(account_id):
             raise TooManyStreams(policy="streams")
-        self._places, self._account_id = places, account_id
-        self._watcher, self._ticket = watcher, watcher.enter(first.id)
+        self._slots, self._account_id = slots, account_id
+        self._watcher, self._subscription = watcher, watcher.subscribe(first.id)
         self._is_closed = False
         self._seen = seen
         self._is_allowed = is_allowed
@@ -83,11 +83,11 @@ class EventStream:
         return self._waiting.popleft()
 
     def close(self) -> None:
-        """Give back place and ticket; the server calls this when the client is gone. Repeating it changes nothing."""
+        """Release slot and subscription; the server calls this when the client is gone. Safe to repeat."""
         if not self._is_closed:
             self._is_closed = self._is_over = True
-            self._watcher.leave(self._ticket)
-            self._places.give_back(self._account_id)
+            self._watcher.unsubscribe(self._subscription)
+            self._slots.release(self._account_id)
 
     def __del__(self) -> None:
         """Close what nobody read to the end."""
@@ -97,11 +97,11 @@ class EventStream:
         """Return with something to send, or when it is over."""
         while not self._waiting and not self._is_over:
             due_at = min(self._wrote_at, self._checked_at) + self._heartbeat_s
-            standing = self._ticket.wait(min(due_at, self._ends_at) - self._clock())
+            snapshot = self._subscription.wait(min(due_at, self._ends_at) - self._clock())
             now = self._clock()
-            if is_stopping() or now >= self._ends_at or not self._may_go_on(now):
+            if is_shutting_down() or now >= self._ends_at or not self._may_go_on(now):
                 self._is_over = True
-            elif standing is not None and (text := self._tell(standing)):
+            elif snapshot is not None and (text := self._tell(snapshot)):
                 self._waiting.append(text)
             elif now - self._wrote_at >= self._heartbeat_s:
                 self._waiting.append(b": still here\n\n")
@@ -112,17 +112,17 @@ class EventStream:
         self._checked_at = now
         return self._is_allowed()
 
-    def _tell(self, standing: Standing) -> bytes:
+    def _tell(self, snapshot: ProgressSnapshot) -> bytes:
         """Return the events that the client has not had, and note that it has."""
         pieces = []
-        for event in events_since(self._seen, standing):
+        for event in events_since(self._seen, snapshot):
             self._seen = event.id
-            is_end = event.is_current and standing.is_terminal
+            is_end = event.is_current and snapshot.is_terminal
             pieces.append(_written(event, self._end_of() if is_end else {}))
             self._is_over = self._is_over or is_end
         return b"".join(pieces)
 
 
-def _written(event: Event, more: dict[str, Any]) -> bytes:
+def _written(event: StreamEvent, more: dict[str, Any]) -> bytes:
     data = orjson.dumps({**event.data, **more})
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.id, event.kind.encode(), data)

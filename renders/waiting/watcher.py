@@ -18,40 +18,40 @@ from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, connection
 
-from renders.waiting.standings import Standing, read_standings
-from renders.waiting.stopping import is_stopping, on_stop
+from renders.waiting.progress import ProgressSnapshot, read_progress
+from renders.waiting.shutdown import is_shutting_down, on_shutdown
 
-SQLITE_NAP_S = 0.02
-POSTGRES_NAP_S = 0.1
+SQLITE_POLL_INTERVAL_S = 0.02
+POSTGRES_POLL_INTERVAL_S = 0.1
 # However quiet it is: what was missed for any reason is found then.
-LOOK_ANYWAY_S = 1.0
-REST_AFTER_ERROR_S = 1.0
+FALLBACK_POLL_S = 1.0
+ERROR_BACKOFF_S = 1.0
 
 logger = logging.getLogger(__name__)
-Look = Callable[[Collection[UUID]], Mapping[UUID, Standing]]
+ReadProgress = Callable[[Collection[UUID]], Mapping[UUID, ProgressSnapshot]]
 
 
-class Ticket:
+class RenderSubscription:
     """Somebody who waits for one render. `latest` is the last that was seen of it, None before the first look."""
 
     def __init__(self, render_id: UUID) -> None:
         self.render_id = render_id
-        self.latest: Standing | None = None
+        self.latest: ProgressSnapshot | None = None
         self._changed = threading.Event()
 
-    def offer(self, standing: Standing) -> None:
+    def notify(self, snapshot: ProgressSnapshot) -> None:
         """Wake who waits, if this is news."""
-        if standing != self.latest:
-            self.latest = standing
+        if snapshot != self.latest:
+            self.latest = snapshot
             self._changed.set()
 
     def wake(self) -> None:
         """Wake who waits, without news."""
         self._changed.set()
 
-    def wait(self, timeout_s: float) -> Standing | None:
+    def wait(self, timeout_s: float) -> ProgressSnapshot | None:
         """Sleep until there is news, the time is over or the server stops; return the latest."""
-        if not is_stopping():
+        if not is_shutting_down():
             self._changed.wait(max(0.0, timeout_s))
         self._changed.clear()
         return self.latest
@@ -61,7 +61,7 @@ class DataVersion:
     """Says whether somebody committed since the last time it was asked."""
 
     def __init__(self) -> None:
-        self.nap_s = POSTGRES_NAP_S if connection.vendor == "postgresql" else SQLITE_NAP_S
+        self.poll_interval_s = POSTGRES_POLL_INTERVAL_S if connection.vendor == "postgresql" else SQLITE_POLL_INTERVAL_S
         self._seen: int | None = None
 
     def __call__(self) -> bool:
@@ -76,54 +76,56 @@ class DataVersion:
 
 
 class Watcher:
-    """Keeps the tickets, and a thread while there are any."""
+    """Holds the subscriptions, and a thread while there are any."""
 
-    def __init__(self, look: Look = read_standings, make_probe: Callable[[], DataVersion] = DataVersion) -> None:
-        """look: reads where renders stand; make_probe: called in the thread that will ask it."""
-        self._look = look
+    def __init__(self, read: ReadProgress = read_progress, make_probe: Callable[[], DataVersion] = DataVersion) -> None:
+        """read: reads the progress of renders; make_probe: called in the thread that will ask it."""
+        self._read = read
         self._make_probe = make_probe
         self._lock = threading.Lock()
-        self._tickets: dict[UUID, list[Ticket]] = defaultdict(list)
+        self._subscriptions: dict[UUID, list[RenderSubscription]] = defaultdict(list)
         self._thread: threading.Thread | None = None
-        self._newcomers = False
-        on_stop(self.wake_all)
+        self._has_new = False
+        on_shutdown(self.wake_all)
 
     @contextmanager
-    def watching(self, render_id: UUID) -> Iterator[Ticket]:
-        """Give a ticket for a render; whatever changes from before now on wakes it."""
-        ticket = self.enter(render_id)
+    def watching(self, render_id: UUID) -> Iterator[RenderSubscription]:
+        """Subscribe to a render; whatever changes from before now on wakes it."""
+        subscription = self.subscribe(render_id)
         try:
-            yield ticket
+            yield subscription
         finally:
-            self.leave(ticket)
+            self.unsubscribe(subscription)
 
-    def enter(self, render_id: UUID) -> Ticket:
-        """Return a ticket, to be given back with `leave`."""
-        ticket = Ticket(render_id)
+    def subscribe(self, render_id: UUID) -> RenderSubscription:
+        """Return a subscription, to be ended with `unsubscribe`."""
+        subscription = RenderSubscription(render_id)
         with self._lock:
-            self._tickets[render_id].append(ticket)
+            self._subscriptions[render_id].append(subscription)
             # Looked at once in any case: it may have changed since the caller read it.
-            self._newcomers = True
+            self._has_new = True
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="render-watcher", daemon=True)
                 self._thread.start()
-        return ticket
+        return subscription
 
-    def leave(self, ticket: Ticket) -> None:
-        """Give a ticket back; once is enough."""
+    def unsubscribe(self, subscription: RenderSubscription) -> None:
+        """End a subscription; once is enough."""
         with self._lock:
-            tickets = self._tickets.get(ticket.render_id, [])
-            if ticket in tickets:
-                tickets.remove(ticket)
-            if not tickets:
-                self._tickets.pop(ticket.render_id, None)
+            subscriptions = self._subscriptions.get(subscription.render_id, [])
+            if subscription in subscriptions:
+                subscriptions.remove(subscription)
+            if not subscriptions:
+                self._subscriptions.pop(subscription.render_id, None)
 
     def wake_all(self) -> None:
         """Wake everybody, because the server stops."""
         with self._lock:
-            everybody = [ticket for tickets in self._tickets.values() for ticket in tickets]
-        for ticket in everybody:
-            ticket.wake()
+            everybody = [
+                subscription for subscriptions in self._subscriptions.values() for subscription in subscriptions
+            ]
+        for subscription in everybody:
+            subscription.wake()
 
     def _run(self) -> None:
         try:
@@ -134,7 +136,7 @@ class Watcher:
                 except (DatabaseError, InterfaceError):
                     logger.warning("the watcher of renders cannot read the database", exc_info=True)
                     connection.close()
-                    time.sleep(REST_AFTER_ERROR_S)
+                    time.sleep(ERROR_BACKOFF_S)
         finally:
             connection.close()
 
@@ -144,23 +146,27 @@ class Watcher:
         looked_at = float("-inf")
         while True:
             with self._lock:
-                if not self._tickets:
+                if not self._subscriptions:
                     self._thread = None
                     return True
-                newcomers, self._newcomers = self._newcomers, False
-                ids = list(self._tickets)
+                has_new, self._has_new = self._has_new, False
+                ids = list(self._subscriptions)
             changed = has_changed()
             now = time.monotonic()
-            if changed or newcomers or now - looked_at >= LOOK_ANYWAY_S:
+            if changed or has_new or now - looked_at >= FALLBACK_POLL_S:
                 looked_at = now
-                self._tell(self._look(ids))
-            time.sleep(has_changed.nap_s)
+                self._tell(self._read(ids))
+            time.sleep(has_changed.poll_interval_s)
 
-    def _tell(self, standings: Mapping[UUID, Standing]) -> None:
+    def _tell(self, snapshots: Mapping[UUID, ProgressSnapshot]) -> None:
         with self._lock:
-            news = [(ticket, standing) for pk, standing in standings.items() for ticket in self._tickets.get(pk, ())]
-        for ticket, standing in news:
-            ticket.offer(standing)
+            news = [
+                (subscription, snapshot)
+                for pk, snapshot in snapshots.items()
+                for subscription in self._subscriptions.get(pk, ())
+            ]
+        for subscription, snapshot in news:
+            subscription.notify(snapshot)
 
 
 @lru_cache(maxsize=1)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import ConsoleMessage, Page, Request, sync_playwright
 
-from tests.services import chromium
+from tests.required_services import chromium
 
 FLAGS = [
     "--no-sandbox",
@@ -34,7 +34,7 @@ class Visit:
         if request.failure == "csp":
             self.requests.remove(request.url)
 
-    def note_message(self, message: ConsoleMessage) -> None:
+    def record_message(self, message: ConsoleMessage) -> None:
         """Count what the page's policy forbade, save the one picture of somebody else's that Redoc's footer names."""
         if "Content Security Policy" in message.text and "https://cdn.redoc.ly/" not in message.text:
             self.errors.append(message.text)
@@ -57,7 +57,7 @@ def browser_page() -> Iterator[Visit]:
             visit = Visit(page)
             page.on("request", lambda request: visit.requests.append(request.url))
             page.on("requestfailed", visit.note_failure)
-            page.on("console", visit.note_message)
+            page.on("console", visit.record_message)
             page.on("pageerror", lambda error: visit.errors.append(str(error)))
             yield visit
         finally:

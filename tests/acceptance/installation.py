@@ -20,8 +20,8 @@ import psycopg
 import requests
 
 from tests.commands import ROOT, manage
-from tests.migrated import create_database, drop_database, provide, renamed
-from tests.services import require
+from tests.migrated_databases import create_database, drop_database, provide, renamed
+from tests.required_services import require
 
 ENDED = {"succeeded", "failed", "cancelled"}
 

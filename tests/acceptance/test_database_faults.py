@@ -29,7 +29,7 @@ from PIL import Image
 from tests.acceptance.installation import Installation
 from tests.commands import ROOT
 from tests.factories import make_edit
-from tests.services import require
+from tests.required_services import require
 
 LOCK_S = float(os.environ.get("LOCK_S", "0"))
 # A client has its answer within six seconds; what the machine of the tests is busy with besides is not counted.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.installation import Installation
-from tests.api.headers import read_deprecation, read_links, read_sunset
+from tests.api.header_parsers import read_deprecation, read_links, read_sunset
 
 CALLS = 200
 

@@ -1,4 +1,4 @@
-"""A worker elsewhere, over HTTP alone: a real server, real processes, real FFmpeg."""
+"""An external worker, over HTTP alone: a real server, real processes, real FFmpeg."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SECRET = new_secret()
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """A server, and a worker at home that does everything but render."""
-    folder = tmp_path_factory.mktemp("farm")
+    folder = tmp_path_factory.mktemp("worker_client")
     site = Installation(folder, RENDER_WEBHOOK_SECRETS=f"gpu={SECRET}", JOBS_LEASE_S="2", SIGNUP_PLAN="creator")
     try:
         site.start_server()
@@ -41,7 +41,16 @@ def site(tmp_path_factory):
 @pytest.fixture(scope="module")
 def worker_key(site):
     minted = site.manage(
-        *("create_api_key", "farm", "--create-user", "--scopes", "workers:report", "--type", "worker", "--json")
+        *(
+            "create_api_key",
+            "worker_client",
+            "--create-user",
+            "--scopes",
+            "workers:report",
+            "--type",
+            "worker",
+            "--json",
+        )
     )
     key = json.loads(minted)["key"]
     assert key.startswith("ro_wrk_")

@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from renderowl.local.processes import ROOT, free_port
-from tests.migrated import provide
+from tests.migrated_databases import provide
 
 pytestmark = [pytest.mark.acceptance]
 STOP_LIMIT_S = 40

@@ -11,13 +11,13 @@ import pytest
 from django.db import connection
 
 from renderowl.local.processes import ROOT
-from tests.services import require
+from tests.required_services import require
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.postgres]
 URL = os.environ.get("POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres")
 FILES = [
     "tests/jobs/test_claim.py",
-    "tests/jobs/test_endings.py",
+    "tests/jobs/test_outcomes.py",
     "tests/jobs/test_indexes.py",
     "tests/credits/test_races.py",
     "tests/renders/test_indexes.py",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import ROOT, run_manage
-from tests.services import require
+from tests.required_services import require
 
 pytestmark = pytest.mark.acceptance
 # The paths of the example belong to the machine that it is written for.

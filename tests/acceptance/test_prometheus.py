@@ -14,7 +14,7 @@ import requests
 
 from tests.acceptance.installation import Installation
 from tests.factories import make_edit
-from tests.services import require
+from tests.required_services import require
 
 pytestmark = [pytest.mark.acceptance]
 CONFIGURATION = """

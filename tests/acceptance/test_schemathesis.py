@@ -28,7 +28,7 @@ from schemathesis import Case, GenerationMode
 from api.schema import PROBLEM_COMPONENT
 from tests.factories import make_api_key, make_user
 from tests.openapi.documents import current_document
-from tests.rows import collection_of, make_rows
+from tests.sample_rows import collection_of, make_rows
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db, pytest.mark.timeout(900)]
 # The second database is asked what only it can say: whether it takes what the first one takes.

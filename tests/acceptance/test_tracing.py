@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from tests.acceptance.installation import Installation
-from tests.collector import Collector, Seen
 from tests.factories import make_edit
 from tests.notifications.receiver import Receiver
+from tests.otlp_collector import Collector, Seen
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("servers"), pytest.mark.timeout(120)]
 TRACE_ID, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"

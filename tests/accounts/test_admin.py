@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts import services
-from accounts.keys import parse_key
+from accounts.key_format import parse_key
 from accounts.models import ApiKey, AuditEntry, User
 from tests.factories import make_minted_key, make_user
 

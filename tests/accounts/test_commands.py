@@ -6,7 +6,7 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from accounts.keys import parse_key
+from accounts.key_format import parse_key
 from accounts.models import ApiKey, AuditEntry, User
 from core.scopes import PUBLIC_SCOPES
 from tests.factories import make_user

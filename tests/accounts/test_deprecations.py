@@ -14,15 +14,15 @@ from django.test import Client
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from accounts import call_counter, services
-from accounts.call_counter import CallCounter
+from accounts import deprecated_calls, services
+from accounts.deprecated_calls import DeprecatedCallCounter
 from accounts.events import DeprecatedCallSeen, SunsetApproaching
 from accounts.models import ApiKey, DeprecatedCall, DeprecationNotice
-from accounts.selectors import owners_calling
+from accounts.selectors import owners_of_deprecated_calls
 from accounts.services import deprecations
-from accounts.services.deprecations import CallTally
+from accounts.services.deprecations import DeprecatedCallCount
 from api import lifecycle
-from api.marks import Mark
+from api.deprecations import Deprecation
 from core import events
 from core.ids import uuid7
 from jobs.registry import get_handler, schedules
@@ -32,14 +32,14 @@ from tests.jobs.inline import run_pending
 
 DEPRECATED = datetime(2027, 1, 1, tzinfo=UTC)
 SUNSET = datetime(2027, 12, 31, 23, 59, 59, tzinfo=UTC)
-V1 = Mark(1, "", DEPRECATED, SUNSET)
+V1 = Deprecation(1, "", DEPRECATED, SUNSET)
 DAY = timedelta(days=1)
 
 
 @pytest.fixture
 def clock(monkeypatch, settings):
     """Version 1 ends; set the time."""
-    settings.RENDEROWL_API_MARKS = (V1,)
+    settings.RENDEROWL_API_DEPRECATIONS = (V1,)
 
     def set_clock(moment):
         monkeypatch.setattr(lifecycle, "now", lambda: moment)
@@ -50,8 +50,8 @@ def clock(monkeypatch, settings):
 
 @pytest.fixture
 def counter(monkeypatch):
-    fresh = CallCounter(lambda tallies: services.record_deprecated_calls(tallies=tallies))
-    monkeypatch.setattr(call_counter, "counter", fresh)
+    fresh = DeprecatedCallCounter(lambda call_counts: services.record_deprecated_calls(call_counts=call_counts))
+    monkeypatch.setattr(deprecated_calls, "counter", fresh)
     return fresh
 
 
@@ -72,11 +72,11 @@ def rows():
 
 
 def tally(key, calls=1, at=DEPRECATED + DAY, route="render-list", version=1):
-    return CallTally(key.pk, version, route, calls, at, at)
+    return DeprecatedCallCount(key.pk, version, route, calls, at, at)
 
 
 def call(key, **fields):
-    services.record_deprecated_calls(tallies=[tally(key, **fields)])
+    services.record_deprecated_calls(call_counts=[tally(key, **fields)])
 
 
 @pytest.mark.django_db
@@ -133,7 +133,7 @@ class TestCounting:
 
     def test_counts_of_a_key_that_is_gone_are_dropped(self):
         kept = make_minted_key().key
-        services.record_deprecated_calls(tallies=[tally(ApiKey(pk=uuid7())), tally(kept, calls=5)])
+        services.record_deprecated_calls(call_counts=[tally(ApiKey(pk=uuid7())), tally(kept, calls=5)])
         assert rows() == {(kept.pk, 1, "render-list"): 5}
 
     def test_two_processes_that_are_first_both_count(self, monkeypatch):
@@ -159,12 +159,12 @@ class TestCounter:
         written: dict[tuple, int] = {}
         lock = threading.Lock()
 
-        def write(tallies):
+        def write(call_counts):
             with lock:
-                for each in tallies:
+                for each in call_counts:
                     written[each.key_id, each.route] = written.get((each.key_id, each.route), 0) + each.calls
 
-        counter = CallCounter(write)
+        counter = DeprecatedCallCounter(write)
         keys = [uuid7() for _ in range(3)]
 
         def work(number):
@@ -186,29 +186,29 @@ class TestCounter:
         written = []
         answers = [DatabaseError("gone"), None]
 
-        def write(tallies):
+        def write(call_counts):
             if error := answers.pop(0):
                 counter.add(key, 1, "me", SUNSET)  # more calls while the write goes wrong
                 raise error
-            written.extend(tallies)
+            written.extend(call_counts)
 
-        counter, key = CallCounter(write), uuid7()
+        counter, key = DeprecatedCallCounter(write), uuid7()
         counter.add(key, 1, "me", DEPRECATED)
         assert counter.flush() == 0
         assert "not written yet" in caplog.text
         assert counter.flush() == 2
-        assert written == [CallTally(key, 1, "me", 2, DEPRECATED, SUNSET)]
+        assert written == [DeprecatedCallCount(key, 1, "me", 2, DEPRECATED, SUNSET)]
 
     def test_a_thread_writes_by_itself(self, settings):
         settings.RENDEROWL_DEPRECATED_CALLS_FLUSH_S = 0.01
         done = threading.Event()
-        counter = CallCounter(lambda tallies: done.set())
+        counter = DeprecatedCallCounter(lambda call_counts: done.set())
         counter.add(uuid7(), 1, "me", SUNSET)
         assert done.wait(10)
         assert [t.name for t in threading.enumerate()].count("deprecated-calls") == 1
 
     def test_a_child_process_starts_with_nothing(self):
-        counter = CallCounter(lambda tallies: None)
+        counter = DeprecatedCallCounter(lambda call_counts: None)
         counter.add(uuid7(), 1, "me", SUNSET)
         counter._reset()
         assert counter.flush() == 0
@@ -222,7 +222,7 @@ class TestNotices:
 
     def announce(self, moment):
         made = services.announce_deprecations(now=moment)
-        services.send_due_notices(now=moment)
+        services.send_deprecation_emails(now=moment)
         return made
 
     def kinds(self):
@@ -287,7 +287,7 @@ class TestNotices:
         call(key)
         self.announce(DEPRECATED + 2 * DAY)
         self.announce(SUNSET - timedelta(days=20))
-        settings.RENDEROWL_API_MARKS = (Mark(1, "", DEPRECATED, SUNSET + timedelta(days=100)),)
+        settings.RENDEROWL_API_DEPRECATIONS = (Deprecation(1, "", DEPRECATED, SUNSET + timedelta(days=100)),)
         self.announce(SUNSET + timedelta(days=80))
         assert self.kinds() == ["first_use", "days_30", "days_30"]
 
@@ -306,7 +306,7 @@ class TestNotices:
         assert self.announce(DEPRECATED + DAY) == 0
 
     def test_a_mark_on_a_route_is_about_that_route(self, key, settings):
-        settings.RENDEROWL_API_MARKS = (Mark(2, "render-log", DEPRECATED, SUNSET),)
+        settings.RENDEROWL_API_DEPRECATIONS = (Deprecation(2, "render-log", DEPRECATED, SUNSET),)
         bob = make_minted_key(make_user("bob", email="bob@owls.example")).key
         call(key, route="render-list", version=2)
         call(bob, route="render-log", version=2)
@@ -329,19 +329,19 @@ class TestNotices:
 
         with monkeypatch.context() as broken:
             broken.setattr(deprecations, "send_mail", refuse)
-            assert services.send_due_notices(now=start) == 0
+            assert services.send_deprecation_emails(now=start) == 0
         assert "not delivered" in caplog.text
-        assert services.send_due_notices(now=start + timedelta(minutes=59)) == 0
-        assert services.send_due_notices(now=start + timedelta(hours=1)) == 1
-        assert services.send_due_notices(now=start + 9 * DAY) == 0
+        assert services.send_deprecation_emails(now=start + timedelta(minutes=59)) == 0
+        assert services.send_deprecation_emails(now=start + timedelta(hours=1)) == 1
+        assert services.send_deprecation_emails(now=start + 9 * DAY) == 0
         notice = DeprecationNotice.objects.get()
-        assert (notice.mail_due_at, notice.mailed_at, len(mail.outbox)) == (None, start + timedelta(hours=1), 1)
+        assert (notice.email_due_at, notice.emailed_at, len(mail.outbox)) == (None, start + timedelta(hours=1), 1)
 
     def test_a_letter_about_what_is_over_is_not_sent(self, key, settings):
         call(key)
         services.announce_deprecations(now=DEPRECATED + DAY)
-        assert services.send_due_notices(now=SUNSET + DAY) == 0
-        assert DeprecationNotice.objects.get().mail_due_at is None
+        assert services.send_deprecation_emails(now=SUNSET + DAY) == 0
+        assert DeprecationNotice.objects.get().email_due_at is None
 
     def test_the_schedule_does_it(self, key, published):
         call(key)
@@ -350,7 +350,7 @@ class TestNotices:
         job = enqueue(type=handler.name, payload={})
         run_pending()
         job.refresh_from_db()
-        assert (job.status, job.result) == ("succeeded", {"notices": 1, "letters": 1})
+        assert (job.status, job.result) == ("succeeded", {"notices": 1, "emails": 1})
         assert (len(published), len(mail.outbox)) == (1, 1)
 
 
@@ -404,14 +404,14 @@ class TestScreens:
             "idx_deprecated_calls_version": calls.filter(version=1, last_called_at__gte=DEPRECATED),
             "idx_deprecation_notices_unique": notices.filter(subject="v1"),
             "idx_deprecation_notices_created": notices.order_by("-created_at")[:50],
-            "idx_deprecation_notices_mail": notices.filter(mail_due_at__lte=SUNSET),
+            "idx_deprecation_notices_email": notices.filter(email_due_at__lte=SUNSET),
         }
         assert {name: plan for name, query in queries.items() if name not in (plan := query.explain())} == {}
-        assert len(owners_calling(V1)) == 12
+        assert len(owners_of_deprecated_calls(V1)) == 12
 
 
 def test_adding_is_cheap():
-    counter = CallCounter(lambda tallies: None)
+    counter = DeprecatedCallCounter(lambda call_counts: None)
     keys = [uuid7() for _ in range(100)]
     began = time.perf_counter()
     for turn in range(10_000):

@@ -13,8 +13,8 @@ from django.test import RequestFactory
 from django.utils import timezone
 
 from accounts.models import ApiKey, AuditEntry, User
-from core.cache_tags.generations import generations_sql
-from core.cache_tags.models import CacheBump
+from core.cache_tags.models import TagIncrement
+from core.cache_tags.versions import tag_versions_sql
 from notifications.models import Broadcast
 from tests.factories import make_user
 
@@ -36,8 +36,8 @@ def crowd() -> list[User]:
         for n, at in enumerate(times)
     )
     Broadcast.objects.bulk_create(Broadcast(token=uuid4(), title="t", body="b", created_at=at) for at in times)
-    CacheBump.objects.bulk_create(
-        CacheBump(account=users[n % 30].pk.hex, family="renders", amount=1) for n in range(ROWS)
+    TagIncrement.objects.bulk_create(
+        TagIncrement(account=users[n % 30].pk.hex, tag="renders", amount=1) for n in range(ROWS)
     )
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
@@ -68,6 +68,6 @@ def test_lists_find_their_page_by_an_index(crowd: list[User]) -> None:
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite adds to the tags themselves, and notes nothing")
 def test_what_is_not_added_yet_is_found_by_account(crowd: list[User]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("EXPLAIN " + generations_sql("postgresql", f"'{crowd[7].pk.hex}'"))
+        cursor.execute("EXPLAIN " + tag_versions_sql("postgresql", f"'{crowd[7].pk.hex}'"))
         plan = "\n".join(line for (line,) in cursor.fetchall())
-    assert "idx_cache_bumps_account" in plan, plan
+    assert "idx_tag_increments_account" in plan, plan

@@ -93,8 +93,8 @@ def explain(sql):
 
 def test_the_right_id_with_another_secret_is_unknown(api):
     key = make_minted_key()
-    with mock.patch("accounts.keys.secrets.choice", side_effect=list("A" * 32)):
-        from accounts.keys import compose_key
+    with mock.patch("accounts.key_format.secrets.choice", side_effect=list("A" * 32)):
+        from accounts.key_format import compose_key
 
         forged = compose_key("ro_live", key.key.key_prefix).text
     refused(ask(api, forged), 401, "unauthenticated")
@@ -102,7 +102,7 @@ def test_the_right_id_with_another_secret_is_unknown(api):
 
 def test_the_head_is_part_of_the_secret(api):
     """A test key cannot be presented as a live one, not even with a fitting checksum."""
-    from accounts.keys import checksum
+    from accounts.key_format import checksum
 
     body = make_api_key(type="test").replace("ro_test", "ro_live")[:-6]
     refused(ask(api, body + checksum(body)), 401, "unauthenticated")
@@ -179,8 +179,8 @@ def test_use_is_noted_at_most_once_a_minute(api):
 def test_use_is_noted_once_by_two_requests_that_read_the_same_row():
     key = make_minted_key().key
     first, second = ApiKey.objects.get(pk=key.pk), ApiKey.objects.get(pk=key.pk)
-    assert services.note_key_use(key=first) is True
-    assert services.note_key_use(key=second) is False
+    assert services.record_key_use(key=first) is True
+    assert services.record_key_use(key=second) is False
 
 
 def test_effective_scopes_are_the_keys_and_the_owners(api):

@@ -8,7 +8,7 @@ from unittest import mock
 import pytest
 from django.test import Client
 
-from api.ratelimit.sqlite_store import SqliteStore
+from api.ratelimit.sqlite_store import SqliteLimitStore
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +33,7 @@ def clock(rate_limits, tmp_path):
             return self.now_s * 1_000_000
 
     clock = Clock()
-    rate_limits._store = SqliteStore(tmp_path / "cache.sqlite3", clock_us=clock)
+    rate_limits._store = SqliteLimitStore(tmp_path / "cache.sqlite3", clock_us=clock)
     return clock
 
 

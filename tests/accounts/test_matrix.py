@@ -6,7 +6,7 @@ from accounts.models import ApiKeyQuerySet
 from accounts.views import KeyViewSet
 from api.endpoints import Endpoint
 from tests.factories import make_minted_key, make_user
-from tests.matrix import ANY, Access, check_access
+from tests.permission_matrix import ANY, Access, check_access
 
 pytestmark = pytest.mark.django_db
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.factories import make_minted_key, make_user
-from tests.matrix import ANY, Access, check_access
+from tests.permission_matrix import ANY, Access, check_access
 
 pytestmark = pytest.mark.django_db
 

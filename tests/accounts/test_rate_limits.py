@@ -12,7 +12,7 @@ from accounts import services
 from accounts.limits import address_block
 from accounts.models import ApiKey
 from api.ratelimit.limiter import limiter
-from api.ratelimit.stores import StoreUnavailable
+from api.ratelimit.store import LimitStoreUnavailable
 from renders.models import Render
 from tests.factories import (
     make_api_key,
@@ -48,11 +48,11 @@ def parse_items(header):
 
 
 def limits_in(response):
-    policies, standings = parse_items(response["RateLimit-Policy"]), parse_items(response["RateLimit"])
-    assert set(standings) <= set(policies)
+    policies, limit_statuses = parse_items(response["RateLimit-Policy"]), parse_items(response["RateLimit"])
+    assert set(limit_statuses) <= set(policies)
     assert all(set(item) == {"q", "w"} for item in policies.values())
-    assert all(set(item) == {"r", "t"} for item in standings.values())
-    return policies, standings
+    assert all(set(item) == {"r", "t"} for item in limit_statuses.values())
+    return policies, limit_statuses
 
 
 def call(api, key, path=ME, method="get", body=None):
@@ -89,9 +89,9 @@ def test_every_answer_carries_the_limits(api, alice, rate_limits):
     for used, path, status in cases:
         response = call(api, used, path)
         assert response.status_code == status
-        policies, standings = limits_in(response)
+        policies, limit_statuses = limits_in(response)
         assert policies == {"key": {"q": 100, "w": 60}, "account": {"q": 100, "w": 60}}
-        assert set(standings) == {"key", "account"}
+        assert set(limit_statuses) == {"key", "account"}
 
 
 def test_counts_down_the_tightest_first(api, alice, rate_limits):
@@ -112,10 +112,10 @@ def test_refuses_when_the_burst_is_used_up(api, alice, rate_limits):
     body = refused.json()
     assert (body["code"], body["policy"], body["status"]) == ("rate_limited", "key", 429)
     assert refused["Content-Type"].startswith("application/problem+json")
-    _, standings = limits_in(refused)
-    assert standings["key"]["r"] == 0
-    assert refused["Retry-After"] == str(standings["key"]["t"]) == "1"
-    assert standings["account"]["r"] == 70, "the refused request took nothing from the account"
+    _, limit_statuses = limits_in(refused)
+    assert limit_statuses["key"]["r"] == 0
+    assert refused["Retry-After"] == str(limit_statuses["key"]["t"]) == "1"
+    assert limit_statuses["account"]["r"] == 70, "the refused request took nothing from the account"
 
 
 def test_plans_have_the_figures_of_the_contract(api, rate_limits):
@@ -123,9 +123,9 @@ def test_plans_have_the_figures_of_the_contract(api, rate_limits):
     renders = {"starter": 120, "creator": 600, "pro": 3000, "enterprise": None}
     for plan, (quota, burst) in table.items():
         key = make_api_key(make_user(plan=plan))
-        policies, standings = limits_in(call(api, key, "/api/v2/renders", "post", {}))
+        policies, limit_statuses = limits_in(call(api, key, "/api/v2/renders", "post", {}))
         assert policies["key"] == policies["account"] == {"q": quota, "w": 60}
-        assert standings["key"]["r"] == burst - 1
+        assert limit_statuses["key"]["r"] == burst - 1
         assert policies.get("renders") == (renders[plan] and {"q": renders[plan], "w": 3600})
 
 
@@ -140,9 +140,9 @@ def test_two_keys_share_the_account(api, rate_limits):
 def test_a_token_counts_for_the_account(api, alice, rate_limits):
     token = services.log_in(username="alice", password="correct horse battery").access
     response = api.get(ME, headers={"Authorization": f"Bearer {token}"})
-    policies, standings = limits_in(response)
+    policies, limit_statuses = limits_in(response)
     assert set(policies) == {"account"}
-    assert standings["account"]["r"] == 99
+    assert limit_statuses["account"]["r"] == 99
 
 
 def test_another_account_is_not_touched(api, alice, rate_limits):
@@ -154,8 +154,8 @@ def test_another_account_is_not_touched(api, alice, rate_limits):
 
 def test_keys_of_workers_have_limits_of_their_own(api, alice, rate_limits):
     key = make_api_key(alice, type="worker")
-    policies, standings = limits_in(call(api, key))
-    assert (policies, standings["key"]["r"]) == ({"key": {"q": 6000, "w": 60}}, 499)
+    policies, limit_statuses = limits_in(call(api, key))
+    assert (policies, limit_statuses["key"]["r"]) == ({"key": {"q": 6000, "w": 60}}, 499)
 
 
 def test_making_renders_has_a_limit_by_the_hour(api, alice, rate_limits):
@@ -176,9 +176,9 @@ def test_making_renders_has_a_limit_by_the_hour(api, alice, rate_limits):
     refused = call(api, keys[2], "/api/v2/renders", "post", body)
     assert (refused.status_code, refused.json()["policy"]) == (429, "renders")
     assert Render.objects.count() == rows
-    policies, standings = limits_in(refused)
+    policies, limit_statuses = limits_in(refused)
     assert policies["renders"] == {"q": 30, "w": 3600}
-    assert 110 <= int(refused["Retry-After"]) == standings["renders"]["t"] <= 120
+    assert 110 <= int(refused["Retry-After"]) == limit_statuses["renders"]["t"] <= 120
     assert call(api, keys[2], "/api/v2/renders/validate", "post", body).status_code == 200
     assert call(api, keys[2], "/api/v2/renders").status_code == 200
 
@@ -239,9 +239,9 @@ def test_probes_documents_and_static_files_are_not_limited(api, rate_limits):
 
 def test_a_store_that_fails_lets_requests_pass(api, alice, rate_limits, monkeypatch, caplog):
     def fail(*args):
-        raise StoreUnavailable("no space left")
+        raise LimitStoreUnavailable("no space left")
 
-    for name in ("take", "peek", "attempt", "forgive"):
+    for name in ("take", "peek", "record_failure", "reset"):
         monkeypatch.setattr(rate_limits._store, name, fail)
     key = make_api_key(alice)
     for _ in range(40):
@@ -256,7 +256,7 @@ def test_a_store_that_fails_lets_requests_pass(api, alice, rate_limits, monkeypa
 
 def test_counting_asks_the_main_database_nothing(api, alice, rate_limits, django_assert_num_queries):
     key = make_minted_key(alice)
-    services.note_key_use(key=key.key)
+    services.record_key_use(key=key.key)
     with django_assert_num_queries(1):
         assert call(api, key.plaintext).status_code == 200
 

@@ -14,7 +14,7 @@ from django.test import Client
 from accounts import services, totp
 from accounts.exceptions import CodeRefused, SecondFactorExists
 from accounts.models import AuditEntry, RecoveryCode, SecondFactor
-from api.ratelimit.sqlite_store import SqliteStore
+from api.ratelimit.sqlite_store import SqliteLimitStore
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -100,33 +100,33 @@ def test_next_leads_nowhere_else(alice, clock):
 def test_a_code_works_once(alice, clock):
     enrol(alice, clock)
     code = code_of(alice, clock.now_s)
-    services.prove_second_factor(user=alice, code=code)
+    services.verify_second_factor(user=alice, code=code)
     for now_s in (clock.now_s, clock.now_s + 29):
         clock.now_s = now_s
         with pytest.raises(CodeRefused):
-            services.prove_second_factor(user=alice, code=code)
+            services.verify_second_factor(user=alice, code=code)
     clock.now_s += 30
-    services.prove_second_factor(user=alice, code=code_of(alice, clock.now_s))
+    services.verify_second_factor(user=alice, code=code_of(alice, clock.now_s))
     with pytest.raises(CodeRefused):  # the step before is spent with it
-        services.prove_second_factor(user=alice, code=code_of(alice, clock.now_s - 30))
+        services.verify_second_factor(user=alice, code=code_of(alice, clock.now_s - 30))
 
 
 def test_the_code_of_the_enrolment_is_spent(alice, clock):
     enrol(alice, clock)
     clock.now_s -= 30
     with pytest.raises(CodeRefused):
-        services.prove_second_factor(user=alice, code=code_of(alice, clock.now_s))
+        services.verify_second_factor(user=alice, code=code_of(alice, clock.now_s))
 
 
 def test_recovery_codes_work_once_each_however_they_are_typed(alice, clock):
     codes = enrol(alice, clock)
     assert len(set(codes)) == 10
     assert all(re.fullmatch(r"[a-z2-7]{4}(-[a-z2-7]{4}){3}", code) for code in codes)
-    services.prove_second_factor(user=alice, code=codes[0])
-    services.prove_second_factor(user=alice, code=f" {codes[1].upper().replace('-', ' ')} ")
+    services.verify_second_factor(user=alice, code=codes[0])
+    services.verify_second_factor(user=alice, code=f" {codes[1].upper().replace('-', ' ')} ")
     for code in codes[:2]:
         with pytest.raises(CodeRefused):
-            services.prove_second_factor(user=alice, code=code)
+            services.verify_second_factor(user=alice, code=code)
     assert RecoveryCode.objects.filter(used_at=None).count() == 8
     assert actions().count("second_factor.recovery_code_used") == 2
 
@@ -147,12 +147,12 @@ def test_somebody_elses_recovery_code_is_worth_nothing(alice, clock):
     codes = enrol(alice, clock)
     enrol(bob, clock)
     with pytest.raises(CodeRefused):
-        services.prove_second_factor(user=bob, code=codes[0])
+        services.verify_second_factor(user=bob, code=codes[0])
     assert RecoveryCode.objects.filter(used_at=None).count() == 20
 
 
 def test_guesses_are_slowed_down_wherever_they_come_from(alice, clock, rate_limits, tmp_path):
-    rate_limits._store = SqliteStore(tmp_path / "cache.sqlite3", clock_us=lambda: int(clock.now_s * 1e6))
+    rate_limits._store = SqliteLimitStore(tmp_path / "cache.sqlite3", clock_us=lambda: int(clock.now_s * 1e6))
     enrol(alice, clock)
     statuses = []
     for number in range(7):
@@ -171,7 +171,7 @@ def test_guesses_are_slowed_down_wherever_they_come_from(alice, clock, rate_limi
 
 
 def test_the_right_password_does_not_forgive_wrong_codes(alice, clock, rate_limits, tmp_path):
-    rate_limits._store = SqliteStore(tmp_path / "cache.sqlite3", clock_us=lambda: int(clock.now_s * 1e6))
+    rate_limits._store = SqliteLimitStore(tmp_path / "cache.sqlite3", clock_us=lambda: int(clock.now_s * 1e6))
     enrol(alice, clock)
     client = Client()
     found = []
@@ -226,7 +226,7 @@ def test_enrolling_on_the_page(alice, clock):
     assert len(codes) == 10
     assert not re.findall(r"[a-z2-7]{4}(?:-[a-z2-7]{4}){3}", client.get(PAGE).content.decode())
     assert is_in(client), "the session that enrolled goes on"
-    services.prove_second_factor(user=alice, code=codes[0])
+    services.verify_second_factor(user=alice, code=codes[0])
 
 
 def test_other_sessions_end_with_the_enrolment(alice, clock):
@@ -383,7 +383,7 @@ def test_a_misspelled_demand_is_refused(settings, value):
 def test_real_clocks_agree(alice):
     now_s = time.time()
     services.enrol_second_factor(user=alice, salt="s", code=totp.code_at(totp.secret_of("s"), int(now_s) // 30))
-    services.prove_second_factor(user=alice, code=code_of(alice, time.time() + 30))
+    services.verify_second_factor(user=alice, code=code_of(alice, time.time() + 30))
 
 
 def test_probes_ask_no_database_for_a_session(alice, django_assert_num_queries):

@@ -6,24 +6,31 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
-from analytics.models import Event, EventType, Horizon
-from analytics.services import count_events, record_event
+from analytics.models import AnalyticsEvent, AnalyticsEventType, RetentionWatermark
+from analytics.services import aggregate_events, record_event
 from tests.factories import make_project, make_user
 
 pytestmark = pytest.mark.django_db
-MODELS = ["event", "hourlystat", "dailystat", "horizon"]
+MODELS = ["analyticsevent", "hourlystat", "dailystat", "retentionwatermark"]
 
 
 @pytest.fixture
 def rows(client):
     root = make_user("root", is_staff=True, is_superuser=True)
     project = make_project(root)
-    record_event(type=EventType.RENDER_FAILED, user_id=root.pk, project_id=project.pk, code="timeout", credits=150)
     record_event(
-        type=EventType.RENDER_SUCCEEDED, user_id=root.pk, duration_ms=2500, work_ms=500, credits=10, size_bytes=9
+        type=AnalyticsEventType.RENDER_FAILED, user_id=root.pk, project_id=project.pk, code="timeout", credits=150
     )
-    count_events()
-    Horizon.objects.get_or_create(name="hourly")
+    record_event(
+        type=AnalyticsEventType.RENDER_SUCCEEDED,
+        user_id=root.pk,
+        duration_ms=2500,
+        work_ms=500,
+        credits=10,
+        size_bytes=9,
+    )
+    aggregate_events()
+    RetentionWatermark.objects.get_or_create(name="hourly")
     client.force_login(root)
     return project
 
@@ -33,7 +40,7 @@ def test_lists_details_and_no_forms(client, rows, model) -> None:
     base = f"admin:analytics_{model}"
     page = client.get(reverse(f"{base}_changelist"))
     assert page.status_code == 200
-    if model != "horizon":
+    if model != "retentionwatermark":
         text = page.content.decode()
         assert rows.public_id in text
         assert "1.50" in text
@@ -42,9 +49,9 @@ def test_lists_details_and_no_forms(client, rows, model) -> None:
     assert client.get(reverse(f"{base}_change", args=[pk])).status_code == 200
     assert client.get(reverse(f"{base}_add")).status_code == 403
     assert client.post(reverse(f"{base}_delete", args=[pk]), {"post": "yes"}).status_code == 403
-    before = Event.objects.count()
+    before = AnalyticsEvent.objects.count()
     assert client.post(reverse(f"{base}_change", args=[pk]), {"code": "x"}).status_code == 403
-    assert Event.objects.count() == before
+    assert AnalyticsEvent.objects.count() == before
 
 
 @pytest.mark.parametrize("model", MODELS)

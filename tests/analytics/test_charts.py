@@ -1,4 +1,4 @@
-"""The charts of the admin: true figures, for those who may see them, drawn without outside help."""
+"""The charts of the admin: true stats, for those who may see them, drawn without outside help."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from analytics import charts
-from analytics.models import Event, EventType
-from analytics.services import count_events, record_event
+from analytics.models import AnalyticsEvent, AnalyticsEventType
+from analytics.services import aggregate_events, record_event
 from tests.acceptance.browser import browser_page
 from tests.factories import make_render, make_user
 
@@ -25,16 +25,16 @@ def root(db):
 
 
 @pytest.fixture
-def figures(root):
+def stats(root):
     """Two renders of ana's and one of bo's, not all of them counted."""
-    Event.objects.all()._raw_delete("default")
+    AnalyticsEvent.objects.all()._raw_delete("default")
     ana, bo = make_user("ana"), make_user("bo")
-    Event.objects.all()._raw_delete("default")
+    AnalyticsEvent.objects.all()._raw_delete("default")
     failed = make_render(bo, status="failed", error={"code": "timeout"})
     now = timezone.now()
     for user, paid in ((ana, 300), (bo, 50)):
         record_event(
-            type=EventType.RENDER_SUCCEEDED,
+            type=AnalyticsEventType.RENDER_SUCCEEDED,
             user_id=user.pk,
             at=now - timedelta(hours=2),
             duration_ms=60_000,
@@ -42,9 +42,9 @@ def figures(root):
             credits=paid,
             size_bytes=2**30,
         )
-    count_events()
-    record_event(type=EventType.RENDER_FAILED, user_id=bo.pk, resource_id=failed.pk, code="timeout")
-    record_event(type=EventType.RENDER_SUBMITTED, user_id=bo.pk, at=now - timedelta(days=20))
+    aggregate_events()
+    record_event(type=AnalyticsEventType.RENDER_FAILED, user_id=bo.pk, resource_id=failed.pk, code="timeout")
+    record_event(type=AnalyticsEventType.RENDER_SUBMITTED, user_id=bo.pk, at=now - timedelta(days=20))
     return failed
 
 
@@ -56,7 +56,7 @@ def drawn(panel: charts.Panel) -> dict[str, list[float]]:
     return {line["label"]: line["data"] for line in json.loads(panel.data)["datasets"]}
 
 
-def test_the_last_day(client, root, figures) -> None:
+def test_the_last_day(client, root, stats) -> None:
     client.force_login(root)
     page = client.get(reverse("analytics-charts"))
     assert page.status_code == 200
@@ -70,14 +70,14 @@ def test_the_last_day(client, root, figures) -> None:
     assert drawn(shown["Storage"])["kept"][-1] == 2.0
     assert [row[0] for row in shown["Busiest users, by credits, as counted so far"].table["rows"]] == ["ana", "bo"]
     text = page.content.decode()
-    assert reverse("admin:renders_render_change", args=[figures.pk]) in text
+    assert reverse("admin:renders_render_change", args=[stats.pk]) in text
     assert 'aria-current="page"' in text
 
 
 @pytest.mark.parametrize(
     ("name", "submitted", "buckets"), [("7d", 0, 169), ("30d", 1, 31), ("1y", 1, 366), ("x", 0, 25)]
 )
-def test_ranges(client, root, figures, name, submitted, buckets) -> None:
+def test_ranges(client, root, stats, name, submitted, buckets) -> None:
     client.force_login(root)
     shown = panels(client.get(reverse("analytics-charts"), {"range": name}))["Renders"]
     assert sum(drawn(shown)["submitted"]) == submitted
@@ -102,7 +102,7 @@ def test_only_for_staff_with_the_permission(client, db) -> None:
 
 
 def test_higher_apps_add_panels_for_those_who_may_see_them(client, root) -> None:
-    def maker(span):
+    def maker(time_range):
         return [charts.Panel("Cache", "99 % hits")]
 
     with charts.panel_makers.override(("jobs.view_job", maker)):
@@ -120,7 +120,7 @@ def test_charts_are_drawn_without_outside_requests(live_server, client, monkeypa
     # Playwright keeps an event loop in this thread; the ORM calls of this test are not inside it.
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     root = make_user("root", is_staff=True, is_superuser=True)
-    record_event(type=EventType.RENDER_SUBMITTED, user_id=root.pk)
+    record_event(type=AnalyticsEventType.RENDER_SUBMITTED, user_id=root.pk)
     client.force_login(root)
     session = client.cookies["sessionid"].value
     with browser_page() as visit:

@@ -1,4 +1,4 @@
-"""Figures over the API: exact, current, gap-filled, one's own."""
+"""Stats over the API: exact, current, gap-filled, one's own."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from analytics.models import Event, EventType, Horizon
-from analytics.services import count_events, record_event
-from analytics.tables import csv_lines
-from analytics.waits import class_of
+from analytics.csv_export import csv_lines
+from analytics.models import AnalyticsEvent, AnalyticsEventType, RetentionWatermark
+from analytics.services import aggregate_events, record_event
+from analytics.wait_histogram import bucket_of
 from core.ids import encode_id, uuid7
 from tests.factories import make_api_key, make_project, make_user
 
@@ -26,7 +26,7 @@ MARCH = {"interval": "day", "since": "2026-03-09", "until": "2026-03-12"}
 @pytest.fixture
 def alice() -> Any:
     user = make_user("alice")
-    Event.objects.all()._raw_delete("default")
+    AnalyticsEvent.objects.all()._raw_delete("default")
     return user
 
 
@@ -49,7 +49,7 @@ def refused(client: APIClient, **parameters: str) -> Any:
     return response.json()["parameter"]
 
 
-def note(user: Any, event_type: EventType, hour: float = 0, **fields: Any) -> Event:
+def note(user: Any, event_type: AnalyticsEventType, hour: float = 0, **fields: Any) -> AnalyticsEvent:
     return record_event(type=event_type, user_id=user.pk, at=DAY + timedelta(hours=hour), **fields)
 
 
@@ -69,16 +69,16 @@ def test_the_last_24_hours_by_default(client) -> None:
 @pytest.mark.parametrize("counted", [False, True])
 def test_renders_by_the_day(client, alice, counted: bool) -> None:
     for hour in (0, 1, 23.999):
-        note(alice, EventType.RENDER_SUBMITTED, hour)
+        note(alice, AnalyticsEventType.RENDER_SUBMITTED, hour)
     for ms in (100, 200, 90_000):
-        note(alice, EventType.RENDER_STARTED, 2, code=class_of(ms), waited_ms=ms)
-    note(alice, EventType.RENDER_SUCCEEDED, 3, duration_ms=60_000, work_ms=15_000, credits=100, size_bytes=5)
-    note(alice, EventType.RENDER_SUCCEEDED, 4, duration_ms=30_000, work_ms=30_000, credits=50, size_bytes=5)
-    note(alice, EventType.RENDER_FAILED, 25, code="timeout", credits=7)
-    note(alice, EventType.RENDER_CANCELLED, 25, credits=3)
-    note(alice, EventType.RENDER_SUBMITTED, 48)  # the first moment after the span
+        note(alice, AnalyticsEventType.RENDER_STARTED, 2, code=bucket_of(ms), waited_ms=ms)
+    note(alice, AnalyticsEventType.RENDER_SUCCEEDED, 3, duration_ms=60_000, work_ms=15_000, credits=100, size_bytes=5)
+    note(alice, AnalyticsEventType.RENDER_SUCCEEDED, 4, duration_ms=30_000, work_ms=30_000, credits=50, size_bytes=5)
+    note(alice, AnalyticsEventType.RENDER_FAILED, 25, code="timeout", credits=7)
+    note(alice, AnalyticsEventType.RENDER_CANCELLED, 25, credits=3)
+    note(alice, AnalyticsEventType.RENDER_SUBMITTED, 48)  # the first moment after the span
     if counted:
-        assert count_events(limit=5) == 5  # some of them, so that both parts are read
+        assert aggregate_events(limit=5) == 5  # some of them, so that both parts are read
     before, day, after = ask(client, "renders", **MARCH)["data"]
     assert [row["start"] for row in (before, day, after)] == [
         "2026-03-09T00:00:00.000000Z",
@@ -97,18 +97,18 @@ def test_renders_by_the_day(client, alice, counted: bool) -> None:
 
 
 def test_usage_tells_what_is_stored_at_the_end_of_each_bucket(client, alice) -> None:
-    note(alice, EventType.ASSET_READY, -24 * 40, code="video", size_bytes=1000)
-    count_events()
-    note(alice, EventType.ASSET_READY, -5, code="image", size_bytes=20)
-    note(alice, EventType.RENDER_SUCCEEDED, 1, credits=120, size_bytes=300, duration_ms=1, work_ms=1)
-    note(alice, EventType.RENDER_FAILED, 1, code="x", credits=45)
-    count_events()
-    note(alice, EventType.OUTPUT_DELETED, 2, size_bytes=-300)
-    note(alice, EventType.ASSET_DELETED, 2, code="image", size_bytes=-20)
-    note(alice, EventType.CREDITS_MOVED, 3, code="grant", credits=1000)
-    note(alice, EventType.CREDITS_MOVED, 3, code="adjust", credits=-250)
-    note(alice, EventType.CREDITS_MOVED, 3, code="deduct", credits=-70)
-    note(alice, EventType.CREDITS_MOVED, 3, code="refund", credits=30)
+    note(alice, AnalyticsEventType.ASSET_READY, -24 * 40, code="video", size_bytes=1000)
+    aggregate_events()
+    note(alice, AnalyticsEventType.ASSET_READY, -5, code="image", size_bytes=20)
+    note(alice, AnalyticsEventType.RENDER_SUCCEEDED, 1, credits=120, size_bytes=300, duration_ms=1, work_ms=1)
+    note(alice, AnalyticsEventType.RENDER_FAILED, 1, code="x", credits=45)
+    aggregate_events()
+    note(alice, AnalyticsEventType.OUTPUT_DELETED, 2, size_bytes=-300)
+    note(alice, AnalyticsEventType.ASSET_DELETED, 2, code="image", size_bytes=-20)
+    note(alice, AnalyticsEventType.CREDITS_MOVED, 3, code="grant", credits=1000)
+    note(alice, AnalyticsEventType.CREDITS_MOVED, 3, code="adjust", credits=-250)
+    note(alice, AnalyticsEventType.CREDITS_MOVED, 3, code="deduct", credits=-70)
+    note(alice, AnalyticsEventType.CREDITS_MOVED, 3, code="refund", credits=30)
     hours = {"since": "2026-03-10T00:00:00Z", "until": "2026-03-10T04:00:00Z"}
     body = ask(client, "usage", **hours)
     rows = body["data"]
@@ -124,11 +124,11 @@ def test_usage_tells_what_is_stored_at_the_end_of_each_bucket(client, alice) -> 
 
 def test_errors_by_code_with_share_and_latest_example(client, alice) -> None:
     ids = [uuid7() for _ in range(4)]
-    note(alice, EventType.RENDER_FAILED, 1, code="timeout", resource_id=ids[0])
-    note(alice, EventType.RENDER_FAILED, 9, code="timeout", resource_id=ids[1])
-    count_events()
-    note(alice, EventType.RENDER_FAILED, 5, code="timeout", resource_id=ids[2])
-    note(alice, EventType.ASSET_FAILED, 30, code="too_large", resource_id=ids[3])
+    note(alice, AnalyticsEventType.RENDER_FAILED, 1, code="timeout", resource_id=ids[0])
+    note(alice, AnalyticsEventType.RENDER_FAILED, 9, code="timeout", resource_id=ids[1])
+    aggregate_events()
+    note(alice, AnalyticsEventType.RENDER_FAILED, 5, code="timeout", resource_id=ids[2])
+    note(alice, AnalyticsEventType.ASSET_FAILED, 30, code="too_large", resource_id=ids[3])
     body = ask(client, "errors", **MARCH)
     assert body["data"][1]["codes"] == {"timeout": 3}
     assert [row["count"] for row in body["data"]] == [0, 3, 1]
@@ -141,21 +141,21 @@ def test_errors_by_code_with_share_and_latest_example(client, alice) -> None:
 
 def test_one_project_only(client, alice) -> None:
     project = make_project(alice)
-    note(alice, EventType.RENDER_SUBMITTED, 1, project_id=project.pk)
-    note(alice, EventType.RENDER_SUBMITTED, 1)
-    count_events()
-    note(alice, EventType.RENDER_SUBMITTED, 1, project_id=project.pk)
+    note(alice, AnalyticsEventType.RENDER_SUBMITTED, 1, project_id=project.pk)
+    note(alice, AnalyticsEventType.RENDER_SUBMITTED, 1)
+    aggregate_events()
+    note(alice, AnalyticsEventType.RENDER_SUBMITTED, 1, project_id=project.pk)
     body = ask(client, "renders", **MARCH, project=project.public_id)
     assert (body["totals"]["submitted"], body["project"]) == (2, project.public_id)
     assert ask(client, "renders", **MARCH)["totals"]["submitted"] == 3
 
 
-def test_nobody_sees_the_figures_of_somebody_else(client, alice) -> None:
+def test_another_users_stats_are_not_counted(client, alice) -> None:
     bob = make_user("bob")
     project = make_project(bob)
-    note(bob, EventType.RENDER_SUBMITTED, 1, project_id=project.pk)
-    count_events()
-    note(bob, EventType.RENDER_FAILED, 1, project_id=project.pk, code="timeout")
+    note(bob, AnalyticsEventType.RENDER_SUBMITTED, 1, project_id=project.pk)
+    aggregate_events()
+    note(bob, AnalyticsEventType.RENDER_FAILED, 1, project_id=project.pk, code="timeout")
     for parameters in (MARCH, {**MARCH, "project": project.public_id}):
         assert ask(client, "renders", **parameters)["totals"]["submitted"] == 0
         assert ask(client, "errors", **parameters)["codes"] == []
@@ -196,15 +196,15 @@ def test_a_thousand_buckets_are_the_most(client) -> None:
     assert refused(client, interval="day", since="2024-01-01", until="2026-09-28") == "since"
 
 
-def test_hours_that_are_forgotten_are_refused_and_not_told_as_zero(client) -> None:
-    Horizon.objects.create(name="hourly", complete_since=DAY)
+def test_refuses_hours_that_were_purged(client) -> None:
+    RetentionWatermark.objects.create(name="hourly", complete_since=DAY)
     assert refused(client, since="2026-03-09T23:00:00Z", until="2026-03-10T02:00:00Z") == "since"
     ask(client, "renders", since="2026-03-10T00:00:00Z", until="2026-03-10T02:00:00Z")
     ask(client, "renders", **MARCH)
 
 
 def test_tables_are_streamed_as_csv(client, alice) -> None:
-    note(alice, EventType.RENDER_FAILED, 1, code="=cmd|'/c calc'!A0")
+    note(alice, AnalyticsEventType.RENDER_FAILED, 1, code="=cmd|'/c calc'!A0")
     for name in ("renders", "usage", "errors"):
         response = client.get(f"/api/v2/analytics/{name}", MARCH, headers={"Accept": "text/csv"})
         assert response.status_code == 200
@@ -238,14 +238,14 @@ def test_no_cell_is_a_formula(value, cell) -> None:
 
 
 def test_both_versions_answer_alike(client, alice) -> None:
-    note(alice, EventType.RENDER_SUBMITTED, 1)
+    note(alice, AnalyticsEventType.RENDER_SUBMITTED, 1)
     for name in ("renders", "usage", "errors"):
         assert ask(client, name, 1, **MARCH) == ask(client, name, 2, **MARCH)
 
 
 def test_the_number_of_queries_does_not_grow_with_the_span(client, alice, django_assert_max_num_queries) -> None:
-    note(alice, EventType.RENDER_FAILED, 1, code="x")
-    count_events()
+    note(alice, AnalyticsEventType.RENDER_FAILED, 1, code="x")
+    aggregate_events()
     for name in ("renders", "usage", "errors"):
         with django_assert_max_num_queries(5):
             ask(client, name, interval="day", since="2025-03-09", until="2026-03-12")

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from analytics.models import NO_PROJECT, Event
+from analytics.models import NO_PROJECT, AnalyticsEvent
 from assets.services import delete_asset
 from credits import services as credit_services
 from renders.models import Render
@@ -36,7 +36,7 @@ def submit(api, user, **body) -> Render:
 
 
 def logged(*names: str) -> list[tuple]:
-    rows = Event.objects.exclude(type="credits.moved").order_by("created_at", "pk")
+    rows = AnalyticsEvent.objects.exclude(type="credits.moved").order_by("created_at", "pk")
     return list(rows.values_list("type", *names))
 
 
@@ -59,10 +59,10 @@ def test_a_render_from_submit_to_success_and_deletion(api, alice) -> None:
         ("render.succeeded", 1250, 2750, 1, 4321),
         ("render.output_deleted", 0, 0, 0, -4321),
     ]
-    assert set(Event.objects.exclude(type="credits.moved").values_list("user", "project_id", "resource_id")) == {
-        (alice.pk, project.pk, render.pk)
-    }
-    start = Event.objects.get(type="render.started")
+    assert set(
+        AnalyticsEvent.objects.exclude(type="credits.moved").values_list("user", "project_id", "resource_id")
+    ) == {(alice.pk, project.pk, render.pk)}
+    start = AnalyticsEvent.objects.get(type="render.started")
     assert 8000 <= start.waited_ms < 20_000
     assert start.code.startswith("w")
 
@@ -106,7 +106,7 @@ def test_credits_given_and_taken_are_logged_once(alice) -> None:
         credit_services.grant(user_id=alice.pk, amount=500, reference="a")
         credit_services.adjust(user_id=alice.pk, amount=-20, reference="b", note="x")
     credit_services.reserve(user_id=alice.pk, amount=20, reference="c")
-    moved = Event.objects.filter(type="credits.moved", user=alice).order_by("created_at")
+    moved = AnalyticsEvent.objects.filter(type="credits.moved", user=alice).order_by("created_at")
     assert list(moved.values_list("code", "credits")) == [("grant", 1000), ("grant", 500), ("adjust", -20)]
 
 
@@ -117,10 +117,12 @@ def test_many_renders_are_noted_in_one_statement_and_a_failure_loses_these_notes
     headers = {"X-API-Key": make_api_key(alice)}
     with CaptureQueriesContext(connection) as queries:
         assert api.post("/api/v2/batches", body, headers=headers).status_code == 202
-    table = Event._meta.db_table
+    table = AnalyticsEvent._meta.db_table
     assert len([query for query in queries if query["sql"].startswith(f'INSERT INTO "{table}"')]) == 1
     assert logged() == [("render.submitted",)] * 20
-    monkeypatch.setattr(Event.objects, "bulk_create", lambda rows: Event(type="x" * 2000, user_id=None).save())
+    monkeypatch.setattr(
+        AnalyticsEvent.objects, "bulk_create", lambda rows: AnalyticsEvent(type="x" * 2000, user_id=None).save()
+    )
     assert api.post("/api/v2/batches", body, headers=headers).status_code == 202
     assert (Render.objects.count(), len(logged())) == (40, 20)
     assert [record.handler for record in caplog.records if record.message == "subscriber failed"] == ["note_events"]

@@ -10,7 +10,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
-from api.idempotency.requests import fingerprint, key_use, parse_key
+from api.idempotency.requests import fingerprint, keyed_request, parse_key
 from api.parsers import JsonParser
 from core.exceptions import InvalidHeader
 
@@ -169,10 +169,10 @@ def test_the_scope_of_a_key_is_account_method_and_route(django_user_model) -> No
     user = django_user_model(username="alice")
     request = make_request(path="/api/v1/renders/rnd_1/retry", headers={"Idempotency-Key": "k"}, body="")
     request.user = user
-    use = key_use(request)
+    use = keyed_request(request)
     assert use is not None
     assert (use.user_id, use.method, use.route, use.key) == (user.pk, "POST", "renders/<id>/retry", "k")
 
 
 def test_no_header_no_key() -> None:
-    assert key_use(make_request()) is None
+    assert keyed_request(make_request()) is None

@@ -1,4 +1,4 @@
-"""Claim, complete, release, take over, expire."""
+"""IdempotencyClaim, complete, release, take over, expire."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from api.idempotency.exceptions import IdempotencyInProgress, IdempotencyMismatch
-from api.idempotency.models import IdempotencyKey, KeyState
+from api.idempotency.models import IdempotencyKey, IdempotencyState
 from api.idempotency.services import (
-    Claim,
-    KeyUse,
-    StoredAnswer,
+    IdempotencyClaim,
+    KeyedRequest,
+    StoredResponse,
     claim_key,
     complete_key,
     release_key,
@@ -28,26 +28,26 @@ from renders.models import Project
 from tests.factories import make_project, make_user
 
 pytestmark = pytest.mark.django_db
-ANSWER = StoredAnswer(201, b'{"id":"prj_1"}', {"Location": "/api/v2/projects/prj_1"})
+ANSWER = StoredResponse(201, b'{"id":"prj_1"}', {"Location": "/api/v2/projects/prj_1"})
 
 
 @pytest.fixture
-def use() -> KeyUse:
-    return KeyUse(make_user("alice").pk, "POST", "projects", "k", "f" * 64)
+def use() -> KeyedRequest:
+    return KeyedRequest(make_user("alice").pk, "POST", "projects", "k", "f" * 64)
 
 
-def other(use: KeyUse, **changes) -> KeyUse:
+def other(use: KeyedRequest, **changes) -> KeyedRequest:
     fields = {name: getattr(use, name) for name in ("user_id", "method", "route", "key", "fingerprint")}
-    return KeyUse(**{**fields, **changes})
+    return KeyedRequest(**{**fields, **changes})
 
 
-def claimed(use: KeyUse) -> Claim:
+def claimed(use: KeyedRequest) -> IdempotencyClaim:
     claim = claim_key(use=use)
-    assert isinstance(claim, Claim)
+    assert isinstance(claim, IdempotencyClaim)
     return claim
 
 
-def completed(use: KeyUse) -> Claim:
+def completed(use: KeyedRequest) -> IdempotencyClaim:
     claim = claimed(use)
     with transaction.atomic():
         complete_key(claim=claim, answer=ANSWER)
@@ -62,7 +62,7 @@ def test_a_first_use_is_claimed_for_a_minute_and_a_day(use) -> None:
     before = timezone.now()
     claim = claimed(use)
     row = IdempotencyKey.objects.get()
-    assert (row.pk, row.owner_token, row.state) == (claim.row_id, claim.token, KeyState.IN_PROGRESS)
+    assert (row.pk, row.owner_token, row.state) == (claim.row_id, claim.token, IdempotencyState.IN_PROGRESS)
     assert before + timedelta(seconds=60) <= row.locked_until <= timezone.now() + timedelta(seconds=60)
     assert row.body is row.status_code is row.completed_at is None
 
@@ -117,7 +117,7 @@ def test_a_late_owner_rolls_back(use) -> None:
     heir = claimed(use)
     with pytest.raises(IdempotencyInProgress), transaction.atomic():
         make_project(user)
-        complete_key(claim=late, answer=StoredAnswer(201, b"late"))
+        complete_key(claim=late, answer=StoredResponse(201, b"late"))
     assert not Project.objects.exists()
     release_key(claim=late)
     with transaction.atomic():
@@ -164,7 +164,7 @@ def test_an_expired_key_is_a_first_use(use) -> None:
     new = claimed(other(use, fingerprint="0" * 64))
     assert (new.row_id, new.token != old.token) == (old.row_id, True)
     row = IdempotencyKey.objects.get()
-    assert (row.state, row.body, row.fingerprint) == (KeyState.IN_PROGRESS, None, "0" * 64)
+    assert (row.state, row.body, row.fingerprint) == (IdempotencyState.IN_PROGRESS, None, "0" * 64)
 
 
 def test_completes_only_in_a_transaction(use, transactional_db) -> None:

@@ -9,7 +9,7 @@ from accounts.services import suspend_user
 from tests.api import internal_urls
 from tests.api.test_problems import assert_problem
 from tests.factories import make_api_key, make_user
-from tests.matrix import Access, check_access
+from tests.permission_matrix import Access, check_access
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.api.internal_urls")]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from rest_framework.test import APIClient
 
-from api.codes import PROBLEM_TYPES
+from api.problem_types import PROBLEM_TYPES
 from api.problems import build_problem, exception_handler, flatten_errors
-from core.exceptions import Unacceptable
+from core.exceptions import Unprocessable
 
 MEMBERS = {"type", "title", "status", "detail", "instance", "code"}
 
@@ -98,7 +98,7 @@ def test_every_code_has_a_page_and_unknown_ones_none(api: APIClient) -> None:
 
 def test_at_most_fifty_errors_are_reported() -> None:
     errors = [{"pointer": f"/{n}", "code": "invalid", "detail": "no"} for n in range(51)]
-    response = exception_handler(Unacceptable(errors), {})
+    response = exception_handler(Unprocessable(errors), {})
     assert response is not None
     assert len(response.data["errors"]) == 50
     assert response.data["errors_truncated"] is True

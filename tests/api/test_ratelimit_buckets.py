@@ -1,4 +1,4 @@
-"""The token bucket and the penalties against simulations that work differently, by a clock of their own."""
+"""The token bucket and the login throttle against simulations that work differently, by a clock of their own."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from fractions import Fraction
 import pytest
 
 from accounts import login_throttle
-from api.ratelimit.buckets import SECOND_US, Limit, Policy, decide, stand, take
+from api.ratelimit.buckets import SECOND_US, RateLimit, RateLimitPolicy, bucket_status, decide, take
 
 POLICIES = [
-    Policy("key", 100, 60, 30),
-    Policy("account", 1000, 60),
-    Policy("renders", 30, 3600),
-    Policy("address", 30, 60, 10),
-    Policy("key", 100_000, 60, 2000),
+    RateLimitPolicy("key", 100, 60, 30),
+    RateLimitPolicy("account", 1000, 60),
+    RateLimitPolicy("renders", 30, 3600),
+    RateLimitPolicy("address", 30, 60, 10),
+    RateLimitPolicy("key", 100_000, 60, 2000),
 ]
 
 
 class Bucket:
     """Tokens that drip in: what the textbook describes."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: RateLimitPolicy) -> None:
         self.rate = Fraction(policy.quota, policy.window_s)
         self.size = policy.burst or policy.quota
         self.tokens = Fraction(self.size)
@@ -45,7 +45,7 @@ class Bucket:
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: f"{policy.name}-{policy.quota}")
-def test_agrees_with_tokens_that_drip_in(policy: Policy) -> None:
+def test_agrees_with_tokens_that_drip_in(policy: RateLimitPolicy) -> None:
     chance = random.Random(policy.quota)
     simulated = Bucket(policy)
     base = 1_800_000_000 * SECOND_US
@@ -60,13 +60,13 @@ def test_agrees_with_tokens_that_drip_in(policy: Policy) -> None:
         assert (taken is not None) == simulated.take(), (number, now_us)
         full_at = taken or full_at
         refused += taken is None
-        standing = stand(policy, full_at, base + now_us)
-        assert (standing.remaining, standing.wait_s) == (int(simulated.tokens), simulated.wait_s())
+        limit_status = bucket_status(policy, full_at, base + now_us)
+        assert (limit_status.remaining, limit_status.wait_s) == (int(simulated.tokens), simulated.wait_s())
     assert refused > 100
 
 
 def test_a_quota_that_does_not_divide_its_window_is_never_exceeded() -> None:
-    policy = Policy("odd", 7, 60)
+    policy = RateLimitPolicy("odd", 7, 60)
     full_at, taken = None, 0
     for now_us in range(0, 2 * 60 * SECOND_US, SECOND_US // 10):
         moved = take(policy, full_at, now_us)
@@ -76,63 +76,67 @@ def test_a_quota_that_does_not_divide_its_window_is_never_exceeded() -> None:
 
 
 def test_a_clock_that_was_set_back_costs_one_bucket_at_most() -> None:
-    policy = Policy("key", 60, 60, 10)
-    standing = stand(policy, 10**15, 10**12)
-    assert (standing.remaining, standing.wait_s) == (0, 1)
+    policy = RateLimitPolicy("key", 60, 60, 10)
+    limit_status = bucket_status(policy, 10**15, 10**12)
+    assert (limit_status.remaining, limit_status.wait_s) == (0, 1)
 
 
 def test_the_tightest_comes_first_and_among_the_empty_the_longest_wait() -> None:
-    quick, slow, roomy = Policy("quick", 60, 60, 1), Policy("slow", 1, 3600), Policy("roomy", 100, 60)
-    limits = [Limit(roomy, "a"), Limit(quick, "b"), Limit(slow, "c")]
+    quick, slow, roomy = (
+        RateLimitPolicy("quick", 60, 60, 1),
+        RateLimitPolicy("slow", 1, 3600),
+        RateLimitPolicy("roomy", 100, 60),
+    )
+    limits = [RateLimit(roomy, "a"), RateLimit(quick, "b"), RateLimit(slow, "c")]
     now = 10**15
     decision = decide(False, limits, [None, now + quick.depth_us, now + slow.depth_us], now)
-    assert [(item.policy.name, item.remaining) for item in decision.standings] == [
+    assert [(item.policy.name, item.remaining) for item in decision.limit_statuses] == [
         ("slow", 0),
         ("quick", 0),
         ("roomy", 100),
     ]
-    assert [item.wait_s for item in decision.standings] == [3600, 1, 0]
+    assert [item.wait_s for item in decision.limit_statuses] == [3600, 1, 0]
 
 
-class Door:
+class ReferenceThrottle:
     """The sentence of the contract, acted out with a list of times."""
 
     def __init__(self) -> None:
         self.failures: list[float] = []
-        self.closed_until = 0.0
+        self.blocked_until = 0.0
         self.delay = 0.0
 
     def knock(self, now: float) -> float:
-        quiet_since = self.closed_until if self.delay else (self.failures[0] if self.failures else now)
+        quiet_since = self.blocked_until if self.delay else (self.failures[0] if self.failures else now)
         if self.failures and now >= quiet_since + 900:
             self.__init__()
-        if now < self.closed_until:
-            return self.closed_until - now
+        if now < self.blocked_until:
+            return self.blocked_until - now
         self.failures.append(now)
         if len(self.failures) >= 5:
             self.delay = min(self.delay * 2 or 60, 3600)
-            self.closed_until = now + self.delay
+            self.blocked_until = now + self.delay
         return 0
 
 
-def test_penalties_agree_with_the_contract_acted_out() -> None:
+def test_login_throttle_agrees_with_the_contract_acted_out() -> None:
     chance = random.Random(7)
-    door, penalty, now = Door(), None, 0
+    reference, state, now = ReferenceThrottle(), None, 0
     waits = set()
     for _ in range(5000):
         now += chance.choice([1, 5, 20, 61, 300, 1000, 2000, 5000])
-        penalty, wait_us = login_throttle.attempt(penalty, now * SECOND_US)
-        assert wait_us == door.knock(now) * SECOND_US
+        state, wait_us = login_throttle.record_failure(state, now * SECOND_US)
+        assert wait_us == reference.knock(now) * SECOND_US
         waits.add(wait_us)
     assert max(waits) > 1800 * SECOND_US
 
 
 def test_delays_grow_to_an_hour_and_stay_there() -> None:
-    penalty, now, delays = None, 0, []
+    state, now, delays = None, 0, []
     for _ in range(14):
-        penalty, wait_us = login_throttle.attempt(penalty, now)
+        state, wait_us = login_throttle.record_failure(state, now)
         assert wait_us == 0
-        _, wait_us = login_throttle.attempt(penalty, now)
+        _, wait_us = login_throttle.record_failure(state, now)
         delays.append(wait_us // SECOND_US)
         now += wait_us
 

@@ -13,13 +13,13 @@ import redis
 
 from accounts import login_throttle
 from api.ratelimit import sqlite_store
-from api.ratelimit.buckets import SECOND_US, Limit, Policy, decide, take
-from api.ratelimit.limiter import ERRORS, REST_S, Limiter
-from api.ratelimit.redis_store import RedisStore
-from api.ratelimit.sqlite_store import SWEEP_EVERY_S, SqliteStore
-from api.ratelimit.stores import StoreUnavailable
+from api.ratelimit.buckets import SECOND_US, RateLimit, RateLimitPolicy, decide, take
+from api.ratelimit.limiter import COOLDOWN_S, ERRORS, Limiter
+from api.ratelimit.redis_store import RedisLimitStore
+from api.ratelimit.sqlite_store import SWEEP_INTERVAL_S, SqliteLimitStore
+from api.ratelimit.store import LimitStoreUnavailable
 from core.counters import counts
-from tests.services import require
+from tests.required_services import require
 
 REDIS_URL = "redis://127.0.0.1:6379/0"
 START = 1_800_000_000 * SECOND_US
@@ -44,26 +44,26 @@ class Clock:
 def store(request, tmp_path, monkeypatch):
     if request.param == "sqlite":
         # On a busy machine a thread may be put aside for long while it has the lock; that is tested by itself below.
-        monkeypatch.setattr(sqlite_store, "BUSY_LIMIT_S", 30.0)
-        made = SqliteStore(tmp_path / "cache.sqlite3")
+        monkeypatch.setattr(sqlite_store, "BUSY_TIMEOUT_S", 30.0)
+        made = SqliteLimitStore(tmp_path / "cache.sqlite3")
         yield made
         made.close()
         return
     require(redis_answers(), "Redis")
     prefix = f"renderowl-test-{secrets.token_hex(6)}:"
-    yield RedisStore(REDIS_URL, prefix=prefix)
+    yield RedisLimitStore(REDIS_URL, prefix=prefix)
     client = redis.Redis.from_url(REDIS_URL)
     for name in client.scan_iter(f"{prefix}*"):
         client.delete(name)
 
 
 def limit(name, quota, window_s=3600, burst=0):
-    return Limit(Policy(name, quota, window_s, burst), f"{name}:someone")
+    return RateLimit(RateLimitPolicy(name, quota, window_s, burst), f"{name}:someone")
 
 
-def standings(limits, taken):
+def limit_statuses(limits, taken):
     decision = decide(taken.allowed, limits, taken.full_at_us, taken.now_us)
-    return {item.policy.name: item.remaining for item in decision.standings}
+    return {item.policy.name: item.remaining for item in decision.limit_statuses}
 
 
 def test_gives_what_there_is_and_no_more(store):
@@ -78,23 +78,23 @@ def test_a_refused_request_consumes_nothing(store):
     for _ in range(4):
         refused = store.take([wide, narrow])
         assert not refused.allowed
-        assert standings([wide, narrow], refused) == {"narrow": 0, "wide": 8}
-    assert standings([wide], store.take([wide])) == {"wide": 7}
+        assert limit_statuses([wide, narrow], refused) == {"narrow": 0, "wide": 8}
+    assert limit_statuses([wide], store.take([wide])) == {"wide": 7}
 
 
 def test_looking_takes_nothing(store):
     limits = [limit("small", 3)]
     for _ in range(5):
-        assert standings(limits, store.peek(limits)) == {"small": 3}
+        assert limit_statuses(limits, store.peek(limits)) == {"small": 3}
     store.take(limits)
-    assert standings(limits, store.peek(limits)) == {"small": 2}
+    assert limit_statuses(limits, store.peek(limits)) == {"small": 2}
 
 
 def test_partitions_are_apart(store):
-    policy = Policy("key", 1, 3600)
-    assert store.take([Limit(policy, "key:a")]).allowed
-    assert not store.take([Limit(policy, "key:a")]).allowed
-    assert store.take([Limit(policy, "key:b")]).allowed
+    policy = RateLimitPolicy("key", 1, 3600)
+    assert store.take([RateLimit(policy, "key:a")]).allowed
+    assert not store.take([RateLimit(policy, "key:a")]).allowed
+    assert store.take([RateLimit(policy, "key:b")]).allowed
 
 
 def test_threads_share_one_count(store):
@@ -120,16 +120,16 @@ def test_the_wait_that_is_told_is_enough(store):
     assert store.take(limits).allowed
     waited = threading.Event()
     while not (found := store.take(limits)).allowed:
-        assert decide(False, limits, found.full_at_us, found.now_us).standings[0].wait_s == 1
+        assert decide(False, limits, found.full_at_us, found.now_us).limit_statuses[0].wait_s == 1
         waited.wait(0.001)
 
 
 def test_logins_are_counted_and_forgiven(store):
-    assert [store.attempt("login:a", login_throttle.attempt) for _ in range(5)] == [0] * 5
-    assert 58 * SECOND_US < store.attempt("login:a", login_throttle.attempt) <= 60 * SECOND_US
-    assert store.attempt("login:b", login_throttle.attempt) == 0
-    store.forgive("login:a")
-    assert store.attempt("login:a", login_throttle.attempt) == 0
+    assert [store.record_failure("login:a", login_throttle.record_failure) for _ in range(5)] == [0] * 5
+    assert 58 * SECOND_US < store.record_failure("login:a", login_throttle.record_failure) <= 60 * SECOND_US
+    assert store.record_failure("login:b", login_throttle.record_failure) == 0
+    store.reset("login:a")
+    assert store.record_failure("login:a", login_throttle.record_failure) == 0
 
 
 def test_only_five_of_many_simultaneous_logins_go_on(store):
@@ -138,7 +138,7 @@ def test_only_five_of_many_simultaneous_logins_go_on(store):
 
     def work():
         barrier.wait()
-        outcomes.append(store.attempt("login:rush", login_throttle.attempt))
+        outcomes.append(store.record_failure("login:rush", login_throttle.record_failure))
 
     threads = [threading.Thread(target=work) for _ in range(12)]
     for thread in threads:
@@ -151,7 +151,7 @@ def test_only_five_of_many_simultaneous_logins_go_on(store):
 
 def test_the_statement_agrees_with_the_function(tmp_path):
     clock = Clock()
-    store = SqliteStore(tmp_path / "cache.sqlite3", clock_us=clock)
+    store = SqliteLimitStore(tmp_path / "cache.sqlite3", clock_us=clock)
     limits = [limit("key", 100, 60, 5), limit("account", 100, 60)]
     expected: list[int | None] = [None, None]
     for number in range(400):
@@ -168,42 +168,42 @@ def test_the_statement_agrees_with_the_function(tmp_path):
 def test_survives_the_process_and_is_seen_by_the_next(tmp_path):
     limits = [limit("small", 2)]
     for allowed in (True, True, False):
-        store = SqliteStore(tmp_path / "cache.sqlite3")
+        store = SqliteLimitStore(tmp_path / "cache.sqlite3")
         assert store.take(limits).allowed is allowed
         store.close()
 
 
-def test_full_buckets_and_void_penalties_are_swept(tmp_path, monkeypatch):
+def test_full_buckets_and_expired_throttles_are_swept(tmp_path, monkeypatch):
     clock = Clock()
     path = tmp_path / "cache.sqlite3"
-    store = SqliteStore(path, clock_us=clock)
+    store = SqliteLimitStore(path, clock_us=clock)
     for number in range(20):
-        store.take([Limit(Policy("address", 30, 60, 10), f"address:{number}")])
-        store.attempt(f"login:{number}", login_throttle.attempt)
+        store.take([RateLimit(RateLimitPolicy("address", 30, 60, 10), f"address:{number}")])
+        store.record_failure(f"login:{number}", login_throttle.record_failure)
     clock.now += 3600 * SECOND_US
-    monkeypatch.setattr("api.ratelimit.sqlite_store.time.monotonic", lambda: 10**9 + SWEEP_EVERY_S)
+    monkeypatch.setattr("api.ratelimit.sqlite_store.time.monotonic", lambda: 10**9 + SWEEP_INTERVAL_S)
     store.take([limit("small", 2)])
     store.close()
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT id FROM bucket").fetchall() == [("small:someone",)]
-        assert connection.execute("SELECT count(*) FROM penalty").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM login_throttle").fetchone() == (0,)
 
 
 def test_a_file_that_is_no_database_is_unavailable(tmp_path):
     path = tmp_path / "cache.sqlite3"
     path.write_bytes(b"not a database, only as long as one" * 200)
-    with pytest.raises(StoreUnavailable):
-        SqliteStore(path).take([limit("small", 2)])
+    with pytest.raises(LimitStoreUnavailable):
+        SqliteLimitStore(path).take([limit("small", 2)])
 
 
 def test_a_redis_that_is_not_there_is_unavailable():
-    store = RedisStore("redis://127.0.0.1:1/0")
+    store = RedisLimitStore("redis://127.0.0.1:1/0")
     for call in (
         lambda: store.take([limit("small", 2)]),
-        lambda: store.attempt("a", login_throttle.attempt),
-        lambda: store.forgive("a"),
+        lambda: store.record_failure("a", login_throttle.record_failure),
+        lambda: store.reset("a"),
     ):
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(LimitStoreUnavailable):
             call()
 
 
@@ -215,9 +215,9 @@ class Broken:
 
     def take(self, limits):
         self.asked += 1
-        raise StoreUnavailable("gone")
+        raise LimitStoreUnavailable("gone")
 
-    peek = attempt = forgive = take
+    peek = record_failure = reset = take
 
 
 def test_a_broken_store_lets_everything_pass_and_is_counted(caplog, monkeypatch):
@@ -227,24 +227,24 @@ def test_a_broken_store_lets_everything_pass_and_is_counted(caplog, monkeypatch)
     broken = Broken()
     limiter = Limiter(broken)
     assert limiter.take([limit("small", 1)]) is None
-    assert limiter.attempt("login:a", login_throttle.attempt) == 0
-    limiter.forgive("login:a")
+    assert limiter.record_failure("login:a", login_throttle.record_failure) == 0
+    limiter.reset("login:a")
     assert counts()[ERRORS] == before + 3
     assert broken.asked == 1, "a store that has just failed is left alone"
-    now[0] += REST_S
+    now[0] += COOLDOWN_S
     assert limiter.peek([limit("small", 1)]) is None
     assert broken.asked == 2
     assert sum("store failed" in record.message for record in caplog.records) == 2
 
 
 def test_one_busy_moment_lets_one_request_pass(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("api.ratelimit.sqlite_store.BUSY_LIMIT_S", 0.02)
-    limiter = Limiter(SqliteStore(tmp_path / "cache.sqlite3"))
+    monkeypatch.setattr("api.ratelimit.sqlite_store.BUSY_TIMEOUT_S", 0.02)
+    limiter = Limiter(SqliteLimitStore(tmp_path / "cache.sqlite3"))
     limits = [limit("small", 2)]
-    assert limiter.take(limits).standings[0].remaining == 1
+    assert limiter.take(limits).limit_statuses[0].remaining == 1
     with closing(sqlite3.connect(tmp_path / "cache.sqlite3", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert limiter.take(limits) is None
         other.execute("COMMIT")
-    assert limiter.take(limits).standings[0].remaining == 0
+    assert limiter.take(limits).limit_statuses[0].remaining == 0
     assert any("store failed" in record.message for record in caplog.records)

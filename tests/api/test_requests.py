@@ -11,7 +11,7 @@ from django.test import RequestFactory
 from rest_framework.test import APIClient
 
 from api.middleware import ApiMiddleware
-from core.logs import SignedLinkFilter, WorkFilter
+from core.logs import ContextFilter, SignedLinkFilter
 from tests.api.test_problems import assert_problem
 from tests.factories import make_api_key, make_user
 
@@ -87,7 +87,7 @@ def test_log_lines_hold_no_signed_links_and_name_the_request() -> None:
     )
     record.request = RequestFactory().get("/")
     record.request.request_id = "request-one"
-    assert WorkFilter().filter(record)
+    assert ContextFilter().filter(record)
     assert SignedLinkFilter().filter(record)
     assert record.getMessage() == "Error: /files/.../a.mp4"
     assert record.request_id == "request-one"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from api.headers import content_policy
+from api.security_headers import content_policy
 from tests.factories import make_api_key, make_user
 
 pytestmark = pytest.mark.django_db

@@ -8,9 +8,9 @@ import pytest
 from rest_framework.test import APIClient
 
 from api import lifecycle
+from api.deprecations import Deprecation
 from api.features import Feature
 from api.features import features as known_features
-from api.marks import Mark
 from core.ids import encode_id, uuid7
 from tests.api.test_problems import assert_problem
 from tests.factories import make_api_key, make_render, make_user
@@ -119,7 +119,10 @@ def test_meta_tells_a_version(api):
 
 def test_meta_tells_ends(api, settings, monkeypatch):
     deprecated, sunset = datetime(2027, 1, 1, tzinfo=UTC), datetime(2027, 12, 31, tzinfo=UTC)
-    settings.RENDEROWL_API_MARKS = (Mark(1, "", deprecated, sunset), Mark(2, "render-log", deprecated))
+    settings.RENDEROWL_API_DEPRECATIONS = (
+        Deprecation(1, "", deprecated, sunset),
+        Deprecation(2, "render-log", deprecated),
+    )
     monkeypatch.setattr(lifecycle, "now", lambda: deprecated - timedelta(days=1))
     assert api.get("/api/v1/meta").json()["status"] == "supported"
     monkeypatch.setattr(lifecycle, "now", lambda: deprecated)

@@ -9,7 +9,7 @@ from django.db import OperationalError
 from rest_framework.test import APIClient
 
 from accounts import authentication, selectors
-from accounts.keys import compose_key
+from accounts.key_format import compose_key
 from accounts.services import revoke_api_key
 from tests.api.test_problems import assert_problem
 from tests.factories import make_api_key, make_minted_key

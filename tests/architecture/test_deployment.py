@@ -16,7 +16,7 @@ from jobs.registry import known_queues
 from jobs.worker.signals import RETIRE_SIGNAL
 from monitoring.metrics.collector import RenderowlCollector
 from monitoring.metrics.queues import read_queues
-from renders.names import RENDER_QUEUE
+from renders.job_types import RENDER_QUEUE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEPLOY = ROOT / "deploy"

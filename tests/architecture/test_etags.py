@@ -10,10 +10,10 @@ from django.conf import settings
 from rest_framework.test import APIClient
 
 from api.routing import api_path
-from core.cache_tags.families import families
+from core.cache_tags.registry import tagged_tables
 from core.models import VersionedModel
 from renderowl.urls import API_ROUTES
-from tests.api.test_golden_answers import world  # noqa: F401 - a fixture
+from tests.api.test_golden_responses import world  # noqa: F401 - a fixture
 
 # Route -> why its 200 has no tag.
 WITHOUT_TAG = {
@@ -88,16 +88,16 @@ def test_every_change_of_a_versioned_row_is_guarded(route) -> None:
         source = inspect.getsource(inspect.unwrap(handler))
         helpers = re.findall(r"self\.(_\w+)\(", source)
         source += "".join(inspect.getsource(getattr(route.view, name)) for name in helpers)
-        assert re.search(r"self\.(unchanged|begin)\(", source), f"{route.name}.{action}: see api.conditional"
+        assert re.search(r"self\.(unchanged|version_check)\(", source), f"{route.name}.{action}: see api.conditional"
 
 
-def test_every_kept_answer_names_families_that_are_followed() -> None:
-    known = {family.name for family in families.values()}
+def test_every_kept_answer_names_tags_that_are_followed() -> None:
+    known = {tagged.tag for tagged in tagged_tables.values()}
     named: dict[str, set[str]] = {}
     for route in API_ROUTES:
         if has_get(route):
             action = (route.actions or {"get": "get"})["get"]
             named[route.name] = set(route.view.endpoints[action].cache_tags)
             assert named[route.name] <= known, route.name
-    for name in settings.RENDEROWL_ANSWER_RULES:
+    for name in settings.RENDEROWL_RESPONSE_CACHE_RULES:
         assert named.get(name), f"{name} has a rule but no tags: it would never become stale"

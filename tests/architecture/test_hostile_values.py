@@ -15,7 +15,7 @@ from django.test import Client
 
 from tests.factories import make_api_key, make_edit, make_user
 from tests.openapi.documents import current_document
-from tests.rows import collection_of, fill, make_rows
+from tests.sample_rows import collection_of, fill, make_rows
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db]
 VERSION = 2

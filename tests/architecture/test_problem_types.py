@@ -13,7 +13,7 @@ from django.apps import apps
 from django.conf import settings
 from django.test import Client
 
-from api.codes import _BY_STATUS, PROBLEM_TYPES
+from api.problem_types import _BY_STATUS, PROBLEM_TYPES
 from core.exceptions import DomainError
 from tests.factories import make_api_key
 

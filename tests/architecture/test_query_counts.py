@@ -26,7 +26,7 @@ from notifications.models import DeliveryAttempt
 from renderowl.urls import API_ROUTES
 from renders.services.library import change_template
 from tests import factories
-from tests.architecture.filling import fill_row
+from tests.architecture.row_factory import fill_row
 from tests.architecture.source import ROOT
 from tests.architecture.test_etags import has_get
 

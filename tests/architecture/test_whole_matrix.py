@@ -1,5 +1,5 @@
 """Who may do what, over every operation that the documents name: nothing is reached without the right, and a refusal
-tells nothing. `tests/matrix.py` goes through each route with more cases; this one cannot forget a route.
+tells nothing. `tests/permission_matrix.py` goes through each route with more cases; this one cannot forget a route.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from accounts.models import User
 from core.scopes import PUBLIC_SCOPES
 from tests.factories import make_api_key, make_minted_key, make_user
 from tests.openapi.documents import current_document
-from tests.rows import collection_of, fill, make_rows
+from tests.sample_rows import collection_of, fill, make_rows
 
 pytestmark = pytest.mark.django_db
 PUBLIC = {"meta", "auth"}

@@ -15,7 +15,7 @@ from jobs.models import Job
 from tests.assets.conftest import upload
 from tests.factories import make_asset, make_hold, make_project, make_user
 from tests.jobs.inline import run_pending
-from tests.matrix import Access, check_access
+from tests.permission_matrix import Access, check_access
 
 pytestmark = pytest.mark.django_db
 SHAPE = {

@@ -9,7 +9,7 @@ import pytest
 
 from assets.events import AssetFailed, AssetReady
 from assets.models import Asset
-from assets.tasks import IMPORT_ATTEMPTS
+from assets.tasks import MAX_IMPORT_ATTEMPTS
 from core import events
 from core.ids import encode_id
 from jobs.models import Job
@@ -113,7 +113,7 @@ def test_a_failure_that_may_pass_is_tried_again_and_then_final(client, site, pub
     run_out()
     row = Asset.objects.get()
     assert (row.status, row.error["code"]) == ("failed", "http_503")
-    assert len(site.requests) == IMPORT_ATTEMPTS
+    assert len(site.requests) == MAX_IMPORT_ATTEMPTS
     assert len(published) == 1
 
 

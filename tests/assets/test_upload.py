@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from assets.filenames import clean_filename
 from assets.models import Asset
-from assets.names import clean_name
 from tests.assets.conftest import upload
-from tests.matrix import Access, check_access
+from tests.permission_matrix import Access, check_access
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +30,7 @@ def test_permissions() -> None:
     ],
 )
 def test_file_names_are_made_harmless(given, shown) -> None:
-    assert clean_name(given) == shown
+    assert clean_filename(given) == shown
 
 
 def test_an_empty_file_is_refused(client) -> None:

@@ -45,7 +45,7 @@ def test_shows_what_there_is(staff, alice) -> None:
         text = page.content.decode()
         assert "<script>alert(1)" not in text
         assert "<b>No.</b>" not in text
-        assert row.hook_salt not in text
+        assert row.webhook_salt not in text
         assert "whsec_" not in text
     assert "missing_value" in staff.get(runs).content.decode()
     assert f"{runs}?automation__id__exact={row.pk}" in staff.get(detail).content.decode()

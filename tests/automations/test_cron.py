@@ -7,13 +7,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from automations.cron import check_schedule, is_zone, latest_tick, next_tick
+from automations.cron import check_schedule, is_zone, latest_occurrence, next_occurrence
 
 
-def ticks(expression, zone, start, count) -> list[str]:
+def occurrences(expression, zone, start, count) -> list[str]:
     found, moment = [], datetime.fromisoformat(start).replace(tzinfo=UTC)
     for _ in range(count):
-        moment = next_tick(expression, zone, moment)
+        moment = next_occurrence(expression, zone, moment)
         found.append(moment.strftime("%Y-%m-%dT%H:%M"))
     return found
 
@@ -49,15 +49,15 @@ def ticks(expression, zone, start, count) -> list[str]:
         ("0 0 13 * 5", "UTC", "2026-11-14T00:00", ["2026-11-20T00:00", "2026-11-27T00:00"]),
     ],
 )
-def test_ticks(expression, zone, start, wanted) -> None:
-    assert ticks(expression, zone, start, len(wanted)) == wanted
+def test_occurrences(expression, zone, start, wanted) -> None:
+    assert occurrences(expression, zone, start, len(wanted)) == wanted
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC"])
-def test_a_daily_tick_comes_once_each_day_of_two_years(zone) -> None:
+def test_a_daily_occurrence_comes_once_each_day_of_two_years(zone) -> None:
     moment, days = datetime(2027, 1, 1, tzinfo=UTC), set()
     for _ in range(730):
-        moment = next_tick("15 2 * * *", zone, moment)
+        moment = next_occurrence("15 2 * * *", zone, moment)
         day = moment.astimezone(ZoneInfo(zone)).date()
         assert day not in days
         days.add(day)
@@ -65,7 +65,7 @@ def test_a_daily_tick_comes_once_each_day_of_two_years(zone) -> None:
     assert max(days) - min(days) == timedelta(days=729)
 
 
-def test_the_latest_of_the_missed_ticks() -> None:
+def test_the_latest_of_the_missed_occurrences() -> None:
     first = datetime(2026, 11, 20, 9, tzinfo=UTC)
     for now, wanted in (
         (datetime(2026, 11, 20, 9, 0, 0, 500, tzinfo=UTC), first),
@@ -75,9 +75,9 @@ def test_the_latest_of_the_missed_ticks() -> None:
         (datetime(2026, 11, 23, 9, 0, 1, tzinfo=UTC), datetime(2026, 11, 23, 9, tzinfo=UTC)),
         (datetime(2026, 11, 23, 8, 0, 1, tzinfo=UTC), datetime(2026, 11, 22, 9, tzinfo=UTC)),
     ):
-        assert latest_tick("0 9 * * *", "UTC", first, now) == wanted
+        assert latest_occurrence("0 9 * * *", "UTC", first, now) == wanted
     berlin = datetime(2027, 3, 28, 1, tzinfo=UTC)
-    assert latest_tick("30 2 * * *", "Europe/Berlin", berlin, berlin + timedelta(hours=3)) == berlin
+    assert latest_occurrence("30 2 * * *", "Europe/Berlin", berlin, berlin + timedelta(hours=3)) == berlin
 
 
 @pytest.mark.parametrize(

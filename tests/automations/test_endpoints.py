@@ -39,8 +39,8 @@ def test_makes_one_that_renders_by_the_clock(client_of_alice, alice) -> None:
     assert made["next_run_at"] == row.next_run_at.isoformat(timespec="microseconds").replace("+00:00", "Z")
     assert timezone.now() < row.next_run_at < timezone.now() + timedelta(days=4)
     assert row.owner == alice
-    assert "renders:write" in row.maker_scopes
-    assert "admin:*" not in row.maker_scopes
+    assert "renders:write" in row.author_scopes
+    assert "admin:*" not in row.author_scopes
     detail = client_of_alice.get(f"{PATH}/{row.public_id}").json()
     assert detail == {name: value for name, value in made.items() if name != "secret"}
     assert client_of_alice.get(PATH).json()["data"] == [detail]
@@ -182,7 +182,7 @@ def test_changes_parts_of_it(client_of_alice, alice) -> None:
     assert hooked["hook_url"].endswith(row.public_id)
     assert client_of_alice.patch(path, {"trigger": {"type": "manual"}}).json()["hook_url"] is None
     row.refresh_from_db()
-    assert (row.hook_salt, row.trigger, row.trigger_type) == ("", {"type": "manual"}, "manual")
+    assert (row.webhook_salt, row.trigger, row.trigger_type) == ("", {"type": "manual"}, "manual")
     assert client_of_alice.patch(path, {"trigger": {"type": "x"}}).status_code == 422
     assert client_of_alice.patch(path, {"project": make_project().public_id}).status_code == 422
 
@@ -249,9 +249,9 @@ def test_shows_the_trail_newest_first(client_of_alice, alice, django_assert_max_
 
 
 def test_secrets_are_rotated_where_there_is_one(client_of_alice, alice) -> None:
-    hook, plain = make_automation(alice, trigger={"type": "webhook"}), make_automation(alice)
-    first = client_of_alice.post(f"{PATH}/{hook.public_id}/rotate-secret")
-    second = client_of_alice.post(f"{PATH}/{hook.public_id}/rotate-secret")
+    with_webhook, plain = make_automation(alice, trigger={"type": "webhook"}), make_automation(alice)
+    first = client_of_alice.post(f"{PATH}/{with_webhook.public_id}/rotate-secret")
+    second = client_of_alice.post(f"{PATH}/{with_webhook.public_id}/rotate-secret")
     assert (first.status_code, first["Cache-Control"]) == (200, "no-store")
     assert first.json()["secret"] != second.json()["secret"]
     refused = client_of_alice.post(f"{PATH}/{plain.public_id}/rotate-secret")

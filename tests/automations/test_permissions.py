@@ -5,7 +5,7 @@ from rest_framework.test import APIClient
 
 from automations.models import Automation
 from tests.factories import make_api_key, make_automation, make_template, make_user
-from tests.matrix import Access, check_access
+from tests.permission_matrix import Access, check_access
 
 pytestmark = pytest.mark.django_db
 READ, WRITE = "automations:read", "automations:write"
@@ -61,16 +61,16 @@ def test_a_key_that_may_not_render_makes_no_automation_that_does(narrow):
 def test_a_narrow_key_may_pause_what_a_wider_one_made(narrow):
     alice, client = narrow
     action = {"type": "render", "template": make_template(alice).public_id}
-    row = make_automation(alice, action=action, maker_scopes=("automations:write", "renders:write"))
+    row = make_automation(alice, action=action, author_scopes=("automations:write", "renders:write"))
     answer = client.patch(f"/api/v2/automations/{row.public_id}", {"is_active": False})
     assert answer.status_code == 200
     row.refresh_from_db()
-    assert row.maker_scopes == ["automations:write", "renders:write"]
+    assert row.author_scopes == ["automations:write", "renders:write"]
 
 
 def test_scopes_are_those_of_whoever_gave_the_action(narrow):
     alice, client = narrow
-    row = make_automation(alice, maker_scopes=("automations:write", "renders:write"))
+    row = make_automation(alice, author_scopes=("automations:write", "renders:write"))
     client.patch(f"/api/v2/automations/{row.public_id}", {"action": {"type": "notify", "title": "new"}})
     row.refresh_from_db()
-    assert "renders:write" not in row.maker_scopes
+    assert "renders:write" not in row.author_scopes

@@ -13,7 +13,7 @@ from assets.events import AssetReady
 from automations import services
 from automations.models import Automation, AutomationRun
 from automations.retention import RETENTION
-from automations.services import Trigger
+from automations.services import AutomationTrigger
 from core.events import publish
 from credits.models import CreditEntry
 from credits.services import adjust
@@ -33,7 +33,7 @@ FAILURE = {"code": "asset_unreachable", "message": "No such host."}
 
 def fire(automation, key="k", data=None, **fields):
     return services.start_run(
-        automation_id=automation.pk, trigger=Trigger("manual", key, "manual", data or {}, **fields)
+        automation_id=automation.pk, trigger=AutomationTrigger("manual", key, "manual", data or {}, **fields)
     )
 
 
@@ -160,7 +160,7 @@ def test_of_a_suspended_owner_nothing_runs(alice) -> None:
     with pytest.raises(services.triggering.AutomationInactive):
         fire(row, "later")
     Automation.objects.update(next_run_at=timezone.now())
-    services.fire_due(now=timezone.now())
+    services.start_due_runs(now=timezone.now())
     assert AutomationRun.objects.count() == 1
 
 
@@ -171,8 +171,8 @@ def test_a_run_done_twice_does_it_once(alice) -> None:
     Job.objects.filter(type="automations.run").update(status="queued", finished_at=None)
     work()
     assert Render.objects.count() == 1
-    plan = services.running.Plan({"type": "notify", "title": "T"})
-    assert not services.complete_run(run=run, plan=plan)
+    action = services.running.PreparedAction({"type": "notify", "title": "T"})
+    assert not services.complete_run(run=run, action=action)
     assert not services.fail_run(run=run, error=FAILURE)
     assert not services.skip_run(run=run, error=FAILURE)
     assert AutomationRun.objects.get().status == "succeeded"
@@ -220,14 +220,14 @@ def test_values_that_make_a_bad_request_fail(alice) -> None:
 
 
 def test_an_action_does_no_more_than_its_maker_could(alice) -> None:
-    error = failed_with(rendering(alice, merge={}, maker_scopes=("automations:write",)))
+    error = failed_with(rendering(alice, merge={}, author_scopes=("automations:write",)))
     assert error["code"] == "missing_scope"
 
 
 def test_a_handler_that_breaks_down_fails_the_run_in_the_end(alice, monkeypatch) -> None:
     row = make_automation(alice)
     fire(row)
-    monkeypatch.setattr("automations.tasks.plan_action", lambda *args: 1 / 0)
+    monkeypatch.setattr("automations.tasks.prepare_action", lambda *args: 1 / 0)
     for _ in range(3):
         work()
         make_due()
@@ -350,20 +350,20 @@ def test_renders_count_against_the_plan(alice, rate_limits) -> None:
 # --- The clock --------------------------------------------------------------------------------------------------------
 
 
-def test_fires_once_a_tick_and_makes_up_for_missed_ones_once(alice) -> None:
+def test_fires_once_a_occurrence_and_makes_up_for_missed_ones_once(alice) -> None:
     row = make_automation(alice, trigger=CRON)
     due = datetime(2026, 11, 20, 9, tzinfo=UTC)
     Automation.objects.update(next_run_at=due)
-    assert services.fire_due(now=due - timedelta(seconds=1)) == 0
-    assert services.fire_due(now=due) == 1
-    assert services.fire_due(now=due + timedelta(seconds=30)) == 0
+    assert services.start_due_runs(now=due - timedelta(seconds=1)) == 0
+    assert services.start_due_runs(now=due) == 1
+    assert services.start_due_runs(now=due + timedelta(seconds=30)) == 0
     run = AutomationRun.objects.get()
     assert (run.trigger_key, run.trigger_type) == ("cron:2026-11-20T09:00:00.000000Z", "cron")
     assert run.input["data"] == {"scheduled_at": "2026-11-20T09:00:00.000000Z"}
     row.refresh_from_db()
     assert row.next_run_at == due + timedelta(days=1)
-    # Three days without any worker: one run, of the latest tick.
-    assert services.fire_due(now=due + timedelta(days=3, hours=5)) == 1
+    # Three days without any worker: one run, of the latest occurrence.
+    assert services.start_due_runs(now=due + timedelta(days=3, hours=5)) == 1
     assert [r.trigger_key[5:15] for r in row.runs.order_by("created_at")] == ["2026-11-20", "2026-11-23"]
     row.refresh_from_db()
     assert row.next_run_at == due + timedelta(days=4)
@@ -371,44 +371,44 @@ def test_fires_once_a_tick_and_makes_up_for_missed_ones_once(alice) -> None:
     assert Notification.objects.count() == 2
 
 
-def test_a_paused_one_does_not_tick_and_makes_up_for_nothing(alice, client_of_alice) -> None:
+def test_a_paused_one_does_not_occurrence_and_makes_up_for_nothing(alice, client_of_alice) -> None:
     row = make_automation(alice, trigger={**CRON, "cron": "* * * * *"})
     client_of_alice.patch(f"{PATH}/{row.public_id}", {"is_active": False})
     later = timezone.now() + timedelta(days=1)
-    assert services.fire_due(now=later) == 0
+    assert services.start_due_runs(now=later) == 0
     client_of_alice.patch(f"{PATH}/{row.public_id}", {"is_active": True})
-    assert services.fire_due(now=timezone.now()) == 0
+    assert services.start_due_runs(now=timezone.now()) == 0
     assert not AutomationRun.objects.exists()
 
 
-def test_one_that_cannot_tick_any_more_is_paused_and_keeps_nobody_waiting(alice) -> None:
+def test_one_that_cannot_occurrence_any_more_is_paused_and_keeps_nobody_waiting(alice) -> None:
     rows = [make_automation(alice, trigger=CRON) for _ in range(3)]
     now = timezone.now()
     Automation.objects.update(next_run_at=now)
     Automation.objects.filter(pk=rows[0].pk).update(trigger={**CRON, "timezone": "Mars/Base"})
     Automation.objects.filter(pk=rows[1].pk).update(trigger={**CRON, "cron": "0 0 31 2 *"})
-    services.fire_due(now=now)
+    services.start_due_runs(now=now)
     assert list(AutomationRun.objects.values_list("automation", flat=True)) == [rows[2].pk]
     rows[0].refresh_from_db()
     assert (rows[0].is_active, rows[0].paused_reason) == (False, "The time zone Mars/Base is not known any more.")
     assert Automation.objects.due(now).count() == 0
 
 
-def test_very_many_ticks_are_fired_in_several_goes(alice, monkeypatch) -> None:
+def test_very_many_occurrences_are_fired_in_several_goes(alice, monkeypatch) -> None:
     for _ in range(5):
         make_automation(alice, trigger=CRON)
     Automation.objects.update(next_run_at=timezone.now())
-    monkeypatch.setattr("automations.tasks.MAX_AT_ONCE", 2)
-    real = services.fire_due
-    monkeypatch.setattr("automations.services.fire_due", lambda now: real(now=now, limit=2))
+    monkeypatch.setattr("automations.tasks.MAX_RUNS_PER_CALL", 2)
+    real = services.start_due_runs
+    monkeypatch.setattr("automations.services.start_due_runs", lambda now: real(now=now, limit=2))
     with transaction.atomic():
-        job = enqueue(type="automations.tick")
+        job = enqueue(type="automations.schedule")
     for _ in range(3):
         make_due()
         work()
     assert AutomationRun.objects.count() == 5
     job.refresh_from_db()
-    assert (job.status, job.attempts, job.failures, job.result) == ("succeeded", 3, 0, {"fired": 1})
+    assert (job.status, job.attempts, job.failures, job.result) == ("succeeded", 3, 0, {"started": 1})
 
 
 def test_a_run_whose_job_staff_cancel_is_over(alice) -> None:
@@ -422,10 +422,10 @@ def test_the_job_of_the_clock_fires_what_is_due(alice) -> None:
     make_automation(alice, trigger={**CRON, "cron": "* * * * *"})
     Automation.objects.update(next_run_at=timezone.now() - timedelta(minutes=5))
     with transaction.atomic():
-        job = enqueue(type="automations.tick")
+        job = enqueue(type="automations.schedule")
     work()
     job.refresh_from_db()
-    assert job.result == {"fired": 1}
+    assert job.result == {"started": 1}
     assert AutomationRun.objects.get().status == "succeeded"
 
 
@@ -490,13 +490,13 @@ def test_assets_that_arrive_set_off_what_listens(alice) -> None:
 
 
 def test_an_event_without_listeners_costs_two_queries(alice, django_assert_max_num_queries) -> None:
-    from automations.subscribers import after_failure
+    from automations.subscribers import on_render_failed
     from renders.events import RenderFailed
 
     render = make_render(alice, status="failed", error=FAILURE)
     make_automation(alice)
     with transaction.atomic(), django_assert_max_num_queries(2):
-        after_failure(RenderFailed(render.pk, alice.pk, None, code="x"))
+        on_render_failed(RenderFailed(render.pk, alice.pk, None, code="x"))
 
 
 # --- Loops ------------------------------------------------------------------------------------------------------------
@@ -536,7 +536,7 @@ def test_automations_that_set_each_other_off_come_to_an_end(alice) -> None:
 def test_chains_are_bounded(alice) -> None:
     row = listening(alice, "render.failed")
     chain = tuple(f"{number:032x}" for number in range(5))
-    trigger = Trigger("event", "x", "render.failed", {}, chain)
+    trigger = AutomationTrigger("event", "x", "render.failed", {}, chain)
     run = services.start_run_if_allowed(automation_id=row.pk, trigger=trigger)
     assert run is not None
     assert (run.status, run.error["code"]) == ("skipped", "chain_too_long")
@@ -544,7 +544,7 @@ def test_chains_are_bounded(alice) -> None:
     assert AutomationRun.objects.count() == 1
 
 
-# --- Upkeep -----------------------------------------------------------------------------------------------------------
+# --- Housekeeping -----------------------------------------------------------------------------------------------------
 
 
 def test_old_runs_are_thrown_away(alice) -> None:

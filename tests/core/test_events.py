@@ -98,7 +98,7 @@ def test_a_subscriber_of_many_gets_all_that_come_together() -> None:
         heard.append([event.name for event in events])
 
     with subscriptions.override(), transaction.atomic():
-        subscribe(SomethingHappened, takes_many=True)(listen)
+        subscribe(SomethingHappened, batched=True)(listen)
         publish_many([SomethingHappened("a"), SomethingHappened("b")])
         publish(SomethingHappened("c"))
     assert heard == [["a", "b"], ["c"]]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from core import tracing
-from core.context import Labels, labelled, note_account, request_id
+from core.context import LogContext, bind_log_context, request_id, set_account
 from core.ids import encode_id, uuid7
 from core.logs import logging_settings
 from renderowl.environment import log_format
@@ -46,8 +46,8 @@ def test_a_line_names_request_trace_job_and_account(written, traces) -> None:
     logger, text = written("json")
     user_id = uuid7()
     token = request_id.set("request-one")
-    with labelled(Labels(job_id="job_1", job_type="test.job")), tracing.span("work") as span:
-        note_account(user_id)
+    with bind_log_context(LogContext(job_id="job_1", job_type="test.job")), tracing.span("work") as span:
+        set_account(user_id)
         logger.info("%d of %d", 1, 2, extra={"action": "count", "took_s": 0.5, "job_id": "job_2", "ids": {1}})
     request_id.reset(token)
     line = json.loads(text())
@@ -73,7 +73,7 @@ def test_a_line_names_request_trace_job_and_account(written, traces) -> None:
 
 def test_without_spans_a_line_names_the_callers_trace_and_no_span(written) -> None:
     logger, text = written("json")
-    with tracing.following("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"):
+    with tracing.continue_trace("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"):
         logger.info("a")
     logger.info("b")
     first, second = map(json.loads, text().splitlines())
@@ -117,7 +117,7 @@ def test_text_shows_traces_only_where_they_are_on(written) -> None:
     place = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     for shows, work in ((False, "[-]"), (True, "[- 4bf92f3577b34da6a3ce929d0e0e4736]")):
         logger, text = written("text", shows_traces=shows)
-        with tracing.following(place):
+        with tracing.continue_trace(place):
             logger.info("a")
         assert f" test.lines {work} a" in text()
 

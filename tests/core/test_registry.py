@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from core.registry import Registry, itself
+from core.registry import Registry, identity
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def test_the_same_value_twice_is_once_and_another_of_its_name_is_refused(meals):
 
 
 def test_functions_are_their_own_keys_and_can_be_decorated():
-    functions = Registry("function", key=itself)
+    functions = Registry("function", key=identity)
 
     @functions.register
     def first() -> None: ...

@@ -10,8 +10,8 @@ from django.db import connection, transaction
 
 from accounts.models import ApiKey
 from core.exceptions import PreconditionFailed
-from core.rows import claim_version, hold_version
-from core.triggers.definitions import versioned_models, wanted_triggers
+from core.row_versions import claim_version, lock_if_unchanged
+from core.triggers.definitions import expected_triggers, versioned_models
 from core.triggers.install import drop_triggers, install_triggers, installed_triggers
 from renders.models import Project, Render
 from tests.factories import make_asset, make_minted_key, make_project, make_render, make_template, make_user
@@ -92,7 +92,7 @@ def test_the_number_of_changed_rows_is_told_as_without_triggers(project):
 
 
 def test_every_versioned_model_has_its_trigger():
-    names = {trigger.name for trigger in wanted_triggers(connection.vendor)}
+    names = {trigger.name for trigger in expected_triggers(connection.vendor)}
     assert names <= set(installed_triggers(connection))
     user = make_user("alice")
     rows = [make_project(user), make_template(user), make_asset(user), make_minted_key(user).key, make_render(user)]
@@ -111,8 +111,8 @@ def test_a_claim_needs_the_version_that_was_read(project):
     with pytest.raises(PreconditionFailed), transaction.atomic():
         claim_version(stale)
     with transaction.atomic():
-        assert hold_version(project)
-        assert not hold_version(stale)
+        assert lock_if_unchanged(project)
+        assert not lock_if_unchanged(stale)
 
 
 def test_a_claim_of_a_deleted_row_fails(project):
@@ -142,10 +142,10 @@ def test_an_outdated_trigger_is_replaced(project, monkeypatch):
             trigger,
             statements=tuple(text.replace("row_version + 1", "row_version + 2") for text in trigger.statements),
         )
-        for trigger in wanted_triggers(connection.vendor)
+        for trigger in expected_triggers(connection.vendor)
         if trigger.table == "renders_project"
     ]
-    monkeypatch.setattr(install, "wanted_triggers", lambda vendor: changed)
+    monkeypatch.setattr(install, "expected_triggers", lambda vendor: changed)
     assert "renderowl_version_renders_project" in install_triggers()
     monkeypatch.undo()
     assert "renderowl_version_renders_project" in install_triggers()

@@ -23,7 +23,7 @@ def make_file(path: Path, word: str) -> None:
 
 @pytest.fixture
 def wrapper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, django_db_blocker) -> Iterator[DatabaseWrapper]:
-    monkeypatch.setattr(base, "LOOK_EVERY_S", 0)
+    monkeypatch.setattr(base, "CHECK_INTERVAL_S", 0)
     make_file(tmp_path / "db", "old")
     settings = {**connections["default"].settings_dict, "NAME": str(tmp_path / "db"), "OPTIONS": {}}
     connection = DatabaseWrapper(settings)

@@ -17,7 +17,7 @@ from opentelemetry.trace import Span, SpanKind, get_current_span
 from core import tracing
 from core.tracing.sdk import Provider, make_exporter
 from renderowl.environment import traces_exporter
-from tests.collector import Collector
+from tests.otlp_collector import Collector
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SAMPLED = f"00-{TRACE}-{PARENT}-01"
@@ -61,18 +61,18 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     ],
 )
 def test_reads_what_the_standard_lets_receivers_take(header: str, passed_on: str) -> None:
-    with tracing.following(header):
+    with tracing.continue_trace(header):
         assert tracing.current_traceparent() == passed_on
 
 
 def test_off_it_keeps_nothing_and_passes_on_what_came() -> None:
-    assert not tracing.is_on()
-    with tracing.following(SAMPLED), tracing.span("work") as span:
-        tracing.note(span, {"a": 1})
-        tracing.fail(span, "no")
+    assert not tracing.is_enabled()
+    with tracing.continue_trace(SAMPLED), tracing.span("work") as span:
+        tracing.set_attributes(span, {"a": 1})
+        tracing.set_error(span, "no")
         assert not span.is_recording()
         assert tracing.traceparent_of(span) == tracing.current_traceparent() == SAMPLED
-        assert tracing.begin("more") is get_current_span()
+        assert tracing.start_span("more") is get_current_span()
     assert tracing.current_traceparent() == ""
 
 
@@ -103,10 +103,10 @@ def test_what_the_caller_does_not_sample_is_not_kept_but_followed(kept) -> None:
 
 
 def test_a_span_can_be_gone_on_with_in_another_thread(kept) -> None:
-    begun = tracing.begin("whole", link=SAMPLED)
+    begun = tracing.start_span("whole", link=SAMPLED)
 
     def go_on() -> None:
-        with tracing.within(begun), tracing.span("part"):
+        with tracing.as_current(begun), tracing.span("part"):
             pass
 
     thread = threading.Thread(target=go_on)
@@ -122,11 +122,11 @@ def test_where_traces_are_off_a_thread_can_go_on_with_the_callers_trace() -> Non
     seen = []
 
     def go_on(begun: Span) -> None:
-        with tracing.within(begun), tracing.span("part"):
+        with tracing.as_current(begun), tracing.span("part"):
             seen.append(tracing.current_traceparent())
 
     for parent in (SAMPLED, ""):
-        thread = threading.Thread(target=go_on, args=(tracing.begin("whole", parent=parent),))
+        thread = threading.Thread(target=go_on, args=(tracing.start_span("whole", parent=parent),))
         thread.start()
         thread.join()
     assert seen == [SAMPLED, ""]
@@ -170,7 +170,7 @@ def test_a_receiver_that_is_away_costs_no_time_no_error_and_bounded_memory(
     assert spent_s < 0.5, "a span costs some 50 us of this thread, whatever becomes of it"
     assert waiting <= 64
     assert stopped_s < 2
-    assert not tracing.is_on()
+    assert not tracing.is_enabled()
     if answer == 200:
         assert {span.name for span in collector.spans} == {"work"}
         assert collector.headers[0]["x-team"] == "owls and co"
@@ -187,8 +187,8 @@ from django.conf import settings
 costly = ("opentelemetry.sdk.trace", "opentelemetry.exporter", "google.protobuf")
 for exporter in ("", "console"):
     settings.RENDEROWL_TRACES_EXPORTER = exporter
-    tracing.load(); tracing.start("web")
-    print(tracing.is_on(), any(name.startswith(costly) for name in sys.modules))
+    tracing.preload(); tracing.start("web")
+    print(tracing.is_enabled(), any(name.startswith(costly) for name in sys.modules))
 tracing.stop()
 """
 

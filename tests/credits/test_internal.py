@@ -13,7 +13,7 @@ from credits.models import CreditEntry
 from credits.selectors import balance_of, check_ledger
 from tests.api.test_problems import assert_problem
 from tests.factories import make_minted_key, make_user
-from tests.matrix import Access, check_access
+from tests.permission_matrix import Access, check_access
 
 pytestmark = pytest.mark.django_db
 _keys = itertools.count(1)

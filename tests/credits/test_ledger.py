@@ -228,15 +228,15 @@ def test_entries_are_written_once(alice):
 
 def test_the_check_finds_a_balance_that_does_not_sum(alice):
     CreditAccount.objects.filter(user=alice).update(balance=999)
-    fault = next(iter(check_ledger()))
-    assert (fault.user_id, fault.balance, fault.sum_of_entries) == (alice.pk, 999, 1000)
+    mismatch = next(iter(check_ledger()))
+    assert (mismatch.user_id, mismatch.balance, mismatch.sum_of_entries) == (alice.pk, 999, 1000)
     CreditAccount.objects.filter(user=alice).update(balance=1000)
 
 
 def test_the_check_finds_entries_without_an_account(alice):
     with transaction.atomic():
         CreditAccount.objects.filter(user=alice).delete()
-        assert [(fault.user_id, fault.sum_of_entries) for fault in check_ledger()] == [(alice.pk, 1000)]
+        assert [(mismatch.user_id, mismatch.sum_of_entries) for mismatch in check_ledger()] == [(alice.pk, 1000)]
         transaction.set_rollback(True)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.matrix import Access, check_access
+from tests.permission_matrix import Access, check_access
 
 pytestmark = pytest.mark.django_db
 

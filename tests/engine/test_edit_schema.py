@@ -11,7 +11,7 @@ import pytest
 from engine.errors import EditInvalid
 from engine.language import edit_json_schema, parse_edit
 from engine.timeline import estimate
-from tests.engine.edits import ASSETS, edit_of, title
+from tests.engine.edit_factories import ASSETS, edit_of, title
 
 
 @pytest.fixture(scope="module")
@@ -60,13 +60,13 @@ def outcome(data):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_any_mangled_edit_is_read_or_refused_with_pointers(seed):
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     for _ in range(15):
         clips = [title(asset=copy.deepcopy(given), opacity=[{"from": 0, "to": 1}]) for given, _ in ASSETS]
-        data = edit_of(*clips, merge=[{"find": "A", "replace": chance.choice(JUNK)}])
-        for _ in range(chance.choice([1, 2, 5])):
-            container, key = chance.choice(list(places_in(data)))
-            container[key] = copy.deepcopy(chance.choice(JUNK))
+        data = edit_of(*clips, merge=[{"find": "A", "replace": rng.choice(JUNK)}])
+        for _ in range(rng.choice([1, 2, 5])):
+            container, key = rng.choice(list(places_in(data)))
+            container[key] = copy.deepcopy(rng.choice(JUNK))
         frames, issues = outcome(data)
         assert frames >= 1 or issues
         tops = {issue.pointer.split("/")[1] for issue in issues if issue.pointer}

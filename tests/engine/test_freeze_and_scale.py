@@ -9,9 +9,9 @@ import pytest
 
 from engine.language import parse_edit
 from engine.pipeline import render_timeline
-from engine.probe import probe_file
+from engine.probe.client import probe_file
 from engine.timeline import resolve
-from tests.engine.edits import asset, edit_of, title
+from tests.engine.edit_factories import asset, edit_of, title
 
 pytestmark = pytest.mark.acceptance
 SOURCE = "https://example.com/v.mp4"

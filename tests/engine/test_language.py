@@ -10,7 +10,7 @@ import pytest
 from engine.errors import EditInvalid
 from engine.language import parse_color, parse_edit, sources
 from engine.language.parse import MAX_WARNINGS
-from tests.engine.edits import ASSETS, asset, edit_of, parsed, refused, title, warned
+from tests.engine.edit_factories import ASSETS, asset, edit_of, parsed, refused, title, warned
 
 CLIP = "/timeline/tracks/0/clips/0"
 

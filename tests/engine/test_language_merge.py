@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.language import parse_edit
-from tests.engine.edits import edit_of, parsed, refused, title, warned
+from tests.engine.edit_factories import edit_of, parsed, refused, title, warned
 
 CLIP = "/timeline/tracks/0/clips/0"
 

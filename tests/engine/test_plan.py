@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from engine.graph import Paths, compile_plan
+from engine.graph import RenderPaths, compile_plan
 from engine.graph.expressions import expression, number
-from engine.graph.pictures import sampled
+from engine.graph.video_filters import sample
 from engine.media import MediaInfo, MediaKind
 from engine.plan import make_plan
 from engine.plan.geometry import fit_picture
-from engine.plan.model import SequenceSource, Trace
+from engine.plan.model import PiecewiseLinear, SequenceSource
 from engine.plan.motion import ease, value_at
 from engine.raster.model import Raster, RasterFrame
 from engine.timeline.model import Crop, Curve, Effect, Keyframe, OutputSpec, Sound, TimedClip, Timeline, Transition
 
-PATHS = Paths(Path("/bin/ffmpeg"), Path("/scratch"), Path("/out/.film.partial"), Path("/out/.poster.partial"))
+PATHS = RenderPaths(Path("/bin/ffmpeg"), Path("/scratch"), Path("/out/.video.partial"), Path("/out/.poster.partial"))
 PICTURE = MediaInfo(Path("/media/a.jpg"), MediaKind.IMAGE, "image/jpeg", 1, "jpeg_pipe", 1600, 900, video_codec="mjpeg")
-FILM = MediaInfo(
+VIDEO = MediaInfo(
     Path("/media/b.mp4"), MediaKind.VIDEO, "video/mp4", 1, "mov", 1280, 720, 10.0, 30.0, 300, "h264", "aac"
 )
 
@@ -48,7 +48,7 @@ def titles(count, size=(200, 40), frames=2, **fields):
 
 def test_writes_exactly_this_command():
     command = compiled(
-        clip(FILM, 0, 50, track=1, trim_s=2.0, sound=Sound(Curve(0.5))),
+        clip(VIDEO, 0, 50, track=1, trim_s=2.0, sound=Sound(Curve(0.5))),
         clip(PICTURE, 10, 20, fit="contain", scale=Curve(0.5), transition_in=Transition("fade", 5)),
     )
     tags = "-colorspace bt709 -color_primaries bt709 -color_trc bt709 -color_range tv"
@@ -59,7 +59,7 @@ def test_writes_exactly_this_command():
         " -protocol_whitelist file -f mov -vn -sn -dn -ss 2 -t 2.6 -i file:/media/b.mp4"
         " -/filter_complex /scratch/graph.txt -map [v] -map [a]"
         f" -c:v libx264 -preset veryfast -crf 23 -g 50 {tags} -c:a aac -b:a 192k"
-        " -frames:v 50 -t 2.000000 -map_metadata -1 -map_chapters -1 -movflags +faststart -f mp4 /out/.film.partial"
+        " -frames:v 50 -t 2.000000 -map_metadata -1 -map_chapters -1 -movflags +faststart -f mp4 /out/.video.partial"
         " -map [s0] -c:v mjpeg -q:v 3 -fps_mode passthrough -update 1 -f image2 /out/.poster.partial"
     )
     opaque, clear = (
@@ -76,8 +76,8 @@ def test_writes_exactly_this_command():
         "[base][l0a]overlay=x='0':y='0':format=yuv420:eof_action=repeat:enable='between(n,0,49)'[l0o];",
         f"[1:v:0]{still},{clear},settb=1/25,{faded},setpts=N+10[l1a];",
         "[l0o][l1a]overlay=x='160':y='90':format=yuv420:eof_action=repeat:enable='between(n,10,29)'[l1o];",
-        "[l1o]split=2[film][still0];",
-        "[film]format=yuv420p[v];",
+        "[l1o]split=2[main][still0];",
+        "[main]format=yuv420p[v];",
         f"[still0]trim=end_frame=17,select='eq(mod(n,291),16)',{jpeg}[s0];",
         f"[2:a:0]{heard}[a0];",
         "[a0]apad,atrim=end=2[a]",
@@ -107,7 +107,7 @@ def test_part_outside_the_viewport_is_cut_from_the_source():
 
 
 def test_range_skips_into_a_video_at_its_speed():
-    (layer,) = make_plan(timeline(clip(FILM, 0, 100, trim_s=1.0, speed=2.0), first_frame=25, whole=100), {}).layers
+    (layer,) = make_plan(timeline(clip(VIDEO, 0, 100, trim_s=1.0, speed=2.0), first_frame=25, whole=100), {}).layers
     assert layer.source.seek_s == pytest.approx(3.0)
     assert (layer.start, layer.frames) == (0, 50)
 
@@ -156,7 +156,7 @@ def test_animated_drawing_fills_its_clip():
 
 
 def test_luma_clip_sounds_and_shows_nothing_by_itself():
-    masked = clip(PICTURE, luma=clip(replace(FILM, path=Path("/media/matte.mp4"))))
+    masked = clip(PICTURE, luma=clip(replace(VIDEO, path=Path("/media/matte.mp4"))))
     command = compiled(masked)
     assert command.argv.count("-i") == 2
     assert not command.has_audio
@@ -178,10 +178,10 @@ def test_fits_by_the_rules_of_the_format(fit, wanted):
 
 def test_trace_stays_within_its_tolerance():
     values = [100 * ease("ease_in_out", n / 99) for n in range(100)]
-    trace = Trace.through(values, 0.05)
-    assert max(abs(a - b) for a, b in zip(sampled(trace, 100), values, strict=True)) <= 0.1
-    assert len(trace.points) < 50
-    assert Trace.through([n * 2.5 for n in range(100)], 0.01).points == ((0, 0.0), (99, 247.5))
+    polyline = PiecewiseLinear.fit(values, 0.05)
+    assert max(abs(a - b) for a, b in zip(sample(polyline, 100), values, strict=True)) <= 0.1
+    assert len(polyline.points) < 50
+    assert PiecewiseLinear.fit([n * 2.5 for n in range(100)], 0.01).points == ((0, 0.0), (99, 247.5))
 
 
 def evaluate(text: str, variable: str, value: float) -> float:
@@ -191,16 +191,16 @@ def evaluate(text: str, variable: str, value: float) -> float:
 
 
 def test_expression_follows_its_trace_and_holds_outside():
-    trace = Trace(((0, 5.0), (4, 9.0), (10, 3.0), (20, 3.0), (25, -1.0)))
-    text = expression(trace, "n")
-    for frame, value in enumerate(sampled(trace, 26)):
+    polyline = PiecewiseLinear(((0, 5.0), (4, 9.0), (10, 3.0), (20, 3.0), (25, -1.0)))
+    text = expression(polyline, "n")
+    for frame, value in enumerate(sample(polyline, 26)):
         assert evaluate(text, "n", frame) == pytest.approx(value, abs=1e-6)
     assert evaluate(text, "n", -3) == 5
     assert evaluate(text, "n", 99) == -1
 
 
 def test_expressions_of_long_traces_nest_only_a_little():
-    text = expression(Trace(tuple((n, float(n % 7)) for n in range(3000))), "n")
+    text = expression(PiecewiseLinear(tuple((n, float(n % 7)) for n in range(3000))), "n")
     depth = deepest = 0
     for letter in text:
         depth += (letter == "(") - (letter == ")")
@@ -226,7 +226,7 @@ def test_easings_run_from_nothing_to_all(name):
 
 
 def test_many_videos_are_decoded_by_one_thread_each():
-    few = compiled(clip(FILM))
-    many = compiled(*[clip(FILM, 0, 25, track=n) for n in range(6)])
+    few = compiled(clip(VIDEO))
+    many = compiled(*[clip(VIDEO, 0, 25, track=n) for n in range(6)])
     assert few.argv.count("-threads") == 0
     assert many.argv.count("-threads") == 6

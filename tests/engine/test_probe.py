@@ -13,7 +13,8 @@ from PIL import Image
 
 from engine.errors import MediaUnreadable
 from engine.media import MediaKind
-from engine.probe import client, probe_file, probe_files
+from engine.probe import client
+from engine.probe.client import probe_file, probe_files
 
 pytestmark = pytest.mark.acceptance
 
@@ -220,12 +221,12 @@ def test_refuses_a_photo_cut_short(folder):
     assert refusal(cut).reason == "truncated"
 
 
-def lying(folder: Path, honest: Path, patches: dict[bytes, tuple[int, int]]) -> Path:
+def patched_copy(folder: Path, honest: Path, patches: dict[bytes, tuple[int, int]]) -> Path:
     """Return a copy of an mp4 with 32-bit numbers replaced: box -> (offset after its name, value)."""
     data = bytearray(honest.read_bytes())
     for box, (offset, value) in patches.items():
         struct.pack_into(">I", data, data.index(box) + 4 + offset, value)
-    path = folder / f"lying-{'-'.join(box.decode() for box in patches)}.mp4"
+    path = folder / f"patched-{'-'.join(box.decode() for box in patches)}.mp4"
     path.write_bytes(data)
     return path
 
@@ -233,13 +234,13 @@ def lying(folder: Path, honest: Path, patches: dict[bytes, tuple[int, int]]) -> 
 def test_believes_the_samples_of_a_video_and_not_its_header(folder, make_video):
     honest = make_video(folder / "honest.mp4", 1.0, (64, 48))
     ten_hours = 36_000_000
-    info = probe_file(lying(folder, honest, {b"mvhd": (16, ten_hours), b"tkhd": (20, ten_hours)}))
+    info = probe_file(patched_copy(folder, honest, {b"mvhd": (16, ten_hours), b"tkhd": (20, ten_hours)}))
     assert info.duration_s == pytest.approx(1.0, abs=0.1)
 
 
 def test_refuses_samples_that_last_for_days(folder, make_video):
     honest = make_video(folder / "honest2.mp4", 1.0, (64, 48))
-    path = lying(folder, honest, {b"mvhd": (16, 2**31), b"elst": (8, 2**31), b"stts": (12, 2**30)})
+    path = patched_copy(folder, honest, {b"mvhd": (16, 2**31), b"elst": (8, 2**31), b"stts": (12, 2**30)})
     assert refusal(path).reason == "bad_timing"
 
 
@@ -274,9 +275,9 @@ def test_keeps_the_order_and_goes_on_after_a_bad_file(folder, make_image):
     assert results[0].width == 10
 
 
-def worker_that(folder: Path, monkeypatch, action: str) -> None:
+def fake_worker(folder: Path, monkeypatch, action: str) -> None:
     """Put a probing process in place that does something terrible on its first request, then answers."""
-    package = folder / "engine" / "inspection"
+    package = folder / "engine" / "probe"
     package.mkdir(parents=True)
     (folder / "engine" / "__init__.py").touch()
     (package / "__init__.py").touch()
@@ -297,7 +298,7 @@ def worker_that(folder: Path, monkeypatch, action: str) -> None:
 )
 def test_outlives_a_decoder_that_crashes_or_hangs(tmp_path, make_image, monkeypatch, action, reason):
     picture = make_image(tmp_path / "p.png", (8, 8))
-    worker_that(tmp_path, monkeypatch, action)
+    fake_worker(tmp_path, monkeypatch, action)
     error = refusal(picture, timeout_s=1)
     assert error.reason == reason
 
@@ -306,7 +307,7 @@ def test_gives_the_process_no_secrets(tmp_path, make_image, monkeypatch):
     monkeypatch.setenv("SECRET_KEY", "do not leak")
     picture = make_image(tmp_path / "p.png", (8, 8))
     dump = tmp_path / "environment"
-    worker_that(tmp_path, monkeypatch, f"open({str(dump)!r}, 'w').write(repr(dict(os.environ)))")
+    fake_worker(tmp_path, monkeypatch, f"open({str(dump)!r}, 'w').write(repr(dict(os.environ)))")
     refusal(picture, timeout_s=5)
     assert "PYTHONPATH" in dump.read_text()
     assert "do not leak" not in dump.read_text()

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from engine.raster import DrawingFailed
-from engine.raster.cues import parse_cues, read_cues
-from tests.engine.drawing_kit import colors, draw, ink_box, load, subtitle_media
+from engine.raster.subtitles import parse_cues, read_cues
+from tests.engine.raster_helpers import colors, draw, load, subtitle_media, visible_box
 
 SRT = """1
 00:00:00,200 --> 00:00:01,000
@@ -117,7 +117,7 @@ def test_overlapping_cues_are_shown_together(tmp_path: Path) -> None:
     raster = draw(caption(), tmp_path, frames=75, media=subtitle_media(tmp_path / "a.srt", text))
 
     assert [frames for frames, _ in shown(raster)] == [25, 25, 25]
-    heights = [ink_box(load(frame.path))[3] - ink_box(load(frame.path))[1] for frame in raster.pictures]
+    heights = [visible_box(load(frame.path))[3] - visible_box(load(frame.path))[1] for frame in raster.pictures]
     assert heights[1] > 1.5 * max(heights[0], heights[2])
 
 
@@ -127,7 +127,7 @@ def test_captions_stand_at_the_foot_with_their_background(tmp_path: Path) -> Non
     raster = draw(asset, tmp_path, frames=25, media=subtitle_media(tmp_path / "a.srt", SRT), trim_s=0.2)
 
     image = load(raster.pictures[0].path)
-    box = ink_box(image)
+    box = visible_box(image)
     assert box[1] > 90
     assert abs((box[0] + box[2]) / 2 - 160) <= 1
     assert image.getpixel((box[0] + 2, box[1] + 2)) == (255, 0, 0, 255)
@@ -141,8 +141,8 @@ def test_margin_moves_captions(tmp_path: Path) -> None:
     top = draw(caption(margin={"top": 0.1}), tmp_path, frames=10, media=media, trim_s=0.2)
     high = draw(caption(margin={"bottom": 0.5}), tmp_path, frames=10, media=media, trim_s=0.2)
 
-    assert ink_box(load(top.pictures[0].path))[1] < 40
-    assert 60 < ink_box(load(high.pictures[0].path))[3] <= 90
+    assert visible_box(load(top.pictures[0].path))[1] < 40
+    assert 60 < visible_box(load(high.pictures[0].path))[3] <= 90
 
 
 def test_spoken_word_is_set_off_while_it_lasts(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_rich_captions_use_their_box(tmp_path: Path) -> None:
     raster = draw(asset, tmp_path, frames=25, media=subtitle_media(tmp_path / "a.srt", SRT), trim_s=0.2)
 
     assert (raster.width, raster.height) == (200, 60)
-    box = ink_box(load(raster.pictures[0].path))
+    box = visible_box(load(raster.pictures[0].path))
     assert box[0] < 10
     assert box[1] < 20
 

@@ -1,4 +1,4 @@
-"""Fonts: bundled ones, ones that an edit loads, and what stands in for the rest."""
+"""Fonts: bundled ones, ones that an edit loads, and substitutes for the rest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fontTools.ttLib import TTFont
 
-from engine.raster.fonts import FontBook
+from engine.raster.fonts import FontRegistry
 from engine.raster.fonts.bundled import (
     DEFAULT_FAMILY,
     EQUIVALENTS,
@@ -23,7 +23,7 @@ from engine.raster.fonts.bundled import (
 )
 from engine.raster.fonts.files import read_font
 from engine.raster.fonts.names import split_name
-from tests.engine.drawing_kit import draw, font_media, ink_box, make_timeline, picture
+from tests.engine.raster_helpers import draw, font_media, make_timeline, picture, visible_box
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -100,15 +100,15 @@ def test_names_are_split_into_family_and_style(name, expected) -> None:
     ],
 )
 def test_bundled_families_are_found_however_they_are_written(asked, family, weight) -> None:
-    choice = FontBook().choose(asked)
+    choice = FontRegistry().choose(asked)
 
-    assert (choice.family, choice.weight, choice.stand_in) == (family, weight, False)
+    assert (choice.family, choice.weight, choice.is_substitute) == (family, weight, False)
 
 
 def test_unknown_family_falls_back_and_says_so() -> None:
-    assert FontBook().choose("No Such Font").family == DEFAULT_FAMILY
-    assert FontBook().choose("No Such Font").stand_in
-    assert FontBook().choose("Georgia Bold").weight == 700
+    assert FontRegistry().choose("No Such Font").family == DEFAULT_FAMILY
+    assert FontRegistry().choose("No Such Font").is_substitute
+    assert FontRegistry().choose("Georgia Bold").weight == 700
 
 
 def test_missing_family_is_a_warning_with_its_pointer(tmp_path: Path) -> None:
@@ -147,47 +147,47 @@ def test_loaded_font_wins_over_the_bundled_one_of_that_name(renamed, tmp_path: P
     own = picture(asset, tmp_path / "out", make_timeline(fonts={"https://e.com/m.ttf": font_media(path)}))
 
     bundled = picture(asset, tmp_path / "out")
-    assert ink_box(own)[2] - ink_box(own)[0] < ink_box(bundled)[2] - ink_box(bundled)[0]
+    assert visible_box(own)[2] - visible_box(own)[0] < visible_box(bundled)[2] - visible_box(bundled)[0]
 
 
 def test_weight_that_the_loaded_font_lacks_comes_from_the_bundled_family(renamed) -> None:
     regular = renamed("Amatic", "m.ttf", "Montserrat", "Montserrat Regular", "Montserrat-Regular")
-    book = FontBook({"https://e.com/m.ttf": font_media(regular)})
+    registry = FontRegistry({"https://e.com/m.ttf": font_media(regular)})
 
-    assert book.choose("Montserrat").files
-    assert not book.choose("Montserrat Black").files
-    assert book.choose("Montserrat Black").weight == 900
+    assert registry.choose("Montserrat").files
+    assert not registry.choose("Montserrat Black").files
+    assert registry.choose("Montserrat Black").weight == 900
 
 
 def test_weight_axis_of_a_loaded_variable_font_is_used(renamed, tmp_path: Path) -> None:
     path = renamed("Montserrat[", "v.ttf", "Wobbly", "Wobbly Regular", "Wobbly-Regular")
     timeline = make_timeline(fonts={"https://e.com/v.ttf": font_media(path)})
 
-    def ink(**font) -> int:
+    def coverage(**font) -> int:
         asset = {"type": "text", "text": "HHHH", "width": 300, "height": 100, "font": {"size": 50, **font}}
         return sum(picture(asset, tmp_path / "out", timeline).getchannel("A").tobytes())
 
-    assert ink(family="Wobbly", weight=100) * 2 < ink(family="Wobbly", weight=900)
-    assert ink(family="Wobbly Black") == ink(family="Wobbly", weight=900)
+    assert coverage(family="Wobbly", weight=100) * 2 < coverage(family="Wobbly", weight=900)
+    assert coverage(family="Wobbly Black") == coverage(family="Wobbly", weight=900)
 
 
 def test_only_loaded_font_stands_in_for_a_name_that_fits_nothing(renamed) -> None:
     path = renamed("Anton", "one.ttf", "Curly", "Curly", "Curly")
 
-    choice = FontBook({"https://e.com/one.ttf": font_media(path)}).choose("Quite Another")
+    choice = FontRegistry({"https://e.com/one.ttf": font_media(path)}).choose("Quite Another")
 
     assert choice.files
-    assert choice.stand_in
+    assert choice.is_substitute
 
 
 def test_damaged_font_file_is_passed_over(tmp_path: Path) -> None:
     broken = tmp_path / "broken.ttf"
     broken.write_bytes(b"\x00\x01\x00\x00" + b"\xff" * 200)
 
-    choice = FontBook({"https://e.com/broken.ttf": font_media(broken)}).choose("broken")
+    choice = FontRegistry({"https://e.com/broken.ttf": font_media(broken)}).choose("broken")
 
     assert choice.family == DEFAULT_FAMILY
-    assert choice.stand_in
+    assert choice.is_substitute
 
 
 @pytest.mark.acceptance
@@ -197,7 +197,7 @@ def test_text_comes_out_on_a_machine_without_fonts(tmp_path: Path) -> None:
     script = """
 import json, sys
 from pathlib import Path
-from tests.engine.drawing_kit import picture
+from tests.engine.raster_helpers import picture
 out = Path(sys.argv[1])
 sizes = {}
 for words in ("HHH", "iii", "\\u65e5\\u672c", "\\U0001f525"):
@@ -218,6 +218,6 @@ print(json.dumps(sizes))
     )
 
     drawn = json.loads(done.stdout)
-    assert all(box is not None and ink > 10_000 for box, ink in drawn.values())
+    assert all(box is not None and coverage > 10_000 for box, coverage in drawn.values())
     assert drawn["HHH"][0][2] - drawn["HHH"][0][0] > 1.5 * (drawn["iii"][0][2] - drawn["iii"][0][0])
-    assert len({ink for _, ink in drawn.values()}) == 4
+    assert len({coverage for _, coverage in drawn.values()}) == 4

@@ -13,8 +13,8 @@ from PIL import Image
 
 from engine.raster.css import close_style, tidy_css, tidy_html
 from engine.raster.gradients import paint_gradients
-from engine.raster.typeset import Typesetter
-from tests.engine.drawing_kit import colors, draw, ink_box, picture
+from engine.raster.text_css import FontResolver
+from tests.engine.raster_helpers import colors, draw, picture, visible_box
 
 TEAL = (0x25, 0xD3, 0xD0)
 
@@ -24,8 +24,8 @@ def page(html: str, css: str = "", **fields):
 
 
 @pytest.fixture
-def setter() -> Typesetter:
-    return Typesetter({}, "/timeline/tracks/0/clips/0")
+def resolver() -> FontResolver:
+    return FontResolver({}, "/timeline/tracks/0/clips/0")
 
 
 def test_page_is_transparent_but_for_its_ink(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_box_of_fractions_of_a_pixel_is_rounded(tmp_path: Path) -> None:
     "position", ["top", "topRight", "right", "bottomRight", "bottom", "bottomLeft", "left", "topLeft", "center"]
 )
 def test_position_places_the_content(tmp_path: Path, position) -> None:
-    box = ink_box(picture(page("<p>HH</p>", "p{font-size:20px;color:#fff}", position=position), tmp_path))
+    box = visible_box(picture(page("<p>HH</p>", "p{font-size:20px;color:#fff}", position=position), tmp_path))
 
     lower = position.lower()
     across = "left" if lower.endswith("left") else "right" if lower.endswith("right") else "middle"
@@ -64,7 +64,7 @@ def test_position_places_the_content(tmp_path: Path, position) -> None:
 
 
 def test_own_alignment_wins(tmp_path: Path) -> None:
-    box = ink_box(picture(page("<p>HH</p>", "p{font-size:20px;text-align:left}"), tmp_path))
+    box = visible_box(picture(page("<p>HH</p>", "p{font-size:20px;text-align:left}"), tmp_path))
 
     assert box[0] < 8
 
@@ -76,18 +76,18 @@ def test_quoted_colour_is_understood(tmp_path: Path) -> None:
 
 
 def test_bare_line_height_means_pixels(tmp_path: Path) -> None:
-    box = ink_box(picture(page("<p>H</p>", "p { font-size: 60px; line-height: 78; }"), tmp_path))
+    box = visible_box(picture(page("<p>H</p>", "p { font-size: 60px; line-height: 78; }"), tmp_path))
 
     assert 38 <= box[3] - box[1] <= 48
 
 
 def test_weight_in_a_family_name_is_kept_inside_bold_elements(tmp_path: Path) -> None:
-    def ink(family: str) -> int:
+    def coverage(family: str) -> int:
         css = f'h1 {{ font-family: "{family}"; font-size: 40px; }}'
         return sum(picture(page("<h1>HHH</h1>", css), tmp_path).getchannel("A").tobytes())
 
-    assert ink("Montserrat Thin") * 2 < ink("Montserrat Black")
-    assert ink("Lato Thin") * 2 < ink("Lato Black")
+    assert coverage("Montserrat Thin") * 2 < coverage("Montserrat Black")
+    assert coverage("Lato Thin") * 2 < coverage("Lato Black")
 
 
 def test_inline_style_and_shorthand_fonts_are_resolved(tmp_path: Path) -> None:
@@ -120,8 +120,8 @@ def test_style_cannot_be_closed_from_inside(tmp_path: Path) -> None:
         '<object data="{}"></object><iframe src="{}"></iframe><embed src="{}">',
     ],
 )
-def test_nothing_outside_is_read(tmp_path: Path, secret: Path, spy, html) -> None:
-    address, seen = spy
+def test_nothing_outside_is_read(tmp_path: Path, secret: Path, http_spy, html) -> None:
+    address, seen = http_spy
     for target in (secret.as_uri(), str(secret), f"{address}/x.png"):
         image = picture(page(html.replace("{}", target).replace("{{", "{").replace("}}", "}")), tmp_path)
 
@@ -138,7 +138,7 @@ def secret(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def spy() -> Iterator[tuple[str, list[str]]]:
+def http_spy() -> Iterator[tuple[str, list[str]]]:
     """Run a web server that notes each request; return its address and its notes."""
     seen: list[str] = []
 
@@ -199,19 +199,19 @@ def test_script_does_not_run(tmp_path: Path) -> None:
         ("@keyframes x{}", "animations"),
     ],
 )
-def test_css_that_is_not_drawn_is_a_warning(setter: Typesetter, css, named) -> None:
-    tidy_css(css, setter, "/asset/css")
+def test_css_that_is_not_drawn_is_a_warning(resolver: FontResolver, css, named) -> None:
+    tidy_css(css, resolver, "/asset/css")
 
-    assert [issue.code for issue in setter.warnings] == ["css_unsupported"]
-    assert named in setter.warnings[0].detail
+    assert [issue.code for issue in resolver.warnings] == ["css_unsupported"]
+    assert named in resolver.warnings[0].detail
 
 
-def test_plain_css_passes_without_a_change(setter: Typesetter) -> None:
+def test_plain_css_passes_without_a_change(resolver: FontResolver) -> None:
     css = "p { color: #ffffff; font-size: 24px; line-height: 1.4; margin: 0 } .a::after { content: 'color: \"x\"' }"
 
-    assert tidy_css("p { color: #ffffff; line-height: 1.4 }", setter, "") == "p { color: #ffffff; line-height: 1.4 }"
-    assert "line-height: 1.4;" in tidy_css(css, setter, "")
-    assert setter.warnings == ()
+    assert tidy_css("p { color: #ffffff; line-height: 1.4 }", resolver, "") == "p { color: #ffffff; line-height: 1.4 }"
+    assert "line-height: 1.4;" in tidy_css(css, resolver, "")
+    assert resolver.warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -231,11 +231,11 @@ def test_plain_css_passes_without_a_change(setter: Typesetter) -> None:
         "{" * 99_000,
     ],
 )
-def test_hostile_css_is_made_ready_in_a_moment(setter: Typesetter, hostile) -> None:
+def test_hostile_css_is_made_ready_in_a_moment(resolver: FontResolver, hostile) -> None:
     started = time.process_time()
 
-    tidy_css(hostile, setter, "")
-    tidy_html(hostile, setter, "")
+    tidy_css(hostile, resolver, "")
+    tidy_html(hostile, resolver, "")
     close_style(hostile)
 
     assert time.process_time() - started < 1.5
@@ -264,13 +264,13 @@ def test_hostile_css_is_made_ready_in_a_moment(setter: Typesetter, hostile) -> N
         ("a:hover{margin:0}/* x */b{}", "a:hover{margin:0} b{}"),
     ],
 )
-def test_css_is_mended(setter: Typesetter, css, tidied) -> None:
-    assert tidy_css(css, setter, "") == tidied
-    assert setter.warnings == ()
+def test_css_is_mended(resolver: FontResolver, css, tidied) -> None:
+    assert tidy_css(css, resolver, "") == tidied
+    assert resolver.warnings == ()
 
 
-def test_style_attribute_keeps_its_quotes(setter: Typesetter) -> None:
-    tidied = tidy_html("<p style=\"font-family:'Roboto'\">a</p>", setter, "")
+def test_style_attribute_keeps_its_quotes(resolver: FontResolver) -> None:
+    tidied = tidy_html("<p style=\"font-family:'Roboto'\">a</p>", resolver, "")
 
     assert tidied.startswith("<p style=\"font-family:'Roboto';")
     assert tidied.endswith('">a</p>')
@@ -288,12 +288,12 @@ def test_html5_page_without_script_is_drawn_as_it_stands(tmp_path: Path) -> None
 
     image = picture(asset, tmp_path)
 
-    assert ink_box(image) == (0, 0, 60, 20)
+    assert visible_box(image) == (0, 0, 60, 20)
     assert colors(image) == {TEAL}
 
 
 @pytest.mark.parametrize(
-    ("ground", "red_at", "blue_at"),
+    ("background", "red_at", "blue_at"),
     [
         ("linear-gradient(red, blue)", (100, 3), (100, 96)),
         ("linear-gradient(90deg, red 0%, blue 100%)", (3, 50), (196, 50)),
@@ -302,8 +302,8 @@ def test_html5_page_without_script_is_drawn_as_it_stands(tmp_path: Path) -> None
         ("radial-gradient(circle at center, red, blue)", (100, 50), (2, 2)),
     ],
 )
-def test_gradients_run_their_way(tmp_path: Path, ground, red_at, blue_at) -> None:
-    image = picture(page("<p></p>", f"p{{margin:0;width:200px;height:100px;background:{ground}}}"), tmp_path)
+def test_gradients_run_their_way(tmp_path: Path, background, red_at, blue_at) -> None:
+    image = picture(page("<p></p>", f"p{{margin:0;width:200px;height:100px;background:{background}}}"), tmp_path)
 
     red, blue = image.getpixel(red_at), image.getpixel(blue_at)
     assert red[0] > 200

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from engine.raster.ink import cast_shadow, fade, fill_gradient, grow_mask, rgba
-from engine.raster.job import Gradient, Shadow
+from engine.raster.job import GradientSpec, ShadowSpec
 from engine.raster.png import write_png
+from engine.raster.text_effects import dilate_mask, draw_shadow, fade, fill_gradient, rgba
 
 
 def noisy(size: tuple[int, int], box: tuple[int, int, int, int] | None) -> Image.Image:
@@ -57,7 +57,7 @@ def test_mask_grows_by_a_disc() -> None:
     mask = Image.new("L", (60, 60), 0)
     mask.paste(255, (28, 28, 32, 32))
 
-    grown = grow_mask(mask, 10)
+    grown = dilate_mask(mask, 10)
 
     # A square of 4 grown by a disc of 10: itself, four sides and one whole disc.
     covered = sum(grown.tobytes()) / 255
@@ -71,7 +71,7 @@ def test_mask_at_the_edge_grows_without_wrapping_round() -> None:
     mask = Image.new("L", (40, 40), 0)
     mask.paste(255, (0, 0, 5, 5))
 
-    grown = grow_mask(mask, 6)
+    grown = dilate_mask(mask, 6)
 
     assert grown.getbbox() == pytest.approx((0, 0, 11, 11), abs=1)
 
@@ -80,8 +80,8 @@ def test_gradient_turns_with_its_angle() -> None:
     picture = Image.new("RGBA", (100, 40), (255, 255, 255, 255))
     stops = ((0.0, "#ff0000"), (1.0, "#0000ff"))
 
-    level = fill_gradient(picture, Gradient(0, stops))
-    upright = fill_gradient(picture, Gradient(90, stops))
+    level = fill_gradient(picture, GradientSpec(0, stops))
+    upright = fill_gradient(picture, GradientSpec(90, stops))
 
     assert level.getpixel((1, 1))[0] > 240
     assert level.getpixel((98, 38))[2] > 240
@@ -95,7 +95,7 @@ def test_gradient_with_a_hard_edge_and_alpha() -> None:
     picture = Image.new("RGBA", (100, 10), (255, 255, 255, 255))
     stops = ((0.0, "#ff0000"), (0.5, "#ff0000"), (0.5, "#00ff0080"), (1.0, "#00ff0080"))
 
-    filled = fill_gradient(picture, Gradient(0, stops))
+    filled = fill_gradient(picture, GradientSpec(0, stops))
 
     assert filled.getpixel((20, 5)) == (255, 0, 0, 255)
     assert filled.getpixel((80, 5)) == (0, 255, 0, 128)
@@ -105,7 +105,7 @@ def test_shadow_is_moved_and_tinted() -> None:
     mask = Image.new("L", (20, 20), 0)
     mask.paste(255, (5, 5, 10, 10))
 
-    shadow = cast_shadow(mask, Shadow(4, -2, 0, "#0000ff80"))
+    shadow = draw_shadow(mask, ShadowSpec(4, -2, 0, "#0000ff80"))
 
     assert shadow.getbbox() == (9, 3, 14, 8)
     assert shadow.getpixel((10, 5)) == (0, 0, 255, 128)

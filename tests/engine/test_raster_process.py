@@ -11,23 +11,23 @@ from pathlib import Path
 import pytest
 
 from engine.errors import RenderError
-from engine.raster import Drawer, DrawingFailed, is_drawn, rasterize, rasterize_all
+from engine.raster import DrawingFailed, RasterPool, is_drawn, rasterize, rasterize_all
 from engine.raster.fonts.bundled import font_directories
-from engine.raster.job import Job, Layer
-from tests.engine.drawing_kit import draw, font_media, ink_box, load, make_clip, make_timeline
+from engine.raster.job import RasterJob, RasterLayer
+from tests.engine.raster_helpers import draw, font_media, load, make_clip, make_timeline, visible_box
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def job(markup: str, style: str = "") -> Job:
-    return Job(64, 32, (Layer(markup, style),))
+def job(markup: str, style: str = "") -> RasterJob:
+    return RasterJob(64, 32, (RasterLayer(markup, style),))
 
 
 @pytest.fixture
-def drawer():
-    drawer = Drawer(processes=1)
-    yield drawer
-    drawer.close()
+def pool():
+    pool = RasterPool(processes=1)
+    yield pool
+    pool.close()
 
 
 def html(markup: str, css: str = "") -> dict[str, object]:
@@ -43,16 +43,16 @@ def html(markup: str, css: str = "") -> dict[str, object]:
         ("words", "x " * 200_000),
     ],
 )
-def test_hostile_page_ends_in_seconds_and_the_next_is_drawn(tmp_path: Path, drawer: Drawer, name, markup) -> None:
+def test_hostile_page_ends_in_seconds_and_the_next_is_drawn(tmp_path: Path, pool: RasterPool, name, markup) -> None:
     started = time.monotonic()
 
     with pytest.raises(DrawingFailed, match=r"^/timeline/tracks/0/clips/7: ") as caught:
-        drawer.draw([(job(markup), tmp_path / f"{name}.png", "/timeline/tracks/0/clips/7")], timeout_s=2)
+        pool.draw([(job(markup), tmp_path / f"{name}.png", "/timeline/tracks/0/clips/7")], timeout_s=2)
 
     assert caught.value.pointer == "/timeline/tracks/0/clips/7"
     assert time.monotonic() - started < 8
-    drawer.draw([(job("<p>fine</p>"), tmp_path / "next.png", "")])
-    assert ink_box(load(tmp_path / "next.png"))
+    pool.draw([(job("<p>fine</p>"), tmp_path / "next.png", "")])
+    assert visible_box(load(tmp_path / "next.png"))
 
 
 @pytest.mark.parametrize(
@@ -109,44 +109,46 @@ def test_text_that_is_too_long_is_refused_with_its_pointer(tmp_path: Path) -> No
     assert isinstance(caught.value, RenderError)
 
 
-def test_killed_process_fails_the_job_and_is_replaced(tmp_path: Path, drawer: Drawer) -> None:
-    drawer.draw([(job("<p>a</p>"), tmp_path / "a.png", "")])
-    first = drawer._processes[0]._child
+def test_killed_process_fails_the_job_and_is_replaced(tmp_path: Path, pool: RasterPool) -> None:
+    pool.draw([(job("<p>a</p>"), tmp_path / "a.png", "")])
+    first = pool._processes[0]._child
     assert first is not None
     first.kill()
     first.wait()
 
-    drawer.draw([(job("<p>b</p>"), tmp_path / "b.png", "")])
+    pool.draw([(job("<p>b</p>"), tmp_path / "b.png", "")])
 
-    assert ink_box(load(tmp_path / "b.png"))
-    assert drawer._processes[0]._child is not first
+    assert visible_box(load(tmp_path / "b.png"))
+    assert pool._processes[0]._child is not first
 
 
-def test_timeout_leaves_no_file_and_no_process(tmp_path: Path, drawer: Drawer) -> None:
-    drawer.draw([(job("<p>a</p>"), tmp_path / "a.png", "")])
-    child = drawer._processes[0]._child
+def test_timeout_leaves_no_file_and_no_process(tmp_path: Path, pool: RasterPool) -> None:
+    pool.draw([(job("<p>a</p>"), tmp_path / "a.png", "")])
+    child = pool._processes[0]._child
     assert child is not None
 
     with pytest.raises(DrawingFailed, match="too long"):
-        drawer.draw([(job("x " * 1_000_000), tmp_path / "slow.png", "/p")], timeout_s=0.3)
+        pool.draw([(job("x " * 1_000_000), tmp_path / "slow.png", "/p")], timeout_s=0.3)
 
     assert child.returncode is not None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png"]
 
 
-def test_picture_that_cannot_be_saved_is_a_failure_with_its_reason(tmp_path: Path, drawer: Drawer) -> None:
+def test_picture_that_cannot_be_saved_is_a_failure_with_its_reason(tmp_path: Path, pool: RasterPool) -> None:
     with pytest.raises(DrawingFailed, match="No such file"):
-        drawer.draw([(job("<p>a</p>"), tmp_path / "missing" / "a.png", "/p")])
+        pool.draw([(job("<p>a</p>"), tmp_path / "missing" / "a.png", "/p")])
 
-    drawer.draw([(job("<p>a</p>"), tmp_path / "a.png", "/p")])
+    pool.draw([(job("<p>a</p>"), tmp_path / "a.png", "/p")])
 
 
-def test_process_sees_no_secret_of_its_parent(tmp_path: Path, drawer: Drawer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_process_sees_no_secret_of_its_parent(
+    tmp_path: Path, pool: RasterPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SECRET_KEY", "do not pass on")
 
-    drawer.draw([(job("<p>a</p>"), tmp_path / "a.png", "")])
+    pool.draw([(job("<p>a</p>"), tmp_path / "a.png", "")])
 
-    child = drawer._processes[0]._child
+    child = pool._processes[0]._child
     assert child is not None
     assert b"SECRET_KEY" not in Path(f"/proc/{child.pid}/environ").read_bytes()
 
@@ -156,11 +158,11 @@ def test_processes_end_with_their_parent(tmp_path: Path) -> None:
     script = """
 import os, sys, signal
 from pathlib import Path
-from engine.raster import Drawer
-from engine.raster.job import Job, Layer
-drawer = Drawer(processes=1)
-drawer.draw([(Job(8, 8, (Layer("<p>a</p>"),)), Path(sys.argv[1]), "")])
-print(drawer._processes[0]._child.pid, flush=True)
+from engine.raster import RasterPool
+from engine.raster.job import RasterJob, RasterLayer
+pool = RasterPool(processes=1)
+pool.draw([(RasterJob(8, 8, (RasterLayer("<p>a</p>"),)), Path(sys.argv[1]), "")])
+print(pool._processes[0]._child.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
     done = subprocess.run(
@@ -188,18 +190,18 @@ def _is_running(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] not in {"Z", "X"}
 
 
-def test_one_process_keeps_apart_fonts_of_one_name(tmp_path: Path, drawer: Drawer) -> None:
+def test_one_process_keeps_apart_fonts_of_one_name(tmp_path: Path, pool: RasterPool) -> None:
     def pixels(file_name: str) -> bytes:
         font = next(path for folder in font_directories() for path in folder.rglob(f"{file_name}*.ttf"))
         timeline = make_timeline(fonts={"https://e.com/abc.ttf": font_media(font)})
         clip = make_clip({"type": "text", "text": "Hamburg", "font": {"family": "abc", "size": 50}})
-        raster = rasterize(clip, timeline=timeline, out_dir=tmp_path / file_name, drawer=drawer)
+        raster = rasterize(clip, timeline=timeline, out_dir=tmp_path / file_name, pool=pool)
         return load(raster.pictures[0].path).tobytes()
 
     assert pixels("Anton") != pixels("Caveat")
-    child = drawer._processes[0]._child
+    child = pool._processes[0]._child
     assert pixels("Anton") != pixels("Caveat")
-    assert drawer._processes[0]._child is child
+    assert pool._processes[0]._child is child
 
     # Its input ends: it must go without a crash, although it has been given font data.
     assert child is not None
@@ -208,19 +210,19 @@ def test_one_process_keeps_apart_fonts_of_one_name(tmp_path: Path, drawer: Drawe
     assert child.wait(timeout=10) == 0
 
 
-def test_memory_stays_bounded_over_many_drawings_with_a_large_font(tmp_path: Path, drawer: Drawer) -> None:
+def test_memory_stays_bounded_over_many_drawings_with_a_large_font(tmp_path: Path, pool: RasterPool) -> None:
     font = next(path for folder in font_directories() for path in folder.rglob("NotoColorEmoji*.ttf"))
     timeline = make_timeline(fonts={"https://e.com/large.ttf": font_media(font)})
     asset = {"type": "text", "width": 64, "height": 32, "font": {"family": "large"}}
 
     def resident_bytes() -> int:
-        child = drawer._processes[0]._child
+        child = pool._processes[0]._child
         assert child is not None
         return int(Path(f"/proc/{child.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
     def draw_some(start: int) -> None:
         clips = [make_clip({**asset, "text": str(start + index)}, index=index) for index in range(10)]
-        rasterize_all(clips, timeline=timeline, out_dir=tmp_path, drawer=drawer)
+        rasterize_all(clips, timeline=timeline, out_dir=tmp_path, pool=pool)
 
     draw_some(0)
     before = resident_bytes()
@@ -229,11 +231,11 @@ def test_memory_stays_bounded_over_many_drawings_with_a_large_font(tmp_path: Pat
 
 
 def test_fonts_configuration_does_not_stay_on_disk(
-    tmp_path: Path, drawer: Drawer, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, pool: RasterPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
 
-    drawer.draw([(job("<p>a</p>"), tmp_path / "a.png", "")])
+    pool.draw([(job("<p>a</p>"), tmp_path / "a.png", "")])
 
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
@@ -248,12 +250,12 @@ def test_many_clips_are_drawn_at_once_each_picture_once(tmp_path: Path) -> None:
     assert rasters["/timeline/tracks/0/clips/3"].pictures == rasters["/timeline/tracks/0/clips/23"].pictures
 
 
-def test_failure_among_many_clips_names_the_one(tmp_path: Path, drawer: Drawer) -> None:
+def test_failure_among_many_clips_names_the_one(tmp_path: Path, pool: RasterPool) -> None:
     clips = [make_clip(html(f"<p>{index}</p>"), index=index) for index in range(5)]
     clips[3] = make_clip({"type": "title", "text": "x" * 20_001}, index=3)
 
     with pytest.raises(DrawingFailed) as caught:
-        rasterize_all(clips, timeline=make_timeline(), out_dir=tmp_path, drawer=drawer)
+        rasterize_all(clips, timeline=make_timeline(), out_dir=tmp_path, pool=pool)
 
     assert caught.value.pointer == "/timeline/tracks/0/clips/3"
 
@@ -272,12 +274,12 @@ def test_only_drawn_assets_are_drawn(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
-def test_a_full_disk_is_not_the_clips_fault(tmp_path: Path, drawer: Drawer) -> None:
+def test_a_full_disk_is_not_the_clips_fault(tmp_path: Path, pool: RasterPool) -> None:
     # The name under which a picture is written before it is whole.
     (tmp_path / "full.png.part").symlink_to("/dev/full")
     with pytest.raises(DrawingFailed, match=r"^/clip: the disk of the service is full$") as caught:
-        drawer.draw([(job("<p>fine</p>"), tmp_path / "full.png", "/clip")])
+        pool.draw([(job("<p>fine</p>"), tmp_path / "full.png", "/clip")])
     assert caught.value.retryable is True
     with pytest.raises(DrawingFailed, match=r"^/clip: ") as caught:
-        drawer.draw([(job("<p>fine</p>"), tmp_path / "nowhere/x.png", "/clip")])
+        pool.draw([(job("<p>fine</p>"), tmp_path / "nowhere/x.png", "/clip")])
     assert caught.value.retryable is False

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from engine.raster import DrawingFailed
-from tests.engine.drawing_kit import colors, draw, ink_box, picture
+from tests.engine.raster_helpers import colors, draw, picture, visible_box
 
 RED, BLUE, GREEN = (255, 0, 0), (0, 0, 255), (0, 255, 0)
 
 
-def inked(image) -> float:
+def coverage(image) -> float:
     """Return how many pixels are covered, partly covered ones in part."""
     return sum(image.getchannel("A").tobytes()) / 255
 
@@ -32,7 +32,7 @@ def test_rectangle_is_centred_in_its_box_with_its_outline(tmp_path: Path) -> Non
     image = picture(asset, tmp_path)
 
     assert image.size == (100, 50)
-    assert ink_box(image) == (18, 13, 82, 37)
+    assert visible_box(image) == (18, 13, 82, 37)
     assert image.getpixel((50, 25)) == (*RED, 255)
     assert image.getpixel((50, 14)) == (*BLUE, 255)
 
@@ -49,7 +49,7 @@ def test_corner_radius_rounds_the_corners(tmp_path: Path) -> None:
     rectangle = {"width": 60, "height": 60, "cornerRadius": 30}
     asset = {"type": "shape", "shape": "rectangle", "rectangle": rectangle, "fill": {"color": "#ff0000"}}
 
-    assert inked(picture(asset, tmp_path)) == pytest.approx(math.pi * 30**2, rel=0.02)
+    assert coverage(picture(asset, tmp_path)) == pytest.approx(math.pi * 30**2, rel=0.02)
 
 
 def test_circle_covers_its_area_with_its_opacity(tmp_path: Path) -> None:
@@ -59,13 +59,13 @@ def test_circle_covers_its_area_with_its_opacity(tmp_path: Path) -> None:
 
     assert image.size == (80, 80)
     assert image.getpixel((40, 40)) == (*GREEN, 128)
-    assert inked(image) == pytest.approx(math.pi * 40**2 / 2, rel=0.02)
+    assert coverage(image) == pytest.approx(math.pi * 40**2 / 2, rel=0.02)
 
 
 def test_line_is_level_and_as_thick_as_asked(tmp_path: Path) -> None:
     asset = {"type": "shape", "shape": "line", "line": {"length": 70, "thickness": 6}, "width": 100, "height": 40}
 
-    assert ink_box(picture(asset, tmp_path)) == (15, 17, 85, 23)
+    assert visible_box(picture(asset, tmp_path)) == (15, 17, 85, 23)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_named_shapes_cover_their_area(tmp_path: Path, shape, area) -> None:
 
     image = picture(asset, tmp_path)
 
-    assert inked(image) == pytest.approx(area, rel=0.02)
+    assert coverage(image) == pytest.approx(area, rel=0.02)
     assert RED in colors(image)
 
 
@@ -106,7 +106,7 @@ def test_svg_is_scaled_into_its_box(tmp_path: Path) -> None:
     image = picture({"type": "svg", "src": svg}, tmp_path, width=80, height=80)
 
     assert image.size == (80, 80)
-    assert ink_box(image) == (0, 0, 40, 80)
+    assert visible_box(image) == (0, 0, 40, 80)
     assert colors(image) == {RED}
 
 
@@ -114,7 +114,7 @@ def test_svg_with_a_declared_size_and_no_view_box_is_scaled_too(tmp_path: Path) 
     svg = '<?xml version="1.0"?><svg width="40px" height="20px"><rect width="40" height="20" fill="#ff0000"/></svg>'
 
     assert picture({"type": "svg", "src": svg}, tmp_path).size == (40, 20)
-    assert ink_box(picture({"type": "svg", "src": svg, "width": 80, "height": 40}, tmp_path)) == (0, 0, 80, 40)
+    assert visible_box(picture({"type": "svg", "src": svg, "width": 80, "height": 40}, tmp_path)) == (0, 0, 80, 40)
 
 
 def test_svg_opacity_and_gradient(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_transform_moves_and_scales_a_named_shape(tmp_path: Path) -> None:
         "height": 100,
     }
 
-    assert ink_box(picture(asset, tmp_path)) == (40, 30, 80, 70)
+    assert visible_box(picture(asset, tmp_path)) == (40, 30, 80, 70)
 
 
 def test_box_beyond_the_limit_is_refused_with_its_pointer(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import ImageChops
 
-from tests.engine.drawing_kit import colors, draw, ink_box, load, make_clip, make_timeline, picture
+from tests.engine.raster_helpers import colors, draw, load, make_clip, make_timeline, picture, visible_box
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 
@@ -41,7 +41,7 @@ def test_text_has_its_box_and_its_exact_colour(tmp_path: Path) -> None:
 def test_alignment_puts_the_ink_where_it_belongs(tmp_path: Path, horizontal, vertical, expected) -> None:
     asset = text("HHH", font={"size": 30}, alignment={"horizontal": horizontal, "vertical": vertical})
 
-    box = ink_box(picture(asset, tmp_path))
+    box = visible_box(picture(asset, tmp_path))
 
     for low, high, size, where in ((box[0], box[2], 300, expected[0]), (box[1], box[3], 120, expected[1])):
         before, after = low, size - high
@@ -56,7 +56,7 @@ def test_alignment_puts_the_ink_where_it_belongs(tmp_path: Path, horizontal, ver
 def test_size_scales_the_letters(tmp_path: Path) -> None:
     heights = []
     for size in (30, 60):
-        box = ink_box(picture(text("H", font={"size": size}), tmp_path))
+        box = visible_box(picture(text("H", font={"size": size}), tmp_path))
         heights.append(box[3] - box[1])
 
     # A capital of Open Sans is 0.714 em high.
@@ -82,7 +82,7 @@ def test_background_fills_the_box_with_round_corners_and_opacity(tmp_path: Path)
 
 
 def test_long_text_wraps_inside_its_width(tmp_path: Path) -> None:
-    box = ink_box(picture(text("one two three four five six seven", font={"size": 24}), tmp_path))
+    box = visible_box(picture(text("one two three four five six seven", font={"size": 24}), tmp_path))
 
     assert box[0] >= 0
     assert box[2] <= 300
@@ -90,18 +90,18 @@ def test_long_text_wraps_inside_its_width(tmp_path: Path) -> None:
 
 
 def test_line_breaks_are_kept(tmp_path: Path) -> None:
-    one = ink_box(picture(text("H H", font={"size": 24}), tmp_path))
-    two = ink_box(picture(text("H\nH", font={"size": 24}), tmp_path))
+    one = visible_box(picture(text("H H", font={"size": 24}), tmp_path))
+    two = visible_box(picture(text("H\nH", font={"size": 24}), tmp_path))
 
     assert two[3] - two[1] > 1.8 * (one[3] - one[1])
 
 
 def test_stroke_surrounds_the_letters_on_all_sides(tmp_path: Path) -> None:
-    plain = ink_box(picture(text("I", font={"size": 80, "color": "#ffffff"}), tmp_path))
+    plain = visible_box(picture(text("I", font={"size": 80, "color": "#ffffff"}), tmp_path))
 
     image = picture(text("I", font={"size": 80, "color": "#ffffff"}, stroke={"width": 8, "color": "#ff0000"}), tmp_path)
 
-    box = ink_box(image)
+    box = visible_box(image)
     assert (plain[0] - box[0], plain[1] - box[1], box[2] - plain[2], box[3] - plain[3]) == pytest.approx(
         (4,) * 4, abs=1
     )
@@ -132,29 +132,29 @@ def test_gradient_runs_over_the_ink(tmp_path: Path) -> None:
 
     image = picture(asset, tmp_path)
 
-    box = ink_box(image)
+    box = visible_box(image)
     row = [image.getpixel((x, (box[1] + box[3]) // 2)) for x in range(box[0], box[2])]
-    inked = [pixel for pixel in row if pixel[3] == 255]
-    assert inked[0][0] > 220
-    assert inked[0][2] < 40
-    assert inked[-1][2] > 220
-    assert inked[-1][0] < 40
+    opaque = [pixel for pixel in row if pixel[3] == 255]
+    assert opaque[0][0] > 220
+    assert opaque[0][2] < 40
+    assert opaque[-1][2] > 220
+    assert opaque[-1][0] < 40
 
 
 def test_shadow_lies_beside_the_letters(tmp_path: Path) -> None:
     shadow = {"offsetX": 20, "offsetY": 10, "blur": 0, "color": "#0000ff", "opacity": 1}
-    plain = ink_box(picture(rich("I", font={"size": 60}), tmp_path))
+    plain = visible_box(picture(rich("I", font={"size": 60}), tmp_path))
 
     image = picture(rich("I", font={"size": 60}, shadow=shadow), tmp_path)
 
-    box = ink_box(image)
+    box = visible_box(image)
     assert (box[2] - plain[2], box[3] - plain[3]) == (20, 10)
     assert image.getpixel((plain[2] + 20 - 4, (plain[1] + plain[3]) // 2 + 10)) == (0, 0, 255, 255)
 
 
 def test_text_transform_and_letter_spacing_change_the_width(tmp_path: Path) -> None:
     def width(**style):
-        box = ink_box(picture(rich("abcde", font={"size": 30}, style=style), tmp_path))
+        box = visible_box(picture(rich("abcde", font={"size": 30}, style=style), tmp_path))
         return box[2] - box[0]
 
     plain = width()
@@ -163,8 +163,8 @@ def test_text_transform_and_letter_spacing_change_the_width(tmp_path: Path) -> N
 
 
 def test_underline_adds_a_line_below(tmp_path: Path) -> None:
-    plain = ink_box(picture(rich("HH", font={"size": 40}), tmp_path))
-    lined = ink_box(picture(rich("HH", font={"size": 40}, style={"textDecoration": "underline"}), tmp_path))
+    plain = visible_box(picture(rich("HH", font={"size": 40}), tmp_path))
+    lined = visible_box(picture(rich("HH", font={"size": 40}, style={"textDecoration": "underline"}), tmp_path))
 
     assert lined[3] > plain[3]
 
@@ -192,18 +192,18 @@ def test_border_padding_and_background_share_the_box(tmp_path: Path) -> None:
 def test_hugging_background_fits_the_text(tmp_path: Path) -> None:
     asset = rich("H", font={"size": 20}, background={"color": "#0000ff", "wrap": True, "padding": 10})
 
-    box = ink_box(picture(asset, tmp_path))
+    box = visible_box(picture(asset, tmp_path))
 
     assert box[2] - box[0] < 60
     assert abs((box[0] + box[2]) / 2 - 150) <= 1
 
 
 def test_weight_in_the_name_is_drawn(tmp_path: Path) -> None:
-    def ink(family: str) -> int:
+    def coverage(family: str) -> int:
         image = picture(text("HHHH", font={"family": family, "size": 60}), tmp_path)
         return sum(image.getchannel("A").tobytes())
 
-    assert ink("Montserrat Thin") * 2 < ink("Montserrat") < ink("Montserrat Black") / 1.5
+    assert coverage("Montserrat Thin") * 2 < coverage("Montserrat") < coverage("Montserrat Black") / 1.5
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_right_to_left_text_starts_at_the_right(tmp_path: Path) -> None:
     # The word comes first in reading order, so it must stand to the right of the full stop.
     image = picture(text("שששששש .", font={"size": 40}), tmp_path)
 
-    box = ink_box(image)
+    box = visible_box(image)
     middle = (box[0] + box[2]) // 2
     alpha = image.getchannel("A")
     left, right = (sum(alpha.crop(part).tobytes()) for part in ((0, 0, middle, 120), (middle, 0, 300, 120)))
@@ -275,7 +275,7 @@ def test_clip_size_serves_when_the_asset_has_none(tmp_path: Path) -> None:
 def test_title_styles_are_legible_and_centred(tmp_path: Path, style) -> None:
     image = picture({"type": "title", "text": "Hello World", "style": style}, tmp_path, make_timeline((640, 360)))
 
-    box = ink_box(image, at_least=64)
+    box = visible_box(image, at_least=64)
     assert image.size == (640, 360)
     assert box[3] - box[1] >= 16
     assert box[2] - box[0] >= 120
@@ -292,7 +292,9 @@ def test_title_styles_differ(tmp_path: Path) -> None:
 
 def test_title_sizes_grow(tmp_path: Path) -> None:
     sizes = ("xx-small", "x-small", "small", "medium", "large", "x-large", "xx-large")
-    boxes = [ink_box(picture({"type": "title", "text": "H", "size": size}, tmp_path), at_least=64) for size in sizes]
+    boxes = [
+        visible_box(picture({"type": "title", "text": "H", "size": size}, tmp_path), at_least=64) for size in sizes
+    ]
 
     heights = [box[3] - box[1] for box in boxes]
     assert heights == sorted(set(heights))
@@ -302,7 +304,7 @@ def test_title_sizes_grow(tmp_path: Path) -> None:
     ("position", "corner"), [("topLeft", (0, 0)), ("topRight", (1, 0)), ("bottomLeft", (0, 1)), ("bottomRight", (1, 1))]
 )
 def test_title_goes_to_its_corner(tmp_path: Path, position, corner) -> None:
-    box = ink_box(picture({"type": "title", "text": "Hi", "position": position}, tmp_path))
+    box = visible_box(picture({"type": "title", "text": "Hi", "position": position}, tmp_path))
 
     assert (box[0] > 160, box[1] > 90) == (bool(corner[0]), bool(corner[1]))
     assert min(box[0], 320 - box[2]) < 25
@@ -310,16 +312,16 @@ def test_title_goes_to_its_corner(tmp_path: Path, position, corner) -> None:
 
 
 def test_title_takes_the_clips_position_when_it_has_none(tmp_path: Path) -> None:
-    box = ink_box(picture({"type": "title", "text": "Hi"}, tmp_path, position="bottomRight"))
+    box = visible_box(picture({"type": "title", "text": "Hi"}, tmp_path, position="bottomRight"))
 
     assert box[0] > 160
     assert box[1] > 90
 
 
 def test_title_offset_moves_up_and_stays_inside(tmp_path: Path) -> None:
-    plain = ink_box(picture({"type": "title", "text": "Hi"}, tmp_path))
-    up = ink_box(picture({"type": "title", "text": "Hi", "offset": {"y": 0.25}}, tmp_path))
-    below = ink_box(picture({"type": "title", "text": "Hi", "position": "bottom", "offset": {"y": -0.4}}, tmp_path))
+    plain = visible_box(picture({"type": "title", "text": "Hi"}, tmp_path))
+    up = visible_box(picture({"type": "title", "text": "Hi", "offset": {"y": 0.25}}, tmp_path))
+    below = visible_box(picture({"type": "title", "text": "Hi", "position": "bottom", "offset": {"y": -0.4}}, tmp_path))
 
     assert plain[1] - up[1] == 45
     assert below[3] - below[1] == plain[3] - plain[1]
@@ -330,7 +332,7 @@ def test_title_offset_moves_up_and_stays_inside(tmp_path: Path) -> None:
 def test_title_background_with_alpha_first(tmp_path: Path) -> None:
     image = picture({"type": "title", "text": "Hi", "background": "#80ff0000"}, tmp_path)
 
-    box = ink_box(image, at_least=100)
+    box = visible_box(image, at_least=100)
     assert image.getpixel((box[0] + 2, box[1] + 2)) == (255, 0, 0, 128)
 
 
@@ -340,12 +342,12 @@ def test_typewriter_shows_more_letters_each_step_and_ends_whole(tmp_path: Path) 
     raster = draw(asset, tmp_path, frames=50)
     still = picture(rich("HHHH", font={"size": 40}), tmp_path)
 
-    widths = [ink_box(load(shown.path))[2] for shown in raster.pictures]
+    widths = [visible_box(load(shown.path))[2] for shown in raster.pictures]
     assert widths == sorted(set(widths))
     assert len(widths) == 4
     assert sum(shown.frames for shown in raster.pictures) == 50
     assert [shown.frames for shown in raster.pictures[:3]] == [5, 5, 5]
-    assert ink_box(load(raster.pictures[-1].path)) == ink_box(still)
+    assert visible_box(load(raster.pictures[-1].path)) == visible_box(still)
 
 
 @pytest.mark.parametrize("preset", ["fadeIn", "slideIn", "ascend", "shift", "movingLetters"])
@@ -354,10 +356,10 @@ def test_entrances_grow_stronger_and_fill_the_clip(tmp_path: Path, preset) -> No
 
     raster = draw(asset, tmp_path, frames=25)
 
-    ink = [sum(load(shown.path).getchannel("A").tobytes()) for shown in raster.pictures]
+    coverage = [sum(load(shown.path).getchannel("A").tobytes()) for shown in raster.pictures]
     assert sum(shown.frames for shown in raster.pictures) == 25
-    assert ink[0] < ink[-1] / 4
-    assert ink[len(ink) // 2] > ink[0]
+    assert coverage[0] < coverage[-1] / 4
+    assert coverage[len(coverage) // 2] > coverage[0]
     assert raster.pictures[-1].frames >= 15
 
 
@@ -365,7 +367,7 @@ def test_slide_goes_the_way_its_direction_says(tmp_path: Path) -> None:
     def first_seen(direction: str) -> tuple[int, int]:
         asset = rich("H", font={"size": 30}, animation={"preset": "slideIn", "direction": direction, "duration": 1})
         shown = load(draw(asset, tmp_path, frames=50).pictures[5].path)
-        box = ink_box(shown, at_least=40)
+        box = visible_box(shown, at_least=40)
         return (box[0] + box[2]) // 2, (box[1] + box[3]) // 2
 
     assert first_seen("right")[0] < 145
@@ -379,7 +381,7 @@ def test_animation_of_one_frame_clip_is_whole(tmp_path: Path) -> None:
 
     assert raster.is_still
     assert raster.pictures[0].frames == 1
-    assert ink_box(load(raster.pictures[0].path))
+    assert visible_box(load(raster.pictures[0].path))
 
 
 def test_endless_animation_is_bounded_with_a_warning(tmp_path: Path) -> None:

@@ -11,13 +11,25 @@ import pytest
 from PIL import Image
 
 from engine.timeline.model import Soundtrack, Transition
-from tests.engine.film_kit import BLUE, RED, SIZE, clip, film, loud, movie, near, shoot, still, tone
+from tests.engine.render_helpers import (
+    BLUE,
+    RED,
+    SIZE,
+    audio_media,
+    clip,
+    clip_sound,
+    image_media,
+    near,
+    render,
+    timeline_of,
+    video_media,
+)
 
 pytestmark = pytest.mark.acceptance
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory, make_image, make_tone) -> Path:
+def media_dir(tmp_path_factory, make_image, make_tone) -> Path:
     """A folder with a picture and a sound."""
     folder = tmp_path_factory.mktemp("formats")
     make_image(folder / "red.png")
@@ -26,15 +38,15 @@ def shelf(tmp_path_factory, make_image, make_tone) -> Path:
     return folder
 
 
-def two_colors(shelf: Path, **fields):
-    """Return a film that is red, then blue, with sound."""
-    track = Soundtrack(tone(shelf / "tone.wav", 2.0), loud())
-    clips = (clip(still(shelf / "red.png"), 0, 15), clip(still(shelf / "blue.png"), 15, 15))
-    return film(*clips, frames=30, soundtrack=track, **fields)
+def two_colors(media_dir: Path, **fields):
+    """Return a video that is red, then blue, with sound."""
+    track = Soundtrack(audio_media(media_dir / "tone.wav", 2.0), clip_sound())
+    clips = (clip(image_media(media_dir / "red.png"), 0, 15), clip(image_media(media_dir / "blue.png"), 15, 15))
+    return timeline_of(*clips, frames=30, soundtrack=track, **fields)
 
 
-def test_mp4_is_h264_and_aac_with_the_index_in_front(shelf, tmp_path):
-    result = shoot(two_colors(shelf), tmp_path)
+def test_mp4_is_h264_and_aac_with_the_index_in_front(media_dir, tmp_path):
+    result = render(two_colors(media_dir), tmp_path)
     with av.open(str(result.output)) as container:
         video, sound = container.streams.video[0], container.streams.audio[0]
         assert (video.codec_context.name, video.width, video.height, video.frames) == ("h264", *SIZE, 30)
@@ -54,10 +66,10 @@ def test_mp4_is_h264_and_aac_with_the_index_in_front(shelf, tmp_path):
     assert (result.width, result.height, result.duration_s, result.fps) == (*SIZE, 1.2, Fraction(25))
 
 
-def test_poster_and_thumbnail_come_from_their_frames(shelf, tmp_path):
+def test_poster_and_thumbnail_come_from_their_frames(media_dir, tmp_path):
     poster, thumbnail = tmp_path / "poster.jpg", tmp_path / "thumbnail.jpg"
-    timeline = two_colors(shelf, poster_frame=3, thumbnail_frame=29, thumbnail_scale=0.25)
-    result = shoot(timeline, tmp_path, poster=poster, thumbnail=thumbnail)
+    timeline = two_colors(media_dir, poster_frame=3, thumbnail_frame=29, thumbnail_scale=0.25)
+    result = render(timeline, tmp_path, poster=poster, thumbnail=thumbnail)
     assert (result.poster, result.thumbnail) == (poster, thumbnail)
     with Image.open(poster) as image:
         assert image.format == "JPEG"
@@ -68,15 +80,15 @@ def test_poster_and_thumbnail_come_from_their_frames(shelf, tmp_path):
         assert near(image.getpixel((40, 20)), BLUE, 6)
 
 
-def test_fractional_frame_rates_are_exact(shelf, tmp_path):
-    result = shoot(two_colors(shelf, fps=Fraction(30000, 1001)), tmp_path)
+def test_fractional_frame_rates_are_exact(media_dir, tmp_path):
+    result = render(two_colors(media_dir, fps=Fraction(30000, 1001)), tmp_path)
     with av.open(str(result.output)) as container:
         assert container.streams.video[0].average_rate == Fraction(30000, 1001)
         assert container.streams.video[0].frames == 30
 
 
-def test_webm_is_vp9_and_opus(shelf, tmp_path):
-    result = shoot(two_colors(shelf, format="webm", quality="medium"), tmp_path)
+def test_webm_is_vp9_and_opus(media_dir, tmp_path):
+    result = render(two_colors(media_dir, format="webm", quality="medium"), tmp_path)
     with av.open(str(result.output)) as container:
         assert [stream.codec_context.name for stream in container.streams] == ["vp9", "opus"]
         colors = [frame.to_image().getpixel((160, 90)) for frame in container.decode(video=0)]
@@ -86,8 +98,8 @@ def test_webm_is_vp9_and_opus(shelf, tmp_path):
 
 
 @pytest.mark.parametrize(("repeat", "loop"), [(True, 0), (False, None)])
-def test_gif_moves_and_repeats_only_if_asked(shelf, tmp_path, repeat, loop):
-    result = shoot(two_colors(shelf, format="gif", repeat=repeat), tmp_path)
+def test_gif_moves_and_repeats_only_if_asked(media_dir, tmp_path, repeat, loop):
+    result = render(two_colors(media_dir, format="gif", repeat=repeat), tmp_path)
     with Image.open(result.output) as image:
         assert image.size == SIZE
         assert image.info.get("loop") == loop
@@ -98,25 +110,27 @@ def test_gif_moves_and_repeats_only_if_asked(shelf, tmp_path, repeat, loop):
 
 
 @pytest.mark.parametrize(("name", "kind"), [("jpg", "JPEG"), ("png", "PNG"), ("bmp", "BMP")])
-def test_picture_formats_hold_one_frame(shelf, tmp_path, name, kind):
-    result = shoot(two_colors(shelf, format=name, first_frame=20), tmp_path)
+def test_picture_formats_hold_one_frame(media_dir, tmp_path, name, kind):
+    result = render(two_colors(media_dir, format=name, first_frame=20), tmp_path)
     with Image.open(result.output) as image:
         assert (image.format, image.size) == (kind, SIZE)
         assert near(image.convert("RGB").getpixel((160, 90)), BLUE, 6)
 
 
-def test_mp3_is_sound_alone(shelf, tmp_path):
-    result = shoot(two_colors(shelf, format="mp3"), tmp_path, poster=tmp_path / "poster.jpg")
+def test_mp3_is_sound_alone(media_dir, tmp_path):
+    result = render(two_colors(media_dir, format="mp3"), tmp_path, poster=tmp_path / "poster.jpg")
     with av.open(str(result.output)) as container:
         assert [stream.codec_context.name for stream in container.streams] in (["mp3float"], ["mp3"])
         assert container.duration / av.time_base == pytest.approx(1.2, abs=0.08)
     assert (result.width, result.poster) == (None, None)
 
 
-def test_quality_trades_size(shelf, tmp_path, make_video):
-    source = movie(make_video(tmp_path / "busy.mp4", 1.0), 1.0)
+def test_quality_trades_size(media_dir, tmp_path, make_video):
+    source = video_media(make_video(tmp_path / "busy.mp4", 1.0), 1.0)
     sizes = [
-        shoot(film(clip(source, transition_in=Transition("fade", 20)), quality=name), tmp_path / name).size_bytes
+        render(
+            timeline_of(clip(source, transition_in=Transition("fade", 20)), quality=name), tmp_path / name
+        ).size_bytes
         for name in ("verylow", "medium", "veryhigh")
     ]
     assert sizes[0] < 0.8 * sizes[1] < 0.64 * sizes[2]

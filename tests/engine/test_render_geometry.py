@@ -8,16 +8,28 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from engine.plan.sources import shown_size
-from engine.probe import probe_file
+from engine.plan.sources import display_size
+from engine.probe.client import probe_file
 from engine.timeline.model import Crop, Curve, Transition
-from tests.engine.film_kit import BLACK, BLUE, GREEN, RED, WHITE, clip, extent, movie, near, photo, still
+from tests.engine.render_helpers import (
+    BLACK,
+    BLUE,
+    GREEN,
+    RED,
+    WHITE,
+    bounding_box,
+    clip,
+    image_media,
+    near,
+    render_image,
+    video_media,
+)
 
 pytestmark = pytest.mark.acceptance
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory) -> Path:
+def media_dir(tmp_path_factory) -> Path:
     """A folder with the pictures of this file."""
     folder = tmp_path_factory.mktemp("pictures")
     Image.new("RGB", (100, 60), RED).save(folder / "red.png")
@@ -43,12 +55,12 @@ def close_to(found, wanted, within: int = 2) -> bool:
 
 def test_paints_the_background_in_its_exact_colour(tmp_path):
     for text, color in (("#3366cc", (0x33, 0x66, 0xCC)), ("#ff0000", RED)):
-        image = photo(tmp_path, background=text)
+        image = render_image(tmp_path, background=text)
         assert near(image.getpixel((160, 90)), color, 4)
 
 
-def test_picture_keeps_its_colours(shelf, tmp_path):
-    image = photo(tmp_path, clip(still(shelf / "quarters.png"), fit="cover"))
+def test_picture_keeps_its_colours(media_dir, tmp_path):
+    image = render_image(tmp_path, clip(image_media(media_dir / "quarters.png"), fit="cover"))
     for place, color in (((40, 30), RED), ((280, 30), GREEN), ((40, 150), BLUE), ((280, 150), WHITE)):
         assert near(image.getpixel(place), color, 5)
 
@@ -62,23 +74,25 @@ def test_picture_keeps_its_colours(shelf, tmp_path):
         ("none", (110, 60, 210, 120)),
     ],
 )
-def test_fits_the_viewport(shelf, tmp_path, fit, wanted):
-    assert close_to(extent(photo(tmp_path, clip(still(shelf / "red.png"), fit=fit)), RED), wanted)
+def test_fits_the_viewport(media_dir, tmp_path, fit, wanted):
+    assert close_to(
+        bounding_box(render_image(tmp_path, clip(image_media(media_dir / "red.png"), fit=fit)), RED), wanted
+    )
 
 
-def test_crop_fit_cuts_what_stands_out(shelf, tmp_path):
-    image = photo(tmp_path, clip(still(shelf / "tall.png"), fit="crop"))
-    assert extent(image, GREEN) == (0, 0, 320, 180)  # 640 high, the middle 180 shows
+def test_crop_fit_cuts_what_stands_out(media_dir, tmp_path):
+    image = render_image(tmp_path, clip(image_media(media_dir / "tall.png"), fit="crop"))
+    assert bounding_box(image, GREEN) == (0, 0, 320, 180)  # 640 high, the middle 180 shows
 
 
-def test_cover_stretches(shelf, tmp_path):
-    image = photo(tmp_path, clip(still(shelf / "tall.png"), fit="cover"))
-    assert close_to(extent(image, GREEN), (0, 45, 320, 135))
+def test_cover_stretches(media_dir, tmp_path):
+    image = render_image(tmp_path, clip(image_media(media_dir / "tall.png"), fit="cover"))
+    assert close_to(bounding_box(image, GREEN), (0, 45, 320, 135))
 
 
-def test_box_of_the_clip_takes_the_place_of_the_viewport(shelf, tmp_path):
-    image = photo(tmp_path, clip(still(shelf / "red.png"), fit="crop", width=80, height=100))
-    assert close_to(extent(image, RED), (120, 40, 200, 140))
+def test_box_of_the_clip_takes_the_place_of_the_viewport(media_dir, tmp_path):
+    image = render_image(tmp_path, clip(image_media(media_dir / "red.png"), fit="crop", width=80, height=100))
+    assert close_to(bounding_box(image, RED), (120, 40, 200, 140))
 
 
 @pytest.mark.parametrize(
@@ -94,51 +108,51 @@ def test_box_of_the_clip_takes_the_place_of_the_viewport(shelf, tmp_path):
         ("bottomRight", (220, 120, 320, 180)),
     ],
 )
-def test_position_is_against_the_edge(shelf, tmp_path, position, wanted):
-    image = photo(tmp_path, clip(still(shelf / "red.png"), fit="none", position=position))
-    assert close_to(extent(image, RED), wanted)
+def test_position_is_against_the_edge(media_dir, tmp_path, position, wanted):
+    image = render_image(tmp_path, clip(image_media(media_dir / "red.png"), fit="none", position=position))
+    assert close_to(bounding_box(image, RED), wanted)
 
 
-def test_offset_is_a_share_of_the_viewport_and_up_is_positive(shelf, tmp_path):
-    placed = clip(still(shelf / "red.png"), fit="none", offset_x=Curve(0.25), offset_y=Curve(0.2))
-    assert close_to(extent(photo(tmp_path, placed), RED), (190, 24, 290, 84))
+def test_offset_is_a_share_of_the_viewport_and_up_is_positive(media_dir, tmp_path):
+    placed = clip(image_media(media_dir / "red.png"), fit="none", offset_x=Curve(0.25), offset_y=Curve(0.2))
+    assert close_to(bounding_box(render_image(tmp_path, placed), RED), (190, 24, 290, 84))
 
 
-def test_scaled_picture_stands_against_the_edge(shelf, tmp_path):
-    placed = clip(still(shelf / "red.png"), fit="none", position="bottomRight", scale=Curve(0.5))
-    assert close_to(extent(photo(tmp_path, placed), RED), (270, 150, 320, 180))
+def test_scaled_picture_stands_against_the_edge(media_dir, tmp_path):
+    placed = clip(image_media(media_dir / "red.png"), fit="none", position="bottomRight", scale=Curve(0.5))
+    assert close_to(bounding_box(render_image(tmp_path, placed), RED), (270, 150, 320, 180))
 
 
-def test_crop_cuts_shares_and_keeps_the_scale(shelf, tmp_path):
+def test_crop_cuts_shares_and_keeps_the_scale(media_dir, tmp_path):
     cut = Crop(left=0.25, right=0.25, top=0.5)
-    image = photo(tmp_path, clip(still(shelf / "quarters.png"), fit="cover", crop=cut))
-    assert close_to(extent(image, BLUE), (80, 45, 160, 135))
-    assert close_to(extent(image, WHITE), (160, 45, 240, 135))
+    image = render_image(tmp_path, clip(image_media(media_dir / "quarters.png"), fit="cover", crop=cut))
+    assert close_to(bounding_box(image, BLUE), (80, 45, 160, 135))
+    assert close_to(bounding_box(image, WHITE), (160, 45, 240, 135))
 
 
-def test_upper_track_hides_the_lower(shelf, tmp_path):
-    below = clip(still(shelf / "blue.png"), track=1)
-    above = clip(still(shelf / "red.png"), track=0, fit="none")
-    image = photo(tmp_path, below, above)
+def test_upper_track_hides_the_lower(media_dir, tmp_path):
+    below = clip(image_media(media_dir / "blue.png"), track=1)
+    above = clip(image_media(media_dir / "red.png"), track=0, fit="none")
+    image = render_image(tmp_path, below, above)
     assert near(image.getpixel((160, 90)), RED)
     assert near(image.getpixel((20, 20)), BLUE)
 
 
-def test_opacity_mixes_with_what_is_below(shelf, tmp_path):
-    below = clip(still(shelf / "blue.png"), track=1)
-    image = photo(tmp_path, below, clip(still(shelf / "red.png"), opacity=Curve(0.25)))
+def test_opacity_mixes_with_what_is_below(media_dir, tmp_path):
+    below = clip(image_media(media_dir / "blue.png"), track=1)
+    image = render_image(tmp_path, below, clip(image_media(media_dir / "red.png"), opacity=Curve(0.25)))
     assert near(image.getpixel((160, 90)), (64, 0, 191), 8)
 
 
-def test_flips_mirror_the_picture(shelf, tmp_path):
-    image = photo(tmp_path, clip(still(shelf / "quarters.png"), fit="cover", flip_horizontal=True))
+def test_flips_mirror_the_picture(media_dir, tmp_path):
+    image = render_image(tmp_path, clip(image_media(media_dir / "quarters.png"), fit="cover", flip_horizontal=True))
     assert near(image.getpixel((280, 30)), RED)
-    image = photo(tmp_path, clip(still(shelf / "quarters.png"), fit="cover", flip_vertical=True))
+    image = render_image(tmp_path, clip(image_media(media_dir / "quarters.png"), fit="cover", flip_vertical=True))
     assert near(image.getpixel((40, 150)), RED)
 
 
-def test_rotates_clockwise_about_the_centre(shelf, tmp_path):
-    image = photo(tmp_path, clip(still(shelf / "quarters.png"), fit="none", rotate_deg=Curve(90.0)))
+def test_rotates_clockwise_about_the_centre(media_dir, tmp_path):
+    image = render_image(tmp_path, clip(image_media(media_dir / "quarters.png"), fit="none", rotate_deg=Curve(90.0)))
     # 200x100 turned: 100x200, cut to the viewport's height; the red top left goes to the top right.
     assert near(image.getpixel((185, 40)), RED)
     assert near(image.getpixel((135, 40)), BLUE)
@@ -146,61 +160,63 @@ def test_rotates_clockwise_about_the_centre(shelf, tmp_path):
     assert near(image.getpixel((90, 90)), BLACK)
 
 
-def test_skew_leans_the_picture(shelf, tmp_path):
-    image = photo(tmp_path, clip(still(shelf / "red.png"), fit="none", skew_x=Curve(1.0)))
+def test_skew_leans_the_picture(media_dir, tmp_path):
+    image = render_image(tmp_path, clip(image_media(media_dir / "red.png"), fit="none", skew_x=Curve(1.0)))
     assert near(image.getpixel((160, 90)), RED)
     assert near(image.getpixel((130, 64)), BLACK)
     assert near(image.getpixel((190, 64)), RED)
 
 
-def test_skew_lifts_the_right_side(shelf, tmp_path):
-    image = photo(tmp_path, clip(still(shelf / "red.png"), fit="none", skew_y=Curve(0.5)))
+def test_skew_lifts_the_right_side(media_dir, tmp_path):
+    image = render_image(tmp_path, clip(image_media(media_dir / "red.png"), fit="none", skew_y=Curve(0.5)))
     assert near(image.getpixel((205, 50)), RED)
     assert near(image.getpixel((115, 70)), BLACK)
 
 
-def test_scaling_a_transparent_picture_leaves_no_dark_rim(shelf, tmp_path):
-    placed = clip(still(shelf / "halo.png", alpha=True), fit="none", scale=Curve(1.7))
-    image = photo(tmp_path, placed, background="#ffffff")
+def test_scaling_a_transparent_picture_leaves_no_dark_rim(media_dir, tmp_path):
+    placed = clip(image_media(media_dir / "halo.png", alpha=True), fit="none", scale=Curve(1.7))
+    image = render_image(tmp_path, placed, background="#ffffff")
     assert min(min(pixel) for pixel in image.get_flattened_data()) > 235
 
 
-def test_blurring_a_transparent_picture_leaves_no_dark_rim(shelf, tmp_path):
-    placed = clip(still(shelf / "halo.png", alpha=True), fit="none", scale=Curve(2.0), filter="blur")
-    image = photo(tmp_path, placed, background="#ffffff")
+def test_blurring_a_transparent_picture_leaves_no_dark_rim(media_dir, tmp_path):
+    placed = clip(image_media(media_dir / "halo.png", alpha=True), fit="none", scale=Curve(2.0), filter="blur")
+    image = render_image(tmp_path, placed, background="#ffffff")
     assert min(min(pixel) for pixel in image.get_flattened_data()) > 235
 
 
-def test_turning_a_white_picture_leaves_no_dark_rim(shelf, tmp_path):
+def test_turning_a_white_picture_leaves_no_dark_rim(media_dir, tmp_path):
     Image.new("RGB", (100, 60), WHITE).save(tmp_path / "white.png")
     for placed in (
-        clip(still(tmp_path / "white.png"), fit="none", rotate_deg=Curve(20.0)),
-        clip(still(shelf / "halo.png", alpha=True), fit="none", rotate_deg=Curve(20.0)),
+        clip(image_media(tmp_path / "white.png"), fit="none", rotate_deg=Curve(20.0)),
+        clip(image_media(media_dir / "halo.png", alpha=True), fit="none", rotate_deg=Curve(20.0)),
     ):
-        image = photo(tmp_path, placed, background="#ffffff")
+        image = render_image(tmp_path, placed, background="#ffffff")
         assert min(min(pixel) for pixel in image.get_flattened_data()) > 235
 
 
-def test_drawn_picture_on_odd_pixels_stays_there(shelf, tmp_path):
-    placed = clip(still(shelf / "halo.png", alpha=True), fit="none", offset_x=Curve(1 / 320), offset_y=Curve(1 / 180))
-    assert extent(photo(tmp_path, placed), WHITE) == (141, 69, 181, 109)
+def test_drawn_picture_on_odd_pixels_stays_there(media_dir, tmp_path):
+    placed = clip(
+        image_media(media_dir / "halo.png", alpha=True), fit="none", offset_x=Curve(1 / 320), offset_y=Curve(1 / 180)
+    )
+    assert bounding_box(render_image(tmp_path, placed), WHITE) == (141, 69, 181, 109)
 
 
 @pytest.mark.parametrize("seen", [1, 2, 3, 47])
-def test_odd_and_tiny_remains_of_a_picture_are_shown(shelf, tmp_path, make_image, seen):
+def test_odd_and_tiny_remains_of_a_picture_are_shown(media_dir, tmp_path, make_image, seen):
     """A photo is stored with half the colour samples; cutting it to an odd size must not fail or shift."""
-    photograph = still(make_image(tmp_path / "photo.jpg", (333, 211), RED))
+    photograph = image_media(make_image(tmp_path / "photo.jpg", (333, 211), RED))
     left = clip(photograph, fit="none", position="left", offset_x=Curve(-(333 - seen) / 320))
-    found = extent(photo(tmp_path, left), RED, 100)
+    found = bounding_box(render_image(tmp_path, left), RED, 100)
     assert found is not None
     assert found[0] == 0
     assert found[2] == pytest.approx(seen, abs=1)
 
 
-def test_wipe_over_a_cut_photo_keeps_its_odd_size(shelf, tmp_path, make_image):
-    photograph = still(make_image(tmp_path / "photo.jpg", (333, 211), RED))
+def test_wipe_over_a_cut_photo_keeps_its_odd_size(media_dir, tmp_path, make_image):
+    photograph = image_media(make_image(tmp_path / "photo.jpg", (333, 211), RED))
     wiped = clip(photograph, fit="none", offset_x=Curve(0.5), transition_in=Transition("wipeLeft", 10))
-    assert near(photo(tmp_path, wiped, at=9).getpixel((310, 90)), RED, 10)
+    assert near(render_image(tmp_path, wiped, at=9).getpixel((310, 90)), RED, 10)
 
 
 def test_video_with_long_pixels_is_shown_in_its_own_shape(make_video, tmp_path):
@@ -208,8 +224,10 @@ def test_video_with_long_pixels_is_shown_in_its_own_shape(make_video, tmp_path):
     tv = make_video(tmp_path / "tv.mp4", 1.0, (160, 180), color="red", extra=("-vf", "setsar=2"))
     info = probe_file(tv)
     assert (info.width, info.height, info.pixel_aspect) == (160, 180, 2.0)
-    assert extent(photo(tmp_path, clip(info, fit="contain")), RED) == (0, 0, 320, 180)
-    assert close_to(extent(photo(tmp_path, clip(info, fit="none", scale=Curve(0.5))), RED), (80, 45, 240, 135))
+    assert bounding_box(render_image(tmp_path, clip(info, fit="contain")), RED) == (0, 0, 320, 180)
+    assert close_to(
+        bounding_box(render_image(tmp_path, clip(info, fit="none", scale=Curve(0.5))), RED), (80, 45, 240, 135)
+    )
 
 
 @pytest.mark.parametrize(
@@ -217,5 +235,5 @@ def test_video_with_long_pixels_is_shown_in_its_own_shape(make_video, tmp_path):
     [(1.0, 0, (160, 90)), (0.5, 0, (80, 90)), (1.5, 90, (160, 135)), (1000.0, 0, (160, 90)), (0.001, 0, (160, 90))],
 )
 def test_pixels_of_no_believable_shape_count_as_square(aspect, rotation, wanted):
-    info = movie(Path("tv.mp4"), 1.0, (160, 90))
-    assert shown_size(replace(info, pixel_aspect=aspect, rotation=rotation)) == wanted
+    info = video_media(Path("tv.mp4"), 1.0, (160, 90))
+    assert display_size(replace(info, pixel_aspect=aspect, rotation=rotation)) == wanted

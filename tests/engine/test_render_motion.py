@@ -11,21 +11,21 @@ from PIL import Image
 from engine.plan import make_plan
 from engine.raster.model import Raster, RasterFrame
 from engine.timeline.model import ChromaKey, Crop, Curve, Effect, Keyframe, Transition
-from tests.engine.film_kit import (
+from tests.engine.render_helpers import (
     BLACK,
     BLUE,
     GREEN,
     RED,
     WHITE,
+    bounding_box,
     clip,
-    extent,
-    film,
-    filmed,
-    movie,
+    image_media,
     near,
-    photo,
+    render_frames,
+    render_image,
     run_plan,
-    still,
+    timeline_of,
+    video_media,
 )
 
 pytestmark = pytest.mark.acceptance
@@ -33,7 +33,7 @@ MIDDLE = (160, 90)
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory, run_ffmpeg) -> Path:
+def media_dir(tmp_path_factory, run_ffmpeg) -> Path:
     """A folder with the media of this file."""
     folder = tmp_path_factory.mktemp("media")
     Image.new("RGB", (100, 60), RED).save(folder / "red.png")
@@ -66,16 +66,16 @@ def counted(image: Image.Image) -> float:
     return gray(image) / 4
 
 
-def test_fades_are_half_way_in_the_middle(shelf, tmp_path):
-    below = clip(still(shelf / "blue.png"), frames=30, track=1)
+def test_fades_are_half_way_in_the_middle(media_dir, tmp_path):
+    below = clip(image_media(media_dir / "blue.png"), frames=30, track=1)
     faded = clip(
-        still(shelf / "red.png"),
+        image_media(media_dir / "red.png"),
         frames=30,
         fit="cover",
         transition_in=Transition("fade", 10),
         transition_out=Transition("fade", 10),
     )
-    shots = filmed(film(below, faded, frames=30), tmp_path)
+    shots = render_frames(timeline_of(below, faded, frames=30), tmp_path)
     assert near(shots[0].getpixel(MIDDLE), BLUE, 10)
     assert near(shots[5].getpixel(MIDDLE), (128, 0, 127), 12)
     assert near(shots[15].getpixel(MIDDLE), RED, 10)
@@ -90,33 +90,33 @@ def test_fades_are_half_way_in_the_middle(shelf, tmp_path):
         ("reveal", (80, 90), (240, 90)),
     ],
 )
-def test_wipes_uncover_from_their_side(shelf, tmp_path, name, seen, unseen):
-    wiped = clip(still(shelf / "red.png"), frames=20, fit="cover", transition_in=Transition(name, 20))
-    image = photo(tmp_path, wiped, at=10)
+def test_wipes_uncover_from_their_side(media_dir, tmp_path, name, seen, unseen):
+    wiped = clip(image_media(media_dir / "red.png"), frames=20, fit="cover", transition_in=Transition(name, 20))
+    image = render_image(tmp_path, wiped, at=10)
     assert near(image.getpixel(seen), RED)
     assert near(image.getpixel(unseen), BLACK)
 
 
-def test_reveal_closes_to_the_left(shelf, tmp_path):
-    closing = clip(still(shelf / "red.png"), frames=20, fit="cover", transition_out=Transition("reveal", 20))
-    image = photo(tmp_path, closing, at=10)
+def test_reveal_closes_to_the_left(media_dir, tmp_path):
+    closing = clip(image_media(media_dir / "red.png"), frames=20, fit="cover", transition_out=Transition("reveal", 20))
+    image = render_image(tmp_path, closing, at=10)
     assert near(image.getpixel((140, 90)), RED)
     assert near(image.getpixel((180, 90)), BLACK)
 
 
-def test_wipe_has_a_soft_edge_and_reveal_a_hard_one(shelf, tmp_path):
+def test_wipe_has_a_soft_edge_and_reveal_a_hard_one(media_dir, tmp_path):
     widths = []
     for name in ("wipeRight", "reveal"):
-        wiped = clip(still(shelf / "red.png"), frames=20, fit="cover", transition_in=Transition(name, 20))
-        image = photo(tmp_path, wiped, at=10)
+        wiped = clip(image_media(media_dir / "red.png"), frames=20, fit="cover", transition_in=Transition(name, 20))
+        image = render_image(tmp_path, wiped, at=10)
         widths.append(sum(20 < image.getpixel((x, 90))[0] < 235 for x in range(320)))
     assert 30 < widths[0] < 60
     assert widths[1] <= 4
 
 
-def test_wipe_out_covers_in_its_direction(shelf, tmp_path):
-    wiped = clip(still(shelf / "red.png"), frames=20, fit="cover", transition_out=Transition("wipeRight", 20))
-    image = photo(tmp_path, wiped, at=10)
+def test_wipe_out_covers_in_its_direction(media_dir, tmp_path):
+    wiped = clip(image_media(media_dir / "red.png"), frames=20, fit="cover", transition_out=Transition("wipeRight", 20))
+    image = render_image(tmp_path, wiped, at=10)
     assert near(image.getpixel((80, 90)), BLACK)
     assert near(image.getpixel((240, 90)), RED)
 
@@ -124,20 +124,22 @@ def test_wipe_out_covers_in_its_direction(shelf, tmp_path):
 @pytest.mark.parametrize(
     ("name", "axis", "sign"), [("carouselLeft", 0, 1), ("carouselRight", 0, -1), ("carouselDown", 1, -1)]
 )
-def test_carousels_come_from_the_side_they_move_away_from(shelf, tmp_path, name, axis, sign):
-    sliding = clip(still(shelf / "red.png"), frames=20, fit="none", transition_in=Transition(name, 16))
-    early = extent(photo(tmp_path, sliding, at=4), RED)
-    rest = extent(photo(tmp_path, sliding, at=17), RED)
+def test_carousels_come_from_the_side_they_move_away_from(media_dir, tmp_path, name, axis, sign):
+    sliding = clip(image_media(media_dir / "red.png"), frames=20, fit="none", transition_in=Transition(name, 16))
+    early = bounding_box(render_image(tmp_path, sliding, at=4), RED)
+    rest = bounding_box(render_image(tmp_path, sliding, at=17), RED)
     assert rest == (110, 60, 210, 120)
     assert early is not None
     assert (early[axis] - rest[axis]) * sign > 5
     assert early[1 - axis] == rest[1 - axis]
 
 
-def test_carousel_out_leaves_in_its_direction(shelf, tmp_path):
-    sliding = clip(still(shelf / "red.png"), frames=20, fit="none", transition_out=Transition("carouselRight", 10))
-    assert extent(photo(tmp_path, sliding, at=9), RED) == (110, 60, 210, 120)
-    late = extent(photo(tmp_path, sliding, at=18), RED)
+def test_carousel_out_leaves_in_its_direction(media_dir, tmp_path):
+    sliding = clip(
+        image_media(media_dir / "red.png"), frames=20, fit="none", transition_out=Transition("carouselRight", 10)
+    )
+    assert bounding_box(render_image(tmp_path, sliding, at=9), RED) == (110, 60, 210, 120)
+    late = bounding_box(render_image(tmp_path, sliding, at=18), RED)
     assert late is not None
     assert late[0] > 200
 
@@ -145,36 +147,36 @@ def test_carousel_out_leaves_in_its_direction(shelf, tmp_path):
 @pytest.mark.parametrize(
     ("name", "axis", "sign"), [("slideLeft", 0, 1), ("slideRight", 0, -1), ("slideUp", 1, 1), ("slideDown", 1, -1)]
 )
-def test_slides_move_a_little_while_they_fade(shelf, tmp_path, name, axis, sign):
-    sliding = clip(still(shelf / "red.png"), frames=20, fit="none", transition_in=Transition(name, 16))
-    image = photo(tmp_path, sliding, at=4)
+def test_slides_move_a_little_while_they_fade(media_dir, tmp_path, name, axis, sign):
+    sliding = clip(image_media(media_dir / "red.png"), frames=20, fit="none", transition_in=Transition(name, 16))
+    image = render_image(tmp_path, sliding, at=4)
     assert 40 < image.getpixel(MIDDLE)[0] < 90
-    early = extent(image, image.getpixel(MIDDLE), 20)
+    early = bounding_box(image, image.getpixel(MIDDLE), 20)
     assert 2 <= (early[axis] - (110, 60)[axis]) * sign <= 16
     assert early[1 - axis] == (110, 60)[1 - axis]
-    assert extent(photo(tmp_path, sliding, at=17), RED) == (110, 60, 210, 120)
+    assert bounding_box(render_image(tmp_path, sliding, at=17), RED) == (110, 60, 210, 120)
 
 
 @pytest.mark.parametrize(
     ("name", "axis", "sign"),
     [("shuffleTopRight", 1, -1), ("shuffleRightTop", 0, 1), ("shuffleBottomLeft", 1, 1), ("shuffleLeftTop", 0, -1)],
 )
-def test_shuffles_swing_in_over_their_side(shelf, tmp_path, name, axis, sign):
-    turning = clip(still(shelf / "red.png"), frames=20, fit="none", transition_in=Transition(name, 16))
-    assert extent(photo(tmp_path, turning, at=0), RED, 120) is None
-    early = extent(photo(tmp_path, turning, at=8), RED, 120)
+def test_shuffles_swing_in_over_their_side(media_dir, tmp_path, name, axis, sign):
+    turning = clip(image_media(media_dir / "red.png"), frames=20, fit="none", transition_in=Transition(name, 16))
+    assert bounding_box(render_image(tmp_path, turning, at=0), RED, 120) is None
+    early = bounding_box(render_image(tmp_path, turning, at=8), RED, 120)
     assert early is not None
     middle = ((early[0] + early[2]) / 2, (early[1] + early[3]) / 2)
     assert (middle[axis] - (160, 90)[axis]) * sign > 10
     # Turned, it takes more room than upright.
     assert (early[2] - early[0], early[3] - early[1]) > (101, 61)
-    assert extent(photo(tmp_path, turning, at=17), RED) == (110, 60, 210, 120)
+    assert bounding_box(render_image(tmp_path, turning, at=17), RED) == (110, 60, 210, 120)
 
 
-def test_turned_picture_brings_its_corners_along(shelf, tmp_path):
+def test_turned_picture_brings_its_corners_along(media_dir, tmp_path):
     """At rest the viewport cuts its top and bottom off; on the way out upwards its bottom comes into sight."""
     turned = clip(
-        still(shelf / "red.png"),
+        image_media(media_dir / "red.png"),
         frames=20,
         fit="none",
         scale=Curve(1.8),
@@ -182,25 +184,25 @@ def test_turned_picture_brings_its_corners_along(shelf, tmp_path):
         offset_y=Curve(-0.3),
         transition_out=Transition("carouselUp", 20),
     )
-    low = extent(photo(tmp_path, turned, at=0), RED)
-    high = extent(photo(tmp_path, turned, at=16), RED)
+    low = bounding_box(render_image(tmp_path, turned, at=0), RED)
+    high = bounding_box(render_image(tmp_path, turned, at=16), RED)
     assert (low[1], low[3]) == (54, 180)
     assert high[3] - high[1] > 130
 
 
-def test_zoom_effect_grows_evenly_to_its_factor(shelf, tmp_path):
-    zoomed = clip(still(shelf / "red.png"), frames=50, fit="none", effect=Effect("zoomIn", "normal"))
-    shots = filmed(film(zoomed, frames=50), tmp_path)
-    widths = [box[2] - box[0] for box in (extent(shots[at], RED, 120) for at in (0, 25, 49))]
+def test_zoom_effect_grows_evenly_to_its_factor(media_dir, tmp_path):
+    zoomed = clip(image_media(media_dir / "red.png"), frames=50, fit="none", effect=Effect("zoomIn", "normal"))
+    shots = render_frames(timeline_of(zoomed, frames=50), tmp_path)
+    widths = [box[2] - box[0] for box in (bounding_box(shots[at], RED, 120) for at in (0, 25, 49))]
     assert widths[0] == pytest.approx(100, abs=2)
     assert widths[1] == pytest.approx(115, abs=2)
     assert widths[2] == pytest.approx(130, abs=2)
 
 
-def test_zoom_is_smooth_below_a_pixel(shelf, tmp_path):
+def test_zoom_is_smooth_below_a_pixel(media_dir, tmp_path):
     """The right edge of a stripe moves by the same small step in every frame."""
-    zoomed = clip(still(shelf / "stripe.png"), frames=50, effect=Effect("zoomIn", "slow"))
-    shots = filmed(film(zoomed, frames=50), tmp_path)
+    zoomed = clip(image_media(media_dir / "stripe.png"), frames=50, effect=Effect("zoomIn", "slow"))
+    shots = render_frames(timeline_of(zoomed, frames=50), tmp_path)
     # The brightness of the middle row, counted in pixels of full white, is the width of the stripe.
     widths = [sum(shot.getpixel((x, 90))[1] for x in range(320)) / 255 for shot in shots]
     steps = [after - before for before, after in itertools.pairwise(widths[2:])]
@@ -210,119 +212,123 @@ def test_zoom_is_smooth_below_a_pixel(shelf, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "axis", "sign"), [("slideLeft", 0, -1), ("slideDown", 1, 1)])
-def test_slide_effect_drifts_its_way_and_keeps_the_viewport_full(shelf, tmp_path, name, axis, sign):
+def test_slide_effect_drifts_its_way_and_keeps_the_viewport_full(media_dir, tmp_path, name, axis, sign):
     marked = Image.new("RGB", (320, 180), BLUE)
     marked.paste(RED, (140, 70, 180, 110))
     marked.save(tmp_path / "marked.png")
-    drifting = clip(still(tmp_path / "marked.png"), frames=25, effect=Effect(name, "normal"))
-    first, last = (photo(tmp_path, drifting, at=at) for at in (0, 24))
-    moved = [after - before for before, after in zip(extent(first, RED), extent(last, RED), strict=True)]
+    drifting = clip(image_media(tmp_path / "marked.png"), frames=25, effect=Effect(name, "normal"))
+    first, last = (render_image(tmp_path, drifting, at=at) for at in (0, 24))
+    moved = [after - before for before, after in zip(bounding_box(first, RED), bounding_box(last, RED), strict=True)]
     assert moved[axis] * sign > 15
     for image in (first, last):
         assert all(near(image.getpixel(spot), BLUE) for spot in ((0, 0), (319, 0), (0, 179), (319, 179)))
 
 
-def test_keyframes_drive_scale_offset_and_opacity(shelf, tmp_path):
+def test_keyframes_drive_scale_offset_and_opacity(media_dir, tmp_path):
     moving = clip(
-        still(shelf / "red.png"),
+        image_media(media_dir / "red.png"),
         frames=20,
         fit="none",
         scale=Curve(1.0, (Keyframe(0, 10, 0.5, 1.0),)),
         offset_x=Curve(0.0, (Keyframe(0, 10, -0.25, 0.25),)),
         opacity=Curve(1.0, (Keyframe(10, 10, 1.0, 0.0),)),
     )
-    shots = filmed(film(moving, frames=20), tmp_path)
-    start, middle, late = extent(shots[0], RED, 120), extent(shots[5], RED, 120), shots[15]
+    shots = render_frames(timeline_of(moving, frames=20), tmp_path)
+    start, middle, late = bounding_box(shots[0], RED, 120), bounding_box(shots[5], RED, 120), shots[15]
     assert start == pytest.approx((55, 75, 105, 105), abs=2)
     assert middle[2] - middle[0] == pytest.approx(75, abs=3)
     assert (middle[0] + middle[2]) / 2 == pytest.approx(160, abs=2)
     assert near(late.getpixel((240, 90)), (128, 0, 0), 10)
 
 
-def test_zoom_transition_lets_the_picture_grow_into_its_place(shelf, tmp_path):
-    zoomed = clip(still(shelf / "red.png"), frames=30, fit="none", transition_in=Transition("zoom", 20))
-    early, rest = photo(tmp_path, zoomed, at=3), photo(tmp_path, zoomed, at=25)
-    box = extent(early, early.getpixel(MIDDLE), 30)
+def test_zoom_transition_lets_the_picture_grow_into_its_place(media_dir, tmp_path):
+    zoomed = clip(image_media(media_dir / "red.png"), frames=30, fit="none", transition_in=Transition("zoom", 20))
+    early, rest = render_image(tmp_path, zoomed, at=3), render_image(tmp_path, zoomed, at=25)
+    box = bounding_box(early, early.getpixel(MIDDLE), 30)
     assert box[2] - box[0] < 90
-    assert extent(rest, RED) == pytest.approx((110, 60, 210, 120), abs=2)
+    assert bounding_box(rest, RED) == pytest.approx((110, 60, 210, 120), abs=2)
     assert early.getpixel(MIDDLE)[0] < 100
 
 
-def test_still_matte_shows_white_and_hides_black(shelf, tmp_path):
-    matte = clip(still(shelf / "half.png"))
-    below = clip(still(shelf / "blue.png"), track=1)
-    image = photo(tmp_path, below, clip(still(shelf / "red.png"), luma=matte))
+def test_still_matte_shows_white_and_hides_black(media_dir, tmp_path):
+    matte = clip(image_media(media_dir / "half.png"))
+    below = clip(image_media(media_dir / "blue.png"), track=1)
+    image = render_image(tmp_path, below, clip(image_media(media_dir / "red.png"), luma=matte))
     assert near(image.getpixel((80, 90)), RED)
     assert near(image.getpixel((240, 90)), BLUE)
 
 
-def test_matte_also_masks_a_small_picture_where_it_stands(shelf, tmp_path):
-    matte = clip(still(shelf / "half.png"))
-    image = photo(tmp_path, clip(still(shelf / "red.png"), fit="none", luma=matte))
-    assert extent(image, RED) == pytest.approx((110, 60, 160, 120), abs=2)
+def test_matte_also_masks_a_small_picture_where_it_stands(media_dir, tmp_path):
+    matte = clip(image_media(media_dir / "half.png"))
+    image = render_image(tmp_path, clip(image_media(media_dir / "red.png"), fit="none", luma=matte))
+    assert bounding_box(image, RED) == pytest.approx((110, 60, 160, 120), abs=2)
 
 
-def test_moving_matte_masks_only_for_its_time(shelf, tmp_path):
-    matte = clip(movie(shelf / "edge.mp4", 1.0), start=10, frames=20)
-    shots = filmed(film(clip(still(shelf / "red.png"), frames=40, luma=matte), frames=40), tmp_path)
+def test_moving_matte_masks_only_for_its_time(media_dir, tmp_path):
+    matte = clip(video_media(media_dir / "edge.mp4", 1.0), start=10, frames=20)
+    shots = render_frames(
+        timeline_of(clip(image_media(media_dir / "red.png"), frames=40, luma=matte), frames=40), tmp_path
+    )
     assert near(shots[5].getpixel((300, 90)), RED, 10)
     assert near(shots[22].getpixel((100, 90)), RED, 12)  # frame 12 of the matte: white up to 153
     assert near(shots[22].getpixel((220, 90)), BLACK, 10)
     assert near(shots[35].getpixel((300, 90)), RED, 10)
 
 
-def test_alpha_video_lets_the_ground_through(shelf, tmp_path):
-    ghost = movie(shelf / "ghost.webm", 1.0, alpha=True, decoder="libvpx-vp9")
-    image = photo(tmp_path, clip(ghost), background="#0000ff", at=3)
+def test_alpha_video_lets_the_ground_through(media_dir, tmp_path):
+    ghost = video_media(media_dir / "ghost.webm", 1.0, alpha=True, decoder="libvpx-vp9")
+    image = render_image(tmp_path, clip(ghost), background="#0000ff", at=3)
     assert near(image.getpixel((80, 90)), GREEN, 12)
     assert near(image.getpixel((240, 90)), BLUE, 12)
 
 
-def test_chroma_key_removes_its_colour(shelf, tmp_path):
+def test_chroma_key_removes_its_colour(media_dir, tmp_path):
     screen = Image.new("RGB", (320, 180), GREEN)
     screen.paste(RED, (100, 50, 220, 130))
     screen.save(tmp_path / "screen.png")
-    keyed = clip(still(tmp_path / "screen.png"), chroma_key=ChromaKey("#00ff00", 60, 10))
-    image = photo(tmp_path, keyed, background="#0000ff")
+    keyed = clip(image_media(tmp_path / "screen.png"), chroma_key=ChromaKey("#00ff00", 60, 10))
+    image = render_image(tmp_path, keyed, background="#0000ff")
     assert near(image.getpixel(MIDDLE), RED, 12)
     assert near(image.getpixel((20, 20)), BLUE, 12)
 
 
-def test_chroma_key_at_its_usual_settings_keeps_what_is_far_from_green(shelf, tmp_path):
+def test_chroma_key_at_its_usual_settings_keeps_what_is_far_from_green(media_dir, tmp_path):
     """Distances are those of red, green and blue: 150 vanishes, 150 to 250 fades, white and blue are further off."""
     screen = Image.new("RGB", (320, 180), (0, 177, 64))
     for left, colour in ((0, (255, 255, 255)), (80, (0, 0, 255)), (160, (224, 172, 140))):
         screen.paste(colour, (left, 0, left + 80, 90))
     screen.save(tmp_path / "screen.png")
-    keyed = clip(still(tmp_path / "screen.png"), chroma_key=ChromaKey("#00b140", 150, 100))
-    image = photo(tmp_path, keyed, background="#ff0000")
+    keyed = clip(image_media(tmp_path / "screen.png"), chroma_key=ChromaKey("#00b140", 150, 100))
+    image = render_image(tmp_path, keyed, background="#ff0000")
     assert near(image.getpixel((40, 40)), (255, 255, 255), 12)
     assert near(image.getpixel((120, 40)), BLUE, 12)
     assert near(image.getpixel((200, 40)), (224, 172, 140), 40)
     assert near(image.getpixel((160, 140)), RED, 12)
 
 
-def test_trim_starts_inside_the_video(shelf, tmp_path):
-    shots = filmed(film(clip(movie(shelf / "counter.mp4", 2.0), trim_s=0.4)), tmp_path)
+def test_trim_starts_inside_the_video(media_dir, tmp_path):
+    shots = render_frames(timeline_of(clip(video_media(media_dir / "counter.mp4", 2.0), trim_s=0.4)), tmp_path)
     assert counted(shots[0]) == pytest.approx(10, abs=0.8)
     assert counted(shots[20]) == pytest.approx(30, abs=0.8)
 
 
-def test_speed_runs_through_the_video_faster(shelf, tmp_path):
-    shots = filmed(film(clip(movie(shelf / "counter.mp4", 2.0), speed=2.0)), tmp_path)
+def test_speed_runs_through_the_video_faster(media_dir, tmp_path):
+    shots = render_frames(timeline_of(clip(video_media(media_dir / "counter.mp4", 2.0), speed=2.0)), tmp_path)
     assert counted(shots[10]) == pytest.approx(20, abs=1.2)
     assert counted(shots[20]) == pytest.approx(40, abs=1.2)
 
 
-def test_video_that_ends_early_holds_its_last_picture(shelf, tmp_path):
-    shots = filmed(film(clip(movie(shelf / "counter.mp4", 2.0), frames=60), frames=60), tmp_path)
+def test_video_that_ends_early_holds_its_last_picture(media_dir, tmp_path):
+    shots = render_frames(
+        timeline_of(clip(video_media(media_dir / "counter.mp4", 2.0), frames=60), frames=60), tmp_path
+    )
     assert len(shots) == 60
     assert counted(shots[59]) == pytest.approx(49, abs=0.8)
 
 
-def test_range_begins_in_the_middle_of_everything(shelf, tmp_path):
-    whole = clip(movie(shelf / "counter.mp4", 2.0), frames=40, transition_out=Transition("fade", 10))
-    shots = filmed(film(whole, frames=15, first_frame=20), tmp_path)
+def test_range_begins_in_the_middle_of_everything(media_dir, tmp_path):
+    whole = clip(video_media(media_dir / "counter.mp4", 2.0), frames=40, transition_out=Transition("fade", 10))
+    shots = render_frames(timeline_of(whole, frames=15, first_frame=20), tmp_path)
     assert len(shots) == 15
     assert counted(shots[0]) == pytest.approx(20, abs=0.8)
     assert counted(shots[12]) == pytest.approx(32 * 0.8, abs=1.0)
@@ -332,9 +338,9 @@ def test_range_begins_in_the_middle_of_everything(shelf, tmp_path):
     ("name", "wanted"),
     [("greyscale", (54, 54, 54)), ("negative", (0, 255, 255)), ("darken", None), ("lighten", None), ("blur", None)],
 )
-def test_filters_change_the_picture_as_they_say(shelf, tmp_path, name, wanted):
-    plain = photo(tmp_path, clip(still(shelf / "red.png"), fit="cover")).getpixel(MIDDLE)
-    image = photo(tmp_path, clip(still(shelf / "red.png"), fit="cover", filter=name))
+def test_filters_change_the_picture_as_they_say(media_dir, tmp_path, name, wanted):
+    plain = render_image(tmp_path, clip(image_media(media_dir / "red.png"), fit="cover")).getpixel(MIDDLE)
+    image = render_image(tmp_path, clip(image_media(media_dir / "red.png"), fit="cover", filter=name))
     found = image.getpixel(MIDDLE)
     if wanted:
         assert near(found, wanted, 14)
@@ -343,7 +349,7 @@ def test_filters_change_the_picture_as_they_say(shelf, tmp_path, name, wanted):
     elif name == "lighten":
         assert sum(found) > sum(plain) + 20
     else:
-        edge = photo(tmp_path, clip(still(shelf / "half.png"), filter="blur"))
+        edge = render_image(tmp_path, clip(image_media(media_dir / "half.png"), filter="blur"))
         row = [edge.getpixel((x, 90))[0] for x in range(140, 181)]
         assert row == sorted(row, reverse=True)
         assert 60 < row[20] < 200
@@ -356,21 +362,21 @@ def test_drawn_animation_fades_and_zooms_with_its_clip(tmp_path):
         pictures.append(RasterFrame(tmp_path / f"{number}.png", 10))
     drawn = clip(None, 5, 30, effect=Effect("zoomIn", "normal"), transition_in=Transition("fade", 8))
     raster = Raster(100, 60, tuple(pictures))
-    plan = make_plan(film(drawn, frames=40), {drawn.pointer: raster})
+    plan = make_plan(timeline_of(drawn, frames=40), {drawn.pointer: raster})
     shots = run_plan(plan, tmp_path)
     assert near(shots[4].getpixel(MIDDLE), BLACK)
     assert near(shots[9].getpixel(MIDDLE), (128, 0, 0), 10)
     assert near(shots[20].getpixel(MIDDLE), GREEN)
     assert near(shots[34].getpixel(MIDDLE), BLUE)
     assert near(shots[35].getpixel(MIDDLE), BLACK)
-    wide = extent(shots[34], BLUE, 120)
+    wide = bounding_box(shots[34], BLUE, 120)
     assert wide[2] - wide[0] == pytest.approx(130, abs=2)
 
 
 def test_animated_gif_begins_again(tmp_path, run_ffmpeg):
     halves = "color=red:s=320x180:r=10:d=0.5[a];color=blue:s=320x180:r=10:d=0.5[b];[a][b]concat"
     run_ffmpeg("-f", "lavfi", "-i", halves, tmp_path / "loop.gif")
-    shots = filmed(film(clip(movie(tmp_path / "loop.gif", 1.0), frames=60), frames=60), tmp_path)
+    shots = render_frames(timeline_of(clip(video_media(tmp_path / "loop.gif", 1.0), frames=60), frames=60), tmp_path)
     assert [near(shots[at].getpixel(MIDDLE), BLUE, 12) for at in (6, 18, 31, 43, 56)] == [
         False,
         True,
@@ -385,7 +391,7 @@ def test_video_stored_sideways_is_shown_upright(tmp_path, run_ffmpeg):
     run_ffmpeg("-f", "lavfi", "-i", halves, tmp_path / "plain.mp4")
     run_ffmpeg("-display_rotation", "90", "-i", tmp_path / "plain.mp4", "-c", "copy", tmp_path / "turned.mp4")
     # 180x160 turned by 90 degrees counter-clockwise: 160x180, blue above red.
-    turned = movie(tmp_path / "turned.mp4", 1.0, (160, 180))
-    image = photo(tmp_path, clip(turned, fit="none", crop=Crop(left=0.25)))
-    assert extent(image, BLUE) == pytest.approx((100, 0, 220, 90), abs=3)
-    assert extent(image, RED) == pytest.approx((100, 90, 220, 180), abs=3)
+    turned = video_media(tmp_path / "turned.mp4", 1.0, (160, 180))
+    image = render_image(tmp_path, clip(turned, fit="none", crop=Crop(left=0.25)))
+    assert bounding_box(image, BLUE) == pytest.approx((100, 0, 220, 90), abs=3)
+    assert bounding_box(image, RED) == pytest.approx((100, 90, 220, 180), abs=3)

@@ -15,26 +15,26 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from engine.errors import RenderCancelled, RenderCrashed, RenderTimeout
-from engine.graph import Command
-from engine.run import Limits, Progress, run
-from engine.run.files import remove_partials
+from engine.errors import RenderAborted, RenderCrashed, RenderTimeout
+from engine.graph import FFmpegCommand
+from engine.run import FFmpegLimits, FFmpegProgress, run
+from engine.run.output_files import remove_partials
 from engine.timeline.model import Curve
-from tests.engine.film_kit import clip, film, movie, near, shoot, still
+from tests.engine.render_helpers import clip, image_media, near, render, timeline_of, video_media
 
 pytestmark = pytest.mark.acceptance
 FOREVER = ("-nostdin", "-v", "error", "-nostats", "-progress", "pipe:1", "-stats_period", "0.1", "-re", "-f", "lavfi",
            "-i", "color=black:s=64x64:r=25", "-f", "null", "-")  # fmt: skip
 
 
-def command(ffmpeg: str, *arguments: str) -> Command:
+def command(ffmpeg: str, *arguments: str) -> FFmpegCommand:
     """Return a run of FFmpeg with given arguments."""
-    return Command((ffmpeg, *arguments), "", Path("graph.txt"), (), (), 100, 4.0, has_audio=False)
+    return FFmpegCommand((ffmpeg, *arguments), "", Path("graph.txt"), (), (), 100, 4.0, has_audio=False)
 
 
-def run_plain(wanted: Command, **given):
+def run_plain(wanted: FFmpegCommand, **given):
     """Run with callbacks that do nothing unless given."""
-    callbacks = {"on_progress": lambda _: None, "should_cancel": lambda: False, "limits": Limits(), **given}
+    callbacks = {"on_progress": lambda _: None, "should_cancel": lambda: False, "limits": FFmpegLimits(), **given}
     return run(wanted, **callbacks)
 
 
@@ -67,9 +67,9 @@ def wait_until(condition, seconds: float = 10.0) -> bool:
 
 
 def test_reports_progress_up_to_the_end(make_video, tmp_path):
-    seen: list[Progress] = []
-    media = movie(make_video(tmp_path / "a.mp4", 2.0), 2.0)
-    shoot(film(clip(media, frames=50), frames=50), tmp_path, on_progress=seen.append)
+    seen: list[FFmpegProgress] = []
+    media = video_media(make_video(tmp_path / "a.mp4", 2.0), 2.0)
+    render(timeline_of(clip(media, frames=50), frames=50), tmp_path, on_progress=seen.append)
     assert seen[-1].frame == seen[-1].total_frames == 50
     assert seen[-1].percent == 100
     percents = [progress.percent for progress in seen]
@@ -79,7 +79,7 @@ def test_reports_progress_up_to_the_end(make_video, tmp_path):
 def test_progress_comes_at_most_four_times_a_second(ffmpeg_exe):
     times: list[float] = []
     until = time.monotonic() + 1.5
-    with pytest.raises(RenderCancelled):
+    with pytest.raises(RenderAborted):
         run_plain(
             command(ffmpeg_exe, *FOREVER),
             on_progress=lambda _: times.append(time.monotonic()),
@@ -93,7 +93,7 @@ def test_progress_comes_at_most_four_times_a_second(ffmpeg_exe):
 def test_cancel_stops_the_process_within_two_seconds(ffmpeg_exe):
     before = children()
     began = time.monotonic()
-    with pytest.raises(RenderCancelled):
+    with pytest.raises(RenderAborted):
         run_plain(command(ffmpeg_exe, *FOREVER), should_cancel=lambda: time.monotonic() - began > 0.5)
     assert time.monotonic() - began < 2.5
     assert children() == before
@@ -101,10 +101,10 @@ def test_cancel_stops_the_process_within_two_seconds(ffmpeg_exe):
 
 def test_process_that_ignores_sigterm_is_killed():
     stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
-    wanted = Command((sys.executable, "-c", stubborn), "", Path("g"), (), (), 1, 1.0, has_audio=False)
+    wanted = FFmpegCommand((sys.executable, "-c", stubborn), "", Path("g"), (), (), 1, 1.0, has_audio=False)
     before = children()
     began = time.monotonic()
-    with pytest.raises(RenderCancelled):
+    with pytest.raises(RenderAborted):
         run_plain(wanted, should_cancel=lambda: time.monotonic() - began > 0.5)
     assert time.monotonic() - began < 3
     assert children() == before
@@ -112,13 +112,13 @@ def test_process_that_ignores_sigterm_is_killed():
 
 def test_wall_clock_limit_ends_the_run(ffmpeg_exe):
     with pytest.raises(RenderTimeout, match="longer than"):
-        run_plain(command(ffmpeg_exe, *FOREVER), limits=Limits(wall_s=0.6))
+        run_plain(command(ffmpeg_exe, *FOREVER), limits=FFmpegLimits(wall_s=0.6))
 
 
 def test_run_without_progress_is_ended():
-    wanted = Command((sys.executable, "-c", "import time; time.sleep(60)"), "", Path("g"), (), (), 1, 1.0, False)
+    wanted = FFmpegCommand((sys.executable, "-c", "import time; time.sleep(60)"), "", Path("g"), (), (), 1, 1.0, False)
     with pytest.raises(RenderTimeout, match="no progress"):
-        run_plain(wanted, limits=Limits(stall_s=0.5))
+        run_plain(wanted, limits=FFmpegLimits(stall_s=0.5))
 
 
 def test_failure_carries_what_ffmpeg_said(ffmpeg_exe):
@@ -129,7 +129,7 @@ def test_failure_carries_what_ffmpeg_said(ffmpeg_exe):
 
 def test_flood_of_messages_neither_blocks_nor_fills_the_memory():
     flood = "import sys\nfor n in range(200000): sys.stderr.write(f'line {n}\\n')\nsys.exit(3)"
-    wanted = Command((sys.executable, "-c", flood), "", Path("g"), (), (), 1, 1.0, has_audio=False)
+    wanted = FFmpegCommand((sys.executable, "-c", flood), "", Path("g"), (), (), 1, 1.0, has_audio=False)
     with pytest.raises(RenderCrashed) as caught:
         run_plain(wanted)
     assert "line 199999" in caught.value.log
@@ -145,8 +145,8 @@ def test_child_runs_under_limits_in_its_own_session():
         print(*said, file=sys.stderr)
         sys.exit(1)
     """)
-    wanted = Command((sys.executable, "-c", report), "", Path("g"), (), (), 1, 1.0, has_audio=False)
-    limits = Limits(address_space_bytes=3 << 30, file_size_bytes=1 << 20, cpu_s=77, niceness=5)
+    wanted = FFmpegCommand((sys.executable, "-c", report), "", Path("g"), (), (), 1, 1.0, has_audio=False)
+    limits = FFmpegLimits(address_space_bytes=3 << 30, file_size_bytes=1 << 20, cpu_s=77, niceness=5)
     with pytest.raises(RenderCrashed) as caught:
         run_plain(wanted, limits=limits)
     assert caught.value.log == f"[{3 << 30}, {1 << 20}, 77, 0] {os.nice(0) + 5} True"
@@ -161,9 +161,9 @@ def test_child_steps_back_with_its_whole_session(niceness):
         print(os.nice(0), os.sched_getscheduler(0), group, file=sys.stderr)
         sys.exit(1)
     """)
-    wanted = Command((sys.executable, "-c", report), "", Path("g"), (), (), 1, 1.0, has_audio=False)
+    wanted = FFmpegCommand((sys.executable, "-c", report), "", Path("g"), (), (), 1, 1.0, has_audio=False)
     with pytest.raises(RenderCrashed) as caught:
-        run_plain(wanted, limits=Limits(niceness=niceness))
+        run_plain(wanted, limits=FFmpegLimits(niceness=niceness))
     switch = Path("/proc/sys/kernel/sched_autogroup_enabled")
     by_session = switch.exists() and switch.read_text().strip() == "1"
     policy = {0: os.SCHED_OTHER, 5: os.SCHED_BATCH, 19: os.SCHED_IDLE if by_session else os.SCHED_BATCH}[niceness]
@@ -174,10 +174,11 @@ def test_child_steps_back_with_its_whole_session(niceness):
 def test_ffmpeg_dies_with_a_parent_that_is_killed(ffmpeg_exe, tmp_path):
     program = textwrap.dedent(f"""
         from pathlib import Path
-        from engine.graph import Command
-        from engine.run import Limits, run
-        wanted = Command({(ffmpeg_exe, *FOREVER)!r}, "", Path("g"), (), (), 1, 1.0, has_audio=False)
-        run(wanted, on_progress=lambda _: print("running", flush=True), should_cancel=lambda: False, limits=Limits())
+        from engine.graph import FFmpegCommand
+        from engine.run import FFmpegLimits, run
+        wanted = FFmpegCommand({(ffmpeg_exe, *FOREVER)!r}, "", Path("g"), (), (), 1, 1.0, has_audio=False)
+        run(wanted, on_progress=lambda _: print("running", flush=True), should_cancel=lambda: False,
+            limits=FFmpegLimits())
     """)
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
     try:
@@ -195,10 +196,10 @@ def test_ffmpeg_dies_with_a_parent_that_is_killed(ffmpeg_exe, tmp_path):
 
 
 def test_cancelled_render_leaves_no_file(make_video, tmp_path):
-    media = movie(make_video(tmp_path / "a.mp4", 1.0), 1.0)
+    media = video_media(make_video(tmp_path / "a.mp4", 1.0), 1.0)
     target = tmp_path / "target"
-    with pytest.raises(RenderCancelled):
-        shoot(film(clip(media)), target, should_cancel=lambda: True)
+    with pytest.raises(RenderAborted):
+        render(timeline_of(clip(media)), target, should_cancel=lambda: True)
     assert [path for path in target.rglob("*") if path.is_file()] == []
 
 
@@ -206,7 +207,7 @@ def test_failed_render_leaves_the_old_output_alone(tmp_path):
     (tmp_path / "broken.mp4").write_bytes(b"\0" * 5000)
     (tmp_path / "out.mp4").write_bytes(b"the render before")
     with pytest.raises(RenderCrashed):
-        shoot(film(clip(movie(tmp_path / "broken.mp4", 1.0))), tmp_path)
+        render(timeline_of(clip(video_media(tmp_path / "broken.mp4", 1.0))), tmp_path)
     assert (tmp_path / "out.mp4").read_bytes() == b"the render before"
     assert {path.name for path in tmp_path.iterdir()} == {"broken.mp4", "out.mp4", "work"}
     assert list((tmp_path / "work").iterdir()) == []
@@ -227,24 +228,24 @@ def test_playlist_named_mp4_is_not_followed(tmp_path):
     secret.write_text("secret")
     (tmp_path / "list.mp4").write_text(f"#EXTM3U\n#EXTINF:1,\nfile://{secret}\n#EXT-X-ENDLIST\n")
     with pytest.raises(RenderCrashed):
-        shoot(film(clip(movie(tmp_path / "list.mp4", 1.0))), tmp_path)
+        render(timeline_of(clip(video_media(tmp_path / "list.mp4", 1.0))), tmp_path)
 
 
 def test_path_with_hostile_letters_is_only_a_path(make_video, tmp_path):
     folder = tmp_path / "a b';[x],:=%d\\n"
     folder.mkdir()
-    media = movie(make_video(folder / "clip.mp4", 1.0), 1.0)
-    result = shoot(film(clip(media)), folder)
+    media = video_media(make_video(folder / "clip.mp4", 1.0), 1.0)
+    result = render(timeline_of(clip(media)), folder)
     assert result.output.stat().st_size > 0
 
 
 def test_late_poster_does_not_hold_the_film_in_memory(make_image, tmp_path: Path) -> None:
     # 1,000 pictures of 1280 x 720 are 1.4 GB. Without them FFmpeg takes up to 1.2 GB of address space here.
     make_image(tmp_path / "red.png")
-    small = clip(still(tmp_path / "red.png"), 0, 1000, scale=Curve(0.5))
-    timeline = film(small, frames=1000, size=(1280, 720), background="#3060a0", poster_frame=990)
-    limits = Limits(address_space_bytes=1600 * 1024 * 1024)
-    result = shoot(timeline, tmp_path, poster=tmp_path / "poster.jpg", limits=limits)
+    small = clip(image_media(tmp_path / "red.png"), 0, 1000, scale=Curve(0.5))
+    timeline = timeline_of(small, frames=1000, size=(1280, 720), background="#3060a0", poster_frame=990)
+    limits = FFmpegLimits(address_space_bytes=1600 * 1024 * 1024)
+    result = render(timeline, tmp_path, poster=tmp_path / "poster.jpg", limits=limits)
     assert result.duration_s == 40.0
     with Image.open(tmp_path / "poster.jpg") as image:
         assert image.size == (1280, 720)

@@ -1,4 +1,4 @@
-"""Random films with everything in them: each must render, whole and of the right size."""
+"""Random videos with everything in them: each must render, whole and of the right size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from engine.timeline.model import ChromaKey, Crop, Curve, Effect, Keyframe, TimedClip, Transition
-from tests.engine.film_kit import clip, film, frames_of, loud, movie, shoot, still
+from tests.engine.render_helpers import clip, clip_sound, frames_of, image_media, render, timeline_of, video_media
 
 pytestmark = pytest.mark.acceptance
 
@@ -20,7 +20,7 @@ EASINGS = ("linear", "ease_in", "ease_out", "ease_in_out", "hold", (0.2, 0.1, 0.
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory, run_ffmpeg) -> Path:
+def media_dir(tmp_path_factory, run_ffmpeg) -> Path:
     """Media of odd sizes, rates, colours and alpha."""
     folder = tmp_path_factory.mktemp("odd")
     lavfi = ("-f", "lavfi", "-i")
@@ -35,74 +35,74 @@ def shelf(tmp_path_factory, run_ffmpeg) -> Path:
     return folder
 
 
-def some_media(dice: random.Random, shelf: Path):
-    return dice.choice(
+def some_media(rng: random.Random, media_dir: Path):
+    return rng.choice(
         [
-            movie(shelf / "v.mp4", 2.0, (322, 178), sound=True),
-            movie(shelf / "odd.mp4", 1.0, (321, 179)),
-            movie(shelf / "ghost.webm", 1.0, (160, 90), alpha=True, decoder="libvpx-vp9"),
-            movie(shelf / "loop.gif", 0.6, (100, 80)),
-            still(shelf / "gray.jpg"),
-            still(shelf / "palette.png"),
-            still(shelf / "small.png", alpha=True),
+            video_media(media_dir / "v.mp4", 2.0, (322, 178), sound=True),
+            video_media(media_dir / "odd.mp4", 1.0, (321, 179)),
+            video_media(media_dir / "ghost.webm", 1.0, (160, 90), alpha=True, decoder="libvpx-vp9"),
+            video_media(media_dir / "loop.gif", 0.6, (100, 80)),
+            image_media(media_dir / "gray.jpg"),
+            image_media(media_dir / "palette.png"),
+            image_media(media_dir / "small.png", alpha=True),
         ]
     )
 
 
-def some_curve(dice: random.Random, low: float, high: float) -> Curve:
-    if dice.random() < 0.6:
-        return Curve(dice.uniform(low, high))
-    pieces, at = [], dice.randrange(3)
-    for _ in range(dice.randrange(1, 4)):
-        frames = dice.randrange(1, 8)
-        ends = dice.uniform(low, high), dice.uniform(low, high)
-        pieces.append(Keyframe(at, frames, *ends, dice.choice(EASINGS)))
-        at += frames + dice.randrange(3)
+def some_curve(rng: random.Random, low: float, high: float) -> Curve:
+    if rng.random() < 0.6:
+        return Curve(rng.uniform(low, high))
+    pieces, at = [], rng.randrange(3)
+    for _ in range(rng.randrange(1, 4)):
+        frames = rng.randrange(1, 8)
+        ends = rng.uniform(low, high), rng.uniform(low, high)
+        pieces.append(Keyframe(at, frames, *ends, rng.choice(EASINGS)))
+        at += frames + rng.randrange(3)
     return Curve(1.0, tuple(pieces))
 
 
-def some_clip(dice: random.Random, shelf: Path, track: int, *, masked: bool = True) -> TimedClip:
-    start, frames = dice.randrange(12), dice.randrange(1, 24)
+def some_clip(rng: random.Random, media_dir: Path, track: int, *, masked: bool = True) -> TimedClip:
+    start, frames = rng.randrange(12), rng.randrange(1, 24)
     makers = {
-        "fit": lambda: dice.choice(["crop", "contain", "cover", "none"]),
-        "width": lambda: dice.randrange(1, 400),
-        "height": lambda: dice.randrange(1, 300),
-        "position": lambda: dice.choice(["top", "topLeft", "bottomRight", "right"]),
-        "scale": lambda: some_curve(dice, 0, 2.2),
-        "offset_x": lambda: some_curve(dice, -0.7, 0.7),
-        "offset_y": lambda: some_curve(dice, -0.7, 0.7),
-        "opacity": lambda: some_curve(dice, 0, 1),
-        "rotate_deg": lambda: some_curve(dice, -200, 400),
-        "skew_x": lambda: some_curve(dice, -2, 2),
+        "fit": lambda: rng.choice(["crop", "contain", "cover", "none"]),
+        "width": lambda: rng.randrange(1, 400),
+        "height": lambda: rng.randrange(1, 300),
+        "position": lambda: rng.choice(["top", "topLeft", "bottomRight", "right"]),
+        "scale": lambda: some_curve(rng, 0, 2.2),
+        "offset_x": lambda: some_curve(rng, -0.7, 0.7),
+        "offset_y": lambda: some_curve(rng, -0.7, 0.7),
+        "opacity": lambda: some_curve(rng, 0, 1),
+        "rotate_deg": lambda: some_curve(rng, -200, 400),
+        "skew_x": lambda: some_curve(rng, -2, 2),
         "flip_horizontal": lambda: True,
         "flip_vertical": lambda: True,
-        "crop": lambda: Crop(*(dice.choice([0, 0.1, 0.25, 0.49, 0.6]) for _ in range(4))),
-        "transition_in": lambda: Transition(dice.choice(TRANSITIONS), dice.randrange(1, min(frames, 12) + 1)),
-        "transition_out": lambda: Transition(dice.choice(TRANSITIONS), dice.randrange(1, min(frames, 12) + 1)),
-        "effect": lambda: Effect(dice.choice(["zoomIn", "zoomOut", "slideLeft"]), dice.choice(["slow", "fast"])),
-        "filter": lambda: dice.choice(FILTERS),
-        "chroma_key": lambda: ChromaKey("#00ff00", dice.choice([0, 60, 255]), dice.choice([0, 255])),
-        "trim_s": lambda: dice.uniform(0, 0.5),
-        "speed": lambda: dice.choice([0.25, 0.5, 1.7, 10.0]),
-        "luma": lambda: some_clip(dice, shelf, track, masked=False),
+        "crop": lambda: Crop(*(rng.choice([0, 0.1, 0.25, 0.49, 0.6]) for _ in range(4))),
+        "transition_in": lambda: Transition(rng.choice(TRANSITIONS), rng.randrange(1, min(frames, 12) + 1)),
+        "transition_out": lambda: Transition(rng.choice(TRANSITIONS), rng.randrange(1, min(frames, 12) + 1)),
+        "effect": lambda: Effect(rng.choice(["zoomIn", "zoomOut", "slideLeft"]), rng.choice(["slow", "fast"])),
+        "filter": lambda: rng.choice(FILTERS),
+        "chroma_key": lambda: ChromaKey("#00ff00", rng.choice([0, 60, 255]), rng.choice([0, 255])),
+        "trim_s": lambda: rng.uniform(0, 0.5),
+        "speed": lambda: rng.choice([0.25, 0.5, 1.7, 10.0]),
+        "luma": lambda: some_clip(rng, media_dir, track, masked=False),
     }
     if not masked:
         del makers["luma"]
-    fields = {name: make() for name, make in makers.items() if dice.random() < 0.3}
-    media = some_media(dice, shelf)
-    return clip(media, start, frames, track=track, sound=loud(0.4) if media.has_audio else None, **fields)
+    fields = {name: make() for name, make in makers.items() if rng.random() < 0.3}
+    media = some_media(rng, media_dir)
+    return clip(media, start, frames, track=track, sound=clip_sound(0.4) if media.has_audio else None, **fields)
 
 
 @pytest.mark.parametrize("seed", range(16))
-def test_random_film_renders_whole(shelf, tmp_path, seed):
-    dice = random.Random(seed)
-    clips = [some_clip(dice, shelf, track) for track in range(dice.randrange(1, 6), 0, -1)]
-    size = dice.choice([(320, 180), (180, 320), (162, 90)])
-    frames = dice.randrange(2, 30)
-    first = dice.randrange(8) if dice.random() < 0.3 else 0
-    rate = dice.choice([Fraction(25), Fraction(30), Fraction(30000, 1001), Fraction(12)])
-    timeline = film(*clips, frames=frames, first_frame=first, size=size, fps=rate)
-    result = shoot(timeline, tmp_path, poster=tmp_path / "poster.jpg")
+def test_random_film_renders_whole(media_dir, tmp_path, seed):
+    rng = random.Random(seed)
+    clips = [some_clip(rng, media_dir, track) for track in range(rng.randrange(1, 6), 0, -1)]
+    size = rng.choice([(320, 180), (180, 320), (162, 90)])
+    frames = rng.randrange(2, 30)
+    first = rng.randrange(8) if rng.random() < 0.3 else 0
+    rate = rng.choice([Fraction(25), Fraction(30), Fraction(30000, 1001), Fraction(12)])
+    timeline = timeline_of(*clips, frames=frames, first_frame=first, size=size, fps=rate)
+    result = render(timeline, tmp_path, poster=tmp_path / "poster.jpg")
     assert len(frames_of(result.output, size)) == frames
     assert result.log == ""
     with Image.open(tmp_path / "poster.jpg") as image:

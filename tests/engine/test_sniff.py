@@ -6,7 +6,7 @@ import pytest
 
 from engine.errors import MediaUnreadable
 from engine.media import MediaKind
-from engine.sniff import sniff
+from engine.probe.sniff import sniff
 
 MP3_FRAME = b"\xff\xfb\x90\x64" + bytes(413)
 

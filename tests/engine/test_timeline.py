@@ -12,7 +12,7 @@ from engine.errors import EditInvalid
 from engine.media import MediaInfo, MediaKind
 from engine.timeline import estimate, resolve
 from engine.timeline.model import ChromaKey, Crop, Effect, Keyframe, Sound, Transition
-from tests.engine.edits import asset, edit_of, parsed, picture, sound, title, video
+from tests.engine.edit_factories import asset, edit_of, parsed, picture, sound, title, video
 
 VIDEO, STILL, TONE, MATTE, ANIMATION, WORDS, TYPE = (
     f"https://e.com/{name}" for name in ("v", "i", "a", "l", "g", "s", "f")
@@ -35,7 +35,7 @@ def times(*clips, **parts):
     return [(clip.start, clip.frames) for clip in resolved(*clips, **parts).timeline.clips]
 
 
-def faults(*clips, media=MEDIA, **parts):
+def resolve_errors(*clips, media=MEDIA, **parts):
     with pytest.raises(EditInvalid) as caught:
         resolved(*clips, media=media, **parts)
     return [(issue.pointer, issue.code) for issue in caught.value.issues]
@@ -126,7 +126,7 @@ def test_an_alias_of_a_clip_that_runs_to_the_end_lends_its_length():
 
 def test_refuses_clips_that_wait_for_each_other():
     clips = [title(length="alias://b", alias="a"), title(length="alias://a", alias="b")]
-    assert faults(*clips) == [(CLIP, "alias_cycle"), ("/timeline/tracks/0/clips/1", "alias_cycle")]
+    assert resolve_errors(*clips) == [(CLIP, "alias_cycle"), ("/timeline/tracks/0/clips/1", "alias_cycle")]
 
 
 def test_settles_thousands_of_dependent_clips_quickly():
@@ -158,9 +158,9 @@ def test_of_clips_that_share_a_frame_of_their_track_the_first_is_shown():
 
 
 def test_refuses_an_empty_or_endless_timeline():
-    assert faults() == [("/timeline/tracks", "empty_timeline")]
+    assert resolve_errors() == [("/timeline/tracks", "empty_timeline")]
     clips = [title(start="auto", length=1200) for _ in range(4)]
-    assert faults(*clips) == [("/timeline", "out_of_range")]
+    assert resolve_errors(*clips) == [("/timeline", "out_of_range")]
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_refuses_an_empty_or_endless_timeline():
     ],
 )
 def test_refuses_files_of_the_wrong_kind(given, media, code):
-    assert faults(title(asset=given), media=media) == [(f"{CLIP}/asset/src", code)]
+    assert resolve_errors(title(asset=given), media=media) == [(f"{CLIP}/asset/src", code)]
 
 
 @pytest.mark.parametrize(
@@ -189,12 +189,12 @@ def test_takes_files_that_can_serve(given):
 
 
 def test_refuses_wrong_fonts_and_soundtracks():
-    found = faults(title(), timeline={"fonts": [{"src": STILL}], "soundtrack": {"src": STILL}})
+    found = resolve_errors(title(), timeline={"fonts": [{"src": STILL}], "soundtrack": {"src": STILL}})
     assert found == [("/timeline/soundtrack/src", "media_mismatch"), ("/timeline/fonts/0/src", "media_mismatch")]
 
 
 def test_refuses_a_trim_behind_the_end():
-    assert faults(title(asset=asset("video", VIDEO, trim=8))) == [(f"{CLIP}/asset/trim", "out_of_range")]
+    assert resolve_errors(title(asset=asset("video", VIDEO, trim=8))) == [(f"{CLIP}/asset/trim", "out_of_range")]
 
 
 def test_a_clip_ends_with_its_video_and_says_so():
@@ -412,7 +412,7 @@ def test_range_cuts_the_output(cut, expected):
 
 
 def test_refuses_a_range_behind_the_end():
-    assert faults(title(length=5), output={"range": {"start": 5}}) == [("/output/range/start", "out_of_range")]
+    assert resolve_errors(title(length=5), output={"range": {"start": 5}}) == [("/output/range/start", "out_of_range")]
 
 
 @pytest.mark.parametrize("kind", ["jpg", "png", "bmp"])
@@ -432,7 +432,7 @@ def test_poster_and_thumbnail_are_frames_of_the_output():
 
 
 def test_refuses_an_mp3_of_silence():
-    assert faults(title(), output={"format": "mp3"}) == [("/output/format", "no_sound")]
+    assert resolve_errors(title(), output={"format": "mp3"}) == [("/output/format", "no_sound")]
     assert resolved(title(asset=asset("audio", TONE)), output={"format": "mp3"}).timeline.output.format == "mp3"
 
 

@@ -10,9 +10,9 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.test import Client, RequestFactory
 
-from core.addresses import base_url
+from core.absolute_urls import base_url
 from files import links
-from files.links import LinkInvalid, LinkMaker, open_token, safe_name, signed_path
+from files.links import LinkInvalid, SignedUrlBuilder, safe_filename, signed_path, verify_token
 
 BODY = bytes(range(256)) * 10
 NOW = 1_800_000_000
@@ -194,7 +194,7 @@ def test_every_flipped_bit_of_the_token_is_noticed(link) -> None:
         forged = bytearray(raw)
         forged[position] ^= 1
         with pytest.raises(LinkInvalid):
-            open_token(base64.urlsafe_b64encode(bytes(forged)).decode(), name)
+            verify_token(base64.urlsafe_b64encode(bytes(forged)).decode(), name)
     response = call(link.replace(token, token[:-4] + ("AAAA" if token[-4:] != "AAAA" else "BBBB")))
     assert (response.status_code, response.json()["code"]) == (403, "signature_invalid")
 
@@ -232,10 +232,10 @@ def test_a_file_that_was_deleted_is_not_found(link, stored) -> None:
 def test_the_host_is_the_request_s_or_the_setting_s(clock, stored, settings) -> None:
     request = RequestFactory().get("/", headers={"Host": "127.0.0.1:8123"})
     terms = {"key": stored, "content_type": "video/mp4", "filename": "x"}
-    assert LinkMaker(base_url(request)).url(**terms).startswith("http://127.0.0.1:8123/files/")
+    assert SignedUrlBuilder(base_url(request)).url(**terms).startswith("http://127.0.0.1:8123/files/")
     settings.PUBLIC_URL = "https://render.example"
-    assert LinkMaker(base_url(request)).url(**terms).startswith("https://render.example/files/")
-    assert urlsplit(LinkMaker(base_url(None)).url(**terms)).netloc == "render.example"
+    assert SignedUrlBuilder(base_url(request)).url(**terms).startswith("https://render.example/files/")
+    assert urlsplit(SignedUrlBuilder(base_url(None)).url(**terms)).netloc == "render.example"
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_the_host_is_the_request_s_or_the_setting_s(clock, stored, settings) -> 
     ],
 )
 def test_names_are_safe_in_urls_and_headers(clock, stored, given, safe) -> None:
-    assert safe_name(given) == safe
+    assert safe_filename(given) == safe
     url = signed_path(key=stored, content_type="video/mp4", filename=given).url
     response = call(unquote(url))
     assert response.status_code == 200

@@ -9,7 +9,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
 
-from assets.upkeep import sweep_old_files
+from assets.housekeeping import delete_old_files
 from files.cache import FileCache
 from files.storage.local import LocalStorage
 from renderowl.storages import storages_from_url
@@ -181,6 +181,6 @@ def test_only_old_leftovers_are_swept(tmp_path) -> None:
         (tmp_path / name).mkdir()
     for name in ("old-file", "old-folder"):
         os.utime(tmp_path / name, (1, 1))
-    assert sweep_old_files(tmp_path, before=1000) == 2
+    assert delete_old_files(tmp_path, before=1000) == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new-file", "new-folder"]
-    assert sweep_old_files(tmp_path / "missing", before=1000) == 0
+    assert delete_old_files(tmp_path / "missing", before=1000) == 0

@@ -10,7 +10,7 @@ from django.conf import settings
 from jobs import services
 from jobs.context import JobContext
 from jobs.registry import known_queues
-from jobs.worker.claiming import Claimer
+from jobs.worker.claimer import Claimer
 from jobs.worker.runner import run_job
 
 

@@ -154,8 +154,8 @@ def make_schedule():
 
 
 def test_queues_show_their_depth_and_can_be_paused_and_resumed(client):
-    services.show_queues(names=["default", "renders"])
-    services.show_queues(names=["default"])
+    services.ensure_queues(names=["default", "renders"])
+    services.ensure_queues(names=["default"])
     rows = list(QueueState.objects.order_by("name"))
     assert [row.name for row in rows] == ["default", "renders"]
     for _ in range(7):
@@ -168,7 +168,7 @@ def test_queues_show_their_depth_and_can_be_paused_and_resumed(client):
 
 
 def test_the_limit_of_a_queue_is_set_in_its_form(client):
-    services.show_queues(names=["renders"])
+    services.ensure_queues(names=["renders"])
     row = QueueState.objects.get()
     url = reverse("admin:jobs_queuestate_change", args=[row.pk])
     assert client.post(url, {"max_running": "3"}, secure=True).status_code == 302

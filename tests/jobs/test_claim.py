@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from jobs import services, sql
 from jobs.models import Job
-from jobs.worker.claiming import Claimer
+from jobs.worker.claimer import Claimer
 from tests.factories import make_job, make_user
 
 pytestmark = pytest.mark.django_db

@@ -13,7 +13,7 @@ from jobs.context import JobContext
 from jobs.exceptions import JobCancelled, JobNotFound
 from jobs.models import Job, QueueState
 from jobs.selectors import has_work, queue_depths
-from jobs.services.ending import LOST
+from jobs.services.outcomes import LOST
 from tests.factories import make_job
 from tests.jobs.inline import run_pending
 
@@ -51,11 +51,11 @@ def test_the_request_to_cancel_is_seen_by_the_heartbeat():
     row = make_job()
     job = sql.claim(queue="default", worker="w", lease_s=30)
     context = JobContext(job, watched=True)
-    context.report(sql.renew(job, lease_s=30))
+    context.apply_heartbeat(sql.renew(job, lease_s=30))
     context.check()
     assert services.request_cancel(job_id=row.pk) is True
     assert services.request_cancel(job_id=row.pk) is False
-    context.report(sql.renew(job, lease_s=30))
+    context.apply_heartbeat(sql.renew(job, lease_s=30))
     with pytest.raises(JobCancelled):
         context.check()
 
@@ -70,7 +70,7 @@ def test_a_job_that_fails_or_is_lost_after_the_request_is_cancelled_not_retried(
         if row is failing:
             services.fail_attempt(job=job, error=LOST)
         else:
-            services.lose_held(slot=job.worker)
+            services.requeue_lost_jobs(slot=job.worker)
     assert set(Job.objects.values_list("status", flat=True)) == {"cancelled"}
     assert {seen.id for seen in told} == {failing.pk, lost.pk}
 

@@ -9,10 +9,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from core.context import request_id
-from jobs import services, wake
+from jobs import notify, services
 from jobs.exceptions import UnknownJobType
 from jobs.models import Job
-from jobs.states import Priority
+from jobs.states import JobPriority
 from tests.factories import make_job, make_user
 
 pytestmark = pytest.mark.django_db
@@ -32,7 +32,7 @@ def test_writes_a_queued_job_with_the_terms_of_its_handler(handler):
 
 def test_the_callers_terms_win(handler):
     handler(queue="slow", max_attempts=3, timeout_s=77)
-    job = services.enqueue(type="test.job", queue="fast", max_attempts=1, timeout_s=5, priority=Priority.URGENT)
+    job = services.enqueue(type="test.job", queue="fast", max_attempts=1, timeout_s=5, priority=JobPriority.URGENT)
     assert (job.queue, job.max_attempts, job.timeout_s, job.priority) == ("fast", 1, 5, 0)
 
 
@@ -127,4 +127,4 @@ def test_wakes_workers_once_a_transaction(handler, django_capture_on_commit_call
         for _ in range(5):
             services.enqueue(type="test.job")
     expected = 1 if connection.vendor == "postgresql" else 0
-    assert callbacks.count(wake._notify) == len(callbacks) == expected
+    assert callbacks.count(notify._notify) == len(callbacks) == expected

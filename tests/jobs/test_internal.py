@@ -11,7 +11,7 @@ from accounts.models import AuditEntry
 from jobs.models import Job, JobAttempt
 from tests.api.test_problems import assert_problem
 from tests.factories import make_job, make_minted_key, make_user
-from tests.matrix import Access, check_access
+from tests.permission_matrix import Access, check_access
 
 pytestmark = pytest.mark.django_db
 

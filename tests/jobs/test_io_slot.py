@@ -13,32 +13,32 @@ from jobs import services
 from jobs.registry import Handler, IoSteps, handlers, io_handler, io_queues, known_queues
 from jobs.snapshot import JobError
 from jobs.worker.io_slot import IoSlot
-from jobs.worker.slot import Slot
+from jobs.worker.slot import WorkerSlot
 from jobs.worker.supervisor import plan_slots
+from tests.jobs.harness import WorkerHarness, wait_until
 from tests.jobs.inline import run_pending
-from tests.jobs.station import Station, wait_until
 
 acceptance = pytest.mark.acceptance
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
-    station = Station(tmp_path_factory.mktemp("template"))
-    yield station
-    station.close()
+    harness = WorkerHarness(tmp_path_factory.mktemp("template"))
+    yield harness
+    harness.close()
 
 
 @pytest.fixture
-def open_station(template, tmp_path):
-    stations = []
+def open_harness(template, tmp_path):
+    harnesses = []
 
     def build(**environment):
-        stations.append(Station(tmp_path, template=template, LOG_LEVEL="WARNING", **environment))
-        return stations[-1]
+        harnesses.append(WorkerHarness(tmp_path, template=template, LOG_LEVEL="WARNING", **environment))
+        return harnesses[-1]
 
     yield build
-    for station in stations:
-        station.close()
+    for harness in harnesses:
+        harness.close()
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ def io_job():
         yield add
 
 
-def done(station):
-    return Counter(job for (job,) in station.query("SELECT job_id FROM effects WHERE word = 'done'"))
+def done(harness):
+    return Counter(job for (job,) in harness.query("SELECT job_id FROM effects WHERE word = 'done'"))
 
 
 def test_a_queue_is_for_one_kind_of_job(io_job, handler):
@@ -67,14 +67,14 @@ def test_a_queue_is_for_one_kind_of_job(io_job, handler):
 def test_io_queues_have_one_slot_beside_the_others(io_job):
     io_job()
     slots = plan_slots(["default", "io", "io-slow", "maintenance"], 2)
-    assert [(slot.life, slot.queues) for slot in slots] == [
-        (Slot, ["default", "maintenance"]),
-        (Slot, ["default", "maintenance"]),
+    assert [(slot.slot_class, slot.queues) for slot in slots] == [
+        (WorkerSlot, ["default", "maintenance"]),
+        (WorkerSlot, ["default", "maintenance"]),
         (IoSlot, ["io", "io-slow"]),
     ]
     assert [slot.index for slot in slots] == [0, 1, 2]
-    assert [slot.life for slot in plan_slots(["io"], 4)] == [IoSlot]
-    assert [slot.life for slot in plan_slots(["default"], 1)] == [Slot]
+    assert [slot.slot_class for slot in plan_slots(["io"], 4)] == [IoSlot]
+    assert [slot.slot_class for slot in plan_slots(["default"], 1)] == [WorkerSlot]
 
 
 @pytest.mark.django_db
@@ -97,7 +97,7 @@ def test_a_failure_can_commit_with_what_the_handler_writes(io_job):
         with transaction.atomic():
             error = JobError("no_answer", "Nobody answered.")
             assert services.fail_attempt(job=context.job, error=error, delay_s=3600) == "scheduled"
-            context.note_ended()
+            context.mark_failed()
 
     io_job(settle=settle)
     row = services.enqueue(type="test.io")
@@ -109,71 +109,71 @@ def test_a_failure_can_commit_with_what_the_handler_writes(io_job):
     assert row.history.count() == 1
 
 
-def hold(station, ids):
+def hold(harness, ids):
     """Let jobs that were just enqueued wait until `let_go`."""
-    station.change(f"UPDATE jobs_job SET status = 'blocked' WHERE id IN ({listed(station, ids)})")
+    harness.change(f"UPDATE jobs_job SET status = 'blocked' WHERE id IN ({listed(harness, ids)})")
 
 
-def let_go(station, ids):
-    station.change(f"UPDATE jobs_job SET status = 'queued' WHERE id IN ({listed(station, ids)})")
+def let_go(harness, ids):
+    harness.change(f"UPDATE jobs_job SET status = 'queued' WHERE id IN ({listed(harness, ids)})")
 
 
-def listed(station, ids):
-    return ", ".join(f"'{job if station.is_postgres else job.replace('-', '')}'" for job in ids)
+def listed(harness, ids):
+    return ", ".join(f"'{job if harness.is_postgres else job.replace('-', '')}'" for job in ids)
 
 
 @acceptance
-def test_one_process_runs_many_and_keeps_their_leases(open_station):
-    station = open_station(JOBS_LEASE_S="1", JOBS_IO_THREADS="30")
-    slow = station.enqueue("test.io", 31, {"s": 2.5}, queue="io-slow")
-    quick = station.enqueue("test.io", 1, {"s": 0.0})
-    hold(station, quick)
-    worker = station.start("work", "--concurrency", "1")
-    wait_until(lambda: station.value("SELECT count(*) FROM effects WHERE word = 'began'") == 30)
-    # The thirty-first has no thread in its lane; the other lane is open all the same.
-    let_go(station, quick)
-    wait_until(lambda: done(station))
-    assert done(station) == dict.fromkeys(quick, 1)
-    if station.is_postgres:
+def test_one_process_runs_many_and_keeps_their_leases(open_harness):
+    harness = open_harness(JOBS_LEASE_S="1", JOBS_IO_THREADS="30")
+    slow = harness.enqueue("test.io", 31, {"s": 2.5}, queue="io-slow")
+    quick = harness.enqueue("test.io", 1, {"s": 0.0})
+    hold(harness, quick)
+    worker = harness.start("work", "--concurrency", "1")
+    wait_until(lambda: harness.value("SELECT count(*) FROM effects WHERE word = 'began'") == 30)
+    # The thirty-first has no thread in its pool; the other pool is open all the same.
+    let_go(harness, quick)
+    wait_until(lambda: done(harness))
+    assert done(harness) == dict.fromkeys(quick, 1)
+    if harness.is_postgres:
         # Main thread and heartbeat of two slots, the supervisor, and this question.
         connections = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-        assert station.value(connections) <= 7
-    wait_until(lambda: station.statuses() == {"succeeded": 32})
+        assert harness.value(connections) <= 7
+    wait_until(lambda: harness.statuses() == {"succeeded": 32})
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(20) == 0
-    assert done(station) == dict.fromkeys([*slow, *quick], 1)
-    assert station.query("SELECT max(attempts), max(lost) FROM jobs_job WHERE type LIKE 'test.%'") == [(1, 0)]
+    assert done(harness) == dict.fromkeys([*slow, *quick], 1)
+    assert harness.query("SELECT max(attempts), max(lost) FROM jobs_job WHERE type LIKE 'test.%'") == [(1, 0)]
 
 
 @acceptance
-def test_a_kill_in_the_middle_loses_nothing_and_a_stop_waits_for_what_has_begun(open_station):
-    station = open_station(JOBS_LEASE_S="600")
-    ids = station.enqueue("test.io", 20, {"s": 1.0})
-    worker = station.start("work", "--queues", "io,io-slow")
-    wait_until(lambda: station.value("SELECT count(*) FROM effects WHERE word = 'began'") == 20)
-    (slot,) = station.children(worker.pid)
+def test_a_kill_in_the_middle_loses_nothing_and_a_stop_waits_for_what_has_begun(open_harness):
+    harness = open_harness(JOBS_LEASE_S="600")
+    ids = harness.enqueue("test.io", 20, {"s": 1.0})
+    worker = harness.start("work", "--queues", "io,io-slow")
+    wait_until(lambda: harness.value("SELECT count(*) FROM effects WHERE word = 'began'") == 20)
+    (slot,) = harness.children(worker.pid)
     os.kill(slot, signal.SIGKILL)
-    wait_until(lambda: station.value("SELECT count(*) FROM effects WHERE word = 'began'") == 40)
+    wait_until(lambda: harness.value("SELECT count(*) FROM effects WHERE word = 'began'") == 40)
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(20) == 0
-    assert station.statuses() == {"succeeded": 20}
-    assert done(station) == dict.fromkeys(ids, 1)
-    assert station.value("SELECT sum(lost) FROM jobs_job WHERE type = 'test.io'") == 20
+    assert harness.statuses() == {"succeeded": 20}
+    assert done(harness) == dict.fromkeys(ids, 1)
+    assert harness.value("SELECT sum(lost) FROM jobs_job WHERE type = 'test.io'") == 20
 
 
 @acceptance
-def test_one_that_hangs_is_killed_and_the_others_go_back_uncounted(open_station):
-    station = open_station(JOBS_GRACE_S="1")
-    others = station.enqueue("test.io", 2, {"s": 600})
-    hold(station, others)
-    station.enqueue("test.io", 1, {"s": 600}, timeout_s=1, max_attempts=1)
-    worker = station.start("work", "--queues", "io,io-slow")
-    wait_until(lambda: station.value("SELECT count(*) FROM effects WHERE word = 'began'") == 1)
-    let_go(station, others)
-    wait_until(lambda: station.value("SELECT count(*) FROM effects WHERE word = 'began'") == 5)
-    assert station.statuses() == {"dead": 1, "running": 2}
+def test_one_that_hangs_is_killed_and_the_others_go_back_uncounted(open_harness):
+    harness = open_harness(JOBS_GRACE_S="1")
+    others = harness.enqueue("test.io", 2, {"s": 600})
+    hold(harness, others)
+    harness.enqueue("test.io", 1, {"s": 600}, timeout_s=1, max_attempts=1)
+    worker = harness.start("work", "--queues", "io,io-slow")
+    wait_until(lambda: harness.value("SELECT count(*) FROM effects WHERE word = 'began'") == 1)
+    let_go(harness, others)
+    wait_until(lambda: harness.value("SELECT count(*) FROM effects WHERE word = 'began'") == 5)
+    assert harness.statuses() == {"dead": 1, "running": 2}
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(20) == 0
-    assert station.outcomes() == {"handed_back": 4, "timeout": 1}
-    rows = station.query("SELECT DISTINCT status, failures, lost FROM jobs_job WHERE type = 'test.io' ORDER BY status")
+    assert harness.outcomes() == {"released": 4, "timeout": 1}
+    rows = harness.query("SELECT DISTINCT status, failures, lost FROM jobs_job WHERE type = 'test.io' ORDER BY status")
     assert rows == [("dead", 1, 0), ("queued", 0, 0)]

@@ -13,10 +13,10 @@ from jobs import services, sql
 from jobs.exceptions import LeaseLost
 from jobs.models import Job
 from jobs.selectors import queue_depths
-from jobs.services.ending import JobError
+from jobs.services.outcomes import JobError
 from jobs.snapshot import JobSnapshot
 from jobs.sql import limits
-from jobs.states import Priority
+from jobs.states import JobPriority
 from tests.factories import make_job
 from tests.jobs.inline import run_pending
 
@@ -82,15 +82,15 @@ def test_many_at_once_are_admitted_in_order():
 def test_a_more_urgent_job_overtakes_what_has_not_begun():
     normal = [enqueue() for _ in range(2)]
     begun = claim()
-    urgent = enqueue(priority=Priority.URGENT)
+    urgent = enqueue(priority=JobPriority.URGENT)
     assert begun.id == normal[0].pk
     assert statuses() == ["running", "blocked", "queued"]
     assert claim().id == urgent.pk
 
 
-@pytest.mark.parametrize("end", ["finish", "fail", "bury", "cancel", "retry later", "postpone", "reap", "die"])
+@pytest.mark.parametrize("end", ["finish", "fail", "dead-letter", "cancel", "retry later", "postpone", "reap", "die"])
 def test_every_end_makes_room(end):
-    enqueue(limit=1, max_attempts=1 if end == "bury" else 5)
+    enqueue(limit=1, max_attempts=1 if end == "dead-letter" else 5)
     waiting = enqueue(limit=1)
     job = claim()
     if end == "reap":
@@ -100,7 +100,7 @@ def test_every_end_makes_room(end):
     {
         "finish": lambda: services.finish(job=job),
         "fail": lambda: services.fail_attempt(job=job, error=ERROR),
-        "bury": lambda: services.fail_attempt(job=job, error=ERROR, permanent=True),
+        "dead-letter": lambda: services.fail_attempt(job=job, error=ERROR, permanent=True),
         "cancel": lambda: services.cancel_attempt(job=job),
         "retry later": lambda: services.fail_attempt(job=job, error=ERROR),
         "postpone": lambda: services.postpone(job=job, delay_s=60),
@@ -143,7 +143,7 @@ def test_jobs_that_come_due_and_retried_ones_wait_as_well():
     assert set(statuses()) == {"succeeded"}
 
 
-def test_what_slipped_through_is_admitted_by_the_upkeep():
+def test_what_slipped_through_is_admitted_by_the_housekeeping():
     for key in ("a", "b", "c"):
         make_job(status="blocked", limit_key=key, limit_running=1)
         make_job(status="blocked", limit_key=key, limit_running=1)
@@ -202,7 +202,7 @@ def test_any_history_keeps_the_limits_and_leaves_no_room_unused():
                 services.cancel_job(job_id=waiting.pk)
         elif held:
             job = held.pop(chance.randrange(len(held)))
-            ends = {"finish": services.finish, "back": services.hand_back}
+            ends = {"finish": services.finish, "back": services.release_job}
             ends[step](job=job) if step in ends else services.fail_attempt(job=job, error=ERROR, permanent=True)
         for key, limit in limits.items():
             found = statuses(key)

@@ -13,7 +13,7 @@ from jobs import services, sql
 from jobs.context import JobContext
 from jobs.exceptions import AttemptTimedOut, LeaseLost, PermanentFailure, RetryLater, ShuttingDown, TransientFailure
 from jobs.models import Job
-from jobs.worker.board import Board
+from jobs.worker.deadlines import SharedDeadlines
 from jobs.worker.runner import run_job
 from tests.factories import make_job
 from tests.jobs.inline import run_pending
@@ -79,7 +79,7 @@ def test_a_stopping_worker_gets_the_job_back_uncounted(handler):
 
     row = run_one(handler, run)
     assert (row.status, row.failures, row.lost) == ("queued", 0, 0)
-    assert row.history.get().outcome == "handed_back"
+    assert row.history.get().outcome == "released"
 
 
 def test_the_grace_time_lets_a_handler_finish(handler):
@@ -187,13 +187,13 @@ def test_checks_in_order_of_what_matters_most():
     context._started -= 2
     with pytest.raises(AttemptTimedOut):
         context.check()
-    context.report(None)
+    context.apply_heartbeat(None)
     with pytest.raises(LeaseLost):
         context.check()
 
 
 def test_the_board_tells_busy_slots_from_idle_ones():
-    board = Board(3)
-    board.write(1, 12.5)
-    assert [board.read(slot) for slot in range(3)] == [0.0, 12.5, 0.0]
-    assert board.count_busy() == 1
+    deadlines = SharedDeadlines(3)
+    deadlines.write(1, 12.5)
+    assert [deadlines.read(slot) for slot in range(3)] == [0.0, 12.5, 0.0]
+    assert deadlines.count_busy() == 1

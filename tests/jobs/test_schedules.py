@@ -1,4 +1,4 @@
-"""Schedules, and the queue's own upkeep."""
+"""Schedules, and the queue's own housekeeping."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from core.retention import retentions
 from jobs import services
-from jobs.cron import next_tick
+from jobs.cron import next_run
 from jobs.models import Job, JobAttempt, Schedule, Worker
 from jobs.registry import RegisteredSchedule, schedules
 from tests.factories import make_job
@@ -41,7 +41,7 @@ def make_due(schedule, ago=timedelta(seconds=1)):
     ],
 )
 def test_the_next_tick_is_later_than_the_last(cron, after, expected):
-    assert next_tick(cron, after) == expected
+    assert next_run(cron, after) == expected
 
 
 def test_registering_refuses_nonsense_and_double_names(nightly):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core import tracing
-from core.context import labels, request_id
+from core.context import log_context, request_id
 from core.ids import encode_id
 from jobs import services
 from jobs.exceptions import PermanentFailure, RetryLater, TransientFailure
@@ -116,7 +116,7 @@ def test_where_traces_are_off_the_callers_place_goes_along(handler) -> None:
             services.enqueue(type="test.job")
 
     handler(run)
-    with tracing.following(SAMPLED):
+    with tracing.continue_trace(SAMPLED):
         services.enqueue(type="test.job", payload={"more": True})
     services.enqueue(type="test.job")
     assert run_pending() == 3
@@ -143,7 +143,7 @@ def test_what_an_attempt_logs_names_its_job(handler) -> None:
     seen = []
 
     def run(context) -> None:
-        found = labels.get()
+        found = log_context.get()
         seen.append((request_id.get(), found.job_id, found.job_type, found.account_id))
 
     handler(run)
@@ -151,4 +151,4 @@ def test_what_an_attempt_logs_names_its_job(handler) -> None:
     row = services.enqueue(type="test.job", user_id=alice.pk)
     assert run_pending() == 1
     assert seen == [(row.public_id, row.public_id, "test.job", encode_id("usr", alice.pk))]
-    assert labels.get() is None
+    assert log_context.get() is None

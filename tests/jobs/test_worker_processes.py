@@ -11,43 +11,43 @@ from functools import partial
 
 import pytest
 
-from tests.jobs.station import Station, wait_until
+from tests.jobs.harness import WorkerHarness, wait_until
 
 pytestmark = pytest.mark.acceptance
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
-    station = Station(tmp_path_factory.mktemp("template"))
-    yield station
-    station.close()
+    harness = WorkerHarness(tmp_path_factory.mktemp("template"))
+    yield harness
+    harness.close()
 
 
 @pytest.fixture
-def open_station(template, tmp_path):
-    stations = []
+def open_harness(template, tmp_path):
+    harnesses = []
 
     def build(**environment):
-        stations.append(Station(tmp_path, template=template, LOG_LEVEL="WARNING", **environment))
-        return stations[-1]
+        harnesses.append(WorkerHarness(tmp_path, template=template, LOG_LEVEL="WARNING", **environment))
+        return harnesses[-1]
 
     yield build
-    for station in stations:
-        station.close()
+    for harness in harnesses:
+        harness.close()
 
 
-def effects(station, word="done"):
-    return Counter(job for (job,) in station.query(f"SELECT job_id FROM effects WHERE word = '{word}'"))
+def effects(harness, word="done"):
+    return Counter(job for (job,) in harness.query(f"SELECT job_id FROM effects WHERE word = '{word}'"))
 
 
-def test_kills_at_random_lose_nothing_and_finish_nothing_twice(open_station):
-    station = open_station(JOBS_LEASE_S="1")
-    ids = station.enqueue("test.effect", 300, {"s": 0.03})
-    worker = station.start("work", "--concurrency", "2")
+def test_kills_at_random_lose_nothing_and_finish_nothing_twice(open_harness):
+    harness = open_harness(JOBS_LEASE_S="1")
+    ids = harness.enqueue("test.effect", 300, {"s": 0.03})
+    worker = harness.start("work", "--concurrency", "2")
     luck = random.Random()
     kills = Counter()
     while kills["slot"] < 9 or kills["supervisor"] < 3:
-        slots = wait_until(partial(station.children, worker.pid))
+        slots = wait_until(partial(harness.children, worker.pid))
         time.sleep(luck.uniform(0.0, 0.3))
         if kills["slot"] < 9 and (kills["supervisor"] >= 3 or luck.random() < 0.75):
             victim, what = luck.choice(sorted(slots)), "slot"
@@ -60,52 +60,52 @@ def test_kills_at_random_lose_nothing_and_finish_nothing_twice(open_station):
         kills[what] += 1
         if what == "supervisor":
             worker.wait(10)
-            worker = station.start("work", "--concurrency", "2")
-    assert station.statuses()["succeeded"] < 300, "the kills came too late to prove anything"
-    wait_until(lambda: station.statuses() == {"succeeded": 300}, within_s=60)
+            worker = harness.start("work", "--concurrency", "2")
+    assert harness.statuses()["succeeded"] < 300, "the kills came too late to prove anything"
+    wait_until(lambda: harness.statuses() == {"succeeded": 300}, within_s=60)
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(20) == 0
-    assert effects(station) == dict.fromkeys(ids, 1)
-    assert station.outcomes()["succeeded"] == 300
-    assert station.value("SELECT sum(failures) FROM jobs_job") == 0
-    wait_until(lambda: not station.marked_pids(), within_s=5)
+    assert effects(harness) == dict.fromkeys(ids, 1)
+    assert harness.outcomes()["succeeded"] == 300
+    assert harness.value("SELECT sum(failures) FROM jobs_job") == 0
+    wait_until(lambda: not harness.marked_pids(), within_s=5)
 
 
-def test_many_claimers_take_each_job_once(open_station):
-    station = open_station()
-    ids = station.enqueue("test.effect", 200)
-    claimers = [station.start("claim") for _ in range(3)]
+def test_many_claimers_take_each_job_once(open_harness):
+    harness = open_harness()
+    ids = harness.enqueue("test.effect", 200)
+    claimers = [harness.start("claim") for _ in range(3)]
     assert [claimer.wait(60) for claimer in claimers] == [0, 0, 0]
-    took = Counter(job for (job,) in station.query("SELECT job_id FROM effects"))
+    took = Counter(job for (job,) in harness.query("SELECT job_id FROM effects"))
     assert took == dict.fromkeys(ids, 1)
-    assert station.value("SELECT max(attempts) FROM jobs_job WHERE type = 'test.effect'") == 1
+    assert harness.value("SELECT max(attempts) FROM jobs_job WHERE type = 'test.effect'") == 1
 
 
-def test_drains_and_leaves_jobs_of_later_alone(open_station):
-    station = open_station()
-    station.enqueue("test.effect", 20)
-    station.change("UPDATE jobs_job SET status = 'scheduled', scheduled_at = '2099-01-01' WHERE id = "
+def test_drains_and_leaves_jobs_of_later_alone(open_harness):
+    harness = open_harness()
+    harness.enqueue("test.effect", 20)
+    harness.change("UPDATE jobs_job SET status = 'scheduled', scheduled_at = '2099-01-01' WHERE id = "
                    "(SELECT id FROM jobs_job LIMIT 1)")  # fmt: skip
-    worker = station.start("work", "--drain", "--concurrency", "2")
+    worker = harness.start("work", "--drain", "--concurrency", "2")
     assert worker.wait(60) == 0
-    assert station.statuses() == {"succeeded": 19, "scheduled": 1}
-    assert station.value("SELECT count(*) FROM jobs_worker WHERE stopped_at IS NOT NULL") == 1
+    assert harness.statuses() == {"succeeded": 19, "scheduled": 1}
+    assert harness.value("SELECT count(*) FROM jobs_worker WHERE stopped_at IS NOT NULL") == 1
 
 
-def test_an_idle_worker_picks_up_at_once_and_stops_at_once(open_station):
-    station = open_station()
-    worker = station.start("work", "--concurrency", "1")
-    wait_until(lambda: station.children(worker.pid))
+def test_an_idle_worker_picks_up_at_once_and_stops_at_once(open_harness):
+    harness = open_harness()
+    worker = harness.start("work", "--concurrency", "1")
+    wait_until(lambda: harness.children(worker.pid))
     time.sleep(1.0)
     for count in range(1, 4):
-        station.enqueue("test.effect", 1, {"s": 0})
-        wait_until(lambda count=count: station.statuses() == {"succeeded": count})
-    if station.is_postgres:
+        harness.enqueue("test.effect", 1, {"s": 0})
+        wait_until(lambda count=count: harness.statuses() == {"succeeded": count})
+    if harness.is_postgres:
         waits = "SELECT max(extract(epoch FROM started_at - queued_at)) FROM jobs_job WHERE type = 'test.effect'"
     else:
         waits = ("SELECT max(unixepoch(started_at, 'subsec') - unixepoch(queued_at, 'subsec')) FROM jobs_job "
                  "WHERE type = 'test.effect'")  # fmt: skip
-    assert float(station.value(waits)) < 0.5
+    assert float(harness.value(waits)) < 0.5
     began = time.monotonic()
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(20) == 0
@@ -113,17 +113,17 @@ def test_an_idle_worker_picks_up_at_once_and_stops_at_once(open_station):
     assert time.monotonic() - began < 8
 
 
-def test_a_stop_hands_running_jobs_back_after_their_grace_even_stuck_ones(open_station):
-    station = open_station(JOBS_GRACE_S="1")
-    station.enqueue("test.patient", 1, {"s": 600})
-    station.enqueue("test.stuck")
-    station.enqueue("test.effect", 1, {"s": 0})
-    worker = station.start("work", "--concurrency", "2")
-    wait_until(lambda: len(effects(station, "began")) == 2)
+def test_a_stop_hands_running_jobs_back_after_their_grace_even_stuck_ones(open_harness):
+    harness = open_harness(JOBS_GRACE_S="1")
+    harness.enqueue("test.patient", 1, {"s": 600})
+    harness.enqueue("test.stuck")
+    harness.enqueue("test.effect", 1, {"s": 0})
+    worker = harness.start("work", "--concurrency", "2")
+    wait_until(lambda: len(effects(harness, "began")) == 2)
     worker.send_signal(signal.SIGINT)
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(20) == 0
-    rows = station.query(
+    rows = harness.query(
         "SELECT type, status, failures, lost, worker FROM jobs_job WHERE type LIKE 'test.%' ORDER BY 1"
     )
     assert rows == [
@@ -131,84 +131,84 @@ def test_a_stop_hands_running_jobs_back_after_their_grace_even_stuck_ones(open_s
         ("test.patient", "queued", 0, 0, ""),
         ("test.stuck", "queued", 0, 0, ""),
     ]
-    assert station.outcomes() == {"handed_back": 2}
-    assert not station.marked_pids()
+    assert harness.outcomes() == {"released": 2}
+    assert not harness.marked_pids()
 
 
-def test_a_job_in_its_grace_time_may_finish(open_station):
-    station = open_station(JOBS_GRACE_S="30")
-    station.enqueue("test.patient", 1, {"s": 1.5})
-    worker = station.start("work", "--concurrency", "1")
-    wait_until(lambda: effects(station, "began"))
+def test_a_job_in_its_grace_time_may_finish(open_harness):
+    harness = open_harness(JOBS_GRACE_S="30")
+    harness.enqueue("test.patient", 1, {"s": 1.5})
+    worker = harness.start("work", "--concurrency", "1")
+    wait_until(lambda: effects(harness, "began"))
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(30) == 0
-    assert station.statuses() == {"succeeded": 1}
+    assert harness.statuses() == {"succeeded": 1}
 
 
-def test_an_attempt_over_its_time_is_killed_with_its_children(open_station):
-    station = open_station()
-    station.enqueue("test.stuck", timeout_s=1, max_attempts=1)
-    worker = station.start("work", "--concurrency", "1")
-    wait_until(lambda: effects(station, "began"))
+def test_an_attempt_over_its_time_is_killed_with_its_children(open_harness):
+    harness = open_harness()
+    harness.enqueue("test.stuck", timeout_s=1, max_attempts=1)
+    worker = harness.start("work", "--concurrency", "1")
+    wait_until(lambda: effects(harness, "began"))
     # Supervisor, slot, the slot for I/O, and the child of the job.
-    assert len(station.marked_pids()) == 4
-    wait_until(lambda: station.statuses() == {"dead": 1})
-    assert station.outcomes() == {"timeout": 1}
-    wait_until(lambda: len(station.marked_pids()) == 3, within_s=5)
+    assert len(harness.marked_pids()) == 4
+    wait_until(lambda: harness.statuses() == {"dead": 1})
+    assert harness.outcomes() == {"timeout": 1}
+    wait_until(lambda: len(harness.marked_pids()) == 3, within_s=5)
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(20) == 0
 
 
-def test_slots_and_their_children_die_with_the_supervisor(open_station):
-    station = open_station()
-    station.enqueue("test.stuck", 2)
-    worker = station.start("work", "--concurrency", "2")
-    wait_until(lambda: len(effects(station, "began")) == 2)
+def test_slots_and_their_children_die_with_the_supervisor(open_harness):
+    harness = open_harness()
+    harness.enqueue("test.stuck", 2)
+    worker = harness.start("work", "--concurrency", "2")
+    wait_until(lambda: len(effects(harness, "began")) == 2)
     # Supervisor, two slots with a child each, and the slot for I/O.
-    assert len(station.marked_pids()) == 6
+    assert len(harness.marked_pids()) == 6
     worker.kill()
     worker.wait(10)
-    wait_until(lambda: not station.marked_pids(), within_s=3)
+    wait_until(lambda: not harness.marked_pids(), within_s=3)
 
 
-def test_a_job_that_kills_its_slot_runs_again_at_once(open_station):
-    station = open_station(JOBS_LEASE_S="600")
-    station.enqueue("test.crash_once")
-    worker = station.start("work", "--drain", "--concurrency", "1")
+def test_a_job_that_kills_its_slot_runs_again_at_once(open_harness):
+    harness = open_harness(JOBS_LEASE_S="600")
+    harness.enqueue("test.crash_once")
+    worker = harness.start("work", "--drain", "--concurrency", "1")
     assert worker.wait(30) == 0
-    assert station.query("SELECT status, attempts, lost, failures FROM jobs_job WHERE type LIKE 'test.%'") == [
+    assert harness.query("SELECT status, attempts, lost, failures FROM jobs_job WHERE type LIKE 'test.%'") == [
         ("succeeded", 2, 1, 0)
     ]
 
 
-def test_a_long_job_keeps_its_lease_and_hears_of_its_cancellation(open_station):
-    station = open_station(JOBS_LEASE_S="1")
-    (job,) = station.enqueue("test.patient", 1, {"s": 600})
-    workers = [station.start("work", "--concurrency", "1") for _ in range(2)]
-    wait_until(lambda: effects(station, "began"))
+def test_a_long_job_keeps_its_lease_and_hears_of_its_cancellation(open_harness):
+    harness = open_harness(JOBS_LEASE_S="1")
+    (job,) = harness.enqueue("test.patient", 1, {"s": 600})
+    workers = [harness.start("work", "--concurrency", "1") for _ in range(2)]
+    wait_until(lambda: effects(harness, "began"))
     time.sleep(3)
-    assert station.query("SELECT status, attempts FROM jobs_job WHERE type LIKE 'test.%'") == [("running", 1)]
-    station.call("cancel", job)
+    assert harness.query("SELECT status, attempts FROM jobs_job WHERE type LIKE 'test.%'") == [("running", 1)]
+    harness.call("cancel", job)
     # From here: the call itself starts an interpreter, which says nothing about the worker.
     began = time.monotonic()
-    wait_until(lambda: station.statuses() == {"cancelled": 1}, within_s=10)
+    wait_until(lambda: harness.statuses() == {"cancelled": 1}, within_s=10)
     assert time.monotonic() - began < 6
     for worker in workers:
         worker.send_signal(signal.SIGTERM)
     assert [worker.wait(20) for worker in workers] == [0, 0]
-    assert effects(station, "began") == {job: 1}
+    assert effects(harness, "began") == {job: 1}
 
 
-def test_two_workers_fire_a_schedule_once(open_station):
-    station = open_station()
-    workers = [station.start("work", "--concurrency", "1") for _ in range(2)]
-    wait_until(lambda: station.value("SELECT count(*) FROM jobs_worker") == 2)
+def test_two_workers_fire_a_schedule_once(open_harness):
+    harness = open_harness()
+    workers = [harness.start("work", "--concurrency", "1") for _ in range(2)]
+    wait_until(lambda: harness.value("SELECT count(*) FROM jobs_worker") == 2)
     for number in range(1, 4):
-        station.change("UPDATE jobs_schedule SET next_run_at = '2026-01-01 00:00:00' WHERE name = 'test.yearly'")
-        wait_until(lambda number=number: station.statuses().get("succeeded", 0) >= number)
+        harness.change("UPDATE jobs_schedule SET next_run_at = '2026-01-01 00:00:00' WHERE name = 'test.yearly'")
+        wait_until(lambda number=number: harness.statuses().get("succeeded", 0) >= number)
     time.sleep(1.5)
-    jobs = station.value("SELECT count(*) FROM jobs_job WHERE type = 'test.effect'")
-    assert jobs == sum(effects(station).values()) == 3
+    jobs = harness.value("SELECT count(*) FROM jobs_job WHERE type = 'test.effect'")
+    assert jobs == sum(effects(harness).values()) == 3
     for worker in workers:
         worker.send_signal(signal.SIGTERM)
     assert [worker.wait(20) for worker in workers] == [0, 0]

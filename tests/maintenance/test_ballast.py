@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
-from jobs.registry import tickers
+from jobs.registry import periodic_tasks
 from maintenance import ballast
 from monitoring.health.machine import DiskCheck
 
@@ -35,30 +35,30 @@ def observed() -> float | str:
 
 def test_is_laid_once_and_takes_the_space_for_real(database: Path) -> None:
     assert observed() == 0
-    assert ballast.lay_ballast() == SIZE
+    assert ballast.create_ballast_file() == SIZE
     laid = Path(f"{database}.ballast").stat()
     assert laid.st_size == SIZE
     assert laid.st_blocks * 512 >= SIZE
-    assert ballast.lay_ballast() == SIZE
+    assert ballast.create_ballast_file() == SIZE
     assert Path(f"{database}.ballast").stat().st_ino == laid.st_ino
     assert observed() == SIZE
     assert sorted(path.name for path in database.parent.iterdir()) == ["owl.sqlite3", "owl.sqlite3.ballast"]
 
 
 def test_follows_its_setting(database: Path, settings) -> None:
-    ballast.lay_ballast()
+    ballast.create_ballast_file()
     settings.RENDEROWL_DISK_BALLAST_BYTES = 2 * SIZE
-    assert ballast.lay_ballast() == ballast.ballast_bytes() == 2 * SIZE
+    assert ballast.create_ballast_file() == ballast.ballast_bytes() == 2 * SIZE
     settings.RENDEROWL_DISK_BALLAST_BYTES = 0
-    assert ballast.lay_ballast() == ballast.ballast_bytes() == 0
+    assert ballast.create_ballast_file() == ballast.ballast_bytes() == 0
     assert [path.name for path in database.parent.iterdir()] == ["owl.sqlite3"]
 
 
 def test_is_not_what_fills_the_disk(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     leave(monkeypatch, 3 * SIZE - 1)
-    assert ballast.lay_ballast() == 0
+    assert ballast.create_ballast_file() == 0
     leave(monkeypatch, 3 * SIZE)
-    assert ballast.lay_ballast() == SIZE
+    assert ballast.create_ballast_file() == SIZE
 
 
 def test_a_failure_leaves_nothing(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,14 +67,14 @@ def test_a_failure_leaves_nothing(database: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(ballast.os, "posix_fallocate", fail)
     with pytest.raises(OSError, match="No space"):
-        ballast.lay_ballast()
+        ballast.create_ballast_file()
     assert [path.name for path in database.parent.iterdir()] == ["owl.sqlite3"]
 
 
 def test_without_a_file_of_a_database_there_is_none(monkeypatch: pytest.MonkeyPatch, settings) -> None:
     settings.RENDEROWL_DISK_BALLAST_BYTES = SIZE
     monkeypatch.setattr(ballast, "database_file", lambda: "")
-    assert (ballast.lay_ballast(), ballast.free_ballast(), ballast.is_disk_full()) == (0, 0, False)
+    assert (ballast.create_ballast_file(), ballast.delete_ballast_file(), ballast.is_disk_full()) == (0, 0, False)
 
 
 @pytest.mark.django_db
@@ -84,7 +84,7 @@ def test_cleaning_up_frees_it_only_on_a_full_disk(free, freed, left, database, m
         **settings.STORAGES,
         "default": {"BACKEND": "files.storage.local.LocalStorage", "OPTIONS": {"location": str(tmp_path / "media")}},
     }
-    ballast.lay_ballast()
+    ballast.create_ballast_file()
     leave(monkeypatch, free)
     out = StringIO()
     call_command("db_cleanup", "--json", "--dry-run", stdout=out)
@@ -96,4 +96,4 @@ def test_cleaning_up_frees_it_only_on_a_full_disk(free, freed, left, database, m
 
 
 def test_every_worker_looks_after_it() -> None:
-    assert "ballast" in tickers
+    assert "ballast" in periodic_tasks

@@ -61,7 +61,7 @@ def old_rows(storage) -> None:
     Session.objects.create(session_key="lasts", session_data="", expire_date=ago(-0.01))
 
 
-EXPECTED = {"finished jobs": 2, "finished upkeep jobs": 1, "slow requests": 3, "ended sessions": 1}
+EXPECTED = {"finished jobs": 2, "finished maintenance jobs": 1, "slow requests": 3, "ended sessions": 1}
 
 
 def test_the_dry_run_counts_what_is_then_deleted(old_rows, django_assert_num_queries) -> None:
@@ -79,7 +79,7 @@ def test_the_dry_run_counts_what_is_then_deleted(old_rows, django_assert_num_que
 
 def test_other_times_spare_what_says_itself_when_it_ends(old_rows) -> None:
     expected = EXPECTED | {"finished jobs": 4, "slow requests": 4}
-    del expected["finished upkeep jobs"]
+    del expected["finished maintenance jobs"]
     assert rows_of(cleanup("--dry-run", "--retention-days", "10")) == expected
     assert rows_of(cleanup("--retention-days", "10")) == expected
 

@@ -18,7 +18,7 @@ from django.core.management import CommandError, call_command
 
 from maintenance.loadtest.command import _hints
 from maintenance.loadtest.plan import LoadPlan
-from maintenance.loadtest.tally import GRADES, Tally, rate
+from maintenance.loadtest.response_stats import GRADES, ResponseStats, rate
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -134,10 +134,10 @@ def test_an_early_stop_reports_what_was_done(server):
 
 
 def test_errors_that_are_allowed_leave_the_exit_status_alone(monkeypatch, capsys):
-    tally = Tally()
+    stats = ResponseStats()
     for status in (200, 404):
-        tally.note_answer(status=status, took_s=0.001, size=0)
-    report = {"late_share": 0.0, "driver_cpu_share": 0.1, "interrupted": False, **tally.figures(1)}
+        stats.record_response(status=status, took_s=0.001, size=0)
+    report = {"late_share": 0.0, "driver_cpu_share": 0.1, "interrupted": False, **stats.summary(1)}
     monkeypatch.setattr("maintenance.loadtest.command.check_listening", lambda url: None)
     monkeypatch.setattr("maintenance.loadtest.command.run_plan", lambda plan, show: dict(report))
     call_command("load_test", "--json", "--max-errors", "50")
@@ -203,25 +203,25 @@ def test_a_plan_reaches_the_child_as_it_is():
     assert LoadPlan.from_json(plan.to_json()) == plan
 
 
-def test_percentiles_of_a_tally():
-    tally = Tally()
+def test_percentiles_of_response_stats():
+    stats = ResponseStats()
     for ms in range(1, 1001):
-        tally.note_answer(status=200, took_s=ms / 1000, size=1)
-    tally.note_failure("ConnectionRefusedError")
-    figures = tally.figures(elapsed_s=10)
-    assert figures["p50_ms"] == pytest.approx(500, rel=0.011)
-    assert figures["p95_ms"] == pytest.approx(950, rel=0.011)
-    assert figures["p99_ms"] == pytest.approx(990, rel=0.011)
-    assert (figures["requests"], figures["errors"], figures["rps"]) == (1001, 1, 100.1)
-    assert figures["mean_ms"] == 500.5
+        stats.record_response(status=200, took_s=ms / 1000, size=1)
+    stats.record_failure("ConnectionRefusedError")
+    summary = stats.summary(elapsed_s=10)
+    assert summary["p50_ms"] == pytest.approx(500, rel=0.011)
+    assert summary["p95_ms"] == pytest.approx(950, rel=0.011)
+    assert summary["p99_ms"] == pytest.approx(990, rel=0.011)
+    assert (summary["requests"], summary["errors"], summary["rps"]) == (1001, 1, 100.1)
+    assert summary["mean_ms"] == 500.5
 
 
 def test_reasons_are_bounded():
-    tally = Tally()
+    stats = ResponseStats()
     for number in range(100):
-        tally.note_failure(f"reason {number}")
-    assert len(tally.reasons) == 21
-    assert tally.reasons["other"] == 80
+        stats.record_failure(f"reason {number}")
+    assert len(stats.reasons) == 21
+    assert stats.reasons["other"] == 80
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_ratings(p95_ms, error_share, rating):
     assert rate(p95_ms=p95_ms, error_share=error_share, grades=GRADES) == rating
 
 
-def test_hints_say_when_the_figures_are_about_something_else():
+def test_hints_say_when_results_are_misleading():
     report = {"statuses": {"429": 7}, "driver_cpu_share": 0.95, "late_share": 0.2, "interrupted": True}
     hints = " ".join(_hints(report))
     for words in ("7 answers were 429", "tester used a whole core", "20.0%", "Stopped early"):

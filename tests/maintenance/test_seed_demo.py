@@ -11,14 +11,14 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from accounts.models import User
-from analytics.models import Event
+from analytics.models import AnalyticsEvent
 from api.routing import api_path
+from core.progress_bar import ProgressBar
 from credits.models import CreditEntry
 from credits.selectors import check_ledger
 from jobs.models import Job
-from maintenance.meter import Meter
 from renders.models import Render
-from tests.analytics.kit import figures, recount
+from tests.analytics.helpers import recount, stats
 from tests.factories import make_api_key
 
 pytestmark = pytest.mark.django_db
@@ -35,11 +35,11 @@ def run(*arguments: str) -> dict:
 def test_everything_fits_together(api) -> None:
     told = run("--renders", "60", "--jobs", "90", "--events", "300")
     assert list(check_ledger()) == []
-    assert figures("hour") == recount("hour")
-    assert figures("day") == recount("day")
+    assert stats("hour") == recount("hour")
+    assert stats("day") == recount("day")
     assert told["renders"] == Render.objects.count() == 60 + 3
     assert told["jobs"] == Job.objects.count() == 90 + 3
-    assert told["events"] == Event.objects.count() == 300 + 3
+    assert told["events"] == AnalyticsEvent.objects.count() == 300 + 3
     assert {"succeeded", "failed", "cancelled", "queued", "scheduled"} >= set(
         Render.objects.values_list("status", flat=True)
     )
@@ -94,9 +94,9 @@ def test_plain_lines_off_a_terminal_and_a_bar_on_one(capsys) -> None:
             return True
 
     terminal = Terminal()
-    meter = Meter(terminal, "rows")
-    meter.show(1, 2)
-    meter.close()
+    progress_bar = ProgressBar(terminal, "rows")
+    progress_bar.show(1, 2)
+    progress_bar.close()
     assert "\r[####################....................]  50.0 %" in terminal.getvalue()
 
 

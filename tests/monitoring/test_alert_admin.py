@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry, User
 from monitoring.alerting.rules import create_missing_rules
-from monitoring.models import Alert, AlertMessage, AlertNotice, AlertRule, EvaluatorLease, HealthSample, Silence
+from monitoring.models import Alert, AlertMessage, AlertNotification, AlertRule, EvaluatorLease, HealthSample, Silence
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -42,8 +42,10 @@ def alert() -> Alert:
     alert = Alert.objects.create(
         rule=rule, fingerprint="f" * 64, labels=labels, state="firing", since=now, firing_since=now, severity="page"
     )
-    notice = AlertNotice.objects.create(rule=rule, closes_at=now)
-    AlertMessage.objects.create(alert=alert, notice=notice, number=1, word="firing", severity="page", value=9, at=now)
+    notification = AlertNotification.objects.create(rule=rule, closes_at=now)
+    AlertMessage.objects.create(
+        alert=alert, notification=notification, number=1, kind="firing", severity="page", value=9, at=now
+    )
     HealthSample.objects.create(check_name="database", level=0, at=now)
     EvaluatorLease.objects.create(name="alerts", holder="host:1", expires_at=now)
     Silence.objects.create(labels={"queue": "x"}, reason="works", starts_at=now, ends_at=now + timedelta(hours=1))
@@ -58,7 +60,7 @@ def act(client: Client, model: str, action: str, row: Any) -> str:
 
 
 def test_lists_searches_and_details(staff: Client, alert: Alert) -> None:
-    rows = (AlertMessage, AlertNotice, AlertRule, EvaluatorLease, HealthSample, Silence, Alert)
+    rows = (AlertMessage, AlertNotification, AlertRule, EvaluatorLease, HealthSample, Silence, Alert)
     for model in rows:
         name = model._meta.model_name
         page = staff.get(reverse(f"admin:monitoring_{name}_changelist"))
@@ -138,12 +140,12 @@ def test_a_silence_ends_within_a_week(staff: Client, fields: dict[str, Any], is_
 RULE = {
     "name": "Mine",
     "summary": "Something",
-    "measure": "error_ratio",
+    "metric": "error_ratio",
     "parameters": '{"window_s": 60}',
     "fire_above": "0.5",
     "clear_below": "0.4",
-    "hold_s": "0",
-    "keep_firing_s": "0",
+    "for_s": "0",
+    "keep_firing_for_s": "0",
     "severity": "ticket",
     "labels": "{}",
     "minimum_samples": "20",
@@ -156,7 +158,7 @@ RULE = {
     ("fields", "is_good"),
     [
         ({}, True),
-        ({"measure": "1+1"}, False),
+        ({"metric": "1+1"}, False),
         ({"parameters": '{"other": 1}'}, False),
         ({"parameters": '{"window_s": "60"}'}, False),
         ({"parameters": '{"window_s": -1}'}, False),
@@ -172,7 +174,7 @@ def test_a_rule_can_be_evaluated(staff: Client, fields: dict[str, str], is_good:
 
 
 def test_rules_of_the_program_are_switched_off_and_not_deleted(staff: Client, alert: Alert) -> None:
-    own = AlertRule.objects.create(name="Mine", summary="s", measure="always", fire_above=1, clear_below=1)
+    own = AlertRule.objects.create(name="Mine", summary="s", metric="always", fire_above=1, clear_below=1)
     assert staff.post(reverse("admin:monitoring_alertrule_delete", args=[alert.rule.pk])).status_code == 403
     assert staff.post(reverse("admin:monitoring_alertrule_delete", args=[own.pk]), {"post": "yes"}).status_code == 302
     assert not AlertRule.objects.filter(pk=own.pk).exists()
@@ -186,7 +188,7 @@ def test_the_first_page_counts_what_fires(staff: Client, alert: Alert) -> None:
 def test_each_index_serves_its_query() -> None:
     now = timezone.now()
     rules = [
-        AlertRule(name=f"r{n}", summary="s", measure="always", fire_above=1, clear_below=1, severity="page")
+        AlertRule(name=f"r{n}", summary="s", metric="always", fire_above=1, clear_below=1, severity="page")
         for n in range(40)
     ]
     AlertRule.objects.bulk_create(rules)
@@ -201,16 +203,18 @@ def test_each_index_serves_its_query() -> None:
     ]
     Alert.objects.bulk_create(alerts)
     notices = [
-        AlertNotice(rule=rules[n % 40], closes_at=now - timedelta(minutes=n), created_at=now - timedelta(minutes=n))
+        AlertNotification(
+            rule=rules[n % 40], closes_at=now - timedelta(minutes=n), created_at=now - timedelta(minutes=n)
+        )
         for n in range(1500)
     ]
-    AlertNotice.objects.bulk_create(notices)
+    AlertNotification.objects.bulk_create(notices)
     AlertMessage.objects.bulk_create(
         AlertMessage(
             alert=alerts[n % 1500],
-            notice=notices[n % 1500],
+            notification=notices[n % 1500],
             number=n,
-            word="firing",
+            kind="firing",
             severity="page",
             at=now - timedelta(minutes=n),
         )
@@ -226,11 +230,13 @@ def test_each_index_serves_its_query() -> None:
         "idx_alerts_since": Alert.objects.order_by("-since", "-id")[:50],
         "idx_alerts_state": Alert.objects.filter(state="firing"),
         "idx_alerts_rule": Alert.objects.filter(rule=rules[7]),
-        "idx_alert_notices_rule": AlertNotice.objects.filter(rule=rules[7], closes_at__gt=now - timedelta(hours=1)),
-        "idx_alert_notices_created": AlertNotice.objects.filter(created_at__lt=now - timedelta(minutes=1490)).order_by(
-            "created_at"
+        "idx_alert_notifications_rule": AlertNotification.objects.filter(
+            rule=rules[7], closes_at__gt=now - timedelta(hours=1)
         ),
-        "idx_alert_messages_notice": AlertMessage.objects.filter(notice=notices[7]).order_by("at", "id"),
+        "idx_alert_notifications_created": AlertNotification.objects.filter(
+            created_at__lt=now - timedelta(minutes=1490)
+        ).order_by("created_at"),
+        "idx_alert_messages_notification": AlertMessage.objects.filter(notification=notices[7]).order_by("at", "id"),
         "idx_alert_messages_time": AlertMessage.objects.order_by("-at", "-id")[:50],
         "idx_silences_end": Silence.objects.filter(ends_at__gt=now - timedelta(days=2)),
     }

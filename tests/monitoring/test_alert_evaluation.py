@@ -10,14 +10,14 @@ import pytest
 from django.db import DatabaseError
 
 from jobs.models import Job, Worker
-from monitoring.alerting import evaluating, health_sampling, leadership, services, traffic
-from monitoring.alerting.evaluating import evaluate
-from monitoring.alerting.measures import Measure, Series, measures
+from monitoring.alerting import evaluation, health_sampling, leadership, services, traffic
+from monitoring.alerting.evaluation import evaluate
+from monitoring.alerting.metrics import AlertMetric, LabeledSample, alert_metrics
 from monitoring.alerting.outbox import QUEUE, SEND_JOB
 from monitoring.alerting.rules import DEFAULT_RULES, create_missing_rules
-from monitoring.alerting.states import Reading
+from monitoring.alerting.state_machine import MetricSample
 from monitoring.health.base import Check
-from monitoring.models import Alert, AlertMessage, AlertNotice, AlertRule, EvaluatorLease, RouteMetric, Silence
+from monitoring.models import Alert, AlertMessage, AlertNotification, AlertRule, EvaluatorLease, RouteMetric, Silence
 from monitoring.performance.sketch import bucket_of, encode
 from tests.factories import make_job, make_user
 
@@ -31,23 +31,23 @@ def at(seconds: float) -> datetime:
 
 @pytest.fixture
 def dial() -> Any:
-    """A measure that says what the test sets: numbers by label, None for no data, an exception to raise."""
+    """A metric that says what the test sets: numbers by label, None for no data, an exception to raise."""
     found = SimpleNamespace(values={})
 
-    def read(now: datetime, parameters: Any) -> list[Series]:
+    def read(now: datetime, parameters: Any) -> list[LabeledSample]:
         if isinstance(found.values, Exception):
             raise found.values
         return [
-            Series(None if value is None else Reading(value), {"part": part} if part else {})
+            LabeledSample(None if value is None else MetricSample(value), {"part": part} if part else {})
             for part, value in found.values.items()
         ]
 
-    with measures.override(Measure("dial", "for tests", read, gone=Reading(0.0))):
+    with alert_metrics.override(AlertMetric("dial", "for tests", read, sample_when_gone=MetricSample(0.0))):
         yield found
 
 
 def make_rule(**fields: Any) -> AlertRule:
-    columns = {"name": "Dial", "summary": "The dial is up", "measure": "dial", "fire_above": 0.5, "clear_below": 0.5}
+    columns = {"name": "Dial", "summary": "The dial is up", "metric": "dial", "fire_above": 0.5, "clear_below": 0.5}
     return AlertRule.objects.create(**{**columns, "severity": "ticket", **fields})
 
 
@@ -61,11 +61,11 @@ def run(first: float, last: float, every: float = 15) -> None:
 
 def said() -> list[tuple[int, str, str]]:
     rows = AlertMessage.objects.order_by("at", "id").select_related("alert")
-    return [(int((row.at - T0).total_seconds()), row.alert.labels.get("part", ""), row.word) for row in rows]
+    return [(int((row.at - T0).total_seconds()), row.alert.labels.get("part", ""), row.kind) for row in rows]
 
 
 def test_an_alert_from_pending_to_resolved(dial: Any) -> None:
-    make_rule(hold_s=60, keep_firing_s=30)
+    make_rule(for_s=60, keep_firing_for_s=30)
     dial.values = {"": 0}
     run(0, 30)
     assert not Alert.objects.exists(), "nothing is written while nothing is wrong"
@@ -89,23 +89,23 @@ def test_an_alert_from_pending_to_resolved(dial: Any) -> None:
 def test_two_evaluators_at_once_say_it_once(dial: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     make_rule()
     dial.values = {"": 1}
-    real = evaluating.step
+    real = evaluation.step
 
-    def step_after_the_other(*args: Any, **terms: Any) -> Any:
+    def step_after_the_other(*args: Any, **fields: Any) -> Any:
         # What this evaluator has read is old by the time it decides: another one has gone through all of it.
-        monkeypatch.setattr(evaluating, "step", real)
+        monkeypatch.setattr(evaluation, "step", real)
         evaluate(now=at(0))
-        return real(*args, **terms)
+        return real(*args, **fields)
 
     for moment, value in ((0, 1), (15, 0), (30, 1)):
         dial.values = {"": value}
-        monkeypatch.setattr(evaluating, "step", step_after_the_other)
+        monkeypatch.setattr(evaluation, "step", step_after_the_other)
         evaluate(now=at(moment))
     alert = Alert.objects.get()
-    assert [message.word for message in AlertMessage.objects.order_by("number")] == ["firing", "resolved", "firing"]
+    assert [message.kind for message in AlertMessage.objects.order_by("number")] == ["firing", "resolved", "firing"]
     assert alert.number == 3
     # A group of 30 s holds what both have said; each target is told of it once.
-    assert Job.objects.filter(type=SEND_JOB).count() == AlertNotice.objects.count()
+    assert Job.objects.filter(type=SEND_JOB).count() == AlertNotification.objects.count()
 
 
 def test_messages_of_a_rule_leave_together(dial: Any, settings: Any) -> None:
@@ -116,17 +116,17 @@ def test_messages_of_a_rule_leave_together(dial: Any, settings: Any) -> None:
     run(0, 0)
     dial.values = {"a": 1, "b": 1, "c": 1}
     run(15, 30)
-    notice, other = AlertNotice.objects.order_by("rule__name")
-    assert notice.closes_at == other.closes_at == at(30)
-    assert sorted(m.alert.labels["part"] for m in notice.messages.select_related("alert")) == ["a", "b", "c"]
-    jobs = Job.objects.filter(reference=notice.reference)
+    notification, other = AlertNotification.objects.order_by("rule__name")
+    assert notification.closes_at == other.closes_at == at(30)
+    assert sorted(m.alert.labels["part"] for m in notification.messages.select_related("alert")) == ["a", "b", "c"]
+    jobs = Job.objects.filter(reference=notification.reference)
     assert {(job.payload["target"], job.queue, job.scheduled_at) for job in jobs} == {
         ("webhook", QUEUE, at(30)),
         ("staff", QUEUE, at(30)),
     }
     dial.values = {"a": 0, "b": 1, "c": 1}
     run(45, 45)
-    assert AlertNotice.objects.filter(rule__name="Dial").count() == 2, "the first one has left"
+    assert AlertNotification.objects.filter(rule__name="Dial").count() == 2, "the first one has left"
 
 
 def test_alerts_of_a_rule_are_told_apart_by_their_labels(dial: Any) -> None:
@@ -136,7 +136,7 @@ def test_alerts_of_a_rule_are_told_apart_by_their_labels(dial: Any) -> None:
     alert = Alert.objects.get()
     assert alert.labels == {"alertname": "Dial", "team": "video", "part": "a"}
     assert str(alert) == "Dial (part=a, team=video)"
-    # What is not in the answer any more has ended, where the measure says so.
+    # What is not in the answer any more has ended, where the metric says so.
     dial.values = {"b": 0}
     run(15, 15)
     assert said() == [(0, "a", "firing"), (15, "a", "resolved")]
@@ -145,12 +145,12 @@ def test_alerts_of_a_rule_are_told_apart_by_their_labels(dial: Any) -> None:
 
 
 def test_no_data_keeps_an_alert_and_is_an_alert_of_its_own(dial: Any) -> None:
-    make_rule(tells_no_data=True)
+    make_rule(alerts_on_no_data=True)
     dial.values = {"": 1}
     run(0, 0)
     dial.values = {"": None}
     run(15, 300)
-    assert [word for _, _, word in said()] == ["firing"]
+    assert [kind for _, _, kind in said()] == ["firing"]
     run(315, 600)
     gone = Alert.objects.get(labels__no_data="true")
     assert (gone.state, gone.pending_since, gone.firing_since) == ("firing", at(15), at(315))
@@ -159,28 +159,28 @@ def test_no_data_keeps_an_alert_and_is_an_alert_of_its_own(dial: Any) -> None:
     run(615, 630)
     gone.refresh_from_db()
     assert gone.state == "inactive"
-    assert [word for _, _, word in said()] == ["firing", "firing", "resolved"]
+    assert [kind for _, _, kind in said()] == ["firing", "firing", "resolved"]
 
 
-def test_a_measure_that_fails_is_no_data(dial: Any) -> None:
+def test_a_metric_that_fails_is_no_data(dial: Any) -> None:
     make_rule()
     dial.values = {"a": 1}
     run(0, 0)
     dial.values = DatabaseError("busy")
     run(15, 600)
     assert said() == [(0, "a", "firing")], "not resolved by what could not be asked"
-    AlertRule.objects.update(measure="gone")
+    AlertRule.objects.update(metric="gone")
     run(615, 630)
     assert Alert.objects.get(labels__part="a").state == "firing"
 
 
 def test_a_rule_that_is_switched_off_calls_off_what_it_said(dial: Any) -> None:
-    make_rule(keep_firing_s=3600)
+    make_rule(keep_firing_for_s=3600)
     dial.values = {"": 1}
     run(0, 0)
     AlertRule.objects.update(is_enabled=False)
     run(15, 30)
-    assert [word for _, _, word in said()] == ["firing", "resolved"]
+    assert [kind for _, _, kind in said()] == ["firing", "resolved"]
     assert Alert.objects.get().state == "inactive"
 
 
@@ -208,17 +208,17 @@ def test_silence_and_acknowledgement(dial: Any) -> None:
     assert (loud.state, loud.acknowledged_at, loud.acknowledged_by) == ("firing", None, None)
 
 
-def test_an_acknowledgement_between_reading_and_writing_stays(dial: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_acknowledgement_between_read_and_write_stays(dial: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     make_rule()
     dial.values = {"": 1}
     run(0, 0)
-    alert, real = Alert.objects.get(), evaluating.step
+    alert, real = Alert.objects.get(), evaluation.step
 
-    def step_after_staff(*args: Any, **terms: Any) -> Any:
+    def step_after_staff(*args: Any, **fields: Any) -> Any:
         services.acknowledge_alert(alert_id=alert.pk, user=make_user("alice"))
-        return real(*args, **terms)
+        return real(*args, **fields)
 
-    monkeypatch.setattr(evaluating, "step", step_after_staff)
+    monkeypatch.setattr(evaluation, "step", step_after_staff)
     dial.values = {"": 2}
     run(15, 15)
     alert.refresh_from_db()
@@ -226,12 +226,12 @@ def test_an_acknowledgement_between_reading_and_writing_stays(dial: Any, monkeyp
 
 
 def test_severity_rises(dial: Any) -> None:
-    make_rule(worse_above=10)
+    make_rule(page_above=10)
     dial.values = {"": 1}
     run(0, 15)
     dial.values = {"": 11}
     run(30, 45)
-    rows = AlertMessage.objects.order_by("number").values_list("word", "severity", "value")
+    rows = AlertMessage.objects.order_by("number").values_list("kind", "severity", "value")
     assert list(rows) == [("firing", "ticket", 1.0), ("worse", "page", 11.0)]
 
 
@@ -240,18 +240,18 @@ def test_severity_rises(dial: Any) -> None:
 
 def test_one_worker_evaluates() -> None:
     looks = [(moment, worker) for moment in range(0, 61, 5) for worker in ("one", "two")]
-    turns = [look for look in looks if leadership.take_turn(holder=look[1], now=at(look[0]))]
+    turns = [look for look in looks if leadership.claim_evaluation(holder=look[1], now=at(look[0]))]
     assert turns == [(0, "one"), (15, "one"), (30, "one"), (45, "one"), (60, "one")]
 
 
 def test_a_leader_killed_during_pending_is_followed_in_time(dial: Any) -> None:
-    make_rule(hold_s=60)
+    make_rule(for_s=60)
     dial.values = {"": 1}
     fired = None
     for moment in range(0, 300, 5):
         alive = ("one", "two") if moment < 20 else ("two",)
         for worker in alive:
-            if leadership.take_turn(holder=worker, now=at(moment)):
+            if leadership.claim_evaluation(holder=worker, now=at(moment)):
                 evaluate(now=at(moment))
         if fired is None and said():
             fired = moment
@@ -263,10 +263,10 @@ def test_a_leader_killed_during_pending_is_followed_in_time(dial: Any) -> None:
 
 
 def test_leadership_lost_between_lease_and_turn_is_no_turn() -> None:
-    assert leadership.take_turn(holder="one", now=at(0))
+    assert leadership.claim_evaluation(holder="one", now=at(0))
     # Paused for longer than its lease: the other one has taken over, and it notices.
-    assert leadership.take_turn(holder="two", now=at(31))
-    assert not leadership.take_turn(holder="one", now=at(46))
+    assert leadership.claim_evaluation(holder="two", now=at(31))
+    assert not leadership.claim_evaluation(holder="one", now=at(46))
 
 
 # --- Measures and rules -----------------------------------------------------------------------------------------------
@@ -291,11 +291,11 @@ def serve(moment: datetime, status_class: int, count: int, took_ms: int = 10) ->
 
 def ask(name: str, now: datetime, **parameters: float) -> dict[str, tuple[float, int | None] | None]:
     traffic._sums.clear()
-    measure = measures.get(name)
-    assert measure is not None
-    found = measure.ask(now, parameters)
+    metric = alert_metrics.get(name)
+    assert metric is not None
+    found = metric.query(now, parameters)
     return {
-        ",".join(one.labels.values()): None if one.reading is None else (one.reading.value, one.reading.samples)
+        ",".join(one.labels.values()): None if one.sample is None else (one.sample.value, one.sample.samples)
         for one in found
     }
 
@@ -322,11 +322,11 @@ def test_measures_of_the_queue_and_the_machine() -> None:
     make_job(queue="later", status="scheduled", scheduled_at=now - timedelta(seconds=900))
     make_job(status="dead", finished_at=now - timedelta(minutes=1))
     make_job(status="dead", finished_at=now - timedelta(hours=2))
-    terms = {"hostname": "h", "pid": 1, "concurrency": 1}
-    Worker.objects.create(name="alive", last_seen_at=now, **terms)
-    Worker.objects.create(name="dead", last_seen_at=now - timedelta(seconds=60), **terms)
-    Worker.objects.create(name="left", last_seen_at=now - timedelta(seconds=60), stopped_at=now, **terms)
-    Worker.objects.create(name="long dead", last_seen_at=now - timedelta(days=1), **terms)
+    fields = {"hostname": "h", "pid": 1, "concurrency": 1}
+    Worker.objects.create(name="alive", last_seen_at=now, **fields)
+    Worker.objects.create(name="dead", last_seen_at=now - timedelta(seconds=60), **fields)
+    Worker.objects.create(name="left", last_seen_at=now - timedelta(seconds=60), stopped_at=now, **fields)
+    Worker.objects.create(name="long dead", last_seen_at=now - timedelta(days=1), **fields)
     waits = ask("queue_oldest_s", now)
     assert waits["slow"] == (pytest.approx(90), None)
     assert {waits["later"], waits["default"]} == {(0.0, None)}
@@ -364,20 +364,20 @@ def test_health_is_sampled_and_grows_old() -> None:
 def test_long_windows_are_not_summed_every_time(django_assert_num_queries: Any) -> None:
     day = 86400
     ask("error_ratio", T0, window_s=day)
-    measure = measures.get("error_ratio")
-    assert measure is not None
+    metric = alert_metrics.get("error_ratio")
+    assert metric is not None
     with django_assert_num_queries(0):
-        measure.ask(at(300), {"window_s": day})
+        metric.query(at(300), {"window_s": day})
     with django_assert_num_queries(1):
-        measure.ask(at(361), {"window_s": day})
+        metric.query(at(361), {"window_s": day})
 
 
 def test_rules_of_the_program_are_made_once_and_are_staffs() -> None:
     assert create_missing_rules() == len(DEFAULT_RULES)
     for rule in AlertRule.objects.all():
-        measure = measures.get(rule.measure)
-        assert measure is not None
-        assert measure.fault_of(rule.parameters) == ""
+        metric = alert_metrics.get(rule.metric)
+        assert metric is not None
+        assert metric.parameter_error(rule.parameters) == ""
         assert rule.clear_below <= rule.fire_above
     AlertRule.objects.filter(name="JobsDied").update(fire_above=100)
     assert create_missing_rules() == 0
@@ -387,7 +387,7 @@ def test_rules_of_the_program_are_made_once_and_are_staffs() -> None:
 def test_on_a_quiet_installation_only_the_watchdog_fires(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(used=1, free=9))
     traffic._sums.clear()
-    evaluating.tick("test")
+    evaluation.evaluate_if_due("test")
     assert [str(alert) for alert in Alert.objects.filter(state="firing")] == ["Watchdog"]
-    assert evaluating.count_firing() == 0, "it is nobody's trouble"
+    assert evaluation.count_firing() == 0, "it is nobody's trouble"
     assert not Job.objects.filter(type=SEND_JOB).exists(), "nor are people told of it"

@@ -11,7 +11,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from outbound.signing import new_secret
-from tests.jobs.station import Station, wait_until
+from tests.jobs.harness import WorkerHarness, wait_until
 from tests.notifications.receiver import Receiver
 
 pytestmark = pytest.mark.acceptance
@@ -28,41 +28,41 @@ def test_fires_once_and_resolves_once_through_a_killed_worker(tmp_path, receiver
     secret = new_secret()
     terms = {"ALERT_EVALUATE_S": "1", "ALERT_GROUP_S": "1", "LOG_LEVEL": "ERROR"}
     target = {"ALERT_WEBHOOK_URL": receiver.url(), "ALERT_WEBHOOK_SECRET": secret}
-    station = Station(tmp_path, **terms, **target)
+    harness = WorkerHarness(tmp_path, **terms, **target)
     try:
-        _fire_and_resolve(station, receiver, secret)
+        _fire_and_resolve(harness, receiver, secret)
     finally:
-        station.close()
+        harness.close()
 
 
-def _fire_and_resolve(station, receiver, secret):
+def _fire_and_resolve(harness, receiver, secret):
     def told(rule="JobsDied"):
         return [one for one in receiver.received if one.json["data"]["rule"] == rule]
 
-    worker = station.start("work", "--queues", "default,alerts", "--concurrency", "1")
+    worker = harness.start("work", "--queues", "default,alerts", "--concurrency", "1")
     wait_until(lambda: told("Watchdog"))
-    station.change("UPDATE monitoring_alertrule SET hold_s = 4, keep_firing_s = 2 WHERE name = 'JobsDied'")
-    station.enqueue("test.effect", payload={}, queue="nowhere")
-    now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}" + ("+00:00" if station.is_postgres else "")
+    harness.change("UPDATE monitoring_alertrule SET for_s = 4, keep_firing_for_s = 2 WHERE name = 'JobsDied'")
+    harness.enqueue("test.effect", payload={}, queue="nowhere")
+    now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}" + ("+00:00" if harness.is_postgres else "")
     mark = f"UPDATE jobs_job SET status = '{{}}', finished_at = '{now}' WHERE queue = 'nowhere'"
-    station.change(mark.format("dead"))
+    harness.change(mark.format("dead"))
     ours = "alert.rule_id IN (SELECT id FROM monitoring_alertrule WHERE name = 'JobsDied')"
     state = f"SELECT alert.state FROM monitoring_alert alert WHERE {ours}"
-    wait_until(lambda: station.query(state) == [("pending",)])
+    wait_until(lambda: harness.query(state) == [("pending",)])
     began = time.monotonic()
     os.kill(worker.pid, signal.SIGKILL)
     worker.wait(10)
-    worker = station.start("work", "--queues", "default,alerts", "--concurrency", "1")
+    worker = harness.start("work", "--queues", "default,alerts", "--concurrency", "1")
     wait_until(told)
     # Pending since before the kill, or it would have begun anew; the lease of the dead one runs out in 2 s.
     assert time.monotonic() - began < 4 + 3 + 15
-    pending, firing = station.query(f"SELECT pending_since, firing_since FROM monitoring_alert alert WHERE {ours}")[0]
-    if not station.is_postgres:
+    pending, firing = harness.query(f"SELECT pending_since, firing_since FROM monitoring_alert alert WHERE {ours}")[0]
+    if not harness.is_postgres:
         pending, firing = datetime.fromisoformat(pending), datetime.fromisoformat(firing)
     assert 4 <= (firing - pending).total_seconds() < 4 + 3 + 12
-    station.change(mark.format("cancelled"))
+    harness.change(mark.format("cancelled"))
     wait_until(lambda: len(told()) == 2)
-    wait_until(lambda: station.query(state) == [("inactive",)])
+    wait_until(lambda: harness.query(state) == [("inactive",)])
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(30) == 0
     first, second = told()
@@ -70,5 +70,5 @@ def _fire_and_resolve(station, receiver, secret):
     for request in (first, second):
         Webhook(secret).verify(request.body, request.headers)
     assert first.id != second.id
-    rows = "SELECT m.word FROM monitoring_alertmessage m JOIN monitoring_alert alert ON alert.id = m.alert_id"
-    assert station.query(f"{rows} WHERE {ours} ORDER BY m.number") == [("firing",), ("resolved",)]
+    rows = "SELECT m.kind FROM monitoring_alertmessage m JOIN monitoring_alert alert ON alert.id = m.alert_id"
+    assert harness.query(f"{rows} WHERE {ours} ORDER BY m.number") == [("firing",), ("resolved",)]

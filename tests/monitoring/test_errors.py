@@ -12,10 +12,10 @@ from rest_framework.test import APIClient
 from accounts.models import AuditEntry
 from monitoring import services
 from monitoring.models import ErrorLog
-from monitoring.performance.failures import FailureBuffer, without_secrets
+from monitoring.performance.failures import FailureBuffer, redact_secrets
 from monitoring.performance.monitor import Monitor
 from tests.factories import make_api_key, make_user
-from tests.matrix import Access, check_access
+from tests.permission_matrix import Access, check_access
 
 pytestmark = pytest.mark.django_db
 SECRET = "ro_live_AAAAAAAA_" + "B" * 38
@@ -116,7 +116,7 @@ def test_kinds_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_secrets_are_taken_out(text: str, clean: str) -> None:
-    assert without_secrets(text) == clean
+    assert redact_secrets(text) == clean
 
 
 def test_the_api_lists_shows_and_resolves(api: APIClient) -> None:

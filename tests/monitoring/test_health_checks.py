@@ -13,18 +13,18 @@ from django.utils import timezone
 from health_check.exceptions import ServiceUnavailable, ServiceWarning
 
 from api.ratelimit.limiter import Limiter
-from api.ratelimit.stores import StoreUnavailable
+from api.ratelimit.store import StoreUnavailable
 from jobs.models import QueueState, Worker
 from monitoring.health import database, machine
-from monitoring.health.base import Observation, Status
+from monitoring.health.base import CheckObservation, HealthStatus
 from monitoring.health.database import DatabaseCheck, MigrationsCheck
 from monitoring.health.machine import CacheCheck, DiskCheck, FfmpegCheck, MemoryCheck, StorageCheck
 from monitoring.health.queue import QueueCheck
-from monitoring.health.shutdown import VARIABLE, ShutdownCheck
+from monitoring.health.shutdown import STOPPING_FILE_VARIABLE, ShutdownCheck
 from tests.factories import make_job
 
 
-def seen(observations: list[Observation]) -> dict[str, tuple[Any, Status]]:
+def seen(observations: list[CheckObservation]) -> dict[str, tuple[Any, HealthStatus]]:
     return {found.name: (found.value, found.status) for found in observations}
 
 
@@ -42,7 +42,7 @@ class TestDatabase:
     def test_a_lock_is_borne_for_ten_seconds(self, monkeypatch: pytest.MonkeyPatch) -> None:
         clock = iter([1000.0, 1009.9, 1010.1])
         monkeypatch.setattr(database.time, "monotonic", lambda: next(clock))
-        monkeypatch.setattr(database, "LOCK_PATIENCE_S", 0.02)
+        monkeypatch.setattr(database, "LOCK_TIMEOUT_S", 0.02)
         check = DatabaseCheck()
         holder = connections["default"].copy()
         try:
@@ -59,11 +59,11 @@ class TestDatabase:
         assert check.locked_since is None
 
     def test_a_missing_migration_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert seen(MigrationsCheck().run()) == {"missing": (0, Status.PASS)}
+        assert seen(MigrationsCheck().run()) == {"missing": (0, HealthStatus.PASS)}
         known = database.known_migrations() | {("renders", "0099_from_the_future")}
         monkeypatch.setattr(database, "known_migrations", lambda: known)
         found = MigrationsCheck().run()
-        assert seen(found) == {"missing": (1, Status.FAIL)}
+        assert seen(found) == {"missing": (1, HealthStatus.FAIL)}
         assert found[0].detail == "renders.0099_from_the_future"
 
 
@@ -94,26 +94,28 @@ def test_another_database_file_fails_once(monkeypatch: pytest.MonkeyPatch, tmp_p
 class TestQueue:
     def test_nothing_to_do_is_well(self) -> None:
         assert seen(QueueCheck().run()) == {
-            "ready": (0, Status.PASS),
-            "oldestReady": (0.0, Status.PASS),
-            "workers": (0, Status.PASS),
-            "deadWorkers": (0, Status.PASS),
+            "ready": (0, HealthStatus.PASS),
+            "oldestReady": (0.0, HealthStatus.PASS),
+            "workers": (0, HealthStatus.PASS),
+            "deadWorkers": (0, HealthStatus.PASS),
         }
 
-    @pytest.mark.parametrize(("minutes", "status"), [(1, Status.PASS), (6, Status.WARN), (61, Status.FAIL)])
-    def test_the_oldest_ready_job_counts(self, minutes: int, status: Status) -> None:
+    @pytest.mark.parametrize(
+        ("minutes", "status"), [(1, HealthStatus.PASS), (6, HealthStatus.WARN), (61, HealthStatus.FAIL)]
+    )
+    def test_the_oldest_ready_job_counts(self, minutes: int, status: HealthStatus) -> None:
         make_job(scheduled_at=timezone.now() - timedelta(minutes=minutes))
         make_job(scheduled_at=timezone.now() - timedelta(days=1), status="blocked")
         make_job(scheduled_at=timezone.now() + timedelta(days=1), status="scheduled")
         found = seen(QueueCheck().run())
         assert found["ready"][0] == 1
         assert found["oldestReady"][1] is status
-        assert found["workers"] == (0, Status.WARN)
+        assert found["workers"] == (0, HealthStatus.WARN)
 
     def test_what_staff_paused_does_not_count(self) -> None:
         make_job(queue="resting", scheduled_at=timezone.now() - timedelta(days=1))
         QueueState.objects.create(name="resting", paused=True)
-        assert seen(QueueCheck().run())["oldestReady"] == (0.0, Status.PASS)
+        assert seen(QueueCheck().run())["oldestReady"] == (0.0, HealthStatus.PASS)
 
     def test_a_worker_that_fell_silent_is_dead_for_an_hour(self) -> None:
         now = timezone.now()
@@ -126,20 +128,22 @@ class TestQueue:
             last = now - timedelta(seconds=silent_s)
             Worker.objects.create(name=name, hostname="h", pid=1, concurrency=1, last_seen_at=last, stopped_at=stopped)
         found = seen(QueueCheck().run())
-        assert (found["workers"], found["deadWorkers"]) == ((1, Status.PASS), (1, Status.WARN))
+        assert (found["workers"], found["deadWorkers"]) == ((1, HealthStatus.PASS), (1, HealthStatus.WARN))
 
 
 @pytest.mark.parametrize(
-    ("free", "status"), [(3 * 1024**3, Status.PASS), (1024**3, Status.WARN), (1024**2, Status.FAIL)]
+    ("free", "status"), [(3 * 1024**3, HealthStatus.PASS), (1024**3, HealthStatus.WARN), (1024**2, HealthStatus.FAIL)]
 )
-def test_disk(monkeypatch: pytest.MonkeyPatch, free: int, status: Status) -> None:
+def test_disk(monkeypatch: pytest.MonkeyPatch, free: int, status: HealthStatus) -> None:
     usage = namedtuple("usage", "total used free")(10**12, 0, free)
     monkeypatch.setattr(machine.shutil, "disk_usage", lambda path: usage)
     assert seen(DiskCheck().run())["free"] == (free, status)
 
 
-@pytest.mark.parametrize(("available", "status"), [(500, Status.PASS), (90, Status.WARN), (20, Status.FAIL)])
-def test_memory(monkeypatch: pytest.MonkeyPatch, available: int, status: Status) -> None:
+@pytest.mark.parametrize(
+    ("available", "status"), [(500, HealthStatus.PASS), (90, HealthStatus.WARN), (20, HealthStatus.FAIL)]
+)
+def test_memory(monkeypatch: pytest.MonkeyPatch, available: int, status: HealthStatus) -> None:
     monkeypatch.setattr(machine, "machine_memory", lambda: {"machine_bytes": 1000, "available_bytes": available})
     found = seen(MemoryCheck().run())
     assert found["available"] == (available / 1000, status)
@@ -189,9 +193,9 @@ def test_cache(rate_limits: Limiter, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_shutdown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
-    assert seen(ShutdownCheck().run()) == {"begun": (0, Status.PASS)}
-    monkeypatch.setenv(VARIABLE, str(tmp_path / "stopping"))
-    assert seen(ShutdownCheck().run()) == {"begun": (0, Status.PASS)}
+    monkeypatch.delenv(STOPPING_FILE_VARIABLE, raising=False)
+    assert seen(ShutdownCheck().run()) == {"begun": (0, HealthStatus.PASS)}
+    monkeypatch.setenv(STOPPING_FILE_VARIABLE, str(tmp_path / "stopping"))
+    assert seen(ShutdownCheck().run()) == {"begun": (0, HealthStatus.PASS)}
     (tmp_path / "stopping").touch()
-    assert seen(ShutdownCheck().run()) == {"begun": (1, Status.FAIL)}
+    assert seen(ShutdownCheck().run()) == {"begun": (1, HealthStatus.FAIL)}

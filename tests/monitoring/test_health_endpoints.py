@@ -13,8 +13,8 @@ from health_check.exceptions import ServiceUnavailable, ServiceWarning
 from rest_framework.test import APIClient
 
 from monitoring.health import runner, views
-from monitoring.health.base import Observation, Status
-from monitoring.health.runner import Runner
+from monitoring.health.base import CheckObservation, HealthStatus
+from monitoring.health.runner import CheckRunner
 from tests.api.test_problems import assert_problem
 from tests.factories import make_api_key, make_user
 from tests.monitoring.test_health_runner import Fake, raising
@@ -28,12 +28,12 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Use:
     """Replace the checks."""
 
     def replace(*checks: Fake) -> None:
-        monkeypatch.setattr(views, "runner", Runner(checks))
+        monkeypatch.setattr(views, "runner", CheckRunner(checks))
 
     return replace
 
 
-GOOD = Fake(lambda: [Observation("depth", 3, "m")], name="good", critical=True)
+GOOD = Fake(lambda: [CheckObservation("depth", 3, "m")], name="good", critical=True)
 BAD = Fake(raising(ServiceUnavailable(SECRET)), name="bad", critical=True)
 TIRED = Fake(raising(ServiceWarning(SECRET)), name="tired", critical=True)
 EXTRA = Fake(raising(ServiceUnavailable(SECRET)), name="extra")
@@ -83,11 +83,11 @@ def test_ready_is_answered_to_an_address_by_plain_http(api: APIClient, use: Use,
 
 
 def test_a_check_that_hangs_holds_no_answer(api: APIClient, use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "LIMIT_S", 0.05)
+    monkeypatch.setattr(runner, "CHECK_TIMEOUT_S", 0.05)
     runs: list[int] = []
     go_on = threading.Event()
 
-    def hanging() -> list[Observation]:
+    def hanging() -> list[CheckObservation]:
         runs.append(1)
         go_on.wait(10)
         return []
@@ -157,7 +157,7 @@ def test_a_probe_with_a_key_is_answered_while_the_database_is_gone(api: APIClien
 def test_the_real_checks_are_all_there(api: APIClient) -> None:
     # Alone: on a database in memory, which knows no WAL, the other checks' reading may lock out its writing.
     alone = api.get("/health/database").json()["checks"]
-    assert alone["database:responseTime"][0]["status"] == Status.PASS.word
+    assert alone["database:responseTime"][0]["status"] == HealthStatus.PASS.label
     response = api.get("/health")
     checks = response.json()["checks"]
     assert {name.partition(":")[0] for name in checks} == set(views.runner.names)

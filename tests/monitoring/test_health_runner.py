@@ -11,10 +11,10 @@ import pytest
 from health_check.exceptions import ServiceUnavailable, ServiceWarning
 
 from monitoring.health import runner as module
-from monitoring.health.base import Check, Observation, Outcome, Status
-from monitoring.health.runner import Runner
+from monitoring.health.base import Check, CheckObservation, CheckResult, HealthStatus
+from monitoring.health.runner import CheckRunner
 
-Action = Callable[[], list[Observation]]
+Action = Callable[[], list[CheckObservation]]
 
 
 class Fake(Check):
@@ -25,7 +25,7 @@ class Fake(Check):
         self.name = name
         self.critical = critical
 
-    def run(self) -> list[Observation]:
+    def run(self) -> list[CheckObservation]:
         raise NotImplementedError
 
 
@@ -37,90 +37,90 @@ class Clock:
         return self.now
 
 
-def raising(error: Exception) -> Callable[[], list[Observation]]:
-    def action() -> list[Observation]:
+def raising(error: Exception) -> Callable[[], list[CheckObservation]]:
+    def action() -> list[CheckObservation]:
         raise error
 
     return action
 
 
-def only(outcomes: list[Outcome]) -> Outcome:
-    assert len(outcomes) == 1
-    return outcomes[0]
+def only(results: list[CheckResult]) -> CheckResult:
+    assert len(results) == 1
+    return results[0]
 
 
 def test_a_hundred_probes_at_once_are_one_run() -> None:
     runs: list[int] = []
     go_on = threading.Event()
 
-    def slow() -> list[Observation]:
+    def slow() -> list[CheckObservation]:
         runs.append(1)
         assert go_on.wait(5)
-        return [Observation("depth", 3, "m")]
+        return [CheckObservation("depth", 3, "m")]
 
-    subject = Runner([Fake(slow)])
-    found: list[Outcome] = []
-    probes = [threading.Thread(target=lambda: found.extend(subject.outcomes(["fake"]))) for _ in range(100)]
+    subject = CheckRunner([Fake(slow)])
+    found: list[CheckResult] = []
+    probes = [threading.Thread(target=lambda: found.extend(subject.results(["fake"]))) for _ in range(100)]
     for probe in probes:
         probe.start()
     go_on.set()
     for probe in probes:
         probe.join(5)
     assert (len(found), len(runs)) == (100, 1)
-    assert {outcome.observations[1].value for outcome in found} == {3}
+    assert {result.observations[1].value for result in found} == {3}
 
 
 def test_is_remembered_for_a_second() -> None:
     runs: list[int] = []
     clock = Clock()
-    subject = Runner([Fake(lambda: runs.append(1) or [])], clock)
+    subject = CheckRunner([Fake(lambda: runs.append(1) or [])], clock)
     for moment, expected in ((100.0, 1), (100.5, 1), (100.999, 1), (101.0, 2), (101.9, 2), (102.1, 3)):
         clock.now = moment
-        subject.outcomes(["fake"])
+        subject.results(["fake"])
         assert len(runs) == expected, moment
 
 
 def test_checks_run_side_by_side() -> None:
     meeting = threading.Barrier(3, timeout=5)
-    checks = [Fake(lambda: [Observation("place", meeting.wait(), "")], name=f"fake{n}") for n in range(3)]
-    outcomes = Runner(checks).outcomes([check.name for check in checks])
-    assert [outcome.status for outcome in outcomes] == [Status.PASS] * 3
+    checks = [Fake(lambda: [CheckObservation("place", meeting.wait(), "")], name=f"fake{n}") for n in range(3)]
+    results = CheckRunner(checks).results([check.name for check in checks])
+    assert [result.status for result in results] == [HealthStatus.PASS] * 3
 
 
 def test_one_that_hangs_fails_in_time_and_is_not_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LIMIT_S", 0.05)
+    monkeypatch.setattr(module, "CHECK_TIMEOUT_S", 0.05)
     runs: list[int] = []
     go_on = threading.Event()
 
-    def hanging() -> list[Observation]:
+    def hanging() -> list[CheckObservation]:
         runs.append(1)
         go_on.wait(10)
         return []
 
-    subject = Runner([Fake(hanging)])
+    subject = CheckRunner([Fake(hanging)])
     began = time.monotonic()
     for _ in range(5):
-        outcome = only(subject.outcomes(["fake"]))
-        assert outcome.status is Status.FAIL
+        result = only(subject.results(["fake"]))
+        assert result.status is HealthStatus.FAIL
     assert time.monotonic() - began < 1
     assert len(runs) == 1
     go_on.set()
-    monkeypatch.setattr(module, "LIMIT_S", 5)
-    assert only(subject.outcomes(["fake"])).status is Status.PASS
+    monkeypatch.setattr(module, "CHECK_TIMEOUT_S", 5)
+    assert only(subject.results(["fake"])).status is HealthStatus.PASS
 
 
 @pytest.mark.parametrize(
     ("error", "status", "detail"),
     [
-        (ServiceWarning("slow today"), Status.WARN, "slow today"),
-        (ServiceUnavailable("gone"), Status.FAIL, "gone"),
-        (KeyError("hunter2"), Status.FAIL, "the check itself failed; the log has the traceback"),
+        (ServiceWarning("slow today"), HealthStatus.WARN, "slow today"),
+        (ServiceUnavailable("gone"), HealthStatus.FAIL, "gone"),
+        (KeyError("hunter2"), HealthStatus.FAIL, "the check itself failed; the log has the traceback"),
     ],
 )
-def test_what_a_check_raises_becomes_its_status(error: Exception, status: Status, detail: str) -> None:
-    outcome = only(Runner([Fake(raising(error))]).outcomes(["fake"]))
-    assert outcome.status is status
-    assert [(seen.name, seen.detail) for seen in outcome.observations] == [("responseTime", detail)]
+def test_what_a_check_raises_becomes_its_status(error: Exception, status: HealthStatus, detail: str) -> None:
+    result = only(CheckRunner([Fake(raising(error))]).results(["fake"]))
+    assert result.status is status
+    assert [(seen.name, seen.detail) for seen in result.observations] == [("responseTime", detail)]
 
 
 def test_a_change_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -128,15 +128,15 @@ def test_a_change_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
     state: dict[str, Any] = {"error": None}
 
-    def action() -> list[Observation]:
+    def action() -> list[CheckObservation]:
         if state["error"]:
             raise state["error"]
         return []
 
-    subject = Runner([Fake(action)], clock)
+    subject = CheckRunner([Fake(action)], clock)
     for error in (None, ServiceUnavailable("gone"), ServiceUnavailable("gone"), None, None):
         state["error"] = error
         clock.now += 2
-        subject.outcomes(["fake"])
+        subject.results(["fake"])
     lines = [record.getMessage() for record in caplog.records if record.name == "monitoring.health.runner"]
     assert lines == ["health check fake: fail gone", "health check fake: pass "]

@@ -33,7 +33,9 @@ def crowd() -> None:
         for n, at in enumerate(times)
     )
     StatementMetric.objects.bulk_create(
-        StatementMetric(started_at=at, digest=str(n), shape="S", route="/", count=1, total_us=1, max_us=1, sketch=b"")
+        StatementMetric(
+            started_at=at, digest=str(n), normalized_sql="S", route="/", count=1, total_us=1, max_us=1, sketch=b""
+        )
         for n, at in enumerate(times)
     )
     SlowRequest.objects.bulk_create(

@@ -12,16 +12,16 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from rest_framework.test import APIClient
 
-from analytics.models import DailyStat, Event
+from analytics.models import AnalyticsEvent, DailyStat
 from api.ratelimit.limiter import ERRORS
 from core.counters import count
 from jobs.models import QueueState, Worker
-from monitoring.metrics import collector, readings
+from monitoring.metrics import collector, queries
 from monitoring.metrics import views as metrics_views
 from monitoring.metrics.collector import RenderowlCollector
 from tests.api.test_problems import assert_problem
 from tests.factories import make_delivery, make_job, make_user
-from tests.matrix import Access, check_access
+from tests.permission_matrix import Access, check_access
 
 TOKEN = "a-token-of-the-metrics"
 Samples = dict[tuple[str, tuple[str, ...]], float]
@@ -106,7 +106,7 @@ def test_a_failing_limiter_is_counted() -> None:
 
 
 @pytest.mark.django_db
-class TestReadings:
+class TestQueries:
     def test_queues_and_workers(self) -> None:
         now = timezone.now()
         make_job(scheduled_at=now - timedelta(seconds=90))
@@ -146,15 +146,15 @@ class TestReadings:
         assert found["renderowl_jobs_dead", ()] == 1
         assert found["renderowl_webhook_deliveries_1h", ("failed",)] == 1
 
-    def test_totals_are_those_of_the_figures_and_of_what_is_in_none(self) -> None:
+    def test_totals_add_stats_and_uncounted_events(self) -> None:
         alice = make_user()
         numbers = {"duration_ms": 8000, "work_ms": 2000, "credits": 150}
-        Event.objects.create(user=alice, type="render.succeeded", **numbers)
-        Event.objects.create(user=alice, type="render.succeeded", counted=True, **numbers)
-        Event.objects.create(user=alice, type="render.started", waited_ms=500)
+        AnalyticsEvent.objects.create(user=alice, type="render.succeeded", **numbers)
+        AnalyticsEvent.objects.create(user=alice, type="render.succeeded", counted=True, **numbers)
+        AnalyticsEvent.objects.create(user=alice, type="render.started", waited_ms=500)
         DailyStat.objects.create(user=alice, start=timezone.now(), type="render.succeeded", count=10, duration_ms=80000)
         DailyStat.objects.create(user=alice, start=timezone.now(), type="render.failed", count=2)
-        found = readings.totals()
+        found = queries.totals()
         assert found.renders == {"submitted": 0, "succeeded": 11, "failed": 2, "cancelled": 0}
         assert (found.output_s, found.work_s, found.waited_s, found.credits) == (88.0, 2.0, 0.5, 1.5)
         assert scrape()["renderowl_renders_total", ("succeeded",)] == 11
@@ -174,7 +174,7 @@ def test_says_so_when_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> N
         raise OperationalError
 
     monkeypatch.setattr(collector, "read_queues", away)
-    monkeypatch.setattr(collector.runner, "outcomes", lambda names: [])
+    monkeypatch.setattr(collector.runner, "results", lambda names: [])
     found = scrape()
     assert found == {("renderowl_database_up", ()): 0}
 

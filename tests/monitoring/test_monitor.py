@@ -17,7 +17,7 @@ from monitoring.performance import monitor as module
 from monitoring.performance.aggregator import MAX_MINUTES, MAX_SERIES, Aggregator
 from monitoring.performance.routes import OTHER
 from monitoring.performance.sketch import decode
-from tests.monitoring.monitors import Clock, make_monitor, seen
+from tests.monitoring.helpers import Clock, make_monitor, seen
 
 pytestmark = pytest.mark.django_db
 
@@ -193,7 +193,7 @@ def test_slow_requests_and_statements_have_rows(clock: Clock) -> None:
         2,
         "request-id",
     )
-    rows = {row.shape: row for row in StatementMetric.objects.all()}
+    rows = {row.normalized_sql: row for row in StatementMetric.objects.all()}
     assert set(rows) == {"SELECT a FROM b WHERE c IN (...)", "SELECT a FROM b WHERE c IN (%s)"}
     assert rows["SELECT a FROM b WHERE c IN (...)"].max_us == 3000
     assert rows["SELECT a FROM b WHERE c IN (...)"].example == statements[0][0]

@@ -17,8 +17,8 @@ from monitoring.performance import report, system
 from monitoring.performance.monitor import Monitor
 from monitoring.performance.windows import floor_to, week_before, window_before
 from tests.factories import make_api_key, make_job, make_user
-from tests.matrix import Access, check_access
-from tests.monitoring.monitors import Clock, make_monitor, seen
+from tests.monitoring.helpers import Clock, make_monitor, seen
+from tests.permission_matrix import Access, check_access
 
 pytestmark = pytest.mark.django_db
 ROUTES = "/internal/performance/routes"
@@ -172,9 +172,9 @@ def test_windows_begin_where_rows_may_begin(window_s: int) -> None:
     now = timezone.now()
     window = window_before(now, window_s, now)
     assert window.end - window.start >= timedelta(seconds=window_s)
-    span_s = 60 if window_s <= 3 * 3600 - 60 else 600 if window_s < 3 * 86400 else 3600
-    assert window.start == floor_to(window.start, span_s)
-    assert window.end - window.start < timedelta(seconds=window_s + span_s)
+    resolution_s = 60 if window_s <= 3 * 3600 - 60 else 600 if window_s < 3 * 86400 else 3600
+    assert window.start == floor_to(window.start, resolution_s)
+    assert window.end - window.start < timedelta(seconds=window_s + resolution_s)
     before = window_before(window.start, window_s, now)
     assert before.end == window.start
     week = week_before(window, now)

@@ -17,7 +17,7 @@ from api.meta import MetaView
 from core import request_timings
 from monitoring.performance import middleware
 from monitoring.performance.aggregates import RequestAggregate
-from monitoring.performance.aggregator import Observation
+from monitoring.performance.aggregator import RequestObservation
 from monitoring.performance.monitor import monitor
 from monitoring.performance.routes import name_of_pattern
 from renders.waiting import polling
@@ -28,14 +28,14 @@ TIMING = re.compile(r"^app;dur=(\d+)\.(\d{3})$")
 
 
 @pytest.fixture
-def observed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Observation, bool]]:
-    found: list[tuple[Observation, bool]] = []
+def observed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[RequestObservation, bool]]:
+    found: list[tuple[RequestObservation, bool]] = []
     monkeypatch.setattr(monitor, "observe", lambda seen, *, is_slow: found.append((seen, is_slow)))
     return found
 
 
 @pytest.fixture
-def cells() -> Iterator[Any]:
+def aggregates() -> Iterator[Any]:
     # What tests before could not write waits beside what is recorded.
     monitor._reset()
     yield lambda: {(p.route, p.method, p.status_class): c for p, c in monitor.snapshot().series.items()}
@@ -77,12 +77,12 @@ def test_every_answer_has_its_time_and_its_pattern(
         assert seen.size_bytes == len(response.content)
 
 
-def test_an_unhandled_failure_is_timed_and_counted(monkeypatch: pytest.MonkeyPatch, cells: Any) -> None:
+def test_an_unhandled_failure_is_timed_and_counted(monkeypatch: pytest.MonkeyPatch, aggregates: Any) -> None:
     monkeypatch.setattr("api.meta.MetaView.get", lambda *args, **kwargs: 1 / 0)
     response = APIClient(raise_request_exception=False).get("/api/v2/meta")
     assert response.status_code == 500
     assert TIMING.match(response["Server-Timing"])
-    found: RequestAggregate = cells()["/api/v2/meta", "GET", 5]
+    found: RequestAggregate = aggregates()["/api/v2/meta", "GET", 5]
     assert found.count == 1
 
 
@@ -102,7 +102,7 @@ def test_outside_of_requests_no_statement_is_kept() -> None:
     assert request_timings.current.get() is None
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
-    with request_timings.spending_on_cache(), request_timings.waiting_for_client():
+    with request_timings.timed_cache(), request_timings.timed_client_wait():
         pass
     assert request_timings.current.get() is None
 
@@ -117,9 +117,9 @@ def test_waiting_that_the_client_asked_for_is_no_work(
     served = MetaView.get
 
     def wait_and_work(*args: Any, **kwargs: Any) -> Any:
-        with request_timings.waiting_for_client():
+        with request_timings.timed_client_wait():
             now[0] += 20_000_000_000
-        with request_timings.spending_on_cache():
+        with request_timings.timed_cache():
             now[0] += 2_000_000
         now[0] += 1_000_000
         return served(*args, **kwargs)
@@ -132,7 +132,7 @@ def test_waiting_that_the_client_asked_for_is_no_work(
 
 
 def test_slow_requests_are_logged_without_what_may_be_secret(
-    monkeypatch: pytest.MonkeyPatch, api: APIClient, caplog: pytest.LogCaptureFixture, cells: Any
+    monkeypatch: pytest.MonkeyPatch, api: APIClient, caplog: pytest.LogCaptureFixture, aggregates: Any
 ) -> None:
     now = iter([0, 1_500_000_000])
     monkeypatch.setattr(middleware, "_now", lambda: next(now))
@@ -143,7 +143,7 @@ def test_slow_requests_are_logged_without_what_may_be_secret(
     assert (record.route, record.ms, record.method) == ("/problems/{code}", 1500, "GET")
     assert record.request.request_id == response["X-Request-Id"]
     assert "hush" not in record.getMessage()
-    assert cells()["/problems/{code}", "GET", 2].slow_count == 1
+    assert aggregates()["/problems/{code}", "GET", 2].slow_count == 1
 
 
 def test_patterns_read_as_people_write_them() -> None:
@@ -181,7 +181,7 @@ def test_a_long_poll_is_no_slow_request(monkeypatch: pytest.MonkeyPatch, api: AP
 def test_time_in_the_store_of_answers_is_told_apart(
     api: APIClient, observed: list[Any], settings: Any, tmp_path: Any
 ) -> None:
-    settings.RENDEROWL_ANSWER_CACHE = True
+    settings.RENDEROWL_RESPONSE_CACHE = True
     settings.RENDEROWL_CACHE_URL = f"sqlite:///{tmp_path}/cache.sqlite3"
     api.credentials(HTTP_X_API_KEY=make_api_key(make_user()))
     for outcome in ("MISS", "HIT"):
@@ -191,7 +191,7 @@ def test_time_in_the_store_of_answers_is_told_apart(
 
 
 def test_what_waits_is_never_answered_from_the_store(api: APIClient, settings: Any, tmp_path: Any) -> None:
-    settings.RENDEROWL_ANSWER_CACHE = True
+    settings.RENDEROWL_RESPONSE_CACHE = True
     settings.RENDEROWL_CACHE_URL = f"sqlite:///{tmp_path}/cache.sqlite3"
     alice = make_user()
     api.credentials(HTTP_X_API_KEY=make_api_key(alice))

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from monitoring.admin import page
+from monitoring.admin import performance_page
 from monitoring.performance import report
 from monitoring.performance.monitor import Monitor
 from tests.factories import make_user
-from tests.monitoring.monitors import seen
+from tests.monitoring.helpers import seen
 
 pytestmark = pytest.mark.django_db
 ADDRESS = reverse("admin:monitoring_performance")
@@ -21,7 +21,7 @@ ADDRESS = reverse("admin:monitoring_performance")
 @pytest.fixture
 def mine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Monitor]:
     made = Monitor()
-    for module in (report, page):
+    for module in (report, performance_page):
         monkeypatch.setattr(module, "monitor", made)
     return made
 
@@ -55,7 +55,7 @@ def test_windows_can_be_chosen(root: Any, mine: Monitor, window: str) -> None:
     mine.observe(seen(800), is_slow=False)
     response = root.get(ADDRESS, {"window": window})
     assert response.status_code == 200
-    chosen = window if window in page.WINDOWS else "1h"
+    chosen = window if window in performance_page.WINDOWS else "1h"
     text = " ".join(response.content.decode().split())
     assert f'href="?window={chosen}" class="font-semibold' in text
 

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from monitoring.metrics import views
 from monitoring.metrics.collector import RenderowlCollector
 from tests.factories import make_delivery, make_job
-from tests.services import require
+from tests.required_services import require
 
 FOLDER = Path(settings.BASE_DIR) / "deploy" / "prometheus"
 # Kept by Prometheus itself.

@@ -11,13 +11,13 @@ from rest_framework.test import APIClient
 
 from jobs.models import Job
 from monitoring.models import StatementMetric
-from monitoring.performance import analysis
+from monitoring.performance import query_analysis
 from monitoring.performance.monitor import Monitor, monitor
-from monitoring.performance.plans import plan_of
-from monitoring.performance.statements import MAX_EXAMPLE_LENGTH, shape_of
+from monitoring.performance.query_plans import explain_statement
+from monitoring.performance.statements import MAX_EXAMPLE_LENGTH, normalize_statement
 from renders.models import Project
 from tests.factories import make_api_key, make_render, make_user
-from tests.monitoring.monitors import seen
+from tests.monitoring.helpers import seen
 
 pytestmark = pytest.mark.django_db
 
@@ -35,8 +35,8 @@ pytestmark = pytest.mark.django_db
     ],
 )
 def test_what_differs_from_run_to_run_is_no_part_of_the_shape(one: str, other: str, shape: str) -> None:
-    assert shape_of(one).text == shape_of(other).text == shape
-    assert shape_of(one).digest == shape_of(other).digest
+    assert normalize_statement(one).text == normalize_statement(other).text == shape
+    assert normalize_statement(one).digest == normalize_statement(other).digest
 
 
 @pytest.mark.parametrize(
@@ -48,11 +48,11 @@ def test_what_differs_from_run_to_run_is_no_part_of_the_shape(one: str, other: s
     ],
 )
 def test_what_is_different_stays_so(one: str, other: str) -> None:
-    assert shape_of(one).digest != shape_of(other).digest
+    assert normalize_statement(one).digest != normalize_statement(other).digest
 
 
 def test_a_text_too_long_to_explain_is_kept_without_an_example() -> None:
-    assert shape_of("SELECT " + "a, " * MAX_EXAMPLE_LENGTH).example == ""
+    assert normalize_statement("SELECT " + "a, " * MAX_EXAMPLE_LENGTH).example == ""
 
 
 def sql_of(rows: Any) -> str:
@@ -61,38 +61,38 @@ def sql_of(rows: Any) -> str:
 
 
 def test_plans_name_indexes_and_full_scans() -> None:
-    indexed = plan_of(sql_of(Project.objects.filter(pk="00000000-0000-0000-0000-000000000000")))
+    indexed = explain_statement(sql_of(Project.objects.filter(pk="00000000-0000-0000-0000-000000000000")))
     assert indexed.lines
     assert indexed.full_scans == [] or connection.vendor == "postgresql"  # small tables are scanned there
-    scanned = plan_of(sql_of(Job.objects.filter(traceparent="x")))
+    scanned = explain_statement(sql_of(Job.objects.filter(traceparent="x")))
     assert scanned.full_scans == ["jobs_job"]
     assert not scanned.note
 
 
 @pytest.mark.parametrize("sql", ["COMMIT", "PRAGMA foreign_keys", "", "DROP TABLE jobs_job"])
 def test_only_what_reads_or_writes_rows_is_explained(sql: str) -> None:
-    plan = plan_of(sql)
+    plan = explain_statement(sql)
     assert plan.lines == []
     assert plan.note
 
 
 def test_what_cannot_be_explained_says_so_and_spoils_nothing() -> None:
     for _ in range(2):
-        assert plan_of("SELECT %s FROM no_such_table").note
-        assert plan_of(sql_of(Job.objects.filter(pk="00000000-0000-0000-0000-000000000000"))).lines
+        assert explain_statement("SELECT %s FROM no_such_table").note
+        assert explain_statement(sql_of(Job.objects.filter(pk="00000000-0000-0000-0000-000000000000"))).lines
 
 
 def test_explaining_runs_nothing() -> None:
     make_render()
-    assert plan_of("DELETE FROM jobs_job WHERE id = %s OR 1 = 1").lines
-    assert plan_of("DELETE FROM renders_render").lines
+    assert explain_statement("DELETE FROM jobs_job WHERE id = %s OR 1 = 1").lines
+    assert explain_statement("DELETE FROM renders_render").lines
     assert make_render().__class__.objects.count() == 2
 
 
 @pytest.fixture
 def mine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Monitor]:
     made = Monitor()
-    monkeypatch.setattr(analysis, "monitor", made)
+    monkeypatch.setattr(query_analysis, "monitor", made)
     return made
 
 

@@ -8,7 +8,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from jobs.models import Job
-from notifications.webhooks.sending import Message, send
+from notifications.webhooks.sending import WebhookMessage, send
 from tests.factories import make_api_key, make_edit, make_render, make_user
 from tests.notifications.receiver import Receiver
 
@@ -84,9 +84,9 @@ def test_a_delivery_is_a_client_span_that_its_receiver_is_told_of(traces: Any) -
     receiver.answer = (503, {}, b"")
     terms = {"message_id": "msg_1", "body": b"{}", "secrets": (b"hush" * 8,), "allow_hosts": (("127.0.0.1", None),)}
     url = receiver.url("/hush?token=hush")
-    reply = send(Message(url=url, ports=(receiver.port,), traceparent=SAMPLED, **terms))
+    reply = send(WebhookMessage(url=url, ports=(receiver.port,), traceparent=SAMPLED, **terms))
     receiver.close()
-    refused = send(Message(url="https://10.0.0.1/", traceparent=SAMPLED, **terms))
+    refused = send(WebhookMessage(url="https://10.0.0.1/", traceparent=SAMPLED, **terms))
     assert (reply.status_code, refused.error) == (503, "address_refused")
     answered, kept_back = traces()
     assert (answered.name, answered.kind.name) == ("POST", "CLIENT")

@@ -1,4 +1,4 @@
-"""Notices by staff to many: each user once, whatever happens in between."""
+"""Notifications by staff to many: each user once, whatever happens in between."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from django.urls import reverse
 from accounts.models import AuditEntry
 from core.ids import uuid7
 from jobs.models import Job
-from notifications.models import Broadcast, Letter, Notification
+from notifications.models import Broadcast, Notification, OutgoingEmail
 from notifications.services import broadcasts
 from notifications.services.broadcasts import deliver_batch, send_broadcast
 from tests.factories import make_notification, make_user
 from tests.jobs.inline import run_pending
 
 pytestmark = pytest.mark.django_db
-SEND = "admin:notifications_broadcast_write_notice"
+SEND = "admin:notifications_broadcast_compose_broadcast"
 
 
 @pytest.fixture
@@ -31,12 +31,12 @@ def staff(root):
     return client
 
 
-def readers() -> list[str]:
+def recipient_count() -> list[str]:
     return sorted(Notification.objects.values_list("user__username", flat=True))
 
 
 def test_reaches_everybody_whose_account_works_once(root, monkeypatch) -> None:
-    monkeypatch.setattr(broadcasts, "BATCH", 2)
+    monkeypatch.setattr(broadcasts, "BATCH_SIZE", 2)
     for name in ("alice", "bob", "charlie"):
         make_user(name)
     make_user("gone", is_active=False)
@@ -45,32 +45,32 @@ def test_reaches_everybody_whose_account_works_once(root, monkeypatch) -> None:
     sent = send_broadcast(token=token, title="Resting on Sunday", actor=root)
     assert send_broadcast(token=token, title="Resting on Sunday", actor=root).pk == sent.pk
     run_pending()
-    assert readers() == ["alice", "bob", "charlie", "root"]
+    assert recipient_count() == ["alice", "bob", "charlie", "root"]
     sent.refresh_from_db()
     assert (sent.recipients, sent.finished_at is not None) == (4, True)
     assert set(Notification.objects.values_list("kind", "title")) == {("service.notice", "Resting on Sunday")}
-    assert not Letter.objects.exists()
+    assert not OutgoingEmail.objects.exists()
     assert AuditEntry.objects.get(action="notice.sent").subject == sent.public_id
     Job.objects.update(status="queued", finished_at=None)
     run_pending()
-    assert len(readers()) == 4
+    assert len(recipient_count()) == 4
 
 
 def test_goes_on_where_a_killed_worker_stopped(root, monkeypatch) -> None:
-    monkeypatch.setattr(broadcasts, "BATCH", 1)
+    monkeypatch.setattr(broadcasts, "BATCH_SIZE", 1)
     make_user("alice")
     sent = send_broadcast(token=uuid7(), title="T", actor=root)
     assert deliver_batch(broadcast_id=sent.pk)
-    before = readers()
+    before = recipient_count()
     assert len(before) == 1
-    real = broadcasts.take_notice
-    monkeypatch.setattr(broadcasts, "take_notice", lambda notice: 1 / 0)
+    real = broadcasts.deliver_notification
+    monkeypatch.setattr(broadcasts, "deliver_notification", lambda notification: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         deliver_batch(broadcast_id=sent.pk)
-    assert readers() == before
-    monkeypatch.setattr(broadcasts, "take_notice", real)
+    assert recipient_count() == before
+    monkeypatch.setattr(broadcasts, "deliver_notification", real)
     run_pending()
-    assert readers() == ["alice", "root"]
+    assert recipient_count() == ["alice", "root"]
 
 
 def test_is_for_a_plan_or_for_names(root) -> None:
@@ -80,8 +80,8 @@ def test_is_for_a_plan_or_for_names(root) -> None:
     send_broadcast(token=uuid7(), title="T", plan="pro", actor=root)
     send_broadcast(token=uuid7(), title="T", usernames=["bob", "charlie"], plan="pro", actor=root)
     run_pending()
-    assert readers() == ["alice", "bob", "bob"]
-    assert Letter.objects.count() == 2
+    assert recipient_count() == ["alice", "bob", "bob"]
+    assert OutgoingEmail.objects.count() == 2
 
 
 def test_staff_see_what_they_send_and_to_how_many(staff) -> None:
@@ -99,7 +99,7 @@ def test_staff_see_what_they_send_and_to_how_many(staff) -> None:
     sent = Broadcast.objects.get()
     assert (sent.title, sent.body, sent.plan) == ("Hello <b>", "line\nline", "free")
     run_pending()
-    assert readers() == ["alice"]
+    assert recipient_count() == ["alice"]
     assert staff.get(reverse("admin:notifications_broadcast_change", args=[sent.pk])).status_code == 200
     assert "Hello &lt;b&gt;" in staff.get(reverse("admin:notifications_broadcast_changelist")).content.decode()
 
@@ -124,8 +124,8 @@ def test_staff_without_the_permission_cannot_send() -> None:
 
 def test_screens_only_read(staff, alice) -> None:
     row = make_notification(alice, title="<script>alert(1)</script>", body="<i>")
-    letter = Letter.objects.create(user=alice, kind="k", title="A letter")
-    for name, pk, text in (("notification", row.pk, "&lt;script&gt;"), ("letter", letter.pk, "A letter")):
+    email = OutgoingEmail.objects.create(user=alice, kind="k", title="An email")
+    for name, pk, text in (("notification", row.pk, "&lt;script&gt;"), ("outgoingemail", email.pk, "An email")):
         for url in (
             reverse(f"admin:notifications_{name}_changelist"),
             reverse(f"admin:notifications_{name}_changelist") + "?q=alice",
@@ -138,4 +138,4 @@ def test_screens_only_read(staff, alice) -> None:
         change = reverse(f"admin:notifications_{name}_change", args=[pk])
         assert staff.post(change, {"title": "x"}).status_code == 403
         assert staff.get(reverse(f"admin:notifications_{name}_add")).status_code == 403
-    assert staff.get(reverse("admin:notifications_preference_changelist")).status_code == 200
+    assert staff.get(reverse("admin:notifications_notificationpreference_changelist")).status_code == 200

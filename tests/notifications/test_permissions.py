@@ -3,7 +3,7 @@
 import pytest
 
 from tests.factories import make_notification, make_user
-from tests.matrix import Access, check_access
+from tests.permission_matrix import Access, check_access
 
 pytestmark = pytest.mark.django_db
 READ, WRITE = "notifications:read", "notifications:write"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from notifications.models import Preference
+from notifications.models import NotificationPreference
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -16,9 +16,9 @@ def channels(body) -> dict[str, tuple[bool, bool, bool]]:
 
 
 def test_shows_defaults_and_choices(client_of_alice, alice) -> None:
-    Preference.objects.create(user=alice, kind="render.succeeded", inbox=False)
-    Preference.objects.create(user=make_user(), kind="render.failed", inbox=False)
-    Preference.objects.create(user=alice, kind="gone.since", inbox=False)
+    NotificationPreference.objects.create(user=alice, kind="render.succeeded", inbox=False)
+    NotificationPreference.objects.create(user=make_user(), kind="render.failed", inbox=False)
+    NotificationPreference.objects.create(user=alice, kind="gone.since", inbox=False)
     body = client_of_alice.get(PATH).json()
     assert body["object"] == "notification_preferences"
     found = channels(body)
@@ -35,7 +35,7 @@ def test_changes_channels_and_sets_them_back(client_of_alice, alice) -> None:
     body = client_of_alice.patch(PATH, {"kinds": kinds}).json()
     assert channels(body)["render.succeeded"] == (False, True, False)
     assert channels(body)["render.failed"] == (True, True, False)
-    rows = set(Preference.objects.values_list("user", "kind", "inbox", "email"))
+    rows = set(NotificationPreference.objects.values_list("user", "kind", "inbox", "email"))
     assert rows == {(alice.pk, "render.succeeded", False, True), (alice.pk, "render.failed", None, True)}
     body = client_of_alice.patch(PATH, {"kinds": {"render.succeeded": {"inbox": None, "email": None}}}).json()
     assert channels(body)["render.succeeded"] == (True, False, True)
@@ -59,4 +59,4 @@ def test_refuses_what_it_cannot_use_and_then_changes_nothing(client_of_alice, bo
     answer = client_of_alice.patch(PATH, body)
     assert answer.status_code == 422
     assert pointer in {error["pointer"] for error in answer.json()["errors"]}
-    assert not Preference.objects.exists()
+    assert not NotificationPreference.objects.exists()

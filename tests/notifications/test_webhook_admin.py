@@ -7,12 +7,12 @@ from django.test import Client
 from django.urls import reverse
 
 from jobs.models import Job
+from notifications.encryption import decrypt
 from notifications.models import DeliveryAttempt, Notification, WebhookDelivery, WebhookEndpoint
-from notifications.sealing import unseal
 from tests.factories import make_delivery, make_endpoint, make_user
 
 pytestmark = pytest.mark.django_db
-MODELS = ("webhookendpoint", "webhookdelivery", "deliveryattempt", "endpointhealth")
+MODELS = ("webhookendpoint", "webhookdelivery", "deliveryattempt", "webhookendpointhealth")
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def rows(alice):
         "webhookendpoint": endpoint,
         "webhookdelivery": delivery,
         "deliveryattempt": attempt,
-        "endpointhealth": endpoint.health,
+        "webhookendpointhealth": endpoint.health,
     }
 
 
@@ -49,7 +49,7 @@ def test_lists_searches_and_shows(staff, rows, name):
     assert page.status_code == 200
     text = page.content.decode()
     assert "<script>x()" not in text
-    secret = unseal(rows["webhookendpoint"].secret)
+    secret = decrypt(rows["webhookendpoint"].secret)
     assert secret not in text
     assert rows["webhookendpoint"].secret not in text
 

@@ -16,10 +16,10 @@ from jobs import sql
 from jobs.context import JobContext
 from jobs.exceptions import LeaseLost
 from jobs.models import Job, KeyLimit
-from notifications.models import DeliveryAttempt, EndpointHealth, Notification, WebhookDelivery, WebhookEndpoint
+from notifications.models import DeliveryAttempt, Notification, WebhookDelivery, WebhookEndpoint, WebhookEndpointHealth
 from notifications.services import attempts, deliveries, endpoints
 from notifications.services.deliveries import publish_event, send_test
-from notifications.webhooks.sending import Reply
+from notifications.webhooks.sending import DeliveryResult
 from outbound.signing import new_secret
 from tests.factories import make_endpoint, make_user
 from tests.jobs.inline import run_pending
@@ -38,7 +38,7 @@ def reload(row):
 
 def make_due(delivery):
     """Let the next attempt be due."""
-    assert jobs.hasten(job_id=reload(delivery).job_id)
+    assert jobs.run_now(job_id=reload(delivery).job_id)
 
 
 def test_the_reference_library_verifies_what_is_sent(alice, receiver):
@@ -75,7 +75,7 @@ def test_for_a_day_after_a_rotation_both_secrets_sign(alice, receiver):
     Webhook(rotated.secret).verify(late.body, late.headers)
     with pytest.raises(WebhookVerificationError):
         Webhook(made.secret).verify(late.body, late.headers)
-    assert endpoints.forget_old_secrets() == 1
+    assert endpoints.clear_expired_secrets() == 1
     assert reload(made.endpoint).previous_secret == ""
 
 
@@ -137,8 +137,12 @@ def test_gone_disables_at_once_and_tells_the_owner_and_the_other_endpoints(alice
     assert [request.path for request in receiver.received] == ["/hook", "/other"]
     assert receiver.received[1].json["type"] == "webhook.disabled"
     assert receiver.received[1].json["data"]["reason"] == "gone"
-    notice = Notification.objects.get()
-    assert (notice.user_id, notice.kind, notice.resource) == (alice.pk, "webhook.disabled", endpoint.public_id)
+    notification = Notification.objects.get()
+    assert (notification.user_id, notification.kind, notification.resource) == (
+        alice.pk,
+        "webhook.disabled",
+        endpoint.public_id,
+    )
     assert reload(other).is_enabled
 
 
@@ -147,7 +151,7 @@ def test_an_overloaded_receiver_gets_half_as_many_at_a_time(endpoint, receiver, 
     receiver.answer = (status, {}, b"")
     send_test(endpoint=endpoint)
     run_pending()
-    assert EndpointHealth.objects.get().limit_running == limit
+    assert WebhookEndpointHealth.objects.get().limit_running == limit
     assert list(KeyLimit.objects.values_list("limit_key", "limit_running")) == (
         [(endpoint.limit_key, 2)] if limit == 2 else []
     )
@@ -155,22 +159,22 @@ def test_an_overloaded_receiver_gets_half_as_many_at_a_time(endpoint, receiver, 
 
 def test_the_limit_falls_to_one_and_recovers_with_successes_step_by_step(endpoint, receiver):
     def attempt(status):
-        EndpointHealth.objects.update(limit_changed_at=timezone.now() - timedelta(seconds=11))
+        WebhookEndpointHealth.objects.update(limit_changed_at=timezone.now() - timedelta(seconds=11))
         receiver.answer = (status, {}, b"")
         send_test(endpoint=endpoint)
         run_pending()
-        return EndpointHealth.objects.get().limit_running
+        return WebhookEndpointHealth.objects.get().limit_running
 
     assert [attempt(429) for _ in range(3)] == [2, 1, 1]
     assert [attempt(204) for _ in range(4)] == [2, 3, 4, 4]
     assert not KeyLimit.objects.exists()
     # No oftener than every ten seconds, or one bad moment with four in flight would do all of it at once.
     receiver.answer = (429, {}, b"")
-    EndpointHealth.objects.update(limit_changed_at=None)
+    WebhookEndpointHealth.objects.update(limit_changed_at=None)
     for _ in range(3):
         send_test(endpoint=endpoint)
     run_pending()
-    assert EndpointHealth.objects.get().limit_running == 2
+    assert WebhookEndpointHealth.objects.get().limit_running == 2
 
 
 def test_at_most_four_of_an_endpoint_are_at_work(endpoint):
@@ -188,7 +192,7 @@ def test_days_without_a_success_disable_an_endpoint(endpoint, receiver):
     now = timezone.now()
 
     def fail(*, failing_for, last_before):
-        EndpointHealth.objects.update(failing_since=now - failing_for, last_attempt_at=now - last_before)
+        WebhookEndpointHealth.objects.update(failing_since=now - failing_for, last_attempt_at=now - last_before)
         send_test(endpoint=endpoint)
         run_pending()
         return not reload(endpoint).is_enabled
@@ -196,55 +200,55 @@ def test_days_without_a_success_disable_an_endpoint(endpoint, receiver):
     assert not fail(failing_for=timedelta(days=4, hours=23), last_before=timedelta(hours=20))
     # Nothing was due for longer than any wait: this failure is the first of its row.
     assert not fail(failing_for=timedelta(days=9), last_before=timedelta(days=3))
-    assert EndpointHealth.objects.get().failing_since > now
+    assert WebhookEndpointHealth.objects.get().failing_since > now
     assert fail(failing_for=timedelta(days=5), last_before=timedelta(hours=20))
     assert reload(endpoint).disabled_reason == "failing"
     assert Notification.objects.get().kind == "webhook.disabled"
 
 
 def test_a_success_begins_the_record_anew(endpoint, receiver):
-    EndpointHealth.objects.update(failing_since=timezone.now() - timedelta(days=4))
+    WebhookEndpointHealth.objects.update(failing_since=timezone.now() - timedelta(days=4))
     version = endpoint.row_version
     send_test(endpoint=endpoint)
     run_pending()
-    assert EndpointHealth.objects.get().failing_since is None
+    assert WebhookEndpointHealth.objects.get().failing_since is None
     assert reload(endpoint).row_version == version, "a delivery must not undo what its owner has read"
 
 
 def test_enabling_gives_a_clean_record(endpoint):
     past = timezone.now() - timedelta(days=6)
-    EndpointHealth.objects.update(failing_since=past, limit_running=1, is_slow=True)
+    WebhookEndpointHealth.objects.update(failing_since=past, limit_running=1, is_slow=True)
     assert endpoints.disable_endpoint(endpoint=endpoint, reason="owner")
     assert not endpoints.disable_endpoint(endpoint=endpoint, reason="staff")
     assert endpoints.enable_endpoint(endpoint=endpoint)
-    health = EndpointHealth.objects.get()
+    health = WebhookEndpointHealth.objects.get()
     assert (health.failing_since, health.limit_running, health.is_slow) == (None, 4, False)
     row = reload(endpoint)
     assert (row.is_enabled, row.disabled_at, row.disabled_reason) == (True, None, "")
     assert not Notification.objects.exists(), "the owner knows"
 
 
-def run_one(reply):
+def run_one(result):
     """Run the next delivery, with this for what came of it."""
     job = sql.claim(queue="webhooks", worker="w", lease_s=30) or sql.claim(
         queue="webhooks-slow", worker="w", lease_s=30
     )
     context = JobContext(job)
-    attempts.record_reply(context=context, task=attempts.prepare_attempt(context), reply=reply)
+    attempts.record_result(context=context, attempt=attempts.prepare_attempt(context), result=result)
     return job
 
 
-def test_a_slow_receiver_waits_in_a_lane_of_its_own_until_it_is_quick(endpoint):
+def test_a_slow_receiver_waits_in_a_queue_of_its_own_until_it_is_quick(endpoint):
     for _ in range(6):
         send_test(endpoint=endpoint)
-    first = run_one(Reply(14.9, None, "timeout", "Too late."))
-    assert EndpointHealth.objects.get().is_slow
+    first = run_one(DeliveryResult(14.9, None, "timeout", "Too late."))
+    assert WebhookEndpointHealth.objects.get().is_slow
     assert set(Job.objects.values_list("queue", flat=True)) == {"webhooks-slow"}
     assert Job.objects.get(pk=first.id).status == "scheduled"
     send_test(endpoint=reload(endpoint))
     assert Job.objects.latest("created_at").queue == "webhooks-slow"
-    run_one(Reply(0.05, 204))
-    assert not EndpointHealth.objects.get().is_slow
+    run_one(DeliveryResult(0.05, 204))
+    assert not WebhookEndpointHealth.objects.get().is_slow
     waiting = Job.objects.exclude(status__in=["scheduled", "succeeded"])
     assert set(waiting.values_list("queue", flat=True)) == {"webhooks"}
 
@@ -253,11 +257,11 @@ def test_an_attempt_whose_lease_was_lost_writes_nothing(endpoint):
     delivery = send_test(endpoint=endpoint)
     job = sql.claim(queue="webhooks", worker="w", lease_s=30)
     context = JobContext(job)
-    task = attempts.prepare_attempt(context)
+    attempt = attempts.prepare_attempt(context)
     Job.objects.update(attempts=2)
-    for reply in (Reply(0.1, 204), Reply(0.1, 500, "http_500")):
+    for result in (DeliveryResult(0.1, 204), DeliveryResult(0.1, 500, "http_500")):
         with pytest.raises(LeaseLost):
-            attempts.record_reply(context=context, task=task, reply=reply)
+            attempts.record_result(context=context, attempt=attempt, result=result)
     row = reload(delivery)
     assert (row.status, row.attempts, DeliveryAttempt.objects.count()) == ("pending", 0, 0)
 
@@ -277,7 +281,7 @@ def test_what_was_deleted_or_cancelled_meanwhile_is_not_sent(alice, receiver, en
     assert not WebhookDelivery.objects.filter(pk=gone.pk).exists()
 
 
-def test_a_secret_that_cannot_be_opened_fails_the_delivery_for_good(endpoint, receiver, settings):
+def test_a_secret_that_cannot_be_decrypted_fails_the_delivery_for_good(endpoint, receiver, settings):
     delivery = send_test(endpoint=endpoint)
     old = settings.SECRET_KEY
     settings.SECRET_KEY = "another" * 9

@@ -143,7 +143,7 @@ def test_nothing_is_sent_to_what_is_switched_off(client_of_alice, alice):
     assert not Job.objects.exists()
 
 
-def test_one_is_revived_by_one_caller_only(endpoint):
+def test_one_is_requeued_by_one_caller_only(endpoint):
     delivery = make_delivery(endpoint, status="failed")
     stale = WebhookDelivery.objects.select_related("endpoint").get()
     deliveries.redeliver(delivery=delivery)

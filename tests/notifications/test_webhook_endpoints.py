@@ -6,12 +6,12 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts.plans import limits_of
-from notifications.models import EndpointHealth, WebhookDelivery, WebhookEndpoint
-from notifications.sealing import unseal
+from notifications.encryption import decrypt
+from notifications.models import WebhookDelivery, WebhookEndpoint, WebhookEndpointHealth
 from notifications.serializers import webhooks as serializers
 from outbound.signing import parse_secret
 from tests.factories import make_api_key, make_delivery, make_endpoint, make_user
-from tests.matrix import Access, check_access
+from tests.permission_matrix import Access, check_access
 
 pytestmark = pytest.mark.django_db
 BODY = {"url": "https://93.184.215.14/hook", "events": ["render.*"], "description": "prod"}
@@ -26,10 +26,10 @@ def test_creates_an_endpoint_and_shows_its_secret_once(client_of_alice, alice):
     assert response.status_code == 201
     assert response["Cache-Control"] == "no-store"
     body = response.json()
-    row, health = WebhookEndpoint.objects.get(), EndpointHealth.objects.get()
+    row, health = WebhookEndpoint.objects.get(), WebhookEndpointHealth.objects.get()
     assert response["Location"] == f"/api/v2/webhooks/{row.public_id}"
     assert 24 <= len(parse_secret(body["secret"])) <= 64
-    assert unseal(row.secret) == body["secret"]
+    assert decrypt(row.secret) == body["secret"]
     assert (row.owner, row.url, row.events, row.description) == (alice, BODY["url"], ["render.*"], "prod")
     assert health.endpoint_id == row.pk
     read = client_of_alice.get(response["Location"])
@@ -81,8 +81,8 @@ def test_a_name_that_leads_inside_is_refused_and_one_unknown_so_far_is_not(clien
             raise OSError
         return ["93.184.215.14", "10.0.0.7"] if host == "mixed.test" else ["93.184.215.14"]
 
-    resolve = serializers.resolve_receiver
-    monkeypatch.setattr(serializers, "resolve_receiver", lambda url: resolve(url, resolver=resolver))
+    resolve = serializers.resolve_webhook_url
+    monkeypatch.setattr(serializers, "resolve_webhook_url", lambda url: resolve(url, resolver=resolver))
     answers = {
         host: client_of_alice.post("/api/v2/webhooks", {**BODY, "url": f"https://{host}/"}).status_code
         for host in ("mixed.test", "unknown.test", "public.test")
@@ -141,7 +141,7 @@ def test_changes_need_the_tag_of_what_was_read(client_of_alice, alice):
 def test_an_attempt_does_not_change_the_tag(client_of_alice, alice):
     endpoint = make_endpoint(alice)
     old = tag_of(client_of_alice, endpoint)
-    EndpointHealth.objects.update(limit_running=1, is_slow=True)
+    WebhookEndpointHealth.objects.update(limit_running=1, is_slow=True)
     assert tag_of(client_of_alice, endpoint) == old
 
 
@@ -151,7 +151,7 @@ def test_is_switched_off_and_on(client_of_alice, alice):
     assert (off["status"], off["disabled_reason"], off["disabled_at"] is not None) == ("disabled", "owner", True)
     on = change(client_of_alice, endpoint, {"status": "enabled"}).json()
     assert (on["status"], on["disabled_reason"], on["disabled_at"]) == ("enabled", None, None)
-    assert EndpointHealth.objects.get().limit_running == 4
+    assert WebhookEndpointHealth.objects.get().limit_running == 4
     assert change(client_of_alice, endpoint, {"status": "tired"}).status_code == 422
 
 
@@ -174,7 +174,7 @@ def test_rotation_shows_the_new_secret_once(client_of_alice, alice):
     secret = response.json()["secret"]
     assert (response.status_code, response["Cache-Control"]) == (200, "no-store")
     row = WebhookEndpoint.objects.get()
-    assert (unseal(row.secret), row.previous_secret) == (secret, endpoint.secret)
+    assert (decrypt(row.secret), row.previous_secret) == (secret, endpoint.secret)
     assert response.json()["previous_secret_expires_at"] is not None
     again = client_of_alice.post(path, headers={"Idempotency-Key": "r"})
     assert again["Idempotent-Replayed"] == "true"
@@ -204,10 +204,10 @@ def test_lists_in_the_shape_of_the_version(client_of_alice, alice, version):
     body = client_of_alice.get(f"/api/{version}/webhooks").json()
     assert [row["id"] for row in body["data"]] == [row.public_id for row in reversed(rows)]
     assert ("pagination" if version == "v1" else "has_more") in body
-    catalogue = client_of_alice.get(f"/api/{version}/webhooks/events").json()
-    assert ("pagination" if version == "v1" else "has_more") in catalogue
-    assert len(catalogue["data"]) == 11
-    assert catalogue["data"][0]["type"] == "render.queued"
+    listed = client_of_alice.get(f"/api/{version}/webhooks/events").json()
+    assert ("pagination" if version == "v1" else "has_more") in listed
+    assert len(listed["data"]) == 11
+    assert listed["data"][0]["type"] == "render.queued"
 
 
 def test_permissions(alice):

@@ -16,7 +16,7 @@ from jobs.models import Job
 from notifications.models import WebhookDelivery
 from notifications.services import endpoints
 from notifications.subscribers import webhooks as subscribers
-from notifications.webhooks.catalogue import EVENT_TYPES, is_pattern, matches
+from notifications.webhooks.event_types import EVENT_TYPES, is_pattern, matches
 from notifications.webhooks.payloads import MAX_PAYLOAD_BYTES
 from renders.events import RenderStarted, RenderSucceeded
 from renders.models import Render
@@ -104,10 +104,10 @@ def test_without_an_endpoint_an_event_costs_one_query_and_writes_nothing(alice):
     with CaptureQueriesContext(
         connection,
     ) as queries:
-        subscribers.tell_of_renders([event])
+        subscribers.publish_render_events([event])
     assert len(queries) == 1
     with CaptureQueriesContext(connection) as queries:
-        subscribers.tell_of_asset(AssetFailed(asset_id=render.pk, owner_id=alice.pk, code="x", detail="y"))
+        subscribers.publish_asset_event(AssetFailed(asset_id=render.pk, owner_id=alice.pk, code="x", detail="y"))
     assert len(queries) == 1
     assert not WebhookDelivery.objects.exists()
     assert not Job.objects.exists()
@@ -121,7 +121,7 @@ def test_many_events_to_many_endpoints_take_few_queries(alice):
     for _ in range(3):
         make_endpoint(alice)
     with CaptureQueriesContext(connection) as queries:
-        subscribers.tell_of_renders([RenderStarted(**event_fields(render), attempt=1) for render in renders])
+        subscribers.publish_render_events([RenderStarted(**event_fields(render), attempt=1) for render in renders])
     rows = WebhookDelivery.objects.all()
     assert (rows.count(), Job.objects.count()) == (3 * 30 + 2, 3 * 30 + 2)
     assert {row.job_id for row in rows} == set(Job.objects.values_list("pk", flat=True))
@@ -135,7 +135,7 @@ def test_a_body_stays_below_twenty_kilobytes(alice):
     long = {f"key{number}": "ä" * 500 for number in range(50)}
     error = {"code": "x", "message": "m" * 30_000, "retryable": False, "pointer": None, "step": None, "attempt": 1}
     render = make_render(alice, status="failed", metadata=long, error=error)
-    subscribers.tell_of_renders([RenderStarted(**event_fields(render), attempt=1)])
+    subscribers.publish_render_events([RenderStarted(**event_fields(render), attempt=1)])
     row = WebhookDelivery.objects.get()
     assert len(row.body.encode()) < MAX_PAYLOAD_BYTES
     data = json.loads(row.body)["data"]
@@ -147,7 +147,7 @@ def test_links_in_a_body_are_absolute(alice, settings):
     settings.PUBLIC_URL = "https://owl.example"
     make_endpoint(alice)
     render = make_render(alice, status="succeeded")
-    subscribers.tell_of_renders([RenderStarted(**event_fields(render), attempt=1)])
+    subscribers.publish_render_events([RenderStarted(**event_fields(render), attempt=1)])
     ((_, data),) = sent()
     assert data["output"]["url"].startswith("https://owl.example/files/")
 
@@ -186,7 +186,7 @@ def submit(alice, edit=None, **webhook):
 def test_a_renders_own_url_gets_the_events_it_chose_signed_with_the_accounts_secret(alice, receiver):
     render = submit(alice, url=receiver.url("/own"), events=["render.queued", "render.cancelled"])
     assert render.warnings == []
-    made = endpoints.rotate_secret(endpoint=endpoints.endpoint_of_renders(owner_id=alice.pk))
+    made = endpoints.rotate_secret(endpoint=endpoints.get_render_endpoint(owner_id=alice.pk))
     cancel_render(render=render)
     run_pending(queues=["webhooks"])
     assert [request.path for request in receiver.received] == ["/own", "/own"]
@@ -223,7 +223,7 @@ def test_the_callback_of_an_edit_gets_its_own_shape_at_the_end(alice, receiver):
 
 def test_the_callback_of_a_render_that_succeeded(alice):
     render = make_render(alice, status="succeeded", webhook={"callback": "https://receiver.test/back"})
-    subscribers.tell_of_renders([RenderSucceeded(**event_fields(render), credits_charged=1)])
+    subscribers.publish_render_events([RenderSucceeded(**event_fields(render), credits_charged=1)])
     body = json.loads(WebhookDelivery.objects.get().body)
     assert (body["status"], body["error"]) == ("done", None)
     assert body["url"].startswith("http")

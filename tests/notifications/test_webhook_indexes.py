@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
-from notifications.models import DeliveryAttempt, EndpointHealth, WebhookDelivery, WebhookEndpoint
+from notifications.models import DeliveryAttempt, WebhookDelivery, WebhookEndpoint, WebhookEndpointHealth
 from notifications.services import deliveries
 
 pytestmark = pytest.mark.django_db
@@ -28,9 +28,9 @@ def crowd():
             for number in range(1000)
         ]
     )  # fmt: skip
-    EndpointHealth.objects.bulk_create(
+    WebhookEndpointHealth.objects.bulk_create(
         [
-            EndpointHealth(endpoint=endpoint, failing_since=now if number % 50 == 0 else None)
+            WebhookEndpointHealth(endpoint=endpoint, failing_since=now if number % 50 == 0 else None)
             for number, endpoint in enumerate(endpoints)
         ]
     )
@@ -48,7 +48,7 @@ def crowd():
         [DeliveryAttempt(delivery=row, number=1, duration_s=0.1) for row in rows], batch_size=500
     )
     with connection.cursor() as cursor:
-        for model in (WebhookEndpoint, EndpointHealth, WebhookDelivery, DeliveryAttempt):
+        for model in (WebhookEndpoint, WebhookEndpointHealth, WebhookDelivery, DeliveryAttempt):
             cursor.execute(f"ANALYZE {model._meta.db_table}")
         if connection.vendor == "postgresql":
             # In so small a table sorting an account's rows is as quick as reading them in order; in a large one not.
@@ -69,7 +69,7 @@ def test_each_index_serves_its_query(crowd) -> None:
         "idx_webhook_endpoints_deleted": WebhookEndpoint.objects.filter(deleted_at__isnull=False).order_by(
             "deleted_at"
         )[:50],
-        "idx_endpoint_health_failing": EndpointHealth.objects.filter(failing_since__isnull=False).order_by(
+        "idx_endpoint_health_failing": WebhookEndpointHealth.objects.filter(failing_since__isnull=False).order_by(
             "failing_since"
         )[:50],
         "idx_webhook_deliveries_endpoint": WebhookDelivery.objects.filter(endpoint=endpoints[3]).order_by(*newest)[:26],

@@ -14,7 +14,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from tests.commands import ROOT
-from tests.jobs.station import Station, wait_until
+from tests.jobs.harness import WorkerHarness, wait_until
 from tests.notifications.receiver import Receiver
 
 pytestmark = pytest.mark.acceptance
@@ -31,41 +31,41 @@ def receivers():
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
-    station = Station(tmp_path_factory.mktemp("template"))
-    yield station
-    station.close()
+    harness = WorkerHarness(tmp_path_factory.mktemp("template"))
+    yield harness
+    harness.close()
 
 
 @pytest.fixture
-def station(template, tmp_path, receivers):
+def harness(template, tmp_path, receivers):
     retries = ",".join(["0.3"] * 60)
     terms = {"WEBHOOK_ALLOW_HOSTS": "127.0.0.1", "WEBHOOK_RETRY_S": retries, "JOBS_LEASE_S": "600"}
-    made = Station(tmp_path, template=template, LOG_LEVEL="ERROR", **terms)
+    made = WorkerHarness(tmp_path, template=template, LOG_LEVEL="ERROR", **terms)
     yield made
     made.close()
 
 
-def call(station, *arguments):
-    command = [sys.executable, "-m", "tests.notifications.webhook_main", *map(str, arguments)]
+def call(harness, *arguments):
+    command = [sys.executable, "-m", "tests.notifications.webhook_commands", *map(str, arguments)]
     done = subprocess.run(
-        command, check=False, cwd=ROOT, env=station._environment, capture_output=True, text=True, timeout=120
+        command, check=False, cwd=ROOT, env=harness._environment, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
 
 
-def delivered(station, resource):
+def delivered(harness, resource):
     """Return how many deliveries of a resource's events are in each state."""
     table = "notifications_webhookdelivery"
-    return dict(station.query(f"SELECT status, count(*) FROM {table} WHERE resource = '{resource}' GROUP BY status"))
+    return dict(harness.query(f"SELECT status, count(*) FROM {table} WHERE resource = '{resource}' GROUP BY status"))
 
 
-def test_through_an_outage_and_a_kill_every_event_arrives_under_one_id(station, receivers):
+def test_through_an_outage_and_a_kill_every_event_arrives_under_one_id(harness, receivers):
     receiver, _ = receivers
-    (secret,) = call(station, "hook", "alice", receiver.url(), 1)
-    call(station, "fire", "alice", 12)
+    (secret,) = call(harness, "add_endpoints", "alice", receiver.url(), 1)
+    call(harness, "fire", "alice", 12)
     receiver.answer = (503, {}, b"down")
-    worker = station.start("work", "--queues", "webhooks,webhooks-slow")
+    worker = harness.start("work", "--queues", "webhooks,webhooks-slow")
     wait_until(lambda: len(set(receiver.ids())) == 12)
     # Up again, but holding what it gets: the kill meets deliveries that were received and not recorded.
     held, go_on = threading.Event(), threading.Event()
@@ -77,12 +77,12 @@ def test_through_an_outage_and_a_kill_every_event_arrives_under_one_id(station, 
 
     receiver.answer = hold
     assert held.wait(30)
-    (slot,) = station.children(worker.pid)
+    (slot,) = harness.children(worker.pid)
     os.kill(slot, signal.SIGKILL)
     before = len(receiver.received)
     receiver.answer = (204, {}, b"")
     go_on.set()
-    wait_until(lambda: delivered(station, "usr_alice") == {"succeeded": 12})
+    wait_until(lambda: delivered(harness, "usr_alice") == {"succeeded": 12})
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(30) == 0
     ids = Counter(receiver.ids())
@@ -94,10 +94,10 @@ def test_through_an_outage_and_a_kill_every_event_arrives_under_one_id(station, 
         assert bodies.setdefault(request.id, request.body) == request.body
     numbers = sorted(one.json["data"]["n"] for one in {request.id: request for request in receiver.received}.values())
     assert numbers == list(range(12))
-    assert station.value("SELECT max(lost) FROM jobs_job WHERE type = 'notifications.deliver'") >= 1
+    assert harness.value("SELECT max(lost) FROM jobs_job WHERE type = 'notifications.deliver'") >= 1
 
 
-def test_a_neighbour_that_hangs_delays_nobody_by_more_than_a_second(station, receivers):
+def test_a_neighbour_that_hangs_delays_nobody_by_more_than_a_second(harness, receivers):
     quick, slow = receivers
     let_go = threading.Event()
 
@@ -106,14 +106,14 @@ def test_a_neighbour_that_hangs_delays_nobody_by_more_than_a_second(station, rec
         return 204, {}, b""
 
     slow.answer = hang
-    call(station, "hook", "noisy", slow.url(), 5)
-    call(station, "hook", "quiet", quick.url(), 1)
-    worker = station.start("work", "--queues", "webhooks,webhooks-slow")
+    call(harness, "add_endpoints", "noisy", slow.url(), 5)
+    call(harness, "add_endpoints", "quiet", quick.url(), 1)
+    worker = harness.start("work", "--queues", "webhooks,webhooks-slow")
     # A worker that has just started is slow by itself.
-    call(station, "fire", "quiet", 1)
+    call(harness, "fire", "quiet", 1)
     wait_until(lambda: quick.received)
     quick.received.clear()
-    call(station, "neighbours", "noisy", "quiet", 8, 8)
+    call(harness, "neighbours", "noisy", "quiet", 8, 8)
     wait_until(lambda: len(quick.received) == 8)
     assert 12 <= len(slow.received) <= 20, "four at a time for each of five endpoints"
     waits = [request.wall - datetime.fromisoformat(request.json["timestamp"]).timestamp() for request in quick.received]

@@ -11,14 +11,14 @@ from email.utils import format_datetime
 import pytest
 
 from notifications.webhooks import sending
-from notifications.webhooks.sending import Message, retry_after, send
+from notifications.webhooks.sending import WebhookMessage, retry_after, send
 from outbound.signing import parse_secret
 
 SECRET = parse_secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 
 
 def message(url, **fields):
-    return Message(url=url, message_id="dlv_1", body=b'{"test": 1}', secrets=(SECRET,), **fields)
+    return WebhookMessage(url=url, message_id="dlv_1", body=b'{"test": 1}', secrets=(SECRET,), **fields)
 
 
 def to(receiver, path="/hook", **fields):

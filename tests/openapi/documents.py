@@ -58,7 +58,7 @@ def current_document(version: int) -> dict[str, Any]:
     from api.docs import build_document
     from renderowl.urls import documented_patterns
 
-    with override_settings(RENDEROWL_API_MARKS=()):
+    with override_settings(RENDEROWL_API_DEPRECATIONS=()):
         document: dict[str, Any] = json.loads(json.dumps(build_document(documented_patterns(version), version)))
     return document
 

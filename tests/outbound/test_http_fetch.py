@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from assets.fetch_cache import FetchCache
-from outbound import exchange as exchange_module
+from outbound import http_client as exchange_module
 from outbound.exceptions import FetchFailed, FetchRefused
 from outbound.fetch import fetch_to_file
 

@@ -5,16 +5,16 @@ import time
 
 import pytest
 
-from outbound.resolving import within
+from outbound.resolver import with_timeout
 
 
 def test_passes_answers_and_errors_on():
     def refuse(host, port):
         raise OSError("no such name")
 
-    assert within(5, lambda host, port: [f"{host}:{port}"])("a", 1) == ["a:1"]
+    assert with_timeout(5, lambda host, port: [f"{host}:{port}"])("a", 1) == ["a:1"]
     with pytest.raises(OSError, match="no such name"):
-        within(5, refuse)("a", 1)
+        with_timeout(5, refuse)("a", 1)
 
 
 def test_gives_up_in_time():
@@ -26,6 +26,6 @@ def test_gives_up_in_time():
 
     began = time.monotonic()
     with pytest.raises(TimeoutError):
-        within(0.05, hang)("a", 1)
+        with_timeout(0.05, hang)("a", 1)
     assert time.monotonic() - began < 5
     never.set()

@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
-from outbound.addresses import is_open
 from outbound.exceptions import FetchFailed, FetchRefused
+from outbound.ip_addresses import is_public_address
 from outbound.targets import check_url, choose_addresses
 
 CLOSED = [
@@ -66,12 +66,12 @@ OPEN = ["1.1.1.1", "8.8.8.8", "93.184.216.34", "172.32.0.1", "100.128.0.1", "260
 
 @pytest.mark.parametrize("address", CLOSED)
 def test_an_address_off_the_public_internet_is_closed(address) -> None:
-    assert not is_open(ipaddress.ip_address(address))
+    assert not is_public_address(ipaddress.ip_address(address))
 
 
 @pytest.mark.parametrize("address", [*OPEN, "::ffff:8.8.8.8", "64:ff9b::808:808"])
 def test_a_public_address_is_open(address) -> None:
-    assert is_open(ipaddress.ip_address(address))
+    assert is_public_address(ipaddress.ip_address(address))
 
 
 @pytest.mark.parametrize("address", CLOSED)

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from outbound import exchange
+from outbound import http_client
 from outbound.exceptions import FetchFailed
 from outbound.fetch import fetch_to_file
 from tests.outbound.test_http_fetch import BODY, Site, local
@@ -63,7 +63,7 @@ def secure_site(certificate, names):
 @pytest.fixture
 def trusted(certificate, monkeypatch):
     context = ssl.create_default_context(cafile=str(certificate))
-    monkeypatch.setattr(exchange, "tls_context", lambda: context)
+    monkeypatch.setattr(http_client, "tls_context", lambda: context)
 
 
 def fetch(site, host, target):

@@ -55,22 +55,22 @@ def take_over_one_key() -> dict[str, Any]:
     from django.utils import timezone
 
     from api.idempotency.models import IdempotencyKey
-    from api.idempotency.services import Claim, KeyUse, StoredAnswer, claim_key, complete_key
+    from api.idempotency.services import IdempotencyClaim, KeyedRequest, StoredResponse, claim_key, complete_key
     from renders.models import Project
     from tests.factories import make_project, make_user
 
     user = make_user()
-    use = KeyUse(user.pk, "POST", "projects", "race", "f" * 64)
+    use = KeyedRequest(user.pk, "POST", "projects", "race", "f" * 64)
     claim_key(use=use)
     IdempotencyKey.objects.filter(user=user).update(locked_until=timezone.now() - timedelta(seconds=1))
 
     def work(index: int) -> str:
         claim = claim_key(use=use)
-        if not isinstance(claim, Claim):
+        if not isinstance(claim, IdempotencyClaim):
             return "replayed"
         with transaction.atomic():
             make_project(user)
-            complete_key(claim=claim, answer=StoredAnswer(201, b"{}"))
+            complete_key(claim=claim, answer=StoredResponse(201, b"{}"))
         return "created"
 
     outcomes = Counter(at_once(work))
@@ -149,7 +149,7 @@ def read_while_writing() -> dict[str, Any]:
 
     with (
         tempfile.TemporaryDirectory() as folder,
-        override_settings(RENDEROWL_ANSWER_CACHE=True, RENDEROWL_CACHE_URL=f"sqlite:///{folder}/cache.sqlite3"),
+        override_settings(RENDEROWL_RESPONSE_CACHE=True, RENDEROWL_CACHE_URL=f"sqlite:///{folder}/cache.sqlite3"),
     ):
         outcomes = at_once(lambda index: read() if index else write(), 5)
     return {"outcomes": dict(Counter(outcomes)), "read": sum(kinds.values()) > 20, "kept": kinds["MISS"] > 0}

@@ -11,7 +11,7 @@ from tests.races.threads import at_once
 def fire_one_trigger() -> dict[str, Any]:
     """20 triggers with one id, of an automation that renders; then its job is run."""
     from automations.models import AutomationRun
-    from automations.services import Trigger, start_run
+    from automations.services import AutomationTrigger, start_run
     from jobs.models import Job
     from renders.models import Render
     from tests.factories import make_automation, make_template, make_user
@@ -21,7 +21,7 @@ def fire_one_trigger() -> dict[str, Any]:
     row = make_automation(user, action={"type": "render", "template": make_template(user).public_id})
 
     def work(index: int) -> str:
-        trigger = Trigger("manual", "order-1881", "manual", {"order": 1881})
+        trigger = AutomationTrigger("manual", "order-1881", "manual", {"order": 1881})
         return "new" if start_run(automation_id=row.pk, trigger=trigger)[1] else "known"
 
     outcomes = Counter(at_once(work, 20))
@@ -50,12 +50,12 @@ def tick_with_four_workers() -> dict[str, Any]:
     mine.update(next_run_at=now)
 
     def work(index: int) -> int:
-        return services.fire_due(now=now) + services.fire_due(now=now)
+        return services.start_due_runs(now=now) + services.start_due_runs(now=now)
 
-    fired = sum(int(outcome) for outcome in at_once(work, 4))
+    started = sum(int(outcome) for outcome in at_once(work, 4))
     runs = AutomationRun.objects.filter(automation__in=mine)
     return {
-        "fired": fired,
+        "started": started,
         "runs": runs.count(),
         "jobs": Job.objects.filter(user=user, type="automations.run").count(),
         "per_automation": sorted(set(Counter(runs.values_list("automation_id", flat=True)).values())),
@@ -66,13 +66,13 @@ def tick_with_four_workers() -> dict[str, Any]:
 def trigger_up_to_a_limit() -> dict[str, Any]:
     """20 triggers of an automation that may run 7 times an hour."""
     from automations.models import AutomationRun
-    from automations.services import Trigger, start_run
+    from automations.services import AutomationTrigger, start_run
     from tests.factories import make_automation
 
     row = make_automation(runs_per_hour=7)
 
     def work(index: int) -> str:
-        start_run(automation_id=row.pk, trigger=Trigger("manual", str(index), "manual", {}))
+        start_run(automation_id=row.pk, trigger=AutomationTrigger("manual", str(index), "manual", {}))
         return "started"
 
     outcomes = dict(Counter(at_once(work, 20)))
@@ -84,14 +84,14 @@ def trigger_up_to_the_limit_of_an_account() -> dict[str, Any]:
     from django.test import override_settings
 
     from automations.models import AutomationRun
-    from automations.services import Trigger, start_run
+    from automations.services import AutomationTrigger, start_run
     from tests.factories import make_automation, make_user
 
     user = make_user()
     rows = [make_automation(user) for _ in range(10)]
 
     def work(index: int) -> str:
-        start_run(automation_id=rows[index % 10].pk, trigger=Trigger("manual", str(index), "manual", {}))
+        start_run(automation_id=rows[index % 10].pk, trigger=AutomationTrigger("manual", str(index), "manual", {}))
         return "started"
 
     with override_settings(RENDEROWL_AUTOMATION_RUNS_PER_HOUR=7):
@@ -99,14 +99,14 @@ def trigger_up_to_the_limit_of_an_account() -> dict[str, Any]:
     return {"outcomes": outcomes, "runs": AutomationRun.objects.filter(owner=user).count()}
 
 
-def events_beside_ticks() -> dict[str, Any]:
+def events_beside_occurrences() -> dict[str, Any]:
     """Ticks, events and triggers by hand of one account at one time, which lock the same rows: all are run."""
     from django.db import transaction
     from django.utils import timezone
 
     from automations import services
     from automations.models import Automation, AutomationRun
-    from automations.services import Trigger, lock_account, note_success, start_run, start_run_if_allowed
+    from automations.services import AutomationTrigger, lock_account, record_success, start_run, start_run_if_allowed
     from tests.factories import make_automation, make_user
 
     user, now = make_user(), timezone.now()
@@ -116,16 +116,16 @@ def events_beside_ticks() -> dict[str, Any]:
 
     def work(index: int) -> int:
         if index % 3 == 0:
-            return services.fire_due(now=now)
+            return services.start_due_runs(now=now)
         if index % 3 == 1:
-            start_run(automation_id=rows[index % 8].pk, trigger=Trigger("manual", str(index), "manual", {}))
+            start_run(automation_id=rows[index % 8].pk, trigger=AutomationTrigger("manual", str(index), "manual", {}))
             return 1
         with transaction.atomic():
             # As the end of a render does that one automation made and that the others listen to.
             lock_account(user.pk)
-            note_success(automation_id=rows[index % 8].pk)
+            record_success(automation_id=rows[index % 8].pk)
             started = [
-                start_run_if_allowed(automation_id=row.pk, trigger=Trigger("event", str(index), "event", {}))
+                start_run_if_allowed(automation_id=row.pk, trigger=AutomationTrigger("event", str(index), "event", {}))
                 for row in rows
             ]
         return sum(run is not None for run in started)

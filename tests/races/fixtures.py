@@ -16,7 +16,7 @@ from django.db import connection
 
 from tests import races
 from tests.commands import ROOT
-from tests.migrated import provide
+from tests.migrated_databases import provide
 
 Race = Callable[[str], dict[str, Any]]
 

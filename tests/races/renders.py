@@ -68,8 +68,8 @@ def _waiting_renders(count: int) -> list[Any]:
     return [submit_render(owner=make_user(), request=RenderRequest(edit=make_edit())) for _ in range(count)]
 
 
-def claim_for_elsewhere() -> dict[str, Any]:
-    """50 workers elsewhere want one of 10 renders."""
+def claim_external() -> dict[str, Any]:
+    """50 external workers want one of 10 renders."""
     from jobs.models import Job
     from renders.external.claiming import WorkerIdentity, claim_render
     from renders.models import ExternalLease
@@ -91,12 +91,12 @@ def claim_for_elsewhere() -> dict[str, Any]:
     }
 
 
-def report_success_from_elsewhere() -> dict[str, Any]:
+def report_external_success() -> dict[str, Any]:
     """25 times one message of success, and 25 other messages of progress and failure, of one attempt."""
     from jobs.models import Job
     from renders.external.claiming import WorkerIdentity, claim_render
-    from renders.external.messages import HeardMessage
-    from renders.external.reports import Report, ReportStatus, take_report
+    from renders.external.messages import VerifiedMessage
+    from renders.external.reports import ReportStatus, WorkerReport, process_report
     from renders.models import ExternalLease, Render, WorkerMessage
     from tests.renders.test_external_reports import FACTS
 
@@ -109,8 +109,10 @@ def report_success_from_elsewhere() -> dict[str, Any]:
     def work(index: int) -> str:
         status = ReportStatus.SUCCEEDED if index % 2 else ReportStatus.RENDERING
         message_id = "end" if index % 2 else f"step-{index}"
-        message = HeardMessage("default", f"{message_id}-{render.pk.hex}", status.encode())
-        answer = take_report(message=message, report=Report(render.pk, claim.token, status, percent=float(index)))
+        message = VerifiedMessage("default", f"{message_id}-{render.pk.hex}", status.encode())
+        answer = process_report(
+            message=message, report=WorkerReport(render.pk, claim.token, status, percent=float(index))
+        )
         return "duplicate" if answer.duplicate else f"{status}{' ignored' if answer.ignored else ''}"
 
     outcomes = Counter(at_once(work))

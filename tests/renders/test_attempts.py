@@ -14,14 +14,14 @@ from credits.services import reserve
 from jobs.models import Job
 from renders.models import Render
 from renders.services.attempts import (
-    Advance,
+    RenderProgress,
     begin_rendering,
     begin_saving,
-    note_progress,
+    is_current_attempt,
     promote_due,
-    put_back,
+    record_progress,
+    requeue_render,
     start_attempt,
-    still_has,
 )
 from renders.services.outcomes import RenderedFiles, close_cancelled, close_failed, close_succeeded
 from tests.factories import make_render
@@ -43,7 +43,7 @@ def balance(alice):
 
 
 def advance(frame, percent):
-    return Advance(frame, 100, percent, 25.0, 3.0)
+    return RenderProgress(frame, 100, percent, 25.0, 3.0)
 
 
 @pytest.mark.parametrize("status", ["queued", "scheduled", "fetching", "rendering", "saving"])
@@ -75,15 +75,15 @@ def test_the_first_start_is_kept():
 
 def test_progress_never_falls_and_is_fenced():
     render = make_render(status="rendering", attempt=2)
-    assert note_progress(render=render, advance=advance(50, 50.0))
-    assert note_progress(render=render, advance=advance(40, 40.0))
+    assert record_progress(render=render, progress=advance(50, 50.0))
+    assert record_progress(render=render, progress=advance(40, 40.0))
     found = Render.objects.get()
     assert (found.frame, found.percent) == (50, 50.0)
     render.attempt = 1
-    assert not note_progress(render=render, advance=advance(90, 90.0))
+    assert not record_progress(render=render, progress=advance(90, 90.0))
     assert not begin_saving(render=render)
-    assert not still_has(render=render)
-    assert not put_back(render=render, error=None)
+    assert not is_current_attempt(render=render)
+    assert not requeue_render(render=render, error=None)
     assert not close_succeeded(render=render, files=FILES, cost=1, timings={}, log="")
     assert Render.objects.get().percent == 50.0
 

@@ -12,8 +12,8 @@ from accounts.models import AuditEntry
 from credits.models import CreditAccount
 from credits.selectors import check_ledger
 from jobs.models import Job
+from renders.job_types import CANCEL_BATCH_JOB
 from renders.models import Batch, Render
-from renders.names import CANCEL_BATCH_JOB
 from tests.factories import make_batch, make_user
 from tests.renders.batching import submit_batch
 

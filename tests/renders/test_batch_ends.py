@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from core.events import subscribe, subscriptions
 from renders.events import BatchCompleted
 from renders.models import Batch, Render
-from renders.services.attempts import Advance, begin_rendering, begin_saving, note_progress, start_attempt
+from renders.services.attempts import RenderProgress, begin_rendering, begin_saving, record_progress, start_attempt
 from renders.services.outcomes import RenderedFiles, close_cancelled, close_failed, close_succeeded
 from tests.factories import make_edit
 
@@ -35,7 +35,7 @@ def batch(client):
 def succeed(render, cost=1):
     started = start_attempt(render_id=render.pk, attempt=1)
     assert begin_rendering(render=started, total_frames=10, cost=cost, warnings=[])
-    assert note_progress(render=started, advance=Advance(5, 10, 50.0, None, None))
+    assert record_progress(render=started, progress=RenderProgress(5, 10, 50.0, None, None))
     assert begin_saving(render=started)
     with transaction.atomic():
         return close_succeeded(render=started, files=FILES, cost=cost, timings={}, log="")

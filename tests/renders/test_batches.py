@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from analytics.models import Event
+from analytics.models import AnalyticsEvent
 from assets.models import AssetHold
 from core.events import subscribe, subscriptions
 from core.ids import encode_id, uuid7
@@ -295,7 +295,7 @@ def test_a_thousand_rows_take_few_queries(client, alice, django_assert_max_num_q
     assert CreditAccount.objects.get(user=alice).balance == 99_000
     reserved = CreditEntry.objects.filter(kind="reserve").order_by("pk")
     assert list(reserved.values_list("balance_after", flat=True)) == list(range(99_999, 98_999, -1))
-    assert Event.objects.filter(type="render.submitted").count() == 1000
+    assert AnalyticsEvent.objects.filter(type="render.submitted").count() == 1000
     assert not list(check_ledger())
 
 
@@ -391,7 +391,7 @@ class TestCancel:
 
     def test_a_job_goes_on_where_the_server_died(self, client, alice, monkeypatch):
         batch, _ = submit(client, alice, 2)
-        monkeypatch.setattr("renders.services.batch_cancel.cancel_renders_of", lambda **_: None)
+        monkeypatch.setattr("renders.services.batch_cancel.cancel_batch_renders", lambda **_: None)
         assert client.post(f"{BATCHES}/{batch.public_id}/cancel").json()["status"] == "cancelling"
         job = Job.objects.get(type="renders.cancel_batch")
         assert job.scheduled_at > timezone.now()

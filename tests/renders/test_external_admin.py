@@ -1,4 +1,4 @@
-"""The staff's screens of workers elsewhere, and the indexes that they and the upkeep rest on."""
+"""The staff's screens of external workers, and the indexes that they and the housekeeping rest on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What workers elsewhere get when they claim."""
+"""What external workers get when they claim."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from renders.services.cancel import cancel_render
 from renders.services.submit import submit_render
 from tests.api.test_problems import assert_problem
 from tests.factories import make_asset, make_edit, make_job, make_minted_key, make_render, make_user
-from tests.matrix import Access, check_access
-from tests.renders.farm import OTHER, SECRET, Farm, submit
+from tests.permission_matrix import Access, check_access
+from tests.renders.external_worker import OTHER, SECRET, ExternalWorkerClient, submit
 
 pytestmark = pytest.mark.django_db
 
@@ -27,27 +27,27 @@ def _secrets(settings):
 
 
 @pytest.fixture
-def farm():
-    return Farm()
+def worker_client():
+    return ExternalWorkerClient()
 
 
 def test_permissions():
     check_access(Access("internal-worker-claim", {"POST": "workers:report"}))
 
 
-def test_nothing_to_do_is_204_and_writes_no_job(farm):
-    response = farm.claim()
+def test_nothing_to_do_is_204_and_writes_no_job(worker_client):
+    response = worker_client.claim()
     assert (response.status_code, response.content) == (204, b"")
     assert Worker.objects.get().is_alive
 
 
-def test_a_claim_gives_all_that_a_worker_needs(farm, alice):
+def test_a_claim_gives_all_that_a_worker_needs(worker_client, alice):
     render = submit(alice)
-    response = farm.claim()
+    response = worker_client.claim()
     assert response["Cache-Control"] == "no-store"
-    offer = response.json()
+    job_spec = response.json()
     job = Job.objects.get(pk=render.job_id)
-    assert offer["job"] == {
+    assert job_spec["job"] == {
         "id": job.public_id,
         "render": render.public_id,
         "attempt": 1,
@@ -55,8 +55,8 @@ def test_a_claim_gives_all_that_a_worker_needs(farm, alice):
         "timeout_s": 7200,
         "strict": False,
     }
-    assert offer["edit"] == render.edit
-    assert offer["output"] == {
+    assert job_spec["edit"] == render.edit
+    assert job_spec["output"] == {
         "format": "mp4",
         "content_type": "video/mp4",
         "width": 64,
@@ -65,15 +65,15 @@ def test_a_claim_gives_all_that_a_worker_needs(farm, alice):
         "duration_s": 1.0,
         "total_frames": 10,
     }
-    assert set(offer["upload"]) == {"output", "poster", "thumbnail"}
-    assert offer["upload"]["output"]["url"].startswith("http://testserver/files/uploads/")
-    assert offer["report"]["url"] == "http://testserver/webhooks/render-progress"
-    assert offer["lease_s"] == 30
+    assert set(job_spec["upload"]) == {"output", "poster", "thumbnail"}
+    assert job_spec["upload"]["output"]["url"].startswith("http://testserver/files/uploads/")
+    assert job_spec["report"]["url"] == "http://testserver/webhooks/render-progress"
+    assert job_spec["lease_s"] == 30
 
 
-def test_the_rows_of_a_claim(farm, alice):
+def test_the_rows_of_a_claim(worker_client, alice):
     render = submit(alice)
-    offer = farm.take()
+    job_spec = worker_client.take()
     prefix = ApiKey.objects.get(type="worker").key_prefix
     job = Job.objects.get(pk=render.job_id)
     assert (job.status, job.attempts, job.worker) == ("running", 1, f"external:{prefix}:gpu-1")
@@ -82,12 +82,12 @@ def test_the_rows_of_a_claim(farm, alice):
     assert (render.status, render.attempt) == ("fetching", 1)
     lease = ExternalLease.objects.get()
     assert (lease.render, lease.job_id, lease.attempt, lease.pool) == (render, job.pk, 1, "default")
-    assert lease.token_digest == hashlib.sha256(offer["lease_token"].encode()).hexdigest()
-    assert len(offer["lease_token"]) >= 43
-    assert farm.claim().status_code == 204
+    assert lease.token_digest == hashlib.sha256(job_spec["lease_token"].encode()).hexdigest()
+    assert len(job_spec["lease_token"]) >= 43
+    assert worker_client.claim().status_code == 204
 
 
-def test_merge_values_are_filled_in_and_assets_become_links(farm, alice):
+def test_merge_values_are_filled_in_and_assets_become_links(worker_client, alice):
     asset = make_asset(alice, content=b"not really a video", name="a clip.mp4")
     edit = make_edit()
     edit["timeline"]["tracks"][0]["clips"][0]["asset"]["text"] = "{{ WHO }}"
@@ -95,16 +95,16 @@ def test_merge_values_are_filled_in_and_assets_become_links(farm, alice):
         {"clips": [{"asset": {"type": "video", "src": f"asset:{asset.public_id}"}, "start": 0, "length": 1}]}
     )
     submit_render(owner=alice, request=RenderRequest(edit=edit, merge={"WHO": "Ana"}))
-    offer = farm.take()
-    (link,) = offer["assets"]
+    job_spec = worker_client.take()
+    (link,) = job_spec["assets"]
     assert (link["id"], link["src"], link["sha256"]) == (asset.public_id, f"asset:{asset.public_id}", asset.sha256)
-    assert offer["edit"]["timeline"]["tracks"][0]["clips"][0]["asset"]["text"] == "Ana"
-    assert offer["edit"]["timeline"]["tracks"][1]["clips"][0]["asset"]["src"] == link["url"]
-    answer = farm.client.get(link["url"])
+    assert job_spec["edit"]["timeline"]["tracks"][0]["clips"][0]["asset"]["text"] == "Ana"
+    assert job_spec["edit"]["timeline"]["tracks"][1]["clips"][0]["asset"]["src"] == link["url"]
+    answer = worker_client.client.get(link["url"])
     assert b"".join(answer.streaming_content) == b"not really a video"
 
 
-def test_an_edit_whose_asset_is_gone_fails_at_once_and_the_next_is_given(farm, alice):
+def test_an_edit_whose_asset_is_gone_fails_at_once_and_the_next_is_given(worker_client, alice):
     asset = make_asset(alice)
     edit = make_edit()
     clip = {"asset": {"type": "video", "src": f"asset:{asset.public_id}"}, "start": 0, "length": 1}
@@ -113,67 +113,67 @@ def test_an_edit_whose_asset_is_gone_fails_at_once_and_the_next_is_given(farm, a
     asset.holds.all().delete()
     asset.delete()
     good = submit(make_user())
-    assert farm.take()["job"]["render"] == good.public_id
+    assert worker_client.take()["job"]["render"] == good.public_id
     broken.refresh_from_db()
     assert (broken.status, broken.error["code"], broken.credits_charged) == ("failed", "edit_invalid", 0)
     assert broken.error["pointer"] == "/edit/timeline/tracks/1/clips/0/asset/src"
     assert Job.objects.get(pk=broken.job_id).status == "succeeded"
 
 
-def test_the_most_urgent_goes_first_and_each_to_one_worker(farm):
+def test_the_most_urgent_goes_first_and_each_to_one_worker(worker_client):
     low = submit(make_user())
     Job.objects.filter(pk=low.job_id).update(priority=3)
     normal = submit(make_user())
-    other = Farm(name="gpu-2")
-    assert farm.take()["job"]["render"] == normal.public_id
+    other = ExternalWorkerClient(name="gpu-2")
+    assert worker_client.take()["job"]["render"] == normal.public_id
     assert other.take()["job"]["render"] == low.public_id
-    assert farm.claim().status_code == 204
+    assert worker_client.claim().status_code == 204
     assert Worker.objects.count() == 2
 
 
-def test_other_queues_and_paused_ones_have_nothing(farm, alice):
+def test_other_queues_and_paused_ones_have_nothing(worker_client, alice):
     make_job(queue="default")
     submit(alice)
-    assert farm.claim(queues=["default"]).status_code == 204
+    assert worker_client.claim(queues=["default"]).status_code == 204
     pause_queue(name="renders")
-    assert farm.claim().status_code == 204
+    assert worker_client.claim().status_code == 204
 
 
-def test_the_limit_of_the_queue_holds(farm):
+def test_the_limit_of_the_queue_holds(worker_client):
     QueueState.objects.create(name="renders", max_running=1)
     submit(make_user())
     submit(make_user())
-    assert farm.claim(queues=["renders", "other"]).status_code == 200
-    assert farm.claim().status_code == 204
+    assert worker_client.claim(queues=["renders", "other"]).status_code == 200
+    assert worker_client.claim().status_code == 204
 
 
-def test_a_render_that_was_cancelled_is_not_given(farm, alice):
+def test_a_render_that_was_cancelled_is_not_given(worker_client, alice):
     render = submit(alice)
     cancel_render(render=render)
-    assert farm.claim().status_code == 204
+    assert worker_client.claim().status_code == 204
 
 
-def test_a_job_whose_render_has_ended_is_finished_and_passed_over(farm, alice):
+def test_a_job_whose_render_has_ended_is_finished_and_passed_over(worker_client, alice):
     ended = make_render(alice, status="failed")
     job = make_job(type="renders.render", queue="renders", payload={"render": str(ended.pk)}, priority=0)
     waiting = submit(alice)
-    assert farm.take()["job"]["render"] == waiting.public_id
+    assert worker_client.take()["job"]["render"] == waiting.public_id
     job.refresh_from_db()
     assert job.status == "succeeded"
 
 
-def test_the_job_of_a_dead_worker_goes_to_the_next(farm, alice):
+def test_the_job_of_a_dead_worker_goes_to_the_next(worker_client, alice):
     render = submit(alice)
-    first = farm.take()
+    first = worker_client.take()
     Job.objects.filter(pk=render.job_id).update(lease_expires_at="2026-01-01T00:00:00Z")
     assert reap_expired() == 1
-    second = Farm(name="gpu-2").take()
+    second = ExternalWorkerClient(name="gpu-2").take()
     assert (first["job"]["attempt"], second["job"]["attempt"]) == (1, 2)
     assert first["lease_token"] != second["lease_token"]
     assert JobAttempt.objects.get(job_id=render.job_id).outcome == "lost"
     assert ExternalLease.objects.get(attempt=1).ended_at is not None
     assert Render.objects.get().attempt == 2
-    assert_problem(farm.report(first, percent=50), 409, "stale_attempt")
+    assert_problem(worker_client.report(first, percent=50), 409, "stale_attempt")
 
 
 @pytest.mark.parametrize(
@@ -187,36 +187,36 @@ def test_the_job_of_a_dead_worker_goes_to_the_next(farm, alice):
 def test_the_pool_is_the_one_named_or_the_only_one(settings, alice, pools, asked, given):
     settings.RENDEROWL_WORKER_SECRETS = pools
     submit(alice)
-    Farm(pool=asked).take()
+    ExternalWorkerClient(pool=asked).take()
     assert ExternalLease.objects.get().pool == given
 
 
-def test_an_unknown_pool_is_refused(farm, alice, settings):
+def test_an_unknown_pool_is_refused(worker_client, alice, settings):
     render = submit(alice)
-    problem = assert_problem(farm.claim(pool="cpu"), 422, "validation_error")
+    problem = assert_problem(worker_client.claim(pool="cpu"), 422, "validation_error")
     assert problem["errors"][0]["pointer"] == "/pool"
     settings.RENDEROWL_WORKER_SECRETS = {}
-    assert_problem(farm.claim(), 409, "invalid_state")
+    assert_problem(worker_client.claim(), 409, "invalid_state")
     assert Job.objects.get(pk=render.job_id).status == "queued"
 
 
 @pytest.mark.parametrize("body", [{"name": "a b"}, {"name": ""}, {"queues": "renders"}, {"x": 1}])
-def test_refuses_bodies_that_it_cannot_read(farm, body):
-    assert_problem(farm.claim(**body), 422, "validation_error")
+def test_refuses_bodies_that_it_cannot_read(worker_client, body):
+    assert_problem(worker_client.claim(**body), 422, "validation_error")
 
 
-def test_a_body_is_not_needed(farm, alice):
+def test_a_body_is_not_needed(worker_client, alice):
     submit(alice)
-    response = farm.client.post("/internal/workers/claim", headers={"X-API-Key": farm.key})
+    response = worker_client.client.post("/internal/workers/claim", headers={"X-API-Key": worker_client.key})
     assert response.status_code == 200
 
 
-def test_worker_keys_have_an_allowance_of_their_own(farm, rate_limits):
-    assert farm.claim()["RateLimit-Policy"] == '"key";q=6000;w=60'
+def test_worker_keys_have_an_allowance_of_their_own(worker_client, rate_limits):
+    assert worker_client.claim()["RateLimit-Policy"] == '"key";q=6000;w=60'
 
 
-def test_a_key_of_another_type_will_do_with_the_scope(farm, alice):
+def test_a_key_of_another_type_will_do_with_the_scope(worker_client, alice):
     submit(alice)
     user = make_user(granted_scopes=["workers:report"])
-    farm.key = make_minted_key(user, scopes=("workers:report",)).plaintext
-    assert farm.claim().status_code == 200
+    worker_client.key = make_minted_key(user, scopes=("workers:report",)).plaintext
+    assert worker_client.claim().status_code == 200

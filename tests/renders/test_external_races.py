@@ -8,7 +8,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 
 
 def test_ten_renders_go_to_ten_of_fifty_workers(race):  # noqa: F811
-    assert race("renders.claim_for_elsewhere") == {
+    assert race("renders.claim_external") == {
         "nothing": 40,
         "all_given": True,
         "most_to_one_render": 1,
@@ -18,7 +18,7 @@ def test_ten_renders_go_to_ten_of_fifty_workers(race):  # noqa: F811
 
 
 def test_success_counts_once_among_progress(race):  # noqa: F811
-    assert race("renders.report_success_from_elsewhere") == {
+    assert race("renders.report_external_success") == {
         "successes": 1,
         "ended_by": 1,
         "duplicates": 24,

@@ -1,4 +1,4 @@
-"""Signed reports of workers elsewhere: the order of checks, the replay table, the state machine, credits and rows."""
+"""Signed reports of external workers: the order of checks, the replay table, the state machine, credits and rows."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from jobs.models import Job, JobAttempt
 from jobs.services import reap_expired
 from renders.events import RenderSucceeded
 from renders.external import messages
-from renders.external.messages import HeardMessage
-from renders.external.reports import Report, ReportStatus, take_report
+from renders.external.messages import VerifiedMessage
+from renders.external.reports import ReportStatus, WorkerReport, process_report
 from renders.models import ExternalLease, Render, WorkerMessage
 from renders.services.cancel import cancel_render
 from tests.api.test_problems import assert_problem
 from tests.factories import make_render
-from tests.renders.farm import OTHER, SECOND, SECRET, Farm, submit
+from tests.renders.external_worker import OTHER, SECOND, SECRET, ExternalWorkerClient, submit
 
 pytestmark = pytest.mark.django_db
 FACTS = {
@@ -65,8 +65,8 @@ def clock(monkeypatch):
 
 
 @pytest.fixture
-def farm():
-    return Farm()
+def worker_client():
+    return ExternalWorkerClient()
 
 
 @pytest.fixture
@@ -75,8 +75,8 @@ def render(alice):
 
 
 @pytest.fixture
-def offer(render, farm):
-    return farm.take()
+def job_spec(render, worker_client):
+    return worker_client.take()
 
 
 def uploaded(**facts):
@@ -94,11 +94,16 @@ def fresh(render):
 # --- Who speaks -------------------------------------------------------------------------------------------------------
 
 
-def test_every_bit_of_a_request_counts(farm, offer, render):
+def test_every_bit_of_a_request_counts(worker_client, job_spec, render):
     body = json.dumps(
-        {"render": offer["job"]["render"], "lease_token": offer["lease_token"], "status": "rendering", "percent": 5}
+        {
+            "render": job_spec["job"]["render"],
+            "lease_token": job_spec["lease_token"],
+            "status": "rendering",
+            "percent": 5,
+        }
     ).encode()
-    headers = farm.headers(body, "msg_a")
+    headers = worker_client.headers(body, "msg_a")
     bodies = set()
     for part in ("webhook-id", "webhook-timestamp", "webhook-signature", "body"):
         raw = body if part == "body" else headers[part].encode()
@@ -106,20 +111,20 @@ def test_every_bit_of_a_request_counts(farm, offer, render):
             flipped = bytearray(raw)
             flipped[bit // 8] ^= 1 << bit % 8
             wrong = {**headers, part: flipped.decode("latin-1")} if part != "body" else headers
-            response = farm.post(bytes(flipped) if part == "body" else body, wrong)
+            response = worker_client.post(bytes(flipped) if part == "body" else body, wrong)
             assert response.status_code == 401, (part, bit)
             problem = response.json()
             problem.pop("instance")
             bodies.add(json.dumps(problem))
     assert len(bodies) == 1
     assert (WorkerMessage.objects.count(), fresh(render).percent) == (0, 0.0)
-    assert farm.post(body, headers).status_code == 200
+    assert worker_client.post(body, headers).status_code == 200
 
 
-def test_all_401_are_one(farm, offer, clock):
-    farm.now = clock.now
+def test_all_401_are_one(worker_client, job_spec, clock):
+    worker_client.now = clock.now
     body = b"{}"
-    good = farm.headers(body)
+    good = worker_client.headers(body)
     answers = set()
     for wrong in (
         {},
@@ -128,47 +133,49 @@ def test_all_401_are_one(farm, offer, clock):
         {**good, "webhook-signature": "v1,AAAA"},
         {**good, "webhook-id": "msg_x"},
     ):
-        response = farm.post(body, wrong)
+        response = worker_client.post(body, wrong)
         problem = assert_problem(response, 401, "unauthenticated")
         problem.pop("instance")
         answers.add((json.dumps(problem), response["WWW-Authenticate"]))
     assert len(answers) == 1
 
 
-def test_no_secrets_no_reports(farm, offer, settings):
+def test_no_secrets_no_reports(worker_client, job_spec, settings):
     settings.RENDEROWL_WORKER_SECRETS = {}
-    assert_problem(farm.report(offer), 401, "unauthenticated")
+    assert_problem(worker_client.report(job_spec), 401, "unauthenticated")
 
 
-def test_either_secret_of_a_pool_will_do(farm, offer):
-    farm.secret = SECOND
-    assert farm.report(offer, percent=1).status_code == 200
+def test_either_secret_of_a_pool_will_do(worker_client, job_spec):
+    worker_client.secret = SECOND
+    assert worker_client.report(job_spec, percent=1).status_code == 200
 
 
-def test_another_pool_does_not_speak_for_this_one(farm, offer):
-    farm.secret = OTHER
-    assert_problem(farm.report(offer, percent=1), 409, "stale_attempt")
+def test_another_pool_does_not_speak_for_this_one(worker_client, job_spec):
+    worker_client.secret = OTHER
+    assert_problem(worker_client.report(job_spec, percent=1), 409, "stale_attempt")
 
 
-def test_an_api_key_is_no_signature(farm, offer):
-    body = json.dumps({"render": offer["job"]["render"], "lease_token": offer["lease_token"], "status": "rendering"})
-    response = farm.post(body.encode(), {"X-API-Key": farm.key})
+def test_an_api_key_is_no_signature(worker_client, job_spec):
+    body = json.dumps(
+        {"render": job_spec["job"]["render"], "lease_token": job_spec["lease_token"], "status": "rendering"}
+    )
+    response = worker_client.post(body.encode(), {"X-API-Key": worker_client.key})
     assert_problem(response, 401, "unauthenticated")
 
 
-def test_the_body_is_bounded_before_anything_else(farm):
-    problem = assert_problem(farm.post(b"x" * (64 * 1024 + 1), {}), 413, "payload_too_large")
+def test_the_body_is_bounded_before_anything_else(worker_client):
+    problem = assert_problem(worker_client.post(b"x" * (64 * 1024 + 1), {}), 413, "payload_too_large")
     assert problem["limit_bytes"] == 64 * 1024
     body = b" " * (64 * 1024)
-    assert_problem(farm.post(body, farm.headers(body)), 400, "malformed_json")
+    assert_problem(worker_client.post(body, worker_client.headers(body)), 400, "malformed_json")
 
 
-def test_the_order_of_checks(farm, offer, render):
+def test_the_order_of_checks(worker_client, job_spec, render):
     def send(body, headers=None):
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return farm.post(raw, farm.headers(raw) if headers is None else headers)
+        return worker_client.post(raw, worker_client.headers(raw) if headers is None else headers)
 
-    whole = {"render": render.public_id, "lease_token": offer["lease_token"], "status": "rendering"}
+    whole = {"render": render.public_id, "lease_token": job_spec["lease_token"], "status": "rendering"}
     assert_problem(send(b"{", {}), 401, "unauthenticated")
     assert_problem(send(b"{"), 400, "malformed_json")
     assert_problem(send([]), 422, "validation_error")
@@ -197,35 +204,35 @@ def test_the_order_of_checks(farm, offer, render):
         {"speed": 1},
     ],
 )
-def test_refuses_members_that_it_cannot_use(farm, offer, members):
-    assert_problem(farm.report(offer, **members), 422, "validation_error")
+def test_refuses_members_that_it_cannot_use(worker_client, job_spec, members):
+    assert_problem(worker_client.report(job_spec, **members), 422, "validation_error")
     assert WorkerMessage.objects.count() == 0
 
 
-def test_only_post(farm):
-    assert_problem(farm.client.get("/webhooks/render-progress"), 405, "method_not_allowed")
+def test_only_post(worker_client):
+    assert_problem(worker_client.client.get("/webhooks/render-progress"), 405, "method_not_allowed")
 
 
-def test_a_render_that_no_worker_elsewhere_has_is_stale(farm, offer, alice):
+def test_a_render_that_no_external_worker_has_is_stale(worker_client, job_spec, alice):
     local = make_render(alice, status="rendering")
-    offer["job"]["render"] = local.public_id
-    assert_problem(farm.report(offer), 409, "stale_attempt")
+    job_spec["job"]["render"] = local.public_id
+    assert_problem(worker_client.report(job_spec), 409, "stale_attempt")
 
 
 # --- Heard once -------------------------------------------------------------------------------------------------------
 
 
-def test_a_replay_has_no_effect_and_is_refused_later(farm, offer, render, clock):
-    farm.now = clock.now
+def test_a_replay_has_no_effect_and_is_refused_later(worker_client, job_spec, render, clock):
+    worker_client.now = clock.now
     body = json.dumps(
-        {"render": render.public_id, "lease_token": offer["lease_token"], "status": "rendering", "percent": 40}
+        {"render": render.public_id, "lease_token": job_spec["lease_token"], "status": "rendering", "percent": 40}
     ).encode()
-    headers = farm.headers(body)
-    assert farm.post(body, headers).json()["duplicate"] is False
+    headers = worker_client.headers(body)
+    assert worker_client.post(body, headers).json()["duplicate"] is False
     before = Render.objects.values().get(), ExternalLease.objects.values().get(), Job.objects.values().get()
     for later_s, status in ((0, 200), (300, 200), (301, 401)):
-        clock.now = farm.now + later_s
-        response = farm.post(body, headers)
+        clock.now = worker_client.now + later_s
+        response = worker_client.post(body, headers)
         assert response.status_code == status
         if status == 200:
             assert response.json() == {"duplicate": True}
@@ -233,46 +240,46 @@ def test_a_replay_has_no_effect_and_is_refused_later(farm, offer, render, clock)
     assert WorkerMessage.objects.count() == 1
 
 
-def test_another_body_under_the_same_id_is_a_conflict(farm, offer, render):
-    assert farm.report(offer, message_id="msg_same", percent=10).status_code == 200
-    assert_problem(farm.report(offer, message_id="msg_same", percent=20), 409, "message_id_reused")
+def test_another_body_under_the_same_id_is_a_conflict(worker_client, job_spec, render):
+    assert worker_client.report(job_spec, message_id="msg_same", percent=10).status_code == 200
+    assert_problem(worker_client.report(job_spec, message_id="msg_same", percent=20), 409, "message_id_reused")
     assert fresh(render).percent == 10.0
 
 
-def test_a_refused_message_may_come_again(farm, offer, render):
-    assert_problem(farm.report(offer, "succeeded", message_id="msg_end"), 409, "invalid_state")
+def test_a_refused_message_may_come_again(worker_client, job_spec, render):
+    assert_problem(worker_client.report(job_spec, "succeeded", message_id="msg_end"), 409, "invalid_state")
     uploaded()
-    assert farm.report(offer, "succeeded", message_id="msg_end").json()["status"] == "succeeded"
+    assert worker_client.report(job_spec, "succeeded", message_id="msg_end").json()["status"] == "succeeded"
     assert fresh(render).status == "succeeded"
 
 
-def test_the_same_id_in_another_pool_is_another_message(farm, offer, alice, settings):
-    assert farm.report(offer, message_id="msg_1", percent=1).status_code == 200
+def test_the_same_id_in_another_pool_is_another_message(worker_client, job_spec, alice, settings):
+    assert worker_client.report(job_spec, message_id="msg_1", percent=1).status_code == 200
     Job.objects.update(limit_running=2)
-    other = Farm(secret=OTHER, name="gpu-2", pool="gpu")
+    other = ExternalWorkerClient(secret=OTHER, name="gpu-2", pool="gpu")
     second = submit(make_render().owner)
     assert other.report(other.take(), message_id="msg_1", percent=2).status_code == 200
     assert fresh(second).percent == 2.0
 
 
-def test_messages_are_forgotten_after_a_day(farm, offer):
-    farm.report(offer, message_id="msg_old", percent=1)
-    farm.report(offer, message_id="msg_new", percent=2)
+def test_messages_are_forgotten_after_a_day(worker_client, job_spec):
+    worker_client.report(job_spec, message_id="msg_old", percent=1)
+    worker_client.report(job_spec, message_id="msg_new", percent=2)
     day = timedelta(hours=24)
     WorkerMessage.objects.filter(message_id="msg_old").update(created_at=timezone.now() - day - timedelta(seconds=1))
     WorkerMessage.objects.filter(message_id="msg_new").update(created_at=timezone.now() - day + timedelta(seconds=60))
-    # Whoever shortens it by a command would let a captured message be heard twice.
-    assert retentions["messages of workers elsewhere"].delete_batch(timezone.now(), keep=timedelta(0)) == 1
-    assert retentions["messages of workers elsewhere"].delete_batch(timezone.now()) == 0
+    # Whoever shortens it by a command would let a captured message be processed twice.
+    assert retentions["messages of external workers"].delete_batch(timezone.now(), keep=timedelta(0)) == 1
+    assert retentions["messages of external workers"].delete_batch(timezone.now()) == 0
     assert [row.message_id for row in WorkerMessage.objects.all()] == ["msg_new"]
 
 
 # --- Progress ---------------------------------------------------------------------------------------------------------
 
 
-def test_progress_is_shown_to_the_owner_and_extends_the_lease(farm, offer, render, client):
+def test_progress_is_shown_to_the_owner_and_extends_the_lease(worker_client, job_spec, render, client):
     Job.objects.update(lease_expires_at=timezone.now() + timedelta(seconds=1))
-    answer = farm.report(offer, percent=41.7, frame=125, total_frames=300).json()
+    answer = worker_client.report(job_spec, percent=41.7, frame=125, total_frames=300).json()
     assert (answer["status"], answer["ignored"], answer["cancel"]) == ("rendering", False, False)
     assert answer["lease_expires_at"].endswith("Z")
     assert Job.objects.get().lease_expires_at > timezone.now() + timedelta(seconds=20)
@@ -285,10 +292,10 @@ def test_progress_is_shown_to_the_owner_and_extends_the_lease(farm, offer, rende
     }
 
 
-def test_progress_never_falls_and_what_says_nothing_new_is_counted(farm, offer, render):
-    farm.report(offer, percent=50, frame=5, total_frames=10)
+def test_progress_never_falls_and_what_says_nothing_new_is_counted(worker_client, job_spec, render):
+    worker_client.report(job_spec, percent=50, frame=5, total_frames=10)
     for members in ({"percent": 40, "frame": 4}, {"percent": 50, "frame": 5, "total_frames": 10}, {}):
-        assert farm.report(offer, **members).json()["ignored"] is True
+        assert worker_client.report(job_spec, **members).json()["ignored"] is True
     found = fresh(render)
     assert (found.percent, found.frame, found.total_frames) == (50.0, 5, 10)
     lease = ExternalLease.objects.get()
@@ -296,49 +303,49 @@ def test_progress_never_falls_and_what_says_nothing_new_is_counted(farm, offer, 
     assert counters.counts()["renderowl_worker_reports_ignored_total"] >= 3
 
 
-def test_frames_alone_make_a_percentage(farm, offer, render):
-    farm.report(offer, frame=3, total_frames=12)
+def test_frames_alone_make_a_percentage(worker_client, job_spec, render):
+    worker_client.report(job_spec, frame=3, total_frames=12)
     assert fresh(render).percent == 25.0
 
 
 COLUMNS = ("status", "attempt", "percent", "frame", "total_frames", "output_sha256", "credits_charged", "error")
 
 
-def run_updates(offer, render, updates):
+def run_updates(job_spec, render, updates):
     """Send reports whose signatures are good already; each number is one message."""
     for number, members in updates:
         body = json.dumps(members).encode()
-        message = HeardMessage("default", f"msg_{render.pk.hex}_{number}", body)
+        message = VerifiedMessage("default", f"msg_{render.pk.hex}_{number}", body)
         status = ReportStatus(members.get("status", "rendering"))
         figures = {name: members.get(name) for name in ("percent", "frame", "total_frames")}
-        take_report(message=message, report=Report(render.pk, offer["lease_token"], status, **figures))
+        process_report(message=message, report=WorkerReport(render.pk, job_spec["lease_token"], status, **figures))
     row = Render.objects.values(*COLUMNS).get(pk=render.pk)
     lease = ExternalLease.objects.get(render=render)
     return row, lease.total_frames, Job.objects.get(pk=render.job_id).status
 
 
 @pytest.mark.acceptance
-def test_a_thousand_shuffled_and_duplicated_updates_end_as_in_order(farm, alice):
+def test_a_thousand_shuffled_and_duplicated_updates_end_as_in_order(worker_client, alice):
     in_order = [
         (n, {"percent": n / 4, "frame": n * 3, **({"total_frames": 1200} if n % 3 else {})}) for n in range(1, 101)
     ]
     Job.objects.update(limit_running=2)
     first, second = submit(alice), submit(make_render().owner)
-    wanted = run_updates(farm.take(), first, in_order)
+    wanted = run_updates(worker_client.take(), first, in_order)
     rng = random.Random(7)
     shuffled = [*in_order, *rng.choices(in_order, k=1000 - len(in_order))]
     rng.shuffle(shuffled)
-    assert run_updates(farm.take(), second, shuffled) == wanted
+    assert run_updates(worker_client.take(), second, shuffled) == wanted
     assert (wanted[0]["percent"], wanted[0]["frame"], wanted[1]) == (25.0, 300, 1200)
     assert ExternalLease.objects.get(render=second).reports == 100
 
 
-def test_shuffled_updates_around_the_end_change_nothing(farm, alice, offer, render):
+def test_shuffled_updates_around_the_end_change_nothing(worker_client, alice, job_spec, render):
     uploaded()
     rng = random.Random(8)
     updates = [(n, {"percent": n, "frame": n}) for n in range(1, 60)] * 2 + [(100, {"status": "succeeded"})] * 3
     rng.shuffle(updates)
-    row, _, job = run_updates(offer, render, updates)
+    row, _, job = run_updates(job_spec, render, updates)
     assert row == {
         "status": "succeeded",
         "attempt": 1,
@@ -357,11 +364,11 @@ def test_shuffled_updates_around_the_end_change_nothing(farm, alice, offer, rend
 
 
 @pytest.mark.parametrize("reports_first", [True, False])
-def test_success_settles_everything_at_once(farm, offer, render, alice, reports_first):
+def test_success_settles_everything_at_once(worker_client, job_spec, render, alice, reports_first):
     if reports_first:
-        farm.report(offer, percent=90, frame=9, total_frames=10)
+        worker_client.report(job_spec, percent=90, frame=9, total_frames=10)
     uploaded()
-    answer = farm.report(offer, "succeeded", percent=100).json()
+    answer = worker_client.report(job_spec, "succeeded", percent=100).json()
     assert answer == {
         "duplicate": False,
         "ignored": False,
@@ -381,71 +388,71 @@ def test_success_settles_everything_at_once(farm, offer, render, alice, reports_
     assert ExternalLease.objects.get().ended_at is not None
 
 
-def test_success_is_told_to_listeners_once(farm, offer, render):
+def test_success_is_told_to_listeners_once(worker_client, job_spec, render):
     heard = []
     with events.subscriptions.override():
         events.subscribe(RenderSucceeded)(heard.append)
         uploaded()
-        farm.report(offer, "succeeded")
-        farm.report(offer, "succeeded")
+        worker_client.report(job_spec, "succeeded")
+        worker_client.report(job_spec, "succeeded")
     assert [event.render_id for event in heard] == [render.pk]
 
 
-def test_pictures_of_the_worker_are_taken(farm, offer, render):
+def test_pictures_of_the_worker_are_taken(worker_client, job_spec, render):
     uploaded()
     ExternalLease.objects.update(poster={"key": "p.jpg"}, thumbnail={"key": "t.jpg"})
-    farm.report(offer, "succeeded")
+    worker_client.report(job_spec, "succeeded")
     found = fresh(render)
     assert (found.poster_key, found.thumbnail_key) == ("p.jpg", "t.jpg")
     assert not Job.objects.filter(type="renders.make_pictures").exists()
 
 
-def test_what_has_ended_stays(farm, offer, render):
+def test_what_has_ended_stays(worker_client, job_spec, render):
     uploaded()
-    farm.report(offer, "succeeded")
+    worker_client.report(job_spec, "succeeded")
     before = Render.objects.values().get(pk=render.pk)
     for status in ("rendering", "failed", "succeeded"):
-        answer = farm.report(offer, status, percent=3).json()
+        answer = worker_client.report(job_spec, status, percent=3).json()
         assert (answer["ignored"], answer["status"], answer["cancel"]) == (True, "succeeded", False)
     assert Render.objects.values().get(pk=render.pk) == before
     assert ExternalLease.objects.get().ignored == 3
 
 
-def test_a_longer_output_than_was_reserved_for_is_topped_up(farm, offer, render, alice):
+def test_a_longer_output_than_was_reserved_for_is_topped_up(worker_client, job_spec, render, alice):
     uploaded(cost=30)
-    farm.report(offer, "succeeded")
+    worker_client.report(job_spec, "succeeded")
     assert (fresh(render).credits_reserved, fresh(render).credits_charged) == (30, 30)
     assert balance(alice) == 970
 
 
-def test_one_that_the_owner_cannot_pay_fails_and_costs_nothing(farm, offer, render, alice):
+def test_one_that_the_owner_cannot_pay_fails_and_costs_nothing(worker_client, job_spec, render, alice):
     adjust(user_id=alice.pk, amount=-980, reference="staff:1", note="test")
     uploaded(cost=30)
-    assert farm.report(offer, "succeeded").json()["status"] == "failed"
+    assert worker_client.report(job_spec, "succeeded").json()["status"] == "failed"
     found = fresh(render)
     assert (found.status, found.error["code"], found.credits_charged) == ("failed", "insufficient_credits", 0)
     assert balance(alice) == 20
     assert Job.objects.get(pk=render.job_id).status == "succeeded"
 
 
-def test_a_failure_waits_for_the_next_attempt(farm, offer, render, alice):
-    farm.report(offer, percent=50)
+def test_a_failure_waits_for_the_next_attempt(worker_client, job_spec, render, alice):
+    worker_client.report(job_spec, percent=50)
     error = {"code": "gpu_lost", "message": "The GPU fell off the bus.", "retryable": True}
-    assert farm.report(offer, "failed", error=error).json()["status"] == "queued"
+    assert worker_client.report(job_spec, "failed", error=error).json()["status"] == "queued"
     found = fresh(render)
     assert (found.status, found.percent, found.error["code"]) == ("queued", 0.0, "gpu_lost")
     job = Job.objects.get(pk=render.job_id)
     assert (job.status, job.failures, job.error["code"]) == ("scheduled", 1, "gpu_lost")
-    assert_problem(farm.report(offer, percent=60), 409, "stale_attempt")
+    assert_problem(worker_client.report(job_spec, percent=60), 409, "stale_attempt")
     assert balance(alice) == 999
 
 
-def test_the_last_failure_fails_the_render_and_refunds_it(farm, render, alice):
+def test_the_last_failure_fails_the_render_and_refunds_it(worker_client, render, alice):
     for attempt in (1, 2, 3):
         Job.objects.filter(pk=render.job_id).update(status="queued")
-        offer = farm.take()
-        assert offer["job"]["attempt"] == attempt
-        farm.report(offer, "failed", error="It broke.")
+        job_spec = worker_client.take()
+        assert job_spec["job"]["attempt"] == attempt
+        worker_client.report(job_spec, "failed", error="It broke.")
     found = fresh(render)
     assert (found.status, found.error["code"], found.error["message"]) == ("failed", "worker_failed", "It broke.")
     assert (found.error["attempt"], found.credits_charged, balance(alice)) == (3, 0, 1000)
@@ -453,52 +460,52 @@ def test_the_last_failure_fails_the_render_and_refunds_it(farm, render, alice):
     assert (job.status, job.failures) == ("dead", 3)
 
 
-def test_a_failure_without_hope_ends_it_at_once(farm, offer, render, alice):
+def test_a_failure_without_hope_ends_it_at_once(worker_client, job_spec, render, alice):
     error = {"code": "bad_edit", "message": "No.", "retryable": False}
-    assert farm.report(offer, "failed", error=error).json()["status"] == "failed"
+    assert worker_client.report(job_spec, "failed", error=error).json()["status"] == "failed"
     assert (fresh(render).status, Job.objects.get(pk=render.job_id).status) == ("failed", "dead")
     assert balance(alice) == 1000
 
 
-def test_a_cancel_reaches_the_worker_and_takes_effect(farm, offer, render, alice):
-    farm.report(offer, percent=50)
+def test_a_cancel_reaches_the_worker_and_takes_effect(worker_client, job_spec, render, alice):
+    worker_client.report(job_spec, percent=50)
     cancel_render(render=fresh(render))
     assert fresh(render).status == "cancelling"
-    answer = farm.report(offer, percent=60).json()
+    answer = worker_client.report(job_spec, percent=60).json()
     assert (answer["cancel"], answer["status"]) == (True, "cancelled")
     assert (fresh(render).status, fresh(render).percent) == ("cancelled", 50.0)
     assert Job.objects.get(pk=render.job_id).status == "cancelled"
     assert balance(alice) == 1000
-    late = farm.report(offer, "succeeded").json()
+    late = worker_client.report(job_spec, "succeeded").json()
     assert (late["cancel"], late["ignored"]) == (True, True)
 
 
-def test_a_cancelled_render_can_no_longer_succeed(farm, offer, render, alice):
+def test_a_cancelled_render_can_no_longer_succeed(worker_client, job_spec, render, alice):
     uploaded()
     cancel_render(render=render)
-    assert farm.report(offer, "succeeded").json()["cancel"] is True
+    assert worker_client.report(job_spec, "succeeded").json()["cancel"] is True
     assert (fresh(render).status, balance(alice)) == ("cancelled", 1000)
 
 
-def test_a_cancel_of_a_silent_worker_takes_effect_when_its_lease_runs_out(offer, render, alice):
+def test_a_cancel_of_a_silent_worker_takes_effect_when_its_lease_runs_out(job_spec, render, alice):
     cancel_render(render=render)
     Job.objects.filter(pk=render.job_id).update(lease_expires_at="2026-01-01T00:00:00Z")
     reap_expired()
     assert (fresh(render).status, balance(alice)) == ("cancelled", 1000)
 
 
-def test_a_lost_lease_is_stale_also_before_anybody_took_over(farm, offer, render):
+def test_a_lost_lease_is_stale_also_before_anybody_took_over(worker_client, job_spec, render):
     Job.objects.filter(pk=render.job_id).update(lease_expires_at="2026-01-01T00:00:00Z")
     reap_expired()
     uploaded()
     for status in ("rendering", "succeeded", "failed"):
-        assert_problem(farm.report(offer, status), 409, "stale_attempt")
+        assert_problem(worker_client.report(job_spec, status), 409, "stale_attempt")
     assert Job.objects.get(pk=render.job_id).status == "queued"
 
 
-def test_a_worker_that_takes_too_long_is_stopped(farm, offer, render):
+def test_a_worker_that_takes_too_long_is_stopped(worker_client, job_spec, render):
     Job.objects.filter(pk=render.job_id).update(started_at=timezone.now() - timedelta(seconds=7201))
-    answer = farm.report(offer, percent=99).json()
+    answer = worker_client.report(job_spec, percent=99).json()
     assert (answer["cancel"], answer["status"]) == (True, "failed")
     assert fresh(render).error["code"] == "render_timeout"
     assert JobAttempt.objects.get(job_id=render.job_id).outcome == "timeout"

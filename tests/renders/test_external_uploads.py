@@ -1,4 +1,4 @@
-"""Files that workers elsewhere upload: judged by content, bounded, fenced, and only what counts is kept."""
+"""Files that external workers upload: judged by content, bounded, fenced, and only what counts is kept."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from renders.services.storage import discard_files
 from renders.services.submit import submit_render
 from tests.api.test_problems import assert_problem
 from tests.factories import make_edit
-from tests.renders.farm import SECRET, Farm, submit
+from tests.renders.external_worker import SECRET, ExternalWorkerClient, submit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.acceptance]
 
@@ -50,14 +50,14 @@ def film(tmp_path_factory):
 
 
 @pytest.fixture
-def farm():
-    return Farm()
+def worker_client():
+    return ExternalWorkerClient()
 
 
 @pytest.fixture
-def offer(alice, farm):
+def job_spec(alice, worker_client):
     submit(alice)
-    return farm.take()
+    return worker_client.take()
 
 
 def jpeg(width=64, height=36):
@@ -76,8 +76,8 @@ def stored():
     )
 
 
-def test_upload_then_success_then_download(farm, offer, film, client):
-    response = farm.upload(offer, film)
+def test_upload_then_success_then_download(worker_client, job_spec, film, client):
+    response = worker_client.upload(job_spec, film)
     assert response.status_code == 200, response.content
     assert {
         name: response.json()[name] for name in ("content_type", "width", "height", "duration_s", "size_bytes")
@@ -88,26 +88,26 @@ def test_upload_then_success_then_download(farm, offer, film, client):
         "duration_s": 1.0,
         "size_bytes": len(film),
     }
-    assert farm.report(offer, "succeeded").json()["status"] == "succeeded"
-    shown = client.get(f"/api/v2/renders/{offer['job']['render']}").json()
+    assert worker_client.report(job_spec, "succeeded").json()["status"] == "succeeded"
+    shown = client.get(f"/api/v2/renders/{job_spec['job']['render']}").json()
     assert shown["output"]["sha256"] == response.json()["sha256"]
     assert b"".join(client.get(shown["output"]["url"]).streaming_content) == film
     render = Render.objects.get()
     assert (shown["poster_url"], make_pictures(render_id=render.pk)) == (None, 2)
     assert make_pictures(render_id=render.pk) == 0
-    shown = client.get(f"/api/v2/renders/{offer['job']['render']}").json()
+    shown = client.get(f"/api/v2/renders/{job_spec['job']['render']}").json()
     for name, size in (("poster_url", (64, 36)), ("thumbnail_url", (64, 36))):
         picture = Image.open(io.BytesIO(b"".join(client.get(shown[name]).streaming_content)))
         assert (picture.format, picture.size) == ("JPEG", size)
         assert picture.convert("RGB").getpixel((30, 18))[0] > 200
 
 
-def test_pictures_of_the_worker(farm, offer, film, client):
-    farm.upload(offer, film)
-    assert farm.upload(offer, jpeg(), "poster").status_code == 200
-    assert farm.upload(offer, jpeg(20, 10), "thumbnail").status_code == 200
-    farm.report(offer, "succeeded")
-    shown = client.get(f"/api/v2/renders/{offer['job']['render']}").json()
+def test_pictures_of_the_worker(worker_client, job_spec, film, client):
+    worker_client.upload(job_spec, film)
+    assert worker_client.upload(job_spec, jpeg(), "poster").status_code == 200
+    assert worker_client.upload(job_spec, jpeg(20, 10), "thumbnail").status_code == 200
+    worker_client.report(job_spec, "succeeded")
+    shown = client.get(f"/api/v2/renders/{job_spec['job']['render']}").json()
     picture = Image.open(io.BytesIO(b"".join(client.get(shown["thumbnail_url"]).streaming_content)))
     assert picture.size == (20, 10)
 
@@ -121,109 +121,111 @@ def test_pictures_of_the_worker(farm, offer, film, client):
         ({"suffix": "webm"}, "wrong_type"),
     ],
 )
-def test_an_output_is_what_the_edit_asks_for(farm, offer, tmp_path, terms, code):
-    problem = assert_problem(farm.upload(offer, make_film(tmp_path, **terms)), 422, "validation_error")
+def test_an_output_is_what_the_edit_asks_for(worker_client, job_spec, tmp_path, terms, code):
+    problem = assert_problem(worker_client.upload(job_spec, make_film(tmp_path, **terms)), 422, "validation_error")
     assert problem["errors"][0]["code"] == code
     assert (stored(), ExternalLease.objects.get().output) == ([], None)
-    assert_problem(farm.report(offer, "succeeded"), 409, "invalid_state")
+    assert_problem(worker_client.report(job_spec, "succeeded"), 409, "invalid_state")
 
 
-def test_a_length_that_the_edit_does_not_tell_is_measured_and_paid(farm, alice, tmp_path):
+def test_a_length_that_the_edit_does_not_tell_is_measured_and_paid(worker_client, alice, tmp_path):
     edit = make_edit()
     clip = {"asset": {"type": "video", "src": "https://media.example/clip.mp4"}, "start": 0, "length": "auto"}
     edit["timeline"]["tracks"] = [{"clips": [clip]}]
     submit_render(owner=alice, request=RenderRequest(edit=edit))
-    offer = farm.take()
-    assert (offer["output"]["duration_s"], offer["output"]["total_frames"]) == (None, None)
-    assert farm.upload(offer, make_film(tmp_path, seconds=4)).status_code == 200
-    farm.report(offer, "succeeded")
+    job_spec = worker_client.take()
+    assert (job_spec["output"]["duration_s"], job_spec["output"]["total_frames"]) == (None, None)
+    assert worker_client.upload(job_spec, make_film(tmp_path, seconds=4)).status_code == 200
+    worker_client.report(job_spec, "succeeded")
     render = Render.objects.get()
     assert (render.output_duration_s, render.total_frames, render.status) == (4.0, 40, "succeeded")
 
 
 @pytest.mark.parametrize("content", [b"not a film", b"#EXTM3U\nfile:///etc/passwd\n", jpeg()])
-def test_what_is_no_film_is_refused(farm, offer, content):
-    assert_problem(farm.upload(offer, content), 422, "validation_error")
+def test_what_is_no_film_is_refused(worker_client, job_spec, content):
+    assert_problem(worker_client.upload(job_spec, content), 422, "validation_error")
     assert stored() == []
 
 
-def test_a_picture_is_a_jpeg(farm, offer, film):
+def test_a_picture_is_a_jpeg(worker_client, job_spec, film):
     buffer = io.BytesIO()
     Image.new("RGB", (4, 4)).save(buffer, "png")
     for content in (buffer.getvalue(), film, b"x"):
-        assert_problem(farm.upload(offer, content, "poster"), 422, "validation_error")
+        assert_problem(worker_client.upload(job_spec, content, "poster"), 422, "validation_error")
     assert ExternalLease.objects.get().poster is None
 
 
-def test_size_is_bounded_before_a_byte_is_read(farm, offer, film, settings):
+def test_size_is_bounded_before_a_byte_is_read(worker_client, job_spec, film, settings):
     settings.RENDEROWL_OUTPUT_LIMIT_BYTES = len(film) - 1
-    problem = assert_problem(farm.upload(offer, film), 413, "payload_too_large")
+    problem = assert_problem(worker_client.upload(job_spec, film), 413, "payload_too_large")
     assert problem["limit_bytes"] == len(film) - 1
-    assert_problem(farm.upload(offer, b"x" * (uploads.PICTURE_LIMIT_BYTES + 1), "poster"), 413, "payload_too_large")
+    assert_problem(
+        worker_client.upload(job_spec, b"x" * (uploads.PICTURE_LIMIT_BYTES + 1), "poster"), 413, "payload_too_large"
+    )
 
 
-def test_more_than_the_body_limit_of_the_api_may_come(farm, offer, film):
+def test_more_than_the_body_limit_of_the_api_may_come(worker_client, job_spec, film):
     padded = film + b"\0" * (3 * 1024 * 1024)
-    assert farm.upload(offer, padded).status_code in (200, 422)
+    assert worker_client.upload(job_spec, padded).status_code in (200, 422)
 
 
-def test_a_body_needs_a_length(farm, offer, film):
-    url = offer["upload"]["output"]["url"]
-    response = farm.client.generic("PUT", url, film, content_type="video/mp4", CONTENT_LENGTH="")
+def test_a_body_needs_a_length(worker_client, job_spec, film):
+    url = job_spec["upload"]["output"]["url"]
+    response = worker_client.client.generic("PUT", url, film, content_type="video/mp4", CONTENT_LENGTH="")
     assert_problem(response, 411, "length_required")
     assert stored() == []
 
 
-def test_a_body_that_ends_early_is_not_taken(farm, offer, film):
-    upload = uploads.open_upload(offer["upload"]["output"]["url"].split("/")[-2])
+def test_a_body_that_ends_early_is_not_taken(worker_client, job_spec, film):
+    upload = uploads.open_upload(job_spec["upload"]["output"]["url"].split("/")[-2])
     with pytest.raises(UploadCutShort):
         uploads.receive_upload(upload=upload, body=io.BytesIO(film), length=len(film) + 1)
     assert (stored(), ExternalLease.objects.get().output) == ([], None)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-def test_only_put(farm, offer, method):
-    response = farm.client.generic(method, offer["upload"]["output"]["url"], b"x")
+def test_only_put(worker_client, job_spec, method):
+    response = worker_client.client.generic(method, job_spec["upload"]["output"]["url"], b"x")
     assert_problem(response, 405, "method_not_allowed")
     assert response["Allow"] == "PUT"
 
 
-def test_a_link_cannot_be_altered_or_made_elsewhere(farm, offer, film):
-    token = offer["upload"]["output"]["url"].split("/")[-2]
+def test_a_link_cannot_be_altered_or_made_elsewhere(worker_client, job_spec, film):
+    token = job_spec["upload"]["output"]["url"].split("/")[-2]
     for wrong in (token[:-1] + ("A" if token[-1] != "A" else "B"), "x", token.replace(":", "::")):
         url = reverse("file-upload", kwargs={"token": wrong, "name": "output.mp4"})
-        assert_problem(farm.client.generic("PUT", url, film), 403, "signature_invalid")
+        assert_problem(worker_client.client.generic("PUT", url, film), 403, "signature_invalid")
 
 
-def test_a_repeat_replaces_and_leaves_nothing_behind(farm, offer, film):
+def test_a_repeat_replaces_and_leaves_nothing_behind(worker_client, job_spec, film):
     for _ in range(2):
-        assert farm.upload(offer, film).status_code == 200
+        assert worker_client.upload(job_spec, film).status_code == 200
     assert len(stored()) == 1
     assert default_storage.exists(ExternalLease.objects.get().output["key"])
 
 
-def test_nothing_is_taken_after_success(farm, offer, film):
-    farm.upload(offer, film)
-    farm.report(offer, "succeeded")
+def test_nothing_is_taken_after_success(worker_client, job_spec, film):
+    worker_client.upload(job_spec, film)
+    worker_client.report(job_spec, "succeeded")
     before = stored()
-    assert_problem(farm.upload(offer, film), 410, "link_expired")
+    assert_problem(worker_client.upload(job_spec, film), 410, "link_expired")
     assert stored() == before
 
 
-def test_nothing_is_taken_from_a_worker_that_was_lost(farm, offer, film):
+def test_nothing_is_taken_from_a_worker_that_was_lost(worker_client, job_spec, film):
     Job.objects.update(lease_expires_at="2026-01-01T00:00:00Z")
     reap_expired()
-    assert_problem(farm.upload(offer, film), 409, "stale_attempt")
+    assert_problem(worker_client.upload(job_spec, film), 409, "stale_attempt")
     assert stored() == []
 
 
-def test_nothing_is_taken_for_a_cancelled_render(farm, offer, film):
+def test_nothing_is_taken_for_a_cancelled_render(worker_client, job_spec, film):
     cancel_render(render=Render.objects.get())
-    assert_problem(farm.upload(offer, film), 409, "stale_attempt")
+    assert_problem(worker_client.upload(job_spec, film), 409, "stale_attempt")
     assert stored() == []
 
 
-def test_an_attempt_lost_while_its_bytes_come_in_keeps_none(farm, offer, film, monkeypatch):
+def test_an_attempt_lost_while_its_bytes_come_in_keeps_none(worker_client, job_spec, film, monkeypatch):
     """The lease runs out between the last byte and the row."""
     publish = uploads.publish_file
 
@@ -233,24 +235,24 @@ def test_an_attempt_lost_while_its_bytes_come_in_keeps_none(farm, offer, film, m
         return key
 
     monkeypatch.setattr(uploads, "publish_file", lose)
-    assert_problem(farm.upload(offer, film), 409, "stale_attempt")
+    assert_problem(worker_client.upload(job_spec, film), 409, "stale_attempt")
     assert (stored(), ExternalLease.objects.get().output) == ([], None)
 
 
-def test_a_slow_upload_keeps_its_lease(farm, offer, film, monkeypatch):
+def test_a_slow_upload_keeps_its_lease(worker_client, job_spec, film, monkeypatch):
     monkeypatch.setattr(uploads, "lease_s", lambda: 1e-6)
     monkeypatch.setattr(uploads, "BLOCK_BYTES", 256)
     renewals = []
     renew = uploads.renew_lease
     monkeypatch.setattr(uploads, "renew_lease", lambda **terms: renewals.append(1) or renew(**terms))
-    assert farm.upload(offer, film).status_code == 200
+    assert worker_client.upload(job_spec, film).status_code == 200
     assert len(renewals) >= len(film) // 256
 
 
-def test_a_failed_attempt_leaves_no_files(farm, offer, film, alice):
-    farm.upload(offer, film)
+def test_a_failed_attempt_leaves_no_files(worker_client, job_spec, film, alice):
+    worker_client.upload(job_spec, film)
     error = {"code": "late_trouble", "message": "x", "retryable": False}
-    farm.report(offer, "failed", error=error)
+    worker_client.report(job_spec, "failed", error=error)
     job = Job.objects.get(type="renders.discard_files")
     assert job.payload["render"] == str(Render.objects.get().pk)
     assert discard_files(render_id=Render.objects.get().pk) == 1

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from core.ids import uuid7
 from renders.models import Batch, Render
-from renders.selectors import batch_standings
+from renders.selectors import batch_progress
 from tests.factories import make_project, make_user
 
 pytestmark = pytest.mark.django_db
@@ -98,7 +98,7 @@ def test_list_of_a_batch(owner):
 def test_counts_of_batches(owner, django_assert_num_queries):
     batches = list(Batch.objects.for_owner(owner))
     with django_assert_num_queries(2):
-        assert batch_standings(batches)[batches[0].pk].counts["queued"] == 5
+        assert batch_progress(batches)[batches[0].pk].counts["queued"] == 5
     rows = Render.objects.filter(batch__in=[batch.pk for batch in batches]).order_by()
     plan = plan_of(rows.values_list("batch_id", "status").annotate(number=Count("pk")))
     assert "idx_renders_batch_status" in plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.factories import make_batch, make_edit, make_project, make_render, make_template
-from tests.matrix import Access, check_access
+from tests.permission_matrix import Access, check_access
 
 pytestmark = pytest.mark.django_db
 

@@ -215,7 +215,7 @@ def test_a_malformed_id_is_as_good_as_none(client, name):
 def test_columns_that_a_list_leaves_out_are_read_when_they_are_asked_for(django_assert_num_queries) -> None:
     render = make_render(make_user(), edit={"timeline": {}}, log="frame=1")
     with django_assert_num_queries(1):
-        [found] = Render.objects.without_documents()
+        [found] = Render.objects.without_large_columns()
         assert (found, found.pk, found.status) == (render, render.pk, render.status)
     assert found.get_deferred_fields() == {"edit", "merge", "log", "timings"}
     with django_assert_num_queries(2):

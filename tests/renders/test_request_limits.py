@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from jobs.models import Job
 from renders.models import Render
-from renders.serializers.fields import DEEPEST_JSON
+from renders.serializers.fields import MAX_JSON_DEPTH
 from tests.factories import make_edit, make_template
 
 pytestmark = pytest.mark.django_db
@@ -99,7 +99,7 @@ def test_two_megabytes_and_no_byte_more(client):
 
 def test_depth(client):
     for member in ("merge", "metadata", "edit"):
-        pointers = [pointer for pointer, _ in errors_of(client, **{member: {"A": nested(DEEPEST_JSON + 1)}})]
+        pointers = [pointer for pointer, _ in errors_of(client, **{member: {"A": nested(MAX_JSON_DEPTH + 1)}})]
         assert pointers, member
         assert all(pointer.startswith(f"/{member}/A") for pointer in pointers)
     assert errors_of(client, merge={"A": nested(5)}) == []

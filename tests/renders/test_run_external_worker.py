@@ -12,12 +12,19 @@ from django.core.management import CommandError, call_command
 from standardwebhooks.webhooks import Webhook
 
 from engine.errors import EditInvalid
-from engine.run import Limits
+from engine.run import FFmpegLimits
 from outbound.signing import new_secret, parse_secret
 from renders.external import client as client_module
-from renders.external.client import Access, AttemptOver, FarmClient, FarmError, Reporter, UploadRefused
+from renders.external.client import (
+    AttemptEnded,
+    ProgressReporter,
+    UploadRefused,
+    WorkerApiClient,
+    WorkerApiError,
+    WorkerCredentials,
+)
 from renders.external.worker import ExternalWorker
-from renders.fetching import FetchTerms
+from renders.fetching import FetchOptions
 from tests.factories import make_edit
 
 SECRET = new_secret()
@@ -79,7 +86,9 @@ def server(monkeypatch):
 
 @pytest.fixture
 def client(server):
-    return FarmClient(Access(f"http://127.0.0.1:{server.server_port}", "k", parse_secret(SECRET), "gpu-1"))
+    return WorkerApiClient(
+        WorkerCredentials(f"http://127.0.0.1:{server.server_port}", "k", parse_secret(SECRET), "gpu-1")
+    )
 
 
 def offer_of(server):
@@ -104,13 +113,13 @@ def test_progress_that_does_not_arrive_is_let_go(server, client):
 @pytest.mark.parametrize("answer", [(409, {"code": "stale_attempt"}), (404, {}), (200, {"cancel": True})])
 def test_an_attempt_that_is_over_ends(server, client, answer):
     server.answers = [answer]
-    with pytest.raises(AttemptOver):
+    with pytest.raises(AttemptEnded):
         client.report(offer_of(server), {"status": "rendering"})
 
 
 def test_a_refused_signature_is_for_the_operator(server, client):
     server.answers = [(401, {})]
-    with pytest.raises(FarmError, match="secret"):
+    with pytest.raises(WorkerApiError, match="secret"):
         client.report(offer_of(server), {"status": "rendering"})
 
 
@@ -118,7 +127,7 @@ def test_a_refused_claim_is_for_the_operator(server, client):
     server.answers = [(204, None), (503, {}), (403, {"code": "missing_scope", "detail": "No."})]
     assert client.claim() is None
     assert client.claim() is None
-    with pytest.raises(FarmError, match="missing_scope"):
+    with pytest.raises(WorkerApiError, match="missing_scope"):
         client.claim()
 
 
@@ -133,7 +142,7 @@ def test_uploads_are_repeated_refused_or_given_up(server, client, tmp_path):
     with pytest.raises(UploadRefused, match="too long"):
         client.upload(target, path)
     server.answers = [(409, {})]
-    with pytest.raises(AttemptOver):
+    with pytest.raises(AttemptEnded):
         client.upload(target, path)
     server.answers = [(503, {})] * 3
     with pytest.raises(UploadRefused) as refusal:
@@ -142,9 +151,9 @@ def test_uploads_are_repeated_refused_or_given_up(server, client, tmp_path):
 
 
 def test_a_strict_render_is_not_made_with_findings(tmp_path):
-    access = Access("http://127.0.0.1:1", "k", parse_secret(SECRET), "gpu-1")
-    worker = ExternalWorker(access, terms=FetchTerms([], 1, 1), work_dir=tmp_path, limits=Limits())
-    offer = {"job": {"render": "rnd_1", "strict": True}, "report": {"url": "", "every_s": 1}, "upload": {}}
-    offer["edit"] = make_edit(poster={"capture": 50})
+    credentials = WorkerCredentials("http://127.0.0.1:1", "k", parse_secret(SECRET), "gpu-1")
+    worker = ExternalWorker(credentials, terms=FetchOptions([], 1, 1), work_dir=tmp_path, limits=FFmpegLimits())
+    job_spec = {"job": {"render": "rnd_1", "strict": True}, "report": {"url": "", "every_s": 1}, "upload": {}}
+    job_spec["edit"] = make_edit(poster={"capture": 50})
     with pytest.raises(EditInvalid, match="outside the output"):
-        worker._make(offer, tmp_path, Reporter(access, offer))
+        worker._make(job_spec, tmp_path, ProgressReporter(credentials, job_spec))

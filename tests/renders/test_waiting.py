@@ -1,4 +1,4 @@
-"""Event numbers, the watcher, the places and the stream."""
+"""Event numbers, the watcher, the slots and the stream."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 
 from core.ids import uuid7
 from renders.states import TRANSITIONS, RenderStatus
-from renders.waiting import stopping
-from renders.waiting.places import Places
-from renders.waiting.standings import Standing, events_since, read_standings
+from renders.waiting import shutdown
+from renders.waiting.progress import ProgressSnapshot, events_since, read_progress
 from renders.waiting.stream import EventStream, TooManyStreams
+from renders.waiting.waiter_slots import WaiterSlots
 from renders.waiting.watcher import Watcher
 from tests.factories import make_render
 
-QUEUED = Standing(uuid7(), "queued", 0, 0.0, 0, 10, None, None, 3, None)
+QUEUED = ProgressSnapshot(uuid7(), "queued", 0, 0.0, 0, 10, None, None, 3, None)
 
 
 def at(status, attempt=1, percent=0.0, frame=0):
@@ -82,12 +82,12 @@ class TestNumbers:
     def test_are_read_for_many_in_one_query(self, django_assert_num_queries):
         renders = [make_render(status="rendering", percent=12.5, frame=3) for _ in range(3)]
         with django_assert_num_queries(1):
-            found = read_standings([render.pk for render in renders])
-        assert found == {render.pk: Standing.of(render) for render in renders}
+            found = read_progress([render.pk for render in renders])
+        assert found == {render.pk: ProgressSnapshot.of(render) for render in renders}
 
 
 class FakeProbe:
-    nap_s = 0.001
+    poll_interval_s = 0.001
 
     def __init__(self, changed):
         self.changed = changed
@@ -118,52 +118,52 @@ class TestWatcher:
     def test_wakes_those_whose_render_changed(self, looks):
         other = replace(QUEUED, id=uuid7())
         looks.rows = {QUEUED.id: QUEUED, other.id: other}
-        one, two, third = [looks.watcher.enter(pk) for pk in (QUEUED.id, QUEUED.id, other.id)]
-        assert {ticket.wait(5) for ticket in (one, two, third)} == {QUEUED, other}
+        one, two, third = [looks.watcher.subscribe(pk) for pk in (QUEUED.id, QUEUED.id, other.id)]
+        assert {subscription.wait(5) for subscription in (one, two, third)} == {QUEUED, other}
         looks.rows[QUEUED.id] = now = at("fetching")
         looks.changed.set()
         assert (one.wait(5), two.wait(5)) == (now, now)
         assert third.wait(0.01) == other
-        for ticket in (one, two, third):
-            looks.watcher.leave(ticket)
+        for subscription in (one, two, third):
+            looks.watcher.unsubscribe(subscription)
 
     def test_looks_once_for_a_newcomer_and_not_again_without_a_change(self, looks):
         looks.rows = {QUEUED.id: QUEUED}
-        with looks.watcher.watching(QUEUED.id) as ticket:
-            assert ticket.wait(5) == QUEUED
+        with looks.watcher.watching(QUEUED.id) as subscription:
+            assert subscription.wait(5) == QUEUED
             before = looks.count
-            ticket.wait(0.05)
+            subscription.wait(0.05)
             assert looks.count == before
 
     def test_ends_its_thread_when_nobody_waits(self, looks):
         looks.rows = {QUEUED.id: QUEUED}
-        with looks.watcher.watching(QUEUED.id) as ticket:
-            ticket.wait(5)
+        with looks.watcher.watching(QUEUED.id) as subscription:
+            subscription.wait(5)
             thread = looks.watcher._thread
         thread.join(5)
         assert not thread.is_alive()
-        with looks.watcher.watching(QUEUED.id) as ticket:
-            assert ticket.wait(5) == QUEUED
+        with looks.watcher.watching(QUEUED.id) as subscription:
+            assert subscription.wait(5) == QUEUED
 
     def test_lets_everybody_go_when_the_server_stops(self, looks):
         try:
-            with looks.watcher.watching(QUEUED.id) as ticket:
-                threading.Timer(0.02, stopping.stop).start()
-                assert ticket.wait(20) is None
-                assert ticket.wait(20) is None
+            with looks.watcher.watching(QUEUED.id) as subscription:
+                threading.Timer(0.02, shutdown.shut_down).start()
+                assert subscription.wait(20) is None
+                assert subscription.wait(20) is None
         finally:
-            stopping._stopping.clear()
+            shutdown._shutting_down.clear()
 
 
 class TestPlaces:
     """So many in all, so many of one account."""
 
     def test_are_bounded_by_process_and_account(self):
-        places = Places(most=3, most_of_account=2)
-        assert [places.take("a"), places.take("a"), places.take("a")] == [True, True, False]
-        assert [places.take("b"), places.take("c")] == [True, False]
-        places.give_back("a")
-        assert [places.take("c"), places.taken] == [True, 3]
+        slots = WaiterSlots(max_total=3, max_per_account=2)
+        assert [slots.acquire("a"), slots.acquire("a"), slots.acquire("a")] == [True, True, False]
+        assert [slots.acquire("b"), slots.acquire("c")] == [True, False]
+        slots.release("a")
+        assert [slots.acquire("c"), slots.in_use] == [True, 3]
 
 
 class Clock:
@@ -174,7 +174,7 @@ class Clock:
         return self.now
 
 
-class FakeTicket:
+class FakeSubscription:
     """Time passes as it waits; `script` is what it then sees."""
 
     def __init__(self, clock, script):
@@ -184,51 +184,51 @@ class FakeTicket:
         if not self.script:
             self.clock.now += max(0.0, timeout_s)
             return None
-        after_s, standing = self.script.pop(0)
+        after_s, snapshot = self.script.pop(0)
         self.clock.now += after_s
-        return standing
+        return snapshot
 
 
 class FakeWatcher:
-    def __init__(self, ticket):
-        self.ticket, self.left = ticket, 0
+    def __init__(self, subscription):
+        self.subscription, self.left = subscription, 0
 
-    def enter(self, render_id):
-        return self.ticket
+    def subscribe(self, render_id):
+        return self.subscription
 
-    def leave(self, ticket):
+    def unsubscribe(self, subscription):
         self.left += 1
 
 
-def stream_of(script=(), *, first=QUEUED, seen=None, is_allowed=lambda: True, places=None):
+def stream_of(script=(), *, first=QUEUED, seen=None, is_allowed=lambda: True, slots=None):
     clock = Clock()
-    watcher = FakeWatcher(FakeTicket(clock, script))
-    places = places or Places(most=5, most_of_account=5)
+    watcher = FakeWatcher(FakeSubscription(clock, script))
+    slots = slots or WaiterSlots(max_total=5, max_per_account=5)
     stream = EventStream(
         first,
         account_id="alice",
         seen=seen,
         is_allowed=is_allowed,
         end_of=lambda: {"error": None},
-        places=places,
+        slots=slots,
         watcher=watcher,
         clock=clock,
     )
-    return stream, clock, watcher, places
+    return stream, clock, watcher, slots
 
 
 class TestStream:
     """Bytes as browsers want them."""
 
     def test_begins_at_once_and_ends_with_the_render(self):
-        stream, _, watcher, places = stream_of([(1, at("fetching")), (1, at("fetching")), (1, at("failed"))])
+        stream, _, watcher, slots = stream_of([(1, at("fetching")), (1, at("fetching")), (1, at("failed"))])
         pieces = list(stream)
         assert pieces[0].startswith(b"retry: 2000\n\nid: ")
         assert b"event: status\ndata: {" in pieces[0]
         assert [b'"fetching"' in pieces[1], b'"failed"' in pieces[2], b'"error":null' in pieces[2]] == [True] * 3
         assert all(piece.endswith(b"\n\n") for piece in pieces)
         assert len(pieces) == 3
-        assert (watcher.left, places.taken) == (1, 0)
+        assert (watcher.left, slots.in_use) == (1, 0)
 
     def test_beats_every_fifteen_seconds(self):
         stream, clock, _, _ = stream_of()
@@ -245,11 +245,11 @@ class TestStream:
             return len(asked) < 3
 
         script = [(1, at("rendering", 1, float(n), n)) for n in range(1, 90)]
-        stream, clock, _, places = stream_of(script, is_allowed=is_allowed)
+        stream, clock, _, slots = stream_of(script, is_allowed=is_allowed)
         began = clock.now
         list(stream)
         assert clock.now - began == pytest.approx(45, abs=1)
-        assert places.taken == 0
+        assert slots.in_use == 0
 
     def test_does_not_go_on_for_ever(self):
         stream, clock, _, _ = stream_of()
@@ -258,26 +258,26 @@ class TestStream:
         assert clock.now - began == pytest.approx(1800)
 
     def test_gives_its_place_back_once_however_it_ends(self):
-        stream, _, watcher, places = stream_of()
+        stream, _, watcher, slots = stream_of()
         next(stream)
         stream.close()
         stream.close()
         assert list(stream) == []
-        assert (watcher.left, places.taken) == (1, 0)
-        stream, _, watcher, places = stream_of()
+        assert (watcher.left, slots.in_use) == (1, 0)
+        stream, _, watcher, slots = stream_of()
         del stream
-        assert (watcher.left, places.taken) == (1, 0)
+        assert (watcher.left, slots.in_use) == (1, 0)
 
     def test_refuses_where_there_is_no_place(self):
-        places = Places(most=1, most_of_account=1)
-        stream, *_ = stream_of(places=places)
+        slots = WaiterSlots(max_total=1, max_per_account=1)
+        stream, *_ = stream_of(slots=slots)
         with pytest.raises(TooManyStreams):
-            stream_of(places=places)
+            stream_of(slots=slots)
         stream.close()
-        assert places.taken == 0
+        assert slots.in_use == 0
 
     def test_a_mistake_while_it_begins_costs_no_place(self):
-        places = Places(most=1, most_of_account=1)
+        slots = WaiterSlots(max_total=1, max_per_account=1)
         with pytest.raises(TypeError):
-            stream_of(first=replace(at("failed"), attempt="odd"), places=places)
-        assert places.taken == 0
+            stream_of(first=replace(at("failed"), attempt="odd"), slots=slots)
+        assert slots.in_use == 0

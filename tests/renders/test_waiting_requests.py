@@ -12,9 +12,9 @@ from accounts.models import ApiKey
 from renders.models import Render
 from renders.views.events import RenderEventsViewSet
 from renders.waiting import polling
-from renders.waiting.places import Places
 from renders.waiting.polling import preferred_wait_s
-from renders.waiting.standings import Standing
+from renders.waiting.progress import ProgressSnapshot
+from renders.waiting.waiter_slots import WaiterSlots
 from tests.factories import make_api_key, make_edit, make_render, make_user
 
 RENDERS = "/api/v2/renders"
@@ -48,7 +48,7 @@ class TestEventsEndpoint:
         assert (response.status_code, response["Content-Type"]) == (404, "application/problem+json")
 
     def test_says_when_too_many_listen(self, client, alice, monkeypatch):
-        monkeypatch.setattr("renders.views.events.places", lambda: Places(most=0, most_of_account=0))
+        monkeypatch.setattr("renders.views.events.waiter_slots", lambda: WaiterSlots(max_total=0, max_per_account=0))
         response = client.get(f"{RENDERS}/{make_render(alice).public_id}/events")
         assert (response.status_code, response.json()["policy"]) == (429, "streams")
         assert response["Retry-After"] == "5"
@@ -78,7 +78,7 @@ def waits(monkeypatch):
     """Each wait that begins, with what to do meanwhile; time does not pass."""
     begun = []
 
-    class FakeTicketOf:
+    class FakeSubscriptionOf:
         def __init__(self, pk):
             self.pk = pk
 
@@ -95,11 +95,11 @@ def waits(monkeypatch):
                 monkeypatch.setattr(polling.time, "monotonic", lambda: float("inf"))
                 return None
             Render.objects.filter(pk=self.pk).update(**change)
-            return Standing.of(Render.objects.get(pk=self.pk))
+            return ProgressSnapshot.of(Render.objects.get(pk=self.pk))
 
     class FakeWatcherOf:
         def watching(self, pk):
-            return FakeTicketOf(pk)
+            return FakeSubscriptionOf(pk)
 
     meanwhile: list = []
     begun_and = type("Waits", (), {"begun": begun, "meanwhile": meanwhile})
@@ -132,7 +132,7 @@ class TestLongPoll:
     def test_does_not_wait_for_0_seconds_nor_without_a_place(self, client, alice, waits, monkeypatch):
         render = make_render(alice)
         client.get(f"{RENDERS}/{render.public_id}?wait=0")
-        monkeypatch.setattr(polling, "places", lambda: Places(most=0, most_of_account=0))
+        monkeypatch.setattr(polling, "waiter_slots", lambda: WaiterSlots(max_total=0, max_per_account=0))
         assert client.get(f"{RENDERS}/{render.public_id}?wait=30").json()["status"] == "queued"
         assert waits.begun == []
 

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts import services
 from accounts.models import User
-from accounts.plans import Plan
+from accounts.plans import AccountPlan
 
 
 class Command(BaseCommand):
@@ -20,7 +20,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the arguments."""
         parser.add_argument("user", metavar="USER", help="user name")
-        parser.add_argument("plan", metavar="PLAN", choices=Plan.values, help=", ".join(Plan.values))
+        parser.add_argument("plan", metavar="PLAN", choices=AccountPlan.values, help=", ".join(AccountPlan.values))
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Change the plan and say so."""

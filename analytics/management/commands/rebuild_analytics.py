@@ -1,4 +1,4 @@
-"""Make the figures anew from the events."""
+"""Make the stats anew from the events."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from core.exceptions import DomainError
 class Command(BaseCommand):
     """`rebuild_analytics [--since DATE]`."""
 
-    help = "Make the hourly and daily figures anew from the events, a day at a time, while everything runs."
+    help = "Make the hourly and daily stats anew from the events, a day at a time, while everything runs."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the arguments."""

@@ -6,10 +6,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from api.response_cache.answers import answer_cache
-from api.response_cache.store import StoreUnavailable
-from core.cache_tags.families import families
-from core.cache_tags.generations import raise_generation
+from api.response_cache.cache import response_cache
+from api.response_cache.store import CacheStoreUnavailable
+from core.cache_tags.registry import tagged_tables
+from core.cache_tags.versions import increment_tag
 
 
 class Command(BaseCommand):
@@ -19,20 +19,20 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the name of a tag."""
-        names = sorted({family.name for family in families.values()})
+        names = sorted({tagged.tag for tagged in tagged_tables.values()})
         parser.add_argument("--tag", choices=names, help="only answers that show these rows")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Raise a generation; without a tag also give back the space."""
+        """Increment a tag; without a tag also give back the space."""
         if options["tag"]:
-            raise_generation(family=options["tag"])
+            increment_tag(tag=options["tag"])
             self.stdout.write(f"Answers that show {options['tag']} will be made anew.")
             return
-        raise_generation()
-        if (cache := answer_cache()) is not None:
+        increment_tag()
+        if (cache := response_cache()) is not None:
             try:
                 cache.clear()
-            except StoreUnavailable as error:
+            except CacheStoreUnavailable as error:
                 message = f"All answers are stale, but the store does not answer: {error}"
                 raise CommandError(message) from error
         self.stdout.write("All answers will be made anew.")

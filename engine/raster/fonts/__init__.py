@@ -1,5 +1,5 @@
 """Fonts: what is bundled, what an edit loads, and which of them a name means."""
 
-from engine.raster.fonts.book import FontBook, FontChoice
+from engine.raster.fonts.registry import FontChoice, FontRegistry
 
-__all__ = ["FontBook", "FontChoice"]
+__all__ = ["FontChoice", "FontRegistry"]

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs.autoscaling.loop import Autoscaler
-from jobs.autoscaling.policy import Terms
+from jobs.autoscaling.autoscaler import Autoscaler
+from jobs.autoscaling.policy import AutoscalerOptions
 from jobs.registry import known_queues
 
 MISUSE = 2
@@ -48,17 +48,21 @@ class Command(BaseCommand):
             raise CommandError(
                 f"No job goes into a queue named {', '.join(unknown)}. There are: {known}.", returncode=MISUSE
             )
-        terms = Terms(
-            least=options["min"],
-            most=options["max"],
+        scaling = AutoscalerOptions(
+            min_workers=options["min"],
+            max_workers=options["max"],
             concurrency=options["concurrency"],
-            out_after_s=options["scale_out_after"],
-            in_after_s=options["scale_in_after"],
+            scale_out_after_s=options["scale_out_after"],
+            scale_in_after_s=options["scale_in_after"],
         )
-        if terms.most * terms.concurrency > cores:
-            self.stderr.write(f"{terms.most * terms.concurrency} jobs at a time on {cores} cores: renders will share.")
-        self._say(f"{terms.least} to {terms.most} workers with {terms.concurrency} jobs at a time each")
-        Autoscaler(queues=queues, terms=terms, tell=self._say).run()
+        if scaling.max_workers * scaling.concurrency > cores:
+            self.stderr.write(
+                f"{scaling.max_workers * scaling.concurrency} jobs at a time on {cores} cores: renders will share."
+            )
+        self._say(
+            f"{scaling.min_workers} to {scaling.max_workers} workers with {scaling.concurrency} jobs at a time each"
+        )
+        Autoscaler(queues=queues, options=scaling, tell=self._say).run()
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)

@@ -16,7 +16,7 @@ from jobs.worker.supervisor import Supervisor
 class Command(BaseCommand):
     """`manage.py run_worker`: see `help`."""
 
-    help = "Run jobs until SIGTERM or SIGINT; running jobs then get their grace time and are handed back after it."
+    help = "Run jobs until SIGTERM or SIGINT; running jobs then get their grace time and are released after it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the options of the worker."""

@@ -13,9 +13,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from core.progress_bar import ProgressBar
 from maintenance.backup import Backup, BackupFailed, back_up
-from maintenance.meter import Meter
-from maintenance.rotation import back_up_into
+from maintenance.backup_rotation import back_up_into
 
 
 class Command(BaseCommand):
@@ -44,13 +44,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Back up, and say what is in the copy."""
         began = time.perf_counter()
-        meter = Meter(sys.stderr, "pages")
+        progress_bar = ProgressBar(sys.stderr, "pages")
         try:
-            backup, gone = self._back_up(meter, **options)
+            backup, gone = self._back_up(progress_bar, **options)
         except BackupFailed as error:
             raise CommandError(str(error)) from error
         finally:
-            meter.close()
+            progress_bar.close()
         took_s = round(time.perf_counter() - began, 3)
         answer = {
             "path": str(backup.path),
@@ -77,11 +77,13 @@ class Command(BaseCommand):
 
     @staticmethod
     def _back_up(
-        meter: Meter, *, path: Path, force: bool, keep: int | None, weeks: int, **others: Any
+        progress_bar: ProgressBar, *, path: Path, force: bool, keep: int | None, weeks: int, **others: Any
     ) -> tuple[Backup, list[Path]]:
         if keep is None:
-            return back_up(target=path.absolute(), force=force, progress=meter.show), []
-        return back_up_into(folder=path.absolute(), keep=keep, weeks=weeks, now=timezone.now(), progress=meter.show)
+            return back_up(target=path.absolute(), force=force, progress=progress_bar.show), []
+        return back_up_into(
+            folder=path.absolute(), keep=keep, weeks=weeks, now=timezone.now(), progress=progress_bar.show
+        )
 
 
 def _count(text: str) -> int:

@@ -13,10 +13,10 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 from django.utils import timezone
 
+from core.progress_bar import ProgressBar
 from core.retention import retentions
-from maintenance.ballast import ballast_bytes, free_ballast, is_disk_full, lay_ballast
+from maintenance.ballast import ballast_bytes, create_ballast_file, delete_ballast_file, is_disk_full
 from maintenance.cleanup import count_old, delete_old
-from maintenance.meter import Meter
 from maintenance.optimize import truncate_log
 
 MAX_DAYS = 36_500
@@ -53,14 +53,14 @@ class Command(BaseCommand):
             found = count_old(now=now, keep=keep)
         else:
             # Before the database is touched: on a full disk not even a DELETE has room.
-            freed = free_ballast() if is_disk_full() else 0
-            meter = Meter(sys.stderr, "rows")
+            freed = delete_ballast_file() if is_disk_full() else 0
+            progress_bar = ProgressBar(sys.stderr, "rows")
             try:
-                found = delete_old(now=now, keep=keep, progress=meter.show)
+                found = delete_old(now=now, keep=keep, progress=progress_bar.show)
             finally:
-                meter.close()
+                progress_bar.close()
             truncate_log(connection)
-            lay_ballast()
+            create_ballast_file()
         tables = {retention.name: retention.table for retention in retentions.by_name()}
         answer = {
             "dry_run": options["dry_run"],

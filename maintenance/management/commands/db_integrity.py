@@ -9,8 +9,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from core.progress_bar import ProgressBar
 from maintenance.integrity import MAX_FAULTS, Finding, check_integrity
-from maintenance.meter import Meter
 
 
 class Command(BaseCommand):
@@ -30,11 +30,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Check, tell, and leave with what it means."""
-        meter = Meter(sys.stderr, "checks")
+        progress_bar = ProgressBar(sys.stderr, "checks")
         try:
-            findings = list(check_integrity(files=not options["no_files"], progress=meter.show))
+            findings = list(check_integrity(files=not options["no_files"], progress=progress_bar.show))
         finally:
-            meter.close()
+            progress_bar.close()
         ok = all(finding.ok for finding in findings)
         if options["json"]:
             checks = [

@@ -24,7 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print the figures."""
+        """Print the statistics."""
         stats = database_stats()
         if options["json"]:
             self.stdout.write(json.dumps(stats, cls=DjangoJSONEncoder))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maintenance.loadtest.command import LoadTestCommand
-from maintenance.loadtest.tally import GRADES
+from maintenance.loadtest.response_stats import GRADES
 
 
 class Command(LoadTestCommand):

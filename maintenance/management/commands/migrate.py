@@ -10,7 +10,7 @@ from django.core.management.commands.migrate import Command as DjangoCommand
 from django.db import connections
 
 from maintenance.migration_records import (
-    AppliedNow,
+    AppliedMigration,
     Key,
     edited_migrations,
     predates_first_release,
@@ -50,7 +50,7 @@ class Command(DjangoCommand):
                 "them. Bring the old files back and put the change into a new migration, or, if both texts make the "
                 "same tables, repeat with --accept-edited."
             )
-        self._applied: list[AppliedNow] = []
+        self._applied: list[AppliedMigration] = []
         self._unapplied: list[Key] = []
         self._began = time.monotonic()
         try:
@@ -69,7 +69,7 @@ class Command(DjangoCommand):
             self._began = time.monotonic()
         elif action == "apply_success":
             took_ms = None if fake else round((time.monotonic() - self._began) * 1000, 3)
-            self._applied.append(AppliedNow((migration.app_label, migration.name), took_ms))
+            self._applied.append(AppliedMigration((migration.app_label, migration.name), took_ms))
         elif action == "unapply_success":
             self._unapplied.append((migration.app_label, migration.name))
         super().migration_progress_callback(action, migration, fake)

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from maintenance.meter import Meter
+from core.progress_bar import ProgressBar
 from maintenance.seeding import SeedPlan, seed
 
 MAX_ROWS = 100_000_000
@@ -21,7 +21,7 @@ class Command(BaseCommand):
     """`seed_demo [--jobs N] [--events N] [--renders N]`."""
 
     help = (
-        "Fill the database with users, projects, renders in all states, jobs, credits, events and their figures, for "
+        "Fill the database with users, projects, renders in all states, jobs, credits, events and their stats, for "
         "trials and measurements. A few renders are submitted for real: a worker takes them up."
     )
 
@@ -33,8 +33,8 @@ class Command(BaseCommand):
             "--events", type=_number, default=0, metavar="N", help="events in all, three of each render"
         )
         parser.add_argument("--days", type=_number, default=60, metavar="N", help="how far back (default 60)")
-        parser.add_argument("--seed", type=int, metavar="N", help="throw the same dice again")
-        parser.add_argument("--no-files", action="store_true", help="store no sample film; outputs count as deleted")
+        parser.add_argument("--seed", type=int, metavar="N", help="the same random data again")
+        parser.add_argument("--no-files", action="store_true", help="store no sample video; outputs count as deleted")
         parser.add_argument("--force", action="store_true", help="also where DEBUG is off")
         parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
 
@@ -51,11 +51,11 @@ class Command(BaseCommand):
             with_files=not options["no_files"],
         )
         began = time.perf_counter()
-        meter = Meter(sys.stderr, "rows")
+        progress_bar = ProgressBar(sys.stderr, "rows")
         try:
-            seeded = seed(plan, meter.show)
+            seeded = seed(plan, progress_bar.show)
         finally:
-            meter.close()
+            progress_bar.close()
         took_s = round(time.perf_counter() - began, 1)
         if options["json"]:
             self.stdout.write(json.dumps({"users_prefix": seeded.prefix, **seeded.rows, "took_s": took_s}))

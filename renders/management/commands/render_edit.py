@@ -14,15 +14,14 @@ from typing import Any, NoReturn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
+from core.progress_bar import ProgressBar
 from engine.errors import EditInvalid, EngineError
 from engine.issues import Issue
-from engine.run import Progress
-from renders.fetching import FetchTerms
+from engine.run import FFmpegProgress
+from renders.fetching import FetchOptions
 from renders.offline import elapsed_since, render_offline
 
 REFUSED, FAILED = 1, 2
-BAR_WIDTH = 40
-LINE_EVERY_PERCENT = 20
 MAX_EDIT_BYTES = 8 * 1024 * 1024
 
 
@@ -56,7 +55,12 @@ class Command(BaseCommand):
         """Render, print the outcome, and exit with its status."""
         handler = signal.signal(signal.SIGTERM, _interrupt)
         began = time.monotonic()
-        meter = ProgressMeter()
+        progress_bar = ProgressBar(sys.stderr, "frames")
+
+        def show(progress: FFmpegProgress) -> None:
+            eta = "" if progress.eta_s is None else f" {progress.eta_s:.0f} s left"
+            progress_bar.show(progress.frame, progress.total_frames, eta)
+
         try:
             if options["output"].is_dir():
                 self._fail(f"{options['output']} is a directory; name the file to write")
@@ -65,12 +69,12 @@ class Command(BaseCommand):
                 out=options["output"].absolute(),
                 merge=dict(options["merge"]),
                 strict=options["strict"],
-                terms=FetchTerms(
+                terms=FetchOptions(
                     settings.RENDEROWL_FETCH_ALLOW_HOSTS,
                     settings.RENDEROWL_UPLOAD_LIMIT_BYTES,
                     settings.RENDEROWL_FETCH_TIMEOUT_S,
                 ),
-                on_progress=meter.show,
+                on_progress=show,
             )
         except EditInvalid as refusal:
             self._refuse(refusal, as_json=options["json"])
@@ -85,7 +89,7 @@ class Command(BaseCommand):
                 raise
             self._fail(f"internal error: {type(error).__name__}: {error}")
         finally:
-            meter.close()
+            progress_bar.close()
             signal.signal(signal.SIGTERM, handler)
         warnings = [_as_json(issue) for issue in render.warnings]
         outcome = {
@@ -123,33 +127,6 @@ class Command(BaseCommand):
     def _fail(self, message: str) -> NoReturn:
         self.stderr.write(" ".join(message.split()))
         sys.exit(FAILED)
-
-
-class ProgressMeter:
-    """Shows progress on standard error: a bar on a terminal, a few plain lines elsewhere."""
-
-    def __init__(self) -> None:
-        self._is_terminal = sys.stderr.isatty()
-        self._shown = -1
-
-    def show(self, progress: Progress) -> None:
-        """Show where the render is."""
-        if self._is_terminal:
-            done = round(BAR_WIDTH * progress.percent / 100)
-            eta = "" if progress.eta_s is None else f" {progress.eta_s:.0f} s left"
-            sys.stderr.write(f"\r[{'#' * done}{'.' * (BAR_WIDTH - done)}] {progress.percent:5.1f} %{eta}\x1b[K")
-            sys.stderr.flush()
-            self._shown = 0
-            return
-        step = int(progress.percent // LINE_EVERY_PERCENT)
-        if step > self._shown:
-            self._shown = step
-            sys.stderr.write(f"rendering {progress.frame} of {progress.total_frames} frames\n")
-
-    def close(self) -> None:
-        """Leave the terminal on a line of its own."""
-        if self._is_terminal and self._shown >= 0:
-            sys.stderr.write("\n")
 
 
 def parse_merge(text: str) -> tuple[str, str]:

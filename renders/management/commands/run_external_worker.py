@@ -13,11 +13,11 @@ from typing import Any, NoReturn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from engine.run import Limits
+from engine.run import FFmpegLimits
 from outbound.signing import new_secret, parse_secret
-from renders.external.client import Access, FarmError
+from renders.external.client import WorkerApiError, WorkerCredentials
 from renders.external.worker import ExternalWorker
-from renders.fetching import FetchTerms
+from renders.fetching import FetchOptions
 
 POLL_S = 2.0
 
@@ -53,14 +53,16 @@ class Command(BaseCommand):
             self.stdout.write(new_secret())
             return
         worker = ExternalWorker(
-            self._access(options),
-            terms=FetchTerms(
+            self._credentials(options),
+            terms=FetchOptions(
                 settings.RENDEROWL_FETCH_ALLOW_HOSTS,
                 settings.RENDEROWL_UPLOAD_LIMIT_BYTES,
                 settings.RENDEROWL_FETCH_TIMEOUT_S,
             ),
             work_dir=settings.DATA_DIR / "external",
-            limits=Limits(wall_s=settings.RENDEROWL_RENDER_TIMEOUT_S, niceness=settings.RENDEROWL_RENDER_NICENESS),
+            limits=FFmpegLimits(
+                wall_s=settings.RENDEROWL_RENDER_TIMEOUT_S, niceness=settings.RENDEROWL_RENDER_NICENESS
+            ),
         )
         before = signal.signal(signal.SIGTERM, _leave)
         try:
@@ -68,12 +70,12 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             self.stderr.write("Stopped.")
             sys.exit(130)
-        except FarmError as error:
+        except WorkerApiError as error:
             raise CommandError(f"{error}.") from error
         finally:
             signal.signal(signal.SIGTERM, before)
 
-    def _access(self, options: dict[str, Any]) -> Access:
+    def _credentials(self, options: dict[str, Any]) -> WorkerCredentials:
         key = options["key"] or settings.RENDEROWL_WORKER_KEY
         secret = options["secret"] or settings.RENDEROWL_WORKER_SECRET
         url = options["url"] or ""
@@ -85,7 +87,7 @@ class Command(BaseCommand):
             parsed = parse_secret(secret)
         except ValueError as error:
             raise CommandError(f"The secret cannot be used: {error}.") from None
-        return Access(url, key, parsed, options["name"], options["pool"])
+        return WorkerCredentials(url, key, parsed, options["name"], options["pool"])
 
 
 def _default_name() -> str:

@@ -1,0 +1,50 @@
+"""Write events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from analytics.models import NO_PROJECT, AnalyticsEvent, AnalyticsEventType
+
+
+def new_event(
+    *,
+    type: AnalyticsEventType,  # noqa: A002 - as the column
+    user_id: UUID,
+    project_id: UUID | None = None,
+    resource_id: UUID | None = None,
+    code: str = "",
+    at: datetime | None = None,
+    **numbers: int,
+) -> AnalyticsEvent:
+    """Return an event that is not written yet.
+
+    at: when it happened, now by default; however late it comes, it is counted where it belongs.
+    numbers: columns of `EventMeasures`.
+    """
+    return AnalyticsEvent(
+        type=type.value,
+        user_id=user_id,
+        project_id=project_id or NO_PROJECT,
+        resource_id=resource_id,
+        code=code[:64],
+        created_at=at or timezone.now(),
+        **numbers,
+    )
+
+
+def record_event(**columns: Any) -> AnalyticsEvent:
+    """Write an event, of what `new_event` takes, in the caller's transaction."""
+    event = new_event(**columns)
+    event.save(force_insert=True)
+    return event
+
+
+def write_events(events: Sequence[AnalyticsEvent]) -> None:
+    """Write events in the caller's transaction: they exist if and only if what they tell of does."""
+    AnalyticsEvent.objects.bulk_create(events)

@@ -1,0 +1,24 @@
+"""Remove temporary files whose owner is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from pathlib import Path
+
+
+def delete_old_files(folder: Path, *, before: float) -> int:
+    """Remove the entries of a folder that nothing has changed since `before` (Unix seconds); return how many."""
+    if not folder.is_dir():
+        return 0
+    deleted = 0
+    for path in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if path.lstat().st_mtime >= before:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+            deleted += 1
+    return deleted

@@ -1,0 +1,5 @@
+"""Types of job."""
+
+IMPORT_JOB = "assets.import"
+REMOVE_FILES_JOB = "assets.remove_files"
+HOUSEKEEPING_JOB = "assets.housekeeping"

@@ -1,0 +1,186 @@
+"""The render's side of the drawing process: start it, feed it, outlive it."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from engine.raster.errors import DrawingFailed
+from engine.raster.job import RasterJob
+from engine.raster.job_json import job_to_json
+
+JOB_TIMEOUT_S = 15.0
+_START_TIMEOUT_S = 30.0
+_ANSWER_BYTES = 1 << 16
+_PROCESSES = 2
+_SOURCE_ROOT = Path(__file__).resolve().parents[2]
+# Starts `engine.raster.worker` without running the packages around it, whose imports it does not need:
+# a third of the start-up time, which every render with text would pay.
+_BOOT = (
+    "import sys, types\n"
+    "for name in ('engine', 'engine.raster', 'engine.raster.fonts'):\n"
+    "    package = types.ModuleType(name)\n"
+    "    package.__path__ = [sys.argv[1] + '/' + name.replace('.', '/')]\n"
+    "    sys.modules[name] = package\n"
+    "from engine.raster.worker import main\n"
+    "main()\n"
+)
+
+
+class _Process:
+    """One drawing process, started when first needed and again after it has died."""
+
+    def __init__(self) -> None:
+        """Start nothing yet."""
+        self._child: subprocess.Popen[bytes] | None = None
+        self._fresh = True
+        self.lock = threading.Lock()
+
+    def draw(self, job: RasterJob, out: Path, timeout_s: float) -> list[str]:
+        """Draw one job; return the refused URLs. Raises DrawingFailed; the process is then replaced."""
+        request = json.dumps({"job": job_to_json(job), "out": str(out), "timeout_s": timeout_s}).encode() + b"\n"
+        child = self._running()
+        wait_s = timeout_s + (_START_TIMEOUT_S if self._fresh else 1.0)
+        try:
+            answer = _exchange(child, request, time.monotonic() + wait_s)
+        except (OSError, TimeoutError, ValueError) as error:
+            self.stop()
+            detail = "drawing took too long" if _timed_out(child, error) else "the content broke the drawing process"
+            raise DrawingFailed(detail) from error
+        self._fresh = False
+        if answer.get("last"):
+            self.stop()
+        if "error" in answer:
+            raise DrawingFailed(str(answer["error"])[:300], retryable=bool(answer.get("again")))
+        return [str(url) for url in answer["blocked"]]
+
+    def stop(self) -> None:
+        """End the process, if there is one, and leave no zombie."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.kill()
+        child.wait()
+        for pipe in (child.stdin, child.stdout):
+            # Closing writes what is left in the buffer, to a process that is gone.
+            with contextlib.suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        """Return the living process."""
+        if self._child is None or self._child.poll() is not None:
+            self.stop()
+            self._fresh = True
+            self._child = subprocess.Popen(
+                [sys.executable, "-c", _BOOT, str(_SOURCE_ROOT)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=_environment(),
+                start_new_session=True,
+            )
+        return self._child
+
+
+class RasterPool:
+    """Draw jobs in separate processes, a few at a time. Safe to use from several threads."""
+
+    def __init__(self, processes: int = _PROCESSES) -> None:
+        """processes: how many drawings may run at once."""
+        self._processes = [_Process() for _ in range(processes)]
+
+    def draw(
+        self, jobs: Sequence[tuple[RasterJob, Path, str]], timeout_s: float = JOB_TIMEOUT_S
+    ) -> dict[Path, list[str]]:
+        """Draw every job to its file; return the URLs that were refused, by file.
+
+        jobs: what to draw, where to, and the JSON Pointer to name when it fails.
+        Raises DrawingFailed at the first job that takes too long, breaks the process or cannot be drawn.
+        """
+        if len(jobs) <= 1:
+            return {out: self._draw_one(job, out, pointer, timeout_s) for job, out, pointer in jobs}
+        with ThreadPoolExecutor(len(self._processes)) as pool:
+            pending = [(out, pool.submit(self._draw_one, job, out, pointer, timeout_s)) for job, out, pointer in jobs]
+            try:
+                return {out: future.result() for out, future in pending}
+            finally:
+                for _, future in pending:
+                    future.cancel()
+
+    def _draw_one(self, job: RasterJob, out: Path, pointer: str, timeout_s: float) -> list[str]:
+        """Draw one job with a process that is free, or the first one as soon as it is."""
+        process = next((one for one in self._processes if one.lock.acquire(blocking=False)), None)
+        if process is None:
+            process = self._processes[0]
+            process.lock.acquire()
+        try:
+            return process.draw(job, out, timeout_s)
+        except DrawingFailed as error:
+            raise DrawingFailed(error.detail, pointer, retryable=error.retryable) from error
+        finally:
+            process.lock.release()
+
+    def close(self) -> None:
+        """End the processes; the next drawing starts them again."""
+        for process in self._processes:
+            with process.lock:
+                process.stop()
+
+
+_pools: dict[int, RasterPool] = {}
+_pools_lock = threading.Lock()
+
+
+def shared_pool() -> RasterPool:
+    """Return this process's pool. A forked child gets its own, never its parent's pipes."""
+    pid = os.getpid()
+    with _pools_lock:
+        if pid not in _pools:
+            _pools.clear()
+            _pools[pid] = RasterPool()
+            atexit.register(_pools[pid].close)
+        return _pools[pid]
+
+
+def _exchange(child: subprocess.Popen[bytes], request: bytes, deadline: float) -> dict[str, Any]:
+    """Send one request and return its answer. Raises OSError when the process dies, TimeoutError when it is late."""
+    if child.stdin is None or child.stdout is None:
+        raise OSError("the drawing process has no pipes")
+    child.stdin.write(request)
+    child.stdin.flush()
+    received = b""
+    while not received.endswith(b"\n"):
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([child.stdout], [], [], left)[0]:
+            raise TimeoutError
+        part = os.read(child.stdout.fileno(), _ANSWER_BYTES)
+        if not part:
+            raise OSError("the drawing process ended")
+        received += part
+    answer = json.loads(received)
+    if not isinstance(answer, dict):
+        raise TypeError("the drawing process answered nonsense")
+    return answer
+
+
+def _timed_out(child: subprocess.Popen[bytes], error: Exception) -> bool:
+    """Return whether the process was stopped by its clock: ours, or the alarm that it sets itself."""
+    return isinstance(error, TimeoutError) or child.returncode == -14
+
+
+def _environment() -> dict[str, str]:
+    """Return a small environment: no secrets of the service reach a process that reads hostile markup."""
+    kept = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "TMPDIR", "LANG")
+    return {name: os.environ[name] for name in kept if name in os.environ} | {"PYTHONDONTWRITEBYTECODE": "1"}

@@ -1,0 +1,24 @@
+"""The kinds of notification that this app sends by itself, on events of other apps and for staff."""
+
+from __future__ import annotations
+
+from core.notifications import NotificationKind, notification_kinds
+
+RENDER_SUCCEEDED = notification_kinds.register(NotificationKind("render.succeeded", "A render can be downloaded"))
+RENDER_FAILED = notification_kinds.register(NotificationKind("render.failed", "A render failed"))
+RENDER_CANCELLED = notification_kinds.register(
+    NotificationKind("render.cancelled", "A render was cancelled", inbox=False)
+)
+BATCH_COMPLETED = notification_kinds.register(NotificationKind("batch.completed", "All renders of a batch have ended"))
+ASSET_FAILED = notification_kinds.register(NotificationKind("asset.failed", "The import of an asset failed"))
+ACCOUNT_PLAN = notification_kinds.register(NotificationKind("account.plan_changed", "The account is on another plan"))
+# Owners get emails on deprecations from accounts already; a second one would only teach them to skip both.
+API_DEPRECATED = notification_kinds.register(NotificationKind("api.deprecated", "Keys of yours call what will end"))
+KEY_REVOKED = notification_kinds.register(NotificationKind("key.revoked", "An API key was revoked", email=True))
+WEBHOOK_DISABLED = notification_kinds.register(
+    NotificationKind("webhook.disabled", "Nothing is delivered to a webhook endpoint any more", email=True)
+)
+CREDITS_LOW = notification_kinds.register(NotificationKind("credits.low", "Few credits are left", email=True))
+SERVICE = notification_kinds.register(
+    NotificationKind("service.notice", "A message from the people who run this installation", email=True)
+)

@@ -1,0 +1,64 @@
+"""A program beside the tests: accounts with endpoints, and events for them, one transaction each.
+
+python -m tests.notifications.webhook_commands add_endpoints USER URL COUNT | fire USER COUNT |
+    neighbours SLOW QUICK EACH COUNT
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import django
+from django.db import transaction
+
+import renderowl  # noqa: F401 - puts the newer SQLite in place
+
+
+def add_endpoints(name, url, count):
+    """Make a user with endpoints for everything; print their secrets."""
+    from notifications.services.endpoints import create_endpoint
+
+    user = account(name)
+    for _ in range(int(count)):
+        print(create_endpoint(owner=user, url=url, events=["*"]).secret)
+
+
+def account(name):
+    from accounts.models import User
+    from accounts.services import create_user
+
+    return User.objects.filter(username=name).first() or create_user(username=name, password=None, plan="enterprise")
+
+
+def fire(name, count):
+    """Publish events, each in a transaction of its own."""
+    from notifications.services.deliveries import publish_event
+
+    user = account(name)
+    for number in range(int(count)):
+        with transaction.atomic():
+            publish_event(
+                owner_id=user.pk, event="credits.low", resource=f"usr_{name}", describe=lambda n=number: {"n": n}
+            )
+
+
+def neighbours(slow, quick, each, count):
+    """Give the slow one much to do, and once that is under way the quick one a little, now and then."""
+    fire(slow, each)
+    time.sleep(1.5)
+    for _ in range(int(count)):
+        fire(quick, 1)
+        time.sleep(0.15)
+
+
+def main():
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "renderowl.settings")
+    django.setup()
+    command, *rest = sys.argv[1:]
+    {"add_endpoints": add_endpoints, "fire": fire, "neighbours": neighbours}[command](*rest)
+
+
+if __name__ == "__main__":
+    main()
