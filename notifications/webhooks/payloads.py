@@ -63,7 +63,7 @@ def describe_render(render: Render) -> dict[str, Any]:
 
 def describe_batch(batch: Batch) -> dict[str, Any]:
     """Return a batch."""
-    shown = dict(BatchSerializer(batch, context={"standings": batch_progress([batch])}).data)
+    shown = dict(BatchSerializer(batch, context={"batch_progress": batch_progress([batch])}).data)
     del shown["links"]
     return shown
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from health_check.exceptions import ServiceUnavailable, ServiceWarning
 
 from api.ratelimit.limiter import Limiter
-from api.ratelimit.store import StoreUnavailable
+from api.ratelimit.store import LimitStoreUnavailable
 from jobs.models import QueueState, Worker
 from monitoring.health import database, machine
 from monitoring.health.base import CheckObservation, HealthStatus
@@ -185,7 +185,7 @@ def test_cache(rate_limits: Limiter, monkeypatch: pytest.MonkeyPatch) -> None:
     assert CacheCheck().run() == []
 
     def fail(limits: object) -> None:
-        raise StoreUnavailable("redis://:hunter2@cache")
+        raise LimitStoreUnavailable("redis://:hunter2@cache")
 
     monkeypatch.setattr(rate_limits._store, "peek", fail)
     with pytest.raises(ServiceUnavailable):
