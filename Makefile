@@ -23,12 +23,12 @@ load-test: $(VENV)/.load ## Install the load generator, and say how to use it
 	@echo "Installed. With a server running: $(BIN)/python manage.py load_test --key ro_live_... --duration 10"
 	@echo "The probes alone, without a key: $(BIN)/python manage.py load_test_health"
 
-check: lint types ## Format, lint, types, import contracts, migrations, deployment, tests
+check: lint types ## Format, lint, types, import contracts, migrations, deployment, tests with coverage
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@$(BIN)/python -m tests.openapi.documents --check
 	@DEBUG=0 SECRET_KEY=$$($(BIN)/python -c "import secrets; print(secrets.token_urlsafe(64))") \
 		ALLOWED_HOSTS=renderowl.example $(BIN)/python manage.py check --deploy --fail-level WARNING
-	@$(MAKE) --no-print-directory test
+	@$(BIN)/pytest --cov --cov-report=term
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
