@@ -63,12 +63,12 @@ def test_the_last_day(client, root, stats) -> None:
     shown = panels(page)
     assert sum(drawn(shown["Renders"])["succeeded"]) == 2
     assert sum(drawn(shown["Renders"])["submitted"]) == 0
-    assert shown["Failures"].headline == "1 failed, 33.3% of what ended"
+    assert shown["Failures"].headline == "1 failed, 33.3% of finished renders"
     assert sum(drawn(shown["Render minutes"])["work"]) == 1
     assert shown["Speed"].headline.startswith("2.00")
     assert sum(drawn(shown["Credits"])["charged"]) == 3.5
-    assert drawn(shown["Storage"])["kept"][-1] == 2.0
-    assert [row[0] for row in shown["Busiest users, by credits, as counted so far"].table["rows"]] == ["ana", "bo"]
+    assert drawn(shown["Storage"])["stored"][-1] == 2.0
+    assert [row[0] for row in shown["Top users by credits, as aggregated so far"].table["rows"]] == ["ana", "bo"]
     text = page.content.decode()
     assert reverse("admin:renders_render_change", args=[stats.pk]) in text
     assert 'aria-current="page"' in text
