@@ -49,7 +49,7 @@ def ceil_to_step(moment: datetime, step: timedelta) -> datetime:
 
 
 def start_of_month(moment: datetime) -> datetime:
-    """Return the beginning of the month."""
+    """Return the start of the month."""
     return moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
