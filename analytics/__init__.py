@@ -1,1 +1,1 @@
-"""What happened, event by event, and its stats by hour and day."""
+"""Usage analytics: an event log of renders, assets and credits, and stats by hour, day and month."""

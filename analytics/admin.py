@@ -1,4 +1,4 @@
-"""Staff's screens of analytics: rows to read, none to change."""
+"""Admin of analytics: read-only lists of events and stats, and the charts page."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from renders.models import Project
 
 
 class MeasuresAdmin(ReadOnlyAdmin):
-    """What events and their sums share."""
+    """Base of the lists of events and stats."""
 
     list_filter: ClassVar = ("type",)
     list_select_related: ClassVar = ("user",)
@@ -40,33 +40,33 @@ class MeasuresAdmin(ReadOnlyAdmin):
 
     @admin.display(description="project")
     def project(self, row: EventMeasures) -> str:
-        """Return the public id, also of a project that is gone."""
+        """Return the public id, also for a deleted project."""
         return "—" if row.project_id == NO_PROJECT else encode_id(Project.ID_PREFIX, row.project_id)
 
     @admin.display(description="output")
     def output(self, row: EventMeasures) -> str:
-        """Return the length of the output."""
+        """Return the length of the output in seconds."""
         return f"{row.duration_ms / 1000:.1f} s" if row.duration_ms else "—"
 
     @admin.display(description="work")
     def work(self, row: EventMeasures) -> str:
-        """Return how long workers took."""
+        """Return the seconds that workers spent."""
         return f"{row.work_ms / 1000:.1f} s" if row.work_ms else "—"
 
     @admin.display(description="waited")
     def waited(self, row: EventMeasures) -> str:
-        """Return how long it was in the queue."""
+        """Return the seconds spent in the queue."""
         return f"{row.waited_ms / 1000:.1f} s" if row.waited_ms else "—"
 
     @admin.display(description="credits")
     def amount(self, row: EventMeasures) -> str:
-        """Return the credits as clients see them."""
+        """Return the amount in credits, e.g. `0.20`."""
         return format_credits(row.credits) if row.credits else "—"
 
 
 @admin.register(AnalyticsEvent)
 class AnalyticsEventAdmin(MeasuresAdmin):
-    """The log."""
+    """Read-only list of the event log."""
 
     list_display = ("created_at", "type", "code", "user", "project", "output", "work", "amount", "size_bytes")
     date_hierarchy = "created_at"
@@ -78,7 +78,7 @@ class AnalyticsEventAdmin(MeasuresAdmin):
 
 
 class StatAdmin(MeasuresAdmin):
-    """Stats of hours or days. A whole public id of an account or a project finds its rows."""
+    """Base of the lists of hourly and daily stats."""
 
     list_display = ("start", "type", "code", "user", "project", "count", "output", "work", "amount", "size_bytes")
     date_hierarchy = "start"
@@ -89,29 +89,29 @@ class StatAdmin(MeasuresAdmin):
     )
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        """Find rows by the public id of a user or project, or as other lists do."""
+        """Search by the full public id of a user or project, or else by the search fields."""
         for prefix, column in ((User.ID_PREFIX, "user_id"), (Project.ID_PREFIX, "project_id")):
             try:
                 return queryset.filter(**{column: decode_id(prefix, search_term.strip())}), False
             except ValueError:
                 continue
-        found: tuple[Any, bool] = super().get_search_results(request, queryset, search_term)
-        return found
+        results: tuple[Any, bool] = super().get_search_results(request, queryset, search_term)
+        return results
 
 
 @admin.register(HourlyStat)
 class HourlyStatAdmin(StatAdmin):
-    """Stats by the hour."""
+    """Read-only list of the hourly stats."""
 
 
 @admin.register(DailyStat)
 class DailyStatAdmin(StatAdmin):
-    """Stats by the day."""
+    """Read-only list of the daily stats."""
 
 
 @admin.register(StatRollup)
 class StatRollupAdmin(ReadOnlyAdmin):
-    """What answers read: one row for each hour or day."""
+    """Read-only list of the rollups that the API and the charts read."""
 
     list_display = ("start", "interval", "user", "project", "renders", "work_ms", "amount", "stored_bytes")
     list_filter: ClassVar = ("interval",)
@@ -127,25 +127,25 @@ class StatRollupAdmin(ReadOnlyAdmin):
 
     @admin.display(description="project")
     def project(self, row: StatRollup) -> str:
-        """Return the public id."""
+        """Return the public id, or `all` for all projects."""
         if row.project_id == ALL_PROJECTS:
             return "all"
         return "—" if row.project_id == NO_PROJECT else encode_id(Project.ID_PREFIX, row.project_id)
 
     @admin.display(description="credits")
     def amount(self, row: StatRollup) -> str:
-        """Return the credits as clients see them."""
+        """Return the amount in credits, e.g. `0.20`."""
         return format_credits(row.credits)
 
     @admin.display(description="aggregates")
     def shown_aggregates(self, row: StatRollup) -> str:
-        """Return the stats of each kind, indented."""
+        """Return the stats by event type and code as indented JSON."""
         return pretty_json(decode(row.aggregates))
 
 
 @admin.register(MonthlyUsage)
 class MonthlyUsageAdmin(ReadOnlyAdmin):
-    """What accounts rendered, by the month."""
+    """Read-only list of monthly usage by account."""
 
     list_display = ("start", "user", "renders", "work_ms", "amount")
     list_select_related: ClassVar = ("user",)
@@ -157,13 +157,13 @@ class MonthlyUsageAdmin(ReadOnlyAdmin):
 
     @admin.display(description="credits")
     def amount(self, row: MonthlyUsage) -> str:
-        """Return the credits as clients see them."""
+        """Return the amount in credits, e.g. `0.20`."""
         return format_credits(row.credits)
 
 
 @admin.register(RetentionWatermark)
 class RetentionWatermarkAdmin(ReadOnlyAdmin):
-    """How far back the tables are whole."""
+    """Read-only list of the retention watermarks."""
 
     list_display = ("name", "complete_since")
     search_fields = ("name",)
@@ -172,7 +172,7 @@ class RetentionWatermarkAdmin(ReadOnlyAdmin):
 
 
 def show_charts(request: HttpRequest) -> HttpResponse:
-    """Show stats over time, over all accounts."""
+    """Show charts over all accounts for the time range in `?range=`."""
     if not request.user.has_perm(charts.VIEW_PERMISSION):
         raise PermissionDenied
     chosen = charts.range_named(request.GET.get("range", ""))

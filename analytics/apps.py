@@ -1,10 +1,10 @@
-"""The analytics app."""
+"""App configuration of analytics."""
 
 from django.apps import AppConfig
 
 
 class AnalyticsConfig(AppConfig):
-    """See the package's docstring."""
+    """Configure the analytics app."""
 
     name = "analytics"
     public_scopes = ("analytics:read",)

@@ -1,4 +1,4 @@
-"""What the charts of the admin show. Higher apps add panels of their own to `panel_makers`."""
+"""Charts of the admin: time ranges, panels and their data. Higher apps register panels in `panel_makers`."""
 
 from __future__ import annotations
 
@@ -22,14 +22,8 @@ from credits.pricing import format_credits
 from renders.models import Render
 
 VIEW_PERMISSION = "analytics.view_dailystat"
-_COLORS = {
-    "blue": "#4f46e5",
-    "green": "#16a34a",
-    "red": "#dc2626",
-    "grey": "#9ca3af",
-    "amber": "#d97706",
-}
-_PAGES = {
+_COLORS = {"blue": "#4f46e5", "green": "#16a34a", "red": "#dc2626", "grey": "#9ca3af", "amber": "#d97706"}
+_CHANGE_VIEWS = {
     "render": (Render.ID_PREFIX, "admin:renders_render_change"),
     "asset": (Asset.ID_PREFIX, "admin:assets_asset_change"),
 }
@@ -40,7 +34,7 @@ _MAX_TICKS = 8
 
 @dataclass(frozen=True, slots=True)
 class ChartRange:
-    """A choice of time. name: as in the address."""
+    """A selectable time range. name: the value of `?range=`."""
 
     name: str
     title: str
@@ -59,7 +53,7 @@ RANGES = (
 
 @dataclass(frozen=True, slots=True)
 class ChartSeries:
-    """One line. values: one a bucket, None where there is nothing to say."""
+    """One line of a chart. values: one per bucket, None for no data."""
 
     title: str
     color: str
@@ -68,7 +62,7 @@ class ChartSeries:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A chart, a table, or both. headline: the one number. suffix: of the values."""
+    """A chart, a table, or both. headline: a summary of the range. suffix: unit of the values."""
 
     title: str
     headline: str = ""
@@ -79,7 +73,7 @@ class Panel:
 
     @property
     def data(self) -> str:
-        """Return what the theme's script draws."""
+        """Return the labels and datasets as JSON for the chart script of the theme."""
         datasets = [
             {
                 "label": line.title,
@@ -96,34 +90,34 @@ class Panel:
 
     @property
     def legend(self) -> list[tuple[str, str]]:
-        """Return titles and colours."""
+        """Return the title and the colour of each line."""
         return [(line.title, _COLORS[line.color]) for line in self.series]
 
 
 PanelMaker = Callable[[TimeRange], Sequence[Panel]]
-# Panels of the page, for staff with a permission.
+# Pairs of a permission and a maker; the panels are shown to staff with that permission.
 panel_makers = Registry[tuple[str, PanelMaker], tuple[str, PanelMaker]]("panel maker", key=identity)
 
 
 def range_named(name: str) -> ChartRange:
-    """Return a choice of time, the shortest for a name that there is not."""
-    return next((choice for choice in RANGES if choice.name == name), RANGES[0])
+    """Return the range with this name, or the shortest for an unknown name."""
+    return next((one for one in RANGES if one.name == name), RANGES[0])
 
 
-def time_range_of(choice: ChartRange, now: datetime) -> TimeRange:
-    """Return the buckets of a choice, the one that is still growing included."""
-    return covering_range(choice.interval, now - choice.length, now)
+def time_range_of(chosen: ChartRange, now: datetime) -> TimeRange:
+    """Return the whole buckets that cover a range up to now, including the current bucket."""
+    return covering_range(chosen.interval, now - chosen.length, now)
 
 
 def panels_for(user: Any, time_range: TimeRange) -> Iterator[Panel]:
-    """Yield the panels that a member of staff may see."""
+    """Yield the panels that the user has permission to see."""
     for permission, maker in panel_makers:
         if user.has_perm(permission):
             yield from maker(time_range)
 
 
 def product_panels(time_range: TimeRange) -> list[Panel]:
-    """Return the charts of renders, credits and storage, over all accounts."""
+    """Return the panels of renders, credits, storage, errors and top users over all accounts."""
     stats = read_stats(time_range, StatScope(), AnalyticsEventType.values, with_storage=True)
     labels = [_label(start, time_range) for start in stats.buckets]
     renders = [row for _, row in report_rows.render_rows(stats)]
@@ -159,7 +153,7 @@ def _render_panels(labels: list[str], rows: list[report_rows.Row], totals: repor
         ),
         Panel(
             "Failures",
-            f"{totals['failed']:,} failed{_percent_of(totals['success_rate'])}",
+            f"{totals['failed']:,} failed{_failure_rate(totals['success_rate'])}",
             [ChartSeries("failed", "red", column("failed"))],
             labels,
         ),
@@ -176,15 +170,15 @@ def _render_panels(labels: list[str], rows: list[report_rows.Row], totals: repor
         Panel(
             "Speed",
             "no output" if totals["speed_factor"] is None else f"{totals['speed_factor']:,.2f} times real time",
-            [ChartSeries("seconds of output for a second of work", "blue", column("speed_factor"))],
+            [ChartSeries("seconds of output per second of work", "blue", column("speed_factor"))],
             labels,
             "x",
         ),
         Panel(
-            "Wait in the queue",
-            "nothing waited"
+            "Queue wait",
+            "no renders started"
             if totals["queue_wait_p95_s"] is None
-            else f"{totals['queue_wait_p50_s']:,.2f} s in the middle, 95 % within {totals['queue_wait_p95_s']:,.2f} s",
+            else f"median {totals['queue_wait_p50_s']:,.2f} s, 95 % within {totals['queue_wait_p95_s']:,.2f} s",
             [
                 ChartSeries("p50", "blue", column("queue_wait_p50_s")),
                 ChartSeries("p95", "amber", column("queue_wait_p95_s")),
@@ -205,7 +199,7 @@ def _usage_panels(labels: list[str], rows: list[report_rows.Row], totals: report
             f"{totals['credits_charged']} charged, {totals['credits_granted']} granted",
             [
                 ChartSeries("charged", "blue", column("credits_charged")),
-                ChartSeries("given back", "amber", column("credits_refunded")),
+                ChartSeries("refunded", "amber", column("credits_refunded")),
                 ChartSeries("granted", "green", column("credits_granted")),
             ],
             labels,
@@ -213,7 +207,7 @@ def _usage_panels(labels: list[str], rows: list[report_rows.Row], totals: report
         Panel(
             "Storage",
             f"{totals['storage_bytes'] / _GIBIBYTE:,.2f} GiB",
-            [ChartSeries("kept", "blue", [round(row["storage_bytes"] / _GIBIBYTE, 4) for row in rows])],
+            [ChartSeries("stored", "blue", [round(row["storage_bytes"] / _GIBIBYTE, 4) for row in rows])],
             labels,
             "GiB",
         ),
@@ -226,16 +220,15 @@ def _error_panel(whole: Aggregates) -> Panel:
         [row["code"], row["object"], f"{row['count']:,}", f"{row['share']:.1%}", _link_to(row)]
         for row in rows[:_MAX_CODES]
     ]
-    return Panel("Errors", table={"headers": ["Code", "Of", "Failures", "Share", "Latest"], "rows": cells})
+    return Panel("Errors", table={"headers": ["Code", "Object", "Failures", "Share", "Latest"], "rows": cells})
 
 
 def _link_to(row: report_rows.Row) -> str:
-    """Return a link to the newest example, for staff to follow."""
     if row["latest_id"] is None:
         return "—"
-    prefix, page = _PAGES[row["object"]]
+    prefix, view = _CHANGE_VIEWS[row["object"]]
     return format_html(
-        '<a href="{}">{}</a>', reverse(page, args=[decode_id(prefix, row["latest_id"])]), row["latest_id"]
+        '<a href="{}">{}</a>', reverse(view, args=[decode_id(prefix, row["latest_id"])]), row["latest_id"]
     )
 
 
@@ -245,7 +238,7 @@ def _user_panel(time_range: TimeRange) -> Panel:
         for row in top_users(time_range)
     ]
     headers = ["User", "Renders", "Work", "Credits charged"]
-    return Panel("Busiest users, by credits, as counted so far", table={"headers": headers, "rows": rows})
+    return Panel("Top users by credits, as aggregated so far", table={"headers": headers, "rows": rows})
 
 
 def _label(start: datetime, time_range: TimeRange) -> str:
@@ -254,5 +247,5 @@ def _label(start: datetime, time_range: TimeRange) -> str:
     return f"{start:%Y-%m-%d}"
 
 
-def _percent_of(success_rate: float | None) -> str:
-    return "" if success_rate is None else f", {1 - success_rate:.1%} of what ended"
+def _failure_rate(success_rate: float | None) -> str:
+    return "" if success_rate is None else f", {1 - success_rate:.1%} of finished renders"

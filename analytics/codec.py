@@ -1,7 +1,7 @@
-"""Encode the aggregates of many kinds of events as one text, so that an answer reads one row for each bucket.
+"""JSON codec of the aggregates in a rollup: all event types and codes of a bucket in one column.
 
-The text is a JSON object. A name is the type and the code with a space between (no type has one); a value is a list:
-the count, the sums in the order of MEASURES, and for failures when the newest was and what it was of.
+A name is the event type and the code, separated by a space (no type contains one). A value is a list: the count, the
+sums in the order of MEASURES and, for failures, the time and the resource id of the latest one.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ _WIDTH = 1 + len(MEASURES)
 
 
 def entry_name(event_type: str, code: str) -> str:
-    """Return the name of a kind."""
+    """Return the name of the entry for an event type and code."""
     return f"{event_type} {code}"
 
 
 @lru_cache(maxsize=1024)
 def parse_entry_name(name: str) -> tuple[str, str]:
-    """Return the type and the code of a name."""
+    """Return the event type and the code of an entry name."""
     event_type, _, code = name.partition(" ")
     return event_type, code
 
 
 def latest_pair(at: datetime, resource_id: UUID) -> tuple[str, str]:
-    """Return the newest failure as texts that compare by time, then by id."""
+    """Return the latest failure as strings that sort by time, then by id."""
     return at.isoformat(timespec="microseconds"), resource_id.hex
 
 
 def add_entry(entries: Entries, name: str, added: Entry) -> None:
-    """Add stats to those of a name."""
+    """Add to the entry of a name, in place; create it if missing."""
     entry = entries.get(name)
     if entry is None:
         entries[name] = [*added]
@@ -50,12 +50,12 @@ def add_entry(entries: Entries, name: str, added: Entry) -> None:
 
 
 def encode(values: Mapping[str, Entry] | Mapping[str, int]) -> str:
-    """Return the values as JSON."""
-    # A Counter is a dict to Python, but not to the encoder.
+    """Return the values as JSON with sorted keys."""
+    # orjson does not accept a Counter, so it is copied to a dict.
     return orjson.dumps(dict(values), option=orjson.OPT_SORT_KEYS).decode()
 
 
 def decode(text: str) -> dict[str, Any]:
-    """Return what a text holds."""
+    """Return the values of an encoded text."""
     values: dict[str, Any] = orjson.loads(text)
     return values

@@ -1,4 +1,4 @@
-"""Answers as CSV, line by line."""
+"""Streaming CSV export, safe to open in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 CONTENT_TYPE = "text/csv; charset=utf-8"
-# What a spreadsheet would take for the beginning of a formula.
+# Characters that start a formula in a spreadsheet.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-class _Line:
-    """What the writer writes into: keeps nothing."""
+class _Echo:
+    """File-like object that makes `writerow` return the line."""
 
     def write(self, text: str) -> str:
-        """Give the line back."""
+        """Return the line unchanged."""
         return text
 
 
 def csv_lines(header: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the lines of a table. Text that a spreadsheet would run is put behind an apostrophe."""
+    """Yield the header and a line per row. Text that a spreadsheet would run as a formula is prefixed with `'`."""
     names = list(header)
-    writer = csv.writer(_Line())
+    writer = csv.writer(_Echo())
     yield writer.writerow(names)
     for row in rows:
         yield writer.writerow([_cell(row[name]) for name in names])
@@ -37,6 +37,6 @@ def _cell(value: Any) -> Any:
 
 
 def _is_number(text: str) -> bool:
-    """Return whether a text is an amount such as `-0.20`."""
+    """Return whether the text is an amount such as `-0.20`."""
     whole, _, rest = text.removeprefix("-").partition(".")
     return whole.isascii() and whole.isdigit() and (not rest or (rest.isascii() and rest.isdigit()))

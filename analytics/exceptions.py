@@ -1,7 +1,7 @@
-"""Refusals of this app.
+"""Domain errors of analytics.
 
 DomainError
-├── EventsPurged   409  stats older than the events cannot be made anew
+├── EventsPurged   409  stats cannot be rebuilt from deleted events
 └── InvalidParameter  400  see core
 """
 
@@ -11,4 +11,4 @@ from core.exceptions import InvalidState
 
 
 class EventsPurged(InvalidState):
-    """The events of that time were deleted; their stats cannot be made anew."""
+    """The events of that time were deleted, so their stats cannot be rebuilt."""

@@ -1,4 +1,4 @@
-"""The event log, and its stats by hour and day."""
+"""Models of the event log, its stats by hour and day, the rollups and the monthly usage."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from core.append_only import AppendOnlyError
 from core.indexes import NamedIndex
 from core.models import BaseModel
 
-# NULL is equal to nothing, so that rows without a project could not be found again to be added to.
+# Used instead of NULL, which unique constraints treat as distinct: an upsert would never find the row.
 NO_PROJECT = UUID(int=0)
-# Stands in rollups for all projects of an account, and for what has none.
+# In rollups: all projects of an account, including events without a project.
 ALL_PROJECTS = UUID(int=2**128 - 1)
 INTERVALS = ("hour", "day")
 MEASURES = ("duration_ms", "work_ms", "waited_ms", "credits", "size_bytes")
 
 
 class AnalyticsEventType(models.TextChoices):
-    """What can happen."""
+    """Types of analytics events."""
 
     RENDER_SUBMITTED = "render.submitted"
     RENDER_STARTED = "render.started"
@@ -48,18 +48,18 @@ STORAGE = frozenset(
 
 
 def event_type_choices() -> list[tuple[str, str]]:
-    """Return the types; a callable, so that a new type needs no migration."""
+    """Return the event types; a callable, so that a new type needs no migration."""
     return [(value, value) for value in AnalyticsEventType.values]
 
 
 class EventMeasures(models.Model):
-    """What happened, and how much of it. Integers: sums are the same in whatever order they are made.
+    """Columns that events and stats share. All numbers are integers, so that sums do not depend on the order.
 
-    type, code: what happened; the code is an error's for failures, the wait bucket for the start of a
-        render, the kind of media for assets, the kind of entry for credits.
-    duration_ms: of output. work_ms: of the attempt that made it. waited_ms: in the queue.
-    credits: hundredths; charged by successes, given back by failures and cancels, signed for movements.
-    size_bytes: signed; what left the storage is negative.
+    code: the error code of a failure, the wait bucket of a render's start, the media kind of an asset, the kind of a
+        ledger entry.
+    duration_ms: length of the output. work_ms: time of the attempt that rendered it. waited_ms: time in the queue.
+    credits: hundredths; charged for successes, refunded for failures and cancellations, signed for ledger entries.
+    size_bytes: signed; negative for deletions.
     """
 
     type = models.CharField(max_length=32, choices=event_type_choices)
@@ -76,26 +76,26 @@ class EventMeasures(models.Model):
 
 
 class AnalyticsEventQuerySet(models.QuerySet["AnalyticsEvent"]):
-    """Rows of the log."""
+    """QuerySet of events."""
 
     def uncounted(self) -> Self:
-        """Return the events that are not counted yet."""
+        """Return the events that are not in the stats yet."""
         return self.filter(counted=False)
 
     def for_owner(self, user: Any) -> Self:
-        """Return the events of one user."""
+        """Return the events of one account."""
         return self.filter(user=user)
 
 
 class AnalyticsEvent(BaseModel, EventMeasures):
-    """One thing that happened, at `created_at`; written in the transaction in which it happened, never changed.
+    """One event at `created_at`, written in the transaction that caused it; append-only.
 
-    resource_id: the render, asset or ledger entry. counted: whether it is in the stats, its only column that moves.
+    resource_id: the render, asset or ledger entry. counted: whether it is in the stats; the only column that changes.
     """
 
     ID_PREFIX: ClassVar[str] = "evt"
 
-    # The columns of every query begin with a time, or with the index of what is not counted yet.
+    # No index of its own: every query filters by time first, or by the uncounted events.
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
     resource_id = models.UUIDField(null=True, blank=True)
     counted = models.BooleanField(default=False)
@@ -104,11 +104,11 @@ class AnalyticsEvent(BaseModel, EventMeasures):
 
     class Meta:
         indexes = [
-            # Recounting a day, what is past its retention, the admin's list and its date hierarchy.
+            # Rebuilding a day, the retention, the admin list and its date hierarchy.
             NamedIndex(fields=["created_at", "user"], name="idx_analytics_events_time_user"),
-            # The admin's list of one type, newest first; the failures of an hour in a recount.
+            # The admin list of one type, newest first; the failures of an hour in a rebuild.
             NamedIndex(fields=["type", "created_at"], name="idx_analytics_events_type_time"),
-            # What the counting job takes next, and what answers add to the stats. Small at all times.
+            # The next batch of the aggregation job, and the events that answers add to the stats. Always small.
             NamedIndex(
                 fields=["user", "created_at"], name="idx_analytics_events_uncounted", condition=Q(counted=False)
             ),
@@ -118,30 +118,30 @@ class AnalyticsEvent(BaseModel, EventMeasures):
         return f"{self.type} {self.public_id}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Insert the row; refuse to write it a second time."""
+        """Insert the row; raise AppendOnlyError on an update."""
         if not self._state.adding:
-            raise AppendOnlyError("events are never changed")
+            raise AppendOnlyError("events cannot be changed")
         super().save(*args, **{**kwargs, "force_insert": True})
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse: only the retention deletes, and only what is counted."""
-        raise AppendOnlyError("events are never deleted one by one")
+        """Raise AppendOnlyError: only the retention deletes, and only counted events."""
+        raise AppendOnlyError("events cannot be deleted one by one")
 
 
 class StatQuerySet(models.QuerySet[Any]):
-    """Rows of stats."""
+    """QuerySet of stats."""
 
     def for_owner(self, user: Any) -> Self:
-        """Return the stats of one user."""
+        """Return the stats of one account."""
         return self.filter(user=user)
 
 
 class Stat(BaseModel, EventMeasures):
     """The sum of a user's and project's events of one type and code in one hour or day.
 
-    start: the first moment of the time range, UTC. latest_at, latest_id: of the newest event, for failures.
-    waits: how many starts of each wait bucket, as `wait_histogram.encode_waits` writes them; the code of starts is
-        empty here, as a row for each bucket would make the stats as many as the events.
+    start: start of the hour or day, UTC. latest_at, latest_id: time and resource of the latest failure.
+    waits: started renders by wait bucket, as `wait_histogram.encode_waits` writes them. The code of starts is empty
+        here: a row per wait bucket would make nearly as many stats as events.
     """
 
     start = models.DateTimeField()
@@ -161,41 +161,41 @@ class Stat(BaseModel, EventMeasures):
 
 
 class HourlyStat(Stat):
-    """Stats of an hour."""
+    """Stats of one hour. Deleted by the retention."""
 
     ID_PREFIX: ClassVar[str] = "hst"
 
     class Meta:
         constraints = [
-            # Where new events are added.
+            # The upsert of new events.
             models.UniqueConstraint(
                 fields=["user", "start", "type", "code", "project_id"], name="uniq_analytics_hourly_key"
             ),
         ]
         indexes = [
-            # What a recount replaces, what is past its retention, the admin's list and its date hierarchy.
+            # Rebuilding a day, the retention, the admin list and its date hierarchy.
             NamedIndex(fields=["start"], name="idx_analytics_hourly_time"),
-            # The admin's list of one project.
+            # The admin list of one project.
             NamedIndex(fields=["project_id", "start"], name="idx_analytics_hourly_project"),
         ]
 
 
 class DailyStat(Stat):
-    """Stats of a day, in UTC. Kept for ever."""
+    """Stats of one day in UTC. Never deleted."""
 
     ID_PREFIX: ClassVar[str] = "dst"
 
     class Meta:
         constraints = [
-            # Where new events are added, what a recount replaces, the admin's list.
+            # The upsert of new events, rebuilding a day, the admin list.
             models.UniqueConstraint(
                 fields=["start", "user", "type", "code", "project_id"], name="uniq_analytics_daily_key"
             ),
         ]
         indexes = [
-            # The admin's list of one account.
+            # The admin list of one account.
             NamedIndex(fields=["user", "start"], name="idx_analytics_daily_user_date"),
-            # The same of one project.
+            # The admin list of one project.
             NamedIndex(fields=["project_id", "start"], name="idx_analytics_daily_project_date"),
         ]
 
@@ -203,11 +203,11 @@ class DailyStat(Stat):
 class StatRollup(BaseModel):
     """All stats of one hour or day in one row: of a project, of an account, or (user NULL) of all accounts.
 
-    An answer reads one row for each of its buckets. Always the sum of `HourlyStat` or `DailyStat`, written with them.
-    id: made of interval, start, user and project, so that the rows to be added to are found by it.
-    aggregates: what happened, as `codec.encode` writes it. waits: how many starts of each wait bucket, a JSON object;
-        in a column of its own, as few answers ask.
-    stored_bytes: by how much the storage grew. renders, work_ms, credits: of what succeeded.
+    The API reads one row per bucket. Always the sum of `HourlyStat` or `DailyStat`, and written together with them.
+    id: a UUID derived from interval, start, user and project, which the upsert uses as its key.
+    aggregates: JSON of `codec.encode`. waits: started renders by wait bucket, as JSON; a separate column, because few
+        requests need it.
+    stored_bytes: change of the storage. renders, work_ms, credits: of succeeded renders.
     """
 
     ID_PREFIX: ClassVar[str] = "rol"
@@ -227,15 +227,15 @@ class StatRollup(BaseModel):
 
     class Meta:
         constraints = [
-            # Every answer: of an account or project, and of all accounts.
+            # Reads of the API and the charts: one account or project, or all accounts.
             models.UniqueConstraint(
                 fields=["interval", "project_id", "user", "start"], name="uniq_analytics_rollup_key"
             ),
         ]
         indexes = [
-            # What a recount replaces, what is past its retention, the admin's list.
+            # Rebuilding a day, the retention, the admin list.
             NamedIndex(fields=["interval", "start"], name="idx_analytics_rollup_time"),
-            # The busiest accounts of a time range. Holds all that is asked for: no row is read.
+            # The top users of a time range; a covering index, so that no table row is read.
             NamedIndex(
                 fields=["interval", "project_id", "start", "user", "renders", "work_ms", "credits"],
                 name="idx_analytics_rollup_busiest",
@@ -247,10 +247,10 @@ class StatRollup(BaseModel):
 
 
 class MonthlyUsage(BaseModel):
-    """What an account rendered in a month, in UTC; kept for ever. renders, work_ms, credits: of what succeeded.
+    """Succeeded renders of an account in one month in UTC, with their work and credits. Never deleted.
 
-    Always the sum of the account's rollups of days, written with them. Who was busiest in a year is read from here:
-    the days of all accounts would be hundreds of rows for each.
+    Always the sum of the account's daily rollups, and written together with them. The top users of a year are read
+    from here: the daily rollups would be hundreds of rows per account.
     """
 
     ID_PREFIX: ClassVar[str] = "mus"
@@ -263,7 +263,7 @@ class MonthlyUsage(BaseModel):
 
     class Meta:
         constraints = [
-            # Where new events are added, what a recount replaces, the busiest accounts, the admin's list.
+            # The upsert of new events, rebuilding a month, the top users, the admin list.
             models.UniqueConstraint(fields=["start", "user"], name="uniq_analytics_monthly_key"),
         ]
 
@@ -272,7 +272,7 @@ class MonthlyUsage(BaseModel):
 
 
 class RetentionWatermark(BaseModel):
-    """How far back a table is whole: what happened earlier was deleted. Its row is also the lock of the stats."""
+    """The time since which a table is complete; older rows were deleted. Its row is also the lock of the stats."""
 
     ID_PREFIX: ClassVar[str] = "wmk"
 

@@ -1,4 +1,4 @@
-"""Stats as the API gives them: a row for every bucket, and the same for the whole time range."""
+"""Rows of the analytics API, one per bucket, and their totals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from credits.pricing import format_credits
 from renders.models import Render
 
 Row = dict[str, Any]
-_NOTHING = EventAggregate()
+_EMPTY = EventAggregate()
 _PREFIXES = {
     AnalyticsEventType.RENDER_FAILED.value: Render.ID_PREFIX,
     AnalyticsEventType.ASSET_FAILED.value: Asset.ID_PREFIX,
@@ -26,28 +26,28 @@ _PREFIXES = {
 
 
 def render_row(aggregates: Aggregates) -> Row:
-    """Return what became of renders. A success rate is of those that succeeded or failed."""
+    """Return the counts, rates and waits of renders. The success rate ignores cancelled renders."""
     of = _by_type(aggregates)
     succeeded, failed = of(AnalyticsEventType.RENDER_SUCCEEDED), of(AnalyticsEventType.RENDER_FAILED)
-    ended = succeeded.count + failed.count
-    middle, most = percentiles(of(AnalyticsEventType.RENDER_STARTED).waits or {}, 0.5, 0.95)
+    finished = succeeded.count + failed.count
+    p50, p95 = percentiles(of(AnalyticsEventType.RENDER_STARTED).waits or {}, 0.5, 0.95)
     return {
         "submitted": of(AnalyticsEventType.RENDER_SUBMITTED).count,
         "started": of(AnalyticsEventType.RENDER_STARTED).count,
         "succeeded": succeeded.count,
         "failed": failed.count,
         "cancelled": of(AnalyticsEventType.RENDER_CANCELLED).count,
-        "success_rate": _ratio(succeeded.count, ended, 4),
+        "success_rate": _ratio(succeeded.count, finished, 4),
         "output_s": succeeded.duration_ms / 1000,
         "render_minutes": round(succeeded.work_ms / 60_000, 3),
         "speed_factor": _ratio(succeeded.duration_ms, succeeded.work_ms, 3),
-        "queue_wait_p50_s": _seconds(middle),
-        "queue_wait_p95_s": _seconds(most),
+        "queue_wait_p50_s": _seconds(p50),
+        "queue_wait_p95_s": _seconds(p95),
     }
 
 
 def usage_row(aggregates: Aggregates, stored_bytes: int) -> Row:
-    """Return what was paid and kept. stored_bytes: at the end of the bucket."""
+    """Return the credits, assets and bytes. stored_bytes: storage at the end of the bucket."""
     of = _by_type(aggregates)
     moved = {
         code: aggregate.credits
@@ -55,12 +55,12 @@ def usage_row(aggregates: Aggregates, stored_bytes: int) -> Row:
         if name == AnalyticsEventType.CREDITS_MOVED
     }
     charged = of(AnalyticsEventType.RENDER_SUCCEEDED).credits - moved.pop(CreditEntryKind.DEDUCT.value, 0)
-    given_back = of(AnalyticsEventType.RENDER_FAILED).credits + of(AnalyticsEventType.RENDER_CANCELLED).credits
-    given_back += moved.pop(CreditEntryKind.REFUND.value, 0)
+    refunded = of(AnalyticsEventType.RENDER_FAILED).credits + of(AnalyticsEventType.RENDER_CANCELLED).credits
+    refunded += moved.pop(CreditEntryKind.REFUND.value, 0)
     granted = moved.pop(CreditEntryKind.GRANT.value, 0)
     return {
         "credits_charged": format_credits(charged),
-        "credits_refunded": format_credits(given_back),
+        "credits_refunded": format_credits(refunded),
         "credits_granted": format_credits(granted),
         "credits_adjusted": format_credits(sum(moved.values())),
         "assets_added": of(AnalyticsEventType.ASSET_READY).count,
@@ -72,7 +72,7 @@ def usage_row(aggregates: Aggregates, stored_bytes: int) -> Row:
 
 
 def error_row(aggregates: Aggregates) -> Row:
-    """Return how many failures there were, and of what."""
+    """Return the number of failures, in total and by code."""
     codes: dict[str, int] = {}
     for (event_type, code), aggregate in sorted(aggregates.items()):
         if event_type in FAILURES:
@@ -101,15 +101,15 @@ def error_rows(stats: BucketedStats) -> Iterator[tuple[datetime, Row]]:
 
 
 def error_table(stats: BucketedStats) -> Iterator[Row]:
-    """Yield a row for each bucket and kind of failure in it, for tables."""
+    """Yield a CSV row for each bucket, object and error code."""
     for start, aggregates in stats.buckets.items():
         for (event_type, code), aggregate in sorted(aggregates.items()):
-            what = event_type.partition(".")[0]
-            yield {"start": format_time(start), "object": what, "code": code, "count": aggregate.count}
+            failed = event_type.partition(".")[0]
+            yield {"start": format_time(start), "object": failed, "code": code, "count": aggregate.count}
 
 
 def errors_by_code(whole: Aggregates) -> list[Row]:
-    """Return each kind of failure, the most frequent first, with its share and its newest example."""
+    """Return each error code, the most frequent first, with its share and its latest example."""
     failures = {kind: aggregate for kind, aggregate in whole.items() if kind[0] in FAILURES}
     total = sum(aggregate.count for aggregate in failures.values())
     rows = []
@@ -129,7 +129,7 @@ def errors_by_code(whole: Aggregates) -> list[Row]:
 
 
 def growth(aggregates: Aggregates) -> int:
-    """Return by how many bytes the storage grew."""
+    """Return the change of the storage in bytes."""
     return sum(aggregate.size_bytes for (event_type, _), aggregate in aggregates.items() if event_type in STORAGE)
 
 
@@ -146,22 +146,22 @@ def merge(buckets: Iterable[Aggregates]) -> Aggregates:
 
 
 def _by_type(aggregates: Aggregates) -> Callable[[AnalyticsEventType], EventAggregate]:
-    """Return a function that gives the sums of a type, whatever the codes; without the newest failure."""
+    """Return a function from event type to its sums over all codes, without the latest failure."""
     sums: dict[str, EventAggregate] = {}
-    own: set[str] = set()
+    copied: set[str] = set()
     for (event_type, _), aggregate in aggregates.items():
         total = sums.get(event_type)
         if total is None:
-            # Most types have one code. Their aggregate is not copied.
+            # Most types have a single code, whose aggregate needs no copy.
             sums[event_type] = aggregate
             continue
-        if event_type not in own:
-            own.add(event_type)
+        if event_type not in copied:
+            copied.add(event_type)
             first, total = total, EventAggregate(waits=total.waits)
             total.add_numbers(first)
             sums[event_type] = total
         total.add_numbers(aggregate)
-    return lambda event_type: sums.get(event_type, _NOTHING)
+    return lambda event_type: sums.get(event_type, _EMPTY)
 
 
 def _ratio(part: int, whole: int, digits: int) -> float | None:

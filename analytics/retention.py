@@ -1,9 +1,8 @@
-"""How long events and stats are kept. Those of days are kept for ever."""
+"""Retention of events and hourly stats. Daily stats are never deleted."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db.models import Q, QuerySet
@@ -15,7 +14,7 @@ from core.retention import Retention, retentions
 BATCH = 5000
 
 
-# What is deleted is whole days, so that a day is either complete or its stats alone are left.
+# Only whole days are deleted, so that the events of a day are either complete or all gone.
 def _old_hours(moment: datetime) -> QuerySet[HourlyStat]:
     return HourlyStat.objects.filter(start__lt=start_of_day(moment)).order_by("start")
 
@@ -24,12 +23,9 @@ def _old_rollups(moment: datetime) -> QuerySet[StatRollup]:
     return StatRollup.objects.filter(interval="hour", start__lt=start_of_day(moment)).order_by("start")
 
 
-def _old_events(moment: datetime) -> QuerySet[Any]:
-    """Return the old events that are in the stats; for what is not counted yet there is no other record.
-
-    Not through the model's own manager: it deletes nothing.
-    """
-    return QuerySet(AnalyticsEvent).filter(created_at__lt=start_of_day(moment), counted=True).order_by("created_at")
+def _old_events(moment: datetime) -> QuerySet[AnalyticsEvent]:
+    """Return old events that are counted: an uncounted event is not recorded anywhere else."""
+    return AnalyticsEvent.objects.filter(created_at__lt=start_of_day(moment), counted=True).order_by("created_at")
 
 
 def _before_deleting_hours(moment: datetime) -> None:
@@ -44,8 +40,8 @@ def _before_deleting_events(moment: datetime) -> None:
 
 def _advance_watermark(name: str, cutoff: datetime) -> None:
     RetentionWatermark.objects.get_or_create(name=name)
-    later = RetentionWatermark.objects.filter(Q(complete_since=None) | Q(complete_since__lt=cutoff), name=name)
-    later.update(complete_since=cutoff)
+    behind = RetentionWatermark.objects.filter(Q(complete_since=None) | Q(complete_since__lt=cutoff), name=name)
+    behind.update(complete_since=cutoff)
 
 
 retentions.register(

@@ -1,6 +1,6 @@
-"""Reads of the stats. What is not counted yet is added from the log, so that every answer is exact and current.
+"""Selectors of stats: rollups plus the events that are not counted yet, so that results are exact and current.
 
-Stats and log are read by one statement: between two, the counting job could move events from one to the other.
+Rollups and events are read by one statement: between two, the aggregation job could move events to the rollups.
 """
 
 from __future__ import annotations
@@ -31,9 +31,8 @@ from analytics.time_ranges import TimeRange, split_by_interval
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _STARTED = AnalyticsEventType.RENDER_STARTED.value
-# What a branch of the statement gives, unless it says something else. A rollup fills the last two; events and what
-# was stored before fill the others.
-_NONE: dict[str, Any] = {
+# Default columns of the branches of the UNION. Rollups fill the last two, events and stored bytes the others.
+_DEFAULTS: dict[str, Any] = {
     "type_": Value("", CharField()),
     "code_": Value("", CharField()),
     "duration": Value(0, BigIntegerField()),
@@ -45,7 +44,7 @@ _NONE: dict[str, Any] = {
     "encoded": Value("", TextField()),
     "wait_buckets": Value("", TextField()),
 }
-_OF_EVENTS = {
+_EVENT_COLUMNS = {
     "type_": F("type"),
     "code_": F("code"),
     "duration": F("duration_ms"),
@@ -55,7 +54,7 @@ _OF_EVENTS = {
     "size": F("size_bytes"),
     "example": F("resource_id"),
 }
-_BUSIEST = (
+_TOP_USERS_SQL = (
     "SELECT user_id, sum(renders), sum(work_ms), sum(credits) FROM ({}) AS usage GROUP BY user_id ORDER BY 4 DESC, 1"
 )
 Aggregates = dict[tuple[str, str], "EventAggregate"]
@@ -63,9 +62,9 @@ Aggregates = dict[tuple[str, str], "EventAggregate"]
 
 @dataclass(slots=True)
 class EventAggregate:
-    """How many events of one kind, and the sums of their numbers. waits: how many of each wait bucket.
+    """The count and the sums of events of one type and code. waits: counts by wait bucket.
 
-    latest_at, latest_id: of the newest failure, as `codec.latest_pair` gives it.
+    latest_at, latest_id: the latest failure, as returned by `codec.latest_pair`.
     """
 
     count: int = 0
@@ -79,7 +78,7 @@ class EventAggregate:
     waits: dict[str, int] | None = field(default=None, kw_only=True)
 
     def add(self, other: EventAggregate) -> None:
-        """Add another aggregate to this one."""
+        """Add another aggregate to this one, in place."""
         self.add_numbers(other)
         if other.latest_at and (other.latest_at, other.latest_id) > (self.latest_at, self.latest_id):
             self.latest_at, self.latest_id = other.latest_at, other.latest_id
@@ -89,7 +88,7 @@ class EventAggregate:
                 waits[name] = waits.get(name, 0) + count
 
     def add_numbers(self, other: EventAggregate) -> None:
-        """Add the count and the sums of another aggregate, neither waits nor the newest failure."""
+        """Add the count and the sums of another aggregate, but not its waits and its latest failure."""
         self.count += other.count
         self.duration_ms += other.duration_ms
         self.work_ms += other.work_ms
@@ -100,7 +99,7 @@ class EventAggregate:
 
 @dataclass(slots=True)
 class BucketedStats:
-    """The buckets of a time range: by beginning of the bucket, type and code. stored_bytes: before the time range."""
+    """Aggregates by start of the bucket. stored_bytes: storage at the beginning of the time range."""
 
     time_range: TimeRange
     buckets: dict[datetime, Aggregates] = field(default_factory=dict)
@@ -109,20 +108,20 @@ class BucketedStats:
 
 @dataclass(frozen=True, slots=True)
 class StatScope:
-    """Whose stats: of one user, one project of that user, or of all."""
+    """Whose stats to read: all accounts, one account, or one project of that account."""
 
     user_id: UUID | None = None
     project_id: UUID | None = None
 
     def rollups(self, interval: str) -> QuerySet[StatRollup]:
         """Return the rollups of this scope."""
-        assert self.user_id or not self.project_id, "a project is some user's"
+        assert self.user_id or not self.project_id, "a project needs its user"
         project_id = ALL_PROJECTS if self.project_id is None else self.project_id
         rows = StatRollup.objects.filter(project_id=project_id, interval=interval).order_by()
         return rows.filter(user__isnull=True) if self.user_id is None else rows.filter(user_id=self.user_id)
 
     def uncounted(self) -> QuerySet[AnalyticsEvent]:
-        """Return the events of this scope that are not counted yet."""
+        """Return the events of this scope that are not in the stats yet."""
         rows = AnalyticsEvent.objects.uncounted()
         if self.user_id is not None:
             rows = rows.filter(user_id=self.user_id)
@@ -133,7 +132,7 @@ class StatScope:
 
 @dataclass(frozen=True, slots=True)
 class TopUser:
-    """What an account rendered. credits: hundredths."""
+    """Succeeded renders of an account. credits: hundredths."""
 
     username: str
     renders: int
@@ -142,14 +141,14 @@ class TopUser:
 
 
 def hourly_stats_since() -> datetime | None:
-    """Return how far back the stats of hours go, None for all."""
+    """Return the time since which hourly stats are complete, None if none were deleted."""
     return complete_since_of(HOURLY)
 
 
 def read_stats(
     time_range: TimeRange, scope: StatScope, types: Collection[str], *, with_storage: bool = False
 ) -> BucketedStats:
-    """Return the buckets of these types. with_storage: what the storage held before the time range as well."""
+    """Return the buckets of these event types. with_storage: also the bytes stored before the time range."""
     stats = BucketedStats(time_range, {start: {} for start in time_range.starts()})
     wanted = frozenset(types)
     for at, event_type, code, *numbers, example, encoded, wait_buckets in _read(
@@ -167,12 +166,12 @@ def read_stats(
 
 
 def top_users(time_range: TimeRange, *, limit: int = 10) -> list[TopUser]:
-    """Return the accounts that paid most for renders in a time range, as far as it is counted."""
+    """Return the accounts that spent most credits on renders in a time range, without uncounted events."""
     first, *others = usage_queries(time_range)
     sql, values = first.union(*others, all=True).query.sql_with_params()
     with connection.cursor() as cursor:
-        # One more than asked for, as one of them may be that of all accounts.
-        cursor.execute(f"{_BUSIEST.format(sql)} LIMIT {limit + 1:d}", values)
+        # One more than the limit: one row may be the rollup of all accounts.
+        cursor.execute(f"{_TOP_USERS_SQL.format(sql)} LIMIT {limit + 1:d}", values)
         best = [row for row in cursor.fetchall() if row[0] is not None][:limit]
     users = User.objects.in_bulk([UUID(str(account)) for account, *_ in best])
     return [
@@ -183,24 +182,25 @@ def top_users(time_range: TimeRange, *, limit: int = 10) -> list[TopUser]:
 
 
 def usage_queries(time_range: TimeRange) -> list[QuerySet[Any, Any]]:
-    """Return queries of account, renders, work and credits that make up a time range; no account: all of them.
+    """Return queries of user id, renders, work and credits that together cover a time range.
 
-    Not even this is asked for: with a condition on the account, SQLite would read all of history in its order.
+    They include the rollups of all accounts (user NULL): with a condition on the user, SQLite would use an index that
+    starts with it and scan all of history.
     """
-    found: list[QuerySet[Any, Any]] = []
+    queries: list[QuerySet[Any, Any]] = []
     for interval, since, until in split_by_interval(time_range):
         rows: QuerySet[Any] = MonthlyUsage.objects.all()
         if interval != "month":
             rows = StatRollup.objects.filter(interval=interval, project_id=ALL_PROJECTS)
         rows = rows.filter(start__gte=since, start__lt=until).order_by()
-        found.append(rows.values_list("user_id", "renders", "work_ms", "credits"))
-    return found
+        queries.append(rows.values_list("user_id", "renders", "work_ms", "credits"))
+    return queries
 
 
 def _branches(
     time_range: TimeRange, scope: StatScope, types: Collection[str], with_storage: bool
 ) -> list[QuerySet[Any]]:
-    """Return the queries that make up an answer; each of them has the columns of _NONE after the moment."""
+    """Return the branches of the UNION; each selects `at` and the columns of _DEFAULTS."""
     within = {"start__gte": time_range.since, "start__lt": time_range.until}
     waits = {"wait_buckets": F("waits")} if _STARTED in types else {}
     rollups = scope.rollups(time_range.interval).filter(**within)
@@ -212,42 +212,42 @@ def _branches(
         if midnight < time_range.since:
             hours = scope.rollups("hour").filter(start__gte=midnight, start__lt=time_range.since)
             branches.append(_stored(hours, long_ago))
-    # All of them, whatever their time and type: they are few, and with a condition on these columns the databases
-    # would rather read the log by another index, which is all of the log where the time range is long.
-    branches.append(_branch(scope.uncounted(), at=F("created_at"), **_OF_EVENTS))
+    # Without a condition on time or type: uncounted events are few, but with one the planner picks another index of
+    # the log and, for a long time range, reads all of it.
+    branches.append(_branch(scope.uncounted(), at=F("created_at"), **_EVENT_COLUMNS))
     return branches
 
 
 def _branch(rows: QuerySet[Any], at: Any, **columns: Any) -> QuerySet[Any]:
-    found: QuerySet[Any] = rows.annotate(at=at, **{**_NONE, **columns}).values_list("at", *_NONE)
-    return found
+    selected: QuerySet[Any] = rows.annotate(at=at, **{**_DEFAULTS, **columns}).values_list("at", *_DEFAULTS)
+    return selected
 
 
 def _stored(rows: QuerySet[Any], at: Any) -> QuerySet[Any]:
-    """Return one row: by how much the storage grew."""
-    groups = rows.annotate(at=at).values("at").annotate(**{**_NONE, "size": Sum("stored_bytes")})
-    found: QuerySet[Any] = groups.values_list("at", *_NONE)
-    return found
+    """Return one row with the change of the storage."""
+    groups = rows.annotate(at=at).values("at").annotate(**{**_DEFAULTS, "size": Sum("stored_bytes")})
+    selected: QuerySet[Any] = groups.values_list("at", *_DEFAULTS)
+    return selected
 
 
 def _read(branches: list[QuerySet[Any]]) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of all queries, read past Django's converters, which take as long as all the rest of a row."""
+    """Yield the rows of the UNION; bypasses Django's converters, which would double the time per row."""
     first, *others = branches
     sql, values = first.union(*others, all=True).query.sql_with_params()
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
         for at, *columns, size, example, encoded, wait_buckets in cursor.fetchall():
-            # PostgreSQL sums 64-bit integers as decimals; nothing may sum up to NULL.
-            yield _moment(at), *columns, int(size or 0), _id(example), encoded, wait_buckets
+            # PostgreSQL sums bigint as numeric; a sum of no rows is NULL.
+            yield _to_datetime(at), *columns, int(size or 0), _to_uuid(example), encoded, wait_buckets
 
 
-def _moment(value: Any) -> datetime:
-    """Return a moment that SQLite knows without its zone, UTC; text where it is computed and no column."""
+def _to_datetime(value: Any) -> datetime:
+    """Return an aware datetime. SQLite returns naive UTC, or text for a computed value."""
     moment: datetime = datetime.fromisoformat(value) if isinstance(value, str) else value
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _id(value: Any) -> UUID | None:
+def _to_uuid(value: Any) -> UUID | None:
     return UUID(value) if isinstance(value, str) else value
 
 
@@ -266,7 +266,7 @@ def _add_rollup(bucket: Aggregates, wanted: frozenset[str], encoded: str, wait_b
 def _add_event(bucket: Aggregates, at: datetime, event_type: str, code: str, numbers: list[Any], example: Any) -> None:
     aggregate = EventAggregate(1, *numbers)
     if event_type == _STARTED:
-        # The code of an event is its wait bucket.
+        # The code of this type is the wait bucket.
         aggregate.waits, code = {code: 1}, ""
     if event_type in FAILURES and example is not None:
         aggregate.latest_at, aggregate.latest_id = latest_pair(at, example)

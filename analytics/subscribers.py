@@ -1,4 +1,4 @@
-"""Write down what the apps below report, in their transactions: one small row each."""
+"""Subscribers that record events of lower apps as analytics events, in their transactions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _submitted(event: RenderSubmitted) -> AnalyticsEvent:
 
 
 def _started(event: RenderStarted) -> AnalyticsEvent | None:
-    """Return a row for a render that left the queue for the first time; later attempts are not counted."""
+    """Return a row for the first attempt of a render, None for later ones."""
     if event.waited_s is None:
         return None
     waited_ms = _ms(event.waited_s)
@@ -75,7 +75,7 @@ def _asset_failed(event: AssetFailed) -> AnalyticsEvent:
 
 
 def _asset_deleted(event: AssetDeleted) -> AnalyticsEvent | None:
-    """Return a row for a file that left the storage; an import that never brought one changes nothing."""
+    """Return a row for a deleted file, None for an import that never stored one."""
     if not event.kind:
         return None
     return new_event(
@@ -113,7 +113,7 @@ def _ms(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-_ROW_OF: dict[type, Callable[[Any], AnalyticsEvent | None]] = {
+_ROW_BUILDERS: dict[type, Callable[[Any], AnalyticsEvent | None]] = {
     RenderSubmitted: _submitted,
     RenderStarted: _started,
     RenderSucceeded: _succeeded,
@@ -127,8 +127,8 @@ _ROW_OF: dict[type, Callable[[Any], AnalyticsEvent | None]] = {
 }
 
 
-@subscribe(*_ROW_OF, batched=True)
+@subscribe(*_ROW_BUILDERS, batched=True)
 def note_events(events: Sequence[object]) -> None:
-    """Write one row for each event that counts: a thousand renders of one batch take a few statements."""
-    rows = (_ROW_OF[type(event)](event) for event in events)
+    """Insert the rows of a batch of events together."""
+    rows = (_ROW_BUILDERS[type(event)](event) for event in events)
     write_events([row for row in rows if row is not None])

@@ -1,4 +1,4 @@
-"""The job handlers of analytics."""
+"""Job handlers of analytics."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from jobs.context import JobContext
 from jobs.registry import handler
 
 QUEUE = "maintenance"
-
 COUNT_JOB = "analytics.count"
 
 
-# Answers add what is not counted yet, so that the clock bounds their cost, not their truth.
+# Reads add uncounted events themselves: the schedule bounds their cost and does not affect their results.
 @handler(COUNT_JOB, queue=QUEUE, max_attempts=1, timeout_s=600, cron="*/5 * * * *", schedule="analytics-count")
 def count(context: JobContext) -> dict[str, Any]:
-    """Add all events to the stats that are in none yet, in batches."""
+    """Add all uncounted events to the stats, in batches."""
     counted = 0
     while batch := services.aggregate_events():
         counted += batch

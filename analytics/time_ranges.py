@@ -1,4 +1,4 @@
-"""Time ranges, cut into hours or days in UTC."""
+"""Time ranges of hourly or daily buckets in UTC, and their query parameters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
-    """Whole hours or days from `since` up to `until`, which is not part of it."""
+    """Whole hours or days from `since` (inclusive) to `until` (exclusive)."""
 
     interval: str
     since: datetime
@@ -26,42 +26,42 @@ class TimeRange:
 
     @property
     def step(self) -> timedelta:
-        """Return the length of a bucket."""
+        """Return the length of one bucket."""
         return STEPS[self.interval]
 
     def starts(self) -> list[datetime]:
-        """Return the beginning of every bucket."""
+        """Return the start of every bucket."""
         return [self.since + number * self.step for number in range((self.until - self.since) // self.step)]
 
     def bucket_of(self, moment: datetime) -> datetime:
-        """Return the beginning of the bucket that a moment lies in."""
+        """Return the start of the bucket that contains a moment."""
         return floor_to_step(moment, self.step)
 
 
 def floor_to_step(moment: datetime, step: timedelta) -> datetime:
-    """Return the last beginning of a bucket up to a moment."""
+    """Round a moment down to the start of a bucket."""
     return moment - (moment - _EPOCH) % step
 
 
 def ceil_to_step(moment: datetime, step: timedelta) -> datetime:
-    """Return the first beginning of a bucket from a moment on."""
+    """Round a moment up to the start of a bucket."""
     return moment + (_EPOCH - moment) % step
 
 
 def start_of_month(moment: datetime) -> datetime:
-    """Return the beginning of the month."""
+    """Return the start of the month."""
     return moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
 def start_of_next_month(month: datetime) -> datetime:
-    """Return the beginning of the month after the one that begins here."""
+    """Return the start of the following month. month: the start of a month."""
     return start_of_month(month + timedelta(days=31))
 
 
 def split_by_interval(time_range: TimeRange) -> list[tuple[str, datetime, datetime]]:
-    """Return the time range in few buckets that make it up exactly: months, days beside them, hours beside these.
+    """Split a time range into whole months, with days and hours only at the edges, to read as few rows as possible.
 
-    Each piece is a kind of bucket, the beginning of the first and the end of the last.
+    Returns pieces of (interval, start, end), in no particular order.
     """
     if time_range.interval == "hour":
         return _with_edges(
@@ -88,7 +88,7 @@ def _with_edges(
     step: str,
     inner: Callable[[datetime, datetime], list[tuple[str, datetime, datetime]]],
 ) -> list[tuple[str, datetime, datetime]]:
-    """Return what is inside from `first` to `last`, and buckets of `step` before and after it."""
+    """Return the inner pieces from `first` to `last`, and pieces of `step` before and after them."""
     if first >= last:
         return [(step, since, until)]
     edges = [(step, start, end) for start, end in ((since, first), (last, until)) if start < end]
@@ -96,20 +96,20 @@ def _with_edges(
 
 
 def covering_range(interval: str, since: datetime, until: datetime) -> TimeRange:
-    """Return the whole buckets that hold all from `since` to `until`."""
+    """Return the smallest range of whole buckets that contains `since` to `until`."""
     step = STEPS[interval]
     return TimeRange(interval, floor_to_step(since, step), ceil_to_step(until, step))
 
 
 def parse_time_range(parameters: Mapping[str, str], now: datetime, hours_since: datetime | None) -> TimeRange:
-    """Return the time range that a query asks for, by default the last 24 hours by the hour.
+    """Parse the query parameters `interval`, `since` and `until`; the default is the last 24 hours by hour.
 
-    hours_since: how far back the stats of hours go, None for all.
+    hours_since: the time since which hourly stats are complete, None for no limit.
     Raises InvalidParameter.
     """
     interval = parameters.get("interval", "hour")
     if interval not in STEPS:
-        raise InvalidParameter("interval", "interval is hour or day.")
+        raise InvalidParameter("interval", "interval must be hour or day.")
     until = _read_time("until", parameters["until"]) if "until" in parameters else now
     try:
         since = _read_time("since", parameters["since"]) if "since" in parameters else until - timedelta(days=1)
@@ -117,12 +117,12 @@ def parse_time_range(parameters: Mapping[str, str], now: datetime, hours_since: 
     except OverflowError:
         raise InvalidParameter("until", "until is out of range.") from None
     if since >= until:
-        raise InvalidParameter("since" if "since" in parameters else "until", "since is not before until.")
+        raise InvalidParameter("since" if "since" in parameters else "until", "since must be before until.")
     if (time_range.until - time_range.since) // time_range.step > MAX_BUCKETS:
-        detail = f"An answer has at most {MAX_BUCKETS} buckets: ask for a shorter time_range, or for days."
+        detail = f"At most {MAX_BUCKETS} buckets are allowed: use a shorter time range, or interval=day."
         raise InvalidParameter("since", detail)
     if interval == "hour" and hours_since is not None and time_range.since < hours_since:
-        raise InvalidParameter("since", f"Hours are kept from {hours_since:%Y-%m-%d} on; ask for interval=day.")
+        raise InvalidParameter("since", f"Hourly stats start on {hours_since:%Y-%m-%d}; use interval=day.")
     return time_range
 
 
@@ -135,4 +135,4 @@ def _read_time(name: str, text: str) -> datetime:
             return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise InvalidParameter(name, f"{name} is a time in ISO 8601, such as 2026-11-01T00:00:00Z.")
+    raise InvalidParameter(name, f"{name} must be an ISO 8601 time such as 2026-11-01T00:00:00Z.")

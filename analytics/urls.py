@@ -1,4 +1,4 @@
-"""Paths of the API, and of the charts of the admin."""
+"""Routes of the analytics API and the URL of the charts page."""
 
 from django.contrib import admin
 from django.urls import URLPattern, path
@@ -13,7 +13,7 @@ api_routes: list[Route] = [
     Route("analytics/errors", ErrorsView, "analytics-errors"),
 ]
 
-# Beside the lists and not below one of them, whose entry in the sidebar would light up as well.
+# Not below the URL of a list, whose sidebar entry would then be active as well.
 admin_urls: list[URLPattern] = [
     path("admin/analytics/charts/", admin.site.admin_view(show_charts), name="analytics-charts"),
 ]

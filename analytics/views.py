@@ -1,4 +1,4 @@
-"""Endpoints of analytics: they only read, of the caller's own account."""
+"""Read-only API views of the caller's analytics, as JSON or CSV."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from core.times import format_time
 from renders.models import Project
 
 PARAMETERS = [
-    OpenApiParameter("interval", str, enum=["hour", "day"], default="hour", description="How long a bucket is."),
+    OpenApiParameter("interval", str, enum=["hour", "day"], default="hour", description="Length of a bucket."),
     OpenApiParameter(
         "since",
         str,
-        description="ISO 8601, UTC without an offset; widened to the beginning of its bucket. 24 hours before `until` "
-        f"by default. An answer has at most {MAX_BUCKETS} buckets.",
+        description="ISO 8601, UTC unless it has an offset; rounded down to the start of its bucket. Default: 24 hours "
+        f"before `until`. At most {MAX_BUCKETS} buckets are allowed.",
     ),
-    OpenApiParameter("until", str, description="ISO 8601; widened to the end of its bucket. Now by default."),
-    OpenApiParameter("project", str, description="Only what belongs to this project, `prj_...`."),
+    OpenApiParameter("until", str, description="ISO 8601; rounded up to the end of its bucket. Default: now."),
+    OpenApiParameter("project", str, description="Only stats of this project, `prj_...`."),
 ]
 RENDER_TYPES = [
     AnalyticsEventType.RENDER_SUBMITTED.value,
@@ -59,27 +59,22 @@ ERROR_TYPES = sorted(FAILURES)
 
 
 class CsvRenderer(JsonRenderer):
-    """Stands for `Accept: text/csv` when the kind of answer is chosen.
-
-    Views stream the lines themselves; what is left to be written here are refusals, which are JSON.
-    """
+    """Accepts `text/csv` in content negotiation. Views stream the CSV; only errors are rendered here, as JSON."""
 
     media_type = "text/csv"
     format = "csv"
 
 
 class AnalyticsView(ApiView):
-    """Stats of the caller's account over time, without gaps. csv_columns: of the table."""
+    """Base of the analytics views: one row per bucket, including empty buckets."""
 
     csv_columns: ClassVar[tuple[str, ...]] = ()
-    endpoints: ClassVar = {
-        "get": Endpoint("analytics:read"),
-    }
+    endpoints: ClassVar = {"get": Endpoint("analytics:read")}
     renderer_classes = (JsonRenderer, CsvRenderer)
     extra_query_params = ("interval", "since", "until", "project")
 
     def read_query(self, request: Request) -> tuple[TimeRange, selectors.StatScope]:
-        """Return what is asked for.
+        """Parse the time range and the project.
 
         Raises InvalidParameter.
         """
@@ -98,7 +93,7 @@ class AnalyticsView(ApiView):
     def answer(
         self, request: Request, time_range: TimeRange, rows: Iterable[Mapping[str, Any]], **members: Any
     ) -> HttpResponseBase:
-        """Return the rows: JSON with the members beside them, or nothing but the rows as CSV."""
+        """Return the rows and the other members as JSON, or only the rows as CSV."""
         response: HttpResponseBase
         if request.accepted_renderer.format == "csv":
             response = StreamingHttpResponse(csv_lines(self.csv_columns, rows), content_type=CONTENT_TYPE)
@@ -121,7 +116,7 @@ class AnalyticsView(ApiView):
 
 
 class RendersView(AnalyticsView):
-    """What became of the caller's renders."""
+    """Stats of the caller's renders."""
 
     csv_columns: ClassVar = ("start", *report_rows.render_row({}))
 
@@ -132,7 +127,7 @@ class RendersView(AnalyticsView):
         tags=["analytics"],
     )
     def get(self, request: Request) -> HttpResponseBase:
-        """Return counts, rates, speed and waits by hour or day. `Accept: text/csv` gives a table."""
+        """Return counts, rates, speed and queue waits by hour or day. `Accept: text/csv` returns CSV."""
         time_range, scope = self.read_query(request)
         stats = selectors.read_stats(time_range, scope, RENDER_TYPES)
         rows = ({"start": format_time(start), **row} for start, row in report_rows.render_rows(stats))
@@ -141,7 +136,7 @@ class RendersView(AnalyticsView):
 
 
 class UsageView(AnalyticsView):
-    """What the caller paid and keeps."""
+    """Stats of the caller's credits, assets and storage."""
 
     csv_columns: ClassVar = ("start", *report_rows.usage_row({}, 0))
 
@@ -152,7 +147,7 @@ class UsageView(AnalyticsView):
         tags=["analytics"],
     )
     def get(self, request: Request) -> HttpResponseBase:
-        """Return credits, assets and storage by hour or day. `Accept: text/csv` gives a table."""
+        """Return credits, assets and storage by hour or day. `Accept: text/csv` returns CSV."""
         time_range, scope = self.read_query(request)
         stats = selectors.read_stats(time_range, scope, USAGE_TYPES, with_storage=True)
         rows = ({"start": format_time(start), **row} for start, row in report_rows.usage_rows(stats))
@@ -162,7 +157,7 @@ class UsageView(AnalyticsView):
 
 
 class ErrorsView(AnalyticsView):
-    """What failed, and why."""
+    """Stats of failed renders and imports of the caller."""
 
     csv_columns: ClassVar = ("start", "object", "code", "count")
 
@@ -173,7 +168,7 @@ class ErrorsView(AnalyticsView):
         tags=["analytics"],
     )
     def get(self, request: Request) -> HttpResponseBase:
-        """Return failures of renders and imports by code, with shares and the newest example of each."""
+        """Return failed renders and imports by error code, with the share and the latest example of each."""
         time_range, scope = self.read_query(request)
         stats = selectors.read_stats(time_range, scope, ERROR_TYPES)
         if request.accepted_renderer.format == "csv":

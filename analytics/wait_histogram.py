@@ -1,7 +1,7 @@
-"""A histogram of waits whose buckets add up, so that percentiles of any time range can be read from stats.
+"""A mergeable histogram of queue waits, from which percentiles of any time range are computed.
 
-Bucket n holds the waits up to 10 ms times 1.2 to the power of n. What a bucket stands for is off by a tenth at most,
-and merging hours into days loses nothing. Source: Masson, Rim, Lee: DDSketch (VLDB 2019), section 2.
+Bucket n holds waits up to 10 ms * 1.2**n. The value of a bucket is off by at most 10 %, and merging hours into days
+is lossless. Source: Masson, Rim, Lee: DDSketch (VLDB 2019), section 2.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from functools import lru_cache
 ERROR_BOUND = 0.1
 _MIN_MS = 10
 _GROWTH = 1.2
-_LAST = 120  # a year
+_LAST_BUCKET = 120  # a year
 _PREFIX = "w"
 
 
 def bucket_of(waited_ms: int) -> str:
-    """Return the bucket of a wait, as events store it."""
+    """Return the name of the bucket of a wait, e.g. `w012`."""
     if waited_ms <= _MIN_MS:
         return f"{_PREFIX}000"
-    # The rounding keeps a wait that lies on the border in its bucket.
+    # Rounded, so that a wait exactly on a bound stays in its bucket despite the float error.
     number = math.ceil(round(math.log(waited_ms / _MIN_MS, _GROWTH), 9))
-    return f"{_PREFIX}{min(number, _LAST):03d}"
+    return f"{_PREFIX}{min(number, _LAST_BUCKET):03d}"
 
 
-@lru_cache(maxsize=_LAST + 1)
+@lru_cache(maxsize=_LAST_BUCKET + 1)
 def bucket_seconds(name: str) -> float:
-    """Return the wait that a bucket stands for."""
+    """Return the representative wait of a bucket in seconds."""
     number = int(name.removeprefix(_PREFIX))
     if number == 0:
         return _MIN_MS / 2000
@@ -36,30 +36,30 @@ def bucket_seconds(name: str) -> float:
 
 
 def encode_waits(counts: Mapping[str, int]) -> str:
-    """Return counts by bucket as stats store them, e.g. `w012=3 w020=1`."""
+    """Return counts by bucket as text, e.g. `w012=3 w020=1`."""
     return " ".join(f"{name}={count}" for name, count in sorted(counts.items()))
 
 
 def decode_waits(text: str) -> dict[str, int]:
-    """Return the counts of a stored text."""
+    """Return the counts by bucket of an encoded text."""
     return {name: int(count) for name, _, count in (item.partition("=") for item in text.split())}
 
 
 def percentiles(counts: Mapping[str, int], *shares: float) -> list[float | None]:
-    """Return for each share the wait that so many of all waits do not exceed, None without waits.
+    """Return the percentile in seconds for each share, None if there are no counts.
 
     counts: by bucket. shares: ascending, above 0, up to 1.
     """
     total = sum(counts.values())
     if total == 0:
         return [None] * len(shares)
-    found: list[float | None] = []
+    values: list[float | None] = []
     ranks = [max(1, math.ceil(share * total)) for share in shares]
     seen = 0
     for name in sorted(counts):
         seen += counts[name]
-        while seen >= ranks[len(found)]:
-            found.append(bucket_seconds(name))
-            if len(found) == len(ranks):
-                return found
+        while seen >= ranks[len(values)]:
+            values.append(bucket_seconds(name))
+            if len(values) == len(ranks):
+                return values
     raise AssertionError("the ranks end with the total")

@@ -1,1 +1,1 @@
-"""What users are told: their inboxes, and emails."""
+"""User notifications by inbox and email, and outgoing webhooks."""

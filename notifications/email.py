@@ -1,4 +1,4 @@
-"""One e-mail of one or more pending ones, and the errors of the mail server."""
+"""Email delivery: builds one message from pending emails and classifies the errors of the mail server."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from notifications.models import OutgoingEmail
 
 
 class MailNotAccepted(Exception):
-    """The mail server surely does not have the email."""
+    """The mail server did not accept the message, so sending it again is safe."""
 
 
 def send_message(user: User, emails: Sequence[OutgoingEmail], *, reference: str) -> None:
-    """Hand one e-mail to the mail server. reference: names the e-mail, for servers that drop a second copy.
+    """Send one message. reference: becomes the Message-ID, by which servers can drop a second copy.
 
-    Raises MailNotAccepted; or what broke later (SMTPException, OSError), after which nobody knows.
+    Raises MailNotAccepted; SMTPException or OSError if it is unknown whether the server accepted the message.
     """
     connection = get_connection()
     try:
@@ -31,10 +31,10 @@ def send_message(user: User, emails: Sequence[OutgoingEmail], *, reference: str)
     try:
         build_message(user, emails, reference=reference, connection=connection).send()
     except (SMTPSenderRefused, SMTPRecipientsRefused, SMTPHeloError, SMTPConnectError) as error:
-        raise MailNotAccepted(f"The mail server refused: {type(error).__name__}.") from error
+        raise MailNotAccepted(f"The mail server rejected the message: {type(error).__name__}.") from error
     except SMTPResponseException as error:
-        # An answer with a code is a refusal, also to the email's text.
-        raise MailNotAccepted(f"The mail server answered {error.smtp_code}.") from error
+        # A reply with a code rejects the message, even after its data was sent.
+        raise MailNotAccepted(f"The mail server replied with {error.smtp_code}.") from error
     finally:
         connection.close()
 
@@ -42,11 +42,11 @@ def send_message(user: User, emails: Sequence[OutgoingEmail], *, reference: str)
 def build_message(
     user: User, emails: Sequence[OutgoingEmail], *, reference: str, connection: BaseEmailBackend | None = None
 ) -> EmailMessage:
-    """Return the e-mail."""
+    """Return a plain-text message with one paragraph per pending email."""
     subject = emails[0].title if len(emails) == 1 else f"{len(emails)} notifications"
     base = settings.PUBLIC_URL or "http://127.0.0.1:8000"
     parts = [f"Hello {user.get_username()},", *(_paragraph(email) for email in emails)]
-    parts.append(f"What you get by e-mail is chosen at {base}/api/v2/notifications/preferences.")
+    parts.append(f"Change your email preferences at {base}/api/v2/notifications/preferences.")
     domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
     return EmailMessage(
         subject=f"Renderowl: {subject}",

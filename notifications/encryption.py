@@ -1,7 +1,7 @@
-"""Secrets that must be read again, kept encrypted, so that a copy of the database alone gives none of them away.
+"""Encryption of stored secrets, so that a copy of the database alone does not reveal them.
 
-The key follows from SECRET_KEY. When that changes, name the old one in SECRET_KEY_FALLBACKS: what it encrypted can
-still be decrypted, and is encrypted with the new key whenever it is written.
+The key is derived from SECRET_KEY. After a change, list the old one in SECRET_KEY_FALLBACKS: stored secrets can still
+be decrypted, and new writes use the new key.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ class DecryptionError(Exception):
 
 
 def encrypt(text: str) -> str:
-    """Return a text that only `decrypt` can read."""
+    """Encrypt a text with the current key."""
     return _fernet(_keys()).encrypt(text.encode()).decode()
 
 
 def decrypt(encrypted: str) -> str:
-    """Return what was encrypted.
+    """Decrypt a text with the current key or a fallback.
 
     Raises DecryptionError.
     """
@@ -45,6 +45,6 @@ def _keys() -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=4)
 def _fernet(keys: tuple[str, ...]) -> MultiFernet:
-    """Return the ciphers of these keys; each is derived for this purpose alone."""
+    """Return ciphers with keys derived from these; the salt separates them from other uses of SECRET_KEY."""
     derived = [hmac.digest(key.encode(), _SALT, hashlib.sha256) for key in keys]
     return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in derived])

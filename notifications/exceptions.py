@@ -1,8 +1,8 @@
-"""Refusals of this app.
+"""Domain errors of notifications.
 
 InvalidState (409)
 ├── WebhookEndpointLimitReached   the plan allows no more webhook endpoints
-└── WebhookEndpointDisabled       nothing is delivered to an endpoint that is off
+└── WebhookEndpointDisabled       a disabled endpoint gets no deliveries
 """
 
 from __future__ import annotations

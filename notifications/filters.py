@@ -1,4 +1,4 @@
-"""Filters of lists."""
+"""Filter sets of the API lists."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from notifications.models.webhooks import delivery_status_choices
 
 
 class _TextListFilter(django_filters.BaseInFilter, django_filters.CharFilter):
-    """One or more texts, separated by commas."""
+    """One or more values, separated by commas."""
 
 
 class NotificationFilterSet(ApiFilterSet):

@@ -1,4 +1,4 @@
-"""What staff fill in."""
+"""Forms of the admin."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_USERNAMES = 1000
 
 
 class BroadcastForm(forms.Form):
-    """A notification and who gets it. The hidden token makes a form sent twice one broadcast."""
+    """A notification and its recipients. The hidden token makes a double submit one broadcast."""
 
     title = forms.CharField(max_length=TITLE_LENGTH, widget=UnfoldAdminTextInputWidget)
     body = forms.CharField(max_length=BODY_LENGTH, required=False, widget=UnfoldAdminTextareaWidget)
@@ -26,20 +26,20 @@ class BroadcastForm(forms.Form):
     usernames = forms.CharField(
         required=False,
         widget=UnfoldAdminTextareaWidget,
-        help_text=f"Up to {MAX_USERNAMES} user names, divided by spaces, commas or lines. Empty: everyone on the plan.",
+        help_text=f"Up to {MAX_USERNAMES} user names, separated by spaces, commas or lines. Empty: all on the plan.",
     )
     token = forms.UUIDField(initial=uuid7, widget=forms.HiddenInput)
 
     def clean_usernames(self) -> list[str]:
-        """Return the names, all of which exist."""
+        """Return the sorted names; raise ValidationError for too many or unknown ones."""
         names = sorted(set(re.split(r"[\s,]+", self.cleaned_data["usernames"])) - {""})
         if len(names) > MAX_USERNAMES:
-            raise forms.ValidationError(f"These are {len(names)} names.")
+            raise forms.ValidationError(f"At most {MAX_USERNAMES} user names are allowed, not {len(names)}.")
         known = set(User.objects.filter(username__in=names).values_list("username", flat=True))
         if missing := [name for name in names if name not in known]:
-            raise forms.ValidationError(f"There is no user {', '.join(missing[:5])}.")
+            raise forms.ValidationError(f"Unknown users: {', '.join(missing[:5])}.")
         return names
 
     def broadcast(self) -> dict[str, Any]:
-        """Return the arguments of the service."""
+        """Return the arguments of `send_broadcast`, except the actor."""
         return {name: self.cleaned_data[name] for name in ("token", "title", "body", "plan", "usernames")}

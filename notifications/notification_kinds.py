@@ -1,4 +1,4 @@
-"""The kinds of notification that this app sends by itself, on events of other apps and for staff."""
+"""Kinds of notification that this app sends, on events of lower apps and for staff."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ RENDER_CANCELLED = notification_kinds.register(
 )
 BATCH_COMPLETED = notification_kinds.register(NotificationKind("batch.completed", "All renders of a batch have ended"))
 ASSET_FAILED = notification_kinds.register(NotificationKind("asset.failed", "The import of an asset failed"))
-ACCOUNT_PLAN = notification_kinds.register(NotificationKind("account.plan_changed", "The account is on another plan"))
-# Owners get emails on deprecations from accounts already; a second one would only teach them to skip both.
-API_DEPRECATED = notification_kinds.register(NotificationKind("api.deprecated", "Keys of yours call what will end"))
+ACCOUNT_PLAN = notification_kinds.register(NotificationKind("account.plan_changed", "The plan was changed"))
+# No email: accounts already sends its own about deprecations.
+API_DEPRECATED = notification_kinds.register(NotificationKind("api.deprecated", "Your keys use a deprecated API"))
 KEY_REVOKED = notification_kinds.register(NotificationKind("key.revoked", "An API key was revoked", email=True))
 WEBHOOK_DISABLED = notification_kinds.register(
-    NotificationKind("webhook.disabled", "Nothing is delivered to a webhook endpoint any more", email=True)
+    NotificationKind("webhook.disabled", "A webhook endpoint was disabled", email=True)
 )
-CREDITS_LOW = notification_kinds.register(NotificationKind("credits.low", "Few credits are left", email=True))
+CREDITS_LOW = notification_kinds.register(NotificationKind("credits.low", "The credit balance is low", email=True))
 SERVICE = notification_kinds.register(
-    NotificationKind("service.notice", "A message from the people who run this installation", email=True)
+    NotificationKind("service.notice", "A message from the operators of this installation", email=True)
 )

@@ -1,4 +1,4 @@
-"""How long inboxes, emails and deliveries are kept."""
+"""Retention of notifications, emails and deliveries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _retention_period() -> timedelta:
 
 
 def _old_deliveries(moment: datetime) -> QuerySet[WebhookDelivery]:
-    """Return old deliveries, whose attempts go with them; pending ones are kept."""
+    """Return old deliveries, except pending ones; their attempts are deleted by the cascade."""
     old = WebhookDelivery.objects.filter(created_at__lt=moment)
     return old.exclude(status=DeliveryStatus.PENDING).order_by("created_at")
 

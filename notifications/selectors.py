@@ -1,4 +1,4 @@
-"""Reads that several callers want."""
+"""Selectors of preferences and broadcast recipients."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from notifications.models import Broadcast, NotificationPreference
 
 @dataclass(frozen=True, slots=True)
 class NotificationChannels:
-    """Where a user wants notifications of a kind."""
+    """The channels on which a user wants a kind of notification."""
 
     inbox: bool
     email: bool
@@ -21,7 +21,7 @@ class NotificationChannels:
 
 @dataclass(frozen=True, slots=True)
 class KindPreference:
-    """A kind of notification and where a user wants it. is_default: nothing was chosen."""
+    """A kind of notification and its channels. is_default: the user has not chosen any."""
 
     kind: str
     summary: str
@@ -31,22 +31,22 @@ class KindPreference:
 
 
 def channels_for(*, user_id: UUID, kind: str) -> NotificationChannels:
-    """Return where a user wants notifications of a kind; a kind that nobody registered goes to the inbox."""
+    """Return the channels of a kind for a user; an unregistered kind goes to the inbox only."""
     known = notification_kinds.get(kind) or NotificationKind(kind, kind)
     chosen = NotificationPreference.objects.filter(user_id=user_id, kind=kind).first()
     return _channels(known, chosen)
 
 
 def preferences_of(user: Any) -> list[KindPreference]:
-    """Return where a user wants notifications of each kind."""
+    """Return the channels of every registered kind for a user."""
     chosen = {preference.kind: preference for preference in NotificationPreference.objects.filter(user=user)}
-    choices = []
+    preferences = []
     for kind in notification_kinds.by_name():
         preference = chosen.get(kind.name)
         channels = _channels(kind, preference)
         is_default = preference is None or (preference.inbox is None and preference.email is None)
-        choices.append(KindPreference(kind.name, kind.summary, channels.inbox, channels.email, is_default))
-    return choices
+        preferences.append(KindPreference(kind.name, kind.summary, channels.inbox, channels.email, is_default))
+    return preferences
 
 
 def _channels(kind: NotificationKind, chosen: NotificationPreference | None) -> NotificationChannels:
@@ -56,7 +56,7 @@ def _channels(kind: NotificationKind, chosen: NotificationPreference | None) -> 
 
 
 def recipients_of(broadcast: Broadcast) -> Any:
-    """Return the users that a broadcast is for: accounts that work, in the order of their ids."""
+    """Return the recipients of a broadcast: active, unsuspended accounts, ordered by id."""
     users = User.objects.filter(is_active=True, is_suspended=False)
     if broadcast.plan:
         users = users.filter(plan=broadcast.plan)

@@ -1,4 +1,4 @@
-"""The jobs of this app."""
+"""Job handlers of notifications."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from notifications.services.attempts import PreparedAttempt
 from notifications.webhooks.sending import DeliveryResult, send
 
 EMAIL_TIMEOUT_S = 120
-# Looking the name up, the exchange, and what the machine adds when it is busy.
+# DNS lookup and HTTP exchange, with a margin for a busy machine.
 DELIVERY_TIMEOUT_S = 45
 EMAIL_RETRY_DELAYS_S = (60.0, 300.0, 1800.0, 7200.0)
 
 
 def fail_dead_emails(dead: DeadJob) -> None:
-    """Fail what could not be sent to one user."""
+    """Fail the pending emails of the user."""
     outgoing_emails.fail_pending_emails(user_id=UUID(dead.payload["user"]))
 
 
 @handler(job_types.EMAIL_JOB, on_dead=fail_dead_emails, timeout_s=EMAIL_TIMEOUT_S, retry_delays_s=EMAIL_RETRY_DELAYS_S)
 def send_pending_emails(context: JobContext) -> dict[str, Any]:
-    """Send what is due to one user: one e-mail, or a few where there is very much to tell."""
+    """Send the pending emails of one user, in as few messages as MAX_PER_EMAIL allows."""
     user = User.objects.filter(pk=UUID(context.job.payload["user"])).first()
     sent = 0
     while user is not None and (batch := _send_batch(user)):
@@ -54,7 +54,7 @@ def _send_batch(user: User) -> int:
         outgoing_emails.release_emails(claim_id=claim_id)
         raise TransientFailure("mail_not_accepted", str(error)) from error
     except OSError as error:  # SMTPException is one
-        # The connection broke while the email was on its way: perhaps it was delivered.
+        # The connection broke while sending: the message may have been delivered.
         outgoing_emails.finish_emails(claim_id=claim_id, status=OutgoingEmailStatus.UNCONFIRMED)
         raise TransientFailure("mail_unconfirmed", type(error).__name__) from error
     return outgoing_emails.finish_emails(claim_id=claim_id, status=OutgoingEmailStatus.SENT)
@@ -62,31 +62,31 @@ def _send_batch(user: User) -> int:
 
 @handler(job_types.BROADCAST_JOB, timeout_s=3600)
 def broadcast(context: JobContext) -> None:
-    """Give a broadcast to all of its users."""
+    """Send a broadcast to all of its recipients."""
     broadcast_id = UUID(context.job.payload["broadcast"])
     while broadcasts.deliver_batch(broadcast_id=broadcast_id):
         context.check()
 
 
 def perform_delivery(attempt: PreparedAttempt | None) -> DeliveryResult | None:
-    """Make the attempt; nothing where nothing is to be sent any more."""
+    """Send the message; return None if there is nothing to send."""
     return None if attempt is None or attempt.message is None else send(attempt.message)
 
 
-def record_delivery(context: JobContext, made: tuple[PreparedAttempt | None, DeliveryResult | None]) -> None:
-    """Write what came of it."""
-    attempt, result = made
+def record_delivery(context: JobContext, performed: tuple[PreparedAttempt | None, DeliveryResult | None]) -> None:
+    """Record the result of the attempt; nothing for a deleted delivery."""
+    attempt, result = performed
     if attempt is not None:
         attempts.record_result(context=context, attempt=attempt, result=result)
 
 
 def fail_dead_delivery(dead: DeadJob) -> None:
-    """Fail a delivery whose job is beyond help."""
+    """Fail the delivery of a dead job."""
     attempts.fail_delivery(delivery_id=UUID(dead.payload["delivery"]), code=dead.error.code)
 
 
 def cancel_delivery(job: JobSnapshot) -> None:
-    """Fail a delivery whose job staff cancelled."""
+    """Fail the delivery of a cancelled job."""
     attempts.fail_delivery(delivery_id=UUID(job.payload["delivery"]), code="cancelled")
 
 
@@ -120,7 +120,7 @@ def replay(context: JobContext) -> dict[str, Any]:
 
 @handler(job_types.HOUSEKEEPING_JOB, max_attempts=1, timeout_s=300, cron="*/5 * * * *")
 def run_housekeeping(context: JobContext) -> dict[str, Any]:
-    """Throw away what deleted endpoints left, wipe old secrets, and look after emails that were left lying."""
+    """Purge deleted endpoints and expired secrets, close stale claims and schedule overdue emails."""
     deleted = _in_batches(context, deliveries.purge_deleted_endpoints)
     endpoints.clear_expired_secrets()
     unconfirmed = outgoing_emails.close_stale_claims(silent_for=timedelta(seconds=2 * EMAIL_TIMEOUT_S))

@@ -1,4 +1,4 @@
-"""Paths of the API."""
+"""API routes of notifications and webhooks."""
 
 from api.routing import Route
 from notifications.views.inbox import NotificationPreferencesView, NotificationViewSet

@@ -1,1 +1,1 @@
-"""Commands of the analytics app."""
+"""Management package of analytics."""

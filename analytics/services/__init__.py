@@ -1,4 +1,4 @@
-"""Every write of this app."""
+"""Services of analytics."""
 
 from analytics.services.aggregation import aggregate_events
 from analytics.services.events import new_event, record_event, write_events

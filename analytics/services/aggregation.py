@@ -1,4 +1,4 @@
-"""Bring the stats up to date."""
+"""Aggregation of uncounted events into the stats, rollups and monthly usage."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from analytics.services.stats import (
     start_of_hour,
 )
 
-# The write lock of SQLite is held for one batch: some 40 ms.
+# One batch holds the write lock of SQLite for some 40 ms.
 BATCH = 2000
 
 
 def aggregate_events(*, limit: int = BATCH) -> int:
-    """Add one batch of events to the stats; return how many.
+    """Add one batch of events to the stats; return the number of events.
 
-    The events are marked in the transaction that adds them: each is added once, whoever is killed whenever. There is
-    no position to be kept, so that an event whose transaction commits late is found like any other.
+    The events are marked in the transaction that adds them, so that each is counted once even if a worker is killed.
+    No cursor is stored, so that an event whose transaction commits late is not skipped.
     """
     if not AnalyticsEvent.objects.uncounted().exists():
-        # Read before any transaction: SQLite's takes the write lock at BEGIN.
+        # Checked outside the transaction, which takes the write lock of SQLite at BEGIN.
         return 0
     with transaction.atomic():
         lock_stats()
         rows = AnalyticsEvent.objects.uncounted().order_by("user_id", "created_at")
         columns = ("pk", "created_at", "user_id", "type", "code", "project_id", "resource_id", *MEASURES)
-        taken: list[UUID] = []
+        event_ids: list[UUID] = []
         hours: dict[StatKey, StatIncrement] = {}
         for pk, at, user_id, event_type, code, project_id, resource_id, *numbers in rows.values_list(*columns)[:limit]:
-            taken.append(pk)
+            event_ids.append(pk)
             total = add_events(hours, StatKey(start_of_hour(at), user_id, event_type, code, project_id), 1, numbers)
             if event_type in FAILURES:
                 total.note_latest(at, resource_id)
@@ -49,6 +49,6 @@ def aggregate_events(*, limit: int = BATCH) -> int:
         add_to_stats(DailyStat, days)
         add_to_rollups("day", days)
         add_to_monthly_usage(days)
-        marked = AnalyticsEvent.objects.uncounted().filter(pk__in=taken).update(counted=True)
-        assert marked == len(taken), "somebody marked events without the lock"
+        marked = AnalyticsEvent.objects.uncounted().filter(pk__in=event_ids).update(counted=True)
+        assert marked == len(event_ids), "events were marked without the lock"
     return marked

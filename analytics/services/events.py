@@ -1,4 +1,4 @@
-"""Write events."""
+"""Services that write analytics events."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def new_event(
     at: datetime | None = None,
     **numbers: int,
 ) -> AnalyticsEvent:
-    """Return an event that is not written yet.
+    """Return an unsaved event.
 
-    at: when it happened, now by default; however late it comes, it is counted where it belongs.
+    at: time of the event, now by default; a late event is counted in the hour and day of this time.
     numbers: columns of `EventMeasures`.
     """
     return AnalyticsEvent(
@@ -39,12 +39,12 @@ def new_event(
 
 
 def record_event(**columns: Any) -> AnalyticsEvent:
-    """Write an event, of what `new_event` takes, in the caller's transaction."""
+    """Create an event in the caller's transaction; takes the arguments of `new_event`."""
     event = new_event(**columns)
     event.save(force_insert=True)
     return event
 
 
 def write_events(events: Sequence[AnalyticsEvent]) -> None:
-    """Write events in the caller's transaction: they exist if and only if what they tell of does."""
+    """Insert events in bulk, in the caller's transaction."""
     AnalyticsEvent.objects.bulk_create(events)

@@ -1,4 +1,4 @@
-"""What each account rendered, by the month."""
+"""Updates and rebuilds of the monthly usage of accounts."""
 
 from __future__ import annotations
 
@@ -15,47 +15,47 @@ from analytics.time_ranges import start_of_month, start_of_next_month
 
 _WORK, _CREDITS = MEASURES.index("work_ms"), MEASURES.index("credits")
 _COLUMNS = ("renders", "work_ms", "credits")
-_ROWS_A_STATEMENT = 500
+_ROWS_PER_STATEMENT = 500
 
 
 class MonthlyTotals(NamedTuple):
-    """In the order of the columns."""
+    """Sums of succeeded renders, in the order of _COLUMNS."""
 
     renders: int
     work_ms: int
     credits: int
 
     def plus(self, *other: int) -> MonthlyTotals:
-        """Return the sum."""
+        """Return the sum with other totals, column by column."""
         return MonthlyTotals(*(one + two for one, two in zip(self, other, strict=True)))
 
 
 TotalsByMonth = Mapping[tuple[datetime, UUID], MonthlyTotals]
-_NOTHING = MonthlyTotals(0, 0, 0)
+_ZERO = MonthlyTotals(0, 0, 0)
 
 
 def add_to_monthly_usage(increments: StatIncrements) -> None:
-    """Add what succeeded to the months of its accounts, made where there are none. The caller holds the lock."""
+    """Add succeeded renders to the months of their accounts. The caller holds `lock_stats`."""
     totals: dict[tuple[datetime, UUID], MonthlyTotals] = {}
     for key, value in increments.items():
         if key.type == AnalyticsEventType.RENDER_SUCCEEDED:
             month_key = start_of_month(key.start), key.user_id
             added = value.count, value.numbers[_WORK], value.numbers[_CREDITS]
-            totals[month_key] = totals.get(month_key, _NOTHING).plus(*added)
-    there = MonthlyUsage.objects.filter(
+            totals[month_key] = totals.get(month_key, _ZERO).plus(*added)
+    existing = MonthlyUsage.objects.filter(
         start__in={start for start, _ in totals}, user_id__in={user_id for _, user_id in totals}
     )
-    for start, user_id, *numbers in there.values_list("start", "user_id", *_COLUMNS):
+    for start, user_id, *numbers in existing.values_list("start", "user_id", *_COLUMNS):
         if (start, user_id) in totals:
             totals[start, user_id] = totals[start, user_id].plus(*numbers)
     _write(totals)
 
 
 def rebuild_month(*, day: datetime) -> None:
-    """Replace the month of a day by the sums of its days. The caller holds the lock."""
+    """Replace the month of a day by the sums of its daily rollups. The caller holds `lock_stats`."""
     start = start_of_month(day)
     stale = MonthlyUsage.objects.filter(start=start)
-    stale._raw_delete(stale.db)  # noqa: SLF001 - nothing refers to stats
+    stale._raw_delete(stale.db)  # noqa: SLF001 - no foreign keys point to stats
     days = StatRollup.objects.filter(
         interval="day",
         project_id=ALL_PROJECTS,
@@ -65,7 +65,7 @@ def rebuild_month(*, day: datetime) -> None:
     )
     groups = days.filter(renders__gt=0).order_by().values_list("user_id")
     sums = groups.annotate(*(Sum(name) for name in _COLUMNS))
-    # PostgreSQL sums 64-bit integers as decimals.
+    # PostgreSQL sums bigint as numeric.
     _write({(start, user_id): MonthlyTotals(*map(int, numbers)) for user_id, *numbers in sums})
 
 
@@ -76,7 +76,7 @@ def _write(totals: TotalsByMonth) -> None:
     ]
     MonthlyUsage.objects.bulk_create(
         rows,
-        batch_size=_ROWS_A_STATEMENT,
+        batch_size=_ROWS_PER_STATEMENT,
         update_conflicts=True,
         update_fields=_COLUMNS,
         unique_fields=["start", "user"],

@@ -1,4 +1,4 @@
-"""Make the stats anew from the events."""
+"""Rebuild of the stats from the event log."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _DAY = timedelta(days=1)
 
 
 def rebuild_range(*, since: datetime | None = None) -> Iterator[tuple[datetime, int]]:
-    """Recount day after day, from the one of `since` or of the first event on; yield each day and its events.
+    """Rebuild day by day, starting at `since` or the first event; yield each day and its number of events.
 
-    Raises EventsPurged where events of that time were deleted, so that stats would be lost.
+    Raises EventsPurged if events since then were deleted: their stats would be lost.
     """
     watermark = complete_since_of(EVENTS)
     if since is None:
@@ -42,7 +42,7 @@ def rebuild_range(*, since: datetime | None = None) -> Iterator[tuple[datetime, 
         if since is None:
             return
     if watermark is not None and start_of_day(since) < watermark:
-        raise EventsPurged(f"Events before {watermark:%Y-%m-%d} were deleted; their stats cannot be made anew.")
+        raise EventsPurged(f"Events before {watermark:%Y-%m-%d} were deleted, so their stats cannot be rebuilt.")
     newest = max(
         timezone.now(), AnalyticsEvent.objects.order_by("-created_at").values_list("created_at", flat=True)[:1].get()
     )
@@ -53,22 +53,22 @@ def rebuild_range(*, since: datetime | None = None) -> Iterator[tuple[datetime, 
 
 
 def rebuild_day(*, day: datetime) -> int:
-    """Replace the stats of a day, and of its hours where they are kept, by a recount; return how many events.
+    """Replace the stats of a day and, within their retention, of its hours; return the number of events.
 
-    One transaction: nobody sees a day half made.
+    Runs in one transaction, so that readers never see a partial day.
     """
     with transaction.atomic():
         lock_stats()
         events = AnalyticsEvent.objects.filter(created_at__gte=day, created_at__lt=day + _DAY)
-        # What comes in from here on is left to the counting job.
+        # Later events are left to the aggregation job.
         events.uncounted().update(counted=True)
         hours: dict[StatKey, StatIncrement] = {}
         for number in range(24):
-            _recount_hour(day + number * _HOUR, hours)
+            _aggregate_hour(day + number * _HOUR, hours)
         rollups = StatRollup.objects.filter(interval__in=INTERVALS)
         for stats in (HourlyStat.objects.all(), DailyStat.objects.all(), rollups):
             stale = stats.filter(start__gte=day, start__lt=day + _DAY)
-            stale._raw_delete(stale.db)  # noqa: SLF001 - nothing refers to stats
+            stale._raw_delete(stale.db)  # noqa: SLF001 - no foreign keys point to stats
         watermark = complete_since_of(HOURLY)
         if watermark is None or day >= watermark:
             add_to_stats(HourlyStat, hours)
@@ -80,8 +80,8 @@ def rebuild_day(*, day: datetime) -> int:
     return sum(total.count for total in hours.values())
 
 
-def _recount_hour(start: datetime, hours: dict[StatKey, StatIncrement]) -> None:
-    """Add an hour's counted events. The database sums them up: a day of a million events is no million rows here."""
+def _aggregate_hour(start: datetime, hours: dict[StatKey, StatIncrement]) -> None:
+    """Add the counted events of an hour. The database sums them, so that a busy day needs little memory."""
     events = AnalyticsEvent.objects.filter(created_at__gte=start, created_at__lt=start + _HOUR, counted=True)
     groups = events.order_by().values_list("user_id", "type", "code", "project_id")
     sums = {f"sum_{name}": Sum(name) for name in MEASURES}

@@ -1,4 +1,4 @@
-"""Add increments to the rollups that answers read."""
+"""Updates of the rollups."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from analytics.models import ALL_PROJECTS, MEASURES, STORAGE, AnalyticsEventType
 from analytics.services.stats import StatIncrement, StatIncrements, StatKey
 
 _NAMESPACE = UUID("0b8bd0f7-5a0c-4f51-8a5e-2f3f6d6d3c11")
-_ROWS_A_STATEMENT = 500
+_ROWS_PER_STATEMENT = 500
 _SUCCEEDED = entry_name(AnalyticsEventType.RENDER_SUCCEEDED, "")
 _WORK, _CREDITS, _SIZE = (1 + MEASURES.index(name) for name in ("work_ms", "credits", "size_bytes"))
 _CHANGED = ("stored_bytes", "renders", "work_ms", "credits", "waits", "aggregates")
 
 
 class RollupKey(NamedTuple):
-    """What a rollup is of. user_id: None for all accounts."""
+    """The key of a rollup within its interval. user_id: None for all accounts."""
 
     start: datetime
     user_id: UUID | None
@@ -30,20 +30,20 @@ class RollupKey(NamedTuple):
 
 @dataclass(slots=True)
 class RollupContent:
-    """What a rollup says. entries: by name of the kind. waits: how many of each wait bucket."""
+    """The content of a rollup. entries: by `codec.entry_name`. waits: counts by wait bucket."""
 
     entries: Entries = field(default_factory=dict)
     waits: Counter[str] = field(default_factory=Counter)
 
 
 def rollup_id(interval: str, rollup_key: RollupKey) -> UUID:
-    """Return the id of a rollup. A row is found by it whether its user is NULL or not, which no constraint does."""
+    """Return the id of a rollup; unlike a unique constraint, it also matches rows whose user is NULL."""
     user = rollup_key.user_id.hex if rollup_key.user_id else "-"
     return uuid5(_NAMESPACE, f"{interval} {int(rollup_key.start.timestamp())} {user} {rollup_key.project_id.hex}")
 
 
 def add_to_rollups(interval: str, increments: StatIncrements) -> None:
-    """Add increments of hours or days to their rollups, made where there are none. The caller holds the lock."""
+    """Add increments of hours or days to their rollups. The caller holds `lock_stats`."""
     contents: dict[UUID, tuple[RollupKey, RollupContent]] = {}
     ids: dict[RollupKey, UUID] = {}
     for key, value in increments.items():
@@ -53,10 +53,10 @@ def add_to_rollups(interval: str, increments: StatIncrements) -> None:
             _, content = contents.setdefault(pk, (rollup_key, RollupContent()))
             add_entry(content.entries, name, entry)
             content.waits.update(value.waits)
-    # In one order, as a database writes such rows side by side.
+    # Sorted, so that neighbouring index entries are written together.
     rows = sorted(contents.items(), key=lambda item: (str(item[1][0].user_id), item[1][0].start))
-    for first in range(0, len(rows), _ROWS_A_STATEMENT):
-        _write(interval, dict(rows[first : first + _ROWS_A_STATEMENT]))
+    for first in range(0, len(rows), _ROWS_PER_STATEMENT):
+        _write(interval, dict(rows[first : first + _ROWS_PER_STATEMENT]))
 
 
 def _rollup_keys(key: StatKey) -> Iterator[RollupKey]:

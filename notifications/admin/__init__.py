@@ -1,4 +1,4 @@
-"""Staff's screens, one module a subject. Imported for their registrations."""
+"""Admin of notifications, one module per subject; imported for the registrations."""
 
 from notifications.admin import broadcasts, inbox, webhooks
 

@@ -1,4 +1,4 @@
-"""Notifications by staff to many users: write, look at it and at how many get it, send."""
+"""Admin of broadcasts: the list, and a form with a preview that sends one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from notifications.services.broadcasts import send_broadcast
 
 @admin.register(Broadcast)
 class BroadcastAdmin(ReadOnlyAdmin):
-    """What staff told users, and how far it got."""
+    """Read-only list of broadcasts and their progress."""
 
     list_display = ("created_at", "title", "actor", "plan", "recipients", "finished_at")
     list_display_links = ("created_at", "title")
@@ -29,26 +29,16 @@ class BroadcastAdmin(ReadOnlyAdmin):
     raw_id_fields = ("actor",)
     date_hierarchy = "created_at"
     ordering = ("-created_at",)
-    fields = (
-        "public_id",
-        "created_at",
-        "actor",
-        "title",
-        "body",
-        "plan",
-        "usernames",
-        "recipients",
-        "finished_at",
-    )
+    fields = ("public_id", "created_at", "actor", "title", "body", "plan", "usernames", "recipients", "finished_at")
     actions_list = ("compose_broadcast",)
 
     def has_send_permission(self, request: HttpRequest) -> bool:
-        """Return whether the button shows."""
+        """Return whether the user may send broadcasts."""
         return request.user.has_perm("notifications.send_broadcast")
 
     @action(description="Send a notification", permissions=["send"], url_path="send", icon="campaign")  # type: ignore[untyped-decorator]
     def compose_broadcast(self, request: HttpRequest) -> HttpResponse:
-        """Show the form, then the notification with the number of recipient_count; send it when that was confirmed."""
+        """Show the form, then a preview with the number of recipients; send the broadcast on confirmation."""
         if not self.has_send_permission(request):
             raise PermissionDenied
         form = BroadcastForm(request.POST or None)
@@ -56,8 +46,8 @@ class BroadcastAdmin(ReadOnlyAdmin):
         if request.method == "POST" and form.is_valid():
             if "confirm" in request.POST:
                 return self._send(request, form)
-            wanted = form.broadcast()
-            recipient_count = recipients_of(Broadcast(plan=wanted["plan"], usernames=wanted["usernames"])).count()
+            fields = form.broadcast()
+            recipient_count = recipients_of(Broadcast(plan=fields["plan"], usernames=fields["usernames"])).count()
         context = {
             **self.admin_site.each_context(request),
             "title": "Send a notification",
@@ -70,5 +60,5 @@ class BroadcastAdmin(ReadOnlyAdmin):
     def _send(self, request: HttpRequest, form: BroadcastForm) -> HttpResponse:
         assert isinstance(request.user, User)
         broadcast = send_broadcast(actor=request.user, **form.broadcast())
-        self.message_user(request, "The notification is on its way.", messages.SUCCESS)
+        self.message_user(request, "The notification is being sent.", messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:notifications_broadcast_change", args=[broadcast.pk]))

@@ -1,4 +1,4 @@
-"""Staff's screens of inboxes, emails and preferences: all only to read."""
+"""Read-only admin of inboxes, emails and preferences."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LABELS = {
 
 
 class _UserMessageAdmin(ReadOnlyAdmin):
-    """What an entry and an email have in common."""
+    """Base of the lists of notifications and emails."""
 
     list_select_related = ("user",)
     raw_id_fields = ("user",)
@@ -31,18 +31,18 @@ class _UserMessageAdmin(ReadOnlyAdmin):
 
     @admin.display(description="title", ordering="title")
     def show_title(self, row: Any) -> str:
-        """Return the title, cut to the width of a column."""
+        """Return the title, truncated for the column."""
         return short_text(row.title)
 
     @admin.display(description="body")
     def show_body(self, row: Any) -> SafeString | str:
-        """Return the text in a box."""
+        """Return the escaped text in a box."""
         return text_box(row.body)
 
 
 @admin.register(Notification)
 class NotificationAdmin(_UserMessageAdmin):
-    """Entries of all inboxes."""
+    """Read-only list of the notifications in all inboxes."""
 
     list_display = ("created_at", "user", "kind", "show_title", "resource", "read_at")
     list_display_links = ("created_at", "show_title")
@@ -53,35 +53,26 @@ class NotificationAdmin(_UserMessageAdmin):
 
 @admin.register(OutgoingEmail)
 class OutgoingEmailAdmin(_UserMessageAdmin):
-    """Notifications that went, or should go, out by e-mail."""
+    """Read-only list of sent and pending emails."""
 
     list_display = ("created_at", "user", "kind", "show_title", "show_status", "ended_at")
     list_display_links = ("created_at", "show_title")
     list_filter = ("status", "created_at")
     search_fields = ("=user__username", "=kind", "=resource")
     fields = (
-        "public_id",
-        "created_at",
-        "user",
-        "kind",
-        "title",
-        "show_body",
-        "resource",
-        "status",
-        "claimed_by",
-        "claimed_at",
-        "ended_at",
+        *("public_id", "created_at", "user", "kind", "title", "show_body", "resource"),
+        *("status", "claimed_by", "claimed_at", "ended_at"),
     )
 
     @display(description="status", label=_LABELS, ordering="status")  # type: ignore[untyped-decorator]
     def show_status(self, row: OutgoingEmail) -> Any:
-        """Show the status in its colour."""
+        """Return the status as a coloured label."""
         return row.status, row.get_status_display()
 
 
 @admin.register(NotificationPreference)
 class NotificationPreferenceAdmin(ReadOnlyAdmin):
-    """What users chose; what they left as it is has no row."""
+    """Read-only list of preferences; a user without a row has the defaults."""
 
     list_display = ("user", "kind", "inbox", "email", "created_at")
     list_filter = ("kind", "inbox", "email")

@@ -1,4 +1,4 @@
-"""Staff's screens of webhooks: who is told where, what was sent, and how receivers are doing."""
+"""Admin of webhooks: endpoints with their health, deliveries and attempts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ENDPOINT_LABELS = {"enabled": "success", "disabled": "danger", "deleted": "warn
 
 @dataclass(frozen=True)
 class RowAction:
-    """What staff do to each chosen row. action: its name on record; outcome: what is said of those it was done to."""
+    """A staff action on each selected row. action: its name in the audit log. outcome: message after the count."""
 
     action: str
     do: Callable[[Any], object]
@@ -39,7 +39,7 @@ class RowAction:
 
 @admin.register(WebhookEndpoint)
 class WebhookEndpointAdmin(ReadOnlyAdmin):
-    """Receivers. Their owners change them; staff switch them off and on."""
+    """List of endpoints, which staff can disable, enable and test but not edit."""
 
     list_display = ("show_url", "owner", "show_status", "disabled_reason", "show_events", "show_health", "created_at")
     list_filter = ("is_enabled", "disabled_reason", "kind", ("deleted_at", admin.EmptyFieldListFilter), "created_at")
@@ -50,41 +50,31 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
     ordering = ("-created_at",)
     actions = ("disable", "enable", "test")
     fields = (
-        "public_id",
-        "owner",
-        "kind",
-        "url",
-        "description",
-        "events",
-        "show_status",
-        "disabled_reason",
-        "disabled_at",
-        "show_health",
-        "previous_secret_until",
-        "created_at",
-        "deleted_at",
+        *("public_id", "owner", "kind", "url", "description", "events"),
+        *("show_status", "disabled_reason", "disabled_at", "show_health"),
+        *("previous_secret_until", "created_at", "deleted_at"),
     )
 
     @admin.display(description="receiver", ordering="url")
     def show_url(self, row: WebhookEndpoint) -> str:
-        """Show the URL, cut to the width of a column."""
+        """Return the URL, truncated for the column."""
         return short_text(str(row))
 
     @display(description="status", label=_ENDPOINT_LABELS)  # type: ignore[untyped-decorator]
     def show_status(self, row: WebhookEndpoint) -> str:
-        """Show whether anything is delivered."""
+        """Return enabled, disabled or deleted."""
         if row.deleted_at is not None:
             return "deleted"
         return "enabled" if row.is_enabled else "disabled"
 
     @admin.display(description="events")
     def show_events(self, row: WebhookEndpoint) -> str:
-        """Show what it is told of."""
+        """Return the subscribed event types, truncated for the column."""
         return short_text(", ".join(row.events))
 
     @admin.display(description="health")
     def show_health(self, row: WebhookEndpoint) -> str:
-        """Show how the receiver is doing."""
+        """Return the failures, slowness and limit of the receiver; a dash for a healthy one."""
         health = row.health
         parts = [] if health.failing_since is None else [f"failing since {health.failing_since:%Y-%m-%d %H:%M}"]
         if health.is_slow:
@@ -94,12 +84,12 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
         return ", ".join(parts) or "—"
 
     def has_switch_permission(self, request: HttpRequest) -> bool:
-        """Return whether the actions show."""
+        """Return whether the user may disable, enable and test endpoints."""
         return request.user.has_perm("notifications.switch_webhook_endpoint")
 
-    @admin.action(description="Disable, and tell their owners", permissions=["switch"])
+    @admin.action(description="Disable and notify the owners", permissions=["switch"])
     def disable(self, request: HttpRequest, queryset: QuerySet[WebhookEndpoint]) -> None:
-        """Deliver nothing to the chosen endpoints."""
+        """Disable the selected endpoints and notify their owners."""
         done = 0
         for endpoint in queryset.filter(is_enabled=True):
             with audited(request, "webhook_endpoint.disabled", endpoint.public_id):
@@ -108,7 +98,7 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Enable", permissions=["switch"])
     def enable(self, request: HttpRequest, queryset: QuerySet[WebhookEndpoint]) -> None:
-        """Deliver again, with a clean record."""
+        """Enable the selected endpoints and reset their health."""
         done = 0
         for endpoint in queryset.filter(is_enabled=False):
             with audited(request, "webhook_endpoint.enabled", endpoint.public_id):
@@ -117,15 +107,15 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Send a test event", permissions=["switch"])
     def test(self, request: HttpRequest, queryset: QuerySet[WebhookEndpoint]) -> None:
-        """Send a ping to the chosen endpoints."""
+        """Send a ping to the selected endpoints."""
         row_action = RowAction(
-            "webhook_endpoint.tested", lambda endpoint: send_test(endpoint=endpoint), "tests are on their way"
+            "webhook_endpoint.tested", lambda endpoint: send_test(endpoint=endpoint), "test events queued"
         )
         _apply_to_each(self, request, queryset, row_action)
 
 
 class DeliveryAttemptInline(ReadOnlyRows, TabularInline):
-    """The attempts on the page of a delivery."""
+    """Attempts on the page of a delivery."""
 
     model = DeliveryAttempt
     fields = ("number", "created_at", "status_code", "error", "detail", "duration_s", "response_body")
@@ -136,23 +126,16 @@ class DeliveryAttemptInline(ReadOnlyRows, TabularInline):
 
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(ReadOnlyAdmin):
-    """What was, or is to be, sent."""
+    """List of deliveries, which staff can send again but not edit."""
 
     list_display = (
-        "created_at",
-        "type",
-        "resource",
-        "endpoint",
-        "show_status",
-        "attempts",
-        "last_status_code",
-        "last_error",
-        "next_attempt_at",
+        *("created_at", "type", "resource", "endpoint", "show_status"),
+        *("attempts", "last_status_code", "last_error", "next_attempt_at"),
     )
     list_display_links = ("created_at", "type")
     list_filter = ("status", "type", "format", "created_at")
     search_fields = ("=resource", "=endpoint__owner__username")
-    search_help_text = "The id of what the event is about, or the owner's name"
+    search_help_text = "Public id of the resource, or user name of the owner"
     list_select_related = ("endpoint",)
     raw_id_fields = ("endpoint",)
     date_hierarchy = "created_at"
@@ -160,45 +143,34 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
     inlines = (DeliveryAttemptInline,)
     actions = ("send_again",)
     fields = (
-        "public_id",
-        "endpoint",
-        "target_url",
-        "type",
-        "resource",
-        "sequence",
-        "format",
-        "show_status",
-        "attempts",
-        "next_attempt_at",
-        "created_at",
-        "finished_at",
-        "show_body",
+        *("public_id", "endpoint", "target_url", "type", "resource", "sequence", "format"),
+        *("show_status", "attempts", "next_attempt_at", "created_at", "finished_at", "show_body"),
     )
 
     @display(description="status", label=_DELIVERY_LABELS, ordering="status")  # type: ignore[untyped-decorator]
     def show_status(self, row: WebhookDelivery) -> Any:
-        """Show the status in its colour."""
+        """Return the status as a coloured label."""
         return row.status, row.get_status_display()
 
     @admin.display(description="body")
     def show_body(self, row: WebhookDelivery) -> SafeString | str:
-        """Show what is signed and sent."""
+        """Return the signed body in a box."""
         return text_box(row.body)
 
     def has_redeliver_permission(self, request: HttpRequest) -> bool:
-        """Return whether the action shows."""
+        """Return whether the user may send deliveries again."""
         return request.user.has_perm("notifications.redeliver_webhook")
 
     @admin.action(description="Send again", permissions=["redeliver"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[WebhookDelivery]) -> None:
-        """Send the chosen deliveries again, at once."""
-        row_action = RowAction("webhook_delivery.sent_again", lambda row: redeliver(delivery=row), "are on their way")
+        """Send the selected deliveries again immediately."""
+        row_action = RowAction("webhook_delivery.sent_again", lambda row: redeliver(delivery=row), "queued")
         _apply_to_each(self, request, queryset, row_action)
 
 
 @admin.register(DeliveryAttempt)
 class DeliveryAttemptAdmin(ReadOnlyAdmin):
-    """Every request that was made."""
+    """Read-only list of delivery attempts."""
 
     list_display = ("created_at", "delivery", "number", "status_code", "error", "duration_s")
     list_display_links = ("created_at", "delivery")
@@ -212,13 +184,13 @@ class DeliveryAttemptAdmin(ReadOnlyAdmin):
 
     @admin.display(description="response")
     def show_response(self, row: DeliveryAttempt) -> SafeString | str:
-        """Show the beginning of the answer, as text: it is a stranger's."""
+        """Return the beginning of the response body, escaped: it is untrusted."""
         return text_box(row.response_body)
 
 
 @admin.register(WebhookEndpointHealth)
 class WebhookEndpointHealthAdmin(ReadOnlyAdmin):
-    """How receivers are doing, those that have failed longest first."""
+    """Read-only list of endpoint health, longest failing first."""
 
     list_display = ("endpoint", "failing_since", "last_success_at", "last_attempt_at", "limit_running", "is_slow")
     list_filter = (("failing_since", admin.EmptyFieldListFilter), "is_slow", "limit_running")
@@ -229,7 +201,7 @@ class WebhookEndpointHealthAdmin(ReadOnlyAdmin):
     ordering = ("failing_since",)
 
 
-def _apply_to_each(screen: Any, request: HttpRequest, rows: QuerySet[Any], row_action: RowAction) -> None:
+def _apply_to_each(model_admin: Any, request: HttpRequest, rows: QuerySet[Any], row_action: RowAction) -> None:
     done, refusals = 0, []
     for row in rows:
         try:
@@ -238,6 +210,6 @@ def _apply_to_each(screen: Any, request: HttpRequest, rows: QuerySet[Any], row_a
             done += 1
         except DomainError as error:
             refusals.append(error.detail)
-    screen.message_user(request, f"{done} {row_action.outcome}.", messages.SUCCESS)
+    model_admin.message_user(request, f"{done} {row_action.outcome}.", messages.SUCCESS)
     for refusal in sorted(set(refusals)):
-        screen.message_user(request, f"{refusals.count(refusal)} refused: {refusal}", messages.WARNING)
+        model_admin.message_user(request, f"{refusals.count(refusal)} refused: {refusal}", messages.WARNING)

@@ -1,4 +1,4 @@
-"""The rows of this app, one module a subject."""
+"""Models of notifications, one module per subject."""
 
 from notifications.models.inbox import (
     Broadcast,

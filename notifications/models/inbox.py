@@ -1,4 +1,4 @@
-"""Inboxes, what their owners want in them, and the emails that go out instead or as well."""
+"""Models of inboxes, preferences, outgoing emails and broadcasts."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ BODY_LENGTH = 2000
 
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
-    """Questions about inboxes."""
+    """QuerySet of notifications."""
 
     def for_owner(self, user: Any) -> Self:
         """Return the inbox of one user."""
         return self.filter(user=user)
 
     def unread(self) -> Self:
-        """Return what was not read yet, as idx_notifications_unread puts it."""
+        """Return the unread notifications; matches the condition of idx_notifications_unread."""
         return self.filter(read_at__isnull=True)
 
 
 class Notification(BaseModel):
-    """One entry of an inbox. resource: the public id of what it is about, or empty."""
+    """One entry of an inbox. resource: the public id of the object it is about, or empty."""
 
     ID_PREFIX: ClassVar[str] = "ntf"
 
@@ -46,17 +46,17 @@ class Notification(BaseModel):
 
     class Meta:
         indexes: ClassVar = [
-            # GET /notifications, newest first; with ?unread=false it is told from the index what was read.
+            # GET /notifications, newest first; read_at lets ?unread=false filter on the index.
             NamedIndex(fields=["user", "-created_at", "-id", "read_at"], name="idx_notifications_user_read_created"),
             # GET /notifications?kind=.
             NamedIndex(fields=["user", "kind", "-created_at", "-id"], name="idx_notifications_user_type"),
-            # GET /notifications/unread-count and ?unread=true; what mark-all-read changes.
+            # GET /notifications/unread-count, ?unread=true, and POST /notifications/mark-all-read.
             NamedIndex(
                 fields=["user", "-created_at", "-id"],
                 name="idx_notifications_unread",
                 condition=Q(read_at__isnull=True),
             ),
-            # The admin's list, newest first; entries past their retention.
+            # The admin list, newest first; the retention.
             NamedIndex(fields=["created_at"], name="idx_notifications_created"),
         ]
 
@@ -65,7 +65,7 @@ class Notification(BaseModel):
 
 
 class NotificationPreference(BaseModel):
-    """What a user chose for one kind of notification. None: what the kind has by default, also when that changes."""
+    """The channels a user chose for one kind of notification. None: the current default of the kind."""
 
     ID_PREFIX: ClassVar[str] = "npr"
 
@@ -78,7 +78,7 @@ class NotificationPreference(BaseModel):
 
     class Meta:
         constraints: ClassVar = [
-            # The choice to be looked up for each notification; and, its user first, all choices of one.
+            # The lookup for each notification; all preferences of a user.
             models.UniqueConstraint(F("user"), F("kind"), name="idx_notification_preferences_unique"),
         ]
 
@@ -87,24 +87,24 @@ class NotificationPreference(BaseModel):
 
 
 class OutgoingEmailStatus(models.TextChoices):
-    """How far an email got."""
+    """States of an outgoing email."""
 
     PENDING = "pending"
-    SENDING = "sending"  # handed to the mail server by an attempt that has not said how it went
+    SENDING = "sending"  # claimed by an attempt that has not reported its result
     SENT = "sent"
-    UNCONFIRMED = "unconfirmed"  # the attempt died while it was sending: perhaps delivered, and never sent again
-    FAILED = "failed"  # the mail server refused it for good, or for too long
+    UNCONFIRMED = "unconfirmed"  # the attempt died while sending: perhaps delivered, never sent again
+    FAILED = "failed"  # not accepted by the mail server within all attempts, or the account is closed
 
 
 def outgoing_email_status_choices() -> list[tuple[str, str]]:
-    """Return the states of an email."""
+    """Return the choices; a callable, so that a new state needs no migration."""
     return list(OutgoingEmailStatus.choices)
 
 
 class OutgoingEmail(BaseModel):
-    """A notification that goes out by e-mail. Those of one user that are due together leave as one e-mail.
+    """A notification to be sent by email. Those of one user in the same window are sent as one message.
 
-    claimed_by, claimed_at: the call that sends it, which alone may say how it went. ended_at: None until somebody did.
+    claimed_by, claimed_at: the claim of the attempt that sends it; only it may set `ended_at` and the result.
     """
 
     ID_PREFIX: ClassVar[str] = "eml"
@@ -121,13 +121,13 @@ class OutgoingEmail(BaseModel):
 
     class Meta:
         indexes: ClassVar = [
-            # What goes into a user's next e-mail; what nobody took, or never ended. Nearly always empty.
+            # The next message of a user; overdue emails and stale claims. Nearly always empty.
             NamedIndex(
                 fields=["user", "created_at"], name="idx_outgoing_emails_open", condition=Q(ended_at__isnull=True)
             ),
-            # The admin's list, newest first; emails past their retention.
+            # The admin list, newest first; the retention.
             NamedIndex(fields=["created_at"], name="idx_outgoing_emails_created"),
-            # What deleting an account looks for.
+            # The cascade when an account is deleted.
             NamedIndex(fields=["user"], name="idx_outgoing_emails_user"),
         ]
 
@@ -141,15 +141,15 @@ def plan_choices() -> list[tuple[str, str]]:
 
 
 class Broadcast(BaseModel):
-    """A notification by staff to many users, and how far it got.
+    """A notification by staff to many users, and its progress.
 
-    plan, usernames: who gets it; with neither, everybody whose account works.
-    last_user_id: the last user who got it, in the order of ids; the next batch goes on from there.
+    plan, usernames: restrict the recipients; with neither, all active accounts.
+    last_user_id: the last recipient in the order of ids; the next batch continues after it.
     """
 
     ID_PREFIX: ClassVar[str] = "bcs"
 
-    # The form sends this with it: a form sent twice is one broadcast.
+    # Sent by the form, so that a double submit creates one broadcast.
     token = models.UUIDField(unique=True, editable=False)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", editable=False
@@ -165,7 +165,7 @@ class Broadcast(BaseModel):
     class Meta:
         permissions: ClassVar = [("send_broadcast", "Can send notifications to many users")]
         indexes: ClassVar = [
-            # The admin's list, newest first.
+            # The admin list, newest first.
             NamedIndex(fields=["-created_at"], name="idx_broadcasts_created"),
         ]
 

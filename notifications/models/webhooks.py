@@ -1,4 +1,4 @@
-"""Where events are delivered to, what is delivered, and every attempt at it."""
+"""Models of webhook endpoints, their health, deliveries and attempts."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ MAX_STORED_RESPONSE_BYTES = 1024
 
 
 class WebhookEndpointKind(models.TextChoices):
-    """What an endpoint is for."""
+    """Kinds of webhook endpoint."""
 
-    SUBSCRIPTION = "subscription"  # one URL, for all events of the types it chose
-    RENDERS = "renders"  # the URLs that single renders name: one row an account, for its secret and its limits
+    SUBSCRIPTION = "subscription"  # one URL and the event types it subscribes to
+    RENDERS = "renders"  # URLs given with single renders: one row per account, for its secret and limits
 
 
 class DisabledReason(models.TextChoices):
-    """Why nothing is delivered any more."""
+    """Reasons why an endpoint was disabled."""
 
     OWNER = "owner"
     STAFF = "staff"
@@ -34,49 +34,49 @@ class DisabledReason(models.TextChoices):
 
 
 class DeliveryStatus(models.TextChoices):
-    """How far a delivery got."""
+    """States of a delivery."""
 
     PENDING = "pending"
     SUCCEEDED = "succeeded"
-    FAILED = "failed"  # the last attempt failed, or the endpoint was disabled before it was made
+    FAILED = "failed"  # the last attempt failed, or the endpoint was disabled before it
 
 
 class BodyFormat(models.TextChoices):
-    """What the body of a delivery looks like."""
+    """Formats of the body of a delivery."""
 
     STANDARD = "standard"  # {type, timestamp, data}
     CALLBACK = "callback"  # what an edit's own `callback` member expects
 
 
 def webhook_endpoint_kind_choices() -> list[tuple[str, str]]:
-    """Return the kinds of endpoint."""
+    """Return the choices; a callable, so that a new kind needs no migration."""
     return list(WebhookEndpointKind.choices)
 
 
 def disabled_reason_choices() -> list[tuple[str, str]]:
-    """Return the reasons for disabling."""
+    """Return the choices; a callable, so that a new reason needs no migration."""
     return list(DisabledReason.choices)
 
 
 def delivery_status_choices() -> list[tuple[str, str]]:
-    """Return the states of a delivery."""
+    """Return the choices; a callable, so that a new state needs no migration."""
     return list(DeliveryStatus.choices)
 
 
 def body_format_choices() -> list[tuple[str, str]]:
-    """Return the formats of a body."""
+    """Return the choices; a callable, so that a new format needs no migration."""
     return list(BodyFormat.choices)
 
 
 class WebhookEndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
-    """Questions about endpoints."""
+    """QuerySet of endpoints."""
 
     def not_deleted(self) -> Self:
-        """Return those that were not deleted, as idx_webhook_endpoints_owner puts it."""
+        """Exclude deleted endpoints; matches the condition of idx_webhook_endpoints_owner."""
         return self.filter(deleted_at__isnull=True)
 
     def for_owner(self, user: Any) -> Self:
-        """Return what an account can reach."""
+        """Return the endpoints that an account can access."""
         return self.not_deleted().filter(owner=user)
 
 
@@ -84,8 +84,8 @@ class WebhookEndpoint(VersionedModel):
     """A receiver of events.
 
     events: types, or families such as `render.*`; `*` for all. secret, previous_secret: encrypted.
-    deleted_at: nothing is delivered any more, and the row goes once its deliveries are gone.
-    What changes with the deliveries is in `health`: an attempt must not undo what somebody has just read and edits.
+    deleted_at: set by a deletion; housekeeping deletes the row after its deliveries.
+    State that attempts change is in `health`, so that a delivery does not change the ETag of an endpoint being edited.
     """
 
     ID_PREFIX: ClassVar[str] = "whk"
@@ -112,15 +112,15 @@ class WebhookEndpoint(VersionedModel):
     class Meta:
         permissions: ClassVar = [("switch_webhook_endpoint", "Can disable and enable webhook endpoints")]
         indexes: ClassVar = [
-            # GET /webhooks, and who is to be told of an event.
+            # GET /webhooks, and the endpoints to deliver an event to.
             NamedIndex(
                 fields=["owner", "-created_at", "-id"],
                 name="idx_webhook_endpoints_owner",
                 condition=Q(deleted_at__isnull=True),
             ),
-            # The admin's list, newest first.
+            # The admin list, newest first.
             NamedIndex(fields=["-created_at"], name="idx_webhook_endpoints_created"),
-            # Deleted endpoints, whose deliveries the housekeeping throws away. Nearly always empty.
+            # Deleted endpoints, which housekeeping purges. Nearly always empty.
             NamedIndex(
                 fields=["deleted_at"], name="idx_webhook_endpoints_deleted", condition=Q(deleted_at__isnull=False)
             ),
@@ -136,20 +136,20 @@ class WebhookEndpoint(VersionedModel):
 
     @property
     def limit_key(self) -> str:
-        """Return the key under which the queue counts its deliveries at work."""
+        """Return the key by which the queue limits concurrent deliveries."""
         return f"webhook:{self.pk}"
 
     @property
     def is_for_renders(self) -> bool:
-        """Return whether it stands for the URLs that single renders name."""
+        """Return whether it represents the URLs of single renders."""
         return self.kind == WebhookEndpointKind.RENDERS
 
 
 class WebhookEndpointHealth(BaseModel):
-    """How a receiver has been doing.
+    """Delivery health of an endpoint.
 
-    limit_running: deliveries at a time, fewer while it says that it is overloaded.
-    is_slow: its deliveries take a queue of their own, where they keep nobody else waiting.
+    limit_running: concurrent deliveries, reduced while the receiver is overloaded.
+    is_slow: deliveries use the slow queue, where they do not delay other receivers.
     failing_since: the first failure after the last success.
     """
 
@@ -166,7 +166,7 @@ class WebhookEndpointHealth(BaseModel):
     class Meta:
         verbose_name_plural = "endpoint health"
         indexes: ClassVar = [
-            # The admin's list of receivers that fail, the longest first.
+            # The admin list of failing endpoints, the longest failing first.
             NamedIndex(
                 fields=["failing_since"], name="idx_endpoint_health_failing", condition=Q(failing_since__isnull=False)
             ),
@@ -182,23 +182,23 @@ class WebhookEndpointHealth(BaseModel):
 
 
 class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
-    """Questions about deliveries."""
+    """QuerySet of deliveries."""
 
     def for_owner(self, user: Any) -> Self:
-        """Return what an account can reach: nothing of an endpoint that it deleted."""
+        """Return the deliveries that an account can access: those of endpoints it has not deleted."""
         return self.filter(endpoint__owner=user, endpoint__deleted_at__isnull=True)
 
     def with_attempts(self) -> Self:
-        """Read the attempts along, and the endpoint."""
+        """Load the endpoint and the attempts as well."""
         return self.select_related("endpoint").prefetch_related("history")
 
 
 class WebhookDelivery(BaseModel):
-    """One event on its way to one endpoint; its public id is the `webhook-id` of every attempt.
+    """The delivery of one event to one endpoint; its public id is the `webhook-id` of every attempt.
 
-    resource: the public id of what the event is about. sequence: grows from event to event of one resource.
-    body: byte for byte what is signed and sent. url: where to, if not to the endpoint's own URL.
-    job_id: the job that delivers it, or delivered it last. attempts: how many were made, over all its jobs.
+    resource: the public id of the object the event is about. sequence: increases with each event of a resource.
+    body: exactly the bytes that are signed and sent. url: overrides the URL of the endpoint.
+    job_id: the current or last job of the delivery. attempts: the number of attempts over all its jobs.
     """
 
     ID_PREFIX: ClassVar[str] = "dlv"
@@ -224,17 +224,17 @@ class WebhookDelivery(BaseModel):
         verbose_name_plural = "webhook deliveries"
         permissions: ClassVar = [("redeliver_webhook", "Can send deliveries again")]
         indexes: ClassVar = [
-            # GET /webhooks/{id}/deliveries, newest first; what is left of a deleted endpoint.
+            # GET /webhooks/{id}/deliveries, newest first; the purge of a deleted endpoint.
             NamedIndex(fields=["endpoint", "-created_at", "-id"], name="idx_webhook_deliveries_endpoint"),
-            # POST /webhooks/{id}/replay, and ?status= of the list: few rows.
+            # POST /webhooks/{id}/replay, and ?status=failed of the list: few rows.
             NamedIndex(
                 fields=["endpoint", "created_at", "id"],
                 name="idx_webhook_deliveries_failed",
                 condition=Q(status="failed"),
             ),
-            # The last sequence of a resource; the admin's search by resource.
+            # The last sequence of a resource; the admin search by resource.
             NamedIndex(fields=["resource", "-sequence"], name="idx_webhook_deliveries_resource"),
-            # The admin's list, newest first; deliveries past their retention.
+            # The admin list, newest first; the retention.
             NamedIndex(fields=["created_at"], name="idx_webhook_deliveries_created"),
         ]
 
@@ -243,19 +243,19 @@ class WebhookDelivery(BaseModel):
 
     @property
     def target_url(self) -> str:
-        """Return where it goes."""
+        """Return the URL to deliver to."""
         return self.url or self.endpoint.url
 
     @property
     def reference(self) -> str:
-        """Return what its jobs are found by."""
+        """Return the reference of its jobs."""
         return f"delivery:{self.pk}"
 
 
 class DeliveryAttempt(AppendOnlyModel):
-    """One request that was made, or refused by the guard, and what came of it.
+    """One request of a delivery, sent or refused by the address check, and its result.
 
-    status_code: None where there was no answer. error: a code, empty after a success. response_body: its beginning.
+    status_code: None without a response. error: a code, empty for success. response_body: the first KB.
     """
 
     ID_PREFIX: ClassVar[str] = "dat"
@@ -277,7 +277,7 @@ class DeliveryAttempt(AppendOnlyModel):
             models.UniqueConstraint(fields=["delivery", "number"], name="uniq_delivery_attempt_number"),
         ]
         indexes: ClassVar = [
-            # The admin's list, newest first.
+            # The admin list, newest first.
             NamedIndex(fields=["-created_at"], name="idx_delivery_attempts_created"),
         ]
 

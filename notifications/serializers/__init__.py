@@ -1,1 +1,1 @@
-"""Serializers of the API, one module a subject."""
+"""Serializers of notifications, one module per subject."""

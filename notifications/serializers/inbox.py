@@ -1,4 +1,4 @@
-"""Serializers of inboxes and preferences."""
+"""Serializers of the inbox and the notification preferences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHANNELS = ("inbox", "email")
 
 
 class NotificationSerializer(ResourceSerializer, serializers.ModelSerializer[Notification]):
-    """An entry of an inbox."""
+    """A notification in the inbox."""
 
     id = serializers.CharField(source="public_id", read_only=True)
     object = ConstantField("notification")
@@ -32,34 +32,34 @@ class NotificationSerializer(ResourceSerializer, serializers.ModelSerializer[Not
 
 
 class NotificationChangeSerializer(StrictSerializer):
-    """PATCH /notifications/{id}."""
+    """Body of PATCH /notifications/{id}: marks it read or unread."""
 
     read = StrictBooleanField()
 
 
 class MarkAllReadSerializer(StrictSerializer):
-    """POST /notifications/mark-all-read. before: only what came earlier, e.g. than the newest entry that was shown."""
+    """Body of POST /notifications/mark-all-read. before: only earlier notifications. kind: only this kind."""
 
     before = serializers.DateTimeField(required=False)
     kind = serializers.CharField(max_length=60, required=False)
 
 
 class MarkAllReadResultSerializer(serializers.Serializer[Any]):
-    """How many entries were unread until now."""
+    """Number of notifications that were marked read."""
 
     object = serializers.ChoiceField(choices=["mark_all_read"])
     marked = serializers.IntegerField()
 
 
 class UnreadCountSerializer(serializers.Serializer[Any]):
-    """How many entries are unread."""
+    """Number of unread notifications."""
 
     object = serializers.ChoiceField(choices=["unread_count"])
     unread = serializers.IntegerField()
 
 
 class KindPreferenceSerializer(serializers.Serializer[Any]):
-    """Where notifications of a kind go. is_default: as the kind has it, not as the user chose."""
+    """Channels of one kind of notification. is_default: the user has not chosen any."""
 
     kind = serializers.CharField()
     summary = serializers.CharField()
@@ -69,14 +69,14 @@ class KindPreferenceSerializer(serializers.Serializer[Any]):
 
 
 class NotificationPreferencesSerializer(serializers.Serializer[Any]):
-    """Where notifications of each kind go."""
+    """Channels of every kind of notification."""
 
     object = serializers.ChoiceField(choices=["notification_preferences"])
     kinds = KindPreferenceSerializer(many=True)
 
 
 class ChannelsChangeSerializer(StrictSerializer):
-    """NotificationChannels of one kind; null: as the kind has it by default."""
+    """Channels of one kind of notification; null restores the default."""
 
     inbox = StrictBooleanField(required=False, allow_null=True)
     email = StrictBooleanField(required=False, allow_null=True)
@@ -94,10 +94,10 @@ class ChannelsChangeSerializer(StrictSerializer):
     }
 )
 class KindPreferencesField(serializers.Field[Any, Any, Any, Any]):
-    """Kind of notification -> channel -> wanted or not."""
+    """An object of kind -> channel -> true, false or null for the default."""
 
     def to_internal_value(self, data: Any) -> dict[str, dict[str, bool | None]]:
-        """Return the changes; a kind that does not exist is refused under its name."""
+        """Return the changes by kind; errors are keyed by kind."""
         if not isinstance(data, Mapping):
             raise serializers.ValidationError("This must be an object.", code="invalid_type")
         changes: dict[str, dict[str, bool | None]] = {}
@@ -105,7 +105,7 @@ class KindPreferencesField(serializers.Field[Any, Any, Any, Any]):
         for name, channels in data.items():
             body = ChannelsChangeSerializer(data=channels)
             if notification_kinds.get(name) is None:
-                errors[name] = [serializers.ErrorDetail("There is no such kind of notification.", code="unknown_kind")]
+                errors[name] = [serializers.ErrorDetail("This is not a kind of notification.", code="unknown_kind")]
             elif body.is_valid():
                 changes[name] = dict(body.validated_data)
             else:
@@ -116,6 +116,6 @@ class KindPreferencesField(serializers.Field[Any, Any, Any, Any]):
 
 
 class NotificationPreferencesChangeSerializer(StrictSerializer):
-    """PATCH /notifications/preferences."""
+    """Body of PATCH /notifications/preferences; omitted kinds and channels keep their values."""
 
     kinds = KindPreferencesField()

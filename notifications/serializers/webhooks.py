@@ -24,13 +24,13 @@ from renders.webhook_urls import resolve_webhook_url
 
 
 class ReceiverUrlField(serializers.CharField):
-    """A URL that events can be delivered to."""
+    """A URL of a receiver, checked against the delivery rules."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=MAX_URL_LENGTH, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
-        """Return the URL, or refuse one that nothing would ever be delivered to."""
+        """Return the URL; raise ValidationError if its scheme, port or address is not allowed."""
         url: str = super().to_internal_value(data)
         try:
             resolve_webhook_url(url)
@@ -45,11 +45,11 @@ class ReceiverUrlField(serializers.CharField):
         "minItems": 1,
         "maxItems": len(PATTERNS),
         "items": {"type": "string", "enum": sorted(PATTERNS)},
-        "description": "Types, or families such as `render.*`; `*` for everything.",
+        "description": "Event types, wildcards such as `render.*`, or `*` for all events.",
     }
 )
 class WebhookEventsField(serializers.ListField):
-    """Which events to be told of."""
+    """A list of event types and wildcards to subscribe to."""
 
     child = serializers.CharField(max_length=60)
 
@@ -57,10 +57,10 @@ class WebhookEventsField(serializers.ListField):
         super().__init__(min_length=1, max_length=len(PATTERNS), **kwargs)
 
     def to_internal_value(self, data: Any) -> list[str]:
-        """Return the types and families, each once; refuse those that do not exist, each at its place."""
+        """Return the patterns without duplicates; errors are keyed by index."""
         names: list[str] = super().to_internal_value(data)
         unknown: Any = {
-            index: [serializers.ErrorDetail("There is no such type of event.", code="unknown_event")]
+            index: [serializers.ErrorDetail("This is not an event type or wildcard.", code="unknown_event")]
             for index, name in enumerate(names)
             if not is_pattern(name)
         }
@@ -70,7 +70,7 @@ class WebhookEventsField(serializers.ListField):
 
 
 class WebhookEndpointCreateSerializer(StrictSerializer):
-    """POST /webhooks."""
+    """Body of POST /webhooks."""
 
     url = ReceiverUrlField()
     events = WebhookEventsField()
@@ -78,7 +78,7 @@ class WebhookEndpointCreateSerializer(StrictSerializer):
 
 
 class WebhookEndpointChangeSerializer(StrictSerializer):
-    """PATCH /webhooks/{id}. status: `disabled` stops deliveries, `enabled` starts them with a clean record."""
+    """Body of PATCH /webhooks/{id}. status: `disabled` stops deliveries; `enabled` resumes them, health reset."""
 
     url = ReceiverUrlField(required=False)
     events = WebhookEventsField(required=False)
@@ -87,14 +87,14 @@ class WebhookEndpointChangeSerializer(StrictSerializer):
 
 
 class WebhookReplaySerializer(StrictSerializer):
-    """POST /webhooks/{id}/replay: which events, by when they happened."""
+    """Body of POST /webhooks/{id}/replay: the time range of the events, until now by default."""
 
     since = serializers.DateTimeField()
     until = serializers.DateTimeField(required=False)
 
 
 class WebhookEndpointSerializer(ResourceSerializer, serializers.ModelSerializer[WebhookEndpoint]):
-    """An endpoint, without its secret. kind `renders` stands for the URLs that single renders name."""
+    """An endpoint without its secret. kind `renders`: represents the URLs of single renders."""
 
     id = serializers.CharField(source="public_id", read_only=True)
     object = ConstantField("webhook_endpoint")
@@ -124,17 +124,17 @@ class WebhookEndpointSerializer(ResourceSerializer, serializers.ModelSerializer[
 
     @extend_schema_field({"type": "string", "enum": ["enabled", "disabled"]})
     def get_status(self, row: WebhookEndpoint) -> str:
-        """Return whether events are delivered."""
+        """Return enabled or disabled."""
         return "enabled" if row.is_enabled else "disabled"
 
     @extend_schema_field({"type": "string", "enum": [*DisabledReason.values, None], "nullable": True})
     def get_disabled_reason(self, row: WebhookEndpoint) -> str | None:
-        """Return who or what disabled it."""
+        """Return the reason, or None for an enabled endpoint."""
         return row.disabled_reason or None
 
 
 class WebhookEndpointWithSecretSerializer(WebhookEndpointSerializer):
-    """An endpoint with the secret that signs its deliveries; this is the only answer that has it."""
+    """An endpoint with its signing secret, which no other response contains."""
 
     secret = serializers.SerializerMethodField()
 
@@ -144,13 +144,13 @@ class WebhookEndpointWithSecretSerializer(WebhookEndpointSerializer):
 
     @extend_schema_field({"type": "string", "example": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"})
     def get_secret(self, row: WebhookEndpoint) -> str:
-        """Return the secret that the service has just made."""
+        """Return the new secret from the context."""
         secret: str = self.context["secret"]
         return secret
 
 
 class DeliveryAttemptSerializer(ResourceSerializer, serializers.ModelSerializer[DeliveryAttempt]):
-    """One attempt. status_code: null where there was no answer. response_body: its first KB."""
+    """One delivery attempt. status_code: null without a response. response_body: the first KB."""
 
     attempted_at = TimeField(source="created_at")
     error = BlankAsNullField()
@@ -163,7 +163,7 @@ class DeliveryAttemptSerializer(ResourceSerializer, serializers.ModelSerializer[
 
 
 class WebhookDeliverySerializer(ResourceSerializer, serializers.ModelSerializer[WebhookDelivery]):
-    """A delivery; its id is the `webhook-id` of every attempt."""
+    """A delivery with its attempts; its id is the `webhook-id` of every attempt."""
 
     id = serializers.CharField(source="public_id", read_only=True)
     object = ConstantField("webhook_delivery")
@@ -198,7 +198,7 @@ class WebhookDeliverySerializer(ResourceSerializer, serializers.ModelSerializer[
 
 
 class WebhookDeliveryDetailSerializer(WebhookDeliverySerializer):
-    """A delivery with its body, as it is signed and sent."""
+    """A delivery with its attempts and the signed body."""
 
     class Meta(WebhookDeliverySerializer.Meta):
         fields = (*WebhookDeliverySerializer.Meta.fields, "body")
@@ -206,14 +206,14 @@ class WebhookDeliveryDetailSerializer(WebhookDeliverySerializer):
 
 
 class WebhookReplayResultSerializer(serializers.Serializer[Any]):
-    """How many deliveries are sent again."""
+    """Number of deliveries that are sent again."""
 
     object = serializers.ChoiceField(choices=["webhook_replay"])
     replayed = serializers.IntegerField()
 
 
 class WebhookEventTypeSerializer(serializers.Serializer[Any]):
-    """A type of event that endpoints can be told of. about: the object that its `data` is."""
+    """An event type that endpoints can subscribe to. about: the object type of its `data`."""
 
     type = serializers.CharField()
     object = serializers.ChoiceField(choices=["webhook_event_type"])
@@ -222,7 +222,7 @@ class WebhookEventTypeSerializer(serializers.Serializer[Any]):
 
 
 class WebhookEventTypeListSerializer(serializers.Serializer[Any]):
-    """All types of event, on one page."""
+    """All event types, on a single page."""
 
     object = serializers.ChoiceField(choices=["list"])
     data = WebhookEventTypeSerializer(many=True)  # type: ignore[assignment]
@@ -232,7 +232,7 @@ class WebhookEventTypeListSerializer(serializers.Serializer[Any]):
 
 
 class PaginationSerializer(serializers.Serializer[Any]):
-    """Totals of a list in version 1."""
+    """Pagination of a list in version 1."""
 
     page = serializers.IntegerField()
     per_page = serializers.IntegerField()
@@ -241,7 +241,7 @@ class PaginationSerializer(serializers.Serializer[Any]):
 
 
 class WebhookEventTypeListV1Serializer(serializers.Serializer[Any]):
-    """All types of event, on one page, as version 1 has lists."""
+    """All event types, on a single page, in the list format of version 1."""
 
     data = WebhookEventTypeSerializer(many=True)  # type: ignore[assignment]
     pagination = PaginationSerializer()

@@ -1,1 +1,1 @@
-"""Every write of this app, one module a subject."""
+"""Services of notifications, one module per subject."""

@@ -1,4 +1,4 @@
-"""Attempts at deliveries: what one needs is read, and what came of it is written together with the end of its job."""
+"""Delivery attempts: prepares one, and records its result together with the state of its job."""
 
 from __future__ import annotations
 
@@ -28,29 +28,28 @@ from notifications.webhooks.sending import DeliveryResult, WebhookMessage
 
 logger = logging.getLogger(__name__)
 
-# Answers of a receiver that has too much to do.
 OVERLOAD_STATUS_CODES = frozenset({429, 502, 504})
-# No oftener than this does the limit of an endpoint change, or one bad minute would bring it to 1 and back.
+# Minimum time between changes of the limit: several failures in flight at once must count as one.
 LIMIT_CHANGE_INTERVAL = timedelta(seconds=10)
 SLOW_THRESHOLD_S = 2.0
 FAST_THRESHOLD_S = 1.0
-# Longer than any wait between two attempts: nothing was due meanwhile, so that it says nothing of the receiver.
+# Longer than any retry delay: after such a gap nothing was due, so the earlier failures no longer count.
 IDLE_AFTER = timedelta(hours=30)
 SUCCESS_UPDATE_INTERVAL = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedAttempt:
-    """An attempt to be made. message: None where nothing is to be sent any more."""
+    """An attempt to make. message: None if the endpoint is disabled."""
 
     delivery: WebhookDelivery
     message: WebhookMessage | None
 
 
 def prepare_attempt(context: JobContext) -> PreparedAttempt | None:
-    """Return what is to be sent; None for a delivery that is gone.
+    """Load the delivery of a job and build its message; return None for a deleted or superseded one.
 
-    Raises PermanentFailure where the secret cannot be read.
+    Raises PermanentFailure if the secret cannot be decrypted.
     """
     job = context.job
     found = WebhookDelivery.objects.select_related("endpoint__health").filter(pk=UUID(job.payload["delivery"])).first()
@@ -75,7 +74,7 @@ def prepare_attempt(context: JobContext) -> PreparedAttempt | None:
 
 
 def record_result(*, context: JobContext, attempt: PreparedAttempt, result: DeliveryResult | None) -> None:
-    """Write what came of an attempt, and with it the end or the next turn of its job; or nothing of both.
+    """Record the result of an attempt and complete, retry or fail its job, in one transaction.
 
     Raises LeaseLost if another attempt owns the job by now.
     """
@@ -83,7 +82,7 @@ def record_result(*, context: JobContext, attempt: PreparedAttempt, result: Deli
         if result is None:
             _cancel(context, attempt.delivery)
         else:
-            # The job first: its fence lets nothing be written by an attempt that is not the current one.
+            # The job first: its fence rejects an attempt that is not the current one.
             if result.is_success:
                 _succeed(context, attempt.delivery, result)
             else:
@@ -94,14 +93,14 @@ def record_result(*, context: JobContext, attempt: PreparedAttempt, result: Deli
 
 
 def fail_delivery(*, delivery_id: UUID, code: str) -> None:
-    """Fail a delivery whose job ended in another way than by `record_result`."""
+    """Fail a pending delivery whose job ended without `record_result`."""
     WebhookDelivery.objects.filter(pk=delivery_id, status=DeliveryStatus.PENDING).update(
         status=DeliveryStatus.FAILED, next_attempt_at=None, finished_at=timezone.now(), last_error=code[:60]
     )
 
 
 def _cancel(context: JobContext, delivery: WebhookDelivery) -> None:
-    """Give up what the endpoint was disabled before. It counts as failed, so that a replay brings it back."""
+    """Fail a delivery of a disabled endpoint, so that a replay can send it again."""
     context.complete({"sent": False})
     _end(delivery, DeliveryStatus.FAILED, last_error="endpoint_disabled")
 
@@ -120,7 +119,7 @@ def _record_attempt(delivery: WebhookDelivery, result: DeliveryResult) -> None:
 
 def _succeed(context: JobContext, delivery: WebhookDelivery, result: DeliveryResult) -> None:
     context.complete({"status_code": result.status_code})
-    _end(delivery, DeliveryStatus.SUCCEEDED, last_error="", **_counted(result))
+    _end(delivery, DeliveryStatus.SUCCEEDED, last_error="", **_attempt_columns(result))
 
 
 def _fail(context: JobContext, delivery: WebhookDelivery, result: DeliveryResult) -> None:
@@ -129,7 +128,7 @@ def _fail(context: JobContext, delivery: WebhookDelivery, result: DeliveryResult
         job=context.job, error=JobError(result.error, result.detail), permanent=result.is_gone, delay_s=delay_s
     )
     context.mark_failed(error_code=result.error)
-    columns = {"last_error": result.error[:60], **_counted(result)}
+    columns = {"last_error": result.error[:60], **_attempt_columns(result)}
     if status == JobStatus.SCHEDULED:
         due = timezone.now() + timedelta(seconds=delay_s)
         WebhookDelivery.objects.filter(pk=delivery.pk).update(next_attempt_at=due, **columns)
@@ -137,7 +136,7 @@ def _fail(context: JobContext, delivery: WebhookDelivery, result: DeliveryResult
         _end(delivery, DeliveryStatus.FAILED, **columns)
 
 
-def _counted(result: DeliveryResult) -> dict[str, Any]:
+def _attempt_columns(result: DeliveryResult) -> dict[str, Any]:
     return {"attempts": F("attempts") + 1, "last_status_code": result.status_code}
 
 
@@ -148,7 +147,7 @@ def _end(delivery: WebhookDelivery, status: DeliveryStatus, **columns: Any) -> N
 
 
 def _update_health(endpoint: WebhookEndpoint, result: DeliveryResult) -> None:
-    """Keep what an attempt says of its receiver. Writes nothing where nothing has changed, as most attempts succeed."""
+    """Update the health of the endpoint; writes only changes, because most attempts change nothing."""
     now = timezone.now()
     health = endpoint.health
     if result.is_success:
@@ -159,7 +158,7 @@ def _update_health(endpoint: WebhookEndpoint, result: DeliveryResult) -> None:
     if result.status_code in OVERLOAD_STATUS_CODES:
         _change_limit(endpoint, max(1, health.limit_running // 2), now)
     if endpoint.is_for_renders:
-        # One row for many receivers: what one of them does says nothing of the others.
+        # One row represents many receivers: a failing one must not disable the others.
         return
     if result.is_gone:
         disable_endpoint(endpoint=endpoint, reason=DisabledReason.GONE)
@@ -170,29 +169,29 @@ def _update_health(endpoint: WebhookEndpoint, result: DeliveryResult) -> None:
 def _record_success(health: WebhookEndpointHealth, now: datetime) -> None:
     was_long_ago = health.last_success_at is None or now - health.last_success_at > SUCCESS_UPDATE_INTERVAL
     if health.failing_since is not None or was_long_ago:
-        _of(health).update(failing_since=None, last_success_at=now, last_attempt_at=now)
+        _health_rows(health).update(failing_since=None, last_success_at=now, last_attempt_at=now)
 
 
 def _record_failure(health: WebhookEndpointHealth, now: datetime) -> timedelta:
-    """Return for how long nothing has succeeded while something was due."""
+    """Record a failure; return for how long due deliveries have failed."""
     since, last = health.failing_since, health.last_attempt_at
     if since is None or (last is not None and now - last > IDLE_AFTER):
         since = now
-    _of(health).update(failing_since=since, last_attempt_at=now)
+    _health_rows(health).update(failing_since=since, last_attempt_at=now)
     return now - since
 
 
-def _of(health: WebhookEndpointHealth) -> QuerySet[WebhookEndpointHealth]:
+def _health_rows(health: WebhookEndpointHealth) -> QuerySet[WebhookEndpointHealth]:
     return WebhookEndpointHealth.objects.filter(pk=health.pk)
 
 
 def _change_limit(endpoint: WebhookEndpoint, limit: int, now: datetime) -> None:
-    """Let fewer, or more, deliveries to an endpoint be at work; no oftener than the receiver can show a difference."""
     health = endpoint.health
     changed_at = health.limit_changed_at
     if limit == health.limit_running or (changed_at is not None and now - changed_at < LIMIT_CHANGE_INTERVAL):
         return
-    if not _of(health).filter(limit_running=health.limit_running).update(limit_running=limit, limit_changed_at=now):
+    unchanged = _health_rows(health).filter(limit_running=health.limit_running)
+    if not unchanged.update(limit_running=limit, limit_changed_at=now):
         return
     if limit == MAX_IN_FLIGHT:
         jobs.clear_key_limit(limit_key=endpoint.limit_key)
@@ -201,7 +200,7 @@ def _change_limit(endpoint: WebhookEndpoint, limit: int, now: datetime) -> None:
 
 
 def _choose_queue(job: JobSnapshot, endpoint: WebhookEndpoint, result: DeliveryResult) -> None:
-    """Have deliveries to a slow receiver wait for each other, and for nobody who is quick."""
+    """Move deliveries of a slow receiver to the slow queue, and back when it is fast again."""
     is_slow = was_slow = endpoint.health.is_slow
     if result.duration_s > SLOW_THRESHOLD_S:
         is_slow = True
@@ -209,8 +208,8 @@ def _choose_queue(job: JobSnapshot, endpoint: WebhookEndpoint, result: DeliveryR
         is_slow = False
     queue = SLOW_QUEUE if is_slow else DELIVER_QUEUE
     if is_slow != was_slow:
-        _of(endpoint.health).update(is_slow=is_slow)
+        _health_rows(endpoint.health).update(is_slow=is_slow)
         jobs.move_waiting(limit_key=endpoint.limit_key, queue=queue)
     if job.queue != queue:
-        # The next attempt at this very delivery, if there is one.
+        # The job of this attempt, which `move_waiting` does not include.
         jobs.move_job(job_id=job.id, queue=queue)

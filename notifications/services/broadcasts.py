@@ -1,4 +1,4 @@
-"""Notifications by staff to many users: batch by batch, each user once."""
+"""Broadcasts: notifications by staff to many users, sent in batches, once to each."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BATCH_SIZE = 200
 def send_broadcast(
     *, token: UUID, title: str, body: str = "", plan: str = "", usernames: Sequence[str] = (), actor: User
 ) -> Broadcast:
-    """Have a notification given to users; the same token again sends nothing. plan, usernames: see Broadcast."""
+    """Create a broadcast and enqueue its job; a repeated token changes nothing. plan, usernames: see Broadcast."""
     broadcast, is_new = Broadcast.objects.get_or_create(
         token=token,
         defaults={"title": title, "body": body, "plan": plan, "usernames": list(usernames), "actor": actor},
@@ -38,10 +38,10 @@ def send_broadcast(
 
 
 def deliver_batch(*, broadcast_id: UUID) -> bool:
-    """Give a broadcast to the next users; return whether there were any.
+    """Send a broadcast to the next batch of users; return whether there may be more.
 
-    The notifications and the position in the list are written together, by compare-and-set: an attempt that lost its
-    lease adds none.
+    The notifications and the position are written in one transaction, by compare-and-set, so that an attempt that lost
+    its lease sends none twice.
     """
     with transaction.atomic():
         broadcast = Broadcast.objects.get(pk=broadcast_id)
@@ -51,11 +51,11 @@ def deliver_batch(*, broadcast_id: UUID) -> bool:
         if broadcast.last_user_id is not None:
             users = users.filter(pk__gt=broadcast.last_user_id)
         ids: list[UUID] = list(users.values_list("pk", flat=True)[:BATCH_SIZE])
-        here = Broadcast.objects.filter(pk=broadcast_id, last_user_id=broadcast.last_user_id, finished_at=None)
+        unchanged = Broadcast.objects.filter(pk=broadcast_id, last_user_id=broadcast.last_user_id, finished_at=None)
         if not ids:
-            here.update(finished_at=timezone.now())
+            unchanged.update(finished_at=timezone.now())
             return False
-        if not here.update(last_user_id=ids[-1], recipients=broadcast.recipients + len(ids)):
+        if not unchanged.update(last_user_id=ids[-1], recipients=broadcast.recipients + len(ids)):
             return True
         for user_id in ids:
             deliver_notification(

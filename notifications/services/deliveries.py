@@ -1,4 +1,4 @@
-"""Deliveries: written with the event, sent again on demand, thrown away when they are old."""
+"""Deliveries: created with their event, sent again on demand, purged with a deleted endpoint."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ SEQUENCE_BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class ExtraDelivery:
-    """A delivery to a URL that the change itself names, whatever anybody subscribes to.
+    """A delivery to a URL given with the render itself, independent of subscriptions.
 
-    body: where it is not that of the event.
+    body: overrides the body of the event.
     """
 
     endpoint: WebhookEndpoint
@@ -41,9 +41,9 @@ class ExtraDelivery:
 
 @dataclass(frozen=True, slots=True)
 class WebhookEvent:
-    """An event of one account. resource: the public id of what it is about.
+    """An event of one account. resource: the public id of the object it is about.
 
-    describe: asked for the data only if anybody wants it.
+    describe: returns the data; called only if there is a delivery.
     """
 
     owner_id: UUID
@@ -54,10 +54,10 @@ class WebhookEvent:
 
 
 def publish_events(events: Sequence[WebhookEvent]) -> int:
-    """Have every endpoint that wants it told of each event; return how many deliveries that makes.
+    """Create the deliveries of events in the caller's transaction; return their number.
 
-    In the transaction of the changes themselves. As many statements for many events as for one, but for their number of
-    rows; one alone where nobody listens.
+    The number of statements does not grow with the number of events, except by insert batches; without subscribed
+    endpoints it is one.
     """
     endpoints = _enabled_endpoints({one.owner_id for one in events})
     to_deliver = [(one, _subscribed_endpoints(one, endpoints)) for one in events]
@@ -74,7 +74,7 @@ def publish_events(events: Sequence[WebhookEvent]) -> int:
 
 
 def publish_event(*, owner_id: UUID, event: str, resource: str, describe: Callable[[], Mapping[str, Any]]) -> int:
-    """Do the same for one event."""
+    """Create the deliveries of one event in the caller's transaction; return their number."""
     return publish_events([WebhookEvent(owner_id, event, resource, describe)])
 
 
@@ -109,14 +109,14 @@ def _build(
 
 
 def next_sequences(resources: Sequence[str], now: datetime) -> list[int]:
-    """Return for each event a number above that of every earlier event of its resource: milliseconds, or one more.
+    """Return a number per event, above those of all earlier events of its resource: Unix milliseconds, or last + 1.
 
-    What changes a resource holds its row, so that its events come one after the other.
+    A transaction that changes a resource locks its row, so that its events are serialized.
     """
     last: dict[str, int] = {}
     for start in range(0, len(resources), SEQUENCE_BATCH):
-        some = WebhookDelivery.objects.filter(resource__in=set(resources[start : start + SEQUENCE_BATCH]))
-        last.update(some.order_by().values_list("resource").annotate(Max("sequence")))
+        batch = WebhookDelivery.objects.filter(resource__in=set(resources[start : start + SEQUENCE_BATCH]))
+        last.update(batch.order_by().values_list("resource").annotate(Max("sequence")))
     sequences = []
     for resource in resources:
         last[resource] = max(int(now.timestamp() * 1000), last.get(resource, 0) + 1)
@@ -125,7 +125,7 @@ def next_sequences(resources: Sequence[str], now: datetime) -> list[int]:
 
 
 def create_deliveries(rows: Sequence[WebhookDelivery]) -> None:
-    """Write deliveries and their jobs in the open transaction."""
+    """Insert deliveries and their jobs in the caller's transaction."""
     jobs = enqueue_many(jobs=[delivery_job(row) for row in rows])
     for row, job in zip(rows, jobs, strict=True):
         row.job_id = job.pk
@@ -133,7 +133,7 @@ def create_deliveries(rows: Sequence[WebhookDelivery]) -> None:
 
 
 def delivery_job(delivery: WebhookDelivery) -> NewJob:
-    """Return the job that makes the attempts at a delivery."""
+    """Return the job that makes the attempts of a delivery."""
     endpoint = delivery.endpoint
     return NewJob(
         type=DELIVER_JOB,
@@ -148,12 +148,12 @@ def delivery_job(delivery: WebhookDelivery) -> NewJob:
 
 
 def send_test(*, endpoint: WebhookEndpoint) -> WebhookDelivery:
-    """Send a `ping` to an endpoint, whatever it subscribes to.
+    """Send a `ping` to an endpoint, independent of its subscription.
 
-    Raises WebhookEndpointDisabled; InvalidState for what stands for the URLs of renders.
+    Raises WebhookEndpointDisabled; InvalidState for the endpoint of renders.
     """
     if endpoint.is_for_renders:
-        raise InvalidState("This stands for the URLs that single renders name, and has none of its own.")
+        raise InvalidState("This endpoint represents the URLs of single renders: it cannot be tested.")
     _require_enabled(endpoint)
     event = WebhookEvent(endpoint.owner_id, PING.name, endpoint.public_id, lambda: describe_endpoint(endpoint))
     now = timezone.now()
@@ -165,7 +165,7 @@ def send_test(*, endpoint: WebhookEndpoint) -> WebhookDelivery:
 
 
 def redeliver(*, delivery: WebhookDelivery) -> WebhookDelivery:
-    """Send a delivery again, under its old id; one that waits for its next attempt gets it now.
+    """Send a delivery again under the same id; a pending one is attempted now.
 
     Raises WebhookEndpointDisabled, NotFound.
     """
@@ -180,16 +180,15 @@ def redeliver(*, delivery: WebhookDelivery) -> WebhookDelivery:
 
 
 def replay_failed(*, endpoint: WebhookEndpoint, since: datetime, until: datetime | None = None) -> int:
-    """Send again what failed, or was never tried, of the events since a time; return how many deliveries that are.
+    """Send the failed deliveries of a time range again, the first batch now, the rest by a job; return their number.
 
-    The first of them at once, the rest by a job.
     Raises WebhookEndpointDisabled.
     """
     _require_enabled(endpoint)
     until = until or timezone.now()
-    lost = failed_between(endpoint.pk, since, until)
+    failed = failed_between(endpoint.pk, since, until)
     with transaction.atomic():
-        count = lost.count()
+        count = failed.count()
         replay_batch(endpoint_id=endpoint.pk, since=since, until=until)
         if count > REPLAY_BATCH:
             times = {"since": since.isoformat(), "until": until.isoformat()}
@@ -198,22 +197,22 @@ def replay_failed(*, endpoint: WebhookEndpoint, since: datetime, until: datetime
 
 
 def replay_batch(*, endpoint_id: UUID, since: datetime, until: datetime) -> int:
-    """Send the oldest of them again; return how many. Those are failed no longer, so that this ends."""
+    """Send the oldest failed deliveries again; return their number, 0 when none are left."""
     with transaction.atomic():
         ids = list(failed_between(endpoint_id, since, until).values_list("pk", flat=True)[:REPLAY_BATCH])
         return _requeue(WebhookDelivery.objects.filter(pk__in=ids, endpoint__is_enabled=True))
 
 
 def failed_between(endpoint_id: UUID, since: datetime, until: datetime) -> QuerySet[WebhookDelivery]:
-    """Return the deliveries of an endpoint that a replay sends again, oldest first."""
+    """Return the failed deliveries of an endpoint in a time range, oldest first."""
     rows = WebhookDelivery.objects.filter(endpoint_id=endpoint_id, status=DeliveryStatus.FAILED)
     return rows.filter(created_at__gte=since, created_at__lt=until).order_by("created_at", "id")
 
 
-def _requeue(chosen: QuerySet[WebhookDelivery]) -> int:
-    """Give ended deliveries new jobs; return how many. Each is requeued by one caller only."""
-    ended = ~Q(status=DeliveryStatus.PENDING)
-    rows = list(chosen.filter(ended).select_related("endpoint__health").order_by("created_at", "id"))
+def _requeue(deliveries: QuerySet[WebhookDelivery]) -> int:
+    """Give finished deliveries new jobs; return their number. Compare-and-set: one caller requeues each."""
+    finished = ~Q(status=DeliveryStatus.PENDING)
+    rows = list(deliveries.filter(finished).select_related("endpoint__health").order_by("created_at", "id"))
     rows = [row for row in rows if _mark_pending(row)]
     for row, job in zip(rows, enqueue_many(jobs=[delivery_job(row) for row in rows]), strict=True):
         WebhookDelivery.objects.filter(pk=row.pk).update(job_id=job.pk)
@@ -232,10 +231,10 @@ def _require_enabled(endpoint: WebhookEndpoint) -> None:
 
 
 def purge_deleted_endpoints(*, limit: int = 500) -> int:
-    """Delete one batch of what endpoints that were deleted have left behind; return how many rows."""
-    gone = WebhookEndpoint.objects.filter(deleted_at__isnull=False).values_list("pk", flat=True)[:50]
+    """Delete one batch of the deliveries of deleted endpoints, then the endpoints; return the number of rows."""
+    endpoint_ids = WebhookEndpoint.objects.filter(deleted_at__isnull=False).values_list("pk", flat=True)[:50]
     deleted = 0
-    for endpoint_id in list(gone):
+    for endpoint_id in list(endpoint_ids):
         deleted += _delete(WebhookDelivery.objects.filter(endpoint_id=endpoint_id), limit)
         if not WebhookDelivery.objects.filter(endpoint_id=endpoint_id).exists():
             deleted += WebhookEndpoint.objects.filter(pk=endpoint_id).delete()[0]

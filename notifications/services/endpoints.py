@@ -1,4 +1,4 @@
-"""Endpoints: made, changed, given a new secret, switched off and on, deleted."""
+"""Webhook endpoints: create, update, rotate secrets, enable, disable, delete."""
 
 from __future__ import annotations
 
@@ -34,30 +34,30 @@ PREVIOUS_SECRET_TTL = timedelta(hours=24)
 _REASONS = {
     DisabledReason.GONE: "It answered 410 Gone.",
     DisabledReason.FAILING: "No delivery to it has succeeded for days.",
-    DisabledReason.STAFF: "Staff of this installation switched it off.",
+    DisabledReason.STAFF: "Staff of this installation disabled it.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointWithSecret:
-    """An endpoint and the secret that its owner is shown this once."""
+    """An endpoint and its plain secret, which is shown to the owner only once."""
 
     endpoint: WebhookEndpoint
     secret: str
 
 
 def create_endpoint(*, owner: User, url: str, events: Sequence[str], description: str = "") -> EndpointWithSecret:
-    """Add an endpoint. The URL was judged by the caller, as that may take a while.
+    """Create an endpoint. The caller has checked the URL, which may take a DNS lookup.
 
     Raises WebhookEndpointLimitReached.
     """
     secret = new_secret()
     with transaction.atomic():
-        # The row of the account is what two requests at one time wait for.
+        # Locks the row of the account, so that concurrent requests cannot exceed the limit.
         plan = User.objects.select_for_update().values_list("plan", flat=True).get(pk=owner.pk)
         limit = limits_of(plan).webhook_endpoints
-        mine = WebhookEndpoint.objects.for_owner(owner).filter(kind=WebhookEndpointKind.SUBSCRIPTION)
-        if mine.count() >= limit:
+        existing = WebhookEndpoint.objects.for_owner(owner).filter(kind=WebhookEndpointKind.SUBSCRIPTION)
+        if existing.count() >= limit:
             detail = f"The plan {plan} allows {limit} webhook endpoints: delete one first."
             raise WebhookEndpointLimitReached(detail, limit=limit)
         endpoint = WebhookEndpoint.objects.create(
@@ -68,37 +68,37 @@ def create_endpoint(*, owner: User, url: str, events: Sequence[str], description
 
 
 def get_render_endpoint(*, owner_id: UUID) -> WebhookEndpoint:
-    """Return the row that stands for the URLs which single renders of an account name, made if there is none yet."""
-    wanted = {"owner_id": owner_id, "kind": WebhookEndpointKind.RENDERS}
-    found = WebhookEndpoint.objects.select_related("health").filter(**wanted).first()
+    """Return the endpoint for the URLs given with single renders of an account; create it if missing."""
+    key = {"owner_id": owner_id, "kind": WebhookEndpointKind.RENDERS}
+    found = WebhookEndpoint.objects.select_related("health").filter(**key).first()
     if found is not None:
         return found
     try:
         with transaction.atomic():
-            endpoint = WebhookEndpoint.objects.create(**wanted, secret=encrypt(new_secret()))
+            endpoint = WebhookEndpoint.objects.create(**key, secret=encrypt(new_secret()))
             WebhookEndpointHealth.objects.create(endpoint=endpoint)
             return endpoint
     except IntegrityError:
-        return WebhookEndpoint.objects.select_related("health").get(**wanted)
+        return WebhookEndpoint.objects.select_related("health").get(**key)
 
 
 def update_endpoint(*, endpoint: WebhookEndpoint, changes: Mapping[str, Any]) -> WebhookEndpoint:
-    """Change URL, events or description, or switch the endpoint off and on.
+    """Change the URL, events or description, or enable or disable the endpoint.
 
-    Raises NotFound if it was deleted meanwhile, InvalidState for what stands for the URLs of renders.
+    Raises NotFound if it was deleted meanwhile; InvalidState for the endpoint of renders.
     """
     _refuse_for_renders(endpoint)
     columns = {name: changes[name] for name in ("url", "events", "description") if name in changes}
     with transaction.atomic():
         _change(endpoint, **columns)
         if "is_enabled" in changes:
-            _switch(endpoint, is_enabled=changes["is_enabled"], reason=DisabledReason.OWNER)
+            _set_enabled(endpoint, is_enabled=changes["is_enabled"], reason=DisabledReason.OWNER)
         endpoint.refresh_from_db()
     return endpoint
 
 
 def rotate_secret(*, endpoint: WebhookEndpoint) -> EndpointWithSecret:
-    """Give an endpoint a new secret at once; the one before it signs along for a day."""
+    """Replace the secret now; deliveries are signed with the previous one as well for 24 hours."""
     secret = new_secret()
     with transaction.atomic():
         current = _not_deleted(endpoint).select_for_update().values_list("secret", flat=True).first()
@@ -115,9 +115,9 @@ def rotate_secret(*, endpoint: WebhookEndpoint) -> EndpointWithSecret:
 
 
 def delete_endpoint(*, endpoint: WebhookEndpoint) -> None:
-    """Deliver nothing any more. Its deliveries, which may be many, are thrown away later.
+    """Mark an endpoint as deleted and stop deliveries. Housekeeping deletes its deliveries, which may be many.
 
-    Raises InvalidState for what stands for the URLs of renders.
+    Raises InvalidState for the endpoint of renders.
     """
     _refuse_for_renders(endpoint)
     with transaction.atomic():
@@ -126,19 +126,19 @@ def delete_endpoint(*, endpoint: WebhookEndpoint) -> None:
 
 
 def enable_endpoint(*, endpoint: WebhookEndpoint) -> bool:
-    """Deliver again, with a clean record; return whether it was off."""
+    """Resume deliveries and reset the health; return False if it was already enabled."""
     with transaction.atomic():
-        return _switch(endpoint, is_enabled=True, reason=DisabledReason.OWNER)
+        return _set_enabled(endpoint, is_enabled=True, reason=DisabledReason.OWNER)
 
 
 def disable_endpoint(*, endpoint: WebhookEndpoint, reason: DisabledReason) -> bool:
-    """Deliver nothing until somebody enables it; return whether it was on. Unless its owner did it, they are told."""
+    """Stop deliveries; return False if already disabled. The owner is notified, unless `reason` is OWNER."""
     with transaction.atomic():
-        return _switch(endpoint, is_enabled=False, reason=reason)
+        return _set_enabled(endpoint, is_enabled=False, reason=reason)
 
 
 def signing_secrets(endpoint: WebhookEndpoint) -> tuple[bytes, ...]:
-    """Return what signs now, the current secret first.
+    """Return the decrypted secrets to sign with, the current one first.
 
     Raises DecryptionError.
     """
@@ -150,19 +150,19 @@ def signing_secrets(endpoint: WebhookEndpoint) -> tuple[bytes, ...]:
 
 
 def clear_expired_secrets() -> int:
-    """Wipe secrets that sign no longer; return how many."""
+    """Delete expired previous secrets; return their number."""
     expired = WebhookEndpoint.objects.filter(previous_secret_until__lte=timezone.now()).exclude(previous_secret="")
     return expired.update(previous_secret="", previous_secret_until=None)
 
 
-def _switch(endpoint: WebhookEndpoint, *, is_enabled: bool, reason: DisabledReason) -> bool:
+def _set_enabled(endpoint: WebhookEndpoint, *, is_enabled: bool, reason: DisabledReason) -> bool:
     now = timezone.now()
     if is_enabled:
         columns: dict[str, Any] = {"disabled_at": None, "disabled_reason": ""}
     else:
         columns = {"disabled_at": now, "disabled_reason": reason}
-    was_other = _not_deleted(endpoint).filter(is_enabled=not is_enabled)
-    if not was_other.update(is_enabled=is_enabled, **columns):
+    unchanged = _not_deleted(endpoint).filter(is_enabled=not is_enabled)
+    if not unchanged.update(is_enabled=is_enabled, **columns):
         return False
     endpoint.refresh_from_db()
     if is_enabled:
@@ -172,12 +172,12 @@ def _switch(endpoint: WebhookEndpoint, *, is_enabled: bool, reason: DisabledReas
         jobs.clear_key_limit(limit_key=endpoint.limit_key)
     elif reason != DisabledReason.OWNER:
         _notify_owner(endpoint)
-    logger.info("webhook endpoint switched", extra={"endpoint": endpoint.public_id, "is_enabled": is_enabled})
+    logger.info("webhook endpoint updated", extra={"endpoint": endpoint.public_id, "is_enabled": is_enabled})
     return True
 
 
 def _notify_owner(endpoint: WebhookEndpoint) -> None:
-    """Say by every other way that an endpoint was disabled: the inbox, an email, and the account's other endpoints."""
+    """Notify by inbox, email and the other endpoints of the account."""
     notify(
         user_id=endpoint.owner_id,
         kind=notification_kinds.WEBHOOK_DISABLED.name,
@@ -195,7 +195,7 @@ def _notify_owner(endpoint: WebhookEndpoint) -> None:
 
 def _refuse_for_renders(endpoint: WebhookEndpoint) -> None:
     if endpoint.is_for_renders:
-        raise InvalidState("This stands for the URLs that single renders name: only its secret can be changed.")
+        raise InvalidState("This endpoint represents the URLs of single renders: only its secret can be changed.")
 
 
 def _not_deleted(endpoint: WebhookEndpoint) -> Any:
@@ -208,5 +208,5 @@ def _change(endpoint: WebhookEndpoint, **columns: Any) -> None:
 
 
 def disable_after() -> timedelta:
-    """Return how long an endpoint may go without a success."""
+    """Return how long an endpoint may fail before it is disabled."""
     return timedelta(seconds=settings.RENDEROWL_WEBHOOK_DISABLE_AFTER_S)

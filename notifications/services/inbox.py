@@ -1,4 +1,4 @@
-"""What comes into inboxes, is read, and is thrown away."""
+"""Inboxes: deliver notifications and mark them read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from notifications.services.outgoing_emails import queue_email
 
 
 def deliver_notification(notification: NotificationRequest) -> None:
-    """Put a notification where its reader wants it, in the transaction of whoever gives it."""
+    """Write a notification to the channels its user wants, in the caller's transaction."""
     channels = channels_for(user_id=notification.user_id, kind=notification.kind)
     columns = notification_columns(notification)
     if channels.inbox:
@@ -26,11 +26,11 @@ def deliver_notification(notification: NotificationRequest) -> None:
 
 
 def notification_columns(notification: NotificationRequest) -> dict[str, Any]:
-    """Return the columns of a notification; a text that is too long is truncated, not refused."""
+    """Return the columns of a notification, with texts truncated to fit."""
     return {
         "user_id": notification.user_id,
         "kind": notification.kind,
-        # A title is one line, also in the subject of an email.
+        # A single line: the title is also the subject of the email.
         "title": truncate(" ".join(_storable(notification.title).split()), TITLE_LENGTH),
         "body": truncate(_storable(notification.body), BODY_LENGTH),
         "resource": notification.resource,
@@ -38,16 +38,16 @@ def notification_columns(notification: NotificationRequest) -> dict[str, Any]:
 
 
 def truncate(text: str, length: int) -> str:
-    """Return a text that fits, with an ellipsis where something is missing."""
+    """Shorten a text to at most `length` characters, ending with an ellipsis if cut."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def _storable(text: str) -> str:
-    return text.replace("\x00", "")  # PostgreSQL keeps none
+    return text.replace("\x00", "")  # PostgreSQL rejects NUL in text
 
 
 def mark_notification(*, notification: Notification, is_read: bool) -> Notification:
-    """Note that an entry was read, or is to count as unread again. What was read stays read since when it was."""
+    """Mark a notification read or unread. Marking a read one again keeps its `read_at`."""
     moment = timezone.now() if is_read else None
     row = Notification.objects.filter(pk=notification.pk, read_at__isnull=is_read)
     if row.update(read_at=moment):
@@ -58,7 +58,7 @@ def mark_notification(*, notification: Notification, is_read: bool) -> Notificat
 
 
 def mark_all_read(*, user: Any, before: datetime | None = None, kind: str = "") -> int:
-    """Note that a user has read everything, or everything of a kind, up to a moment; return how much that was."""
+    """Mark all unread notifications of a user read, optionally by time and kind; return their number."""
     rows = Notification.objects.for_owner(user).unread()
     if before is not None:
         rows = rows.filter(created_at__lt=before)

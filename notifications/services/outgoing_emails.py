@@ -1,8 +1,8 @@
-"""Emails: written with the notification, sent together, never twice.
+"""Outgoing emails: queued with the notification, sent together, at most once.
 
-The emails of one user that come within a window leave as one e-mail, by one job. An attempt takes them under its name
-before it speaks to the mail server, and says afterwards how it went. An email that an attempt took and then died with
-is not sent again: whether it was delivered nobody knows, and what it says is in the inbox as well.
+The emails of one user within a window are sent as one message by one job. An attempt claims them before it connects to
+the mail server and records the result afterwards. If the attempt dies in between, they are not sent again: they may
+have been delivered, and the inbox has the notifications as well.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from notifications.models import OutgoingEmail
 from notifications.models.inbox import OutgoingEmailStatus
 
 MAX_PER_EMAIL = 100
-# After this an email that nobody took is one whose job was lost between two windows.
+# An unclaimed email older than this has no job: it was committed after the job of its window ran.
 OVERDUE = timedelta(minutes=5)
 
 
 def queue_email(*, columns: Mapping[str, Any]) -> None:
-    """Write an email, and have it sent at the end of the current window; none to somebody without an address."""
+    """Create an email and schedule it for the end of the window; does nothing for a user without an address."""
     if User.objects.filter(pk=columns["user_id"], email="").exists():
         return
     OutgoingEmail.objects.create(**columns)
@@ -39,7 +39,7 @@ def queue_email(*, columns: Mapping[str, Any]) -> None:
 
 
 def schedule_sending(*, user_id: UUID) -> None:
-    """Have what is due to a user sent at the end of the current window. Its job begins only after the window."""
+    """Enqueue the job that sends a user's emails after the current window; one job per user and window."""
     window_s: int = settings.RENDEROWL_NOTIFICATION_EMAIL_WINDOW_S
     number = int(timezone.now().timestamp()) // window_s
     enqueue(
@@ -52,12 +52,12 @@ def schedule_sending(*, user_id: UUID) -> None:
 
 
 def claim_emails(*, user_id: UUID) -> tuple[UUID, list[OutgoingEmail]]:
-    """Return the emails that this call alone may send, under a name that no other call has."""
+    """Claim the pending emails of a user; return the claim id and the emails, which only this caller may send."""
     claim_id = uuid7()
     with transaction.atomic():
         due = _unfinished_emails(OutgoingEmailStatus.PENDING).filter(user_id=user_id).order_by("created_at")
         ids = list(due.values_list("pk", flat=True)[:MAX_PER_EMAIL])
-        # Of two calls at one time each gets what it was first to mark.
+        # Compare-and-set: of two concurrent calls, each gets the emails that it updated first.
         _unfinished_emails(OutgoingEmailStatus.PENDING).filter(pk__in=ids).update(
             status=OutgoingEmailStatus.SENDING, claimed_by=claim_id, claimed_at=timezone.now()
         )
@@ -66,34 +66,34 @@ def claim_emails(*, user_id: UUID) -> tuple[UUID, list[OutgoingEmail]]:
 
 
 def release_emails(*, claim_id: UUID) -> int:
-    """Let others send what a call took and the mail server surely has not accepted; return how many emails."""
-    mine = _unfinished_emails(OutgoingEmailStatus.SENDING).filter(claimed_by=claim_id)
-    return mine.update(status=OutgoingEmailStatus.PENDING, claimed_by=None, claimed_at=None)
+    """Return claimed emails that the mail server did not accept to pending; return their number."""
+    claimed = _unfinished_emails(OutgoingEmailStatus.SENDING).filter(claimed_by=claim_id)
+    return claimed.update(status=OutgoingEmailStatus.PENDING, claimed_by=None, claimed_at=None)
 
 
 def finish_emails(*, claim_id: UUID, status: OutgoingEmailStatus) -> int:
-    """Say how it went with what a call took; return how many emails."""
-    mine = _unfinished_emails(OutgoingEmailStatus.SENDING).filter(claimed_by=claim_id)
-    return mine.update(status=status, ended_at=timezone.now())
+    """Record the result of claimed emails; return their number."""
+    claimed = _unfinished_emails(OutgoingEmailStatus.SENDING).filter(claimed_by=claim_id)
+    return claimed.update(status=status, ended_at=timezone.now())
 
 
 def fail_pending_emails(*, user_id: UUID) -> int:
-    """Fail the emails that are due to a user, after the last attempt at sending them; return how many."""
+    """Fail the pending emails of a user after the last attempt; return their number."""
     due = _unfinished_emails(OutgoingEmailStatus.PENDING).filter(user_id=user_id)
     return due.update(status=OutgoingEmailStatus.FAILED, ended_at=timezone.now())
 
 
 def close_stale_claims(*, silent_for: timedelta) -> int:
-    """Close the emails of calls that have been silent for longer than any call takes; return how many."""
+    """Mark emails whose claim is older than any attempt takes as unconfirmed; return their number."""
     now = timezone.now()
-    stuck = _unfinished_emails(OutgoingEmailStatus.SENDING).filter(claimed_at__lt=now - silent_for)
-    return stuck.update(status=OutgoingEmailStatus.UNCONFIRMED, ended_at=now)
+    stale = _unfinished_emails(OutgoingEmailStatus.SENDING).filter(claimed_at__lt=now - silent_for)
+    return stale.update(status=OutgoingEmailStatus.UNCONFIRMED, ended_at=now)
 
 
 def schedule_overdue() -> int:
-    """Have emails sent whose job ran just before they were committed; return to how many users."""
-    late = _unfinished_emails(OutgoingEmailStatus.PENDING).filter(created_at__lt=timezone.now() - OVERDUE)
-    users = set(late.order_by().values_list("user_id", flat=True).distinct()[:500])
+    """Schedule overdue emails, whose job ran before they were committed; return the number of users."""
+    overdue = _unfinished_emails(OutgoingEmailStatus.PENDING).filter(created_at__lt=timezone.now() - OVERDUE)
+    users = set(overdue.order_by().values_list("user_id", flat=True).distinct()[:500])
     waiting = Job.objects.active().filter(type=EMAIL_JOB, user_id__in=users)
     users -= set(waiting.values_list("user_id", flat=True))
     for user_id in users:

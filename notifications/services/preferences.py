@@ -1,4 +1,4 @@
-"""What users want to be told, and where."""
+"""Notification preferences of users."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from notifications.models import NotificationPreference
 
 @transaction.atomic
 def change_preferences(*, user: Any, changes: Mapping[str, Mapping[str, bool | None]]) -> None:
-    """Change channels of kinds: kind -> channel -> whether it is wanted, None for whatever the kind has by default."""
+    """Apply changes of kind -> channel -> True, False or None for the default."""
     for kind in sorted(changes):
         if changes[kind]:
             NotificationPreference.objects.update_or_create(user=user, kind=kind, defaults=dict(changes[kind]))

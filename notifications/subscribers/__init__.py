@@ -1,4 +1,4 @@
-"""What this app does when others report, one module a subject."""
+"""Event subscribers of notifications, one module per subject."""
 
 from notifications.subscribers import inbox, webhooks
 

@@ -1,4 +1,4 @@
-"""Notifications to the owner of what an event is about, in the event's transaction."""
+"""Subscribers that notify the owner of the object of an event, in the event's transaction."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from renders.models import Batch, Render
 
 @subscribe(RenderSucceeded)
 def notify_render_succeeded(event: RenderSucceeded) -> None:
-    """Say that the output is there. Renders of a batch are told of together, when all of them have ended."""
-    if not _is_of_batch(event):
+    """Notify that the output is ready. Renders of a batch are notified together, by `notify_batch_completed`."""
+    if not _is_in_batch(event):
         _notify_render(event, notification_kinds.RENDER_SUCCEEDED, "Render succeeded", "The output can be downloaded.")
 
 
 @subscribe(RenderFailed)
 def notify_render_failed(event: RenderFailed) -> None:
-    """Say why."""
-    if not _is_of_batch(event):
+    """Notify with the error code and message of the render."""
+    if not _is_in_batch(event):
         error: dict[str, Any] | None = Render.objects.values_list("error", flat=True).get(pk=event.render_id)
         message = str((error or {}).get("message", ""))
         _notify_render(event, notification_kinds.RENDER_FAILED, f"Render failed: {event.code}", message)
@@ -37,12 +37,12 @@ def notify_render_failed(event: RenderFailed) -> None:
 
 @subscribe(RenderCancelled)
 def notify_render_cancelled(event: RenderCancelled) -> None:
-    """Say that nothing comes of it."""
-    if not _is_of_batch(event):
-        _notify_render(event, notification_kinds.RENDER_CANCELLED, "Render cancelled", "Its credits were given back.")
+    """Notify that the render was cancelled and refunded."""
+    if not _is_in_batch(event):
+        _notify_render(event, notification_kinds.RENDER_CANCELLED, "Render cancelled", "Its credits were refunded.")
 
 
-def _is_of_batch(event: RenderEvent) -> bool:
+def _is_in_batch(event: RenderEvent) -> bool:
     return Render.objects.filter(pk=event.render_id, batch__isnull=False).exists()
 
 
@@ -53,20 +53,20 @@ def _notify_render(event: RenderEvent, kind: NotificationKind, title: str, body:
 
 @subscribe(BatchCompleted)
 def notify_batch_completed(event: BatchCompleted) -> None:
-    """Say how many of its renders came to what."""
+    """Notify with the number of succeeded, failed and cancelled renders."""
     counts = [(event.succeeded, "succeeded"), (event.failed, "failed"), (event.cancelled, "were cancelled")]
     notify(
         user_id=event.owner_id,
         kind=notification_kinds.BATCH_COMPLETED.name,
         title=f"Batch of {event.total} completed",
-        body=", ".join(f"{count} {what}" for count, what in counts if count),
+        body=", ".join(f"{count} {outcome}" for count, outcome in counts if count),
         resource=encode_id(Batch.ID_PREFIX, event.batch_id),
     )
 
 
 @subscribe(AssetFailed)
 def notify_asset_failed(event: AssetFailed) -> None:
-    """Say why."""
+    """Notify with the error code and detail of the import."""
     notify(
         user_id=event.owner_id,
         kind=notification_kinds.ASSET_FAILED.name,
@@ -78,7 +78,7 @@ def notify_asset_failed(event: AssetFailed) -> None:
 
 @subscribe(CreditsLow)
 def notify_credits_low(event: CreditsLow) -> None:
-    """Say how many are left."""
+    """Notify with the balance and the threshold."""
     notify(
         user_id=event.user_id,
         kind=notification_kinds.CREDITS_LOW.name,
@@ -89,7 +89,7 @@ def notify_credits_low(event: CreditsLow) -> None:
 
 @subscribe(PlanChanged)
 def notify_plan_changed(event: PlanChanged) -> None:
-    """Say which plan it is now."""
+    """Notify with the new and the old plan."""
     notify(
         user_id=event.user_id,
         kind=notification_kinds.ACCOUNT_PLAN.name,
@@ -100,7 +100,7 @@ def notify_plan_changed(event: PlanChanged) -> None:
 
 @subscribe(ApiKeyRevoked)
 def notify_key_revoked(event: ApiKeyRevoked) -> None:
-    """Say which key it was."""
+    """Notify with the name and the masked key."""
     key = ApiKey.objects.get(pk=event.key_id)
     notify(
         user_id=event.user_id,
@@ -113,8 +113,8 @@ def notify_key_revoked(event: ApiKeyRevoked) -> None:
 
 @subscribe(DeprecatedCallSeen)
 def notify_deprecated(event: DeprecatedCallSeen) -> None:
-    """Say what was called, and when it ends."""
-    end = f"It ends on {format_datetime(event.sunset_at, usegmt=True)}." if event.sunset_at else "Its end is not set."
+    """Notify with the deprecated API, the number of calls and the sunset date."""
+    end = f"It ends on {format_datetime(event.sunset_at, usegmt=True)}." if event.sunset_at else "No end date is set."
     notify(
         user_id=event.user_id,
         kind=notification_kinds.API_DEPRECATED.name,
@@ -125,7 +125,7 @@ def notify_deprecated(event: DeprecatedCallSeen) -> None:
 
 @subscribe(SunsetApproaching)
 def notify_sunset(event: SunsetApproaching) -> None:
-    """Say how much time is left."""
+    """Notify with the days left until the sunset."""
     notify(
         user_id=event.user_id,
         kind=notification_kinds.API_DEPRECATED.name,

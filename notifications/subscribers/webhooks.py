@@ -1,6 +1,6 @@
-"""Webhooks on the events of lower apps, written in the event's transaction.
+"""Subscribers that create webhook deliveries for events of lower apps, in the event's transaction.
 
-Most accounts have no endpoint: then an event costs one query and writes nothing.
+For an account without endpoints, which is the usual case, an event costs one query and writes nothing.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _RENDER_ENDS = (RenderSucceeded, RenderFailed, RenderCancelled)
 
 @subscribe(*_RENDER_TYPES, batched=True)
 def publish_render_events(events: Sequence[RenderEvent]) -> None:
-    """Tell the account's endpoints, the URL that a render itself names, and at its end its edit's callback."""
+    """Deliver to the account's endpoints, the URL given with the render and, at its end, the callback of its edit."""
     requested = _requested_webhooks({event.render_id for event in events})
     relevant = [event for event in events if event.render_id in requested]
     if not relevant:
@@ -69,7 +69,7 @@ def publish_render_events(events: Sequence[RenderEvent]) -> None:
 
 
 def _requested_webhooks(render_ids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
-    """Return the renders of which anybody wants to hear, with what they themselves ask for."""
+    """Return the webhook settings of the renders that have any or whose account has enabled endpoints."""
     endpoints = WebhookEndpoint.objects.not_deleted().filter(
         owner_id=OuterRef("owner_id"), kind=WebhookEndpointKind.SUBSCRIPTION, is_enabled=True
     )
@@ -85,10 +85,10 @@ def _requested_webhooks(render_ids: Collection[UUID]) -> dict[UUID, dict[str, An
 def _webhook_event(
     event: RenderEvent, render: Render, own: Mapping[str, Any], channel: WebhookEndpoint | None
 ) -> WebhookEvent:
-    """Return what is told of an event. own: what the render itself asks for; channel: what its own URLs go through."""
+    """Build the event. own: webhook settings of the render. channel: the endpoint that represents its URLs."""
     name = _RENDER_TYPES[type(event)].name
     extras = []
-    # Without a choice of events, of how it ended.
+    # By default only the final events.
     wanted = own.get("events") or [_RENDER_TYPES[end].name for end in _RENDER_ENDS]
     if channel is not None and own.get("url") and name in wanted:
         extras.append(ExtraDelivery(channel, own["url"]))
@@ -99,7 +99,7 @@ def _webhook_event(
 
 @subscribe(BatchCompleted)
 def publish_batch_event(event: BatchCompleted) -> None:
-    """Tell the account's endpoints that the last render of a batch has ended."""
+    """Deliver `batch.completed` to the account's endpoints."""
     publish_event(
         owner_id=event.owner_id,
         event=event_types.BATCH_COMPLETED.name,
@@ -110,7 +110,7 @@ def publish_batch_event(event: BatchCompleted) -> None:
 
 @subscribe(AssetReady, AssetFailed)
 def publish_asset_event(event: AssetReady | AssetFailed) -> None:
-    """Tell the account's endpoints that a file can be used, or that its import failed."""
+    """Deliver `asset.ready` or `asset.failed` to the account's endpoints."""
     event_type = event_types.ASSET_READY if isinstance(event, AssetReady) else event_types.ASSET_FAILED
     publish_event(
         owner_id=event.owner_id,
@@ -122,7 +122,7 @@ def publish_asset_event(event: AssetReady | AssetFailed) -> None:
 
 @subscribe(CreditsLow)
 def publish_credits_low_event(event: CreditsLow) -> None:
-    """Tell the account's endpoints that the balance is low."""
+    """Deliver `credits.low` to the account's endpoints."""
     publish_event(
         owner_id=event.user_id,
         event=event_types.CREDITS_LOW.name,

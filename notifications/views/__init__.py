@@ -1,1 +1,1 @@
-"""Endpoints, one module a subject."""
+"""API views of notifications, one module per subject."""

@@ -1,4 +1,4 @@
-"""Endpoints of inboxes and preferences."""
+"""API views of the inbox and the notification preferences."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from notifications.services.preferences import change_preferences
 
 
 class NotificationViewSet(ListModelMixin, RetrieveModelMixin, ApiViewSet):
-    """What the caller was told."""
+    """The caller's notifications."""
 
     queryset = Notification.objects.all()
     filterset_class = NotificationFilterSet
@@ -43,26 +43,26 @@ class NotificationViewSet(ListModelMixin, RetrieveModelMixin, ApiViewSet):
 
     @extend_schema(request=NotificationChangeSerializer, responses=NotificationSerializer)
     def partial_update(self, request: Request, **kwargs: Any) -> Response:
-        """Note that an entry was read, or is to count as unread again."""
+        """Mark a notification read or unread."""
         row = self.get_object()
         row = mark_notification(notification=row, is_read=self.validated(NotificationChangeSerializer)["read"])
         return Response(NotificationSerializer(row).data)
 
     @extend_schema(request=MarkAllReadSerializer, responses=MarkAllReadResultSerializer)
     def mark_all_read(self, request: Request, **kwargs: Any) -> Response:
-        """Note that everything was read, or all that came before a moment, or all of a kind."""
+        """Mark all notifications read, or only those before a time or of one kind."""
         marked = mark_all_read(user=request.user, **self.validated(MarkAllReadSerializer))
         return Response(MarkAllReadResultSerializer({"object": "mark_all_read", "marked": marked}).data)
 
     @extend_schema(responses=UnreadCountSerializer, filters=False)
     def unread_count(self, request: Request, **kwargs: Any) -> Response:
-        """Count what is unread."""
+        """Return the number of unread notifications."""
         unread = Notification.objects.for_owner(request.user).unread().count()
         return Response(UnreadCountSerializer({"object": "unread_count", "unread": unread}).data)
 
 
 class NotificationPreferencesView(ApiView):
-    """What the caller wants to be told, and where."""
+    """The caller's notification preferences."""
 
     endpoints = {
         "get": Endpoint("notifications:read"),
@@ -75,8 +75,8 @@ class NotificationPreferencesView(ApiView):
         tags=["notifications"],
     )
     def get(self, request: Request) -> Response:
-        """Return the channels of each kind."""
-        return self._answer(request)
+        """Return the channels of every kind of notification."""
+        return self._response(request)
 
     @extend_schema(
         operation_id="notification_preferences_update",
@@ -85,12 +85,12 @@ class NotificationPreferencesView(ApiView):
         tags=["notifications"],
     )
     def patch(self, request: Request) -> Response:
-        """Change channels of some kinds."""
+        """Change the channels of some kinds of notification."""
         body = NotificationPreferencesChangeSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         change_preferences(user=request.user, changes=body.validated_data["kinds"])
-        return self._answer(request)
+        return self._response(request)
 
-    def _answer(self, request: Request) -> Response:
+    def _response(self, request: Request) -> Response:
         body = {"object": "notification_preferences", "kinds": preferences_of(request.user)}
         return Response(NotificationPreferencesSerializer(body).data)

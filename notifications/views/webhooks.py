@@ -1,4 +1,4 @@
-"""Endpoints of webhooks and of their deliveries."""
+"""API views of webhook endpoints, deliveries and event types."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NO_STORE = {"Cache-Control": "no-store"}
 
 
 class WebhookEndpointViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiViewSet):
-    """Receivers of events."""
+    """The caller's webhook endpoints."""
 
     queryset = WebhookEndpoint.objects.all()
     requires_if_match = True
@@ -59,18 +59,18 @@ class WebhookEndpointViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin
 
     @property
     def user(self) -> Any:
-        """Return the caller."""
+        """Return the authenticated user."""
         return self.request.user
 
     def get_queryset(self) -> Any:
-        """List subscriptions alone; what stands for the URLs of renders is found by its id."""
+        """Exclude the endpoint of renders from lists; its id still finds it."""
         rows = super().get_queryset()
         return rows.filter(kind=WebhookEndpointKind.SUBSCRIPTION) if self.action == "list" else rows
 
     @extend_schema(request=WebhookEndpointCreateSerializer, responses={201: WebhookEndpointWithSecretSerializer})
     @idempotent
     def create(self, request: Request, **kwargs: Any) -> Response:
-        """Add an endpoint; its secret is in this answer and nowhere else, the answer to a repeat included."""
+        """Create an endpoint. Only this response contains its secret; a replayed response does not."""
         body = self.validated(WebhookEndpointCreateSerializer)
         return self.once(lambda: self._created(endpoints.create_endpoint(owner=self.user, **body)))
 
@@ -81,7 +81,7 @@ class WebhookEndpointViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin
 
     @extend_schema(request=WebhookEndpointChangeSerializer, responses=WebhookEndpointSerializer)
     def partial_update(self, request: Request, **kwargs: Any) -> Response:
-        """Change an endpoint, or switch it off or on."""
+        """Change an endpoint, or enable or disable it."""
         endpoint = self.get_object()
         changes = self.validated(WebhookEndpointChangeSerializer)
         if "status" in changes:
@@ -92,7 +92,7 @@ class WebhookEndpointViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, **kwargs: Any) -> Response:
-        """Delete an endpoint; what was still to be delivered to it is not."""
+        """Delete an endpoint. Its pending deliveries are not sent."""
         endpoint = self.get_object()
         with self.unchanged(endpoint):
             endpoints.delete_endpoint(endpoint=endpoint)
@@ -100,13 +100,13 @@ class WebhookEndpointViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin
 
     @extend_schema(responses=WebhookEndpointSerializer, filters=False)
     def of_renders(self, request: Request, **kwargs: Any) -> Response:
-        """Return what stands for the URLs that single renders name: its secret signs what they are sent."""
+        """Return the endpoint that represents the URLs of single renders; its secret signs their deliveries."""
         return Response(WebhookEndpointSerializer(endpoints.get_render_endpoint(owner_id=self.user.pk)).data)
 
     @extend_schema(request=None, responses=WebhookEndpointWithSecretSerializer)
     @idempotent
     def rotate_secret(self, request: Request, **kwargs: Any) -> Response:
-        """Give an endpoint a new secret at once; for 24 hours the one before it signs as well."""
+        """Replace the secret now. For 24 hours deliveries are signed with the previous one as well."""
         endpoint = self.get_object()
         return self.once(lambda: self._with_secret(endpoints.rotate_secret(endpoint=endpoint), status.HTTP_200_OK, {}))
 
@@ -120,7 +120,7 @@ class WebhookEndpointViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin
     @extend_schema(request=WebhookReplaySerializer, responses={202: WebhookReplayResultSerializer})
     @idempotent
     def replay(self, request: Request, **kwargs: Any) -> Response:
-        """Send again all that failed of the events since a time."""
+        """Send the failed deliveries of a time range again."""
         endpoint = self.get_object()
         body = self.validated(WebhookReplaySerializer)
         return self.once(lambda: self._replayed(deliveries.replay_failed(endpoint=endpoint, **body)))
@@ -135,17 +135,15 @@ class WebhookEndpointViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin
 
 
 class EndpointDeliveryViewSet(ListModelMixin, ApiViewSet):
-    """Deliveries to one endpoint."""
+    """The deliveries to one endpoint."""
 
     queryset = WebhookDelivery.objects.with_attempts()
     filterset_class = WebhookDeliveryFilterSet
     serializers = {"default": WebhookDeliverySerializer}
-    endpoints = {
-        "list": Endpoint("webhooks:read"),
-    }
+    endpoints = {"list": Endpoint("webhooks:read")}
 
     def get_queryset(self) -> Any:
-        """Return the deliveries to the endpoint of the URL."""
+        """Return the deliveries to the endpoint in the path."""
         rows = super().get_queryset()
         return rows if getattr(self, "swagger_fake_view", False) else rows.filter(endpoint=self._endpoint())
 
@@ -158,7 +156,7 @@ class EndpointDeliveryViewSet(ListModelMixin, ApiViewSet):
 
 
 class WebhookDeliveryViewSet(RetrieveModelMixin, IdempotentMixin, ApiViewSet):
-    """One delivery."""
+    """Single deliveries of the caller's endpoints."""
 
     queryset = WebhookDelivery.objects.with_attempts()
     serializers = {"default": WebhookDeliveryDetailSerializer}
@@ -170,33 +168,31 @@ class WebhookDeliveryViewSet(RetrieveModelMixin, IdempotentMixin, ApiViewSet):
     @extend_schema(request=None, responses={202: WebhookDeliverySerializer})
     @idempotent
     def redeliver(self, request: Request, **kwargs: Any) -> Response:
-        """Send a delivery again under its old id, at once."""
+        """Send a delivery again now, under the same id."""
         delivery = self.get_object()
         return self.once(lambda: accepted(deliveries.redeliver(delivery=delivery), self._version()))
 
 
 class WebhookEventTypesView(ApiView):
-    """The types of event."""
+    """The event types of webhooks."""
 
-    endpoints = {
-        "get": Endpoint("webhooks:read"),
-    }
+    endpoints = {"get": Endpoint("webhooks:read")}
 
     @extend_schema(operation_id="webhook_event_types_list", responses=WebhookEventTypeListSerializer, tags=["webhooks"])
     def get(self, request: Request) -> Response:
-        """List the types of event that endpoints can be told of."""
+        """List the event types that endpoints can subscribe to."""
         page = {"object": "list", "data": _event_types(), "has_more": False, "next_cursor": None, "prev_cursor": None}
         return Response(WebhookEventTypeListSerializer(page).data)
 
 
 class WebhookEventTypesViewV1(WebhookEventTypesView):
-    """The types of event, as version 1 has lists."""
+    """The event types of webhooks, in the list format of version 1."""
 
     @extend_schema(
         operation_id="webhook_event_types_list", responses=WebhookEventTypeListV1Serializer, tags=["webhooks"]
     )
     def get(self, request: Request) -> Response:
-        """List the types of event that endpoints can be told of."""
+        """List the event types that endpoints can subscribe to."""
         rows = _event_types()
         pages = {"page": 1, "per_page": len(rows), "total": len(rows), "total_pages": 1}
         return Response(WebhookEventTypeListV1Serializer({"data": rows, "pagination": pages}).data)
@@ -210,6 +206,6 @@ def _event_types() -> list[dict[str, str]]:
 
 
 def accepted(delivery: WebhookDelivery, version: int) -> Response:
-    """Return the answer to a delivery that is on its way."""
+    """Return a 202 response with the delivery and its location."""
     location = api_path("delivery-detail", version, id=delivery.public_id)
     return Response(WebhookDeliverySerializer(delivery).data, status.HTTP_202_ACCEPTED, headers={"Location": location})

@@ -1,1 +1,1 @@
-"""What webhooks say and how they are sent: the types of event, their bodies, one request. Writes no rows."""
+"""Webhook event types, payloads, retry delays and HTTP requests. Writes no rows."""

@@ -1,4 +1,4 @@
-"""When the next attempt at a delivery is made."""
+"""Retry delays of deliveries."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ JITTER = 0.1
 
 
 def max_attempts() -> int:
-    """Return how many attempts are made before a delivery has failed."""
+    """Return the number of attempts after which a delivery fails."""
     return len(settings.RENDEROWL_WEBHOOK_RETRY_S) + 1
 
 
 def retry_delay(failures: int, *, retry_after_s: float = 0.0) -> float:
-    """Return the seconds to wait after the given number of failures (1 for the first).
+    """Return the delay in seconds, with jitter, after the given number of failures (1 for the first).
 
-    retry_after_s: what the receiver asked for; never sooner than that.
+    retry_after_s: minimum delay requested by the receiver.
     """
     delays: tuple[float, ...] = settings.RENDEROWL_WEBHOOK_RETRY_S
     delay = delays[min(failures, len(delays)) - 1]

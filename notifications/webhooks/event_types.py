@@ -1,4 +1,4 @@
-"""The types of event that endpoints can subscribe to."""
+"""Webhook event types that endpoints can subscribe to, and their wildcards."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ALL_EVENTS = "*"
 
 @dataclass(frozen=True, slots=True)
 class WebhookEventType:
-    """One type of event. object: what its `data` is, as in the API."""
+    """One event type. object: the API object type of its `data`."""
 
     name: str
     summary: str
@@ -48,16 +48,15 @@ EVENT_TYPES = (
 )
 _NAMES = frozenset(event.name for event in EVENT_TYPES)
 _WILDCARDS = frozenset(f"{name.partition('.')[0]}.*" for name in _NAMES if "." in name)
-# What a subscription may list.
 PATTERNS = frozenset({ALL_EVENTS}) | _NAMES | _WILDCARDS
 
 
 def is_pattern(text: str) -> bool:
-    """Return whether a subscription may list this: a type, a family such as `render.*`, or `*`."""
+    """Return whether a text is an event type, a wildcard such as `render.*`, or `*`."""
     return text in PATTERNS
 
 
 def matches(patterns: Iterable[str], event: str) -> bool:
-    """Return whether a subscription wants events of this type."""
+    """Return whether any of the patterns matches an event type."""
     wildcard = f"{event.partition('.')[0]}.*"
     return any(pattern in (event, wildcard, ALL_EVENTS) for pattern in patterns)

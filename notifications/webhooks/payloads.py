@@ -1,4 +1,4 @@
-"""The bodies of webhooks: what an event is about, as the API shows it in its newest version."""
+"""Payloads of webhooks: objects serialized as in the latest version of the API."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from renders.serializers.renders import RenderSerializer
 from renders.states import RenderStatus
 
 MAX_PAYLOAD_BYTES = 20_000
-# Dropped, in this order, from data that would make a body too long; the API has them.
+# Dropped in this order from a body that is too large; receivers can read them from the API.
 DROPPABLE_MEMBERS = ("warnings", "metadata", "probe", "error")
 _EXCLUDED_RENDER_MEMBERS = ("progress", "links", "warnings")
 
 
 def build_body(*, type: str, timestamp: datetime, data: Mapping[str, Any], sequence: int) -> str:  # noqa: A002
-    """Return the JSON of an event, shorter than 20 KB.
+    """Return the JSON body of an event, below 20 KB.
 
-    timestamp: of the event, which all attempts share. What was dropped is named in `data.truncated`.
+    timestamp: time of the event, the same for all attempts. `data.truncated` names the dropped members.
     """
-    sent = {**data, "sequence": sequence}
+    members = {**data, "sequence": sequence}
     dropped: list[str] = []
     for name in (*DROPPABLE_MEMBERS, None):
-        body = _encode({"type": type, "timestamp": format_time(timestamp), "data": sent})
+        body = _encode({"type": type, "timestamp": format_time(timestamp), "data": members})
         if len(body) < MAX_PAYLOAD_BYTES or name is None:
             break
-        if sent.get(name):
+        if members.get(name):
             dropped.append(name)
-            sent = {**sent, name: None, "truncated": list(dropped)}
+            members = {**members, name: None, "truncated": list(dropped)}
     if len(body) >= MAX_PAYLOAD_BYTES:
-        kept = {member: sent[member] for member in ("id", "object", "status", "sequence") if member in sent}
-        body = _encode({"type": type, "timestamp": format_time(timestamp), "data": {**kept, "truncated": ["*"]}})
+        required = {name: members[name] for name in ("id", "object", "status", "sequence") if name in members}
+        body = _encode({"type": type, "timestamp": format_time(timestamp), "data": {**required, "truncated": ["*"]}})
     return body.decode()
 
 
@@ -54,34 +54,32 @@ def _encode(value: Any) -> bytes:
 
 
 def describe_render(render: Render) -> dict[str, Any]:
-    """Return a render. Its links are good for as long as links of the API are; later ask for new ones."""
-    shown = dict(RenderSerializer(render, context={}).data)
-    for name in _EXCLUDED_RENDER_MEMBERS:
-        shown.pop(name, None)
-    return shown
+    """Serialize a render. Its links expire like those of the API."""
+    data = RenderSerializer(render, context={}).data
+    return {name: value for name, value in data.items() if name not in _EXCLUDED_RENDER_MEMBERS}
 
 
 def describe_batch(batch: Batch) -> dict[str, Any]:
-    """Return a batch."""
-    shown = dict(BatchSerializer(batch, context={"batch_progress": batch_progress([batch])}).data)
-    del shown["links"]
-    return shown
+    """Serialize a batch with its progress, without links."""
+    data = dict(BatchSerializer(batch, context={"batch_progress": batch_progress([batch])}).data)
+    del data["links"]
+    return data
 
 
 def describe_asset(asset: Asset) -> dict[str, Any]:
-    """Return an asset."""
+    """Serialize an asset."""
     return dict(AssetSerializer(asset, context={}).data)
 
 
 def describe_endpoint(endpoint: WebhookEndpoint) -> dict[str, Any]:
-    """Return an endpoint, without its secret."""
-    shown = WebhookEndpointSerializer(endpoint).data
-    shown_members = {name: shown[name] for name in ("id", "object", "url", "status")}
-    return {**shown_members, "reason": shown["disabled_reason"], "disabled_at": shown["disabled_at"]}
+    """Serialize the state of an endpoint, without its secret."""
+    data = WebhookEndpointSerializer(endpoint).data
+    members = {name: data[name] for name in ("id", "object", "url", "status")}
+    return {**members, "reason": data["disabled_reason"], "disabled_at": data["disabled_at"]}
 
 
 def describe_balance(*, user_id: Any, balance: int, threshold: int) -> dict[str, Any]:
-    """Return a balance that fell below the threshold; both in hundredths."""
+    """Serialize a balance that fell below the threshold; both in hundredths."""
     return {
         "object": "credit_balance",
         "user": encode_id("usr", user_id),
@@ -91,15 +89,14 @@ def describe_balance(*, user_id: Any, balance: int, threshold: int) -> dict[str,
 
 
 def build_callback_body(render: Render) -> str:
-    """Return what the `callback` of an edit is told when its render has ended.
+    """Return the JSON body for the `callback` of an edit, after its render has ended.
 
-    The members are those of the public format that edits have. A cancelled render is told of as failed, for which the
-    format has no word of its own.
+    The members follow the public format of edits, in which a cancelled render has the status `failed`.
     """
     output = dict(RenderSerializer(render, context={}).data).get("output") or {}
     succeeded = render.status == RenderStatus.SUCCEEDED
     error = None if succeeded else str((render.error or {}).get("message") or "The render was cancelled.")[:2000]
-    completed = (render.finished_at or timezone.now()).astimezone(UTC)
+    completed_at = (render.finished_at or timezone.now()).astimezone(UTC)
     body = {
         "type": "edit",
         "action": "render",
@@ -108,6 +105,6 @@ def build_callback_body(render: Render) -> str:
         "status": "done" if succeeded else "failed",
         "url": output.get("url"),
         "error": error,
-        "completed": completed.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "completed": completed_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
     return orjson.dumps(body).decode()

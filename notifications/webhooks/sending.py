@@ -1,4 +1,4 @@
-"""One attempt at a delivery: one POST to a checked address. Needs no database and no settings; runs in any thread."""
+"""HTTP request of a delivery attempt. Uses neither the database nor settings, so it can run in any thread."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _GONE = 410
 
 @dataclass(frozen=True, slots=True)
 class WebhookMessage:
-    """What is sent, and where. secrets: one signature each.
+    """A message and its target. secrets: each adds a signature; `repr` omits them.
 
-    allow_hosts: (host, port or None for any) that the operator exempts from the guard. `repr` shows no secrets.
+    allow_hosts: (host, port or None for any) that the operator exempts from the address check.
     """
 
     url: str
@@ -46,10 +46,10 @@ class WebhookMessage:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryResult:
-    """What came of an attempt.
+    """The result of an attempt.
 
-    status_code: None where there was no answer. error: a code, empty for success. retry_after_s: what the receiver asks
-    for, at most a day. response_body: the first KB of it, as text.
+    status_code: None without a response. error: a code, empty for success. retry_after_s: requested by the receiver,
+    at most a day. response_body: the first KB as text.
     """
 
     duration_s: float
@@ -61,20 +61,20 @@ class DeliveryResult:
 
     @property
     def is_success(self) -> bool:
-        """Return whether the receiver took the message."""
+        """Return whether the receiver accepted the message."""
         return not self.error
 
     @property
     def is_gone(self) -> bool:
-        """Return whether the receiver wants no message ever again."""
+        """Return whether the receiver answered 410 Gone, which disables the endpoint."""
         return self.status_code == _GONE
 
 
 def send(message: WebhookMessage) -> DeliveryResult:
-    """Make one attempt; never raises for what the other side or the network does."""
+    """Make one attempt; network and receiver errors are returned, never raised."""
     began = time.monotonic()
     try:
-        status, wait, body = _post(message)
+        status, retry_after_header, body = _post(message)
     except FetchError as error:
         return DeliveryResult(time.monotonic() - began, error=error.reason, detail=error.detail)
     took_s = time.monotonic() - began
@@ -82,17 +82,16 @@ def send(message: WebhookMessage) -> DeliveryResult:
     if 200 <= status < 300:
         return DeliveryResult(took_s, status, response_body=text)
     detail = "Redirects are not followed." if 300 <= status < 400 else f"The receiver answered with status {status}."
-    return DeliveryResult(took_s, status, f"http_{status}", detail, text, retry_after(wait))
+    return DeliveryResult(took_s, status, f"http_{status}", detail, text, retry_after(retry_after_header))
 
 
 def _post(message: WebhookMessage) -> tuple[int, str, bytes]:
-    """Return status, Retry-After and the beginning of the body.
+    """Return the status, the Retry-After header and the beginning of the body.
 
-    The address is judged here, at every attempt: what a name resolved to last time says nothing of this time.
+    The address is checked at every attempt, because the name may resolve to another one each time.
     """
     deadline = Deadline(message.total_timeout_s)
     target = check_url(message.url, allow_hosts=message.allow_hosts, ports=message.ports)
-    # The time of this attempt is part of what is signed.
     signed = signed_headers(
         secrets=message.secrets, message_id=message.message_id, timestamp=int(time.time()), body=message.body
     )
@@ -116,7 +115,7 @@ def _post(message: WebhookMessage) -> tuple[int, str, bytes]:
 
 
 def _read_beginning(response: http.client.HTTPResponse) -> bytes:
-    """Return what is kept of a body. The status has decided already: a body that breaks off changes nothing."""
+    """Return the beginning of the body, ignoring read errors: the status alone decides the result."""
     body = b""
     with contextlib.suppress(OSError, http.client.HTTPException):
         while len(body) < MAX_RESPONSE_BYTES and (block := response.read1(MAX_RESPONSE_BYTES - len(body))):
@@ -125,7 +124,7 @@ def _read_beginning(response: http.client.HTTPResponse) -> bytes:
 
 
 def retry_after(text: str) -> float:
-    """Return the seconds that a Retry-After asks for, between 0 and a day; 0 for what cannot be read.
+    """Parse a Retry-After header to seconds between 0 and a day; 0 if it is invalid.
 
     Source: RFC 9110, section 10.2.3: seconds or an HTTP date.
     """

@@ -1,4 +1,4 @@
-"""Random events, and stats counted from them in another way than the product does."""
+"""Random events, and stats computed from them independently of the product code."""
 
 from __future__ import annotations
 
@@ -27,37 +27,37 @@ STORED = ("render.succeeded", "render.output_deleted", "asset.ready", "asset.del
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
-def random_event(dice: random.Random, users: list[Any], projects: list[Any], *, days: int = 3) -> AnalyticsEvent:
-    """Return an event that is not saved: some time in the last days before NOON, at the edge of an hour at times."""
-    event_type = dice.choice(AnalyticsEventType.values)
-    at = NOON - timedelta(seconds=dice.randrange(days * 86_400), microseconds=dice.randrange(1_000_000))
-    if dice.random() < 0.1:
+def random_event(rng: random.Random, users: list[Any], projects: list[Any], *, days: int = 3) -> AnalyticsEvent:
+    """Return an unsaved event within the last days before NOON, sometimes exactly on the hour."""
+    event_type = rng.choice(AnalyticsEventType.values)
+    at = NOON - timedelta(seconds=rng.randrange(days * 86_400), microseconds=rng.randrange(1_000_000))
+    if rng.random() < 0.1:
         at = at.replace(minute=0, second=0, microsecond=0)
     code = ""
     waited = 0
     if event_type in FAILURES:
-        code = dice.choice(["no_space", "asset_unreachable", "timeout"])
+        code = rng.choice(["no_space", "asset_unreachable", "timeout"])
     if event_type == AnalyticsEventType.RENDER_STARTED:
-        waited = dice.randrange(100_000)
+        waited = rng.randrange(100_000)
         code = bucket_of(waited)
     return AnalyticsEvent(
         id=uuid7(),
         type=event_type,
         code=code,
-        user_id=dice.choice(users),
-        project_id=dice.choice([NO_PROJECT, *projects]),
+        user_id=rng.choice(users),
+        project_id=rng.choice([NO_PROJECT, *projects]),
         resource_id=uuid7(),
         created_at=at,
         waited_ms=waited,
-        duration_ms=dice.randrange(60_000),
-        work_ms=dice.randrange(60_000),
-        credits=dice.randrange(-500, 500),
-        size_bytes=dice.randrange(-(10**9), 10**9),
+        duration_ms=rng.randrange(60_000),
+        work_ms=rng.randrange(60_000),
+        credits=rng.randrange(-500, 500),
+        size_bytes=rng.randrange(-(10**9), 10**9),
     )
 
 
 def recount(step: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    """Return what the stats by `hour` or `day` must be, from all events, one by one."""
+    """Return the expected stats by `hour` or `day`, computed from all events one by one."""
     sums: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0] * (1 + len(MEASURES)))
     latest: dict[tuple[Any, ...], tuple[Any, Any]] = {}
     waits: dict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
@@ -90,11 +90,11 @@ def stats(step: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
 
 
 def recount_of_rollups(step: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    """Return what the rollups must say, by start, user, project, type and code; from all events, one by one."""
+    """Return the expected rollups by start, user, project, type and code, computed from all events one by one."""
     sums: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     for (start, user_id, event_type, code, project_id), row in recount(step).items():
-        for place in ((user_id, project_id), (user_id, ALL_PROJECTS), (None, ALL_PROJECTS)):
-            key = (start, *place, event_type, code)
+        for scope in ((user_id, project_id), (user_id, ALL_PROJECTS), (None, ALL_PROJECTS)):
+            key = (start, *scope, event_type, code)
             old = sums.get(key, (0, 0, 0, 0, 0, 0, None, None, {}))
             newest = max((pair for pair in (old[6:8], row[6:8]) if pair[0]), default=(None, None))
             numbers = (one + other for one, other in zip(old[:6], row[:6], strict=True))
@@ -103,7 +103,7 @@ def recount_of_rollups(step: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
 
 
 def rollups(step: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    """Return what the rollups say, in the shape of `recount_of_rollups`. What a column repeats must be the same."""
+    """Return the rollups in the shape of `recount_of_rollups`; check the columns that repeat the aggregates."""
     found = {}
     for row in StatRollup.objects.filter(interval=step):
         start = row.start.strftime("%Y-%m-%dT%H" if step == "hour" else "%Y-%m-%d")

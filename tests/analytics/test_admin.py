@@ -1,4 +1,4 @@
-"""Staff's screens of analytics: to read, never to write."""
+"""Admin of analytics: read-only lists and details."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def rows(client):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_lists_details_and_no_forms(client, rows, model) -> None:
+def test_shows_lists_and_details_but_refuses_changes(client, rows, model) -> None:
     base = f"admin:analytics_{model}"
     page = client.get(reverse(f"{base}_changelist"))
     assert page.status_code == 200
@@ -55,7 +55,7 @@ def test_lists_details_and_no_forms(client, rows, model) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_staff_without_the_permission_see_nothing(client, rows, model) -> None:
+def test_refuses_staff_without_permission(client, rows, model) -> None:
     clerk = make_user("clerk", is_staff=True)
     client.force_login(clerk)
     url = reverse(f"admin:analytics_{model}_changelist")

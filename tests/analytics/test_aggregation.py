@@ -1,4 +1,4 @@
-"""Events come into the stats once each: late ones, random ones, and however often it is asked for."""
+"""Aggregation counts each event exactly once: random, late and repeated runs; rebuild and retention."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ ROLLUP_COLUMNS = [field.attname for field in StatRollup._meta.concrete_fields if
 
 
 @pytest.fixture
-def crowd():
-    """2,000 random events of three users in three days."""
-    dice = random.Random(7)
+def user_ids():
+    """The ids of three users with 2,000 random events in three days."""
+    rng = random.Random(7)
     users = [make_user().pk for _ in range(3)]
     AnalyticsEvent.objects.all()._raw_delete("default")
     projects = [uuid7() for _ in range(2)]
-    AnalyticsEvent.objects.bulk_create([random_event(dice, users, projects) for _ in range(2000)])
+    AnalyticsEvent.objects.bulk_create([random_event(rng, users, projects) for _ in range(2000)])
     return users
 
 
@@ -48,30 +48,30 @@ def count_all(limit: int = 300) -> int:
     return counted
 
 
-def test_stats_equal_a_recount_of_the_events(crowd) -> None:
+def test_stats_equal_a_recount_of_the_events(user_ids) -> None:
     assert count_all() == 2000
     assert stats("hour") == recount("hour")
     assert stats("day") == recount("day")
     assert not AnalyticsEvent.objects.uncounted().exists()
 
 
-def test_rollups_equal_a_recount_of_the_events(crowd) -> None:
+def test_rollups_equal_a_recount_of_the_events(user_ids) -> None:
     assert count_all() == 2000
     for step in ("hour", "day"):
         assert rollups(step) == recount_of_rollups(step)
 
 
-def test_counting_again_changes_nothing(crowd) -> None:
+def test_counting_again_changes_nothing(user_ids) -> None:
     count_all()
     before = stats("day")
     assert services.aggregate_events() == 0
     assert stats("day") == before
 
 
-def test_an_event_that_comes_late_is_added_where_it_belongs(crowd) -> None:
+def test_a_late_event_is_added_to_the_day_it_happened(user_ids) -> None:
     count_all()
     late = services.record_event(
-        type=AnalyticsEventType.RENDER_SUCCEEDED, user_id=crowd[0], at=NOON - timedelta(days=200), duration_ms=1500
+        type=AnalyticsEventType.RENDER_SUCCEEDED, user_id=user_ids[0], at=NOON - timedelta(days=200), duration_ms=1500
     )
     assert late.created_at < NOON - timedelta(days=199)
     assert count_all() == 1
@@ -87,7 +87,7 @@ def test_an_event_that_comes_late_is_added_where_it_belongs(crowd) -> None:
     assert rollups("day") == recount_of_rollups("day")
 
 
-def test_an_undone_batch_leaves_nothing(crowd, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rolled_back_batch_changes_nothing(user_ids, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: object) -> None:
         raise ZeroDivisionError
 
@@ -101,7 +101,7 @@ def test_an_undone_batch_leaves_nothing(crowd, monkeypatch: pytest.MonkeyPatch) 
     assert stats("hour") == recount("hour")
 
 
-def test_rebuild_makes_the_same_stats(crowd, capsys) -> None:
+def test_rebuild_produces_the_same_stats(user_ids, capsys) -> None:
     count_all()
     before = stats("hour"), stats("day"), rollups("hour"), rollups("day")
     DailyStat.objects.update(count=99)
@@ -113,7 +113,7 @@ def test_rebuild_makes_the_same_stats(crowd, capsys) -> None:
     assert "2000 events of" in capsys.readouterr().out
 
 
-def test_rebuild_takes_what_is_not_counted_with_it(crowd) -> None:
+def test_rebuild_includes_uncounted_events(user_ids) -> None:
     services.aggregate_events(limit=700)
     call_command("rebuild_analytics", verbosity=0)
     assert stats("hour") == recount("hour")
@@ -122,7 +122,7 @@ def test_rebuild_takes_what_is_not_counted_with_it(crowd) -> None:
     assert count_all() == 0
 
 
-def test_rebuild_from_a_day_leaves_earlier_days_alone(crowd) -> None:
+def test_rebuild_since_a_day_keeps_earlier_days(user_ids) -> None:
     count_all()
     DailyStat.objects.update(count=99)
     call_command("rebuild_analytics", since="2026-11-19")
@@ -131,13 +131,13 @@ def test_rebuild_from_a_day_leaves_earlier_days_alone(crowd) -> None:
     assert {day for day, is_old in counts if not is_old} == {19, 20}
 
 
-def test_rebuild_refuses_what_is_no_date() -> None:
+def test_rebuild_refuses_an_invalid_date() -> None:
     with pytest.raises(CommandError, match="not a date"):
         call_command("rebuild_analytics", since="yesterday")
     call_command("rebuild_analytics")
 
 
-def test_hours_are_forgotten_and_their_days_stay(crowd, settings) -> None:
+def test_retention_deletes_hours_but_keeps_days(user_ids, settings) -> None:
     count_all()
     before = stats("day")
     settings.RENDEROWL_ANALYTICS_HOURLY_DAYS = (timezone.now() - NOON).days + 1
@@ -158,7 +158,7 @@ def test_hours_are_forgotten_and_their_days_stay(crowd, settings) -> None:
     assert rollups("day") == recount_of_rollups("day")
 
 
-def test_only_counted_events_are_forgotten(crowd, settings) -> None:
+def test_retention_deletes_only_counted_events(user_ids, settings) -> None:
     settings.RENDEROWL_ANALYTICS_EVENT_DAYS = (timezone.now() - NOON).days + 1
     old_events = retentions["analytics events"]
     assert old_events.delete_batch(timezone.now()) == 0
@@ -179,7 +179,7 @@ def test_only_counted_events_are_forgotten(crowd, settings) -> None:
     assert stats("day") == days
 
 
-def test_events_are_never_rewritten() -> None:
+def test_events_cannot_be_changed_or_deleted() -> None:
     event = services.record_event(type=AnalyticsEventType.RENDER_SUBMITTED, user_id=make_user().pk)
     with pytest.raises(AppendOnlyError):
         event.save()

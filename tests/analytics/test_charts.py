@@ -1,4 +1,4 @@
-"""The charts of the admin: true stats, for those who may see them, drawn without outside help."""
+"""Charts of the admin: correct stats, permissions, and no requests to other hosts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def root(db):
 
 @pytest.fixture
 def stats(root):
-    """Two renders of ana's and one of bo's, not all of them counted."""
+    """Events of ana and bo, some of them uncounted; returns the failed render."""
     AnalyticsEvent.objects.all()._raw_delete("default")
     ana, bo = make_user("ana"), make_user("bo")
     AnalyticsEvent.objects.all()._raw_delete("default")
@@ -52,23 +52,23 @@ def panels(page) -> dict[str, charts.Panel]:
     return {panel.title: panel for panel in page.context["panels"]}
 
 
-def drawn(panel: charts.Panel) -> dict[str, list[float]]:
+def series_by_label(panel: charts.Panel) -> dict[str, list[float]]:
     return {line["label"]: line["data"] for line in json.loads(panel.data)["datasets"]}
 
 
-def test_the_last_day(client, root, stats) -> None:
+def test_shows_the_last_24_hours_by_default(client, root, stats) -> None:
     client.force_login(root)
     page = client.get(reverse("analytics-charts"))
     assert page.status_code == 200
     shown = panels(page)
-    assert sum(drawn(shown["Renders"])["succeeded"]) == 2
-    assert sum(drawn(shown["Renders"])["submitted"]) == 0
-    assert shown["Failures"].headline == "1 failed, 33.3% of what ended"
-    assert sum(drawn(shown["Render minutes"])["work"]) == 1
+    assert sum(series_by_label(shown["Renders"])["succeeded"]) == 2
+    assert sum(series_by_label(shown["Renders"])["submitted"]) == 0
+    assert shown["Failures"].headline == "1 failed, 33.3% of finished renders"
+    assert sum(series_by_label(shown["Render minutes"])["work"]) == 1
     assert shown["Speed"].headline.startswith("2.00")
-    assert sum(drawn(shown["Credits"])["charged"]) == 3.5
-    assert drawn(shown["Storage"])["kept"][-1] == 2.0
-    assert [row[0] for row in shown["Busiest users, by credits, as counted so far"].table["rows"]] == ["ana", "bo"]
+    assert sum(series_by_label(shown["Credits"])["charged"]) == 3.5
+    assert series_by_label(shown["Storage"])["stored"][-1] == 2.0
+    assert [row[0] for row in shown["Top users by credits, as aggregated so far"].table["rows"]] == ["ana", "bo"]
     text = page.content.decode()
     assert reverse("admin:renders_render_change", args=[stats.pk]) in text
     assert 'aria-current="page"' in text
@@ -77,19 +77,19 @@ def test_the_last_day(client, root, stats) -> None:
 @pytest.mark.parametrize(
     ("name", "submitted", "buckets"), [("7d", 0, 169), ("30d", 1, 31), ("1y", 1, 366), ("x", 0, 25)]
 )
-def test_ranges(client, root, stats, name, submitted, buckets) -> None:
+def test_shows_the_selected_range(client, root, stats, name, submitted, buckets) -> None:
     client.force_login(root)
     shown = panels(client.get(reverse("analytics-charts"), {"range": name}))["Renders"]
-    assert sum(drawn(shown)["submitted"]) == submitted
+    assert sum(series_by_label(shown)["submitted"]) == submitted
     assert len(shown.labels) == buckets
 
 
-def test_an_empty_installation_has_empty_charts(client, root) -> None:
+def test_shows_empty_charts_without_events(client, root) -> None:
     client.force_login(root)
     assert client.get(reverse("analytics-charts")).status_code == 200
 
 
-def test_only_for_staff_with_the_permission(client, db) -> None:
+def test_requires_staff_with_the_permission(client, db) -> None:
     url = reverse("analytics-charts")
     assert client.get(url).status_code == 302
     client.force_login(make_user("guest"))
@@ -101,7 +101,7 @@ def test_only_for_staff_with_the_permission(client, db) -> None:
     assert client.get(url).status_code == 200
 
 
-def test_higher_apps_add_panels_for_those_who_may_see_them(client, root) -> None:
+def test_panels_of_higher_apps_require_their_permission(client, root) -> None:
     def maker(time_range):
         return [charts.Panel("Cache", "99 % hits")]
 
@@ -116,7 +116,7 @@ def test_higher_apps_add_panels_for_those_who_may_see_them(client, root) -> None
 
 @pytest.mark.acceptance
 @pytest.mark.django_db(transaction=True)
-def test_charts_are_drawn_without_outside_requests(live_server, client, monkeypatch) -> None:
+def test_charts_are_drawn_without_requests_to_other_hosts(live_server, client, monkeypatch) -> None:
     # Playwright keeps an event loop in this thread; the ORM calls of this test are not inside it.
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     root = make_user("root", is_staff=True, is_superuser=True)

@@ -1,4 +1,4 @@
-"""The stats are the events: several writers, several counting processes, some of them killed."""
+"""Stats equal the events with concurrent writers and aggregation processes, some of them killed."""
 
 from __future__ import annotations
 

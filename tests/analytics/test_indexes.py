@@ -19,23 +19,23 @@ from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
 PROJECTS = [uuid7() for _ in range(20)]
-# Of whom there are few rows, so that no plan is cheaper than the index that finds them. A list of the 50 newest rows of
-# a project that has a twentieth of all is as quickly made by the index of the times.
+# A project with few rows, so that its index is the cheapest plan. Of a project with a twentieth of all rows, the newest
+# 50 are found as quickly by the index on the time.
 RARE = uuid7()
 
 
 @pytest.fixture
 def user():
-    """One of twenty; 2,000 events of sixty days, of which 5 are of one project and 20 are not counted yet."""
-    dice = random.Random(1)
+    """The id of one of 20 users with 2,000 events in 60 days: 5 of the project RARE, 20 uncounted."""
+    rng = random.Random(1)
     users = [make_user().pk for _ in range(20)]
     aggregate_events()
-    events = [random_event(dice, users, PROJECTS, days=60) for _ in range(1980)]
+    events = [random_event(rng, users, PROJECTS, days=60) for _ in range(1980)]
     for event in events[:5]:
         event.project_id = RARE
     AnalyticsEvent.objects.bulk_create(events)
     aggregate_events(limit=5000)
-    AnalyticsEvent.objects.bulk_create([random_event(dice, users, PROJECTS, days=60) for _ in range(20)])
+    AnalyticsEvent.objects.bulk_create([random_event(rng, users, PROJECTS, days=60) for _ in range(20)])
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     return users[0]
@@ -44,14 +44,14 @@ def user():
 def plan_of(rows) -> str:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            # A table of a few rows would always be read as a whole.
+            # A small table would always be read by a sequential scan.
             cursor.execute("SET LOCAL enable_seqscan = off")
             cursor.execute("SET LOCAL enable_bitmapscan = off")
     return rows.explain()
 
 
-def plan_of_answer(monkeypatch, interval: str, days: int, scope: StatScope) -> str:
-    """The plan of the statement that an endpoint sends."""
+def plan_of_read(monkeypatch, interval: str, days: int, scope: StatScope) -> str:
+    """Return the plan of the statement that an endpoint executes."""
     plans = []
     monkeypatch.setattr("analytics.selectors._read", lambda branches: plans.append(_explain(branches)) or iter(()))
     time_range = covering_range(interval, NOON - timedelta(days=days), NOON)
@@ -76,7 +76,7 @@ def assert_reads_rollups_by_key(plan: str) -> None:
         assert other not in plan
 
 
-def test_recount_of_an_hour_and_retention(user) -> None:
+def test_rebuild_of_an_hour_and_retention_use_the_time_index(user) -> None:
     hour = AnalyticsEvent.objects.filter(created_at__gte=NOON - timedelta(hours=1), created_at__lt=NOON, counted=True)
     groups = hour.order_by().values("user_id", "type").annotate(total=Sum("credits"))
     assert "idx_analytics_events_time_user" in plan_of(groups)
@@ -84,34 +84,34 @@ def test_recount_of_an_hour_and_retention(user) -> None:
     assert "idx_analytics_events_time_user" in plan_of(old.values_list("pk")[:100])
 
 
-def test_newest_events_of_the_admin(user) -> None:
+def test_admin_list_of_newest_events_uses_the_time_index(user) -> None:
     plan = plan_of(AnalyticsEvent.objects.order_by("-created_at")[:50])
     assert "idx_analytics_events_time_user" in plan
     assert "TEMP B-TREE" not in plan
 
 
-def test_newest_events_of_one_type(user) -> None:
+def test_newest_events_of_one_type_use_the_type_index(user) -> None:
     rows = AnalyticsEvent.objects.filter(type="render.failed").order_by("-created_at")[:50]
     assert "idx_analytics_events_type_time" in plan_of(rows)
 
 
-def test_the_batch_to_count_next(user) -> None:
+def test_next_aggregation_batch_uses_the_partial_index(user) -> None:
     rows = AnalyticsEvent.objects.uncounted().order_by("user_id", "created_at")[:2000]
     assert "idx_analytics_events_uncounted" in plan_of(rows)
 
 
-def test_answers_by_the_hour(user, monkeypatch) -> None:
+def test_reads_of_an_account_or_project_use_rollup_keys(user, monkeypatch) -> None:
     for scope in (StatScope(user), StatScope(user, PROJECTS[0])):
-        assert_reads_rollups_by_key(plan_of_answer(monkeypatch, "hour", 2, scope))
-        assert_reads_rollups_by_key(plan_of_answer(monkeypatch, "day", 20, scope))
+        assert_reads_rollups_by_key(plan_of_read(monkeypatch, "hour", 2, scope))
+        assert_reads_rollups_by_key(plan_of_read(monkeypatch, "day", 20, scope))
 
 
-def test_charts_of_all_accounts(user, monkeypatch) -> None:
-    assert_reads_rollups_by_key(plan_of_answer(monkeypatch, "hour", 2, StatScope()))
-    assert_reads_rollups_by_key(plan_of_answer(monkeypatch, "day", 20, StatScope()))
+def test_charts_of_all_accounts_use_rollup_keys(user, monkeypatch) -> None:
+    assert_reads_rollups_by_key(plan_of_read(monkeypatch, "hour", 2, StatScope()))
+    assert_reads_rollups_by_key(plan_of_read(monkeypatch, "day", 20, StatScope()))
 
 
-def test_the_busiest_accounts(user) -> None:
+def test_top_users_use_the_covering_index_and_months(user) -> None:
     days, *_ = usage_queries(covering_range("day", NOON - timedelta(days=10), NOON))
     assert "idx_analytics_rollup_busiest" in plan_of(days)
     months, *_ = usage_queries(covering_range("day", NOON - timedelta(days=70), NOON))
@@ -119,7 +119,7 @@ def test_the_busiest_accounts(user) -> None:
     assert "uniq_analytics_monthly_key" in plan or "sqlite_autoindex_analytics_monthlyusage" in plan
 
 
-def test_lists_of_one_account_or_project(user) -> None:
+def test_lists_of_one_account_or_project_use_their_indexes(user) -> None:
     days = DailyStat.objects.filter(start__gte=NOON - timedelta(days=2))
     assert "idx_analytics_daily_user_date" in plan_of(days.filter(user_id=user).order_by("-start"))
     assert "idx_analytics_daily_project_date" in plan_of(days.filter(project_id=RARE).order_by("-start"))
@@ -128,12 +128,12 @@ def test_lists_of_one_account_or_project(user) -> None:
     assert "idx_analytics_hourly_project" in plan_of(hours[:50])
 
 
-def test_what_a_recount_replaces(user) -> None:
+def test_rows_replaced_by_a_rebuild_use_the_time_index(user) -> None:
     stale = StatRollup.objects.filter(interval__in=INTERVALS, start__gte=NOON, start__lt=NOON + timedelta(days=1))
     assert "idx_analytics_rollup_time" in plan_of(stale)
 
 
-def test_hours_past_their_retention(user) -> None:
+def test_retention_of_hours_uses_the_time_indexes(user) -> None:
     rollups = StatRollup.objects.filter(interval="hour", start__lt=NOON - timedelta(days=58)).order_by("start")
     assert "idx_analytics_rollup_time" in plan_of(rollups.values_list("pk")[:100])
     rows = HourlyStat.objects.filter(start__lt=NOON - timedelta(days=58)).order_by("start").values_list("pk")[:100]

@@ -1,4 +1,4 @@
-"""The permission matrix of the endpoints of analytics."""
+"""Permission matrix of the analytics endpoints."""
 
 import pytest
 

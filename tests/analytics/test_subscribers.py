@@ -1,4 +1,4 @@
-"""What the apps below do comes into the log, in their transactions."""
+"""Subscribers record events of lower apps, in their transactions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def logged(*names: str) -> list[tuple]:
     return list(rows.values_list("type", *names))
 
 
-def test_a_render_from_submit_to_success_and_deletion(api, alice) -> None:
+def test_records_a_render_from_submit_to_deletion(api, alice) -> None:
     project = make_project(alice)
     render = submit(api, alice, project=project.public_id)
     Render.objects.update(queued_at=timezone.now() - timedelta(seconds=8))
@@ -67,7 +67,7 @@ def test_a_render_from_submit_to_success_and_deletion(api, alice) -> None:
     assert start.code.startswith("w")
 
 
-def test_a_failure_is_logged_with_its_code_and_what_was_given_back(api, alice) -> None:
+def test_records_a_failure_with_its_code_and_refund(api, alice) -> None:
     render = submit(api, alice)
     assert close_failed(render_id=render.pk, error={"code": "timeout"})
     assert not close_failed(render_id=render.pk, error={"code": "timeout"})
@@ -77,7 +77,7 @@ def test_a_failure_is_logged_with_its_code_and_what_was_given_back(api, alice) -
     ]
 
 
-def test_a_scheduled_render_is_submitted_once_and_cancelled_once(api, alice) -> None:
+def test_records_a_scheduled_render_submitted_and_cancelled_once(api, alice) -> None:
     later = (timezone.now() + timedelta(hours=1)).isoformat()
     render = submit(api, alice, run_at=later)
     cancel_render(render=render)
@@ -85,14 +85,14 @@ def test_a_scheduled_render_is_submitted_once_and_cancelled_once(api, alice) -> 
     assert logged("resource_id") == [("render.submitted", render.pk), ("render.cancelled", render.pk)]
 
 
-def test_a_refused_render_leaves_nothing(api, alice) -> None:
+def test_records_nothing_for_a_refused_render(api, alice) -> None:
     body = {"edit": make_edit(length=3600, size={"width": 1920, "height": 1080})}
     answer = api.post("/api/v2/renders", body, headers={"X-API-Key": make_api_key(alice)})
     assert answer.status_code == 402
     assert logged() == []
 
 
-def test_assets_come_and_go(alice) -> None:
+def test_records_the_deletion_of_a_ready_asset_but_not_of_a_pending_one(alice) -> None:
     project_id = UUID(int=5)
     asset = make_asset(alice, size_bytes=77, project_id=project_id)
     pending = make_asset(alice, status="pending", kind="", size_bytes=None, storage_key="", sha256="")
@@ -101,7 +101,7 @@ def test_assets_come_and_go(alice) -> None:
     assert logged("code", "size_bytes", "project_id") == [("asset.deleted", "video", -77, project_id)]
 
 
-def test_credits_given_and_taken_are_logged_once(alice) -> None:
+def test_records_grants_and_adjustments_once(alice) -> None:
     for _ in range(2):
         credit_services.grant(user_id=alice.pk, amount=500, reference="a")
         credit_services.adjust(user_id=alice.pk, amount=-20, reference="b", note="x")
@@ -110,9 +110,7 @@ def test_credits_given_and_taken_are_logged_once(alice) -> None:
     assert list(moved.values_list("code", "credits")) == [("grant", 1000), ("grant", 500), ("adjust", -20)]
 
 
-def test_many_renders_are_noted_in_one_statement_and_a_failure_loses_these_notes_alone(
-    api, alice, monkeypatch, caplog
-) -> None:
+def test_records_a_batch_in_one_statement_and_a_failure_loses_only_these_rows(api, alice, monkeypatch, caplog) -> None:
     body = {"edit": make_edit(), "rows": [{}] * 20}
     headers = {"X-API-Key": make_api_key(alice)}
     with CaptureQueriesContext(connection) as queries:

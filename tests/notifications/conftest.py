@@ -1,4 +1,4 @@
-"""What the tests of notifications start from."""
+"""Fixtures of the notification tests."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from tests.notifications.receiver import Receiver
 
 @pytest.fixture
 def alice() -> User:
-    """Who owns the inbox."""
+    """The owner of the inbox."""
     return make_user("alice", email="alice@owls.example")
 
 
 @pytest.fixture
 def client_of_alice(alice: User) -> APIClient:
-    """A client with alice's key."""
+    """An API client with a key of alice."""
     return APIClient(headers={"X-API-Key": make_api_key(alice)})
 
 
 @pytest.fixture
 def receiver(settings: Any) -> Iterator[Receiver]:
-    """A receiver on this machine that the guard lets through."""
+    """A local receiver that the address check allows."""
     server = Receiver()
     settings.RENDEROWL_WEBHOOK_ALLOW_HOSTS = [("127.0.0.1", server.port)]
     yield server

@@ -1,4 +1,4 @@
-"""A receiver of webhooks on this machine, which answers as a test tells it to."""
+"""A local webhook receiver with configurable responses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Received:
-    """A request as it came in. at: monotonic seconds; wall: Unix seconds."""
+    """A received request. at: monotonic seconds; wall: Unix seconds."""
 
     path: str
     headers: dict[str, str]
@@ -31,7 +31,7 @@ class Received:
 
 
 class Receiver:
-    """answer: (status, headers, body) of the next answers, or a function of the request that gives it."""
+    """An HTTP server. answer: (status, headers, body) of the responses, or a function from request to that."""
 
     def __init__(self) -> None:
         self.answer: Any = (204, {}, b"")
@@ -50,7 +50,7 @@ class Receiver:
             request_queue_size = 200
 
             def handle_error(self, request, client_address) -> None:
-                """Clients that hang up are what some tests are about."""
+                """Ignore clients that disconnect, which some tests do on purpose."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.port = self._server.server_address[1]
@@ -72,7 +72,7 @@ class Receiver:
         length = int(handler.headers.get("Content-Length", "0"))
         body = handler.rfile.read(length)
         if len(body) < length:
-            # Its sender was killed between the headers and the end of the body: nobody received that.
+            # The sender was killed before the end of the body, so the request does not count as received.
             return
         headers = {name.lower(): value for name, value in handler.headers.items()}
         request = Received(handler.path, headers, body, time.monotonic(), time.time())

@@ -5,20 +5,20 @@ import pytest
 from notifications.encryption import DecryptionError, decrypt, encrypt
 
 
-def test_decrypts_what_it_encrypted_and_encrypts_differently_each_time():
+def test_round_trips_and_encrypts_differently_each_time():
     assert decrypt(encrypt("whsec_ä")) == "whsec_ä"
     assert encrypt("x") != encrypt("x")
     assert "whsec" not in encrypt("whsec_x")
 
 
-def test_an_altered_text_is_not_decrypted():
+def test_refuses_to_decrypt_an_altered_text():
     encrypted = encrypt("x")
     for broken in ("", "x", encrypted[:-4] + "AAA=", encrypted[10:]):
         with pytest.raises(DecryptionError):
             decrypt(broken)
 
 
-def test_an_old_key_decrypts_as_long_as_it_is_a_fallback(settings):
+def test_an_old_key_decrypts_while_it_is_a_fallback(settings):
     encrypted, old = encrypt("x"), settings.SECRET_KEY
     settings.SECRET_KEY = "new" * 20
     with pytest.raises(DecryptionError):

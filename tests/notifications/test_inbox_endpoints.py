@@ -1,4 +1,4 @@
-"""GET /notifications and what belongs to it."""
+"""Endpoints of the inbox: list, detail, mark read, unread count."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.factories import make_notification, make_user
 pytestmark = pytest.mark.django_db
 
 
-def test_lists_newest_first_in_both_shapes(client_of_alice, alice) -> None:
+def test_lists_newest_first_in_both_versions(client_of_alice, alice) -> None:
     rows = [make_notification(alice) for _ in range(3)]
     make_notification()
     ids = [row.public_id for row in reversed(rows)]
@@ -26,7 +26,7 @@ def test_lists_newest_first_in_both_shapes(client_of_alice, alice) -> None:
     assert first["pagination"]["total"] == 3
 
 
-def test_an_entry_has_the_members_of_the_contract(client_of_alice, alice) -> None:
+def test_a_notification_has_the_documented_members(client_of_alice, alice) -> None:
     row = make_notification(alice, kind="render.failed", title="T", body="B", resource="rnd_1")
     body = client_of_alice.get(f"/api/v2/notifications/{row.public_id}").json()
     assert body == {
@@ -54,7 +54,7 @@ def test_an_entry_has_the_members_of_the_contract(client_of_alice, alice) -> Non
         ("ordering=created_at", ["a", "b", "c"]),
     ],
 )
-def test_filters(client_of_alice, alice, query, found) -> None:
+def test_filters_by_kind_and_read_state(client_of_alice, alice, query, found) -> None:
     make_notification(alice, title="a")
     make_notification(alice, title="b", kind="render.failed")
     make_notification(alice, title="c", kind="asset.failed", read_at=timezone.now())
@@ -63,7 +63,7 @@ def test_filters(client_of_alice, alice, query, found) -> None:
 
 
 @pytest.mark.parametrize("query", ["unread=maybe", "read=true", "kind=", "created_at__gte=soon", "limit=0", "status=x"])
-def test_refuses_what_it_does_not_know(client_of_alice, query) -> None:
+def test_refuses_unknown_and_invalid_parameters(client_of_alice, query) -> None:
     answer = client_of_alice.get(f"/api/v2/notifications?{query}")
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_parameter")
 
@@ -77,7 +77,7 @@ def test_filters_by_time(client_of_alice, alice) -> None:
         assert [item["id"] for item in data] == [row.public_id]
 
 
-def test_marks_one_read_once_and_unread_again(client_of_alice, alice) -> None:
+def test_marks_a_notification_read_and_unread(client_of_alice, alice) -> None:
     row = make_notification(alice)
     path = f"/api/v2/notifications/{row.public_id}"
     first = client_of_alice.patch(path, {"read": True})
@@ -101,7 +101,7 @@ def test_refuses_other_changes(client_of_alice, alice, body) -> None:
     assert row.read_at is None
 
 
-def test_marks_all_that_came_before_or_are_of_a_kind(client_of_alice, alice) -> None:
+def test_marks_all_read_before_a_time_or_of_a_kind(client_of_alice, alice) -> None:
     long_ago = timezone.now() - timedelta(days=1)
     make_notification(alice, title="old", created_at=long_ago)
     make_notification(alice, title="failed", kind="render.failed")
@@ -123,7 +123,7 @@ def test_marks_all_that_came_before_or_are_of_a_kind(client_of_alice, alice) -> 
 @pytest.mark.parametrize(
     "body", [{"before": "soon"}, {"since": "2026-01-01T00:00:00Z"}, {"kind": ""}, {"kind": []}, []]
 )
-def test_mark_all_read_refuses_what_it_cannot_use(client_of_alice, alice, body) -> None:
+def test_mark_all_read_refuses_invalid_bodies(client_of_alice, alice, body) -> None:
     row = make_notification(alice)
     answer = client_of_alice.post("/api/v2/notifications/mark-all-read", body)
     assert answer.status_code == 422
@@ -131,12 +131,12 @@ def test_mark_all_read_refuses_what_it_cannot_use(client_of_alice, alice, body) 
     assert row.read_at is None
 
 
-def test_ten_thousand_cost_no_more_queries_than_one(client_of_alice, alice, django_assert_num_queries) -> None:
+def test_many_notifications_take_as_many_queries_as_one(client_of_alice, alice, django_assert_num_queries) -> None:
     rows = [Notification(user=alice, kind="render.failed", title="t") for _ in range(10_000)]
     Notification.objects.bulk_create(rows, batch_size=2000)
     make_notification()
     authentication = 1
-    client_of_alice.get("/api/v2/me")  # notes the use of the key
+    client_of_alice.get("/api/v2/me")  # records the use of the key
     with django_assert_num_queries(authentication + 1):
         assert client_of_alice.get("/api/v2/notifications/unread-count").json()["unread"] == 10_000
     with django_assert_num_queries(authentication + 1):

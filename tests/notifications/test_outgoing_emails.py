@@ -1,4 +1,4 @@
-"""Emails: together, in time, and never twice."""
+"""Outgoing emails: one message per window, retries, at most once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.jobs.inline import run_pending
 pytestmark = pytest.mark.django_db
 
 
-def write(user, title="Your key was revoked", **fields) -> None:
+def notify_user(user, title="Your key was revoked", **fields) -> None:
     with transaction.atomic():
         notify(user_id=user.pk, kind="service.notice", title=title, **fields)
 
@@ -41,8 +41,8 @@ def states() -> list[str]:
     return list(OutgoingEmail.objects.order_by("created_at").values_list("status", flat=True))
 
 
-def test_an_email_leaves_at_the_end_of_the_window(alice) -> None:
-    write(alice, body="The nightly one.", resource="key_1")
+def test_an_email_is_sent_at_the_end_of_the_window(alice) -> None:
+    notify_user(alice, body="The nightly one.", resource="key_1")
     run_pending()
     assert mail.outbox == []
     deliver()
@@ -55,31 +55,31 @@ def test_an_email_leaves_at_the_end_of_the_window(alice) -> None:
     assert sent.extra_headers["Message-ID"] == f"<{email.claimed_by}@localhost>"
 
 
-def test_emails_of_one_window_leave_as_one(alice) -> None:
+def test_emails_of_one_window_are_sent_as_one_message(alice) -> None:
     bob = make_user("bob", email="bob@owls.example")
     for number in range(5):
-        write(alice, title=f"Notification {number}")
-    write(bob, title="For bob")
+        notify_user(alice, title=f"Notification {number}")
+    notify_user(bob, title="For bob")
     assert Job.objects.filter(type="notifications.send_email").count() == 2
     deliver()
-    by_reader = {sent.to[0]: sent for sent in mail.outbox}
+    by_address = {sent.to[0]: sent for sent in mail.outbox}
     assert len(mail.outbox) == 2
-    assert by_reader["alice@owls.example"].subject == "Renderowl: 5 notifications"
-    assert all(f"Notification {number}" in by_reader["alice@owls.example"].body for number in range(5))
-    assert "For bob" not in by_reader["alice@owls.example"].body
+    assert by_address["alice@owls.example"].subject == "Renderowl: 5 notifications"
+    assert all(f"Notification {number}" in by_address["alice@owls.example"].body for number in range(5))
+    assert "For bob" not in by_address["alice@owls.example"].body
     assert states() == ["sent"] * 6
 
 
-def test_very_many_emails_leave_in_a_few(alice, monkeypatch) -> None:
+def test_many_emails_are_sent_in_several_messages(alice, monkeypatch) -> None:
     monkeypatch.setattr(outgoing_emails, "MAX_PER_EMAIL", 4)
     for number in range(10):
-        write(alice, title=f"Notification {number}")
+        notify_user(alice, title=f"Notification {number}")
     deliver()
     assert [sent.subject[11:] for sent in mail.outbox] == ["4 notifications", "4 notifications", "2 notifications"]
 
 
-def test_the_job_run_again_sends_nothing_again(alice) -> None:
-    write(alice)
+def test_a_job_that_runs_again_sends_nothing(alice) -> None:
+    notify_user(alice)
     end_window()
     job = Job.objects.get(type="notifications.send_email")
     run_pending()
@@ -88,8 +88,8 @@ def test_the_job_run_again_sends_nothing_again(alice) -> None:
     assert len(mail.outbox) == 1
 
 
-def test_two_attempts_at_one_time_share_the_emails(alice) -> None:
-    write(alice)
+def test_an_email_is_claimed_by_one_of_two_concurrent_attempts(alice) -> None:
+    notify_user(alice)
     first, claimed = outgoing_emails.claim_emails(user_id=alice.pk)
     second, nothing = outgoing_emails.claim_emails(user_id=alice.pk)
     assert (len(claimed), nothing) == (1, [])
@@ -100,14 +100,14 @@ def test_two_attempts_at_one_time_share_the_emails(alice) -> None:
 
 
 class Refusing(EmailBackend):
-    """A mail server that does not take the email."""
+    """A mail server that refuses the recipient."""
 
     def send_messages(self, messages):
         raise smtplib.SMTPRecipientsRefused({})
 
 
 class Breaking(EmailBackend):
-    """A connection that breaks when the email has been handed over."""
+    """A connection that breaks after the message was sent."""
 
     def send_messages(self, messages):
         super().send_messages(messages)
@@ -115,18 +115,18 @@ class Breaking(EmailBackend):
 
 
 class Unreachable(EmailBackend):
-    """No mail server at all."""
+    """A mail server that cannot be reached."""
 
     def open(self):
         raise ConnectionRefusedError
 
 
 class Crashed(BaseException):
-    """The end of the process."""
+    """Simulates a killed process."""
 
 
 class Killing(EmailBackend):
-    """Kills the worker when the email has been handed over."""
+    """Kills the worker after the message was sent."""
 
     def send_messages(self, messages):
         super().send_messages(messages)
@@ -138,10 +138,10 @@ def use(settings, backend) -> None:
 
 
 @pytest.mark.parametrize("backend", [Refusing, Unreachable])
-def test_what_was_not_accepted_is_tried_again(alice, settings, backend) -> None:
+def test_retries_a_message_that_was_not_accepted(alice, settings, backend) -> None:
     working = settings.EMAIL_BACKEND
     use(settings, backend)
-    write(alice)
+    notify_user(alice)
     deliver()
     assert (mail.outbox, states()) == ([], ["pending"])
     assert Job.objects.get().error["code"] == "mail_not_accepted"
@@ -150,9 +150,9 @@ def test_what_was_not_accepted_is_tried_again(alice, settings, backend) -> None:
     assert (len(mail.outbox), states()) == (1, ["sent"])
 
 
-def test_what_was_never_accepted_is_given_up(alice, settings) -> None:
+def test_fails_after_the_last_attempt(alice, settings) -> None:
     use(settings, Refusing)
-    write(alice)
+    notify_user(alice)
     for _ in range(5):
         deliver()
     assert Job.objects.get().status == "dead"
@@ -160,10 +160,10 @@ def test_what_was_never_accepted_is_given_up(alice, settings) -> None:
     assert Notification.objects.count() == 1
 
 
-def test_what_may_have_arrived_is_not_sent_again(alice, settings) -> None:
+def test_does_not_retry_a_message_that_may_have_been_accepted(alice, settings) -> None:
     working = settings.EMAIL_BACKEND
     use(settings, Breaking)
-    write(alice)
+    notify_user(alice)
     deliver()
     assert (len(mail.outbox), states()) == (1, ["unconfirmed"])
     settings.EMAIL_BACKEND = working
@@ -171,10 +171,10 @@ def test_what_may_have_arrived_is_not_sent_again(alice, settings) -> None:
     assert len(mail.outbox) == 1
 
 
-def test_a_worker_killed_while_sending_sends_no_second_email(alice, settings) -> None:
+def test_a_worker_killed_while_sending_causes_no_second_email(alice, settings) -> None:
     working = settings.EMAIL_BACKEND
     use(settings, Killing)
-    write(alice)
+    notify_user(alice)
     end_window()
     with pytest.raises(Crashed):
         run_pending()
@@ -189,15 +189,15 @@ def test_a_worker_killed_while_sending_sends_no_second_email(alice, settings) ->
     assert states() == ["unconfirmed"]
 
 
-def test_no_emails_to_closed_accounts(alice) -> None:
-    write(alice)
+def test_sends_no_emails_to_suspended_accounts(alice) -> None:
+    notify_user(alice)
     suspend_user(user=alice)
     deliver()
     assert (mail.outbox, states()) == ([], ["failed"])
 
 
-def test_housekeeping_finds_emails_whose_job_came_too_early_and_throws_old_rows_away(alice) -> None:
-    write(alice)
+def test_housekeeping_schedules_overdue_emails_and_retention_deletes_old_rows(alice) -> None:
+    notify_user(alice)
     Job.objects.all().delete()
     assert outgoing_emails.schedule_overdue() == 0
     OutgoingEmail.objects.update(created_at=timezone.now() - timedelta(minutes=6))
@@ -206,7 +206,7 @@ def test_housekeeping_finds_emails_whose_job_came_too_early_and_throws_old_rows_
     deliver()
     assert len(mail.outbox) == 1
     old = timezone.now() - timedelta(days=91)
-    write(alice, title="kept")
+    notify_user(alice, title="kept")
     OutgoingEmail.objects.exclude(title="kept").update(created_at=old)
     Notification.objects.exclude(title="kept").update(created_at=old, read_at=None)
     with transaction.atomic():

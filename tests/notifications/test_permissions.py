@@ -1,4 +1,4 @@
-"""Who may read and mark which inbox."""
+"""Permission matrix of the inbox endpoints."""
 
 import pytest
 
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.django_db
 READ, WRITE = "notifications:read", "notifications:write"
 
 
-def test_permissions_of_an_entry():
+def test_permissions_of_a_notification():
     alice = make_user("alice")
     row = make_notification(alice)
     access = Access("notification-detail", {"GET": READ, "PATCH": WRITE}, bodies={"PATCH": {"read": True}})

@@ -15,7 +15,7 @@ def channels(body) -> dict[str, tuple[bool, bool, bool]]:
     return {item["kind"]: (item["inbox"], item["email"], item["is_default"]) for item in body["kinds"]}
 
 
-def test_shows_defaults_and_choices(client_of_alice, alice) -> None:
+def test_returns_defaults_and_choices(client_of_alice, alice) -> None:
     NotificationPreference.objects.create(user=alice, kind="render.succeeded", inbox=False)
     NotificationPreference.objects.create(user=make_user(), kind="render.failed", inbox=False)
     NotificationPreference.objects.create(user=alice, kind="gone.since", inbox=False)
@@ -30,7 +30,7 @@ def test_shows_defaults_and_choices(client_of_alice, alice) -> None:
     assert all(item["summary"] for item in body["kinds"])
 
 
-def test_changes_channels_and_sets_them_back(client_of_alice, alice) -> None:
+def test_changes_channels_and_restores_defaults(client_of_alice, alice) -> None:
     kinds = {"render.succeeded": {"inbox": False, "email": True}, "render.failed": {"email": True}}
     body = client_of_alice.patch(PATH, {"kinds": kinds}).json()
     assert channels(body)["render.succeeded"] == (False, True, False)
@@ -55,7 +55,7 @@ def test_changes_channels_and_sets_them_back(client_of_alice, alice) -> None:
         ({"inbox": {}}, "/inbox"),
     ],
 )
-def test_refuses_what_it_cannot_use_and_then_changes_nothing(client_of_alice, body, pointer) -> None:
+def test_refuses_invalid_changes_and_applies_none(client_of_alice, body, pointer) -> None:
     answer = client_of_alice.patch(PATH, body)
     assert answer.status_code == 422
     assert pointer in {error["pointer"] for error in answer.json()["errors"]}

@@ -1,4 +1,4 @@
-"""Staff's screens of webhooks: list, search, detail, each action, and somebody without the right."""
+"""Admin of webhooks: list, search, detail, actions, and a user without permission."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def changelist(name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_lists_searches_and_shows(staff, rows, name):
+def test_lists_searches_and_shows_details(staff, rows, name):
     assert staff.get(changelist(name)).status_code == 200
     assert staff.get(changelist(name), {"q": "alice"}).status_code == 200
     page = staff.get(reverse(f"admin:notifications_{name}_change", args=[rows[name].pk]))
@@ -55,13 +55,13 @@ def test_lists_searches_and_shows(staff, rows, name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_nobody_without_the_right_sees_them(rows, name):
+def test_refuses_staff_without_permission(rows, name):
     client = Client()
     client.force_login(make_user("clerk", is_staff=True))
     assert client.get(changelist(name)).status_code == 403
 
 
-def test_filters_by_state_and_endpoint(staff, rows):
+def test_filters_by_status_and_endpoint(staff, rows):
     other = make_delivery(status="succeeded", resource="rnd_other")
     found = staff.get(changelist("webhookdelivery"), {"status__exact": "succeeded"}).content.decode()
     assert other.resource in found
@@ -76,7 +76,7 @@ def act(client, name, action, row):
     return client.post(changelist(name), data, follow=True)
 
 
-def test_disables_and_enables_and_tells_the_owner(staff, rows, alice):
+def test_disables_and_notifies_the_owner_and_enables(staff, rows, alice):
     endpoint = rows["webhookendpoint"]
     assert "1 disabled" in act(staff, "webhookendpoint", "disable", endpoint).content.decode()
     row = WebhookEndpoint.objects.get()
@@ -88,7 +88,7 @@ def test_disables_and_enables_and_tells_the_owner(staff, rows, alice):
     assert WebhookEndpoint.objects.get().is_enabled
 
 
-def test_sends_again_and_tests(staff, rows):
+def test_sends_deliveries_again_and_test_events(staff, rows):
     act(staff, "webhookdelivery", "send_again", rows["webhookdelivery"])
     assert WebhookDelivery.objects.get().status == "pending"
     act(staff, "webhookendpoint", "test", rows["webhookendpoint"])

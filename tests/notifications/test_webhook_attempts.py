@@ -1,4 +1,4 @@
-"""Attempts at deliveries: signed as the reference library wants it, repeated in time, and what they teach."""
+"""Delivery attempts: signatures, retries, and their effect on the health of the endpoint."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def reload(row):
 
 
 def make_due(delivery):
-    """Let the next attempt be due."""
+    """Make the next attempt due now."""
     assert jobs.run_now(job_id=reload(delivery).job_id)
 
 
-def test_the_reference_library_verifies_what_is_sent(alice, receiver):
+def test_the_reference_library_verifies_the_signature(alice, receiver):
     made = endpoints.create_endpoint(owner=alice, url=receiver.url(), events=["ping"])
     delivery = send_test(endpoint=made.endpoint)
     assert run_pending() == 1
@@ -59,7 +59,7 @@ def test_the_reference_library_verifies_what_is_sent(alice, receiver):
         Webhook(new_secret()).verify(request.body, request.headers)
 
 
-def test_for_a_day_after_a_rotation_both_secrets_sign(alice, receiver):
+def test_both_secrets_sign_for_a_day_after_a_rotation(alice, receiver):
     made = endpoints.create_endpoint(owner=alice, url=receiver.url(), events=["ping"])
     rotated = endpoints.rotate_secret(endpoint=made.endpoint)
     send_test(endpoint=rotated.endpoint)
@@ -79,12 +79,12 @@ def test_for_a_day_after_a_rotation_both_secrets_sign(alice, receiver):
     assert reload(made.endpoint).previous_secret == ""
 
 
-def test_secrets_are_not_in_the_database_as_they_are(alice):
+def test_secrets_are_not_stored_in_plain_text(alice):
     made = endpoints.create_endpoint(owner=alice, url="https://receiver.test/", events=["*"])
     assert made.secret.removeprefix("whsec_") not in json.dumps(list(WebhookEndpoint.objects.values()), default=str)
 
 
-def test_failures_are_repeated_on_schedule_under_one_id_until_all_attempts_are_spent(endpoint, receiver, settings):
+def test_failures_are_retried_on_schedule_with_the_same_id_until_the_last_attempt(endpoint, receiver, settings):
     receiver.answer = (500, {}, b"no")
     delivery = send_test(endpoint=endpoint)
     for number, wait_s in enumerate(settings.RENDEROWL_WEBHOOK_RETRY_S, start=1):
@@ -106,7 +106,7 @@ def test_failures_are_repeated_on_schedule_under_one_id_until_all_attempts_are_s
     assert {request.body for request in receiver.received} == {delivery.body.encode()}
 
 
-def test_a_receiver_may_ask_for_more_time_up_to_a_day(endpoint, receiver):
+def test_retry_after_delays_the_next_attempt_by_up_to_a_day(endpoint, receiver):
     for asked, least in (("900", 900), ("9999999", 24 * 3600)):
         receiver.answer = (503, {"Retry-After": asked}, b"")
         before = timezone.now()
@@ -124,7 +124,7 @@ def test_redirects_are_not_followed(endpoint, receiver):
     assert reload(delivery).last_error == "http_302"
 
 
-def test_gone_disables_at_once_and_tells_the_owner_and_the_other_endpoints(alice, endpoint, receiver):
+def test_gone_disables_at_once_and_notifies_the_owner_and_the_other_endpoints(alice, endpoint, receiver):
     other = make_endpoint(alice, url=receiver.url("/other"), events=["webhook.*"])
     receiver.answer = lambda request: (410 if request.path == "/hook" else 204, {}, b"")
     delivery, waiting = send_test(endpoint=endpoint), send_test(endpoint=endpoint)
@@ -132,7 +132,7 @@ def test_gone_disables_at_once_and_tells_the_owner_and_the_other_endpoints(alice
     row = reload(endpoint)
     assert (row.is_enabled, row.disabled_reason, row.disabled_at is not None) == (False, "gone", True)
     assert reload(delivery).status == "failed"
-    # What was not sent before is not sent any more, and a replay can bring it back.
+    # A pending delivery is not sent; it fails, so that a replay can send it again.
     assert (reload(waiting).status, reload(waiting).last_error) == ("failed", "endpoint_disabled")
     assert [request.path for request in receiver.received] == ["/hook", "/other"]
     assert receiver.received[1].json["type"] == "webhook.disabled"
@@ -147,7 +147,7 @@ def test_gone_disables_at_once_and_tells_the_owner_and_the_other_endpoints(alice
 
 
 @pytest.mark.parametrize(("status", "limit"), [(429, 2), (502, 2), (504, 2), (500, 4)])
-def test_an_overloaded_receiver_gets_half_as_many_at_a_time(endpoint, receiver, status, limit):
+def test_an_overloaded_receiver_halves_the_limit(endpoint, receiver, status, limit):
     receiver.answer = (status, {}, b"")
     send_test(endpoint=endpoint)
     run_pending()
@@ -157,7 +157,7 @@ def test_an_overloaded_receiver_gets_half_as_many_at_a_time(endpoint, receiver, 
     )
 
 
-def test_the_limit_falls_to_one_and_recovers_with_successes_step_by_step(endpoint, receiver):
+def test_the_limit_falls_to_one_and_recovers_by_one_per_success(endpoint, receiver):
     def attempt(status):
         WebhookEndpointHealth.objects.update(limit_changed_at=timezone.now() - timedelta(seconds=11))
         receiver.answer = (status, {}, b"")
@@ -168,7 +168,7 @@ def test_the_limit_falls_to_one_and_recovers_with_successes_step_by_step(endpoin
     assert [attempt(429) for _ in range(3)] == [2, 1, 1]
     assert [attempt(204) for _ in range(4)] == [2, 3, 4, 4]
     assert not KeyLimit.objects.exists()
-    # No oftener than every ten seconds, or one bad moment with four in flight would do all of it at once.
+    # At most one change in ten seconds: several failures in flight count as one.
     receiver.answer = (429, {}, b"")
     WebhookEndpointHealth.objects.update(limit_changed_at=None)
     for _ in range(3):
@@ -177,12 +177,12 @@ def test_the_limit_falls_to_one_and_recovers_with_successes_step_by_step(endpoin
     assert WebhookEndpointHealth.objects.get().limit_running == 2
 
 
-def test_at_most_four_of_an_endpoint_are_at_work(endpoint):
+def test_at_most_four_deliveries_of_an_endpoint_run_at_a_time(endpoint):
     for _ in range(7):
         send_test(endpoint=endpoint)
     other = send_test(endpoint=make_endpoint(events=["*"]))
-    taken = [sql.claim(queue="webhooks", worker="w", lease_s=30) for _ in range(6)]
-    references = [job.reference for job in taken if job]
+    claimed = [sql.claim(queue="webhooks", worker="w", lease_s=30) for _ in range(6)]
+    references = [job.reference for job in claimed if job]
     assert len(references) == 5
     assert other.reference in references
 
@@ -198,7 +198,7 @@ def test_days_without_a_success_disable_an_endpoint(endpoint, receiver):
         return not reload(endpoint).is_enabled
 
     assert not fail(failing_for=timedelta(days=4, hours=23), last_before=timedelta(hours=20))
-    # Nothing was due for longer than any wait: this failure is the first of its row.
+    # Nothing was due for longer than any retry delay, so this failure counts as the first.
     assert not fail(failing_for=timedelta(days=9), last_before=timedelta(days=3))
     assert WebhookEndpointHealth.objects.get().failing_since > now
     assert fail(failing_for=timedelta(days=5), last_before=timedelta(hours=20))
@@ -206,16 +206,16 @@ def test_days_without_a_success_disable_an_endpoint(endpoint, receiver):
     assert Notification.objects.get().kind == "webhook.disabled"
 
 
-def test_a_success_begins_the_record_anew(endpoint, receiver):
+def test_a_success_resets_the_failures(endpoint, receiver):
     WebhookEndpointHealth.objects.update(failing_since=timezone.now() - timedelta(days=4))
     version = endpoint.row_version
     send_test(endpoint=endpoint)
     run_pending()
     assert WebhookEndpointHealth.objects.get().failing_since is None
-    assert reload(endpoint).row_version == version, "a delivery must not undo what its owner has read"
+    assert reload(endpoint).row_version == version, "a delivery must not change the ETag"
 
 
-def test_enabling_gives_a_clean_record(endpoint):
+def test_enabling_resets_the_health(endpoint):
     past = timezone.now() - timedelta(days=6)
     WebhookEndpointHealth.objects.update(failing_since=past, limit_running=1, is_slow=True)
     assert endpoints.disable_endpoint(endpoint=endpoint, reason="owner")
@@ -225,11 +225,11 @@ def test_enabling_gives_a_clean_record(endpoint):
     assert (health.failing_since, health.limit_running, health.is_slow) == (None, 4, False)
     row = reload(endpoint)
     assert (row.is_enabled, row.disabled_at, row.disabled_reason) == (True, None, "")
-    assert not Notification.objects.exists(), "the owner knows"
+    assert not Notification.objects.exists(), "the owner disabled it"
 
 
 def run_one(result):
-    """Run the next delivery, with this for what came of it."""
+    """Run the next delivery with a given result."""
     job = sql.claim(queue="webhooks", worker="w", lease_s=30) or sql.claim(
         queue="webhooks-slow", worker="w", lease_s=30
     )
@@ -238,7 +238,7 @@ def run_one(result):
     return job
 
 
-def test_a_slow_receiver_waits_in_a_queue_of_its_own_until_it_is_quick(endpoint):
+def test_a_slow_receiver_uses_the_slow_queue_until_it_is_fast(endpoint):
     for _ in range(6):
         send_test(endpoint=endpoint)
     first = run_one(DeliveryResult(14.9, None, "timeout", "Too late."))
@@ -253,7 +253,7 @@ def test_a_slow_receiver_waits_in_a_queue_of_its_own_until_it_is_quick(endpoint)
     assert set(waiting.values_list("queue", flat=True)) == {"webhooks"}
 
 
-def test_an_attempt_whose_lease_was_lost_writes_nothing(endpoint):
+def test_an_attempt_that_lost_its_lease_writes_nothing(endpoint):
     delivery = send_test(endpoint=endpoint)
     job = sql.claim(queue="webhooks", worker="w", lease_s=30)
     context = JobContext(job)
@@ -266,7 +266,7 @@ def test_an_attempt_whose_lease_was_lost_writes_nothing(endpoint):
     assert (row.status, row.attempts, DeliveryAttempt.objects.count()) == ("pending", 0, 0)
 
 
-def test_what_was_deleted_or_cancelled_meanwhile_is_not_sent(alice, receiver, endpoint):
+def test_deleted_and_cancelled_deliveries_are_not_sent(alice, receiver, endpoint):
     gone = send_test(endpoint=endpoint)
     endpoints.delete_endpoint(endpoint=endpoint)
     other = make_endpoint(alice, url=receiver.url())
@@ -281,7 +281,7 @@ def test_what_was_deleted_or_cancelled_meanwhile_is_not_sent(alice, receiver, en
     assert not WebhookDelivery.objects.filter(pk=gone.pk).exists()
 
 
-def test_a_secret_that_cannot_be_decrypted_fails_the_delivery_for_good(endpoint, receiver, settings):
+def test_an_undecryptable_secret_fails_the_delivery_without_retries(endpoint, receiver, settings):
     delivery = send_test(endpoint=endpoint)
     old = settings.SECRET_KEY
     settings.SECRET_KEY = "another" * 9
@@ -293,7 +293,7 @@ def test_a_secret_that_cannot_be_decrypted_fails_the_delivery_for_good(endpoint,
     assert reload(delivery).status == "succeeded"
 
 
-def test_an_event_exists_if_and_only_if_its_change_does(endpoint, alice):
+def test_deliveries_are_rolled_back_with_their_transaction(endpoint, alice):
     with transaction.atomic():
         assert publish_event(owner_id=alice.pk, event="credits.low", resource="usr_x", describe=dict) == 1
         transaction.set_rollback(True)
@@ -301,7 +301,7 @@ def test_an_event_exists_if_and_only_if_its_change_does(endpoint, alice):
     assert not Job.objects.exists()
 
 
-def test_the_sequence_of_a_resource_only_grows(alice, endpoint, monkeypatch):
+def test_the_sequence_of_a_resource_increases_even_if_the_clock_goes_back(alice, endpoint, monkeypatch):
     now = timezone.now()
     for shift in (0, -5, -3600):
         moment = now + timedelta(seconds=shift)
@@ -312,7 +312,7 @@ def test_the_sequence_of_a_resource_only_grows(alice, endpoint, monkeypatch):
     assert sequences == sorted(set(sequences))
 
 
-def test_old_deliveries_are_thrown_away_with_their_attempts_but_not_pending_ones(endpoint, receiver):
+def test_retention_deletes_old_deliveries_with_attempts_except_pending_ones(endpoint, receiver):
     done, pending = send_test(endpoint=endpoint), None
     run_pending()
     pending = send_test(endpoint=endpoint)
@@ -322,5 +322,5 @@ def test_old_deliveries_are_thrown_away_with_their_attempts_but_not_pending_ones
     assert not DeliveryAttempt.objects.filter(delivery_id=done.pk).exists()
 
 
-def test_an_account_without_the_endpoint_gets_nothing(endpoint):
+def test_another_account_without_endpoints_gets_no_deliveries(endpoint):
     assert publish_event(owner_id=make_user().pk, event="ping", resource="x", describe=dict) == 0

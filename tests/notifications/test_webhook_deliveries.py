@@ -1,4 +1,4 @@
-"""Deliveries: read with their attempts, sent again one by one or all that failed, and tested."""
+"""Endpoints of deliveries: list, detail, redeliver, replay, test event."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def path(row, rest=""):
     return f"/api/v2/{family}/{row.public_id}{rest}"
 
 
-def test_a_test_event_is_sent_whatever_the_subscription(client_of_alice, endpoint, receiver):
+def test_sends_a_test_event_regardless_of_the_subscription(client_of_alice, endpoint, receiver):
     response = client_of_alice.post(path(endpoint, "/test"))
     row = WebhookDelivery.objects.get()
     assert (response.status_code, response["Location"]) == (202, path(row))
@@ -63,7 +63,7 @@ def test_lists_deliveries_with_their_attempts(client_of_alice, endpoint, receive
     assert client_of_alice.get(path(endpoint, "/deliveries?staus=failed")).status_code == 400
 
 
-def test_the_list_takes_as_many_queries_for_many_rows(client_of_alice, endpoint, django_assert_max_num_queries):
+def test_the_number_of_queries_does_not_grow_with_the_rows(client_of_alice, endpoint, django_assert_max_num_queries):
     for number in range(12):
         row = make_delivery(endpoint)
         DeliveryAttempt.objects.create(delivery=row, number=number, duration_s=0.1)
@@ -71,7 +71,7 @@ def test_the_list_takes_as_many_queries_for_many_rows(client_of_alice, endpoint,
         assert len(client_of_alice.get(path(endpoint, "/deliveries")).json()["data"]) == 12
 
 
-def test_sends_one_again_under_its_id(client_of_alice, endpoint, receiver):
+def test_redeliver_sends_again_with_the_same_id(client_of_alice, endpoint, receiver):
     delivery = send_test(endpoint=endpoint)
     run_pending()
     response = client_of_alice.post(path(delivery, "/redeliver"), headers={"Idempotency-Key": "again"})
@@ -82,11 +82,11 @@ def test_sends_one_again_under_its_id(client_of_alice, endpoint, receiver):
     row = WebhookDelivery.objects.get()
     assert (row.status, row.attempts) == ("succeeded", 2)
     assert list(row.history.values_list("number", flat=True)) == [1, 2]
-    # With all its attempts to spend.
+    # The new job has all attempts left.
     assert Job.objects.latest("created_at").failures == 0
 
 
-def test_one_that_waits_for_its_next_attempt_gets_it_now(client_of_alice, endpoint, receiver):
+def test_redeliver_runs_a_scheduled_retry_now(client_of_alice, endpoint, receiver):
     receiver.answer = (500, {}, b"")
     delivery = send_test(endpoint=endpoint)
     run_pending()
@@ -94,10 +94,10 @@ def test_one_that_waits_for_its_next_attempt_gets_it_now(client_of_alice, endpoi
     assert client_of_alice.post(path(delivery, "/redeliver")).status_code == 202
     assert run_pending() == 1
     assert WebhookDelivery.objects.get().status == "succeeded"
-    assert Job.objects.count() == 1, "no second job for what has one"
+    assert Job.objects.count() == 1, "the existing job is used"
 
 
-def test_sends_again_all_that_failed_since(client_of_alice, endpoint, receiver):
+def test_replay_sends_the_failed_deliveries_of_a_time_range(client_of_alice, endpoint, receiver):
     now = timezone.now()
     rows = {}
     for name, status, hours in (
@@ -120,7 +120,7 @@ def test_sends_again_all_that_failed_since(client_of_alice, endpoint, receiver):
     assert client_of_alice.post(path(endpoint, "/replay"), {}).status_code == 422
 
 
-def test_a_long_replay_goes_on_in_a_job(endpoint, receiver, monkeypatch):
+def test_a_long_replay_continues_in_a_job(endpoint, receiver, monkeypatch):
     monkeypatch.setattr(deliveries, "REPLAY_BATCH", 2)
     ids = {make_delivery(endpoint, status="failed").public_id for _ in range(5)}
     since = timezone.now() - timedelta(hours=1)
@@ -130,7 +130,7 @@ def test_a_long_replay_goes_on_in_a_job(endpoint, receiver, monkeypatch):
     assert sorted(receiver.ids()) == sorted(ids)
 
 
-def test_nothing_is_sent_to_what_is_switched_off(client_of_alice, alice):
+def test_refuses_to_send_to_a_disabled_endpoint(client_of_alice, alice):
     endpoint = make_endpoint(alice, is_enabled=False, disabled_reason="failing")
     delivery = make_delivery(endpoint, status="failed")
     for target, body in (
@@ -143,7 +143,7 @@ def test_nothing_is_sent_to_what_is_switched_off(client_of_alice, alice):
     assert not Job.objects.exists()
 
 
-def test_one_is_requeued_by_one_caller_only(endpoint):
+def test_concurrent_redeliveries_create_one_job(endpoint):
     delivery = make_delivery(endpoint, status="failed")
     stale = WebhookDelivery.objects.select_related("endpoint").get()
     deliveries.redeliver(delivery=delivery)

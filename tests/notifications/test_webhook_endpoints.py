@@ -1,4 +1,4 @@
-"""`/webhooks`: made, read, changed and deleted by their owner; the secret is shown once."""
+"""Endpoints of `/webhooks`: create, list, change, delete, rotate the secret."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def test_creates_an_endpoint_and_shows_its_secret_once(client_of_alice, alice):
     assert read.json() == {name: value for name, value in body.items() if name != "secret"}
     assert read["ETag"] == response["ETag"]
     assert body["secret"] not in client_of_alice.get("/api/v2/webhooks").content.decode()
-    assert not WebhookDelivery.objects.exists(), "a new endpoint gets no ping by itself"
+    assert not WebhookDelivery.objects.exists(), "a new endpoint gets no automatic ping"
 
 
-def test_a_repeat_under_one_key_makes_no_second_one_and_shows_no_secret(client_of_alice):
+def test_a_repeated_idempotency_key_creates_no_second_endpoint_and_hides_the_secret(client_of_alice):
     first, second = (client_of_alice.post("/api/v2/webhooks", BODY, headers={"Idempotency-Key": "k"}) for _ in "12")
     assert (first.status_code, second.status_code) == (201, 201)
     assert second["Idempotent-Replayed"] == "true"
@@ -65,7 +65,7 @@ def test_a_repeat_under_one_key_makes_no_second_one_and_shows_no_secret(client_o
         ({"secret": "whsec_x"}, ("/secret", "unknown_field")),
     ],
 )
-def test_refuses_with_a_pointer(client_of_alice, change, expected):
+def test_refuses_invalid_values_with_a_pointer(client_of_alice, change, expected):
     response = client_of_alice.post("/api/v2/webhooks", {**BODY, **change})
     assert response.status_code == 422, response.content
     ((pointer, code),) = refusals(response)
@@ -75,7 +75,7 @@ def test_refuses_with_a_pointer(client_of_alice, change, expected):
     assert not WebhookEndpoint.objects.exists()
 
 
-def test_a_name_that_leads_inside_is_refused_and_one_unknown_so_far_is_not(client_of_alice, monkeypatch):
+def test_refuses_hosts_that_resolve_to_private_addresses_but_not_unknown_hosts(client_of_alice, monkeypatch):
     def resolver(host, port):
         if host == "unknown.test":
             raise OSError
@@ -90,7 +90,7 @@ def test_a_name_that_leads_inside_is_refused_and_one_unknown_so_far_is_not(clien
     assert answers == {"mixed.test": 422, "unknown.test": 201, "public.test": 201}
 
 
-def test_listed_hosts_may_be_private_and_plain(client_of_alice, settings):
+def test_allowed_hosts_may_be_private_and_use_http(client_of_alice, settings):
     settings.RENDEROWL_WEBHOOK_ALLOW_HOSTS = [("127.0.0.1", 8080)]
     assert client_of_alice.post("/api/v2/webhooks", {**BODY, "url": "http://127.0.0.1:8080/"}).status_code == 201
     assert client_of_alice.post("/api/v2/webhooks", {**BODY, "url": "http://127.0.0.1:8081/"}).status_code == 422
@@ -98,7 +98,7 @@ def test_listed_hosts_may_be_private_and_plain(client_of_alice, settings):
     assert client_of_alice.post("/api/v2/webhooks", {**BODY, "url": "https://93.184.215.14:8443/"}).status_code == 201
 
 
-def test_the_plan_limits_how_many(client_of_alice, alice):
+def test_the_plan_limits_the_number_of_endpoints(client_of_alice, alice):
     limit = limits_of(alice.plan).webhook_endpoints
     for _ in range(limit):
         make_endpoint(alice)
@@ -125,7 +125,7 @@ def change(client, endpoint, body, tag=None):
     return client.patch(f"/api/v2/webhooks/{endpoint.public_id}", body, headers=headers)
 
 
-def test_changes_need_the_tag_of_what_was_read(client_of_alice, alice):
+def test_changes_require_the_current_etag(client_of_alice, alice):
     endpoint = make_endpoint(alice)
     path = f"/api/v2/webhooks/{endpoint.public_id}"
     old = tag_of(client_of_alice, endpoint)
@@ -138,14 +138,14 @@ def test_changes_need_the_tag_of_what_was_read(client_of_alice, alice):
     assert WebhookEndpoint.objects.get().description == "new"
 
 
-def test_an_attempt_does_not_change_the_tag(client_of_alice, alice):
+def test_an_attempt_does_not_change_the_etag(client_of_alice, alice):
     endpoint = make_endpoint(alice)
     old = tag_of(client_of_alice, endpoint)
     WebhookEndpointHealth.objects.update(limit_running=1, is_slow=True)
     assert tag_of(client_of_alice, endpoint) == old
 
 
-def test_is_switched_off_and_on(client_of_alice, alice):
+def test_can_be_disabled_and_enabled(client_of_alice, alice):
     endpoint = make_endpoint(alice, limit_running=1)
     off = change(client_of_alice, endpoint, {"status": "disabled"}).json()
     assert (off["status"], off["disabled_reason"], off["disabled_at"] is not None) == ("disabled", "owner", True)
@@ -155,7 +155,7 @@ def test_is_switched_off_and_on(client_of_alice, alice):
     assert change(client_of_alice, endpoint, {"status": "tired"}).status_code == 422
 
 
-def test_a_deleted_endpoint_is_gone_with_its_deliveries(client_of_alice, alice):
+def test_deleting_an_endpoint_hides_its_deliveries(client_of_alice, alice):
     endpoint = make_endpoint(alice)
     delivery = make_delivery(endpoint)
     assert delete(client_of_alice, endpoint).status_code == 204
@@ -167,7 +167,7 @@ def test_a_deleted_endpoint_is_gone_with_its_deliveries(client_of_alice, alice):
     assert (row.is_enabled, row.secret, row.deleted_at is not None) == (False, "", True)
 
 
-def test_rotation_shows_the_new_secret_once(client_of_alice, alice):
+def test_rotation_returns_the_new_secret_once(client_of_alice, alice):
     endpoint = make_endpoint(alice)
     path = f"/api/v2/webhooks/{endpoint.public_id}/rotate-secret"
     response = client_of_alice.post(path, headers={"Idempotency-Key": "r"})
@@ -182,7 +182,7 @@ def test_rotation_shows_the_new_secret_once(client_of_alice, alice):
     assert WebhookEndpoint.objects.get().secret == row.secret
 
 
-def test_the_secret_of_renders_own_urls(client_of_alice, alice):
+def test_the_endpoint_of_renders_can_only_rotate_its_secret(client_of_alice, alice):
     response = client_of_alice.get("/api/v2/webhooks/per-render")
     body = response.json()
     assert (response.status_code, body["kind"], body["url"]) == (200, "renders", None)
@@ -198,7 +198,7 @@ def test_the_secret_of_renders_own_urls(client_of_alice, alice):
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_lists_in_the_shape_of_the_version(client_of_alice, alice, version):
+def test_lists_in_the_format_of_the_version(client_of_alice, alice, version):
     rows = [make_endpoint(alice) for _ in range(3)]
     make_endpoint(make_user())
     body = client_of_alice.get(f"/api/{version}/webhooks").json()
@@ -227,9 +227,9 @@ def test_permissions(alice):
     check_access(Access("delivery-redeliver", {"POST": write}), owner=alice, row=delivery)
 
 
-def test_what_bob_has_is_not_alices(client_of_alice):
-    bobs = make_endpoint(make_user("bob"))
+def test_refuses_endpoints_of_other_accounts(client_of_alice):
+    endpoint = make_endpoint(make_user("bob"))
     client = APIClient(headers={"X-API-Key": make_api_key(make_user("charlie"))})
-    for who in (client_of_alice, client):
-        assert who.post(f"/api/v2/webhooks/{bobs.public_id}/rotate-secret").status_code == 404
-    assert WebhookEndpoint.objects.get().secret == bobs.secret
+    for user_client in (client_of_alice, client):
+        assert user_client.post(f"/api/v2/webhooks/{endpoint.public_id}/rotate-secret").status_code == 404
+    assert WebhookEndpoint.objects.get().secret == endpoint.secret

@@ -1,4 +1,4 @@
-"""Which changes of the product become which events, and what these say."""
+"""Events of renders, batches, assets and credits, and their payloads."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ from tests.jobs.inline import run_pending
 pytestmark = pytest.mark.django_db
 
 
-def sent(**filters):
-    """What was written to be delivered: (type, data), in order."""
+def created(**filters):
+    """Return (type, data) of the created deliveries, in order."""
     rows = WebhookDelivery.objects.filter(**filters).order_by("id")
     bodies = [json.loads(row.body) for row in rows]
     assert [body["type"] for body in bodies] == [row.type for row in rows]
     return [(body["type"], body["data"]) for body in bodies]
 
 
-def test_a_render_is_told_of_from_its_submit_to_its_end(alice):
+def test_delivers_the_events_of_a_render_from_submit_to_end(alice):
     make_endpoint(alice, events=["render.*"])
     render = submit_render(owner=alice, request=RenderRequest(edit=make_edit(), metadata={"order": "7"}))
     with transaction.atomic():
@@ -53,7 +53,7 @@ def test_a_render_is_told_of_from_its_submit_to_its_end(alice):
         "attempt": 1,
     }
     close_failed(render_id=render.pk, error=error)
-    types, data = zip(*sent(), strict=True)
+    types, data = zip(*created(), strict=True)
     assert types == ("render.queued", "render.started", "render.failed")
     assert {one["id"] for one in data} == {render.public_id}
     assert data[-1]["status"] == "failed"
@@ -64,14 +64,14 @@ def test_a_render_is_told_of_from_its_submit_to_its_end(alice):
     assert {row.resource for row in WebhookDelivery.objects.all()} == {render.public_id}
 
 
-def test_a_cancelled_render_is_told_of(alice):
+def test_delivers_the_cancellation_of_a_render(alice):
     make_endpoint(alice, events=["render.cancelled"])
     render = submit_render(owner=alice, request=RenderRequest(edit=make_edit()))
     cancel_render(render=render)
-    assert [name for name, _ in sent()] == ["render.cancelled"]
+    assert [name for name, _ in created()] == ["render.cancelled"]
 
 
-def test_assets_credits_and_subscriptions(alice, settings):
+def test_delivers_only_subscribed_events_to_enabled_endpoints(alice, settings):
     settings.RENDEROWL_CREDITS_LOW = 500
     make_endpoint(alice, events=["asset.ready", "credits.low"])
     make_endpoint(alice, events=["render.*"])
@@ -82,28 +82,26 @@ def test_assets_credits_and_subscriptions(alice, settings):
         publish(AssetReady(asset_id=ready.pk, owner_id=alice.pk))
         publish(AssetFailed(asset_id=failed.pk, owner_id=alice.pk, code="x", detail="y"))
     credit_services.reserve(user_id=alice.pk, amount=600, reference="r")
-    (first, asset), (second, balance) = sent()
+    (first, asset), (second, balance) = created()
     assert (first, asset["id"], asset["status"]) == ("asset.ready", ready.public_id, "ready")
     assert (second, balance["balance"], balance["threshold"]) == ("credits.low", "4.00", "5.00")
 
 
-def test_a_batch_is_told_of_when_its_last_render_has_ended(alice):
+def test_delivers_a_batch_when_its_last_render_has_ended(alice):
     make_endpoint(alice, events=["batch.*"])
     batch = make_batch(alice, total=2)
     for render in Render.objects.filter(batch=batch):
         credit_services.reserve(user_id=alice.pk, amount=1, reference=render.reference)
-        assert sent() == []
+        assert created() == []
         cancel_render(render=render)
-    ((name, data),) = sent()
+    ((name, data),) = created()
     assert (name, data["id"], data["counts"]["cancelled"]) == ("batch.completed", batch.public_id, 2)
 
 
-def test_without_an_endpoint_an_event_costs_one_query_and_writes_nothing(alice):
+def test_without_an_endpoint_an_event_takes_one_query_and_writes_nothing(alice):
     render = make_render(alice)
     event = RenderStarted(**event_fields(render), attempt=1)
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
+    with CaptureQueriesContext(connection) as queries:
         subscribers.publish_render_events([event])
     assert len(queries) == 1
     with CaptureQueriesContext(connection) as queries:
@@ -126,7 +124,7 @@ def test_many_events_to_many_endpoints_take_few_queries(alice):
     assert (rows.count(), Job.objects.count()) == (3 * 30 + 2, 3 * 30 + 2)
     assert {row.job_id for row in rows} == set(Job.objects.values_list("pk", flat=True))
     assert Job.objects.filter(status="queued").count() == 3 * 4 + 2
-    # Four keys have room made for them, a few queries each; the rest is in bulk, but SQLite takes few rows at a time.
+    # A few queries for each of four limit keys; the rest are bulk inserts, in small batches on SQLite.
     assert len(queries) < 45
 
 
@@ -148,7 +146,7 @@ def test_links_in_a_body_are_absolute(alice, settings):
     make_endpoint(alice)
     render = make_render(alice, status="succeeded")
     subscribers.publish_render_events([RenderStarted(**event_fields(render), attempt=1)])
-    ((_, data),) = sent()
+    ((_, data),) = created()
     assert data["output"]["url"].startswith("https://owl.example/files/")
 
 
@@ -162,11 +160,11 @@ def test_links_in_a_body_are_absolute(alice, settings):
         (["asset.ready", "batch.*"], "render.failed", False),
     ],
 )
-def test_matches_types_and_families(patterns, event, expected):
+def test_matches_types_and_wildcards(patterns, event, expected):
     assert matches(patterns, event) is expected
 
 
-def test_every_type_can_be_subscribed_to_and_is_named_as_the_standard_wants():
+def test_every_event_type_can_be_subscribed_to():
     assert {event.name for event in EVENT_TYPES} == {
         "render.queued", "render.started", "render.succeeded", "render.failed", "render.cancelled", "batch.completed",
         "asset.ready", "asset.failed", "credits.low", "webhook.disabled", "ping",
@@ -175,7 +173,7 @@ def test_every_type_can_be_subscribed_to_and_is_named_as_the_standard_wants():
     assert not any(map(is_pattern, ["ping.*", "render", "rend*", "render.**", "", "render.exploded"]))
 
 
-# --- What a single render asks for ------------------------------------------------------------------------------------
+# Webhook settings of single renders
 
 
 def submit(alice, edit=None, **webhook):
@@ -183,7 +181,7 @@ def submit(alice, edit=None, **webhook):
     return submit_render(owner=alice, request=request)
 
 
-def test_a_renders_own_url_gets_the_events_it_chose_signed_with_the_accounts_secret(alice, receiver):
+def test_the_url_of_a_render_gets_its_chosen_events_signed_with_the_secret_of_the_account(alice, receiver):
     render = submit(alice, url=receiver.url("/own"), events=["render.queued", "render.cancelled"])
     assert render.warnings == []
     made = endpoints.rotate_secret(endpoint=endpoints.get_render_endpoint(owner_id=alice.pk))
@@ -194,14 +192,14 @@ def test_a_renders_own_url_gets_the_events_it_chose_signed_with_the_accounts_sec
     assert [body["type"] for body in verified] == ["render.queued", "render.cancelled"]
 
 
-def test_without_a_choice_a_renders_own_url_is_told_of_its_end(alice):
+def test_the_url_of_a_render_gets_only_its_end_by_default(alice):
     render = submit(alice, url="https://receiver.test/own")
-    assert sent() == []
+    assert created() == []
     cancel_render(render=render)
-    assert [name for name, _ in sent(url="https://receiver.test/own")] == ["render.cancelled"]
+    assert [name for name, _ in created(url="https://receiver.test/own")] == ["render.cancelled"]
 
 
-def test_the_callback_of_an_edit_gets_its_own_shape_at_the_end(alice, receiver):
+def test_the_callback_of_an_edit_gets_its_own_format_at_the_end(alice, receiver):
     render = submit(alice, edit={**make_edit(), "callback": receiver.url("/back")})
     assert (render.webhook, render.warnings) == ({"callback": receiver.url("/back")}, [])
     cancel_render(render=render)
@@ -229,7 +227,7 @@ def test_the_callback_of_a_render_that_succeeded(alice):
     assert body["url"].startswith("http")
 
 
-def test_a_callback_to_nowhere_is_warned_of(alice):
+def test_an_undeliverable_callback_is_a_warning(alice):
     render = submit(alice, edit={**make_edit(), "callback": "https://10.0.0.7/back"})
     assert [(item["pointer"], item["code"]) for item in render.warnings] == [
         ("/edit/callback", "callback_not_delivered")
@@ -237,7 +235,7 @@ def test_a_callback_to_nowhere_is_warned_of(alice):
     assert render.webhook is None
 
 
-def test_a_retry_tells_where_the_first_render_did(alice):
+def test_a_retry_keeps_the_webhook_settings(alice):
     edit = {**make_edit(), "callback": "https://receiver.test/back"}
     first = submit(alice, edit=edit, url="https://receiver.test/own", events=["render.queued"])
     cancel_render(render=first)
@@ -247,10 +245,10 @@ def test_a_retry_tells_where_the_first_render_did(alice):
         "events": ["render.queued"],
         "callback": "https://receiver.test/back",
     }
-    assert [name for name, _ in sent(resource=again.public_id)] == ["render.queued"]
+    assert [name for name, _ in created(resource=again.public_id)] == ["render.queued"]
 
 
-def test_one_gone_url_of_one_render_disables_nothing(alice, receiver):
+def test_a_gone_url_of_a_render_does_not_disable_its_endpoint(alice, receiver):
     receiver.answer = (410, {}, b"")
     submit(alice, url=receiver.url("/own"), events=["render.queued"])
     run_pending(queues=["webhooks"])

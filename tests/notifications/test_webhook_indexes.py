@@ -1,4 +1,4 @@
-"""Each index of the webhooks serves the query that it was made for, on both databases."""
+"""Each index of the webhook models serves the query in its comment, on both databases."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def crowd():
+def many_rows():
     now = timezone.now()
     users = User.objects.bulk_create([User(username=f"user{number}") for number in range(100)])
     endpoints = WebhookEndpoint.objects.bulk_create(
@@ -51,15 +51,15 @@ def crowd():
         for model in (WebhookEndpoint, WebhookEndpointHealth, WebhookDelivery, DeliveryAttempt):
             cursor.execute(f"ANALYZE {model._meta.db_table}")
         if connection.vendor == "postgresql":
-            # In so small a table sorting an account's rows is as quick as reading them in order; in a large one not.
+            # In a small table, sorting an account's rows is as cheap as reading them in index order.
             cursor.execute("SET LOCAL enable_sort = off")
             cursor.execute("SET LOCAL enable_incremental_sort = off")
             cursor.execute("SET LOCAL enable_seqscan = off")
     return users, endpoints, rows
 
 
-def test_each_index_serves_its_query(crowd) -> None:
-    users, endpoints, rows = crowd
+def test_each_index_serves_its_query(many_rows) -> None:
+    users, endpoints, rows = many_rows
     newest = ("-created_at", "-pk")
     now = timezone.now()
     failed = deliveries.failed_between(endpoints[3].pk, now - timedelta(hours=1), now)
@@ -89,8 +89,8 @@ def test_each_index_serves_its_query(crowd) -> None:
         assert name in plan, f"{name} is not used:\n{plan}"
 
 
-def test_lists_read_their_page_and_no_more(crowd) -> None:
-    users, endpoints, _ = crowd
+def test_lists_read_a_page_without_sorting(many_rows) -> None:
+    users, endpoints, _ = many_rows
     for query in (
         WebhookEndpoint.objects.for_owner(users[3]).order_by("-created_at", "-pk")[:26],
         WebhookDelivery.objects.filter(endpoint=endpoints[3]).order_by("-created_at", "-pk")[:26],

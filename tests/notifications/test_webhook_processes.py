@@ -1,4 +1,4 @@
-"""Deliveries by the real worker: through an outage and a kill, and beside a neighbour that hangs."""
+"""Deliveries by a real worker: an outage, a killed slot, and a receiver that hangs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.acceptance
 
 @pytest.fixture
 def receivers():
-    """Two receivers: the quick and the slow one."""
+    """Two receivers, the fast one and the slow one."""
     both = Receiver(), Receiver()
     yield both
     for receiver in both:
@@ -39,8 +39,8 @@ def template(tmp_path_factory):
 @pytest.fixture
 def harness(template, tmp_path, receivers):
     retries = ",".join(["0.3"] * 60)
-    terms = {"WEBHOOK_ALLOW_HOSTS": "127.0.0.1", "WEBHOOK_RETRY_S": retries, "JOBS_LEASE_S": "600"}
-    made = WorkerHarness(tmp_path, template=template, LOG_LEVEL="ERROR", **terms)
+    variables = {"WEBHOOK_ALLOW_HOSTS": "127.0.0.1", "WEBHOOK_RETRY_S": retries, "JOBS_LEASE_S": "600"}
+    made = WorkerHarness(tmp_path, template=template, LOG_LEVEL="ERROR", **variables)
     yield made
     made.close()
 
@@ -55,24 +55,24 @@ def call(harness, *arguments):
 
 
 def delivered(harness, resource):
-    """Return how many deliveries of a resource's events are in each state."""
+    """Return the number of deliveries of a resource by status."""
     table = "notifications_webhookdelivery"
     return dict(harness.query(f"SELECT status, count(*) FROM {table} WHERE resource = '{resource}' GROUP BY status"))
 
 
-def test_through_an_outage_and_a_kill_every_event_arrives_under_one_id(harness, receivers):
+def test_every_event_arrives_with_one_id_despite_an_outage_and_a_kill(harness, receivers):
     receiver, _ = receivers
     (secret,) = call(harness, "add_endpoints", "alice", receiver.url(), 1)
     call(harness, "fire", "alice", 12)
     receiver.answer = (503, {}, b"down")
     worker = harness.start("work", "--queues", "webhooks,webhooks-slow")
     wait_until(lambda: len(set(receiver.ids())) == 12)
-    # Up again, but holding what it gets: the kill meets deliveries that were received and not recorded.
-    held, go_on = threading.Event(), threading.Event()
+    # Up again, but holding requests: the slot is killed with deliveries received and not recorded.
+    held, release = threading.Event(), threading.Event()
 
     def hold(request):
         held.set()
-        go_on.wait(30)
+        release.wait(30)
         return 204, {}, b""
 
     receiver.answer = hold
@@ -81,12 +81,12 @@ def test_through_an_outage_and_a_kill_every_event_arrives_under_one_id(harness, 
     os.kill(slot, signal.SIGKILL)
     before = len(receiver.received)
     receiver.answer = (204, {}, b"")
-    go_on.set()
+    release.set()
     wait_until(lambda: delivered(harness, "usr_alice") == {"succeeded": 12})
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(30) == 0
     ids = Counter(receiver.ids())
-    assert len(ids) == 12, "one id an event, at every attempt"
+    assert len(ids) == 12, "each event keeps its id at every attempt"
     assert len({request.id for request in receiver.received[before:]}) == 12
     bodies = {}
     for request in receiver.received:
@@ -97,19 +97,19 @@ def test_through_an_outage_and_a_kill_every_event_arrives_under_one_id(harness, 
     assert harness.value("SELECT max(lost) FROM jobs_job WHERE type = 'notifications.deliver'") >= 1
 
 
-def test_a_neighbour_that_hangs_delays_nobody_by_more_than_a_second(harness, receivers):
+def test_a_hanging_receiver_delays_others_by_less_than_a_second(harness, receivers):
     quick, slow = receivers
-    let_go = threading.Event()
+    release = threading.Event()
 
     def hang(request):
-        let_go.wait(60)
+        release.wait(60)
         return 204, {}, b""
 
     slow.answer = hang
     call(harness, "add_endpoints", "noisy", slow.url(), 5)
     call(harness, "add_endpoints", "quiet", quick.url(), 1)
     worker = harness.start("work", "--queues", "webhooks,webhooks-slow")
-    # A worker that has just started is slow by itself.
+    # A worker that has just started is slow.
     call(harness, "fire", "quiet", 1)
     wait_until(lambda: quick.received)
     quick.received.clear()
@@ -117,7 +117,7 @@ def test_a_neighbour_that_hangs_delays_nobody_by_more_than_a_second(harness, rec
     wait_until(lambda: len(quick.received) == 8)
     assert 12 <= len(slow.received) <= 20, "four at a time for each of five endpoints"
     waits = [request.wall - datetime.fromisoformat(request.json["timestamp"]).timestamp() for request in quick.received]
-    let_go.set()
+    release.set()
     assert max(waits) < 1.0, waits
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(40) == 0

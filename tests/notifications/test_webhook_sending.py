@@ -1,4 +1,4 @@
-"""One attempt: what goes over the wire, for how long, and to which addresses never."""
+"""The HTTP request of an attempt: results, timeouts, and the addresses it refuses."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def to(receiver, path="/hook", **fields):
 
 
 @pytest.mark.parametrize(("status", "error"), [(200, ""), (204, ""), (301, "http_301"), (400, "http_400")])
-def test_two_hundreds_are_success(receiver, status, error):
+def test_only_2xx_is_success(receiver, status, error):
     receiver.answer = (status, {}, b"ok" if status != 204 else b"")
     reply = send(to(receiver))
     assert (reply.status_code, reply.error, reply.is_success) == (status, error, not error)
 
 
-def test_of_a_long_answer_the_first_kilobyte_is_kept(receiver):
+def test_stores_the_first_kilobyte_of_a_long_response(receiver):
     receiver.answer = (200, {}, b"\x00\xff" + b"x" * 1_000_000)
     reply = send(to(receiver))
     assert reply.is_success
@@ -40,7 +40,7 @@ def test_of_a_long_answer_the_first_kilobyte_is_kept(receiver):
     assert len(reply.response_body) == 1024
 
 
-def test_a_body_that_never_ends_does_not_undo_the_status(receiver):
+def test_an_endless_body_does_not_change_the_result(receiver):
     stop = threading.Event()
 
     def answer(request):
@@ -54,7 +54,7 @@ def test_a_body_that_never_ends_does_not_undo_the_status(receiver):
     assert time.monotonic() - began < 5
 
 
-def test_a_silent_receiver_is_given_up_in_time():
+def test_a_silent_receiver_times_out():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         began = time.monotonic()
@@ -63,7 +63,7 @@ def test_a_silent_receiver_is_given_up_in_time():
         assert 0.3 < time.monotonic() - began < 5
 
 
-def test_a_name_server_that_never_answers_is_given_up_in_time(monkeypatch):
+def test_a_silent_name_server_times_out(monkeypatch):
     monkeypatch.setattr(sending, "RESOLVE_TIMEOUT_S", 0.1)
     never = threading.Event()
 
@@ -78,7 +78,7 @@ def test_a_name_server_that_never_answers_is_given_up_in_time(monkeypatch):
     assert time.monotonic() - began < 5
 
 
-def test_nobody_there_is_a_failure_like_others():
+def test_a_refused_connection_is_a_failure():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     reply = send(message(f"http://127.0.0.1:{port}/", allow_hosts=[("127.0.0.1", None)]))
@@ -87,7 +87,7 @@ def test_nobody_there_is_a_failure_like_others():
 
 @pytest.fixture
 def listener():
-    """A socket on the loopback interface that must see nobody."""
+    """A loopback socket that must not receive a connection."""
     server = socket.create_server(("127.0.0.1", 0))
     server.settimeout(0.05)
     yield server
@@ -97,15 +97,15 @@ def listener():
 
 
 @pytest.mark.parametrize("answers", [["127.0.0.1"], ["93.184.215.14", "127.0.0.1"], ["::ffff:127.0.0.1"]])
-def test_a_name_that_leads_inside_never_gets_a_connection(listener, answers):
+def test_never_connects_to_a_name_with_a_private_address(listener, answers):
     port = listener.getsockname()[1]
     reply = send(message(f"https://evil.test:{port}/", ports={port}, resolver=lambda host, port: answers))
     assert (reply.status_code, reply.error) == (None, "address_refused")
     assert "127" not in reply.detail
 
 
-def test_a_resolver_that_flips_after_the_check_changes_nothing(listener, monkeypatch):
-    """Public when it is judged, loopback when it is asked again: the connection goes to the address that was judged."""
+def test_connects_to_the_checked_address_despite_dns_rebinding(listener, monkeypatch):
+    """The name is public at the check and loopback afterwards: the connection uses the checked address."""
     port = listener.getsockname()[1]
     asked, connected = [], []
 
@@ -120,7 +120,7 @@ def test_a_resolver_that_flips_after_the_check_changes_nothing(listener, monkeyp
     monkeypatch.setattr(socket, "create_connection", connect)
     reply = send(message(f"https://flip.test:{port}/", ports={port}, resolver=flip))
     assert (reply.error, asked, connected) == ("connection_failed", ["flip.test"], [("93.184.215.14", port)])
-    # The next attempt judges anew what the name says by then.
+    # The next attempt resolves and checks the name again.
     assert send(message(f"https://flip.test:{port}/", ports={port}, resolver=flip)).error == "address_refused"
     assert len(connected) == 1
 
@@ -135,15 +135,15 @@ def test_a_resolver_that_flips_after_the_check_changes_nothing(listener, monkeyp
         ("https://[::1]/", "address_refused"),
     ],
 )
-def test_what_the_guard_refuses_is_refused_at_every_attempt(url, error):
+def test_refuses_forbidden_urls_at_every_attempt(url, error):
     assert send(message(url)).error == error
 
 
-def test_the_secret_is_in_no_text_of_a_message():
+def test_repr_of_a_message_omits_the_secret():
     assert "secrets" not in repr(message("https://receiver.test/"))
 
 
-def test_the_trace_goes_along(receiver):
+def test_sends_the_traceparent(receiver):
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     send(to(receiver, traceparent=trace))
     send(to(receiver))
@@ -153,11 +153,11 @@ def test_the_trace_goes_along(receiver):
 @pytest.mark.parametrize(
     ("text", "seconds"), [("", 0), ("120", 120), ("-5", 0), ("soon", 0), ("1" * 400, 86400), ("٣", 0), ("1.5", 0)]
 )
-def test_reads_retry_after(text, seconds):
+def test_parses_retry_after(text, seconds):
     assert retry_after(text) == seconds
 
 
-def test_reads_retry_after_as_a_date():
+def test_parses_retry_after_dates():
     moment = datetime.now(UTC) + timedelta(minutes=10)
     assert 590 < retry_after(format_datetime(moment, usegmt=True)) <= 600
     assert retry_after("Mon, 23 Nov 2020 10:00:00 GMT") == 0

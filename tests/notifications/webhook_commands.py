@@ -1,7 +1,7 @@
-"""A program beside the tests: accounts with endpoints, and events for them, one transaction each.
+"""Commands that tests run in a separate process: create accounts with endpoints, and publish events.
 
 python -m tests.notifications.webhook_commands add_endpoints USER URL COUNT | fire USER COUNT |
-    neighbours SLOW QUICK EACH COUNT
+    neighbours SLOW FAST EACH COUNT
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import renderowl  # noqa: F401 - puts the newer SQLite in place
 
 
 def add_endpoints(name, url, count):
-    """Make a user with endpoints for everything; print their secrets."""
+    """Create a user with endpoints for all events; print their secrets."""
     from notifications.services.endpoints import create_endpoint
 
     user = account(name)
@@ -33,7 +33,7 @@ def account(name):
 
 
 def fire(name, count):
-    """Publish events, each in a transaction of its own."""
+    """Publish events, each in its own transaction."""
     from notifications.services.deliveries import publish_event
 
     user = account(name)
@@ -44,12 +44,12 @@ def fire(name, count):
             )
 
 
-def neighbours(slow, quick, each, count):
-    """Give the slow one much to do, and once that is under way the quick one a little, now and then."""
+def neighbours(slow, fast, each, count):
+    """Publish many events of the slow account and then, while they are delivered, a few of the fast one."""
     fire(slow, each)
     time.sleep(1.5)
     for _ in range(int(count)):
-        fire(quick, 1)
+        fire(fast, 1)
         time.sleep(0.15)
 
 

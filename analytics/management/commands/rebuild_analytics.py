@@ -1,4 +1,4 @@
-"""Make the stats anew from the events."""
+"""Management command that rebuilds the stats from the event log."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from core.exceptions import DomainError
 
 
 class Command(BaseCommand):
-    """`rebuild_analytics [--since DATE]`."""
+    """`rebuild_analytics [--since DATE]`: rebuild stats."""
 
-    help = "Make the hourly and daily stats anew from the events, a day at a time, while everything runs."
+    help = "Rebuild the hourly and daily stats from the events, one day at a time, without downtime."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the arguments."""
-        parser.add_argument("--since", metavar="DATE", help="first day (UTC), e.g. 2026-11-01; by default all there is")
+        """Add the option --since."""
+        parser.add_argument("--since", metavar="DATE", help="first day (UTC), e.g. 2026-11-01; default: all days")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Recount, and say what was found."""
+        """Rebuild day by day and report the number of events."""
         since = _read_time(options["since"]) if options["since"] else None
         began = time.perf_counter()
         days = events = 0
@@ -35,7 +35,7 @@ class Command(BaseCommand):
                     self.stdout.write(f"{day:%Y-%m-%d}  {counted} events")
         except DomainError as error:
             raise CommandError(error.detail) from error
-        self.stdout.write(f"{events} events of {days} days recounted in {time.perf_counter() - began:.1f} s.")
+        self.stdout.write(f"{events} events of {days} days aggregated in {time.perf_counter() - began:.1f} s.")
 
 
 def _read_time(text: str) -> datetime:
@@ -46,5 +46,5 @@ def _read_time(text: str) -> datetime:
     except ValueError:
         moment = None
     if moment is None:
-        raise CommandError(f"{text} is not a date, such as 2026-11-01.")
+        raise CommandError(f"{text} is not a date such as 2026-11-01.")
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
