@@ -251,10 +251,10 @@ def _audio_input(builder: CommandBuilder, layer: AudioLayer) -> str:
 def add_audio(builder: CommandBuilder) -> bool:
     """Add the audio part of the graph; return whether the output has audio."""
     plan, spec = builder.plan, builder.plan.output
-    if not can_have_audio(spec) or (not plan.sounds and has_video(spec)):
+    if not can_have_audio(spec) or (not plan.audio_layers and has_video(spec)):
         return False
     labels = []
-    for index, layer in enumerate(plan.sounds):
+    for index, layer in enumerate(plan.audio_layers):
         source = _audio_input(builder, layer)
         builder.statements.append(f"[{source}]{','.join(audio_filter_chain(layer, plan.fps))}[a{index}]")
         labels.append(f"a{index}")

@@ -237,7 +237,7 @@ class RenderPlan:
     output: OutputSpec
     background: str
     layers: tuple[Layer, ...]
-    sounds: tuple[AudioLayer, ...]
+    audio_layers: tuple[AudioLayer, ...]
 
     @property
     def fps(self) -> Fraction:
