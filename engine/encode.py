@@ -1,4 +1,4 @@
-"""Encode a plan: in one FFmpeg process, or in segments that are joined by concat where one could not hold it all."""
+"""Encode a plan in one FFmpeg process, or in segments joined by concat when one process would have too many inputs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run_command(
     limits: FFmpegLimits,
     on_step: OnStep = ignore_steps,
 ) -> FFmpegResult:
-    """Write the files that a command reads besides the media, and run it."""
+    """Write the filter graph and the image sequences that a command reads, then run it."""
     command.script_path.write_text(command.script, encoding="utf-8")
     for sequence in command.sequences:
         write_sequence(sequence.path, sequence.source, fps)
@@ -57,9 +57,9 @@ def encode(
     limits: FFmpegLimits,
     on_step: OnStep = ignore_steps,
 ) -> tuple[FFmpegResult, bool]:
-    """Write the files of `paths`; return the last run and whether there is sound.
+    """Write the files of `paths`; return the result of the last FFmpeg run and whether the output has audio.
 
-    plan: of the whole `timeline`. Scratch files stay in `paths.work_dir`. Raises RenderError and its kin.
+    plan: of the whole `timeline`. Scratch files go to `paths.work_dir`. Raises RenderError and its subclasses.
     """
     segments = split_segments(plan)
     if len(segments) == 1:
@@ -78,15 +78,14 @@ def encode(
     list_path = paths.work_dir / "segments.ffconcat"
     list_path.write_text(concat_list(files), encoding="utf-8")
     command = compile_concat(plan, list_path, paths)
-    return run_command(
-        command, plan.fps, _concat_progress(on_progress), should_cancel, limits, on_step
-    ), command.has_audio
+    report = _concat_progress(on_progress)
+    return run_command(command, plan.fps, report, should_cancel, limits, on_step), command.has_audio
 
 
 def _segment(
     spec: OutputSpec, first: int, frames: int, paths: RenderPaths, folder: Path, index: int
 ) -> tuple[RenderPaths, OutputSpec]:
-    """Return names and specification of one segment; poster and thumbnail come from the segment that shows them."""
+    """Return paths and output of one segment; poster and thumbnail belong to the segment that has their frame."""
     poster, thumbnail = spec.poster_at - first, spec.thumbnail_at - first
     segment_paths = RenderPaths(
         paths.ffmpeg,
@@ -107,7 +106,7 @@ def _segment(
 
 
 def _offset_progress(report: ReportProgress, first: int, total: int) -> ReportProgress:
-    """Return a callback that reports the progress of a segment as part of the whole."""
+    """Return a callback that reports a segment's progress as progress of the whole render."""
 
     def forward(progress: FFmpegProgress) -> None:
         frame = min(first + progress.frame, total - 1)
@@ -118,7 +117,7 @@ def _offset_progress(report: ReportProgress, first: int, total: int) -> ReportPr
 
 
 def _concat_progress(report: ReportProgress) -> ReportProgress:
-    """Return a callback for the concat of segments: all frames are made, and what counts is that it is done."""
+    """Return a callback that reports only the end of the concat run: all frames are encoded before it."""
 
     def forward(progress: FFmpegProgress) -> None:
         if progress.frame >= progress.total_frames:

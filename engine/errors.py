@@ -1,12 +1,12 @@
-"""Failures of the media engine.
+"""Errors of the media engine.
 
 EngineError
 ├── EditInvalid          the edit is refused; carries issues with JSON pointers
-├── MediaUnreadable      a source file is not what it must be; names the reason
+├── MediaUnreadable      a source file is damaged or not allowed; carries a reason code
 └── RenderError          a valid edit could not be rendered
-    ├── RenderAborted  the caller asked for the stop
-    ├── RenderTimeout    the wall-clock limit was reached
-    └── RenderCrashed    FFmpeg ended in error; carries the tail of its log
+    ├── RenderAborted    the caller cancelled the render
+    ├── RenderTimeout    the wall-clock or stall limit was reached
+    └── RenderCrashed    FFmpeg failed; carries the tail of its log
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from engine.issues import Issue
 
 
 class EngineError(Exception):
-    """Any failure that the engine raises on purpose."""
+    """Base of all errors that the engine raises on purpose."""
 
     code = "engine_error"
     retryable = False
 
 
 class EditInvalid(EngineError):
-    """The edit cannot be rendered as it stands."""
+    """The edit cannot be rendered; `issues` says where and why."""
 
     code = "edit_invalid"
 
     def __init__(self, issues: Sequence[Issue], *, truncated: bool = False) -> None:
-        """Keep the issues; there is at least one. truncated: there are more than are listed."""
+        """issues: at least one. truncated: more were found than are listed."""
         self.issues = tuple(issues)
         self.truncated = truncated
         first = self.issues[0]
@@ -48,30 +48,30 @@ class MediaUnreadable(EngineError):
 
 
 class RenderError(EngineError):
-    """A valid edit could not be turned into a file."""
+    """A valid edit could not be rendered."""
 
     code = "render_failed"
 
 
 class RenderAborted(RenderError):
-    """The caller asked for the render to stop."""
+    """The caller cancelled the render."""
 
     code = "cancelled"
 
 
 class RenderTimeout(RenderError):
-    """The render took longer than its wall-clock limit."""
+    """The render exceeded its wall-clock limit, or made no progress for too long."""
 
     code = "render_timeout"
 
 
 class RenderCrashed(RenderError):
-    """FFmpeg ended with an error or with a file that fails verification."""
+    """FFmpeg ended with an error, or its output failed verification."""
 
     code = "ffmpeg_failed"
     retryable = True
 
     def __init__(self, detail: str, log: str = "") -> None:
-        """log: the last lines that FFmpeg wrote, for the render's log."""
+        """log: the last lines of FFmpeg's stderr, for the render's log."""
         self.log = log
         super().__init__(detail)

@@ -1,4 +1,4 @@
-"""What is wrong, or merely notable, in an edit, and where."""
+"""Issues: errors and warnings about an edit, each with a JSON Pointer to its place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One finding: `pointer` is a JSON Pointer (RFC 6901) into the edit, `code` is stable snake_case."""
+    """An error or a warning: `pointer` is a JSON Pointer (RFC 6901) into the edit, `code` is stable snake_case."""
 
     pointer: str
     code: str

@@ -1,4 +1,4 @@
-"""What is known of one local media file after probing."""
+"""Media metadata: the result of probing one local file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class MediaKind(StrEnum):
-    """The families of files that an edit can use."""
+    """The kinds of file that an edit can use."""
 
     VIDEO = "video"
     IMAGE = "image"
@@ -21,15 +21,15 @@ class MediaKind(StrEnum):
 class MediaInfo:
     """A probed local file.
 
-    kind: an animated GIF is VIDEO; a still picture is IMAGE.
-    content_type: by content, never by name.
+    kind: an animated GIF is VIDEO; a still image is IMAGE.
+    content_type: detected from the content, never from the name.
     demuxer: the FFmpeg demuxer to force with `-f`; empty for fonts and subtitles.
-    width, height: display size in pixels, rotation applied; None without pictures.
+    width, height: display size in pixels, rotation applied; None without a video stream.
     duration_s, fps, frames: None where the kind has none.
-    has_alpha: whether decoded pictures carry transparency. A VP8/VP9 file with an alpha side
+    has_alpha: whether decoded frames carry transparency. A VP8/VP9 file with an alpha side
         stream counts, and must then be decoded with libvpx (`video_decoder`).
-    rotation: degrees clockwise by which FFmpeg turns the stored picture; width and height are after it.
-    pixel_aspect: width of a pixel over its height; all but old television footage has square ones.
+    rotation: degrees clockwise by which FFmpeg rotates the stored frame; width and height are after it.
+    pixel_aspect: width of a pixel over its height; 1.0 for all but old television footage.
     """
 
     path: Path
@@ -51,10 +51,10 @@ class MediaInfo:
 
     @property
     def has_video(self) -> bool:
-        """Return whether there are moving pictures or a still."""
+        """Return whether the file has a video stream; a still image counts as one."""
         return self.video_codec is not None
 
     @property
     def has_audio(self) -> bool:
-        """Return whether there is sound."""
+        """Return whether the file has an audio stream."""
         return self.audio_codec is not None

@@ -1,4 +1,4 @@
-"""A resolved timeline to files: draw, plan, compile, run, verify, publish."""
+"""Render pipeline: draws, plans, encodes, verifies and publishes a resolved timeline."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from engine.run.output_files import OutputInfo, image_size, publish, sha256_of, 
 from engine.steps import OnStep, ignore_steps
 from engine.timeline.model import Timeline
 
-# Clips drawn between two looks at `should_cancel`.
+# Clips drawn between two calls of `should_cancel`.
 DRAW_BATCH = 200
 
 
 @dataclass(frozen=True, slots=True)
 class RenderResult:
-    """A published render. width, height: None without pictures. timings: seconds by step. log: FFmpeg's last words."""
+    """A published render. width, height: None without video. timings: seconds by step. log: the end of FFmpeg's log."""
 
     output: Path
     width: int | None
@@ -49,14 +49,13 @@ class RenderResult:
 
 @dataclass(slots=True)
 class _StepTimer:
-    """Seconds by step."""
+    """Measures the steps of a render in seconds."""
 
     on_step: OnStep
     timings: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Time one step."""
         began = time.perf_counter()
         with self.on_step(name):
             yield
@@ -64,23 +63,23 @@ class _StepTimer:
 
 
 def draw_clips(timeline: Timeline, out_dir: Path, should_cancel: Callable[[], bool]) -> dict[str, Raster]:
-    """Return the pictures of every clip that has no file of its own, by pointer.
+    """Return the rasters of the clips that have no media file, by pointer.
 
-    Only clips in the written part of the timeline are drawn. Raises RenderAborted between two batches.
+    Only clips within the output's frame range are drawn. Raises RenderAborted between two batches.
     """
     first, last = timeline.output.first_frame, timeline.output.first_frame + timeline.output.frames
-    seen = [clip for clip in timeline.clips if is_drawn(clip.asset) and clip.end > first and clip.start < last]
+    visible = [clip for clip in timeline.clips if is_drawn(clip.asset) and clip.end > first and clip.start < last]
     rasters: dict[str, Raster] = {}
-    for at in range(0, len(seen), DRAW_BATCH):
+    for at in range(0, len(visible), DRAW_BATCH):
         if should_cancel():
             raise RenderAborted("The render was cancelled.")
-        rasters.update(rasterize_all(seen[at : at + DRAW_BATCH], timeline=timeline, out_dir=out_dir))
+        rasters.update(rasterize_all(visible[at : at + DRAW_BATCH], timeline=timeline, out_dir=out_dir))
     return rasters
 
 
 @contextmanager
 def _scratch(work_dir: Path) -> Iterator[Path]:
-    """Give a fresh folder below `work_dir` that is removed afterwards."""
+    """Yield a new folder below `work_dir`; it is removed on exit."""
     work_dir.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="render-", dir=work_dir.resolve()))
     try:
@@ -101,29 +100,29 @@ def render_timeline(
     limits: FFmpegLimits | None = None,
     on_step: OnStep = ignore_steps,
 ) -> RenderResult:
-    """Render a timeline to `out`, and to `poster` and `thumbnail` (JPEG) where they are given and it has pictures.
+    """Render a timeline to `out`, and to `poster` and `thumbnail` (JPEG) if given and the format has video.
 
-    The files appear under their names whole or not at all. Scratch files live below `work_dir` and beside the
-    targets (hidden, ending in `.partial`); a killed attempt's are removed by the next attempt at the same target.
-    on_step: watches the steps that `timings` names, and each FFmpeg process.
-    Raises RenderError and its kin, and what the callbacks raise.
+    The files appear under their names complete or not at all. Scratch files go below `work_dir` and beside the
+    targets (hidden, ending in `.partial`); the next render to the same target removes those of a killed one.
+    on_step: observes the steps that `timings` names, and each FFmpeg process.
+    Raises RenderError and its subclasses, and what the callbacks raise.
     """
     timer = _StepTimer(on_step)
     spec = timeline.output
     out = out.absolute()
-    pictures = spec.format not in ("mp3", "wav")
-    extras = [path.absolute() for path in (poster, thumbnail) if path is not None and pictures]
+    has_video = spec.format not in ("mp3", "wav")
+    extras = [path.absolute() for path in (poster, thumbnail) if path is not None and has_video]
     with _scratch(work_dir) as scratch, temporary_outputs([out, *extras]) as names:
         with timer.step("draw"):
-            rasters = draw_clips(timeline, scratch, should_cancel) if pictures else {}
+            rasters = draw_clips(timeline, scratch, should_cancel) if has_video else {}
         with timer.step("plan"):
             plan = make_plan(timeline, rasters)
             paths = RenderPaths(
                 ffmpeg_path(),
                 scratch,
                 names[out],
-                names[poster.absolute()] if poster is not None and pictures else None,
-                names[thumbnail.absolute()] if thumbnail is not None and pictures else None,
+                names[poster.absolute()] if poster is not None and has_video else None,
+                names[thumbnail.absolute()] if thumbnail is not None and has_video else None,
             )
         with timer.step("run"):
             result, has_audio = encode(
@@ -159,8 +158,7 @@ def _result(
     timer: _StepTimer,
     result: FFmpegResult,
 ) -> RenderResult:
-    """Put the result together."""
-    pictures = found.width is not None
+    has_video = found.width is not None
     return RenderResult(
         output=out,
         width=found.width,
@@ -170,8 +168,8 @@ def _result(
         size_bytes=found.size_bytes,
         sha256=digest,
         has_audio=found.has_audio,
-        poster=poster if pictures else None,
-        thumbnail=thumbnail if pictures else None,
+        poster=poster if has_video else None,
+        thumbnail=thumbnail if has_video else None,
         warnings=warnings,
         timings=timer.timings,
         log=result.log,

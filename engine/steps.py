@@ -1,4 +1,4 @@
-"""How a caller may watch the steps of a render, without the engine knowing who it is."""
+"""Step hooks: how a caller observes the steps of a render."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
-# Records attributes of a step while it lasts, by name.
+# Records attributes of a running step, by name.
 RecordAttributes = Callable[[Mapping[str, str | int | float]], None]
 
 
 class OnStep(Protocol):
-    """Called at the beginning of each step, in the thread that does it; what it returns is open as long as the step.
+    """Called at the start of each step, in the thread that runs it; the context that it returns spans the step.
 
-    Steps nest: `run` holds one `ffmpeg` for each process.
+    Steps nest: `run` contains one `ffmpeg` per process.
     """
 
     def __call__(self, name: str, /) -> AbstractContextManager[RecordAttributes]:
-        """Return what the step is done in. It must not swallow what the step raises."""
+        """Return the context manager around the step. It must not suppress the step's exceptions."""
 
 
 def ignore_steps(name: str, /) -> AbstractContextManager[RecordAttributes]:
-    """Watch nothing."""
+    """Observe nothing."""
     return nullcontext(_ignore_attributes)
 
 

@@ -1,4 +1,4 @@
-"""From a plan to an FFmpeg command."""
+"""FFmpeg command builder: compiles a plan into a filter graph and its arguments."""
 
 from engine.graph.compile import FFmpegCommand, RenderPaths, SequenceFile, compile_plan
 from engine.graph.concat import compile_concat, concat_list

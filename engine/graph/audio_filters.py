@@ -1,4 +1,4 @@
-"""The sound part of the graph: one chain for each sound, then a mix that keeps their levels."""
+"""Audio filters: one filter chain per audio layer, then a mix that keeps their levels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SAMPLE_RATE = 48_000
 
 
 def tempo_filters(speed: float) -> list[str]:
-    """Return the tempo changes for a speed; one filter halves at most."""
+    """Return the `atempo` filters for a speed; one filter at most halves it."""
     chain = []
     while speed < 0.5:
         chain.append("atempo=0.5")
@@ -21,30 +21,30 @@ def tempo_filters(speed: float) -> list[str]:
     return chain
 
 
-def audio_filter_chain(sound: AudioLayer, fps: Fraction) -> list[str]:
-    """Return the filters from a sound's input to its place in the mix."""
-    length = time_s(sound.frames, fps)
-    chain = [f"aresample={SAMPLE_RATE}", "aformat=sample_fmts=fltp:channel_layouts=stereo", *tempo_filters(sound.speed)]
+def audio_filter_chain(layer: AudioLayer, fps: Fraction) -> list[str]:
+    """Return the filters from an audio layer's input to the mix."""
+    length = time_s(layer.frames, fps)
+    chain = [f"aresample={SAMPLE_RATE}", "aformat=sample_fmts=fltp:channel_layouts=stereo", *tempo_filters(layer.speed)]
     chain += [f"atrim=end={length}", "asetpts=N/SR/TB"]
-    if not sound.volume.is_constant:
-        course = expression(sound.volume, f"(t*{number(float(fps))})")
-        chain += ["asetnsamples=n=256:p=0", f"volume=volume='{course}':eval=frame"]
-    elif sound.volume.first != 1:
-        chain.append(f"volume={number(sound.volume.first)}")
-    if sound.fade_in:
-        chain.append(f"afade=t=in:st=0:d={time_s(sound.fade_in, fps)}")
-    if sound.fade_out:
-        begin = time_s(sound.frames - sound.fade_out, fps)
-        chain.append(f"afade=t=out:st={begin}:d={time_s(sound.fade_out, fps)}")
-    if sound.start:
-        chain.append(f"adelay=delays={round(float(sound.start / fps) * SAMPLE_RATE)}S:all=1")
+    if not layer.volume.is_constant:
+        volume = expression(layer.volume, f"(t*{number(float(fps))})")
+        chain += ["asetnsamples=n=256:p=0", f"volume=volume='{volume}':eval=frame"]
+    elif layer.volume.first != 1:
+        chain.append(f"volume={number(layer.volume.first)}")
+    if layer.fade_in:
+        chain.append(f"afade=t=in:st=0:d={time_s(layer.fade_in, fps)}")
+    if layer.fade_out:
+        begin = time_s(layer.frames - layer.fade_out, fps)
+        chain.append(f"afade=t=out:st={begin}:d={time_s(layer.fade_out, fps)}")
+    if layer.start:
+        chain.append(f"adelay=delays={round(float(layer.start / fps) * SAMPLE_RATE)}S:all=1")
     return chain
 
 
 def mix_audio(labels: list[str], frames: int, fps: Fraction, out: str) -> list[str]:
-    """Return the statements that mix sounds to exactly the length of the output.
+    """Return the filter statements that mix audio layers to exactly `frames` frames.
 
-    Levels are kept as they are; a limiter catches what several loud sounds add up to.
+    Levels are not normalized; a limiter catches the peaks of several loud layers.
     """
     end = f"apad,atrim=end={time_s(frames, fps)}"
     if not labels:

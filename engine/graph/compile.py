@@ -1,4 +1,4 @@
-"""A plan to one FFmpeg command: pure, so that the same plan always gives the same arguments."""
+"""Plan compiler: turns a plan into one FFmpeg command. Pure: the same plan always gives the same arguments."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from engine.graph.outputs import IMAGE_FORMATS, JPEG_PIXELS, can_have_audio, enc
 from engine.graph.video_filters import OPAQUE, TRANSPARENT, is_animated, is_decoded_once, video_filter_chain
 from engine.plan.model import AudioLayer, Layer, PictureSource, RenderPlan, SequenceSource, VideoSource
 
-# Decoders with several threads hold several pictures each; many of them would fill the memory.
+# A decoder with several threads holds several frames; many such decoders would fill the memory.
 MAX_THREADED_VIDEOS = 4
-# Read this much more than is shown, as the last picture may begin before its time.
+# Input to read beyond what is shown, as the last frame may begin before its time.
 READ_MARGIN_S = 0.6
-# Pictures of the video that may wait, uncoded, for the next picture of a poster or thumbnail.
+# Bytes of raw video that may queue for the encoder while the poster or thumbnail gets its next frame.
 MAX_BUFFERED_BYTES = 128 * 1024 * 1024
-# From this height on, pictures of unknown colour matrix are taken as BT.709, below as BT.601.
+# From this height on, frames of unknown colour matrix are treated as BT.709, below as BT.601.
 HD_MIN_HEIGHT = 720
 
 
 @dataclass(frozen=True, slots=True)
 class RenderPaths:
-    """Where a render's files go. work_dir: scratch files; the others are the names FFmpeg writes to."""
+    """The files of one render. work_dir: for scratch files; the others are the names that FFmpeg writes to."""
 
     ffmpeg: Path
     work_dir: Path
@@ -35,7 +35,7 @@ class RenderPaths:
 
 @dataclass(frozen=True, slots=True)
 class SequenceFile:
-    """A file to write before the run: the pictures of a sequence, wrapped as one stream."""
+    """An image sequence to write as one stream before FFmpeg runs."""
 
     path: Path
     source: SequenceSource
@@ -45,7 +45,7 @@ class SequenceFile:
 class FFmpegCommand:
     """One FFmpeg run. script: the filter graph, to be written to `script_path`; sequences: to be written too.
 
-    total_frames: what the main output must hold; 0 where it holds no pictures.
+    total_frames: the frames that the main output must have; 0 without video.
     """
 
     argv: tuple[str, ...]
@@ -70,7 +70,7 @@ class CommandBuilder:
     sequences: list[SequenceFile] = field(default_factory=list)
 
     def add_input(self, options: list[str], path: Path) -> str:
-        """Add an input and return its number."""
+        """Add an input and return its index."""
         self.inputs += ["-protocol_whitelist", "file", *options, "-i", f"file:{path}"]
         self.count += 1
         return str(self.count - 1)
@@ -78,7 +78,7 @@ class CommandBuilder:
     def command(
         self, arguments: list[str], outputs: tuple[Path, ...], total_frames: int, has_audio: bool
     ) -> FFmpegCommand:
-        """Return the finished command; arguments: everything after the inputs and the graph."""
+        """Return the finished command. arguments: everything after the inputs and the filter graph."""
         script_path = self.paths.work_dir / "graph.txt"
         argv = [str(self.paths.ffmpeg), "-nostdin", "-hide_banner", "-v", "error", "-nostats", "-progress", "pipe:1"]
         argv += ["-stats_period", "0.25", "-y", *self.inputs]
@@ -96,11 +96,11 @@ class CommandBuilder:
 
 
 def _video_options(source: VideoSource, size: tuple[int, int], frames: int, plan: RenderPlan) -> list[str]:
-    """Return the input options of a video: pinned demuxer, bounded reading."""
+    """Return the input options of a video: a fixed demuxer and a bounded duration."""
     videos = sum(isinstance(layer.source, VideoSource) for layer in plan.layers)
     options = ["-f", source.demuxer]
     if not source.loops:
-        # What the file does not say is taken as players do; decoders overrule it where the file says.
+        # Assume the colour matrix that players assume; decoders override it where the file declares one.
         options += ["-colorspace", "bt709" if min(size) >= HD_MIN_HEIGHT else "smpte170m"]
     if source.decoder:
         options += ["-c:v", source.decoder]
@@ -114,7 +114,6 @@ def _video_options(source: VideoSource, size: tuple[int, int], frames: int, plan
 
 
 def _video_input(builder: CommandBuilder, source: PictureSource, size: tuple[int, int], frames: int) -> str:
-    """Add the input of a layer or matte and return its label."""
     if isinstance(source, VideoSource):
         return builder.add_input(_video_options(source, size, frames, builder.plan), source.path) + ":v:0"
     if isinstance(source, SequenceSource):
@@ -125,7 +124,7 @@ def _video_input(builder: CommandBuilder, source: PictureSource, size: tuple[int
 
 
 def _on_canvas(builder: CommandBuilder, layer: Layer, label: str, name: str) -> str:
-    """Lay a picture on a clear canvas of the viewport's size, where it is not of that size and place already."""
+    """Overlay a layer on a transparent canvas of the viewport's size, unless it covers exactly that."""
     spec = builder.plan.output
     viewport = (spec.width, spec.height)
     if (
@@ -144,7 +143,7 @@ def _on_canvas(builder: CommandBuilder, layer: Layer, label: str, name: str) -> 
 
 
 def _overlay(builder: CommandBuilder, layer: Layer, base: str, index: int) -> str:
-    """Add one layer over `base` and return the label of the result."""
+    """Overlay one layer on `base` and return the output label."""
     plan, name = builder.plan, f"l{index}"
     source = _video_input(builder, layer.source, layer.source_size, layer.frames)
     chain = video_filter_chain(layer, plan.fps, name)
@@ -174,12 +173,11 @@ def _overlay(builder: CommandBuilder, layer: Layer, base: str, index: int) -> st
 
 
 def _mask(builder: CommandBuilder, layer: Layer, label: str, name: str) -> str:
-    """Apply wipes and matte to a picture and return the label of the result."""
     plan = builder.plan
-    for number_, wipe in enumerate(layer.wipes):
-        statements, mask = wipe_mask(wipe, layer, plan.fps, f"{name}x{number_}")
+    for index, wipe in enumerate(layer.wipes):
+        statements, mask = wipe_mask(wipe, layer, plan.fps, f"{name}x{index}")
         builder.statements += statements
-        statements, label = apply_mask(label, mask, has_alpha=True, name=f"{name}y{number_}")
+        statements, label = apply_mask(label, mask, has_alpha=True, name=f"{name}y{index}")
         builder.statements += statements
     if layer.matte is not None:
         label = _on_canvas(builder, layer, label, name)
@@ -193,11 +191,11 @@ def _mask(builder: CommandBuilder, layer: Layer, label: str, name: str) -> str:
 
 
 def _add_video(builder: CommandBuilder) -> list[str]:
-    """Add the whole picture part and return the output options that use it."""
+    """Add the video part of the graph and return the output options of poster and thumbnail."""
     plan, spec = builder.plan, builder.plan.output
     base = "base"
     viewport = (spec.width, spec.height)
-    # The palette of a GIF waits for the end of the video, so the background must have an end.
+    # `palettegen` waits for the end of the video, so the background must be finite.
     builder.statements.append(
         f"{color_source(color(plan.background), viewport, spec.frames, plan.fps)},{OPAQUE}[{base}]"
     )
@@ -214,13 +212,13 @@ def _add_video(builder: CommandBuilder) -> list[str]:
         base = "main"
     builder.statements.append(final_filters(spec).format(**{"in": base, "out": "v"}))
     options = []
-    # FFmpeg asks the output that is furthest behind, and holds the video's pictures until that one has its next.
-    # So each still takes one picture in `step`, the last of them the wanted one, and keeps only the last.
+    # FFmpeg serves the output that is furthest behind, and queues the video's frames until that one has its next.
+    # So each still selects one frame in `step`, the last of them the wanted one, and only the last one stays.
     step = max(1, MAX_BUFFERED_BYTES // (width * height * 2))
     for index, (path, frame, scale) in enumerate(stills):
         size = "" if scale == 1 else f"scale={_whole_px(width * scale)}:{_whole_px(height * scale)}:flags=area,"
-        some = f"trim=end_frame={frame + 1},select='eq(mod(n,{step}),{frame % step})'"
-        builder.statements.append(f"[still{index}]{some},{size}{JPEG_PIXELS}[s{index}]")
+        selected = f"trim=end_frame={frame + 1},select='eq(mod(n,{step}),{frame % step})'"
+        builder.statements.append(f"[still{index}]{selected},{size}{JPEG_PIXELS}[s{index}]")
         options += ["-map", f"[s{index}]", "-c:v", "mjpeg", "-q:v", "3", "-fps_mode", "passthrough", "-update", "1"]
         options += ["-f", "image2", str(path)]
     return options
@@ -231,7 +229,7 @@ def _whole_px(value: float) -> int:
 
 
 def _still_outputs(builder: CommandBuilder) -> list[tuple[Path, int, float]]:
-    """Return path, frame and scale of the pictures to keep besides the main output."""
+    """Return path, frame and scale of each image to write besides the main output."""
     spec, paths = builder.plan.output, builder.paths
     stills = []
     if paths.poster is not None:
@@ -241,41 +239,41 @@ def _still_outputs(builder: CommandBuilder) -> list[tuple[Path, int, float]]:
     return stills
 
 
-def _audio_input(builder: CommandBuilder, sound: AudioLayer) -> str:
-    """Add the input of a sound; a file that is also seen is opened twice, so that neither waits for the other."""
-    options = ["-f", sound.demuxer, "-vn", "-sn", "-dn"]
-    if sound.seek_s > 0:
-        options += ["-ss", number(sound.seek_s)]
-    options += ["-t", number(float(sound.frames / builder.plan.fps) * sound.speed + READ_MARGIN_S)]
-    return builder.add_input(options, sound.path) + ":a:0"
+def _audio_input(builder: CommandBuilder, layer: AudioLayer) -> str:
+    """Add the input of an audio layer; a file that is also a video layer is opened twice, so that neither waits."""
+    options = ["-f", layer.demuxer, "-vn", "-sn", "-dn"]
+    if layer.seek_s > 0:
+        options += ["-ss", number(layer.seek_s)]
+    options += ["-t", number(float(layer.frames / builder.plan.fps) * layer.speed + READ_MARGIN_S)]
+    return builder.add_input(options, layer.path) + ":a:0"
 
 
 def add_audio(builder: CommandBuilder) -> bool:
-    """Add the sound part; return whether there is one."""
+    """Add the audio part of the graph; return whether the output has audio."""
     plan, spec = builder.plan, builder.plan.output
-    if not can_have_audio(spec) or (not plan.sounds and has_video(spec)):
+    if not can_have_audio(spec) or (not plan.audio_layers and has_video(spec)):
         return False
     labels = []
-    for index, sound in enumerate(plan.sounds):
-        source = _audio_input(builder, sound)
-        builder.statements.append(f"[{source}]{','.join(audio_filter_chain(sound, plan.fps))}[a{index}]")
+    for index, layer in enumerate(plan.audio_layers):
+        source = _audio_input(builder, layer)
+        builder.statements.append(f"[{source}]{','.join(audio_filter_chain(layer, plan.fps))}[a{index}]")
         labels.append(f"a{index}")
     builder.statements += mix_audio(labels, spec.frames, plan.fps, "a")
     return True
 
 
 def compile_plan(plan: RenderPlan, paths: RenderPaths) -> FFmpegCommand:
-    """Return the one FFmpeg run that writes the main output and, with it, poster and thumbnail."""
+    """Return the one FFmpeg run that writes the main output together with poster and thumbnail."""
     builder = CommandBuilder(plan, paths)
     spec = plan.output
-    pictures = has_video(spec)
-    stills = _add_video(builder) if pictures else []
+    shows_video = has_video(spec)
+    stills = _add_video(builder) if shows_video else []
     has_audio = add_audio(builder)
-    maps = (["-map", "[v]"] if pictures else []) + (["-map", "[a]"] if has_audio else [])
-    kept = (paths.poster, paths.thumbnail) if pictures else ()
+    maps = (["-map", "[v]"] if shows_video else []) + (["-map", "[a]"] if has_audio else [])
+    images = (paths.poster, paths.thumbnail) if shows_video else ()
     return builder.command(
         [*maps, *encoder_options(spec, has_audio), str(paths.output), *stills],
-        outputs=(paths.output, *(path for path in kept if path is not None)),
-        total_frames=(1 if spec.format in IMAGE_FORMATS else spec.frames) if pictures else 0,
+        outputs=(paths.output, *(path for path in images if path is not None)),
+        total_frames=(1 if spec.format in IMAGE_FORMATS else spec.frames) if shows_video else 0,
         has_audio=has_audio,
     )

@@ -1,4 +1,4 @@
-"""Mattes and wipes: pictures whose brightness becomes a layer's transparency."""
+"""Masks: luma mattes and wipes, as grey video whose brightness becomes a layer's alpha."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from engine.plan.model import Layer, Matte, StillSource, VideoSource, WipeMask
 
 
 def color_source(color: str, size: tuple[int, int], frames: int, fps: Fraction) -> str:
-    """Return a source of frames of one colour."""
+    """Return the source filter of `frames` frames of one colour."""
     rate = f"{fps.numerator}/{fps.denominator}"
     return f"color=c={color}:s={size[0]}x{size[1]}:r={rate},trim=end_frame={frames},{frame_timebase(fps)}"
 
 
-def apply_mask(picture: str, mask: str, has_alpha: bool, name: str) -> tuple[list[str], str]:
-    """Return the statements that multiply a picture's transparency by a mask, and the label of the result."""
+def apply_mask(video: str, mask: str, has_alpha: bool, name: str) -> tuple[list[str], str]:
+    """Return the statements that multiply a layer's alpha by a mask, and the output label."""
     out = f"{name}k"
     if not has_alpha:
-        return [f"[{picture}]format=yuva420p[{name}u]", f"[{name}u][{mask}]alphamerge[{out}]"], out
+        return [f"[{video}]format=yuva420p[{name}u]", f"[{name}u][{mask}]alphamerge[{out}]"], out
     return [
-        f"[{picture}]split[{name}p][{name}q]",
+        f"[{video}]split[{name}p][{name}q]",
         f"[{name}q]alphaextract,{MASK}[{name}r]",
         f"[{name}r][{mask}]blend=all_mode=multiply[{name}s]",
         f"[{name}p][{name}s]alphamerge[{out}]",
@@ -31,10 +31,10 @@ def apply_mask(picture: str, mask: str, has_alpha: bool, name: str) -> tuple[lis
 def wipe_mask(wipe: WipeMask, layer: Layer, fps: Fraction, name: str) -> tuple[list[str], str]:
     """Return the statements that draw the mask of one wipe, and its label."""
     width, height = layer.painted_size
-    front = (width + abs(wipe.edge), height)
-    rectangle = [color_source("white", front, layer.frames if not wipe.edge else 1, fps)]
+    size = (width + abs(wipe.edge), height)
+    rectangle = [color_source("white", size, layer.frames if not wipe.edge else 1, fps)]
     if wipe.edge:
-        ramp = f"{front[0]}-X" if wipe.edge > 0 else "X+1"
+        ramp = f"{size[0]}-X" if wipe.edge > 0 else "X+1"
         rectangle += ["format=gray", f"geq=lum='255*clip(({ramp})/{abs(wipe.edge)},0,1)'"]
         rectangle += ["loop=loop=-1:size=1", "setpts=N", f"trim=end_frame={layer.frames}"]
     return [
@@ -49,7 +49,7 @@ def matte_mask(
 ) -> tuple[list[str], str]:
     """Return the statements that draw a luma matte over the whole viewport, and its label.
 
-    Before and after the matte's time everything is solid; beside it everything is clear.
+    Outside the matte's time range the mask is opaque; outside its rectangle it is transparent.
     """
     chain = frame_sync(matte.source, matte.frames, fps) if isinstance(matte.source, VideoSource) else []
     chain += crop_filter(matte.crop, matte.source_size)

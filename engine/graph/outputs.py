@@ -1,4 +1,4 @@
-"""How each format is encoded."""
+"""Output options: encoder, quality and muxer of each output format."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ PALETTE_BUFFER_BYTES = 200_000_000
 
 
 def has_video(spec: OutputSpec) -> bool:
-    """Return whether the format shows anything."""
+    """Return whether the format has a video stream; images count."""
     return spec.format not in AUDIO_FORMATS
 
 
 def can_have_audio(spec: OutputSpec) -> bool:
-    """Return whether the format can hold sound and is to have it."""
+    """Return whether the output may have an audio stream: its format has one and it is not muted."""
     return spec.format in ("mp4", "webm", "mp3", "wav") and not spec.mute
 
 
 def final_filters(spec: OutputSpec) -> str:
-    """Return the last filters before the encoder, with `[in]` and `[out]` left as `{in}` and `{out}`."""
+    """Return the last filters before the encoder, with the labels as `{in}` and `{out}`."""
     if spec.format == "gif":
         width, height = spec.final_size
-        # `stats_mode=diff` would leave out colours that fill the whole picture at a cut.
+        # `stats_mode=diff` would miss colours that fill the whole frame at a cut.
         make, use = "full", "dither=sierra2_4a:diff_mode=rectangle"
         if spec.frames * width * height * 3 // 2 > PALETTE_BUFFER_BYTES:
             make, use = "single", "new=1:dither=bayer:bayer_scale=4"
@@ -44,42 +44,39 @@ def final_filters(spec: OutputSpec) -> str:
 
 
 def encoder_options(spec: OutputSpec, has_audio: bool) -> list[str]:
-    """Return the options that encode and wrap the main output; the path follows."""
+    """Return the encoder and muxer options of the main output; the path follows."""
     frames, seconds = str(spec.frames), f"{spec.duration_s:.6f}"
-    plain = ["-map_metadata", "-1", "-map_chapters", "-1"]
+    no_metadata = ["-map_metadata", "-1", "-map_chapters", "-1"]
     if spec.format in AUDIO_FORMATS:
         codec = ["-c:a", "libmp3lame", "-b:a", "192k"] if spec.format == "mp3" else ["-c:a", "pcm_s16le"]
-        return [*codec, "-t", seconds, *plain, "-f", spec.format]
+        return [*codec, "-t", seconds, *no_metadata, "-f", spec.format]
     if spec.format in IMAGE_FORMATS:
-        codec = (
-            ["-c:v", "mjpeg", "-q:v", str(JPEG_QSCALE[spec.quality])] if spec.format == "jpg" else ["-c:v", spec.format]
-        )
-        return [*codec, "-frames:v", "1", "-update", "1", *plain, "-f", "image2"]
-    limits = ["-frames:v", frames, "-t", seconds, *plain]
+        jpeg = ["-c:v", "mjpeg", "-q:v", str(JPEG_QSCALE[spec.quality])]
+        codec = jpeg if spec.format == "jpg" else ["-c:v", spec.format]
+        return [*codec, "-frames:v", "1", "-update", "1", *no_metadata, "-f", "image2"]
+    limits = ["-frames:v", frames, "-t", seconds, *no_metadata]
     if spec.format == "gif":
         return [*limits, "-loop", "0" if spec.repeat else "-1", "-f", "gif"]
-    keys = str(max(1, round(2 * float(spec.fps))))
+    gop_size = str(max(1, round(2 * float(spec.fps))))
     if spec.format == "webm":
         video = ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "6", "-row-mt", "1", "-b:v", "0"]
-        video += ["-crf", str(VP9_CRF[spec.quality]), "-g", keys, *COLOR_TAGS]
+        video += ["-crf", str(VP9_CRF[spec.quality]), "-g", gop_size, *COLOR_TAGS]
     else:
-        video = ["-c:v", "libx264", "-preset", "veryfast", "-crf", str(CRF[spec.quality]), "-g", keys, *COLOR_TAGS]
+        video = ["-c:v", "libx264", "-preset", "veryfast", "-crf", str(CRF[spec.quality]), "-g", gop_size, *COLOR_TAGS]
     return [*video, *_audio_codec(spec, has_audio), *limits, *_muxer_options(spec)]
 
 
 def concat_options(spec: OutputSpec, has_audio: bool) -> list[str]:
-    """Return the options that wrap pictures which are encoded already, with new sound; the path follows."""
+    """Return the options that mux encoded video with newly encoded audio; the path follows."""
     limits = ["-frames:v", str(spec.frames), "-map_metadata", "-1", "-map_chapters", "-1"]
     return ["-c:v", "copy", *_audio_codec(spec, has_audio), *limits, *_muxer_options(spec)]
 
 
 def _audio_codec(spec: OutputSpec, has_audio: bool) -> list[str]:
-    """Return how the sound of a video is encoded."""
     if not has_audio:
         return []
     return ["-c:a", "libopus", "-b:a", "128k"] if spec.format == "webm" else ["-c:a", "aac", "-b:a", "192k"]
 
 
 def _muxer_options(spec: OutputSpec) -> list[str]:
-    """Return the container of a video."""
     return ["-f", "webm"] if spec.format == "webm" else ["-movflags", "+faststart", "-f", "mp4"]

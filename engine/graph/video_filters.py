@@ -1,4 +1,4 @@
-"""The filters that bring one source to the size, colour and motion of its layer."""
+"""Video filters: bring one source to the size, colours and motion of its layer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fractions import Fraction
 from engine.graph.expressions import expression, number
 from engine.plan.model import AffineTransform, Layer, PiecewiseLinear, Rect, SequenceSource, StillSource, VideoSource
 
-# Everything is painted in one colour space, so that no filter converts behind our back.
+# One colour space for everything, so that FFmpeg inserts no conversion.
 COLOR_SPACE = "color_spaces=bt709:color_ranges=tv"
 OPAQUE = f"format=yuv420p:{COLOR_SPACE}"
 TRANSPARENT = f"format=yuva420p:{COLOR_SPACE}"
@@ -23,7 +23,7 @@ COLOR_FILTERS = {
     "greyscale": (1.0, 0.0, 0.0),
     "grayscale": (1.0, 0.0, 0.0),
 }
-# Distances of a chroma key are those of red, green and blue from 0 to 255; the filter has them from 0 to 1.
+# The edit gives chroma key distances in RGB from 0 to 255; the `colorkey` filter takes them from 0 to 1.
 RGB_DIAGONAL = 255 * 3**0.5
 _PREMULTIPLIED = ("format=gbrap", "premultiply=inplace=1")
 _STRAIGHT = ("format=gbrap", "unpremultiply=inplace=1")
@@ -32,12 +32,12 @@ BLUR_SIGMA_SHARE = 1 / 45
 
 
 def frame_timebase(fps: Fraction) -> str:
-    """Return the time base in which one frame is one tick."""
+    """Return the `settb` filter for a time base in which one frame is one tick."""
     return f"settb={fps.denominator}/{fps.numerator}"
 
 
 def crop_filter(crop: Rect | None, size: tuple[int, int]) -> list[str]:
-    """Return the cut of a source, in shares of its size: the decoder may hold it at another one."""
+    """Return the crop of a source in shares of its size, as the decoder may give another size."""
     if crop is None:
         return []
     width, height = size
@@ -47,7 +47,7 @@ def crop_filter(crop: Rect | None, size: tuple[int, int]) -> list[str]:
 
 
 def frame_sync(source: VideoSource, frames: int, fps: Fraction) -> list[str]:
-    """Return the filters that put a video's pictures on the output's frame grid, exactly `frames` of them."""
+    """Return the filters that put a video on the output's frame grid, exactly `frames` long."""
     grid = f"fps=fps={fps.numerator}/{fps.denominator}:start_time=0"
     if source.speed == 0:
         return [grid, "trim=end_frame=1", "loop=loop=-1:size=1", "setpts=N", f"trim=end_frame={frames}"]
@@ -61,7 +61,7 @@ def frame_sync(source: VideoSource, frames: int, fps: Fraction) -> list[str]:
 
 
 def needs_alpha(layer: Layer) -> bool:
-    """Return whether any pixel of the layer can be less than solid."""
+    """Return whether any pixel of the layer can be less than opaque."""
     return not layer.is_solid
 
 
@@ -71,7 +71,7 @@ def _resized(layer: Layer) -> bool:
 
 
 def _scale_filters(layer: Layer) -> list[str]:
-    """Return the scaling to the layer's size; edges of transparent stills keep their colour."""
+    """Return the scaling to the layer's size; stills with alpha are premultiplied, so that edges keep their colour."""
     if isinstance(layer.source, StillSource | SequenceSource):
         if not _resized(layer):
             return []
@@ -83,7 +83,6 @@ def _scale_filters(layer: Layer) -> list[str]:
 
 
 def _color_filters(layer: Layer) -> list[str]:
-    """Return the filters that change colours."""
     chain = []
     if layer.chroma_key is not None:
         key = layer.chroma_key
@@ -105,18 +104,17 @@ def _color_filters(layer: Layer) -> list[str]:
         small = (max(2, width // BLUR_SHRINK), max(2, height // BLUR_SHRINK))
         sigma = max(0.6, max(small) * BLUR_SIGMA_SHARE)
         blur = [f"scale={small[0]}:{small[1]}:flags=area,gblur=sigma={number(sigma)},scale={width}:{height}"]
-        # What is clear is black underneath; it must not run into what shows.
+        # Transparent pixels are black underneath, which must not bleed into visible ones.
         chain += [*_PREMULTIPLIED, *blur, *_STRAIGHT, TRANSPARENT] if layer.source.has_alpha else blur
     return chain
 
 
 def _affine_filters(layer: Layer, transform: AffineTransform) -> list[str]:
-    """Return the motion between pixels."""
     chain = []
     size = layer.size
-    # What is clear is black underneath; between pixels it must not darken the rim.
-    clear = transform.border or layer.source.has_alpha or layer.chroma_key is not None
-    if clear:
+    # Transparent pixels are black underneath; interpolation must not darken the edge.
+    has_alpha = transform.border or layer.source.has_alpha or layer.chroma_key is not None
+    if has_alpha:
         chain += [TRANSPARENT_444, "premultiply=inplace=1"]
     if transform.frame != size:
         background = "black@0" if transform.border else "black"
@@ -132,11 +130,11 @@ def _affine_filters(layer: Layer, transform: AffineTransform) -> list[str]:
     chain.append(f"perspective={corners}:interpolation=linear:sense=source:eval={'frame' if moving else 'init'}")
     if transform.frame != (transform.region.width, transform.region.height):
         chain.append(f"crop={transform.region.width}:{transform.region.height}:0:0")
-    return [*chain, "unpremultiply=inplace=1", TRANSPARENT] if clear else chain
+    return [*chain, "unpremultiply=inplace=1", TRANSPARENT] if has_alpha else chain
 
 
 def _alpha_filters(polyline: PiecewiseLinear, frames: int, fps: Fraction, name: str) -> list[str]:
-    """Return an alpha animation: a command to a look-up table wherever the level changes."""
+    """Return an alpha animation: `sendcmd` updates a `lutyuv` whenever the level changes."""
     levels: list[tuple[int, int]] = []
     for frame, value in enumerate(sample(polyline, frames)):
         level = round(value * 255)
@@ -152,7 +150,7 @@ def _alpha_filters(polyline: PiecewiseLinear, frames: int, fps: Fraction, name: 
 
 
 def sample(polyline: PiecewiseLinear, frames: int) -> list[float]:
-    """Return a piecewise linear value at each frame."""
+    """Return the value at each of `frames` frames."""
     points = polyline.points
     values = []
     index = 0
@@ -169,7 +167,7 @@ def sample(polyline: PiecewiseLinear, frames: int) -> list[float]:
 
 
 def _fade_filters(layer: Layer, fps: Fraction, name: str) -> list[str]:
-    """Return opacity and fades, frame by frame."""
+    """Return the alpha animation, or the fades at both ends."""
     if layer.alpha is not None:
         return _alpha_filters(layer.alpha, layer.frames, fps, name)
     chain = []
@@ -183,31 +181,31 @@ def _fade_filters(layer: Layer, fps: Fraction, name: str) -> list[str]:
 
 
 def _align_chroma(layer: Layer) -> list[str]:
-    """Return a transparent margin where the layer stands on an odd pixel: chroma moves in steps of two."""
+    """Return a transparent margin for a layer at an odd pixel: chroma moves in steps of two."""
     if layer.transform or not (layer.x.is_constant and layer.y.is_constant) or not layer.source.has_alpha:
         return []
     if layer.wipes or layer.matte is not None:
-        return []  # masks are made for the picture's own size
+        return []  # masks have the layer's own size
     right, down = int(layer.x.first) % 2, int(layer.y.first) % 2
     return [f"pad=iw+{right}:ih+{down}:{right}:{down}:color=black@0"] if right or down else []
 
 
 def is_decoded_once(layer: Layer) -> bool:
-    """Return whether one decoded picture, left to stand, is all that the overlay needs."""
+    """Return whether the overlay can repeat a single decoded frame."""
     return isinstance(layer.source, StillSource) and not is_animated(layer)
 
 
 def is_animated(layer: Layer) -> bool:
-    """Return whether something happens to the picture from frame to frame."""
+    """Return whether the layer changes from frame to frame, apart from its position."""
     moving = layer.transform is not None and not all(corner.is_constant for corner in layer.transform.corners)
     faded = bool(layer.fade_in or layer.fade_out) or layer.alpha is not None
     return moving or faded or bool(layer.wipes) or layer.matte is not None
 
 
 def video_filter_chain(layer: Layer, fps: Fraction, name: str) -> list[str]:
-    """Return the filters from a layer's input to the picture that is masked and painted.
+    """Return the filters from a layer's input to the frames that are masked and overlaid.
 
-    What never changes is done to a still once, before it is repeated. name: unique in the graph.
+    Constant steps are applied to a still once, before it is looped. name: unique in the graph.
     """
     chain: list[str] = []
     if isinstance(layer.source, VideoSource):
@@ -236,6 +234,6 @@ def video_filter_chain(layer: Layer, fps: Fraction, name: str) -> list[str]:
     if layer.transform is not None and not is_static:
         chain += _affine_filters(layer, layer.transform)
     if not needs_alpha(layer):
-        # The overlay filter takes nothing else; what goes before is cheaper without the alpha plane.
+        # `overlay` accepts nothing else; the filters before it are cheaper without the alpha plane.
         chain.append(TRANSPARENT)
     return chain + _fade_filters(layer, fps, name)

@@ -1,4 +1,4 @@
-"""Values that may change over a clip."""
+"""Animated values: a number, or a list of tweens."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ MAX_TWEENS = 500
 
 
 class Tween(EditModel):
-    """One piece of an animation, in seconds from the beginning of the clip."""
+    """One piece of an animation, in seconds from the start of the clip."""
 
     from_: Annotated[float | None, NumberField()] = Field(default=None, alias="from")
-    """The first value; without it the value reached before."""
+    """Start value; by default the value reached before."""
     to: Annotated[float | None, NumberField()] = None
-    """The last value; without it the first one."""
+    """End value; by default the start value."""
     start: Seconds = 0.0
     length: Annotated[float | None, NumberField(low=0)] = None
-    """Without it the piece lasts to the end of the clip."""
+    """By default to the end of the clip."""
     interpolation: Annotated[str, EnumField("linear", "bezier", "constant")] = "linear"
     easing: Annotated[str | None, EnumField(*EASINGS)] = None
     """Used with the interpolation `bezier`."""
@@ -47,15 +47,14 @@ class AnimatedField:
     clamp: bool = False
 
     def warning(self, raw: Any, value: Any) -> FieldWarning | None:
-        """Tell of the number as `NumberField` does; tweens are checked one by one."""
+        """Warn about a plain number as `NumberField` does; tweens are checked one by one."""
         return self._number().warning(raw, value) if isinstance(value, float) else None
 
     def _number(self) -> NumberField:
-        """Return the plain number's type."""
         return NumberField(self.low, self.high, self.clamp)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Tell the two forms apart by whether a list is given."""
+        """Choose between the two forms by whether a list is given."""
         tweens = handler.generate_schema(Annotated[tuple[Tween, ...], Field(max_length=MAX_TWEENS)])
         number = self._number().__get_pydantic_core_schema__(float, handler)
         return core_schema.tagged_union_schema(

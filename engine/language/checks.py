@@ -1,4 +1,4 @@
-"""What one field alone cannot tell: references between clips, and content that will not show."""
+"""Cross-field checks: references between clips, and content that will not show."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _CSS_MOTION = re.compile(r"@keyframes\b|\banimation(-name)?\s*:|\btransition\s*:
 
 
 def walk_clips(edit: Edit) -> Iterator[tuple[str, int, Clip]]:
-    """Yield the pointer, the track and the clip of every clip, in the edit's order."""
+    """Yield pointer, track index and clip of every clip, in the edit's order."""
     for track, layer in enumerate(edit.timeline.tracks):
         for index, clip in enumerate(layer.clips):
             yield pointer("timeline", "tracks", track, "clips", index), track, clip
 
 
 def edit_errors(edit: Edit) -> Iterator[Issue]:
-    """Yield what makes an edit impossible though each of its fields is well."""
+    """Yield the errors that no field shows by itself."""
     aliases = {clip.alias for _, _, clip in walk_clips(edit) if clip.alias}
     for where, _, clip in walk_clips(edit):
         for name in ("start", "length"):
@@ -40,13 +40,13 @@ def edit_errors(edit: Edit) -> Iterator[Issue]:
                     yield Issue(f"{where}/{name}", "unknown_alias", f"No clip has the alias '{alias[:60]}'.")
         known = [value for value in (clip.start, clip.length) if isinstance(value, float)]
         if sum(known) > MAX_DURATION_S:
-            yield Issue(where, "out_of_range", f"A timeline ends after {MAX_DURATION_S} seconds at most.")
-    cut = edit.output.range
-    if cut is not None and cut.length == 0:
+            yield Issue(where, "out_of_range", f"A timeline lasts at most {MAX_DURATION_S} seconds.")
+    output_range = edit.output.range
+    if output_range is not None and output_range.length == 0:
         yield Issue("/output/range/length", "out_of_range", "The range is empty.")
     size = edit.output.size
     if size is not None and edit.output.format in EVEN_FORMATS:
-        # The chroma planes of a video have half as many pixels each way.
+        # The chroma planes of yuv420p have half the pixels in each direction.
         for name, pixels in (("width", size.width), ("height", size.height)):
             if pixels % 2:
                 detail = f"The {name} of a video of format {edit.output.format} must be even."
@@ -54,11 +54,11 @@ def edit_errors(edit: Edit) -> Iterator[Issue]:
 
 
 def edit_warnings(edit: Edit) -> Iterator[Issue]:
-    """Yield what will not show as written."""
+    """Yield warnings about content that will not show as written."""
     seen: set[str] = set()
     for where, _, clip in walk_clips(edit):
         if clip.alias in seen:
-            detail = f"The alias '{clip.alias}' names an earlier clip already; references mean that one."
+            detail = f"The alias '{clip.alias}' is already used by an earlier clip; references mean that one."
             yield Issue(f"{where}/alias", "duplicate_alias", detail)
         if clip.alias:
             seen.add(clip.alias)
@@ -67,16 +67,15 @@ def edit_warnings(edit: Edit) -> Iterator[Issue]:
     if edit.output.size is not None:
         for name, key in (("resolution", "resolution"), ("aspect_ratio", "aspectRatio")):
             if name in edit.output.model_fields_set:
-                yield Issue(f"/output/{key}", "ignored_field", "'size' is given too and is used instead.")
+                yield Issue(f"/output/{key}", "ignored_field", "'size' is also given and is used instead.")
     for index, destination in enumerate(edit.output.destinations):
         if destination.provider.lower() != "shotstack":
-            detail = f"Nothing is sent to '{destination.provider[:60]}'; outputs are kept by this service only."
+            detail = f"Outputs are not sent to '{destination.provider[:60]}'; they are stored by this service only."
             yield Issue(pointer("output", "destinations", index), "ignored_field", detail)
 
 
 def _html_warnings(where: str, asset: HtmlAsset | Html5Asset) -> Iterator[Issue]:
-    """Yield what a page asks for and does not get."""
-    blocked = "HTML loads nothing from outside; this part stays empty."
+    blocked = "HTML loads no external resources; this part stays empty."
     if _RESOURCE.search(asset.html) or _CSS_RESOURCE.search(asset.html):
         yield Issue(f"{where}/html", "html_resource_blocked", blocked)
     if _CSS_RESOURCE.search(asset.css):

@@ -1,4 +1,4 @@
-"""Clips, and the union of all assets."""
+"""Clip model, and the union of all assets."""
 
 from __future__ import annotations
 
@@ -42,28 +42,25 @@ GENERATIVE_TYPES = ("text-to-image", "image-to-video", "text-to-speech", "text-t
 
 
 class UnsupportedAsset(EditModel):
-    """Any other asset; it validates to an error."""
+    """Any other asset; its validation always fails."""
 
     type: str
 
     @field_validator("type", mode="before")
     @classmethod
     def refuse(cls, value: Any) -> str:
-        """Say what is supported instead."""
+        """Refuse the type and list the supported ones."""
         if not isinstance(value, str):
             raise PydanticCustomError("invalid_type", "This must be the name of an asset type.")
         known = ", ".join(ASSET_TYPES)
-        reason = (
-            "needs a generative model, which this service does not have"
-            if value in GENERATIVE_TYPES
-            else "is not known"
-        )
+        generative = "needs a generative model, which this service does not have"
+        reason = generative if value in GENERATIVE_TYPES else "is not known"
         message = "An asset of type '{type}' {reason}. Supported: {known}."
         raise PydanticCustomError("unsupported_asset", message, {"type": value[:60], "reason": reason, "known": known})
 
 
 def _tag(asset: Any) -> str:
-    """Return the tag of the model for an asset; the prefix keeps tags apart from the keys in an error's path."""
+    """Return the tag of an asset's model; the prefix distinguishes tags from the keys in an error's path."""
     kind = asset.get("type") if isinstance(asset, dict) else getattr(asset, "type", None)
     return f"type:{kind}" if kind in ASSET_TYPES else "type:unsupported"
 
@@ -116,21 +113,21 @@ TransitionName = Annotated[str | None, EnumField("none", *(name + speed for name
 
 
 class Transition(EditModel):
-    """How a clip comes and goes."""
+    """The transitions at the start and the end of a clip."""
 
     in_: TransitionName = Field(default=None, alias="in")
     out: TransitionName = None
 
 
 class Offset(EditModel):
-    """A move away from the position, in fractions of the viewport; +y is up."""
+    """An offset from the position, in fractions of the viewport; +y is up."""
 
     x: AnimatedNumber = 0.0
     y: AnimatedNumber = 0.0
 
 
 class Rotate(EditModel):
-    """A turn, in degrees clockwise."""
+    """A rotation, in degrees clockwise."""
 
     angle: AnimatedAngle = 0.0
 
@@ -143,7 +140,7 @@ class Skew(EditModel):
 
 
 class Flip(EditModel):
-    """Mirroring."""
+    """Mirroring in both directions."""
 
     horizontal: Boolean = False
     vertical: Boolean = False
@@ -158,15 +155,15 @@ class Transform(EditModel):
 
 
 class Clip(EditModel):
-    """An asset at a time and place."""
+    """An asset with its time, position and appearance."""
 
     asset: Asset
     start: Annotated[float | str, ClipTimeField(("auto",))]
-    """Seconds; `auto` follows the clip before it in the track; `alias://NAME` starts with that clip."""
+    """Seconds; `auto` follows the previous clip of the track; `alias://NAME` starts with that clip."""
     length: Annotated[float | str, ClipTimeField(("auto", "end"), positive=True)]
-    """Seconds; `auto` is the asset's own; `end` runs to the end; `alias://NAME` is as long as that clip."""
+    """Seconds; `auto` is the asset's own; `end` runs to the timeline's end; `alias://NAME` is as long as that clip."""
     fit: Annotated[str | None, EnumField("crop", "cover", "contain", "none")] = None
-    """None: `crop` for files; drawn assets keep their size."""
+    """By default `crop` for files; drawn assets keep their size."""
     scale: AnimatedScale = 1.0
     width: OptionalSide = None
     height: OptionalSide = None

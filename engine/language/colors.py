@@ -1,4 +1,4 @@
-"""Colours as edits write them."""
+"""Colour parser of the edit language."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _RGBA = re.compile(
 
 
 def _parse_rgba(text: str) -> tuple[int, int, int, int] | None:
-    """Read CSS `rgba()`, whose alpha is a fraction; Pillow takes it for 0 to 255."""
+    """Parse CSS `rgba()`, whose alpha is a fraction; Pillow would read it as 0 to 255."""
     found = _RGBA.fullmatch(text)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""The whole edit: timeline, output and merge fields."""
+"""Edit model: timeline, output and merge fields."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_TRACKS = 1000
 
 
 class Soundtrack(EditModel):
-    """Sound under the whole timeline."""
+    """Audio under the whole timeline."""
 
     src: Url
     effect: Fade = "none"
@@ -40,7 +40,7 @@ class Track(EditModel):
 
 
 class Timeline(EditModel):
-    """Layers of clips, the first on top."""
+    """Tracks of clips, the first on top."""
 
     IGNORED: ClassVar[dict[str, str]] = {"cache": "Sources are cached by their content."}
 
@@ -51,7 +51,7 @@ class Timeline(EditModel):
 
 
 class Size(EditModel):
-    """A size of one's own, in pixels."""
+    """A custom size, in pixels."""
 
     width: Annotated[int, NumberField(low=MIN_SIDE, high=MAX_WIDTH, whole=True)]
     height: Annotated[int, NumberField(low=MIN_SIDE, high=MAX_HEIGHT, whole=True)]
@@ -65,31 +65,31 @@ class OutputRange(EditModel):
 
 
 class Poster(EditModel):
-    """A full picture of one moment."""
+    """A full-size image of one frame."""
 
     capture: Seconds = 0.0
 
 
 class Thumbnail(EditModel):
-    """A small picture of one moment."""
+    """A small image of one frame."""
 
     capture: Seconds = 0.0
     scale: Annotated[float, NumberField(low=0.01, high=1, clamp=True)] = 0.3
 
 
 class Destination(EditModel):
-    """Where else the output should go; only the service itself keeps it."""
+    """Another destination of the output; accepted, but outputs are only stored by this service."""
 
     IGNORED: ClassVar[dict[str, str]] = {
-        "options": "Outputs are kept by this service only.",
-        "exclude": "Outputs are kept by this service only.",
+        "options": "Outputs are stored by this service only.",
+        "exclude": "Outputs are stored by this service only.",
     }
 
     provider: Annotated[str, StringField(max_characters=100)] = "shotstack"
 
 
 class Output(EditModel):
-    """The file to make."""
+    """The file to write."""
 
     IGNORED: ClassVar[dict[str, str]] = {
         "width": "Use 'size' for the size of the output.",
@@ -112,7 +112,7 @@ class Output(EditModel):
 
 
 class MergeField(EditModel):
-    """A placeholder `{{ find }}` and the value of any type that takes its place."""
+    """A placeholder `{{ find }}` and its replacement, a value of any type."""
 
     find: Name
     replace: Any = None
@@ -131,4 +131,4 @@ class Edit(EditModel):
     output: Output
     merge: tuple[MergeField, ...] = ()
     callback: Annotated[str | None, StringField(max_characters=8192)] = None
-    """Where the service tells of the end of the render."""
+    """URL that is called when the render has ended."""

@@ -1,4 +1,4 @@
-"""The base of every model of the edit language."""
+"""Base class of all models of the edit language."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pydantic.alias_generators import to_camel
 
 
 class EditModel(BaseModel):
-    """A piece of an edit: read-only, camelCase in JSON, null means absent.
+    """A part of an edit: immutable, camelCase in JSON, null means absent.
 
-    Keys that no field knows are dropped here and reported by `engine.language.ignored_fields`.
+    Unknown keys are dropped here and reported by `engine.language.ignored_fields`.
     """
 
     model_config = ConfigDict(
@@ -27,12 +27,12 @@ class EditModel(BaseModel):
     """Other spellings of a key -> the key."""
 
     IGNORED: ClassVar[Mapping[str, str]] = {}
-    """Keys that are known and have no effect here -> why."""
+    """Known keys without effect -> why."""
 
     @model_validator(mode="before")
     @classmethod
     def tidy(cls, data: Any) -> Any:
-        """Drop nulls and put synonyms under the one name; what is written under that name wins."""
+        """Drop nulls and rename synonyms; a value under the main name wins."""
         if not isinstance(data, dict):
             return data
         tidied = {key: value for key, value in data.items() if value is not None}

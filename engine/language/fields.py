@@ -1,7 +1,7 @@
-"""Field types of the edit language: what each accepts, and what it says when it had to bend a value.
+"""Field types of the edit language: what each accepts, and the warning when it changes a value.
 
-Each type is metadata for `Annotated`. It reads the value for pydantic, and its `warning` compares what was
-written with what was kept, so that no coercion stays silent (see `engine.language.ignored_fields`).
+Each type is metadata for `Annotated`. It reads the value for pydantic, and its `warning` compares the written
+value with the result, so that no coercion is silent (see `engine.language.ignored_fields`).
 A type that only refines a clip falls back to the field's default; any other type refuses the value.
 """
 
@@ -47,20 +47,20 @@ FieldWarning = tuple[str, str]
 
 @runtime_checkable
 class FieldType(Protocol):
-    """A field type that can say what it made of a value."""
+    """A field type that can warn about a value that it changed."""
 
     def warning(self, raw: Any, value: Any) -> FieldWarning | None:
-        """Return the code and sentence of a warning, or None where `value` is just what `raw` says."""
+        """Return the code and sentence of a warning, or None if `value` is exactly what `raw` says."""
 
 
 def refuse_placeholder(text: str) -> None:
-    """Raise for a merge field that nobody filled, where text is not wanted."""
+    """Raise `unfilled_placeholder` if the text has a merge field without a value."""
     if found := PLACEHOLDER.search(text):
         raise PydanticCustomError("unfilled_placeholder", "The merge field {name} has no value.", {"name": found[1]})
 
 
 def read_number(value: Any) -> float | int:
-    """Return a JSON number, or the number that a string spells; raise `invalid_type` otherwise."""
+    """Return a JSON number, or the number in a string; raise `invalid_type` otherwise."""
     if isinstance(value, str):
         refuse_placeholder(value)
         if not _NUMERAL.fullmatch(value):
@@ -74,21 +74,21 @@ def read_number(value: Any) -> float | int:
 
 
 def canonical(word: str) -> str:
-    """Return a word without case, spaces, hyphens and underscores."""
+    """Return a word in lower case, without spaces, hyphens and underscores."""
     return re.sub(r"[\s_-]", "", word).lower()
 
 
 def quoted(value: Any) -> str:
-    """Return a value as a message may quote it."""
+    """Return a value in quotes for a message, at most 60 characters long."""
     text = str(value)
     return f"'{text[:57]}...'" if len(text) > 60 else f"'{text}'"
 
 
 @dataclass(frozen=True)
 class NumberField:
-    """A number from `low` to `high`. What is beyond them, or has a fraction where it must be `whole`, is refused.
+    """A number from `low` to `high`. Other values, and fractions if it must be `whole`, are refused.
 
-    clamp: move it to the nearest number allowed instead.
+    clamp: use the nearest allowed number instead.
     """
 
     low: float | None = None
@@ -97,7 +97,7 @@ class NumberField:
     whole: bool = False
 
     def read(self, value: Any) -> float | int:
-        """Return the number to keep."""
+        """Return the clamped or rounded number."""
         number = read_number(value)
         if self.whole and not self.clamp and number != round(number):
             raise PydanticCustomError("invalid_value", "This must be a whole number.")
@@ -109,7 +109,7 @@ class NumberField:
         return int(number) if self.whole else float(number)
 
     def warning(self, raw: Any, value: Any) -> FieldWarning | None:
-        """Tell of clamped, rounded and spelled-out numbers."""
+        """Warn about clamped, rounded and spelled-out numbers."""
         if raw == value and not isinstance(raw, str):
             return None
         if not isinstance(raw, str | int | float):
@@ -121,7 +121,6 @@ class NumberField:
         return ("coerced", f"The text {quoted(raw)} was read as a number.")
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Put the reader before pydantic's own number."""
         bounds: dict[str, Any] = {}
         if self.low is not None:
             bounds["ge"] = int(self.low) if self.whole else self.low
@@ -133,7 +132,7 @@ class NumberField:
 
 @dataclass(frozen=True)
 class FontWeightField:
-    """A font weight: 1 to 1000, or a CSS word; a word nobody knows falls back to the default."""
+    """A font weight: 1 to 1000, or a CSS word; an unknown word falls back to the default."""
 
     def read(self, value: Any) -> int:
         """Return the weight as a number."""
@@ -145,28 +144,27 @@ class FontWeightField:
             raise PydanticUseDefault from None
 
     def warning(self, raw: Any, value: Any) -> FieldWarning | None:
-        """Tell of weights that were not understood; numbers as text are usual here."""
+        """Warn about unknown weights; numbers as text are usual here."""
         if isinstance(raw, str) and canonical(raw) in FONT_WEIGHTS:
             return None
         try:
             number = read_number(raw)
         except PydanticCustomError:
-            return ("unknown_value", f"{quoted(raw)} is no font weight; {value or 'the usual'} is used.")
+            return ("unknown_value", f"{quoted(raw)} is not a font weight; {value or 'the default'} is used.")
         return None if round(number) == value else ("out_of_range", f"{quoted(raw)} is out of range; {value} is used.")
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Put the reader before pydantic's own number."""
         return core_schema.no_info_before_validator_function(self.read, core_schema.int_schema(ge=1, le=1000))
 
 
 @dataclass(frozen=True)
 class StringField:
-    """A string; numbers and booleans are written out."""
+    """A string; numbers and booleans are converted."""
 
     max_characters: int = 100_000
 
     def read(self, value: Any) -> str:
-        """Return the text to keep."""
+        """Return the value as text."""
         if isinstance(value, str):
             return value
         if isinstance(value, bool):
@@ -176,25 +174,24 @@ class StringField:
         raise PydanticCustomError("invalid_type", "This must be text.")
 
     def warning(self, raw: Any, value: Any) -> FieldWarning | None:
-        """Tell of values that were no text, and of placeholders left in it."""
+        """Warn about values that are not text, and about placeholders left in it."""
         if not isinstance(raw, str):
-            return ("coerced", f"The value {quoted(raw)} was written out as text.")
+            return ("coerced", f"The value {quoted(raw)} was converted to text.")
         if found := PLACEHOLDER.search(raw):
-            return ("unfilled_placeholder", f"The merge field {found[1]} has no value and stays as it is written.")
+            return ("unfilled_placeholder", f"The merge field {found[1]} has no value and is left as written.")
         return None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Put the reader before pydantic's own string."""
         inner = core_schema.str_schema(max_length=self.max_characters)
         return core_schema.no_info_before_validator_function(self.read, inner)
 
 
 @dataclass(frozen=True)
 class BoolField:
-    """True or false, also spelled out or as 1 and 0."""
+    """A boolean, also as text or as 1 and 0."""
 
     def read(self, value: Any) -> bool:
-        """Return the flag."""
+        """Return the boolean."""
         if isinstance(value, str):
             refuse_placeholder(value)
             value = {"true": True, "false": False, "1": True, "0": False}.get(value.strip().lower(), value)
@@ -203,25 +200,24 @@ class BoolField:
         raise PydanticCustomError("invalid_type", "This must be true or false.")
 
     def warning(self, raw: Any, value: Any) -> FieldWarning | None:
-        """Tell of spelled-out flags."""
+        """Warn about booleans written in another form."""
         return None if isinstance(raw, bool) else ("coerced", f"{quoted(raw)} was read as {str(value).lower()}.")
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Put the reader before pydantic's own boolean."""
         return core_schema.no_info_before_validator_function(self.read, core_schema.bool_schema())
 
 
 class EnumField:
-    """One of some words, whatever its case and hyphens; `required` refuses others instead of taking the default."""
+    """One of some words, ignoring case and hyphens; `required` refuses others instead of using the default."""
 
     def __init__(self, *names: str, required: bool = False) -> None:
-        """names: the words in the format's own spelling."""
+        """names: the words in the format's spelling."""
         self.names = names
         self.required = required
         self._by_canonical = {canonical(name): name for name in names}
 
     def read(self, value: Any) -> str:
-        """Return the word in the format's own spelling."""
+        """Return the word in the format's spelling."""
         text = str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
         word = self._by_canonical.get(canonical(text))
         if word is not None:
@@ -233,20 +229,19 @@ class EnumField:
         raise PydanticCustomError("invalid_value", "This must be one of: {known}.", {"known": known})
 
     def warning(self, raw: Any, value: Any) -> FieldWarning | None:
-        """Tell of words that are not known."""
+        """Warn about unknown words."""
         if isinstance(value, str) and canonical(str(raw)) == canonical(value):
             return None
         instead = f"'{value}' is used" if value is not None else "it is ignored"
         return ("unknown_value", f"{quoted(raw)} is not known here; {instead}.")
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Put the reader before a plain enumeration."""
         return core_schema.no_info_before_validator_function(self.read, core_schema.literal_schema(list(self.names)))
 
 
 @dataclass(frozen=True)
 class ColorField:
-    """A colour, kept as written (see `engine.language.colors`); anything else falls back to the default."""
+    """A colour, stored as written (see `engine.language.colors`); anything else falls back to the default."""
 
     def read(self, value: Any) -> str:
         """Return the colour's text."""
@@ -255,13 +250,12 @@ class ColorField:
         return value.strip()
 
     def warning(self, raw: Any, value: Any) -> FieldWarning | None:
-        """Tell of colours that were not understood."""
+        """Warn about values that are not colours."""
         if isinstance(raw, str) and raw.strip() == value:
             return None
-        return ("unknown_value", f"{quoted(raw)} is no colour; {value or 'none'} is used.")
+        return ("unknown_value", f"{quoted(raw)} is not a colour; {value or 'none'} is used.")
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Put the reader before pydantic's own string."""
         return core_schema.no_info_before_validator_function(self.read, core_schema.str_schema())
 
 
@@ -273,7 +267,7 @@ class ClipTimeField:
     positive: bool = False
 
     def read(self, value: Any) -> float | str:
-        """Return seconds, or the word or reference."""
+        """Return seconds, the word, or the reference."""
         if isinstance(value, str):
             text = value.strip()
             if text.lower() in self.words:
@@ -288,23 +282,20 @@ class ClipTimeField:
             message = "This must be a number of seconds, {words} or alias://NAME."
             raise PydanticCustomError("invalid_type", message, {"words": words}) from None
         if seconds < 0 or (self.positive and seconds == 0):
-            raise PydanticCustomError(
-                "out_of_range", "This must be above 0." if self.positive else "This must be at least 0."
-            )
+            message = "This must be above 0." if self.positive else "This must be at least 0."
+            raise PydanticCustomError("out_of_range", message)
         return seconds
 
     def warning(self, raw: Any, value: Any) -> FieldWarning | None:
-        """Tell of numbers written as text."""
+        """Warn about numbers written as text."""
         if isinstance(raw, str) and isinstance(value, float):
             return ("coerced", f"The text {quoted(raw)} was read as a number.")
         return None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Read the value here alone; pydantic has nothing to add."""
         return core_schema.no_info_plain_validator_function(self.read)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Describe the three forms."""
         bound = {"exclusiveMinimum": 0} if self.positive else {"minimum": 0}
         words = [{"type": "string", "enum": list(self.words)}] if self.words else []
         return {"anyOf": [{"type": "number", **bound}, *words, {"type": "string", "pattern": "^alias://.+"}]}
@@ -312,10 +303,10 @@ class ClipTimeField:
 
 @dataclass(frozen=True)
 class SourceField:
-    """Where a file is: an http or https URL, or `asset:ast_...` for a file of the service."""
+    """The address of a file: an http or https URL, or `asset:ast_...` for a file of this service."""
 
     def read(self, value: Any) -> str:
-        """Return the address as written, without space around it."""
+        """Return the address as written, without surrounding blanks."""
         if not isinstance(value, str):
             raise PydanticCustomError("invalid_type", "This must be a URL.")
         url = value.strip()
@@ -327,18 +318,15 @@ class SourceField:
         if url.lower().startswith(ALIAS_PREFIX):
             message = "A source that refers to another clip needs speech recognition, which this service does not have."
             raise PydanticCustomError("unsupported_asset", message)
-        if not re.match(r"(https?://[^\s/?#]+|asset:[A-Za-z0-9_-]+$)", url, re.IGNORECASE) or re.search(
-            r"[\x00-\x1f]", url
-        ):
+        if not _ADDRESS.match(url) or _CONTROL.search(url):
             raise PydanticCustomError("invalid_url", "This must be an http or https URL, or asset:ast_... .")
         return url
 
     def warning(self, raw: Any, value: Any) -> FieldWarning | None:
-        """Have nothing to tell: a source is taken as written or refused."""
+        """Return None: a source is used as written or refused."""
         return None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Put the reader before pydantic's own string."""
         return core_schema.no_info_before_validator_function(self.read, core_schema.str_schema())
 
 

@@ -1,4 +1,4 @@
-"""Warnings for ignored fields and changed values: what was written, compared with what was read."""
+"""Field warnings: ignored keys and changed values, found by comparing the JSON with the model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from engine.language.limits import JsonPath
 def field_warnings(
     model: EditModel, raw: Mapping[str, Any], filled: Collection[JsonPath], path: JsonPath = ()
 ) -> Iterator[Issue]:
-    """Yield a warning for every key that has no effect and every value that was bent.
+    """Yield a warning for every key without effect and for every value that was changed.
 
     raw: the object that `model` was read from. filled: paths that held a merge field; a number that came as
     text from one is what the format promises, and is not reported.
@@ -32,7 +32,7 @@ def field_warnings(
         if name not in fields:
             yield _ignored_key(type(model), here, fields)
         elif name != key and raw.get(name) is not None:
-            yield Issue(pointer(*here), "ignored_field", f"'{name}' is given too and is used instead.")
+            yield Issue(pointer(*here), "ignored_field", f"'{name}' is also given and is used instead.")
         else:
             attribute, field = fields[name]
             yield from _value_warnings(field, getattr(model, attribute), written, filled, here)
@@ -58,7 +58,6 @@ def _value_warnings(
 
 
 def _ignored_key(kind: type[EditModel], path: JsonPath, known: Mapping[str, Any]) -> Issue:
-    """Return the warning for a key without effect."""
     key = str(path[-1])
     if key in kind.IGNORED:
         return Issue(pointer(*path), "ignored_field", f"'{key}' has no effect. {kind.IGNORED[key]}")
@@ -69,5 +68,5 @@ def _ignored_key(kind: type[EditModel], path: JsonPath, known: Mapping[str, Any]
 
 @functools.cache
 def _fields_by_key(kind: type[EditModel]) -> dict[str, tuple[str, FieldInfo]]:
-    """Return each key of a model in JSON with its attribute and field."""
+    """Return attribute and field of each JSON key of a model."""
     return {field.alias or name: (name, field) for name, field in kind.model_fields.items()}

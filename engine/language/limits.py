@@ -1,4 +1,4 @@
-"""Limits of any JSON before it is read as an edit."""
+"""JSON limits, checked before the data is read as an edit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ JsonPath = tuple[str | int, ...]
 
 
 def check_json(data: Any) -> None:
-    """Raise EditInvalid where the data is no plain JSON, too deep, too large, or holds what cannot be stored."""
+    """Raise EditInvalid if the data is not plain JSON, too deep, too large, or cannot be stored."""
     budget = MAX_CHARACTERS
     waiting: list[tuple[JsonPath, Any]] = [((), data)]
     while waiting:
@@ -39,7 +39,7 @@ def check_json(data: Any) -> None:
 
 
 def json_size(value: Any) -> int:
-    """Return about how many characters a value takes in JSON, without what it contains."""
+    """Return the approximate number of characters of a value in JSON, without its contents."""
     if isinstance(value, str):
         return len(value) + 3
     if isinstance(value, dict):
@@ -65,5 +65,4 @@ def _check_leaf(path: JsonPath, value: Any, *, key_of_object: bool = False) -> N
 
 
 def _refusal(path: JsonPath, code: str, detail: str) -> EditInvalid:
-    """Return the refusal of the value at a path."""
     return EditInvalid([Issue(pointer(*path), code, detail)])

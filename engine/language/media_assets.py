@@ -1,4 +1,4 @@
-"""Assets that play or show a file."""
+"""Media assets: models of assets that play or show a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FADES = ("none", "fadeIn", "fadeOut", "fadeInFadeOut")
 Fade = Annotated[str, EnumField(*FADES)]
 Speed = Annotated[float, NumberField(low=0, high=10, clamp=True)]
 
-_GENERATION = "It steers generation, and this service renders the given source."
+_GENERATION = "It controls generation, but this service renders the given source."
 _GENERATED_KEYS = ("prompt", "model", "inputSrc", "resolution", "duration", "aspectRatio", "generateAudio", "options")
 
 
@@ -29,7 +29,7 @@ class Crop(EditModel):
 
     @model_validator(mode="after")
     def leave_something(self) -> Crop:
-        """Refuse a crop that cuts everything away."""
+        """Refuse a crop that removes everything."""
         if self.top + self.bottom >= 1 or self.left + self.right >= 1:
             raise PydanticCustomError("out_of_range", "The crop leaves nothing of the picture.")
         return self
@@ -40,13 +40,13 @@ class ChromaKey(EditModel):
 
     color: Annotated[str, ColorField()] = "#00b140"
     threshold: Annotated[float, NumberField(low=0, high=255, clamp=True)] = 150.0
-    """Distance from the colour within which pixels vanish."""
+    """Distance from the colour within which pixels become transparent."""
     halo: Annotated[float, NumberField(low=0, high=255, clamp=True)] = 100.0
     """Further distance over which pixels fade back in."""
 
 
 class SourcedAsset(EditModel):
-    """An asset with a file behind it."""
+    """An asset with a source file."""
 
     IGNORED: ClassVar[dict[str, str]] = dict.fromkeys(_GENERATED_KEYS, _GENERATION)
 
@@ -55,7 +55,7 @@ class SourcedAsset(EditModel):
     @model_validator(mode="before")
     @classmethod
     def refuse_generation(cls, data: Any) -> Any:
-        """Refuse a prompt without a source: nothing here can generate media."""
+        """Refuse a prompt without a source, as this service generates no media."""
         if isinstance(data, dict) and data.get("prompt") and not data.get("src"):
             message = "Media generated from a prompt is not supported; give 'src'."
             raise PydanticCustomError("unsupported_asset", message)
@@ -72,24 +72,24 @@ class VideoAsset(SourcedAsset):
 
     type: Literal["video"]
     trim: Seconds = 0.0
-    """Seconds cut from the beginning."""
+    """Seconds cut from the start."""
     volume: AnimatedVolume = 1.0
     volume_effect: Fade = "none"
     speed: Speed = 1.0
-    """0 holds the first picture."""
+    """0 freezes the first frame."""
     crop: Crop | None = None
     chroma_key: ChromaKey | None = None
 
 
 class ImageAsset(SourcedAsset):
-    """A still picture."""
+    """A still image."""
 
     type: Literal["image"]
     crop: Crop | None = None
 
 
 class AudioAsset(SourcedAsset):
-    """A sound file, or the sound of a video."""
+    """An audio file, or the audio of a video."""
 
     type: Literal["audio"]
     trim: Seconds = 0.0
@@ -99,7 +99,7 @@ class AudioAsset(SourcedAsset):
 
 
 class LumaAsset(SourcedAsset):
-    """A matte for the clips of its track at the same time: white is solid, black is clear."""
+    """A luma matte for the overlapping clips of its track: white is opaque, black is transparent."""
 
     type: Literal["luma"]
     trim: Seconds = 0.0

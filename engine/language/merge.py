@@ -1,4 +1,4 @@
-"""Merge fields: `{{ NAME }}` anywhere in an edit gives way to a value."""
+"""Merge fields: replaces the placeholders `{{ NAME }}` of an edit by their values."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class MergedEdit:
 def fill_placeholders(edit: Mapping[str, Any], values: Mapping[str, Any] | None = None) -> MergedEdit:
     """Return the edit with each known placeholder replaced, once; the list `merge` itself stays.
 
-    A placeholder that is a whole string takes the value as it is, of any type; within a longer string it is
-    written out. values: the caller's own, which win over those of the edit. Unknown placeholders stay.
-    Raises EditInvalid where the values make the edit larger than `MAX_CHARACTERS`.
+    A placeholder that is a whole string becomes the value itself, of any type; within a longer string it becomes
+    text. values: the caller's own, which override those of the edit. Unknown placeholders stay.
+    Raises EditInvalid if the values make the edit larger than `MAX_CHARACTERS`.
     """
     known = {**_own_values(edit.get("merge")), **{_name(name): value for name, value in (values or {}).items()}}
     if not known:
@@ -45,7 +45,6 @@ class _PlaceholderFiller:
     budget: int = MAX_CHARACTERS
 
     def fill(self, value: Any, path: JsonPath) -> Any:
-        """Return a value with the placeholders in it replaced."""
         if isinstance(value, str):
             return self._fill_text(value, path) if "{{" in value else self._spend(value)
         self._spend(value)
@@ -56,7 +55,7 @@ class _PlaceholderFiller:
         return value
 
     def _fill_text(self, text: str, path: JsonPath) -> Any:
-        """Return the value of a whole placeholder, or the text with its placeholders written out."""
+        """Return the value of a whole placeholder, or the text with its placeholders replaced."""
         whole = PLACEHOLDER.fullmatch(text.strip())
         if whole is not None and whole[1] in self.values:
             self.filled.add(path)
@@ -74,7 +73,7 @@ class _PlaceholderFiller:
         return "".join((*pieces, text[position:]))
 
     def _spend(self, value: Any) -> Any:
-        """Take a value's own characters off the budget."""
+        """Subtract a value's own characters from the budget."""
         self.budget -= json_size(value)
         if self.budget < 0:
             detail = f"The merge values make the edit longer than {MAX_CHARACTERS:,} characters."
@@ -82,7 +81,7 @@ class _PlaceholderFiller:
         return value
 
     def _spend_all(self, value: Any) -> Any:
-        """Take a value and all that it contains off the budget."""
+        """Subtract a value and its contents from the budget."""
         self._spend(value)
         if isinstance(value, dict | list | tuple):
             for item in value.values() if isinstance(value, dict) else value:
@@ -91,7 +90,7 @@ class _PlaceholderFiller:
 
 
 def _own_values(fields: Any) -> dict[str, Any]:
-    """Return the values of an edit's `merge` list; of two with one name the first counts."""
+    """Return the values of an edit's `merge` list; of two with one name the first wins."""
     values: dict[str, Any] = {}
     for item in fields if isinstance(fields, list | tuple) else ():
         if isinstance(item, dict) and isinstance(item.get("find"), str):
@@ -105,7 +104,6 @@ def _name(written: str) -> str:
 
 
 def _as_text(value: Any) -> str:
-    """Return a value as it stands within a longer text."""
     if isinstance(value, str):
         return value
     return "" if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""From JSON to a validated edit."""
+"""Edit parser: turns JSON into a validated edit."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _RANGE_ERRORS = ("greater_than", "less_than", "too_long", "too_short", "string_t
 class ParsedEdit:
     """A validated edit.
 
-    warnings: what was coerced, is unknown or has no effect. data: the JSON after its merge fields were filled.
+    warnings: what was coerced, is unknown or has no effect. data: the JSON with its merge fields filled.
     """
 
     edit: Edit
@@ -50,8 +50,8 @@ class ParsedEdit:
 def parse_edit(data: object, *, merge: Mapping[str, Any] | None = None, strict: bool = False) -> ParsedEdit:
     """Read an edit in the Shotstack format.
 
-    data: JSON as Python has it. merge: values for placeholders, which win over the edit's own.
-    strict: refuse what would only be a warning.
+    data: decoded JSON. merge: values for placeholders, which override the edit's own.
+    strict: refuse an edit with warnings.
     Raises EditInvalid with up to 50 issues: `missing`, `invalid_type`, `invalid_value`, `out_of_range`,
     `invalid_url`, `unsupported_asset`, `unfilled_placeholder`, `unknown_alias`, `too_large`, `too_deep`.
     Warnings have the codes `unknown_field`, `ignored_field`, `unknown_value`, `coerced`, `out_of_range`,
@@ -78,7 +78,7 @@ def parse_edit(data: object, *, merge: Mapping[str, Any] | None = None, strict: 
 
 
 def _check_clip_count(data: Mapping[str, Any]) -> None:
-    """Refuse more clips than a render may have, before any of them is read."""
+    """Refuse an edit with too many clips before any of them is read."""
     timeline = data.get("timeline")
     tracks = timeline.get("tracks") if isinstance(timeline, dict) else None
     clips = [track.get("clips") for track in tracks if isinstance(track, dict)] if isinstance(tracks, list) else []
@@ -89,7 +89,7 @@ def _check_clip_count(data: Mapping[str, Any]) -> None:
 
 
 def _issues(error: ValidationError) -> list[Issue]:
-    """Return pydantic's errors as issues, without lists called too short because their items are wrong."""
+    """Return pydantic's errors as issues, without `too_short` for lists whose items are wrong."""
     found = error.errors(include_url=False, include_input=False)
     places = [detail["loc"] for detail in found]
     return [
@@ -100,12 +100,11 @@ def _issues(error: ValidationError) -> list[Issue]:
 
 
 def _is_below(place: tuple[str | int, ...], above: tuple[str | int, ...]) -> bool:
-    """Return whether a place lies inside another."""
     return len(place) > len(above) and place[: len(above)] == above
 
 
 def _issue(error: ErrorDetails) -> Issue:
-    """Return one of pydantic's errors as an issue; the tags of unions are no part of the path."""
+    """Return one of pydantic's errors as an issue; the tags of unions are not part of the path."""
     path = [part for part in error["loc"] if not (isinstance(part, str) and part.startswith("type:"))]
     kind = error["type"]
     detail = error["msg"]
@@ -126,12 +125,11 @@ def _issue(error: ErrorDetails) -> Issue:
 
 
 def _refusal(issues: Sequence[Issue]) -> EditInvalid:
-    """Return the refusal of an edit with as many issues as one answer may hold."""
     return EditInvalid(issues[:MAX_ERRORS], truncated=len(issues) > MAX_ERRORS)
 
 
 def _bounded(issues: Iterable[Issue]) -> tuple[Issue, ...]:
-    """Return the warnings, and beyond a bound only how many more there are."""
+    """Return the warnings, from `MAX_WARNINGS` on only their number."""
     found = tuple(dict.fromkeys(issues))
     if len(found) <= MAX_WARNINGS:
         return found

@@ -1,4 +1,4 @@
-"""Named sizes and frame rates.
+"""Presets: named sizes and frame rates.
 
 | resolution | 16:9 | frames per second |
 |---|---|---|
@@ -9,7 +9,7 @@
 | 1080 | 1920 x 1080 | 25 |
 | 4k | 3840 x 2160 | 25 |
 
-9:16 swaps the sides. 1:1, 4:5 and 4:3 keep the height and take the width from it, made even.
+9:16 swaps the sides. 1:1, 4:5 and 4:3 keep the height and derive an even width from it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def preset_size(resolution: str, aspect_ratio: str) -> tuple[int, int]:
 
 
 def exact_fps(fps: float) -> Fraction:
-    """Return a frame rate as a fraction; rates such as 29.97 stand for their NTSC fractions."""
+    """Return a frame rate as a fraction; rates such as 29.97 become their NTSC fractions."""
     for written, exact in _NTSC.items():
         if abs(fps - written) < 0.005:
             return exact

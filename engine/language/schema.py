@@ -1,4 +1,4 @@
-"""The edit language as JSON Schema, for the API's description."""
+"""JSON Schema of the edit language, for the OpenAPI document."""
 
 from __future__ import annotations
 

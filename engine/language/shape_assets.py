@@ -1,4 +1,4 @@
-"""Assets drawn from geometry: the basic shapes and SVG."""
+"""Shape assets: models of basic shapes and SVG."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MaybeLength = Annotated[float | None, NumberField(low=0, high=8192, clamp=True)]
 
 
 class ShapeFill(EditModel):
-    """The inside of a basic shape."""
+    """The fill of a basic shape."""
 
     color: Rgb = "#ffffff"
     opacity: Fraction01 = 1.0
@@ -47,7 +47,7 @@ class Circle(EditModel):
 
 
 class Line(EditModel):
-    """A level line, in pixels."""
+    """A horizontal line, in pixels."""
 
     length: Length
     thickness: Length = 1.0
@@ -67,15 +67,15 @@ class ShapeAsset(EditModel):
     line: Line | None = None
 
     @model_validator(mode="after")
-    def have_measures(self) -> ShapeAsset:
-        """Refuse a shape without its own measures."""
+    def check_dimensions(self) -> ShapeAsset:
+        """Refuse a shape without its own dimensions."""
         if getattr(self, self.shape) is None:
-            message = "The measures of the {shape} are missing: give '{shape}'."
+            message = "The dimensions of the {shape} are missing: give '{shape}'."
             raise PydanticCustomError("missing", message, {"shape": self.shape})
         return self
 
 
-_MEASURES: dict[str, tuple[str, ...]] = {
+_DIMENSIONS: dict[str, tuple[str, ...]] = {
     "rectangle": ("width", "height"),
     "circle": ("radius",),
     "ellipse": ("radius_x", "radius_y"),
@@ -91,9 +91,9 @@ _MEASURES: dict[str, tuple[str, ...]] = {
 
 
 class SvgShape(EditModel):
-    """One of the named shapes; which measures it needs depends on its type."""
+    """A named shape; its type decides which dimensions it needs."""
 
-    type: Annotated[str, EnumField(*_MEASURES, required=True)]
+    type: Annotated[str, EnumField(*_DIMENSIONS, required=True)]
     width: MaybeLength = None
     height: MaybeLength = None
     corner_radius: Length = 0.0
@@ -114,18 +114,18 @@ class SvgShape(EditModel):
     """Path data in SVG's own notation."""
 
     @model_validator(mode="after")
-    def have_measures(self) -> SvgShape:
-        """Refuse a shape without its own measures."""
-        missing = [name for name in _MEASURES[self.type] if getattr(self, name) is None]
+    def check_dimensions(self) -> SvgShape:
+        """Refuse a shape without its own dimensions."""
+        missing = [name for name in _DIMENSIONS[self.type] if getattr(self, name) is None]
         if missing:
-            message = "The measures of the {type} are missing: {names}."
+            message = "The dimensions of the {type} are missing: {names}."
             names = ", ".join(type(self).model_fields[name].alias or name for name in missing)
             raise PydanticCustomError("missing", message, {"type": self.type, "names": names})
         return self
 
 
 class SvgFill(EditModel):
-    """The inside of a named shape: one colour, or a gradient with stops."""
+    """The fill of a named shape: one colour, or a gradient with stops."""
 
     type: Annotated[str, EnumField("solid", "linear", "radial")] = "solid"
     color: MaybeRgb = None
@@ -145,7 +145,7 @@ class SvgStroke(Stroke):
 
 
 class SvgTransform(EditModel):
-    """Where a named shape stands in its box, in pixels from the top left."""
+    """The position of a named shape in its box, in pixels from the top left."""
 
     x: Annotated[float, NumberField(low=-8192, high=8192, clamp=True)] = 0.0
     y: Annotated[float, NumberField(low=-8192, high=8192, clamp=True)] = 0.0
@@ -162,7 +162,7 @@ class SvgAsset(EditModel):
 
     type: Literal["svg"]
     src: Annotated[str | None, StringField(max_characters=MAX_SVG_CHARACTERS)] = None
-    """Markup, not an address."""
+    """Markup, not a URL."""
     shape: SvgShape | None = None
     fill: SvgFill | None = None
     stroke: SvgStroke | None = None
@@ -174,8 +174,8 @@ class SvgAsset(EditModel):
 
     @field_validator("src")
     @classmethod
-    def be_markup(cls, src: str | None) -> str | None:
-        """Refuse anything but markup: a file of that kind is not loaded."""
+    def check_markup(cls, src: str | None) -> str | None:
+        """Refuse anything but markup: SVG files are not loaded."""
         if src is not None and "<svg" not in src:
             refuse_placeholder(src)
             raise PydanticCustomError("invalid_value", "This must be SVG markup; an SVG file by URL is not supported.")
@@ -183,7 +183,7 @@ class SvgAsset(EditModel):
 
     @model_validator(mode="before")
     @classmethod
-    def have_something(cls, data: Any) -> Any:
+    def check_content(cls, data: Any) -> Any:
         """Refuse an asset with neither markup nor shape."""
         if isinstance(data, dict) and not any(data.get(name) for name in ("src", "svg", "shape")):
             raise PydanticCustomError("missing", "Give 'src' with SVG markup, or 'shape'.")

@@ -1,4 +1,4 @@
-"""The files that an edit needs."""
+"""Source references: the files that an edit uses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from engine.media import MediaKind
 
 
 class SourceKind(StrEnum):
-    """What a file is used as."""
+    """The use of a source file."""
 
     VIDEO = "video"
     IMAGE = "image"
@@ -28,7 +28,7 @@ class SourceKind(StrEnum):
 
     @property
     def accepts(self) -> frozenset[MediaKind]:
-        """Return the kinds of file that can serve; a GIF counts as a video and may stand for an image."""
+        """Return the kinds of file that fit; a GIF counts as a video and may serve as an image."""
         return _ACCEPTS[self]
 
 
@@ -45,7 +45,7 @@ _ACCEPTS = {
 
 @dataclass(frozen=True, slots=True)
 class SourceRef:
-    """A place in the edit that names a file: pointer to the `src`, its URL as written, and its use."""
+    """A reference to a file: the pointer to its `src`, its URL as written, and its use."""
 
     pointer: str
     url: str
@@ -58,7 +58,6 @@ def sources(edit: Edit) -> tuple[SourceRef, ...]:
 
 
 def _references(edit: Edit) -> Iterator[SourceRef]:
-    """Yield the references of the timeline, then of its clips."""
     timeline = edit.timeline
     if timeline.soundtrack is not None:
         yield SourceRef("/timeline/soundtrack/src", timeline.soundtrack.src, SourceKind.SOUNDTRACK)
@@ -72,7 +71,7 @@ def _references(edit: Edit) -> Iterator[SourceRef]:
 
 
 def source_kind(clip: Clip) -> SourceKind | None:
-    """Return what the clip's file is used as, or None where the asset is drawn."""
+    """Return the use of a clip's file, or None if the asset is drawn."""
     if isinstance(clip.asset, CaptionAsset | RichCaptionAsset):
         return SourceKind.CAPTION
     return SourceKind(clip.asset.type) if isinstance(clip.asset, SourcedAsset) else None

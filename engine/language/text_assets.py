@@ -1,4 +1,4 @@
-"""Assets made of words."""
+"""Text assets: models of titles, text, captions and HTML."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Shadow(EditModel):
 
 
 class GradientStop(EditModel):
-    """A colour at a place of a gradient."""
+    """A colour at a position of a gradient."""
 
     offset: Fraction01
     color: Rgb = "#000000"
@@ -78,7 +78,7 @@ class Background(EditModel):
     padding: Pixels = 0.0
     border_radius: Pixels = 0.0
     wrap: Annotated[bool | None, BoolField()] = None
-    """Whether the box hugs the text instead of filling the whole width."""
+    """Whether the box fits the text instead of filling the whole width."""
 
 
 class Border(EditModel):
@@ -100,14 +100,13 @@ class Sides(EditModel):
 
 
 def _all_sides(value: Any) -> Any:
-    """Return one number as the four sides."""
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         return dict.fromkeys(("top", "right", "bottom", "left"), value)
     return value
 
 
 def _nothing(value: Any) -> Any:
-    """Return the word `none` as an outline or shadow that does not show."""
+    """Replace the word `none` by an invisible outline or shadow."""
     return {"width": 0, "opacity": 0} if isinstance(value, str) and value.strip().lower() == "none" else value
 
 
@@ -138,7 +137,7 @@ class TitleAsset(EditModel):
     size: Annotated[str, EnumField("xx-small", "x-small", "small", "medium", "large", "x-large", "xx-large")] = "medium"
     background: MaybeRgb = None
     position: Annotated[str | None, EnumField(*POSITIONS)] = None
-    """Where in the viewport; the clip's own position wins only where this is not given."""
+    """Position in the viewport; overrides the clip's own position."""
     offset: TitleOffset | None = None
 
 
@@ -150,7 +149,7 @@ class TitleOffset(EditModel):
 
 
 class TextFont(EditModel):
-    """The letters of a text asset."""
+    """The font of a text."""
 
     SYNONYMS: ClassVar[dict[str, str]] = {"fontFamily": "family", "name": "family", "fontSize": "size"}
 
@@ -163,7 +162,7 @@ class TextFont(EditModel):
 
 
 class TextAlignment(EditModel):
-    """Where the text stands in its box."""
+    """The position of the text in its box."""
 
     horizontal: Horizontal = "center"
     vertical: Annotated[str, EnumField("top", "center", "bottom", "middle")] = "center"
@@ -195,11 +194,11 @@ class TextAsset(EditModel):
     stroke: Stroke | None = None
     animation: TextAnimation | None = None
     ellipsis: Annotated[str | None, StringField(max_characters=20)] = None
-    """What marks text cut off at the end of its box."""
+    """Mark for text that is cut off at the end of its box."""
 
 
 class RichTextFont(EditModel):
-    """The letters of a rich text."""
+    """The font of a rich text."""
 
     SYNONYMS: ClassVar[dict[str, str]] = {"fontFamily": "family", "name": "family", "fontSize": "size"}
 
@@ -222,18 +221,18 @@ class RichTextStyle(EditModel):
     text_decoration: Annotated[str, EnumField("none", "underline", "line-through")] = "none"
     gradient: Gradient | None = None
     size: Annotated[float | None, NumberField(low=1, high=2000, clamp=True)] = None
-    """Another place for the font's size; the font's own wins."""
+    """Alternative to the font's own size, which wins."""
 
 
 class RichTextAlign(EditModel):
-    """Where a rich text stands in its box."""
+    """The position of a rich text in its box."""
 
     horizontal: Horizontal = "center"
     vertical: Annotated[str, EnumField("top", "middle", "bottom", "center")] = "middle"
 
 
 class RichTextBase(EditModel):
-    """What rich text and rich captions have in common."""
+    """The fields that rich text and rich captions have in common."""
 
     SYNONYMS: ClassVar[dict[str, str]] = {"alignment": "align"}
 
@@ -247,7 +246,7 @@ class RichTextBase(EditModel):
 
 
 class RichTextAsset(RichTextBase):
-    """Text with outlines, shadows, gradients and entrances."""
+    """Text with outlines, shadows, gradients and animations."""
 
     type: Literal["rich-text"]
     text: String
@@ -258,7 +257,7 @@ class RichTextAsset(RichTextBase):
 
 
 class CaptionFont(EditModel):
-    """The letters of captions."""
+    """The font of captions."""
 
     SYNONYMS: ClassVar[dict[str, str]] = {"name": "family", "fontFamily": "family", "fontSize": "size"}
 
@@ -274,7 +273,7 @@ class CaptionFont(EditModel):
 
 
 class CaptionMargin(EditModel):
-    """Fractions of the viewport kept free."""
+    """Margins as fractions of the viewport."""
 
     top: Annotated[float | None, NumberField(low=0, high=1, clamp=True)] = None
     left: Annotated[float | None, NumberField(low=0, high=1, clamp=True)] = None
@@ -295,7 +294,7 @@ class CaptionAsset(EditModel):
 
 
 class ActiveFont(EditModel):
-    """The letters of the word being spoken; what is None is as for the others."""
+    """The font of the word being spoken; by default that of the other words."""
 
     family: Annotated[str | None, StringField(max_characters=500)] = None
     size: Annotated[float | None, NumberField(low=1, high=2000, clamp=True)] = None
@@ -307,7 +306,7 @@ class ActiveFont(EditModel):
 
 
 class ActiveWord(EditModel):
-    """The look of the word being spoken."""
+    """The style of the word being spoken."""
 
     font: ActiveFont = ActiveFont()
     stroke: Annotated[Stroke | None, BeforeValidator(_nothing)] = None
@@ -316,7 +315,7 @@ class ActiveWord(EditModel):
 
 
 class CaptionAnimation(EditModel):
-    """How words are brought out."""
+    """How spoken words are highlighted."""
 
     style: Annotated[str, EnumField("karaoke", "highlight", "pop", "fade", "slide", "bounce", "typewriter", "none")] = (
         "highlight"
@@ -325,7 +324,7 @@ class CaptionAnimation(EditModel):
 
 
 class RichCaptionAsset(RichTextBase):
-    """Subtitles with the looks of rich text."""
+    """Subtitles in the style of rich text."""
 
     type: Literal["rich-caption"]
     src: Url
@@ -339,7 +338,7 @@ class RichCaptionAsset(RichTextBase):
 
 
 class HtmlAsset(EditModel):
-    """HTML and CSS in a box; it loads nothing from outside."""
+    """HTML and CSS in a box; external resources are not loaded."""
 
     type: Literal["html"]
     html: String
@@ -351,7 +350,7 @@ class HtmlAsset(EditModel):
 
 
 class Html5Asset(EditModel):
-    """A page without script."""
+    """A page without scripts."""
 
     type: Literal["html5"]
     html: String
@@ -363,7 +362,7 @@ class Html5Asset(EditModel):
     @field_validator("js", "html")
     @classmethod
     def refuse_script(cls, code: str, info: ValidationInfo) -> str:
-        """Refuse pages that draw themselves with a script: they would come out blank or wrong."""
+        """Refuse scripts: a page that draws itself would come out blank or wrong."""
         if code.strip() if info.field_name == "js" else "<script" in code.lower():
             message = "An html5 asset with JavaScript is not supported; use HTML and CSS alone."
             raise PydanticCustomError("unsupported_asset", message)

@@ -1,4 +1,4 @@
-"""From a resolved timeline and drawn pictures to a plan: pure data that says what each frame holds."""
+"""Render planner: turns a resolved timeline and drawn pictures into pure data that describes every frame."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["RenderPlan", "make_plan"]
 
 
 def make_plan(timeline: Timeline, rasters: Mapping[str, Raster]) -> RenderPlan:
-    """Return what is painted and heard at each frame.
+    """Return the layers and the audio of the output.
 
     rasters: pointer of each drawn clip -> its pictures.
-    Raises MediaUnreadable if a file with pictures has no known size.
+    Raises MediaUnreadable if a file with video has no known size.
     """
     layers: tuple[Layer, ...] = ()
     if timeline.output.format not in ("mp3", "wav"):

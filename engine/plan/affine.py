@@ -1,4 +1,4 @@
-"""Affine motion between pixels: zoom, drift, rotation and skew as moving corners of a working picture."""
+"""Affine transforms: zoom, drift, rotation and skew as moving corners of a working picture."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from engine.plan.geometry import anchored_corner, even
 from engine.plan.model import AffineTransform, PiecewiseLinear, Rect
 from engine.plan.motion import Pose
 
-# A clip that is scaled to nothing would send its corners to infinity.
+# A scale of zero would send the corners to infinity.
 MIN_SCALE = 0.004
 CORNER_TOLERANCE_PX = 0.03
-# Beyond this an enlarged working picture costs more than the sharpness it would bring.
+# A larger working picture costs more than its sharpness is worth.
 MAX_REFERENCE_SCALE = 1.0
 
 
@@ -24,12 +24,12 @@ class FrameTransform:
     matrix: tuple[float, float, float, float]
 
     def to_viewport(self, x: float, y: float) -> tuple[float, float]:
-        """Return where a point goes; x, y: from the picture's centre, pixels at reference size."""
+        """Map a point of the picture to the viewport; x, y: pixels from the picture's centre at reference size."""
         a, b, c, d = self.matrix
         return self.centre[0] + a * x + b * y, self.centre[1] + c * x + d * y
 
     def to_picture(self, x: float, y: float) -> tuple[float, float]:
-        """Return the point of the picture, from its centre, that lands on a point of the viewport."""
+        """Map a point of the viewport to the picture, relative to the picture's centre."""
         a, b, c, d = self.matrix
         determinant = a * d - b * c
         if abs(determinant) < MIN_SCALE**2:
@@ -41,10 +41,10 @@ class FrameTransform:
 def frame_transform(
     pose: Pose, shown: tuple[float, float], reference: float, position: str, viewport: tuple[int, int]
 ) -> FrameTransform:
-    """Return where a clip's picture is at a frame.
+    """Return the transform of a clip's picture at a frame.
 
-    shown: its size at scale 1, pixels. reference: the scale at which the working picture is held.
-    The picture is skewed, its top to the right and its right side up, then turned clockwise about its centre.
+    shown: its size at scale 1, pixels. reference: the scale of the working picture.
+    The picture is skewed, its top to the right and its right side up, then rotated clockwise about its centre.
     """
     size = (shown[0] * pose.scale, shown[1] * pose.scale)
     left, top = anchored_corner(position, size, (pose.offset_x, pose.offset_y), viewport)
@@ -57,17 +57,17 @@ def frame_transform(
 
 
 def reference_scale(poses: list[Pose], shown: tuple[float, float], viewport: tuple[int, int]) -> float:
-    """Return the scale to hold the working picture at: the largest that is shown, within the viewport's size."""
+    """Return the scale of the working picture: the largest that is shown, within the viewport's size."""
     largest = max(pose.scale * pose.zoom for pose in poses)
-    resting = max(pose.scale for pose in poses)
-    room = max(viewport[0] / shown[0], viewport[1] / shown[1]) * MAX_REFERENCE_SCALE
-    return max(0.02, min(largest, max(room, min(resting, 2 * room))))
+    largest_pose = max(pose.scale for pose in poses)
+    viewport_fit = max(viewport[0] / shown[0], viewport[1] / shown[1]) * MAX_REFERENCE_SCALE
+    return max(0.02, min(largest, max(viewport_fit, min(largest_pose, 2 * viewport_fit))))
 
 
 def make_transform(
     transforms: list[FrameTransform], size: tuple[int, int], viewport: tuple[int, int]
 ) -> AffineTransform | None:
-    """Return the transform that shows a picture of `size` at each frame's place; None if it is never in sight."""
+    """Return the transform of a picture of `size` over all frames; None if it is never in the viewport."""
     half_width, half_height = size[0] / 2, size[1] / 2
     quads = [
         [transform.to_viewport(x, y) for x in (-half_width, half_width) for y in (-half_height, half_height)]
@@ -90,7 +90,6 @@ def make_transform(
 
 
 def _covers(transform: FrameTransform, region: Rect, half_width: float, half_height: float) -> bool:
-    """Return whether the picture hides the whole region at a frame."""
     slack = 0.51
     for x in (region.x, region.x + region.width):
         for y in (region.y, region.y + region.height):
@@ -103,7 +102,7 @@ def _covers(transform: FrameTransform, region: Rect, half_width: float, half_hei
 def _corner_paths(
     transforms: list[FrameTransform], size: tuple[int, int], frame: tuple[int, int], pad: tuple[int, int], region: Rect
 ) -> tuple[PiecewiseLinear, ...]:
-    """Return, over the frames, the points of the working picture that belong in its own four corners."""
+    """Return, over the frames, the points of the working picture that map to its own four corners."""
     columns: list[list[float]] = [[] for _ in range(8)]
     corners_px = [(x, y) for y in (region.y, region.y + frame[1]) for x in (region.x, region.x + frame[0])]
     for transform in transforms:

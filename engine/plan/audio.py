@@ -1,4 +1,4 @@
-"""What is heard: the sound of clips and the soundtrack."""
+"""Audio planning: the audio of clips and the soundtrack as layers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VOLUME_TOLERANCE = 0.005
 def _audio_layer(
     media: MediaInfo, sound: Sound, start: int, frames: int, trim_s: float, speed: float, timeline: Timeline
 ) -> AudioLayer | None:
-    """Return one sound for the written part of the timeline; None if it is silent or outside."""
+    """Return the layer of one sound within the output's frame range; None if it is silent or outside."""
     visible = visible_range(start, frames, timeline)
     if visible is None or not media.has_audio:
         return None
@@ -31,7 +31,7 @@ def _audio_layer(
         fades = (min(sound.fade_in_frames, frames), min(sound.fade_out_frames, frames))
     else:
         volume = PiecewiseLinear.fit(
-            [value_at(sound.volume, frame) * _faded(sound, frame, frames) for frame in visible.clip_frames],
+            [value_at(sound.volume, frame) * _fade_gain(sound, frame, frames) for frame in visible.clip_frames],
             VOLUME_TOLERANCE,
         )
         fades = (0, 0)
@@ -48,8 +48,8 @@ def _audio_layer(
     )
 
 
-def _faded(sound: Sound, frame: int, frames: int) -> float:
-    """Return what the linear fades at both ends leave of a sound at one frame."""
+def _fade_gain(sound: Sound, frame: int, frames: int) -> float:
+    """Return the gain of the linear fades at both ends at one frame."""
     factor = 1.0
     if sound.fade_in_frames:
         factor = min(factor, frame / sound.fade_in_frames)
@@ -59,10 +59,10 @@ def _faded(sound: Sound, frame: int, frames: int) -> float:
 
 
 def make_audio_layers(timeline: Timeline) -> tuple[AudioLayer, ...]:
-    """Return everything that is heard; nothing where the output is muted or has no sound."""
+    """Return all audio layers; none if the output is muted or its format has no audio."""
     if timeline.output.mute or timeline.output.format in ("gif", "jpg", "png", "bmp"):
         return ()
-    sounds = [
+    layers = [
         _audio_layer(clip.media, clip.sound, clip.start, clip.frames, clip.trim_s, clip.speed, timeline)
         for clip in timeline.clips
         if clip.media is not None and clip.sound is not None
@@ -73,5 +73,5 @@ def make_audio_layers(timeline: Timeline) -> tuple[AudioLayer, ...]:
         frames = timeline.frames
         if track.media.duration_s is not None:
             frames = min(frames, max(1, round(track.media.duration_s * fps)))
-        sounds.append(_audio_layer(track.media, track.sound, 0, frames, 0.0, 1.0, timeline))
-    return tuple(sound for sound in sounds if sound is not None)
+        layers.append(_audio_layer(track.media, track.sound, 0, frames, 0.0, 1.0, timeline))
+    return tuple(sound for sound in layers if sound is not None)

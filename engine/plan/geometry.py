@@ -1,4 +1,4 @@
-"""Rectangles: how a picture fits its box, and where the box stands in the viewport."""
+"""Rectangles: how a source fits its box, and where the box goes in the viewport."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ANCHORS = {
 
 @dataclass(frozen=True, slots=True)
 class CropRect:
-    """A part of a source picture, in its pixels, and the size that part has in the viewport at scale 1."""
+    """A part of a source frame, in its pixels, and the size of that part in the viewport at scale 1."""
 
     left: float
     top: float
@@ -33,10 +33,10 @@ class CropRect:
 
 
 def fit_picture(source: tuple[int, int], fit: str, box: tuple[int, int], crop: Crop) -> CropRect:
-    """Return what is shown of a picture and how large, before the clip's scale.
+    """Return the visible part of a source and its size, before the clip's scale.
 
     source: width and height in pixels. box: the clip's own box, or the viewport.
-    The crop takes its shares from what the fit has left visible; the rest keeps its scale.
+    The crop applies to what the fit leaves visible, and keeps its scale.
     """
     width, height = float(source[0]), float(source[1])
     if fit == "crop":
@@ -64,7 +64,7 @@ def fit_picture(source: tuple[int, int], fit: str, box: tuple[int, int], crop: C
 def anchored_corner(
     position: str, size: tuple[float, float], offset: tuple[float, float], viewport: tuple[int, int]
 ) -> tuple[float, float]:
-    """Return the top left corner of a box of `size` put against an edge; offset: fractions, +y up."""
+    """Return the top left corner of a box of `size` at an anchor position; offset: fractions, +y up."""
     across, down = ANCHORS.get(position, ANCHORS["center"])
     left = (viewport[0] - size[0]) * across + offset[0] * viewport[0]
     top = (viewport[1] - size[1]) * down - offset[1] * viewport[1]
@@ -77,7 +77,7 @@ def even(value: float) -> int:
 
 
 def source_rect(rect: CropRect, source: tuple[int, int]) -> Rect | None:
-    """Return the part of a source to keep in whole pixels inside it, or None for all of it."""
+    """Return a crop in whole pixels within the source, or None for all of it."""
     left = min(source[0] - 1, max(0, round(rect.left)))
     top = min(source[1] - 1, max(0, round(rect.top)))
     width = max(1, min(source[0] - left, round(rect.left + rect.width) - left))
@@ -89,10 +89,10 @@ def source_rect(rect: CropRect, source: tuple[int, int]) -> Rect | None:
 def clip_to_viewport(
     rect: CropRect, left: float, top: float, flips: tuple[bool, bool], viewport: tuple[int, int]
 ) -> tuple[CropRect, float, float] | None:
-    """Return the part of a picture that lies in the viewport and its new corner; None if nothing does.
+    """Return the part of a layer within the viewport and its new corner; None if there is none.
 
-    left, top: where the shown picture stands. flips: whether it is shown mirrored (across, down), so that what
-    stands on the left comes from the right of the source.
+    left, top: corner of the layer. flips: whether it is mirrored (across, down), so that its left side comes from
+    the right of the source.
     """
     right, bottom = left + rect.shown_width, top + rect.shown_height
     seen_left, seen_top = max(0.0, left), max(0.0, top)
@@ -102,7 +102,7 @@ def clip_to_viewport(
     per_x, per_y = rect.width / rect.shown_width, rect.height / rect.shown_height
     lost_left = (right - seen_right if flips[0] else seen_left - left) * per_x
     lost_top = (bottom - seen_bottom if flips[1] else seen_top - top) * per_y
-    kept = CropRect(
+    visible = CropRect(
         rect.left + lost_left,
         rect.top + lost_top,
         (seen_right - seen_left) * per_x,
@@ -110,4 +110,4 @@ def clip_to_viewport(
         seen_right - seen_left,
         seen_bottom - seen_top,
     )
-    return kept, seen_left, seen_top
+    return visible, seen_left, seen_top

@@ -1,7 +1,7 @@
-"""Merge drawn pictures that follow one another on a track into one input.
+"""Image sequences: merge drawn pictures that follow one another on a track into one input.
 
-An edit may hold thousands of titles. One FFmpeg input each would cost a thread, a file handle and a decoded
-picture; one sequence costs a single decoded picture at a time.
+An edit may have thousands of titles. One FFmpeg input each would cost a thread, a file handle and a decoded
+frame; one sequence costs a single decoded frame at a time.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 
 from engine.plan.model import Layer, PiecewiseLinear, SequencePicture, SequenceSource, StillSource
 
-# Up to this many layers stand alone even if they differ in size: repainting pictures costs more than inputs.
+# Up to this many layers of different sizes stay separate: repainting their pictures costs more than inputs.
 MAX_SEPARATE_IMAGES = 16
 
 
 @dataclass(frozen=True, slots=True)
 class TrackLayer:
-    """A layer with the track that it comes from; drawn: its picture is one of ours, of one size with straight alpha."""
+    """A layer with its track; drawn: it shows a rasterized picture at its own size, with straight alpha."""
 
     track: int
     layer: Layer
@@ -25,7 +25,7 @@ class TrackLayer:
 
 
 def _is_mergeable(item: TrackLayer) -> bool:
-    """Return whether a layer is a drawn picture that stands still and solid for its whole time."""
+    """Return whether a layer is a drawn picture without motion, transparency or filters."""
     layer = item.layer
     return (
         item.drawn
@@ -61,7 +61,7 @@ def _lanes(items: Sequence[TrackLayer]) -> list[list[TrackLayer]]:
 
 
 def _merged(run: Sequence[Layer]) -> Layer:
-    """Return one layer for a run of still, drawn layers in time order."""
+    """Return one layer for a run of mergeable layers in time order."""
     left = min(int(layer.x.first) for layer in run)
     top = min(int(layer.y.first) for layer in run)
     right = max(int(layer.x.first) + layer.size[0] for layer in run)
@@ -94,7 +94,7 @@ def _merged(run: Sequence[Layer]) -> Layer:
 
 
 def _merge_lane(lane: Sequence[TrackLayer], crowded: bool) -> list[Layer]:
-    """Return a lane's layers with runs of mergeable ones made one; crowded: also where their sizes differ."""
+    """Return a lane's layers with runs of mergeable ones merged; crowded: even if their sizes differ."""
     result: list[Layer] = []
     run: list[Layer] = []
 
@@ -110,8 +110,8 @@ def _merge_lane(lane: Sequence[TrackLayer], crowded: bool) -> list[Layer]:
             close()
             result.append(item.layer)
             continue
-        place = (item.layer.size, item.layer.x, item.layer.y)
-        if run and not crowded and (run[0].size, run[0].x, run[0].y) != place:
+        geometry = (item.layer.size, item.layer.x, item.layer.y)
+        if run and not crowded and (run[0].size, run[0].x, run[0].y) != geometry:
             close()
         run.append(item.layer)
     close()

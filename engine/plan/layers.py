@@ -1,4 +1,4 @@
-"""One clip to one layer."""
+"""Layer planning: turns one clip into one layer."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from engine.raster.model import Raster
 from engine.timeline.model import TimedClip, Timeline, Transition
 
 WIPE_TRANSITIONS = ("wipe", "reveal")
-# The soft edge of a wipe, as a share of the picture; a reveal has none.
+# The soft edge of a wipe, as a share of the layer's width; a reveal has none.
 WIPE_EDGE = 0.15
 PIXEL_TOLERANCE = 0.5
 ALPHA_TOLERANCE = 0.002
@@ -42,7 +42,7 @@ MIN_VISIBLE_PX = 0.5
 
 @dataclass(frozen=True, slots=True)
 class FrameRange:
-    """The part of a clip that is written: `skip` of its frames come before; it shows from `start` of the output."""
+    """The part of a clip within the output: `frames` from output frame `start`, after skipping `skip` of the clip."""
 
     start: int
     skip: int
@@ -50,12 +50,12 @@ class FrameRange:
 
     @property
     def clip_frames(self) -> range:
-        """Return the clip's own frame numbers in this part."""
+        """Return the clip's own frame numbers in this range."""
         return range(self.skip, self.skip + self.frames)
 
 
 def visible_range(start: int, frames: int, timeline: Timeline) -> FrameRange | None:
-    """Return the part of `frames` from `start` that falls into the written part of the timeline."""
+    """Return the part of `frames` frames from `start` that lies within the output's frame range."""
     first, last = timeline.output.first_frame, timeline.output.first_frame + timeline.output.frames
     begin, end = max(start, first), min(start + frames, last)
     if begin >= end:
@@ -65,7 +65,7 @@ def visible_range(start: int, frames: int, timeline: Timeline) -> FrameRange | N
 
 @dataclass(frozen=True, slots=True)
 class _Placement:
-    """A picture in its place: the crop of the source, its size, its corner, and its transform if it has one."""
+    """The geometry of a layer: crop of the source, scaled size, top left corner, and transform if it has one."""
 
     crop: Rect | None
     size: tuple[int, int]
@@ -76,7 +76,7 @@ class _Placement:
 
 
 def make_layer(clip: TimedClip, raster: Raster | None, timeline: Timeline) -> Layer | None:
-    """Return the layer of a clip; None if nothing of it is ever seen."""
+    """Return the layer of a clip; None if it is never visible."""
     visible = visible_range(clip.start, clip.frames, timeline)
     if visible is None:
         return None
@@ -121,7 +121,7 @@ def make_layer(clip: TimedClip, raster: Raster | None, timeline: Timeline) -> La
 
 
 def _poses(clip: TimedClip, visible: FrameRange) -> list[Pose]:
-    """Return the pose at each visible frame; one pose stands for all where nothing moves."""
+    """Return the pose at each visible frame; computed only once if nothing moves."""
     curves = (clip.scale, clip.offset_x, clip.offset_y, clip.opacity, clip.rotate_deg, clip.skew_x, clip.skew_y)
     moving = clip.effect is not None or not all(curve.is_constant for curve in curves)
     changing = any(fades(t) or shuffles(t) for t in (clip.transition_in, clip.transition_out))
@@ -138,14 +138,12 @@ def _place(
     visible: FrameRange,
     viewport: tuple[int, int],
 ) -> _Placement | None:
-    """Return where the picture stands: still in whole pixels, or transformed where it moves, turns or leans."""
+    """Return the placement: in whole pixels, or with a transform if the clip moves, rotates or skews."""
     if _tilted(poses) or not _is_static(poses):
         return _transformed(clip, picture, rect, poses, visible, viewport)
     pose = poses[0]
     factor = pose.scale * pose.zoom
-    shown = CropRect(
-        rect.left, rect.top, rect.width, rect.height, rect.shown_width * factor, rect.shown_height * factor
-    )
+    shown = replace(rect, shown_width=rect.shown_width * factor, shown_height=rect.shown_height * factor)
     if min(shown.shown_width, shown.shown_height) < MIN_VISIBLE_PX:
         return None
     corner = anchored_corner(
@@ -174,7 +172,7 @@ def _place(
 def _corner_paths(
     corner: tuple[float, float], slides: list[tuple[float, float]] | None
 ) -> tuple[PiecewiseLinear, PiecewiseLinear]:
-    """Return the whole-pixel course of a top left corner."""
+    """Return the path of a top left corner in whole pixels."""
     if slides is None:
         return PiecewiseLinear.constant(round(corner[0])), PiecewiseLinear.constant(round(corner[1]))
     return (
@@ -184,17 +182,14 @@ def _corner_paths(
 
 
 def _tilted(poses: list[Pose]) -> bool:
-    """Return whether the picture is ever turned or leaning."""
     return any(pose.rotate_deg % 360 or pose.skew_x or pose.skew_y for pose in poses)
 
 
 def _moved(pose: Pose, slide: tuple[float, float], viewport: tuple[int, int]) -> Pose:
-    """Return a pose moved by a slide in pixels."""
     return replace(pose, drift_x=pose.drift_x + slide[0] / viewport[0], drift_y=pose.drift_y + slide[1] / viewport[1])
 
 
 def _is_static(poses: list[Pose]) -> bool:
-    """Return whether scale and place stay the same."""
     if any(pose.drift_x or pose.drift_y for pose in poses):
         return False
     columns = [
@@ -206,7 +201,7 @@ def _is_static(poses: list[Pose]) -> bool:
 
 
 def _slide_offsets(clip: TimedClip, visible: FrameRange, viewport: tuple[int, int]) -> list[tuple[float, float]] | None:
-    """Return the slides of sliding transitions at each frame, or None where there are none."""
+    """Return the offsets of sliding transitions at each frame, or None without any."""
     if clip.transition_in is None and clip.transition_out is None:
         return None
     slides = slide_offsets(clip, visible.clip_frames, viewport)
@@ -221,12 +216,12 @@ def _transformed(
     visible: FrameRange,
     viewport: tuple[int, int],
 ) -> _Placement | None:
-    """Return the placement of a clip that moves between pixels."""
+    """Return the placement of a clip that needs a transform."""
     shown = (rect.shown_width, rect.shown_height)
     poses = _overscanned(clip, poses, shown, viewport)
     slides = _slide_offsets(clip, visible, viewport)
     if slides is not None and _tilted(poses):
-        # The viewport cuts corners off a turned picture; they must come with it when it moves.
+        # The viewport cuts the corners off a rotated picture; a slide must move them with it.
         poses = [_moved(pose, slide, viewport) for pose, slide in zip(poses, slides, strict=True)]
         slides = None
     reference = reference_scale(poses, shown, viewport)
@@ -244,13 +239,13 @@ def _transformed(
 def _overscanned(
     clip: TimedClip, poses: list[Pose], shown: tuple[float, float], viewport: tuple[int, int]
 ) -> list[Pose]:
-    """Enlarge a drifting clip that fills the viewport, so that its edge stays out of sight."""
-    # The whole drift, not what this part of the video shows of it, so that parts fit together.
+    """Enlarge a drifting clip that fills the viewport, so that its edge stays outside."""
+    # The drift over the whole clip, not only over this segment, so that segments join without a jump.
     reach = max(map(abs, effect_slide(clip.effect, 0, 2)))
-    least = min(min(shown[0] * p.scale / viewport[0], shown[1] * p.scale / viewport[1]) for p in poses)
-    if not reach or least < 0.99 or least >= 1 + 2 * reach:
+    coverage = min(min(shown[0] * p.scale / viewport[0], shown[1] * p.scale / viewport[1]) for p in poses)
+    if not reach or coverage < 0.99 or coverage >= 1 + 2 * reach:
         return poses
-    factor = (1 + 2 * reach) / least
+    factor = (1 + 2 * reach) / coverage
     return [replace(pose, zoom=pose.zoom * factor) for pose in poses]
 
 
@@ -261,7 +256,7 @@ def _fade_frames(transition: Transition | None) -> int:
 def _transparency(
     clip: TimedClip, poses: list[Pose], visible: FrameRange
 ) -> tuple[float, tuple[int, int], PiecewiseLinear | None]:
-    """Return opacity and fades where they say it all; else a free course of alpha."""
+    """Return opacity and fades where these suffice; otherwise an alpha animation."""
     zooms = any(t is not None and t.name == "zoom" for t in (clip.transition_in, clip.transition_out))
     fade_in, fade_out = _fade_frames(clip.transition_in), _fade_frames(clip.transition_out)
     whole = visible.skip == 0 and visible.frames == clip.frames
@@ -274,7 +269,6 @@ def _transparency(
 
 
 def _wipes(clip: TimedClip, visible: FrameRange, width: int) -> tuple[WipeMask, ...]:
-    """Return the masks of wipes and reveals, one for each end that has one."""
     wipes = []
     for transition, arriving in ((clip.transition_in, True), (clip.transition_out, False)):
         if transition is None or not transition.name.startswith(WIPE_TRANSITIONS):
@@ -287,9 +281,8 @@ def _wipes(clip: TimedClip, visible: FrameRange, width: int) -> tuple[WipeMask, 
 
 
 def _wipe_mask(name: str, arriving: bool, visible_shares: list[float], width: int) -> WipeMask:
-    """Return the mask of one transition; visible_shares: how much is to be seen at each frame."""
-    # The edge runs the way the name says, whether it uncovers or covers; a reveal opens to the right and closes
-    # to the left.
+    """Return the mask of one transition; visible_shares: share of the width to show at each frame."""
+    # A wipe's edge moves in the named direction, in and out; a reveal opens to the right and closes to the left.
     from_left = name == "reveal" or (name == "wipeRight") == arriving
     edge = 0 if name == "reveal" else round(width * WIPE_EDGE)
     if from_left:
@@ -302,7 +295,6 @@ def _wipe_mask(name: str, arriving: bool, visible_shares: list[float], width: in
 
 
 def _matte(clip: TimedClip, timeline: Timeline) -> Matte | None:
-    """Return the clip's luma matte for the part of both that is written."""
     luma = clip.luma
     size = display_size(luma.media) if luma is not None and luma.media is not None else None
     if luma is None or luma.media is None or size is None:
@@ -317,22 +309,20 @@ def _matte(clip: TimedClip, timeline: Timeline) -> Matte | None:
     box = (luma.width or viewport[0], luma.height or viewport[1])
     rect = fit_picture(size, luma.fit, box, luma.crop)
     factor = luma.scale.constant
-    shown = CropRect(
-        rect.left, rect.top, rect.width, rect.height, rect.shown_width * factor, rect.shown_height * factor
-    )
+    shown = replace(rect, shown_width=rect.shown_width * factor, shown_height=rect.shown_height * factor)
     offset = (luma.offset_x.constant, luma.offset_y.constant)
     corner = anchored_corner(luma.position, (shown.shown_width, shown.shown_height), offset, viewport)
     trimmed = clip_to_viewport(shown, *corner, (False, False), viewport)
     if trimmed is None:
         return None
-    kept, left, top = trimmed
-    painted = (max(1, round(kept.shown_width)), max(1, round(kept.shown_height)))
+    cropped, left, top = trimmed
+    painted = (max(1, round(cropped.shown_width)), max(1, round(cropped.shown_height)))
     return Matte(
         source,
         size,
         visible.start - own.start,
         visible.frames,
-        source_rect(kept, size),
+        source_rect(cropped, size),
         painted,
         round(left),
         round(top),

@@ -1,6 +1,6 @@
-"""What will be painted and heard, as pure data: whole frames, pixels, and piecewise linear values.
+"""The render plan: layers and audio as pure data, in whole frames, pixels and piecewise linear values.
 
-Frames count from the first frame written. Coordinates are pixels from the top left corner, y down.
+Frames count from the first output frame. Coordinates are pixels from the top left corner, y down.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from engine.timeline.model import ChromaKey, OutputSpec
 
 @dataclass(frozen=True, slots=True)
 class PiecewiseLinear:
-    """A value over the frames of a layer: straight lines between (frame, value) points, held outside them."""
+    """A value over the frames of a layer: linear between (frame, value) points, constant outside them."""
 
     points: tuple[tuple[int, float], ...]
 
@@ -26,7 +26,7 @@ class PiecewiseLinear:
 
     @classmethod
     def fit(cls, values: Sequence[float], tolerance: float) -> PiecewiseLinear:
-        """Return the fewest straight pieces (found greedily) that stay within `tolerance` of one value a frame."""
+        """Return the fewest linear pieces (found greedily) that stay within `tolerance` of `values`, one per frame."""
         points = [(0, values[0])]
         anchor = 0
         low, high = float("-inf"), float("inf")
@@ -68,7 +68,7 @@ class Rect:
 
 @dataclass(frozen=True, slots=True)
 class StillSource:
-    """One picture, decoded once. path: local; demuxer: pinned, never guessed from the content."""
+    """One image, decoded once. path: local; demuxer: fixed, never guessed from the content."""
 
     path: Path
     demuxer: str
@@ -77,10 +77,10 @@ class StillSource:
 
 @dataclass(frozen=True, slots=True)
 class VideoSource:
-    """Moving pictures from `seek_s` on, `speed` times as fast as recorded.
+    """Video from `seek_s` on, at `speed` times its recorded speed.
 
-    decoder: forced where the default one loses the alpha channel. loops: begin again at the end (GIF).
-    may_end_early: the file may be shorter than the layer; the last picture is then held.
+    decoder: set where the default one loses the alpha channel. loops: restarts at the end (GIF).
+    may_end_early: the file may be shorter than the layer; its last frame is then held.
     """
 
     path: Path
@@ -95,7 +95,7 @@ class VideoSource:
 
 @dataclass(frozen=True, slots=True)
 class SequencePicture:
-    """One picture of a sequence, at x, y on the sequence's canvas; None as path is an empty (transparent) picture."""
+    """One picture of a sequence, at x, y on its canvas; with path None a transparent one."""
 
     path: Path | None
     start: int
@@ -106,7 +106,7 @@ class SequencePicture:
 
 @dataclass(frozen=True, slots=True)
 class SequenceSource:
-    """Our own drawn pictures, one after another without gaps, read as one input of one size (straight RGBA)."""
+    """Drawn pictures, one after another without gaps, read as one input of one size (straight RGBA)."""
 
     pictures: tuple[SequencePicture, ...]
     width: int
@@ -123,12 +123,12 @@ PictureSource = StillSource | VideoSource | SequenceSource
 
 @dataclass(frozen=True, slots=True)
 class AffineTransform:
-    """A smooth affine motion, sampled between pixels.
+    """An affine motion at sub-pixel precision.
 
-    frame: (width, height) of the working picture; the source is laid into it at `pad` (x, y).
+    frame: (width, height) of the working picture; the source is placed in it at `pad` (x, y).
     corners: eight values, x and y in the working picture of its top left, top right, bottom left and bottom right
-        corner, in that order. region: the part of the viewport that the result (its top left part) is painted on.
-    border: whether the picture's edge can come into view, so that it must be transparent around.
+        corner, in that order. region: the part of the viewport that the result (its top left part) covers.
+    border: whether the picture's edge can be visible, so that the space around it must be transparent.
     """
 
     frame: tuple[int, int]
@@ -140,7 +140,7 @@ class AffineTransform:
 
 @dataclass(frozen=True, slots=True)
 class Matte:
-    """Brightness as a mask over the whole viewport from `start` for `frames` of the layer: white solid, black clear."""
+    """A luma mask over the viewport, from `start` for `frames` of the layer: white is opaque, black transparent."""
 
     source: StillSource | VideoSource
     source_size: tuple[int, int]
@@ -154,10 +154,10 @@ class Matte:
 
 @dataclass(frozen=True, slots=True)
 class WipeMask:
-    """A white rectangle that moves sideways over a layer's black mask: how wipes are made.
+    """A white rectangle that moves sideways over a layer's black mask.
 
-    x: its left edge; it is as large as the layer and its soft edge together. edge: width in pixels of the soft edge,
-    on the right where it is above 0, on the left where it is below.
+    x: its left edge; it is as wide as the layer and its soft edge together. edge: width in pixels of the soft edge,
+    on the right if positive, on the left if negative.
     """
 
     x: PiecewiseLinear
@@ -166,12 +166,11 @@ class WipeMask:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One clip, or one run of drawn pictures, painted over what lies below.
+    """One clip, or one run of drawn pictures, painted over the layers below.
 
-    start, frames: on the output. source, source_size, crop (of its pixels), size (scaled to): the picture.
-    x, y: where its top left corner goes, for each frame. opacity, fade_in, fade_out (frames): transparency;
-    `alpha` replaces all three where it takes a freer course. wipes: their masks. opaque: every pixel of the picture is
-    solid before transparency is applied.
+    start, frames: in the output. source, source_size, crop (in its pixels), size (scaled to): the picture.
+    x, y: its top left corner at each frame. opacity, fade_in, fade_out (frames): transparency; `alpha` replaces all
+    three where they do not suffice. wipes: masks. opaque: every pixel of the source is opaque before all of these.
     """
 
     pointer: str
@@ -203,19 +202,19 @@ class Layer:
 
     @property
     def painted_size(self) -> tuple[int, int]:
-        """Return the size in pixels of what is painted."""
+        """Return the size in pixels of the area that the layer covers."""
         return (self.transform.region.width, self.transform.region.height) if self.transform else self.size
 
     @property
     def is_solid(self) -> bool:
-        """Return whether the layer hides all that it covers."""
+        """Return whether the layer hides everything that it covers."""
         plain = self.opacity >= 1 and not self.fade_in and not self.fade_out and self.alpha is None
         return self.opaque and plain and not self.wipes and self.matte is None and self.chroma_key is None
 
 
 @dataclass(frozen=True, slots=True)
 class AudioLayer:
-    """Sound from one file: `seek_s` into it, `speed` times as fast, mixed in from `start` for `frames`.
+    """Audio from one file: from `seek_s` on, at `speed`, mixed in from `start` for `frames`.
 
     volume: over the layer's frames; fade_in, fade_out: frames of linear fade at its ends.
     """
@@ -233,12 +232,12 @@ class AudioLayer:
 
 @dataclass(frozen=True, slots=True)
 class RenderPlan:
-    """Everything that is painted (bottom first) and heard. background: `#RRGGBB`."""
+    """All layers (bottom first) and all audio of an output. background: `#RRGGBB`."""
 
     output: OutputSpec
     background: str
     layers: tuple[Layer, ...]
-    sounds: tuple[AudioLayer, ...]
+    audio_layers: tuple[AudioLayer, ...]
 
     @property
     def fps(self) -> Fraction:

@@ -1,4 +1,4 @@
-"""Where a clip is, how big and how solid, at each of its frames."""
+"""Clip motion: position, scale, rotation and opacity of a clip at each of its frames."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from engine.timeline.model import Curve, Effect, Keyframe, TimedClip, Transition
 
-# Ours, since the format names speeds without numbers.
+# Our own values: the format names the speeds but gives no numbers.
 ZOOM_FACTORS = {"slow": 1.15, "normal": 1.3, "fast": 1.5}
 SLIDE_TRAVEL = {"slow": 0.06, "normal": 0.12, "fast": 0.2}
 TRANSITION_ZOOM_IN = 0.5
 TRANSITION_ZOOM_OUT = 2.0
 TRANSITION_SLIDE = 0.1
-# A clip as large as the viewport, turned by as much, is out of sight at this distance, in viewports.
+# At this distance, in viewports, a rotated clip of the viewport's size is out of sight.
 SHUFFLE_REACH = 1.5
 SHUFFLE_LEAN = 0.3
 SHUFFLE_TURN_DEG = 30.0
@@ -27,9 +27,9 @@ _CORNER = re.compile("|".join(SIDES))
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """A clip at one frame.
+    """A clip's geometry and alpha at one frame.
 
-    scale: of the clip itself, which the anchor heeds; zoom: on top, about its own centre.
+    scale: of the clip itself, before it is anchored; zoom: on top, about its own centre.
     offset_x, offset_y: fractions of the viewport, +y up. drift_x, drift_y: motion of effects and shuffles,
     fractions of the viewport, +y down. alpha: 0 to 1.
     """
@@ -64,7 +64,7 @@ def _bezier(x: float, control: tuple[float, float, float, float]) -> float:
 
 
 def ease(name: str | tuple[float, float, float, float], part: float) -> float:
-    """Return how much of a change has happened when `part` (0 to 1) of its time has passed."""
+    """Return the eased progress at `part` (0 to 1) of a change's time."""
     if isinstance(name, tuple):
         return _bezier(part, name)
     if name == "ease_in":
@@ -79,7 +79,7 @@ def ease(name: str | tuple[float, float, float, float], part: float) -> float:
 
 
 def _within(piece: Keyframe, frame: int) -> float:
-    """Return the value of one keyframe piece at `frame`, held after its end."""
+    """Return the value of one keyframe at `frame`, held after its end."""
     if frame >= piece.start + piece.frames or piece.frames <= 0:
         return piece.value_to
     part = max(0, frame - piece.start) / piece.frames
@@ -95,12 +95,12 @@ def value_at(curve: Curve, frame: int) -> float:
 
 
 def _part(frame: int, frames: int) -> float:
-    """Return how far a clip has come: 0 at its first frame, 1 at its last."""
+    """Return the progress of a clip: 0 at its first frame, 1 at its last."""
     return frame / (frames - 1) if frames > 1 else 0.0
 
 
 def effect_zoom(effect: Effect | None, frame: int, frames: int) -> float:
-    """Return the enlargement that an effect gives a frame of a clip of `frames`."""
+    """Return the zoom of an effect at a frame of a clip of `frames` frames."""
     if effect is None or effect.name not in ("zoomIn", "zoomOut"):
         return 1.0
     part = _part(frame, frames)
@@ -109,7 +109,7 @@ def effect_zoom(effect: Effect | None, frame: int, frames: int) -> float:
 
 
 def effect_slide(effect: Effect | None, frame: int, frames: int) -> tuple[float, float]:
-    """Return how far a slide effect has moved a clip from its place, as fractions of the viewport, +y down."""
+    """Return the offset of a slide effect, as fractions of the viewport, +y down."""
     if effect is None or not effect.name.startswith("slide"):
         return 0.0, 0.0
     dx, dy = DIRECTIONS.get(effect.name.removeprefix("slide"), (0, 0))
@@ -118,13 +118,13 @@ def effect_slide(effect: Effect | None, frame: int, frames: int) -> tuple[float,
 
 
 def entered(clip: TimedClip, frame: int) -> float:
-    """Return how much of the way in a clip has come: 0 at its first frame, 1 when its transition is over."""
+    """Return the progress of the transition in: 0 at the first frame, 1 when it is over."""
     transition = clip.transition_in
     return min(1.0, frame / transition.frames) if transition and transition.frames else 1.0
 
 
 def remaining(clip: TimedClip, frame: int) -> float:
-    """Return how much of the way out is still to go: 1 before the transition, towards 0 after the last frame."""
+    """Return what is left of the transition out: 1 before it starts, towards 0 after the last frame."""
     transition = clip.transition_out
     return min(1.0, (clip.frames - frame) / transition.frames) if transition and transition.frames else 1.0
 
@@ -134,17 +134,17 @@ def _is(transition: Transition | None, name: str) -> bool:
 
 
 def fades(transition: Transition | None) -> bool:
-    """Return whether a transition changes a clip's solidity evenly: fades, zooms and slides do."""
+    """Return whether a transition changes the opacity: fades, zooms and slides do."""
     return transition is not None and (transition.name in ("fade", "zoom") or transition.name.startswith("slide"))
 
 
 def shuffles(transition: Transition | None) -> bool:
-    """Return whether a transition swings a clip about."""
+    """Return whether a transition is a shuffle."""
     return transition is not None and transition.name.startswith("shuffle")
 
 
 def transition_alpha(clip: TimedClip, frame: int) -> float:
-    """Return the solidity that transitions leave a clip."""
+    """Return the opacity factor of both transitions."""
     alpha = 1.0
     if fades(clip.transition_in):
         alpha *= entered(clip, frame)
@@ -154,7 +154,7 @@ def transition_alpha(clip: TimedClip, frame: int) -> float:
 
 
 def transition_zoom(clip: TimedClip, frame: int) -> float:
-    """Return the enlargement that zoom transitions give a clip: it grows into its place and grows out of it."""
+    """Return the zoom of zoom transitions: the clip grows on its way in, and grows further on its way out."""
     zoom = 1.0
     if _is(clip.transition_in, "zoom"):
         zoom *= TRANSITION_ZOOM_IN + (1 - TRANSITION_ZOOM_IN) * ease("ease_out", entered(clip, frame))
@@ -164,7 +164,7 @@ def transition_zoom(clip: TimedClip, frame: int) -> float:
 
 
 def transition_shuffle(clip: TimedClip, frame: int) -> tuple[float, float, float]:
-    """Return how far shuffles have moved and turned a clip: fractions of the viewport, +y down, and degrees."""
+    """Return the offset and rotation of shuffles: fractions of the viewport, +y down, and degrees."""
     x = y = turn = 0.0
     for transition, gone in (
         (clip.transition_in, 1 - ease("ease_out", entered(clip, frame))),
@@ -172,7 +172,7 @@ def transition_shuffle(clip: TimedClip, frame: int) -> tuple[float, float, float
     ):
         if transition is None or not shuffles(transition):
             continue
-        # "TopRight" swings over the top and leans to the right, "RightTop" the other way about.
+        # "TopRight" swings over the top and leans to the right, "RightTop" the reverse.
         side, lean = (SIDES[word] for word in _CORNER.findall(transition.name))
         x += gone * (side[0] * SHUFFLE_REACH + lean[0] * SHUFFLE_LEAN)
         y += gone * (side[1] * SHUFFLE_REACH + lean[1] * SHUFFLE_LEAN)
@@ -181,7 +181,7 @@ def transition_shuffle(clip: TimedClip, frame: int) -> tuple[float, float, float
 
 
 def pose_at(clip: TimedClip, frame: int) -> Pose:
-    """Return where and how a clip is at one of its own frames (0 is its first)."""
+    """Return the pose of a clip at one of its own frames (0 is its first)."""
     drift = effect_slide(clip.effect, frame, clip.frames)
     shuffle = transition_shuffle(clip, frame)
     return Pose(
@@ -199,7 +199,7 @@ def pose_at(clip: TimedClip, frame: int) -> Pose:
 
 
 def _slide_direction(name: str) -> tuple[int, int] | None:
-    """Return the way a sliding transition moves, or None for the others."""
+    """Return the direction of a sliding transition, or None for the others."""
     for family in ("slide", "carousel"):
         if name.startswith(family):
             return DIRECTIONS.get(name.removeprefix(family))
@@ -207,29 +207,29 @@ def _slide_direction(name: str) -> tuple[int, int] | None:
 
 
 def slide_offsets(clip: TimedClip, frames: range, viewport: tuple[int, int]) -> list[tuple[float, float]]:
-    """Return how far sliding transitions push a clip out of its place at each frame, in pixels, +y down.
+    """Return the offset of sliding transitions at each frame, in pixels, +y down.
 
     A carousel travels the whole viewport; a slide moves a little while it fades.
     """
-    pushes = []
+    offsets = []
     for frame in frames:
         x = y = 0.0
         coming, going = clip.transition_in, clip.transition_out
-        if coming and (way := _slide_direction(coming.name)):
-            left = _travel(coming.name) * (1 - ease("ease_out", entered(clip, frame)))
-            x, y = x - way[0] * left * viewport[0], y - way[1] * left * viewport[1]
-        if going and (way := _slide_direction(going.name)):
+        if coming and (direction := _slide_direction(coming.name)):
+            distance = _travel(coming.name) * (1 - ease("ease_out", entered(clip, frame)))
+            x, y = x - direction[0] * distance * viewport[0], y - direction[1] * distance * viewport[1]
+        if going and (direction := _slide_direction(going.name)):
             gone = _travel(going.name) * ease("ease_in", 1 - remaining(clip, frame))
-            x, y = x + way[0] * gone * viewport[0], y + way[1] * gone * viewport[1]
-        pushes.append((x, y))
-    return pushes
+            x, y = x + direction[0] * gone * viewport[0], y + direction[1] * gone * viewport[1]
+        offsets.append((x, y))
+    return offsets
 
 
 def _travel(name: str) -> float:
-    """Return how far a sliding transition goes, in viewports."""
+    """Return the distance that a sliding transition covers, in viewports."""
     return TRANSITION_SLIDE if name.startswith("slide") else 1.0
 
 
 def constant(values: list[float], tolerance: float = 1e-6) -> bool:
-    """Return whether all values are the same."""
+    """Return whether all values are equal within `tolerance`."""
     return math.isclose(min(values), max(values), abs_tol=tolerance, rel_tol=0.0)

@@ -1,4 +1,4 @@
-"""Split a crowded output into segments that one FFmpeg process each can hold."""
+"""Segments: parts of an output with too many inputs, each small enough for one FFmpeg process."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import itertools
 
 from engine.plan.model import Layer, RenderPlan
 
-# Every input costs threads, file handles and at least one decoded picture from the first frame on.
+# Every input costs threads, file handles and at least one decoded frame from the start.
 MAX_INPUTS = 40
 PIXELS_PER_INPUT = 6_000_000
-# A segment costs a process and a keyframe; shorter ones than this would be mostly that.
+# A segment costs a process and a keyframe; shorter ones would be mostly overhead.
 MIN_SEGMENT_S = 1.0
 CONCAT_FORMATS = ("mp4", "webm")
 
 
 def input_count(layer: Layer) -> int:
-    """Return how many inputs a layer is worth: one for each file it reads, more for large pictures."""
+    """Return the input cost of a layer: one for each file it reads, more for large frames."""
     sizes = [layer.source_size] if layer.matte is None else [layer.source_size, layer.matte.source_size]
     return sum(1 + width * height // PIXELS_PER_INPUT for width, height in sizes)
 
 
 def split_segments(plan: RenderPlan, max_inputs: int = MAX_INPUTS) -> list[tuple[int, int]]:
-    """Return (first frame, frames) of the segments to render in turn; one if the output is not crowded.
+    """Return (first frame, frames) of the segments in order; a single one if all inputs fit one process.
 
-    A segment ends where the next layer would be one input too many, but is never shorter than a second: what is
-    visible at the same time cannot be told apart.
+    A segment ends where the next layer would exceed `max_inputs`, but is at least a second long: layers that are
+    visible at the same time cannot be split.
     """
     total = plan.output.frames
     layers = sorted(plan.layers, key=lambda layer: layer.start)

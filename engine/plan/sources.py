@@ -1,4 +1,4 @@
-"""The picture source of a clip: a probed file or drawn pictures."""
+"""Layer sources: the probed file or the drawn pictures of a clip."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from engine.raster.model import Raster
 from engine.timeline.model import TimedClip
 
 PNG_DEMUXER = "png_pipe"
-# Nothing real has longer pixels than this; a file that says so is not believed.
+# No real footage has longer pixels; a file that declares more is not trusted.
 MAX_PIXEL_ASPECT = 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class ClipPicture:
-    """A clip's source with its size in pixels and the fit to give it."""
+    """A clip's source, its size in pixels, and how to fit it. boxed: into the clip's box."""
 
     source: PictureSource
     size: tuple[int, int]
@@ -26,7 +26,7 @@ class ClipPicture:
 
 
 def media_source(media: MediaInfo, clip: TimedClip, skip: int, frames: int, fps: float) -> StillSource | VideoSource:
-    """Return how to read the pictures of a file for `frames` output frames, `skip` frames into the clip."""
+    """Return the source that reads a file for `frames` output frames, `skip` frames into the clip."""
     if media.kind is MediaKind.IMAGE:
         return StillSource(media.path, media.demuxer, media.has_alpha)
     seek_s = clip.trim_s + skip / fps * clip.speed
@@ -48,7 +48,7 @@ def media_source(media: MediaInfo, clip: TimedClip, skip: int, frames: int, fps:
 
 
 def raster_source(raster: Raster, skip: int, frames: int) -> PictureSource:
-    """Return how to read drawn pictures for `frames` output frames, `skip` frames into the clip."""
+    """Return the source that reads drawn pictures for `frames` output frames, `skip` frames into the clip."""
     if raster.is_still:
         return StillSource(raster.pictures[0].path, PNG_DEMUXER, has_alpha=True)
     pictures: list[SequencePicture] = []
@@ -67,9 +67,9 @@ def raster_source(raster: Raster, skip: int, frames: int) -> PictureSource:
 
 
 def clip_picture(clip: TimedClip, raster: Raster | None, skip: int, frames: int, fps: float) -> ClipPicture | None:
-    """Return what a clip shows, or None if it is only heard.
+    """Return what a clip shows, or None if it has only audio.
 
-    Raises MediaUnreadable if a file with pictures has no known size.
+    Raises MediaUnreadable if a file with video has no known size.
     """
     if raster is not None:
         source = raster_source(raster, skip, frames)
@@ -79,12 +79,12 @@ def clip_picture(clip: TimedClip, raster: Raster | None, skip: int, frames: int,
         return None
     size = display_size(media)
     if size is None:
-        raise MediaUnreadable("no_size", "The file has pictures of unknown size.")
+        raise MediaUnreadable("no_size", "The file has video of unknown size.")
     return ClipPicture(media_source(media, clip, skip, frames, fps), size, clip.fit, boxed=True)
 
 
 def display_size(media: MediaInfo) -> tuple[int, int] | None:
-    """Return the size of a file's pictures with square pixels; None where it is not known."""
+    """Return the size of a file's frames with square pixels; None if it is not known."""
     if not media.width or not media.height:
         return None
     aspect = media.pixel_aspect

@@ -1,4 +1,4 @@
-"""What a local file is: by content, examined in a limited process.
+"""Media probe: identifies local files by content, in a limited process.
 
-Nothing is imported here, so that starting `engine.probe.worker` loads the decoders and nothing else.
+Nothing is imported here, so that `engine.probe.worker` loads only the decoders.
 """

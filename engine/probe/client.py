@@ -1,4 +1,4 @@
-"""Probe files in a process of their own, which may crash, hang or run out of memory without harm."""
+"""Probe client: probes files in a separate process, which may crash, hang or run out of memory without harm."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ANSWER_BYTES = 65_536
 
 
 def probe_file(path: Path, *, timeout_s: int = TIMEOUT_S) -> MediaInfo:
-    """Return what a local file is, by content. Raises MediaUnreadable as `probe_files` returns it."""
+    """Probe one file. Raises the MediaUnreadable that `probe_files` would return."""
     (result,) = probe_files([path], timeout_s=timeout_s)
     if isinstance(result, MediaUnreadable):
         raise result
@@ -36,12 +36,12 @@ def probe_file(path: Path, *, timeout_s: int = TIMEOUT_S) -> MediaInfo:
 
 
 def probe_files(paths: Sequence[Path], *, timeout_s: int = TIMEOUT_S) -> list[MediaInfo | MediaUnreadable]:
-    """Return for each path, in order, what the file is, or why it cannot be used.
+    """Return the media info of each path, in order, or the reason why the file cannot be used.
 
-    timeout_s: for each file. One process serves all of them; a file that ends it costs a new one.
+    timeout_s: per file. One process probes all files; it is restarted after a file that kills it.
     Reasons: `not_found`, `empty_file`, `unsupported_type`, `damaged`, `truncated`, `too_many_pixels`,
     `too_large`, `no_streams`, `bad_timing`, `probe_timeout`, `probe_crashed`.
-    Raises EngineError when the process cannot be started at all.
+    Raises EngineError if the process cannot be started.
     """
     results: list[MediaInfo | MediaUnreadable] = []
     with _ProbeProcess() as worker:
@@ -54,7 +54,7 @@ def probe_files(paths: Sequence[Path], *, timeout_s: int = TIMEOUT_S) -> list[Me
 
 
 def _probe(worker: _ProbeProcess, path: Path, timeout_s: int) -> MediaInfo:
-    """Probe one file; subtitles are read here, all else by the worker."""
+    """Probe one file; subtitles are parsed here, all other types in the worker."""
     file_type = sniff(path)
     size = path.stat().st_size
     if file_type.kind is MediaKind.SUBTITLE:
@@ -63,24 +63,21 @@ def _probe(worker: _ProbeProcess, path: Path, timeout_s: int) -> MediaInfo:
         except ValueError as error:
             raise MediaUnreadable("damaged", f"The subtitles cannot be used: {error}.") from error
         return MediaInfo(path, MediaKind.SUBTITLE, file_type.content_type, size, duration_s=duration)
-    found = worker.ask(path, timeout_s)
-    known = {name: value for name, value in found.items() if name in _FIELDS and name != "kind"}
-    return MediaInfo(path=path, size_bytes=size, kind=MediaKind(found["kind"]), **known)
+    info = worker.ask(path, timeout_s)
+    known = {name: value for name, value in info.items() if name in _FIELDS and name != "kind"}
+    return MediaInfo(path=path, size_bytes=size, kind=MediaKind(info["kind"]), **known)
 
 
 class _ProbeProcess:
-    """The probing process, started when first needed and again after it was lost."""
+    """The probe process, started on first use and again after a crash."""
 
     def __init__(self) -> None:
-        """Start nothing yet."""
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> _ProbeProcess:
-        """Return the worker itself."""
         return self
 
     def __exit__(self, *error: object) -> None:
-        """End the process."""
         self._stop()
 
     def ask(self, path: Path, timeout_s: int) -> dict[str, Any]:
@@ -96,13 +93,13 @@ class _ProbeProcess:
             if isinstance(error, TimeoutError) or status in (-signal.SIGALRM, -signal.SIGXCPU):
                 detail = f"The file could not be examined within {timeout_s} s."
                 raise MediaUnreadable("probe_timeout", detail) from error
-            raise MediaUnreadable("probe_crashed", "The file could not be examined: it breaks the decoder.") from error
+            raise MediaUnreadable("probe_crashed", "The file could not be examined: it crashes the decoder.") from error
         if "info" in answer:
             return dict(answer["info"])
         raise MediaUnreadable(answer["reason"], answer["detail"])
 
     def _started(self) -> subprocess.Popen[bytes]:
-        """Return the running process; its environment holds nothing of ours."""
+        """Return the running process; it inherits no environment variables, and so no secrets."""
         if self._process is None:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "engine.probe.worker"],
@@ -118,19 +115,19 @@ class _ProbeProcess:
                 self._answer(self._process, time.monotonic() + START_TIMEOUT_S)
             except (TimeoutError, EOFError) as error:
                 status = self._stop()
-                raise EngineError(f"The probing process does not start (status {status}).") from error
+                raise EngineError(f"The probe process does not start (status {status}).") from error
         return self._process
 
     @staticmethod
     def _answer(process: subprocess.Popen[bytes], deadline: float) -> dict[str, Any]:
-        """Return the next line of the process. Raises TimeoutError or EOFError without one."""
+        """Return the next line of the process as JSON. Raises TimeoutError or EOFError without one."""
         if process.stdout is None:
             raise EOFError
         received = bytearray()
-        waiting = select.poll()
-        waiting.register(process.stdout, select.POLLIN)
+        poller = select.poll()
+        poller.register(process.stdout, select.POLLIN)
         while not received.endswith(b"\n"):
-            if not waiting.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
                 raise TimeoutError
             chunk = process.stdout.read(_ANSWER_BYTES)
             if not chunk:

@@ -1,4 +1,4 @@
-"""Look at font files. Runs in the probing process only."""
+"""Font probe. Runs in the probe process only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Look at still pictures. Runs in the probing process only."""
+"""Image probe. Runs in the probe process only."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ MAX_PIXELS = 100_000_000
 MAX_SIDE = 32_000
 _PILLOW_FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP", "image/gif": "GIF"}
 
-Image.MAX_IMAGE_PIXELS = None  # checked here, as a refusal with a reason and not as a warning
+Image.MAX_IMAGE_PIXELS = None  # checked here, to refuse with a reason instead of a warning
 
 
 @dataclass(frozen=True, slots=True)
 class ImageHeader:
-    """What a picture file says of itself."""
+    """The header of an image file."""
 
     width: int
     height: int
-    pictures: int
+    frames: int
     has_alpha: bool
 
 
 def check_size(width: int, height: int) -> None:
-    """Raise MediaUnreadable for a picture that would take too much memory to decode."""
+    """Raise MediaUnreadable for a frame that would take too much memory to decode."""
     if width < 1 or height < 1:
         raise MediaUnreadable("damaged", "The picture has no size.")
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
@@ -38,28 +38,28 @@ def check_size(width: int, height: int) -> None:
 
 
 def read_header(path: Path, file_type: FileType, *, decode: bool) -> ImageHeader:
-    """Read a picture's header, and with `decode` all of its first picture, so that a cut-off file shows.
+    """Read an image's header; with `decode` also decode its first frame, so that a truncated file is noticed.
 
     Raises MediaUnreadable (`too_many_pixels`, `truncated`, `damaged`, `unsupported_type`).
     """
     try:
         with Image.open(path, formats=[_PILLOW_FORMATS[file_type.content_type]]) as image:
             check_size(*image.size)
-            pictures = getattr(image, "n_frames", 1)
-            if file_type.content_type == "image/webp" and pictures > 1:
+            frames = getattr(image, "n_frames", 1)
+            if file_type.content_type == "image/webp" and frames > 1:
                 detail = "Animated WebP is not supported; use a GIF or a video."
                 raise MediaUnreadable("unsupported_type", detail)
             width, height = image.size
             if decode:
                 image.load()
-            return ImageHeader(width, height, pictures, _is_transparent(image, decoded=decode))
+            return ImageHeader(width, height, frames, _is_transparent(image, decoded=decode))
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         reason = "truncated" if "truncated" in str(error).lower() else "damaged"
-        raise MediaUnreadable(reason, f"The picture is {reason} and cannot be decoded.") from error
+        raise MediaUnreadable(reason, f"The image is {reason} and cannot be decoded.") from error
 
 
 def _is_transparent(image: Image.Image, *, decoded: bool) -> bool:
-    """Return whether any pixel lets something through; without decoding, whether one could."""
+    """Return whether any pixel is transparent; without decoding, whether any could be."""
     if "transparency" in image.info:
         return True
     if not image.has_transparency_data:
@@ -70,8 +70,8 @@ def _is_transparent(image: Image.Image, *, decoded: bool) -> bool:
 
 
 def first_frame(path: Path, demuxer: str) -> av.VideoFrame:
-    """Decode the first picture as FFmpeg does. Raises MediaUnreadable (`damaged`)."""
+    """Decode the first frame with FFmpeg. Raises MediaUnreadable (`damaged`)."""
     with av.open(str(path), format=demuxer, options={"protocol_whitelist": "file"}) as container:
         for frame in container.decode(video=0):
             return frame
-    raise MediaUnreadable("damaged", "The picture cannot be decoded.")
+    raise MediaUnreadable("damaged", "The image cannot be decoded.")

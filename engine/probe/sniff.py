@@ -1,7 +1,7 @@
-"""What a file is, by its first bytes alone.
+"""File type detection by the first bytes alone.
 
-FFmpeg obeys playlists and scripts whatever they are called, so a type that is not known here by its signature
-is refused, and the demuxer of a known one is pinned for ever after.
+FFmpeg follows playlists and scripts whatever their names, so a type without a known signature is refused, and
+the demuxer of a known one is fixed from here on.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TIMING_LINE = re.compile(
 
 
 class FileType(NamedTuple):
-    """A type of file. kind: the likely one; a file of sound alone in a video's container is AUDIO in the end.
+    """A file type. kind: the likely one; a video container with audio alone becomes AUDIO later.
 
     demuxer: FFmpeg's name for `-f`; empty for fonts and subtitles.
     """
@@ -70,7 +70,7 @@ _SIGNATURES: tuple[tuple[bytes, FileType], ...] = (
 def sniff(path: Path) -> FileType:
     """Return the type of a file by its content.
 
-    Raises MediaUnreadable (`not_found`, `empty_file`, `unsupported_type`) for anything that is not allowed.
+    Raises MediaUnreadable (`not_found`, `empty_file`, `unsupported_type`) for any other file.
     """
     try:
         with path.open("rb") as file:
@@ -86,12 +86,11 @@ def sniff(path: Path) -> FileType:
 
 
 def _by_signature(head: bytes) -> FileType | None:
-    """Return the type of files that begin with a fixed mark."""
-    return next((kind for mark, kind in _SIGNATURES if head.startswith(mark)), None)
+    return next((kind for magic, kind in _SIGNATURES if head.startswith(magic)), None)
 
 
 def _by_container(head: bytes) -> FileType | None:
-    """Return the type of the containers that name their content: MP4 and QuickTime, Matroska, RIFF."""
+    """Return the type of MP4, QuickTime, Matroska and RIFF files, by the content that they declare."""
     if head[4:8] == b"ftyp":
         brand = head[8:12]
         if brand in _STILL_BRANDS:
@@ -108,7 +107,7 @@ def _by_container(head: bytes) -> FileType | None:
 
 
 def _by_frame_header(head: bytes) -> FileType | None:
-    """Return the type of bare MPEG audio frames: all bits of a valid header, and another frame after the first."""
+    """Return the type of bare MPEG audio: a valid frame header and, for AAC, another frame after the first."""
     if len(head) < 8 or head[0] != 0xFF:
         return None
     if head[1] & 0xF6 == 0xF0:
@@ -136,7 +135,6 @@ def _by_text(head: bytes) -> FileType | None:
 
 
 def _describe(head: bytes) -> str:
-    """Return what an unknown file looks like, for the message alone."""
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:512]
     if start.startswith(b"#EXTM3U"):
         return "a playlist"
@@ -156,7 +154,7 @@ def _describe(head: bytes) -> str:
 
 
 def _is_text(head: bytes) -> bool:
-    """Return whether bytes are UTF-8, but for a character cut off at the end."""
+    """Return whether bytes are UTF-8; the last character may be cut off."""
     try:
         head[:-4].decode("utf-8")
     except UnicodeDecodeError:

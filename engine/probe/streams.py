@@ -1,4 +1,4 @@
-"""Look at videos and sound files. Runs in the probing process only."""
+"""Video and audio stream probe. Runs in the probe process only."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from engine.probe.sniff import FileType
 AnyPacket: TypeAlias = "Packet[av.stream.Stream]"
 
 WHOLE_READ_BYTES = 256 * 1024 * 1024
-"""Files up to this size are read through; of larger ones the end is looked at."""
+"""Files up to this size are read completely; larger ones only at the start and the end."""
 MAX_PACKETS = 3_000_000
 MAX_DURATION_S = 24 * 3600
 MAX_SINGLE_FRAME_S = 600
@@ -32,7 +32,7 @@ _INDEXED = ("mov", "matroska")
 
 @dataclass(slots=True)
 class TrackScan:
-    """What was seen of one stream. begin, end: seconds; frame: the first decoded picture or sound."""
+    """What was read of one stream. begin, end: seconds; frame: the first decoded frame."""
 
     stream: av.stream.Stream
     packets: int = 0
@@ -42,7 +42,7 @@ class TrackScan:
     frame: av.VideoFrame | av.AudioFrame | None = None
 
     def add_packet(self, packet: AnyPacket) -> None:
-        """Count a packet and note its time."""
+        """Count a packet and extend the stream's time range by it."""
         if packet.pts is None or packet.is_discard:
             return
         start = float(packet.pts * packet.time_base)
@@ -51,7 +51,7 @@ class TrackScan:
         self.end = max(self.end, start + float((packet.duration or 0) * packet.time_base))
 
     def decode(self, packet: AnyPacket) -> None:
-        """Try to get the first frame; a few packets before the first keyframe may fail."""
+        """Try to decode the first frame; a few packets before the first keyframe may fail."""
         if self.frame is not None or self.attempts >= DECODE_ATTEMPTS:
             return
         self.attempts += 1
@@ -64,7 +64,7 @@ class TrackScan:
 
 @dataclass(frozen=True, slots=True)
 class StreamInfo:
-    """What a container holds."""
+    """The streams of a container; the fields are those of `MediaInfo`."""
 
     duration_s: float
     audio_codec: str | None = None
@@ -81,7 +81,7 @@ class StreamInfo:
 
 @dataclass(slots=True)
 class ContainerScan:
-    """The result of reading a container's packets."""
+    """The result of reading a container's packets. whole: all of them. declared_s: the duration in its header."""
 
     video: TrackScan | None
     audio: TrackScan | None
@@ -91,17 +91,17 @@ class ContainerScan:
 
     @property
     def begin(self) -> float:
-        """Return when the earliest stream begins."""
+        """Return when the earliest stream begins, in seconds."""
         return min((track.begin for track in self.tracks if track.begin is not None), default=0.0)
 
     @property
     def end(self) -> float:
-        """Return when the last stream ends."""
+        """Return when the last stream ends, in seconds."""
         return max((track.end for track in self.tracks), default=0.0)
 
 
 def probe_streams(path: Path, file_type: FileType) -> StreamInfo:
-    """Open a file with its pinned demuxer, read it through, and decode the first frame of each stream.
+    """Open a file with its fixed demuxer, read its packets, and decode the first frame of each stream.
 
     Raises MediaUnreadable (`no_streams`, `damaged`, `truncated`, `bad_timing`, `too_many_pixels`).
     """
@@ -116,40 +116,40 @@ def probe_streams(path: Path, file_type: FileType) -> StreamInfo:
 
 def _scan(container: av.container.InputContainer, size_bytes: int) -> ContainerScan:
     """Read the packets of the first video and the first audio stream."""
-    pictures = [stream for stream in container.streams.video if not _is_cover_art(stream)]
-    video = TrackScan(pictures[0]) if pictures else None
+    videos = [stream for stream in container.streams.video if not _is_cover_art(stream)]
+    video = TrackScan(videos[0]) if videos else None
     audio = TrackScan(container.streams.audio[0]) if container.streams.audio else None
     declared = container.duration / av.time_base if container.duration and container.duration > 0 else None
     tracks = [track for track in (video, audio) if track is not None]
     scan = ContainerScan(video, audio, size_bytes <= WHOLE_READ_BYTES or declared is None, declared, tracks)
     if not tracks:
-        raise MediaUnreadable("no_streams", "The file holds neither pictures nor sound.")
-    if pictures:
-        check_size(pictures[0].codec_context.width or 1, pictures[0].codec_context.height or 1)
-        pictures[0].codec_context.thread_count = 1
+        raise MediaUnreadable("no_streams", "The file has neither video nor audio.")
+    if videos:
+        check_size(videos[0].codec_context.width or 1, videos[0].codec_context.height or 1)
+        videos[0].codec_context.thread_count = 1
     _read(container, scan)
     if not scan.whole and declared is not None:
         container.seek(int(max(0.0, declared - _TAIL_S) * av.time_base))
-        _read(container, scan, counting=False)
+        _read(container, scan, decode=False)
     return scan
 
 
-def _read(container: av.container.InputContainer, scan: ContainerScan, *, counting: bool = True) -> None:
-    """Take packets: all of them, or where the file is large only until each stream has shown a frame."""
+def _read(container: av.container.InputContainer, scan: ContainerScan, *, decode: bool = True) -> None:
+    """Read all packets, or of a large file only those until each stream has a decoded frame."""
     by_index = {track.stream.index: track for track in scan.tracks}
     for count, packet in enumerate(_packets(container, [track.stream for track in scan.tracks])):
         if count > MAX_PACKETS:
             raise MediaUnreadable("bad_timing", "The file has too many frames.")
         track = by_index[packet.stream_index]
         track.add_packet(packet)
-        if counting:
+        if decode:
             track.decode(packet)
             if not scan.whole and all(track.frame is not None for track in scan.tracks):
                 return
 
 
 def _packets(container: av.container.InputContainer, streams: list[av.stream.Stream]) -> Iterator[AnyPacket]:
-    """Yield packets until the end, or until the file cannot be read any further."""
+    """Yield packets until the end or the first unreadable one."""
     try:
         yield from container.demux(streams)
     except av.InvalidDataError:
@@ -157,43 +157,40 @@ def _packets(container: av.container.InputContainer, streams: list[av.stream.Str
 
 
 def _is_cover_art(stream: av.stream.Stream) -> bool:
-    """Return whether a stream is the cover picture of a sound file."""
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
 def _check_ends(scan: ContainerScan, file_type: FileType) -> None:
-    """Refuse files that hold less than they say, or hardly anything."""
+    """Refuse files that are shorter than declared, longer than a day, or without a decodable frame."""
     for track in scan.tracks:
         if track.frame is None:
-            what = "pictures" if track is scan.video else "sound"
+            what = "video" if track is scan.video else "audio"
             raise MediaUnreadable("damaged", f"The {what} of the file cannot be decoded.")
     real = scan.end - scan.begin
     declared = scan.declared_s
     if declared is not None and file_type.demuxer in _INDEXED and declared > real + max(2.0, 0.1 * declared):
-        detail = f"The file says that it lasts {declared:.1f} s, and it holds {max(real, 0):.1f} s."
+        detail = f"The file declares a duration of {declared:.1f} s, but holds {max(real, 0):.1f} s."
         raise MediaUnreadable("truncated", detail)
     if declared is not None and file_type.demuxer == "mov":
         begin = scan.begin
-        for track in scan.tracks:  # an edit list may end before the last sample does
+        for track in scan.tracks:  # an edit list may end before the last sample
             track.end = min(track.end, begin + declared)
     if scan.end - scan.begin > MAX_DURATION_S:
         raise MediaUnreadable("bad_timing", "The file lasts longer than a day.")
 
 
 def _audio(scan: ContainerScan) -> StreamInfo:
-    """Describe a file of sound alone."""
     track = scan.audio
     if track is None:
-        raise MediaUnreadable("no_streams", "The file holds neither pictures nor sound.")
+        raise MediaUnreadable("no_streams", "The file has neither video nor audio.")
     length = track.end - (track.begin or 0.0)
     return StreamInfo(round(length, 6), audio_codec=track.stream.codec_context.codec.canonical_name)
 
 
 def _video(scan: ContainerScan, file_type: FileType) -> StreamInfo:
-    """Describe a file with pictures."""
     track = scan.video
     if track is None or not isinstance(track.frame, av.VideoFrame) or not isinstance(track.stream, av.VideoStream):
-        raise MediaUnreadable("damaged", "The pictures of the file cannot be decoded.")
+        raise MediaUnreadable("damaged", "The video of the file cannot be decoded.")
     frame, stream = track.frame, track.stream
     check_size(frame.width, frame.height)
     rate = stream.average_rate or stream.guessed_rate or Fraction(25)
@@ -222,9 +219,9 @@ def _video(scan: ContainerScan, file_type: FileType) -> StreamInfo:
 
 
 def _checked_fps(frames: int, seconds: float, stream: av.VideoStream, *, lowest: float) -> float:
-    """Return the average rate. Raises MediaUnreadable (`bad_timing`) where it cannot be rendered sensibly."""
+    """Return the average frame rate. Raises MediaUnreadable (`bad_timing`) if it cannot be rendered sensibly."""
     if seconds <= 0:
-        raise MediaUnreadable("bad_timing", "The pictures have no duration.")
+        raise MediaUnreadable("bad_timing", "The video has no duration.")
     if frames == 1:
         if seconds > MAX_SINGLE_FRAME_S:
             raise MediaUnreadable("bad_timing", f"The video has one frame for {seconds:.0f} s.")
@@ -242,7 +239,7 @@ def _checked_fps(frames: int, seconds: float, stream: av.VideoStream, *, lowest:
 
 
 def _alpha(stream: av.VideoStream, frame: av.VideoFrame) -> tuple[bool, str | None]:
-    """Return whether the pictures carry transparency, and the decoder that is needed to see it."""
+    """Return whether the frames carry transparency, and the decoder that is needed to see it."""
     codec = stream.codec_context.codec.canonical_name
     metadata = {key.lower(): value for key, value in stream.metadata.items()}
     if codec in ("vp8", "vp9") and metadata.get("alpha_mode") == "1":

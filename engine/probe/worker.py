@@ -1,7 +1,7 @@
-"""The probing process: reads requests from standard input, answers each with a line on standard output.
+"""The probe process: reads requests from standard input and answers each with a line on standard output.
 
-It meets files that nobody has looked at yet, so it gives itself limits before it loads any decoder, writes no
-file, and may be killed at any time. Started by `engine.probe.client` as `python -m engine.probe.worker`.
+It opens untrusted files, so it limits itself before the first one, writes no file, and may be killed at any time.
+Started by `engine.probe.client` as `python -m engine.probe.worker`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ OPEN_FILES = 64
 
 
 def limit_process() -> None:
-    """Bound memory and open files, and forbid writing files and dumping core."""
+    """Limit memory and open files; forbid writing files and core dumps."""
     for kind, limit in (
         (resource.RLIMIT_AS, ADDRESS_SPACE_BYTES),
         (resource.RLIMIT_FSIZE, 0),
@@ -38,7 +38,7 @@ def limit_process() -> None:
 
 
 def limit_time(seconds: int) -> None:
-    """Let the kernel end this process when the next file takes longer, in CPU time or by the clock."""
+    """Let the kernel end this process if the next file takes longer, in CPU time or wall-clock time."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     cpu = int(used.ru_utime + used.ru_stime) + seconds + 1
     resource.setrlimit(resource.RLIMIT_CPU, (cpu, resource.getrlimit(resource.RLIMIT_CPU)[1]))
@@ -57,7 +57,6 @@ def probe(path: Path) -> dict[str, Any]:
 
 
 def _fields(path: Path, file_type: FileType) -> dict[str, Any]:
-    """Look at a file with the reader for its type."""
     common = {"content_type": file_type.content_type, "demuxer": file_type.demuxer}
     if file_type.kind is MediaKind.FONT:
         probe_font(path)
@@ -66,7 +65,7 @@ def _fields(path: Path, file_type: FileType) -> dict[str, Any]:
         return {"kind": MediaKind.IMAGE, **common, **_image(path, file_type)}
     if file_type.content_type == "image/gif":
         header = read_header(path, file_type, decode=False)
-        if header.pictures == 1:
+        if header.frames == 1:
             return {"kind": MediaKind.IMAGE, **common, **_image(path, file_type)}
         streams = {**_streams(probe_streams(path, file_type)), "has_alpha": header.has_alpha}
         return {"kind": MediaKind.VIDEO, **common, **streams}
@@ -80,12 +79,11 @@ def _fields(path: Path, file_type: FileType) -> dict[str, Any]:
 
 
 def _streams(found: StreamInfo) -> dict[str, Any]:
-    """Return what was found in a container by name."""
     return {name: getattr(found, name) for name in StreamInfo.__dataclass_fields__}
 
 
 def _image(path: Path, file_type: FileType) -> dict[str, Any]:
-    """Return the fields of a still picture; Pillow tells of cut-off files, FFmpeg of what it will make of it."""
+    """Return the fields of a still image; Pillow detects truncated files, FFmpeg decodes it as a render will."""
     header = read_header(path, file_type, decode=True)
     frame = first_frame(path, file_type.demuxer)
     rotation = -int(frame.rotation) % 360
@@ -101,7 +99,7 @@ def _image(path: Path, file_type: FileType) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Say `{}` when ready, then answer `{"path", "timeout_s"}` with `{"info"}` or `{"reason", "detail"}`."""
+    """Write `{}` when ready, then answer `{"path", "timeout_s"}` with `{"info"}` or `{"reason", "detail"}`."""
     limit_process()
     _reply({})
     for line in sys.stdin:
@@ -116,7 +114,6 @@ def main() -> None:
 
 
 def _reply(answer: dict[str, Any]) -> None:
-    """Write a line to the parent process."""
     sys.stdout.write(json.dumps(answer) + "\n")
     sys.stdout.flush()
 

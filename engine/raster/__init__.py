@@ -1,7 +1,7 @@
-"""Draw clips that have no media file of their own.
+"""Rasterizer: draws clips that have no media file of their own.
 
 Text, titles, captions, HTML and shapes become RGBA pictures with straight alpha. Layout runs in separate
-processes under limits (`engine.raster.worker`); nothing that a page names is ever loaded.
+processes under limits (`engine.raster.worker`), which load nothing that a page references.
 """
 
 from engine.raster.errors import DrawingFailed

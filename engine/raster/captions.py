@@ -1,4 +1,4 @@
-"""Captions and rich captions: the cues of a subtitle file as pictures with their times."""
+"""Captions and rich captions: the cues of a subtitle file as timed pictures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _POP_SCALE = 1.15
 
 @dataclass(frozen=True, slots=True)
 class _CueInterval:
-    """A stretch of frames, from `start` until `end`, with the cues shown in it, each with its spoken words."""
+    """The frames from `start` until `end`, and the cues shown in them, each with the number of words spoken."""
 
     start: int
     end: int
@@ -33,7 +33,7 @@ class _CueInterval:
 
 
 def draw_caption(clip: TimedClip, asset: CaptionAsset, timeline: Timeline, resolver: FontResolver) -> Drawing:
-    """Return the drawing of captions, as large as the viewport."""
+    """Return the drawing of captions at the viewport's size."""
     canvas = canvas_of(clip, timeline, viewport=True)
     font, margin = asset.font, asset.margin
     stroke = (
@@ -41,7 +41,7 @@ def draw_caption(clip: TimedClip, asset: CaptionAsset, timeline: Timeline, resol
     )
     style_box = box_of(asset.background, None, Sides())
     fit_content = asset.background is not None and asset.background.color is not None
-    own = asset.background.padding if asset.background else 0.0
+    own_padding = asset.background.padding if asset.background else 0.0
     block = TextBlock(
         font=resolver.font(font.family, font.weight, "/asset/font/family"),
         size=font.size,
@@ -54,7 +54,7 @@ def draw_caption(clip: TimedClip, asset: CaptionAsset, timeline: Timeline, resol
             style_box.radius,
             fit_content,
             padding=_margins(margin, canvas),
-            content_padding=(own,) * 4,
+            content_padding=(own_padding,) * 4,
         ),
         stroke=stroke,
     )
@@ -66,13 +66,11 @@ def draw_caption(clip: TimedClip, asset: CaptionAsset, timeline: Timeline, resol
 
 
 def draw_rich_caption(clip: TimedClip, asset: RichCaptionAsset, timeline: Timeline, resolver: FontResolver) -> Drawing:
-    """Return the drawing of captions in the style of rich text, the spoken word set off where it is timed."""
+    """Return the drawing of captions styled as rich text; the spoken word is highlighted if it is timed."""
     canvas = canvas_of(clip, timeline)
     block = rich_block(asset, asset.font, resolver)
-    if "align" not in asset.model_fields_set and (canvas.width, canvas.height) == (
-        canvas.view_width,
-        canvas.view_height,
-    ):
+    fills_viewport = (canvas.width, canvas.height) == (canvas.view_width, canvas.view_height)
+    if fills_viewport and "align" not in asset.model_fields_set:
         block = _at_bottom(block, canvas)
     style = asset.animation.style if asset.animation else "highlight"
     active = _active_css(asset.active, style, resolver)
@@ -98,7 +96,7 @@ def _draw(
     reached = 0
     cues = _cues_of(clip)
     if by_word and not any(cue.words for cue in cues):
-        detail = "The subtitle file gives no times of single words, so that no word is set off."
+        detail = "The subtitle file has no times for single words, so no word is highlighted."
         resolver.warn("/asset/src", "no_word_times", detail)
     for interval in _cue_intervals(cues, clip, float(timeline.output.fps), by_word=by_word):
         pictures.append(((), interval.start - reached))
@@ -109,7 +107,7 @@ def _draw(
 
 
 def _cues_of(clip: TimedClip) -> tuple[Cue, ...]:
-    """Read a clip's subtitle file. Raises DrawingFailed when there is none, or it is damaged or too long."""
+    """Read a clip's subtitle file. Raises DrawingFailed if it is missing, damaged or too long."""
     if clip.media is None:
         raise DrawingFailed("the captions have no subtitle file")
     try:
@@ -118,13 +116,13 @@ def _cues_of(clip: TimedClip) -> tuple[Cue, ...]:
         detail = f"the subtitle file cannot be used: {error}"
         raise DrawingFailed(detail) from error
     if len(cues) > MAX_CUES:
-        detail = f"the subtitle file holds {len(cues)} cues; at most {MAX_CUES} can be drawn"
+        detail = f"the subtitle file has {len(cues)} cues; at most {MAX_CUES} can be drawn"
         raise DrawingFailed(detail)
     return cues
 
 
 def _cue_intervals(cues: Sequence[Cue], clip: TimedClip, fps: float, *, by_word: bool) -> list[_CueInterval]:
-    """Cut the clip's frames wherever a cue or a spoken word begins or ends."""
+    """Split the clip's frames wherever a cue or a spoken word begins or ends."""
 
     def frame(seconds: float) -> int:
         return min(clip.frames, max(0, math.floor((seconds - clip.trim_s) / (clip.speed or 1.0) * fps + 0.5)))
@@ -149,7 +147,7 @@ def _cue_intervals(cues: Sequence[Cue], clip: TimedClip, fps: float, *, by_word:
 
 
 def _margins(margin: CaptionMargin, canvas: Canvas) -> tuple[float, float, float, float]:
-    """Return the room around captions in pixels: top, right, bottom, left."""
+    """Return the margins of captions in pixels: top, right, bottom, left."""
     top = _END_MARGIN if margin.top is None else margin.top
     bottom = _END_MARGIN if margin.bottom is None else margin.bottom
     right = _SIDE_MARGIN if margin.right is None else margin.right
@@ -158,15 +156,15 @@ def _margins(margin: CaptionMargin, canvas: Canvas) -> tuple[float, float, float
 
 
 def _at_bottom(block: TextBlock, canvas: Canvas) -> TextBlock:
-    """Return a block that stands at the foot of the viewport: where captions go unless told otherwise."""
+    """Return a block at the bottom of the viewport, the default position of captions."""
     top, right, bottom, left = block.box.padding
-    room = _margins(CaptionMargin(), canvas)
-    padding = (top + room[0], right + room[1], bottom + room[2], left + room[3])
+    margins = _margins(CaptionMargin(), canvas)
+    padding = (top + margins[0], right + margins[1], bottom + margins[2], left + margins[3])
     return replace(block, vertical="bottom", box=replace(block.box, padding=padding))
 
 
 def _active_css(active: ActiveWord | None, style: str, resolver: FontResolver) -> str:
-    """Return the CSS of the word being spoken; empty when it looks like the others."""
+    """Return the CSS of the word being spoken; empty if it looks like the others."""
     parts: list[str] = []
     scale = active.scale if active else 1.0
     if style in {"pop", "bounce"} and scale == 1.0 and active is not None:
@@ -185,7 +183,7 @@ def _active_css(active: ActiveWord | None, style: str, resolver: FontResolver) -
             parts.append(resolver.font(font.family, font.weight, "/asset/active/font/family").rstrip(";"))
         for name, value in (("stroke", active.stroke), ("shadow", active.shadow)):
             if value is not None:
-                detail = f"The {name} of the spoken word is the same as of the other words."
+                detail = f"The spoken word is drawn with the {name} of the other words."
                 resolver.warn(f"/asset/active/{name}", "not_supported", detail)
     if scale != 1.0:
         parts.append(f"display:inline-block;transform:scale({scale:.3f})")
@@ -193,12 +191,12 @@ def _active_css(active: ActiveWord | None, style: str, resolver: FontResolver) -
 
 
 def _spoken(cue: Cue, spoken: int, style: str, active: str) -> str:
-    """Return a cue with the word being spoken set off. spoken: how many words have begun."""
+    """Return a cue with the word being spoken highlighted. spoken: how many words have begun."""
     return "".join(_word(word, index, spoken, style, active) for index, word in enumerate(cue.words)).strip()
 
 
 def _word(word: TimedWord, index: int, spoken: int, style: str, active: str) -> str:
-    """Return one word of a cue, its blanks outside the mark."""
+    """Return one word of a cue; its blanks stay outside the highlight."""
     text = word.text
     core = text.strip()
     before, after = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]

@@ -1,4 +1,4 @@
-"""Foreign CSS made ready for the HTML engine: fonts by the names we know, and habits that browsers would drop.
+"""CSS preparation: resolves the fonts of an edit's CSS and corrects common slips for the HTML engine.
 
 This runs outside the limited drawing process, so everything here takes time in proportion to its input.
 """
@@ -10,7 +10,7 @@ import re
 from engine.raster.gradients import paint_gradients
 from engine.raster.text_css import FontResolver
 
-# Whatever stands between delimiters, strings whole; then one delimiter, or a quote that nothing closes.
+# The text between delimiters, with whole strings; else one delimiter, or an unclosed quote.
 _PIECE = re.compile(r"""(?:"[^"\n]*+"|'[^'\n]*+'|[^{};"']++)++|[{};"']""")
 _STYLE_ATTRIBUTE = re.compile(r"(\sstyle\s*+=\s*+)(\"[^\"]*+\"|'[^']*+')", re.IGNORECASE)
 _IMPORTANT = re.compile(r"!\s*important\s*$", re.IGNORECASE)
@@ -36,9 +36,9 @@ _UNSUPPORTED = {
 
 
 def tidy_css(css: str, resolver: FontResolver, where: str) -> str:
-    """Return a style sheet or a declaration list with its fonts resolved and its slips mended.
+    """Return a style sheet or a declaration list with fonts resolved and slips corrected.
 
-    where: pointer below the clip, for warnings. Colours in quotes lose them; a unitless line height that
+    where: pointer below the clip, for warnings. Quoted colours lose their quotes; a unitless line height that
     can only mean pixels gets its unit; each family name becomes one that can be drawn, and a weight that is
     part of the name is kept.
     """
@@ -48,7 +48,7 @@ def tidy_css(css: str, resolver: FontResolver, where: str) -> str:
 
 
 def tidy_html(markup: str, resolver: FontResolver, where: str) -> str:
-    """Return HTML with the CSS of its `style` attributes and elements made ready."""
+    """Return HTML with the CSS of its `style` attributes and elements tidied."""
 
     def attribute(found: re.Match[str]) -> str:
         quote = found[2][0]
@@ -77,7 +77,7 @@ def close_style(css: str) -> str:
 
 
 def _without_comments(css: str) -> str:
-    """Return CSS without its comments; one that is not closed goes to the end."""
+    """Return CSS without its comments; an unclosed one runs to the end."""
     parts: list[str] = []
     position = 0
     while (opened := css.find("/*", position)) >= 0:
@@ -89,7 +89,7 @@ def _without_comments(css: str) -> str:
 
 
 def _tidy_piece(piece: str, resolver: FontResolver, where: str, gradients: bool) -> str:
-    """Return what stands between two delimiters, mended where it is a declaration. gradients: paint them."""
+    """Return the text between two delimiters, corrected if it is a declaration. gradients: paint them."""
     if piece.lstrip().lower().startswith("@keyframes"):
         resolver.warn(where, "css_unsupported", "CSS animations are not drawn.")
     name, colon, value = piece.partition(":")
@@ -101,25 +101,24 @@ def _tidy_piece(piece: str, resolver: FontResolver, where: str, gradients: bool)
         painted = paint_gradients(core)
         if painted is not None:
             size = "" if "/" in core else f";background-size:100% 100%{end}"
-            # The engine paints the tiles of a repeated picture over each other.
+            # The HTML engine paints the tiles of a repeated image over each other.
             return f"{name}:{painted}{end}{size};background-repeat:no-repeat{end}"
     return name + colon + _tidy_value(bare, value, resolver, where)
 
 
 def _without_important(value: str) -> tuple[str, str]:
-    """Return a declaration's value, and its `!important` or nothing."""
+    """Return a declaration's value, and its `!important` or an empty string."""
     important = _IMPORTANT.search(value)
     return (value[: important.start()], value[important.start() :]) if important else (value, "")
 
 
 def _tidy_value(name: str, value: str, resolver: FontResolver, where: str) -> str:
-    """Return the value of one declaration, mended."""
     core, end = _without_important(value)
     bare = core.strip()
     if name in _UNSUPPORTED and bare.lower() != "none":
         resolver.warn(where, "css_unsupported", f"CSS {_UNSUPPORTED[name]} not drawn.")
     elif "-gradient(" in bare.lower():
-        resolver.warn(where, "css_unsupported", "Such CSS gradients are not drawn.")
+        resolver.warn(where, "css_unsupported", "CSS gradients of this kind are not drawn.")
     elif name in _COLORS and len(bare) > 1 and bare[0] in "\"'" and bare[0] == bare[-1]:
         return f" {bare[1:-1]} {end}"
     elif name == "line-height" and _BARE_NUMBER.fullmatch(bare) and float(bare) > _MAX_RATIO:
@@ -146,9 +145,9 @@ def _shorthand(value: str, end: str, resolver: FontResolver, where: str) -> str:
 
 
 def _families(names: str, end: str, resolver: FontResolver, where: str) -> str:
-    """Return the family that can be drawn best among those named, with the weight that its name asks for.
+    """Return the first of the named families that can be drawn, with the weight in its name.
 
-    end: what closes the declaration, such as `!important`.
+    end: the end of the declaration, such as `!important`.
     """
     wanted = [next(part for part in found.groups() if part is not None).strip() for found in _NAME.finditer(names)]
     wanted = [name for name in wanted if name]
@@ -161,7 +160,7 @@ def _families(names: str, end: str, resolver: FontResolver, where: str) -> str:
         resolver.use(choice)
         if resolver.find(wanted[0]).is_substitute:
             resolver.warn_substituted(wanted[0], choice, where)
-    # A variable font takes the weight of the name from its axis, whatever a bold element asks for; a family of
+    # A variable font takes the weight in the name from its axis, whatever a bold element sets; a family of
     # separate files takes it from the weight.
     weight = f'"wght" {choice.weight}{end};font-weight:{choice.weight}{end}' if choice.weight else f"normal{end}"
     slant = f";font-style:italic{end}" if choice.italic else ""

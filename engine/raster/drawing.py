@@ -1,4 +1,4 @@
-"""What the kinds of clips hand to the drawing process: jobs with the frames they are shown for."""
+"""Drawings: the raster jobs of a clip, with the frames that each is shown for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAX_PIXELS = MAX_WIDTH * MAX_HEIGHT
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """The pictures of a clip before they are drawn; their frames add up to the clip's."""
+    """A clip's pictures before they are drawn; their frames add up to the clip's."""
 
     width: int
     height: int
@@ -28,7 +28,7 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """Where a clip is drawn. width, height: its own box in pixels. view_width, view_height: the viewport."""
+    """The size of a drawing. width, height: its own box in pixels. view_width, view_height: the viewport."""
 
     width: int
     height: int
@@ -39,7 +39,7 @@ class Canvas:
 def canvas_of(clip: TimedClip, timeline: Timeline, *, viewport: bool = False) -> Canvas:
     """Return a clip's box: the asset's own size, else the clip's, else the viewport's.
 
-    viewport: use the viewport whatever the edit says. Raises DrawingFailed when it is too large.
+    viewport: always use the viewport. Raises DrawingFailed if it is too large.
     """
     output = timeline.output
     width = height = None
@@ -50,7 +50,7 @@ def canvas_of(clip: TimedClip, timeline: Timeline, *, viewport: bool = False) ->
 
 
 def sized_canvas(timeline: Timeline, width: float, height: float) -> Canvas:
-    """Return a box of that size in whole pixels. Raises DrawingFailed when it is too large."""
+    """Return a box of that size in whole pixels. Raises DrawingFailed if it is too large."""
     whole_width, whole_height = max(1, round(width)), max(1, round(height))
     too_long = max(whole_width, whole_height) > MAX_WIDTH
     if too_long or whole_width * whole_height > _MAX_PIXELS:
@@ -65,7 +65,7 @@ def still(canvas: Canvas, layers: Sequence[RasterLayer], frames: int, resolver: 
 
 
 def sequence(canvas: Canvas, pictures: Sequence[tuple[Sequence[RasterLayer], int]], resolver: FontResolver) -> Drawing:
-    """Return a drawing of several pictures; equal neighbours are joined and empty spans left out."""
+    """Return a drawing of several pictures; equal neighbours are merged and empty spans left out."""
     joined: list[tuple[RasterJob, int]] = []
     for layers, frames in pictures:
         if frames <= 0:

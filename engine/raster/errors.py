@@ -1,4 +1,4 @@
-"""Failures of drawing."""
+"""Errors of the rasterizer."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from engine.errors import RenderError
 
 
 class DrawingFailed(RenderError):
-    """A clip could not be drawn: its content was too much for the drawing process, or broke it."""
+    """A clip could not be drawn: its content exceeds a limit or crashed the drawing process."""
 
     code = "drawing_failed"
 
     def __init__(self, detail: str, pointer: str = "", *, retryable: bool = False) -> None:
-        """pointer: JSON Pointer of the clip; empty where it is not known yet. retryable: the clip is not to blame."""
+        """pointer: JSON Pointer of the clip; empty if not known yet. retryable: the clip is not at fault."""
         self.retryable = retryable
         self.pointer = pointer
         self.detail = detail

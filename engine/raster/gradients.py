@@ -1,4 +1,4 @@
-"""CSS gradients as SVG pictures, which the HTML engine can paint where it cannot paint gradients themselves."""
+"""CSS gradients as SVG images, which the HTML engine can paint while it cannot paint CSS gradients."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _MAX_STOPS = 100
 
 @dataclass(frozen=True, slots=True)
 class _Stop:
-    """A colour, and its place as a share of the way, where one is given."""
+    """A colour stop. place: share of the gradient's length, if given."""
 
     color: str
     place: float | None
 
 
 def paint_gradients(value: str) -> str | None:
-    """Return a CSS `background` with each of its gradients as an SVG picture; None if one cannot be drawn so.
+    """Return a CSS `background` with each gradient as an SVG image; None if one cannot be converted.
 
-    The pictures fill a box of any shape when they are given its size. An angle means what it means in a square.
+    The images must be stretched to the box. An angle means what it means in a square.
     """
     parts: list[str] = []
     position = 0
@@ -43,7 +43,7 @@ def paint_gradients(value: str) -> str | None:
 
 
 def _closing(text: str, start: int) -> int:
-    """Return where the bracket that was opened before `start` closes, or -1."""
+    """Return the index of the bracket that closes the one before `start`, or -1."""
     depth = 1
     for index in range(start, len(text)):
         depth += {"(": 1, ")": -1}.get(text[index], 0)
@@ -53,7 +53,7 @@ def _closing(text: str, start: int) -> int:
 
 
 def _split(text: str, at: str = ",") -> list[str]:
-    """Return the parts of a text between separators that stand in no brackets."""
+    """Split text at separators outside brackets."""
     parts, depth, begin = [], 0, 0
     for index, character in enumerate(text):
         depth += {"(": 1, ")": -1}.get(character, 0)
@@ -64,7 +64,6 @@ def _split(text: str, at: str = ",") -> list[str]:
 
 
 def _svg(kind: str, arguments: list[str]) -> bytes | None:
-    """Return the picture of one gradient, or None."""
     geometry = _line(arguments[0]) if kind == "linear" else _circle(arguments[0])
     given = arguments if geometry is None else arguments[1:]
     if geometry is None:
@@ -84,7 +83,7 @@ def _svg(kind: str, arguments: list[str]) -> bytes | None:
 
 
 def _line(text: str) -> str | None:
-    """Return the ends of a linear gradient in a square of size 1; None where the text names no direction."""
+    """Return the ends of a linear gradient in a square of size 1; None if the text names no direction."""
     words = text.lower().split()
     if words[:1] == ["to"] and len(words) in (2, 3) and all(word in _SIDES for word in words[1:]):
         dx, dy = (sum(_SIDES[word][axis] for word in words[1:]) for axis in (0, 1))
@@ -99,7 +98,7 @@ def _line(text: str) -> str | None:
 
 
 def _circle(text: str) -> str | None:
-    """Return a radial gradient that reaches the corner furthest off; None where the text names no shape or place."""
+    """Return a radial gradient that reaches the farthest corner; None if the text names no shape or position."""
     shape, _, place = text.lower().partition("at ")
     if not set(shape.split()) <= {"circle", "ellipse", "farthest-corner"} or not text:
         return None
@@ -117,7 +116,7 @@ def _circle(text: str) -> str | None:
 
 
 def _stops(text: str) -> list[_Stop]:
-    """Return a colour at its places; one without colour where the text cannot be read."""
+    """Return a colour at each of its positions; a stop without colour if the text cannot be read."""
     color, *places = _split(text, " ")
     shares = [_PLACE.fullmatch(place) for place in places if place]
     if not _COLOR.fullmatch(color) or not all(shares):
@@ -126,7 +125,7 @@ def _stops(text: str) -> list[_Stop]:
 
 
 def _placed(stops: list[_Stop]) -> list[tuple[str, int, float]]:
-    """Return colour, opacity and place of each stop, those without a place spread evenly between the others."""
+    """Return colour, opacity and position of each stop; missing positions are spread evenly."""
     places = [stop.place for stop in stops]
     places[0] = places[0] or 0.0
     places[-1] = 1.0 if places[-1] is None else places[-1]
@@ -141,8 +140,8 @@ def _placed(stops: list[_Stop]) -> list[tuple[str, int, float]]:
         else:
             at = index
         reached = max(reached, place)
-        clear = stop.color.lower() == "transparent"
-        # What is clear fades from its neighbour's colour, not from black.
+        is_transparent = stop.color.lower() == "transparent"
+        # A transparent stop takes its neighbour's colour instead of black.
         beside = stops[index - 1 if index else 1].color
-        result.append((beside if clear else stop.color, 0 if clear else 1, reached))
+        result.append((beside if is_transparent else stop.color, 0 if is_transparent else 1, reached))
     return result

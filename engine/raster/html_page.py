@@ -1,4 +1,4 @@
-"""HTML assets: a page in a box, without script and without anything from outside."""
+"""HTML assets: a page in a box, without scripts and without external resources."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DEFAULT_SIZE_PX = 16
 
 
 def draw_html(clip: TimedClip, asset: HtmlAsset, timeline: Timeline, resolver: FontResolver) -> Drawing:
-    """Return the drawing of an HTML asset: its content stands in the box where `position` says."""
+    """Return the drawing of an HTML asset, with its content where `position` says."""
     canvas = canvas_of(clip, timeline)
     vertical, horizontal = split_position(asset.position)
     background = f"html{{background-color:{css_color(asset.background)}}}" if asset.background else ""
@@ -24,7 +24,7 @@ def draw_html(clip: TimedClip, asset: HtmlAsset, timeline: Timeline, resolver: F
         f'body{{font-family:"Open Sans";font-size:{_DEFAULT_SIZE_PX}px}}{background}'
         f"#rw-frame{{width:{canvas.width}px;height:{canvas.height}px;display:flex;flex-direction:column;"
         f"justify-content:{_JUSTIFY[vertical]}}}#rw-content{{width:100%;text-align:{horizontal}}}"
-        # Outer margins would push a short text off its place; the asset's own style can set them again.
+        # Outer margins would displace a short text; the asset's own style can set them again.
         "#rw-content>:first-child{margin-top:0}#rw-content>:last-child{margin-bottom:0}"
     )
     body = f'<div id="rw-frame"><div id="rw-content">{_markup(asset, resolver)}</div></div>'
@@ -32,21 +32,18 @@ def draw_html(clip: TimedClip, asset: HtmlAsset, timeline: Timeline, resolver: F
 
 
 def draw_html5(clip: TimedClip, asset: Html5Asset, timeline: Timeline, resolver: FontResolver) -> Drawing:
-    """Return the drawing of a page without script: its first and only state."""
+    """Return the drawing of a page without scripts, as it is first laid out."""
     canvas = canvas_of(clip, timeline)
     base = f'body{{font-family:"Open Sans";font-size:{_DEFAULT_SIZE_PX}px}}'
-    return still(
-        canvas, [RasterLayer(_document(asset, _markup(asset, resolver), resolver), base)], clip.frames, resolver
-    )
+    layer = RasterLayer(_document(asset, _markup(asset, resolver), resolver), base)
+    return still(canvas, [layer], clip.frames, resolver)
 
 
 def _markup(asset: HtmlAsset | Html5Asset, resolver: FontResolver) -> str:
-    """Return the asset's HTML, fonts resolved."""
     return tidy_html(strip_control_characters(asset.html), resolver, "/asset/html")
 
 
 def _document(asset: HtmlAsset | Html5Asset, body: str, resolver: FontResolver) -> str:
-    """Return the whole document, the asset's style sheet in its head."""
     css = close_style(tidy_css(strip_control_characters(asset.css), resolver, "/asset/css"))
     head = f"<head><style>{resolver.faces}</style><style>{css}</style></head>"
     return f"<!DOCTYPE html><html>{head}<body>{body}</body></html>"

@@ -1,4 +1,4 @@
-"""What the drawing process is asked to do, as plain data that travels as JSON."""
+"""Raster jobs: what the drawing process draws, as plain data that is sent as JSON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class StrokeSpec:
-    """An outline around the glyphs. reach_px: how far it stands out from the glyph. color: `#RRGGBBAA`."""
+    """An outline around the glyphs. reach_px: how far it extends from the glyph. color: `#RRGGBBAA`."""
 
     reach_px: float
     color: str
@@ -41,8 +41,8 @@ class RasterLayer:
     markup: a whole document. style: CSS of lower precedence than the document's own.
     xml: the markup is SVG rather than HTML. opacity: 0 to 1, of the whole layer.
     fill_opacity: 0 to 1, of the glyphs alone: an outline and a shadow keep theirs.
-    shift_x, shift_y: pixels to move the finished layer by; what leaves the picture is cut.
-    inset: where given, that move is shortened so that the glyphs stay this many pixels inside the picture.
+    shift_x, shift_y: pixels to move the finished layer by; what leaves the picture is cut off.
+    inset: if given, the shift is limited so that the glyphs stay this many pixels inside the picture.
     """
 
     markup: str
@@ -62,7 +62,7 @@ class RasterLayer:
 class RasterJob:
     """One picture: layers bottom first, drawn `width` by `height` pixels and saved as PNG.
 
-    fonts: pairs of a name, as `font:<name>` in the layers' `@font-face` rules, and its local font file.
+    fonts: pairs of a name, used as `font:<name>` in `@font-face` rules of the layers, and its local file.
     """
 
     width: int

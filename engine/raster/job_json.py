@@ -1,4 +1,4 @@
-"""Jobs as JSON and back, for the pipe between a render and its drawing process."""
+"""Raster jobs as JSON and back, for the pipe to the drawing process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ def job_from_json(data: dict[str, Any]) -> RasterJob:
 
 
 def _layer(data: dict[str, Any]) -> RasterLayer:
-    """Return one layer with its effects."""
     stroke, shadow, gradient = data["stroke"], data["shadow"], data["gradient"]
     return RasterLayer(
         **{
@@ -38,5 +37,4 @@ def _layer(data: dict[str, Any]) -> RasterLayer:
 
 
 def _gradient(data: dict[str, Any]) -> GradientSpec:
-    """Return a gradient; JSON has made lists of its tuples."""
     return GradientSpec(data["angle_deg"], tuple((float(offset), str(color)) for offset, color in data["stops"]))

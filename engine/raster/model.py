@@ -1,4 +1,4 @@
-"""The result of drawing a clip that has no media file: text, HTML, shapes, SVG."""
+"""Rasters: the drawn pictures of a clip that has no media file."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class RasterFrame:
 class Raster:
     """The pictures of one clip, all of one size in pixels, in order; a still has exactly one.
 
-    fit: how to place the pictures. `none` means at their own size: the clip's box and its `fit` have
-        already been used to draw them and must not be applied again; position, offset, scale and the rest are.
+    fit: how to place the pictures. `none` means at their own size: the clip's box and its `fit` were used
+        to draw them and must not be applied again; position, offset, scale and the rest must.
     warnings: what could not be drawn as asked, with pointers into the edit.
     """
 
@@ -33,5 +33,5 @@ class Raster:
 
     @property
     def is_still(self) -> bool:
-        """Return whether one picture serves the whole clip."""
+        """Return whether one picture covers the whole clip."""
         return len(self.pictures) == 1

@@ -1,4 +1,4 @@
-"""Paint a job's layers with the HTML engine. Runs in the drawing process only."""
+"""Job painter: draws the layers of a raster job with the HTML engine. Runs in the drawing process only."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BLOCKED_SHOWN = 20
 
 
 class FontsOnlyFetcher(plutoprint.ResourceFetcher):
-    """Serve the job's own fonts and nothing else: no file, no network."""
+    """Serves the job's own fonts and nothing else: no files, no network."""
 
     def __init__(self, fonts: Mapping[str, str]) -> None:
         """fonts: name in a `font:` URL -> local file."""
@@ -29,7 +29,7 @@ class FontsOnlyFetcher(plutoprint.ResourceFetcher):
         self.blocked: list[str] = []
 
     def fetch_url(self, url: str) -> plutoprint.ResourceData:
-        """Return a known font's bytes; raise PermissionError, which the engine takes as a failed load."""
+        """Return a known font's bytes; raise PermissionError otherwise, which the engine treats as a failed load."""
         path = self._fonts.get(url.removeprefix(_FONT_SCHEME)) if url.startswith(_FONT_SCHEME) else None
         if path is None:
             if len(self.blocked) < _BLOCKED_SHOWN:
@@ -40,17 +40,17 @@ class FontsOnlyFetcher(plutoprint.ResourceFetcher):
 
 @lru_cache(maxsize=256)
 def _font_data(path: str) -> plutoprint.ResourceData:
-    """Return a font file's bytes. The engine keeps every one that it is given for ever, so each is given once."""
+    """Return a font file's bytes. The engine never frees the data that it gets, so it gets each file once."""
     return plutoprint.ResourceData(Path(path).read_bytes(), mime_type="font/ttf")
 
 
 def load_fonts() -> None:
-    """Lay out one word, so that the fonts are found now rather than within the first job's time."""
+    """Lay out one word, so that loading the fonts does not count against the first job's time."""
     _paint_layer(RasterLayer(markup="<p>a</p>"), 8, 8, FontsOnlyFetcher({}))
 
 
 def paint_job(job: RasterJob, out: Path) -> list[str]:
-    """Draw a job and save it as PNG, complete or not at all; return the URLs that were refused."""
+    """Draw a job and save it as PNG, complete or not at all; return the URLs that were blocked."""
     fetcher = FontsOnlyFetcher(dict(job.fonts))
     picture: Image.Image | None = None
     for layer in job.layers:
@@ -72,7 +72,7 @@ def _paint_layer(layer: RasterLayer, width: int, height: int, fetcher: FontsOnly
     with plutoprint.ImageCanvas(width, height) as canvas:
         book.render_document(canvas)
         canvas.flush()
-        # A memoryview has the buffer that Pillow wants, though its annotations do not list it.
+        # Pillow accepts a memoryview, though its annotations do not list it.
         data: Any = canvas.get_data()
         picture = Image.frombuffer("RGBa", (width, height), data, "raw", "BGRa", canvas.get_stride(), 1).convert("RGBA")
     if layer.stroke or layer.shadow or layer.gradient or layer.fill_opacity < 1:
@@ -82,7 +82,7 @@ def _paint_layer(layer: RasterLayer, width: int, height: int, fetcher: FontsOnly
 
 
 def _move(layer: RasterLayer, picture: Image.Image) -> tuple[int, int]:
-    """Return by how many pixels a drawn layer is moved."""
+    """Return the shift of a drawn layer in pixels, limited by its inset."""
     x, y = round(layer.shift_x), round(layer.shift_y)
     box = picture.getbbox() if layer.inset is not None and (x or y) else None
     if box is None or layer.inset is None:

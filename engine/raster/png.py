@@ -1,7 +1,7 @@
-"""Write PNG files of mostly empty pictures quickly.
+"""PNG writer for mostly empty pictures.
 
-A title is a few lines of text in a picture of the viewport's size. Compressing the empty rows costs most of the
-time that a general writer takes, so here they come from pieces that are compressed once and joined.
+A title is a few lines of text in a picture of the viewport's size. A general encoder spends most of its time on
+the empty rows, so here these come from blocks that are compressed once and joined.
 Source: PNG specification, third edition; RFC 1950 and 1951.
 """
 
@@ -23,7 +23,7 @@ _LEVEL = 1
 
 
 def write_png(picture: Image.Image, out: Path) -> None:
-    """Save an RGBA picture, complete or not at all. The file is quick to write rather than small."""
+    """Save an RGBA picture, complete or not at all. Fast rather than small."""
     width, height = picture.size
     row_bytes = width * 4 + 1
     box = picture.getbbox()
@@ -51,29 +51,29 @@ def write_png(picture: Image.Image, out: Path) -> None:
 
 
 def _rows(picture: Image.Image) -> bytes:
-    """Return the pixel rows, each after the zero byte that means unfiltered."""
+    """Return the pixel rows, each after the zero byte of filter type None."""
     row, data = picture.width * 4, picture.tobytes()
     return b"".join(b"\x00" + data[start : start + row] for start in range(0, len(data), row))
 
 
 def _deflate(data: bytes) -> bytes:
-    """Return data as deflate blocks that end on a byte and need nothing before them, so that they can be joined."""
+    """Return data as self-contained deflate blocks that end on a byte, so that they can be joined."""
     stream = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS, 9, zlib.Z_RLE)
     return stream.compress(data) + stream.flush(zlib.Z_FULL_FLUSH)
 
 
 def _blank(row_bytes: int, rows: int) -> bytes:
-    """Return empty rows as deflate blocks, put together from powers of two."""
+    """Return empty rows as deflate blocks, combined from powers of two."""
     return b"".join(_blank_piece(row_bytes, power) for power in range(rows.bit_length()) if rows >> power & 1)
 
 
 @lru_cache(maxsize=64)
 def _blank_piece(row_bytes: int, power: int) -> bytes:
-    """Return two to that power empty rows, compressed."""
+    """Return 2**power empty rows, compressed."""
     return _deflate(bytes(row_bytes << power))
 
 
 def _adler_zeros(check: int, count: int) -> int:
-    """Return the Adler-32 checksum after that many more zero bytes: its low half stays, its high half adds it up."""
+    """Return the Adler-32 checksum after `count` more zero bytes: the high half adds up the constant low half."""
     low, high = check & 0xFFFF, check >> 16
     return (high + low * count) % _ADLER_BASE << 16 | low

@@ -1,4 +1,4 @@
-"""The render's side of the drawing process: start it, feed it, outlive it."""
+"""Drawing process pool: starts the processes, sends them jobs and replaces those that fail."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _START_TIMEOUT_S = 30.0
 _ANSWER_BYTES = 1 << 16
 _PROCESSES = 2
 _SOURCE_ROOT = Path(__file__).resolve().parents[2]
-# Starts `engine.raster.worker` without running the packages around it, whose imports it does not need:
-# a third of the start-up time, which every render with text would pay.
+# Starts `engine.raster.worker` without the imports of the packages around it: they are a third of the start-up time,
+# which every render with text would pay.
 _BOOT = (
     "import sys, types\n"
     "for name in ('engine', 'engine.raster', 'engine.raster.fonts'):\n"
@@ -39,16 +39,15 @@ _BOOT = (
 
 
 class _Process:
-    """One drawing process, started when first needed and again after it has died."""
+    """One drawing process, started on first use and again after it has died."""
 
     def __init__(self) -> None:
-        """Start nothing yet."""
         self._child: subprocess.Popen[bytes] | None = None
         self._fresh = True
         self.lock = threading.Lock()
 
     def draw(self, job: RasterJob, out: Path, timeout_s: float) -> list[str]:
-        """Draw one job; return the refused URLs. Raises DrawingFailed; the process is then replaced."""
+        """Draw one job; return the blocked URLs. Raises DrawingFailed; the process is then replaced."""
         request = json.dumps({"job": job_to_json(job), "out": str(out), "timeout_s": timeout_s}).encode() + b"\n"
         child = self._running()
         wait_s = timeout_s + (_START_TIMEOUT_S if self._fresh else 1.0)
@@ -56,7 +55,7 @@ class _Process:
             answer = _exchange(child, request, time.monotonic() + wait_s)
         except (OSError, TimeoutError, ValueError) as error:
             self.stop()
-            detail = "drawing took too long" if _timed_out(child, error) else "the content broke the drawing process"
+            detail = "drawing took too long" if _timed_out(child, error) else "the content crashed the drawing process"
             raise DrawingFailed(detail) from error
         self._fresh = False
         if answer.get("last"):
@@ -66,20 +65,19 @@ class _Process:
         return [str(url) for url in answer["blocked"]]
 
     def stop(self) -> None:
-        """End the process, if there is one, and leave no zombie."""
+        """End and reap the process, if there is one."""
         child, self._child = self._child, None
         if child is None:
             return
         child.kill()
         child.wait()
         for pipe in (child.stdin, child.stdout):
-            # Closing writes what is left in the buffer, to a process that is gone.
+            # Closing flushes the buffer to a process that has ended.
             with contextlib.suppress(OSError):
                 if pipe is not None:
                     pipe.close()
 
     def _running(self) -> subprocess.Popen[bytes]:
-        """Return the living process."""
         if self._child is None or self._child.poll() is not None:
             self.stop()
             self._fresh = True
@@ -95,19 +93,19 @@ class _Process:
 
 
 class RasterPool:
-    """Draw jobs in separate processes, a few at a time. Safe to use from several threads."""
+    """Draws jobs in separate processes, a few at a time. Thread-safe."""
 
     def __init__(self, processes: int = _PROCESSES) -> None:
-        """processes: how many drawings may run at once."""
+        """processes: how many jobs may be drawn at once."""
         self._processes = [_Process() for _ in range(processes)]
 
     def draw(
         self, jobs: Sequence[tuple[RasterJob, Path, str]], timeout_s: float = JOB_TIMEOUT_S
     ) -> dict[Path, list[str]]:
-        """Draw every job to its file; return the URLs that were refused, by file.
+        """Draw every job to its file; return the blocked URLs by file.
 
-        jobs: what to draw, where to, and the JSON Pointer to name when it fails.
-        Raises DrawingFailed at the first job that takes too long, breaks the process or cannot be drawn.
+        jobs: what to draw, its file, and the JSON Pointer to name on failure.
+        Raises DrawingFailed for the first job that takes too long, crashes the process or cannot be drawn.
         """
         if len(jobs) <= 1:
             return {out: self._draw_one(job, out, pointer, timeout_s) for job, out, pointer in jobs}
@@ -120,7 +118,7 @@ class RasterPool:
                     future.cancel()
 
     def _draw_one(self, job: RasterJob, out: Path, pointer: str, timeout_s: float) -> list[str]:
-        """Draw one job with a process that is free, or the first one as soon as it is."""
+        """Draw one job with an idle process, or wait for the first one."""
         process = next((one for one in self._processes if one.lock.acquire(blocking=False)), None)
         if process is None:
             process = self._processes[0]
@@ -133,7 +131,7 @@ class RasterPool:
             process.lock.release()
 
     def close(self) -> None:
-        """End the processes; the next drawing starts them again."""
+        """End the processes; the next job starts them again."""
         for process in self._processes:
             with process.lock:
                 process.stop()
@@ -155,7 +153,7 @@ def shared_pool() -> RasterPool:
 
 
 def _exchange(child: subprocess.Popen[bytes], request: bytes, deadline: float) -> dict[str, Any]:
-    """Send one request and return its answer. Raises OSError when the process dies, TimeoutError when it is late."""
+    """Send one request and return its answer. Raises OSError if the process dies, TimeoutError if it is late."""
     if child.stdin is None or child.stdout is None:
         raise OSError("the drawing process has no pipes")
     child.stdin.write(request)
@@ -171,16 +169,16 @@ def _exchange(child: subprocess.Popen[bytes], request: bytes, deadline: float) -
         received += part
     answer = json.loads(received)
     if not isinstance(answer, dict):
-        raise TypeError("the drawing process answered nonsense")
+        raise TypeError("the drawing process sent an invalid answer")
     return answer
 
 
 def _timed_out(child: subprocess.Popen[bytes], error: Exception) -> bool:
-    """Return whether the process was stopped by its clock: ours, or the alarm that it sets itself."""
+    """Return whether the process ran out of time: by our deadline, or by its own alarm."""
     return isinstance(error, TimeoutError) or child.returncode == -14
 
 
 def _environment() -> dict[str, str]:
-    """Return a small environment: no secrets of the service reach a process that reads hostile markup."""
-    kept = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "TMPDIR", "LANG")
-    return {name: os.environ[name] for name in kept if name in os.environ} | {"PYTHONDONTWRITEBYTECODE": "1"}
+    """Return a minimal environment: a process that reads hostile markup gets no secrets."""
+    allowed = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "TMPDIR", "LANG")
+    return {name: os.environ[name] for name in allowed if name in os.environ} | {"PYTHONDONTWRITEBYTECODE": "1"}

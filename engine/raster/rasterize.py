@@ -1,4 +1,4 @@
-"""Draw clips: from a timed clip to a `Raster`, each distinct picture once."""
+"""Rasterization: draws clips as `Raster`s, each distinct picture once."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ DRAWN_ASSETS = (
 
 
 def is_drawn(asset: Any) -> bool:
-    """Return whether clips of this asset are drawn here rather than read from a media file."""
+    """Return whether clips with this asset are drawn here instead of read from a media file."""
     return isinstance(asset, DRAWN_ASSETS)
 
 
 def rasterize(clip: TimedClip, *, timeline: Timeline, out_dir: Path, pool: RasterPool | None = None) -> Raster:
-    """Draw one clip; pictures that are already in `out_dir` are used again.
+    """Draw one clip; pictures that already exist in `out_dir` are reused.
 
-    Raises DrawingFailed, which names the clip's pointer, when the clip cannot be drawn.
+    Raises DrawingFailed with the clip's pointer if the clip cannot be drawn.
     """
     return rasterize_all([clip], timeline=timeline, out_dir=out_dir, pool=pool)[clip.pointer]
 
@@ -66,7 +66,7 @@ def rasterize_all(
 
     Raises DrawingFailed for the first clip that cannot be drawn.
     """
-    used = pool or shared_pool()
+    pool = pool or shared_pool()
     drawings = [(clip, _lay_out(clip, timeline)) for clip in clips if is_drawn(clip.asset)]
     out_dir.mkdir(parents=True, exist_ok=True)
     paths: dict[RasterJob, Path] = {}
@@ -77,15 +77,15 @@ def rasterize_all(
                 paths[job] = out_dir / f"{_digest(job)}.png"
                 if not paths[job].exists():
                     waiting.setdefault(paths[job], (job, clip.pointer))
-    refused = used.draw([(job, path, pointer) for path, (job, pointer) in waiting.items()])
-    for path, urls in refused.items():
+    blocked = pool.draw([(job, path, pointer) for path, (job, pointer) in waiting.items()])
+    for path, urls in blocked.items():
         if urls:
             _blocked_urls_file(path).write_text(json.dumps(urls), encoding="utf-8")
     return {clip.pointer: _raster(clip, drawing, paths) for clip, drawing in drawings}
 
 
 def _lay_out(clip: TimedClip, timeline: Timeline) -> Drawing:
-    """Lay a clip out as jobs; a failure gets the clip's pointer."""
+    """Return the drawing of a clip; failures carry the clip's pointer."""
     resolver = FontResolver(dict(timeline.fonts), clip.pointer)
     try:
         return _drawing(clip, timeline, resolver)
@@ -94,7 +94,6 @@ def _lay_out(clip: TimedClip, timeline: Timeline) -> Drawing:
 
 
 def _drawing(clip: TimedClip, timeline: Timeline, resolver: FontResolver) -> Drawing:
-    """Return the drawing of a clip by the kind of its asset."""
     match clip.asset:
         case TitleAsset() as asset:
             return draw_title(clip, asset, timeline, resolver)
@@ -119,27 +118,26 @@ def _drawing(clip: TimedClip, timeline: Timeline, resolver: FontResolver) -> Dra
 
 
 def _digest(job: RasterJob) -> str:
-    """Return a file name that depends on everything in the picture."""
+    """Return a file name for a job: a hash of everything in the picture."""
     return hashlib.sha256(json.dumps(job_to_json(job), sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _raster(clip: TimedClip, drawing: Drawing, paths: dict[RasterJob, Path]) -> Raster:
-    """Put the drawn pictures of a clip together."""
     pictures = tuple(RasterFrame(paths[job], frames) for job, frames in drawing.pictures)
     blocked = dict.fromkeys(url for path in {picture.path: None for picture in pictures} for url in _blocked_urls(path))
     extra = [
-        Issue(f"{clip.pointer}/asset", "html_resource_blocked", f"'{url[:120]}' was not loaded: a page loads nothing.")
+        Issue(f"{clip.pointer}/asset", "html_resource_blocked", f"'{url[:120]}' was not loaded: pages load nothing.")
         for url in blocked
     ]
     return Raster(drawing.width, drawing.height, pictures, warnings=(*drawing.warnings, *extra))
 
 
 def _blocked_urls_file(path: Path) -> Path:
-    """Return the file beside a picture that lists what its page asked for in vain; most pictures have none."""
+    """Return the file beside a picture that lists the URLs blocked in its page; most pictures have none."""
     return path.with_suffix(".refused.json")
 
 
 def _blocked_urls(path: Path) -> list[str]:
-    """Return the URLs that a picture's page asked for in vain, also when it was drawn earlier."""
+    """Return the URLs that were blocked when a picture was drawn, also if an earlier render drew it."""
     listed = _blocked_urls_file(path)
     return [str(url) for url in json.loads(listed.read_text(encoding="utf-8"))] if listed.exists() else []

@@ -1,4 +1,4 @@
-"""Basic shapes and SVG, all drawn as SVG."""
+"""Basic shapes and SVG assets, all drawn as SVG."""
 
 from __future__ import annotations
 
@@ -53,7 +53,6 @@ def _shape_size(asset: ShapeAsset) -> tuple[float, float]:
 
 
 def _shape_paint(asset: ShapeAsset) -> str:
-    """Return a basic shape's fill and outline as SVG attributes."""
     fill = _paint("fill", asset.fill.color, asset.fill.opacity) if asset.fill else 'fill="none"'
     if asset.fill is None and asset.stroke is None:
         fill = _paint("fill", "#ffffff", 1.0)
@@ -70,7 +69,6 @@ def _paint(name: str, color: str, opacity: float) -> str:
 
 
 def _svg(canvas: Canvas, body: str) -> str:
-    """Return an SVG of the canvas's size around a body."""
     size = f'width="{canvas.width}" height="{canvas.height}" viewBox="0 0 {canvas.width} {canvas.height}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{body}</svg>'
 
@@ -97,21 +95,21 @@ def draw_svg(clip: TimedClip, asset: SvgAsset, timeline: Timeline, resolver: Fon
 
 
 def _root_attributes(markup: str) -> dict[str, str]:
-    """Return the attributes of the outermost element, names in lower case."""
+    """Return the attributes of the root element, names in lower case."""
     span = _root_span(markup)
     pairs = _ATTRIBUTE.findall(markup[span[0] : span[1]]) if span else []
     return {name.lower(): value[1:-1] for name, value in pairs}
 
 
 def _root_span(markup: str) -> tuple[int, int] | None:
-    """Return where the outermost element's attributes begin and end; None when there is no such element."""
+    """Return where the root element's attributes begin and end; None without a root element."""
     opened = markup.lower().find("<svg")
     closed = markup.find(">", opened)
     return None if opened < 0 or closed < 0 else (opened + len("<svg"), closed)
 
 
 def _own_size(attributes: dict[str, str]) -> tuple[float | None, float | None]:
-    """Return the size that an SVG gives itself: by width and height, else by its view box."""
+    """Return the size that an SVG declares: by width and height, else by its view box."""
     width, height = (_LENGTH.match(attributes.get(name, "")) for name in ("width", "height"))
     if width and height:
         return float(width[1]), float(height[1])
@@ -122,7 +120,7 @@ def _own_size(attributes: dict[str, str]) -> tuple[float | None, float | None]:
 
 
 def _fit_root(markup: str, attributes: dict[str, str], canvas: Canvas, own: tuple[float | None, float | None]) -> str:
-    """Return the markup from its outermost element on, as large as the canvas."""
+    """Return the markup from its root element on, as large as the canvas."""
     span = _root_span(markup)
     if span is None:
         return markup
@@ -138,7 +136,6 @@ def _fit_root(markup: str, attributes: dict[str, str], canvas: Canvas, own: tupl
 
 
 def _draw_named(clip: TimedClip, asset: SvgAsset, timeline: Timeline, resolver: FontResolver) -> Drawing:
-    """Return the drawing of a named shape."""
     shape = asset.shape
     if shape is None:
         return still(canvas_of(clip, timeline), [], clip.frames, resolver)
@@ -158,7 +155,7 @@ def _draw_named(clip: TimedClip, asset: SvgAsset, timeline: Timeline, resolver: 
 
 
 def _named_size(shape: SvgShape) -> tuple[float, float]:
-    """Return a named shape's width and height; zero for a path, whose size only drawing would tell."""
+    """Return a named shape's width and height; zero for a path, whose size is unknown before it is drawn."""
     radius = shape.radius or shape.outer_radius
     sizes: dict[str, tuple[float, float]] = {
         "rectangle": (shape.width or 0, shape.height or 0),
@@ -173,7 +170,6 @@ def _named_size(shape: SvgShape) -> tuple[float, float]:
 
 
 def _named(shape: SvgShape) -> str:
-    """Return a named shape as SVG around the origin."""
     width, height = _named_size(shape)
     match shape.type:
         case "rectangle" | "line":
@@ -197,7 +193,6 @@ def _named(shape: SvgShape) -> str:
 
 
 def _corners(shape: SvgShape) -> list[tuple[float, float]]:
-    """Return the corners of a polygon, star, arrow or cross around the origin."""
     if shape.type == "polygon":
         return _ring([shape.radius or 0.0] * (shape.sides or 3))
     if shape.type == "star":
@@ -213,18 +208,16 @@ def _corners(shape: SvgShape) -> list[tuple[float, float]]:
 
 
 def _ring(radii: list[float]) -> list[tuple[float, float]]:
-    """Return points at those distances, evenly around the origin, the first one on top."""
+    """Return points at those distances, evenly around the origin, starting at the top."""
     turns = [2 * math.pi * index / len(radii) - math.pi / 2 for index in range(len(radii))]
     return [(radius * math.cos(turn), radius * math.sin(turn)) for radius, turn in zip(radii, turns, strict=True)]
 
 
 def _circle(radius: float) -> str:
-    """Return a circle around the origin as path data."""
     return f"M{-radius:g} 0a{radius:g} {radius:g} 0 1 0 {2 * radius:g} 0a{radius:g} {radius:g} 0 1 0 {-2 * radius:g} 0Z"
 
 
 def _heart(size: float) -> str:
-    """Return a heart of that width and height around the origin as path data."""
     s = size / 2
     return (
         f"M0 {s:g}C{-0.35 * s:g} {0.62 * s:g} {-s:g} {0.2 * s:g} {-s:g} {-0.4 * s:g}"
@@ -256,7 +249,6 @@ def _fill(fill: SvgFill | None) -> tuple[str, str]:
 
 
 def _outline(stroke: SvgStroke | None) -> str:
-    """Return the attributes of an outline."""
     if stroke is None or stroke.width <= 0:
         return ""
     dashes = f'stroke-dasharray="{" ".join(f"{dash:g}" for dash in stroke.dash_array)}"' if stroke.dash_array else ""
@@ -268,7 +260,6 @@ def _outline(stroke: SvgStroke | None) -> str:
 
 
 def _transform(transform: SvgTransform | None, canvas: Canvas) -> str:
-    """Return the attribute that moves, turns and scales a named shape."""
     if transform is None:
         return ""
     x, y = canvas.width * transform.origin_x, canvas.height * transform.origin_y

@@ -1,4 +1,4 @@
-"""Subtitle files: SRT and WebVTT as timed text."""
+"""Subtitle parser: SRT and WebVTT as timed cues."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|\{\\[^{}]*\}")
 
 @dataclass(frozen=True, slots=True)
 class TimedWord:
-    """A piece of a cue that is spoken from `start_s` on; its blanks belong to it."""
+    """A piece of a cue that is spoken from `start_s` on, with its blanks."""
 
     start_s: float
     text: str
@@ -24,7 +24,7 @@ class TimedWord:
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A text shown from `start_s` until `end_s`. words: its pieces where the file times them, else empty."""
+    """A text shown from `start_s` until `end_s`. words: its pieces if the file times them, else empty."""
 
     start_s: float
     end_s: float
@@ -33,17 +33,17 @@ class Cue:
 
 
 def read_cues(path: Path) -> tuple[Cue, ...]:
-    """Read a subtitle file. Raises OSError when it cannot be read, ValueError when it holds no cue or is too long."""
+    """Read a subtitle file. Raises OSError if it cannot be read, ValueError if it has no cues or is too large."""
     if path.stat().st_size > MAX_SUBTITLE_BYTES:
         raise ValueError("the subtitle file is larger than 8 MB")
     cues = parse_cues(path.read_bytes().decode("utf-8-sig", errors="replace"))
     if not cues:
-        raise ValueError("the subtitle file holds no cue")
+        raise ValueError("the subtitle file has no cues")
     return cues
 
 
 def parse_cues(text: str) -> tuple[Cue, ...]:
-    """Return the cues of SRT or WebVTT text in order of their start; what is no cue is skipped."""
+    """Return the cues of SRT or WebVTT text by start time; anything else is skipped."""
     cues: list[Cue] = []
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     index = 0
@@ -67,7 +67,7 @@ def parse_cues(text: str) -> tuple[Cue, ...]:
 
 
 def _words(raw: str, start_s: float) -> tuple[TimedWord, ...]:
-    """Cut a cue at its inline times and drop its markup."""
+    """Split a cue at its inline times and drop its markup."""
     parts = _INLINE_TIME.split(raw)
     timed = [
         TimedWord(_seconds(parts[index : index + 4]), _plain(parts[index + 4])) for index in range(1, len(parts), 5)
@@ -76,11 +76,9 @@ def _words(raw: str, start_s: float) -> tuple[TimedWord, ...]:
 
 
 def _plain(text: str) -> str:
-    """Return text without tags and entities."""
     return html.unescape(_TAG.sub("", text))
 
 
 def _seconds(parts: tuple[str | None, ...] | list[str]) -> float:
-    """Return hours, minutes, seconds and a decimal fraction as seconds."""
     hours, minutes, seconds, fraction = parts
     return int(hours or 0) * 3600 + int(minutes or 0) * 60 + int(seconds or 0) + float(f"0.{fraction}")

@@ -1,4 +1,4 @@
-"""Text and rich text."""
+"""Text and rich text assets."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def draw_rich_text(clip: TimedClip, asset: RichTextAsset, timeline: Timeline, re
 
 
 def rich_block(asset: RichTextBase, font: RichTextFont, resolver: FontResolver) -> TextBlock:
-    """Return the look that rich text and rich captions describe in the same words."""
+    """Return the text style that rich text and rich captions have in common."""
     style = asset.style
     stroke = stroke_of(asset.stroke) or stroke_of(font.stroke)
     shadow = shadow_of(asset.shadow)
@@ -105,14 +105,14 @@ def box_of(background: Background | None, border: Border | None, padding: Sides)
 
 
 def stroke_of(stroke: Stroke | None) -> StrokeSpec | None:
-    """Return an outline; the format's width lies half inside the letters, where their fill covers it."""
+    """Return an outline; half of the format's width lies inside the letters, under their fill."""
     if stroke is None or stroke.width <= 0 or stroke.opacity <= 0:
         return None
     return StrokeSpec(stroke.width / 2, hex_color(stroke.color, stroke.opacity))
 
 
 def shadow_of(shadow: Shadow | None) -> ShadowSpec | None:
-    """Return a shadow; CSS calls blur twice the deviation of the Gaussian."""
+    """Return a shadow; the blur in CSS is twice the standard deviation of the Gaussian."""
     if shadow is None or shadow.opacity <= 0:
         return None
     color = hex_color(shadow.color, shadow.opacity)

@@ -1,4 +1,4 @@
-"""A block of text in a box: the one layout behind titles, text, rich text and captions."""
+"""Text blocks: the one layout behind titles, text, rich text and captions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HORIZONTAL = {"left": "flex-start", "center": "center", "right": "flex-end"}
 
 @dataclass(frozen=True, slots=True)
 class TextBox:
-    """What stands behind the text. Colours are CSS; None draws nothing.
+    """The box behind the text. Colours are CSS; None draws nothing.
 
     fit_content: the background fits the text instead of filling the box. padding: top, right, bottom, left in pixels.
     """
@@ -36,7 +36,7 @@ class TextBlock:
     """The style of a block of text. font: CSS declarations of the typeface. color: CSS.
 
     highlight: CSS colour behind the letters of each line. text_css: further declarations.
-    fill_opacity: of the letters without their outline; used only along with effects.
+    fill_opacity: of the letters without their outline; used only with effects.
     """
 
     font: str
@@ -55,7 +55,7 @@ class TextBlock:
 
     @property
     def has_effects(self) -> bool:
-        """Return whether letters need more than the HTML engine draws."""
+        """Return whether the letters need effects that the HTML engine cannot draw."""
         return bool(self.stroke or self.shadow or self.gradient or self.fill_opacity < 1)
 
 
@@ -65,10 +65,11 @@ def block_layers(block: TextBlock, canvas: Canvas, inner: str, resolver: FontRes
     inner: escaped text, which may hold our own `span` elements.
     """
     if not block.has_effects:
-        return (RasterLayer(_page(block, canvas, inner, resolver), _style(block, canvas)),)
+        return (RasterLayer(_page(block, inner, resolver), _style(block, canvas)),)
+    bare = replace(block, highlight=None, box=replace(block.box, background=None, border_color=None))
     letters = RasterLayer(
-        _page(replace(block, highlight=None, box=_unpainted(block.box)), canvas, inner, resolver),
-        _style(replace(block, highlight=None, box=_unpainted(block.box)), canvas),
+        _page(bare, inner, resolver),
+        _style(bare, canvas),
         stroke=block.stroke,
         shadow=block.shadow,
         gradient=block.gradient,
@@ -77,23 +78,17 @@ def block_layers(block: TextBlock, canvas: Canvas, inner: str, resolver: FontRes
     if block.highlight is None and block.box.background is None and block.box.border_color is None:
         return (letters,)
     hidden = f'<span style="visibility:hidden">{inner}</span>'
-    return (RasterLayer(_page(block, canvas, hidden, resolver), _style(block, canvas)), letters)
+    return (RasterLayer(_page(block, hidden, resolver), _style(block, canvas)), letters)
 
 
-def _unpainted(box: TextBox) -> TextBox:
-    """Return a box that takes the same room and shows nothing."""
-    return replace(box, background=None, border_color=None)
-
-
-def _page(block: TextBlock, canvas: Canvas, inner: str, resolver: FontResolver) -> str:
-    """Return the HTML document."""
+def _page(block: TextBlock, inner: str, resolver: FontResolver) -> str:
     faces = f"<style>{resolver.faces}</style>" if resolver.faces else ""
     text = f'<span class="h">{inner}</span>' if block.highlight else inner
     return f'{faces}<div class="box"><div class="text" dir="{_direction(inner)}">{text}</div></div>'
 
 
 def _direction(inner: str) -> str:
-    """Return the direction of the text's first letter that has one; the HTML engine knows no `dir="auto"`."""
+    """Return the direction of the first letter that has one; the HTML engine does not support `dir="auto"`."""
     for character in _TAG.sub("", inner):
         kind = unicodedata.bidirectional(character)
         if kind in {"L", "R", "AL"}:
@@ -102,7 +97,6 @@ def _direction(inner: str) -> str:
 
 
 def _style(block: TextBlock, canvas: Canvas) -> str:
-    """Return the CSS of the document."""
     box = block.box
     border = f"border:{px(box.border_width)} solid {box.border_color or 'transparent'};" if box.border_width else ""
     paint = f"background-color:{box.background};" if box.background else ""
@@ -123,5 +117,4 @@ def _style(block: TextBlock, canvas: Canvas) -> str:
 
 
 def _sides(sides: tuple[float, float, float, float]) -> str:
-    """Return four lengths as CSS."""
     return " ".join(px(side) for side in sides)

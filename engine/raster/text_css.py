@@ -1,4 +1,4 @@
-"""CSS for text, from what edits say: colours, fonts, escaped words; and what could not be honoured."""
+"""CSS for text: an edit's colours, fonts and escaped text, with warnings about what cannot be drawn."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff
 
 
 class FontResolver:
-    """Turn one clip's font names into CSS, and collect its `@font-face` rules and its warnings."""
+    """Turns one clip's font names into CSS, and collects its `@font-face` rules and its warnings."""
 
     def __init__(self, fonts: dict[str, MediaInfo], pointer: str) -> None:
         """fonts: as `Timeline.fonts` has them. pointer: of the clip in the edit."""
@@ -28,20 +28,20 @@ class FontResolver:
 
     @property
     def faces(self) -> str:
-        """Return the `@font-face` rules of every loaded font that was used so far."""
+        """Return the `@font-face` rules of the loaded fonts used so far."""
         return "".join(self._faces.values())
 
     @property
     def warnings(self) -> tuple[Issue, ...]:
-        """Return what could not be drawn as asked, each thing once."""
+        """Return the warnings, each one once."""
         return tuple(self._warnings.values())
 
     def warn(self, where: str, code: str, detail: str) -> None:
-        """Keep a warning. where: pointer below the clip."""
+        """Add a warning. where: pointer below the clip."""
         self._warnings.setdefault((code, detail), Issue(self.pointer + where, code, detail))
 
     def choose(self, family: str, where: str) -> FontChoice:
-        """Return what stands for a family name, ready to be used in CSS; warn when it is a substitute."""
+        """Return the font for a family name, ready to be used in CSS; warn if it is a substitute."""
         choice = self.find(family)
         if choice.is_substitute:
             self.warn_substituted(family, choice, where)
@@ -49,17 +49,17 @@ class FontResolver:
         return choice
 
     def warn_substituted(self, family: str, choice: FontChoice, where: str) -> None:
-        """Warn that a family was not found and what is drawn in its place."""
+        """Warn that a family was not found and which font is used instead."""
         drawn = "the font that the edit loads" if choice.files else f"'{choice.family}'"
         detail = f"The font '{family[:80]}' is neither loaded by the edit nor bundled; {drawn} is used instead."
         self.warn(where, "font_substituted", detail)
 
     def find(self, family: str) -> FontChoice:
-        """Return what stands for a family name, without a warning and without using it."""
+        """Return the font for a family name, without a warning and without using it."""
         return self._registry.choose(family)
 
     def use(self, choice: FontChoice) -> None:
-        """Bring a choice's font files into the document."""
+        """Add a choice's font files to the document."""
         for name, font in choice.files:
             self.files[name] = str(font.path)
             weight = "" if font.weight_range else f"font-weight:{font.weight};"
@@ -87,14 +87,14 @@ def hex_color(color: str, opacity: float = 1.0) -> str:
 
 
 def strip_control_characters(text: str) -> str:
-    """Return text without the characters that no page can hold: control characters and halves of pairs."""
+    """Return text without control characters and lone surrogates, which no page can contain."""
     return _CONTROL.sub("", text)
 
 
 def escape_text(text: str) -> str:
-    """Return text as it may stand in HTML: no tag, no entity, no control character.
+    """Return text escaped for HTML, without control characters.
 
-    Raises DrawingFailed when it is too long.
+    Raises DrawingFailed if it is too long.
     """
     if len(text) > MAX_TEXT_CHARACTERS:
         detail = f"a text has {len(text)} characters; at most {MAX_TEXT_CHARACTERS} can be drawn"

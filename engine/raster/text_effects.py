@@ -1,4 +1,4 @@
-"""Effects on the alpha mask of drawn text, which the HTML engine does not offer: outline, shadow, gradient."""
+"""Text effects on the alpha mask of drawn text, which the HTML engine lacks: outline, shadow, gradient."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _OVERSAMPLE = 2
 _OVERSAMPLED_PIXELS = 1_000_000
 _RIM_STEPS = 16
 _NEXT = {(1, 0), (-1, 0), (0, 1), (0, -1)}
-_BLUR_REACH = 3  # beyond three deviations a Gaussian is nothing that 8 bits could show
+_BLUR_REACH = 3  # beyond three deviations a Gaussian is below the precision of 8 bits
 
 
 def apply_text_effects(picture: Image.Image, layer: RasterLayer) -> Image.Image:
     """Return the picture with a gradient in its glyphs, an outline around them and a shadow below both.
 
-    picture: RGBA, straight alpha, text on nothing. Only the part that the effects can reach is worked on.
+    picture: RGBA, straight alpha, text on a transparent background. Only the area that the effects reach is processed.
     """
     box = picture.getbbox()
     if box is None:
@@ -34,7 +34,6 @@ def apply_text_effects(picture: Image.Image, layer: RasterLayer) -> Image.Image:
 
 
 def _with_effects(picture: Image.Image, layer: RasterLayer) -> Image.Image:
-    """Return a picture that is large enough for its effects with all of them."""
     mask = picture.getchannel("A")
     result = fill_gradient(picture, layer.gradient) if layer.gradient else picture
     result = fade(result, layer.fill_opacity)
@@ -47,7 +46,7 @@ def _with_effects(picture: Image.Image, layer: RasterLayer) -> Image.Image:
 
 
 def fade(picture: Image.Image, opacity: float) -> Image.Image:
-    """Return the picture with its alpha weakened. opacity: 0 to 1."""
+    """Return the picture with its alpha multiplied by `opacity`, 0 to 1."""
     if opacity >= 1:
         return picture
     faded = picture.copy()
@@ -56,7 +55,7 @@ def fade(picture: Image.Image, opacity: float) -> Image.Image:
 
 
 def colorize(mask: Image.Image, color: str) -> Image.Image:
-    """Return one colour seen through a mask. mask: L. color: `#RRGGBBAA`; its alpha weakens the mask."""
+    """Return one colour with a mask as its alpha. mask: L. color: `#RRGGBBAA`; its alpha scales the mask."""
     red, green, blue, alpha = rgba(color)
     picture = Image.new("RGBA", mask.size, (red, green, blue, 0))
     picture.putalpha(mask if alpha == 255 else mask.point([value * alpha // 255 for value in range(256)]))
@@ -64,9 +63,9 @@ def colorize(mask: Image.Image, color: str) -> Image.Image:
 
 
 def dilate_mask(mask: Image.Image, reach_px: float) -> Image.Image:
-    """Return the mask grown by a disc of that radius, with smooth edges.
+    """Return the mask dilated by a disc of that radius, with smooth edges.
 
-    Works on the drawn part alone, at twice the size unless that part is very large.
+    Processes the drawn part alone, at twice the size unless that part is very large.
     """
     box = mask.getbbox()
     if box is None:
@@ -87,8 +86,8 @@ def dilate_mask(mask: Image.Image, reach_px: float) -> Image.Image:
 def _dilation_steps(radius: float) -> list[float]:
     """Return radii of discs that add up to one disc.
 
-    Growing by one disc and then by another is growing by the sum of their radii. Each step at most doubles what is
-    reached, so that the rim alone, without the inside, leaves no hole.
+    Dilating by one disc and then by another equals dilating by the sum of their radii. Each step at most doubles the
+    radius reached, so that the rim alone, without the inside, leaves no hole.
     """
     steps: list[float] = []
     reached = 0.0
@@ -100,7 +99,7 @@ def _dilation_steps(radius: float) -> list[float]:
 
 
 def _ring_offsets(radius: float) -> set[tuple[int, int]]:
-    """Return shifts around the rim of a disc, in whole pixels, and next to its centre: the first step needs both."""
+    """Return offsets around the rim of a disc, in whole pixels, and next to its centre: the first step needs both."""
     turns = [2 * math.pi * step / _RIM_STEPS for step in range(_RIM_STEPS)]
     return {(round(radius * math.cos(turn)), round(radius * math.sin(turn))) for turn in turns} | _NEXT
 
@@ -114,7 +113,7 @@ def draw_shadow(mask: Image.Image, shadow: ShadowSpec) -> Image.Image:
 
 
 def shift(picture: Image.Image, x_px: int, y_px: int) -> Image.Image:
-    """Return the picture moved by whole pixels; what leaves it is cut and the rest is empty."""
+    """Return the picture moved by whole pixels; the rest is transparent."""
     if (x_px, y_px) == (0, 0):
         return picture
     result = Image.new(picture.mode, picture.size, 0)
@@ -123,7 +122,7 @@ def shift(picture: Image.Image, x_px: int, y_px: int) -> Image.Image:
 
 
 def fill_gradient(picture: Image.Image, gradient: GradientSpec) -> Image.Image:
-    """Return the picture's glyphs coloured by a gradient that spans the glyphs' own box."""
+    """Return the picture's glyphs filled with a gradient over the glyphs' own box."""
     box = picture.getbbox()
     if box is None:
         return picture
@@ -143,7 +142,7 @@ def _ramp(width: int, height: int, angle_deg: float) -> Image.Image:
     cos, sin = math.cos(turn), math.sin(turn)
     span = (abs(width * cos) + abs(height * sin)) or 1.0
     start = (width * cos + height * sin) / 2 - span / 2
-    # The stock ramp rises downwards over 256 rows, so the source row is the projection on the gradient's axis.
+    # Pillow's ramp rises downwards over 256 rows, so the source row is the projection on the gradient's axis.
     scale = 255.0 / span
     row = (cos * scale, sin * scale, -start * scale)
     return Image.linear_gradient("L").transform(
@@ -157,7 +156,7 @@ def _tables(stops: tuple[tuple[float, str], ...]) -> list[list[int]]:
     tables: list[list[int]] = [[], [], [], []]
     for index in range(256):
         position = index / 255
-        # Of several stops at one place the last one counts for what follows it, the first for what precedes.
+        # Of several stops at one offset, the last applies to what follows and the first to what precedes.
         before = next((point for point in reversed(points) if point[0] <= position), points[0])
         after = next((point for point in points if point[0] >= position), points[-1])
         room = after[0] - before[0]

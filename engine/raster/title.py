@@ -1,6 +1,6 @@
 """Titles: a line of text in one of the preset styles, placed in the viewport.
 
-The designs are ours, set in the bundled families: the format names the styles without describing them.
+The designs are our own, set in the bundled families: the format names the styles without describing them.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _SIZES = {
     "xx-large": 0.18,
 }
 _MARGIN = 0.05
-# A title's own offset never pushes it out of sight: it stops this far from the edge.
+# A title's own offset stops at this distance from the edge, as a share of the shorter side.
 _INSET = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    """A title's design. factor: of the size. spacing_em: between letters."""
+    """A title's design. factor: of the font size. spacing_em: between letters."""
 
     family: str
     weight: int
@@ -57,7 +57,7 @@ _STYLES = {
 
 
 def draw_title(clip: TimedClip, asset: TitleAsset, timeline: Timeline, resolver: FontResolver) -> Drawing:
-    """Return the drawing of a title, as large as the viewport."""
+    """Return the drawing of a title at the viewport's size."""
     canvas = canvas_of(clip, timeline, viewport=True)
     design = _STYLES[asset.style]
     shorter = min(canvas.width, canvas.height)
@@ -65,7 +65,7 @@ def draw_title(clip: TimedClip, asset: TitleAsset, timeline: Timeline, resolver:
     margin = shorter * _MARGIN
     vertical, horizontal = split_position(asset.position or clip.position)
     transform = "text-transform:uppercase;" if design.uppercase else ""
-    # A soft shadow keeps subtitles legible over any picture; a background does so by itself.
+    # A soft shadow keeps subtitles legible over any picture; with a background they need none.
     soft = design.shadow and asset.background is None
     block = TextBlock(
         font=resolver.font(design.family, design.weight, "/asset/style"),
@@ -91,7 +91,7 @@ def draw_title(clip: TimedClip, asset: TitleAsset, timeline: Timeline, resolver:
 
 
 def split_position(position: str) -> tuple[str, str]:
-    """Return the vertical and horizontal words of one of the nine positions."""
+    """Return the vertical and the horizontal part of one of the nine positions."""
     lower = position.lower()
     vertical = next((word for word in ("top", "bottom") if lower.startswith(word)), "center")
     horizontal = next((word for word in ("left", "right") if lower.endswith(word)), "center")

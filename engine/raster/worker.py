@@ -1,9 +1,9 @@
 """The drawing process: `python -m engine.raster.worker`.
 
-Native layout code can crash or run for ever on hostile markup, so it runs here, under limits, and never in
+Native layout code can crash or loop for ever on hostile markup, so it runs here, under limits, and never in
 a process that matters. Reads one JSON object a line, `{"job": ..., "out": path, "timeout_s": seconds}`, and answers
-each with one line: `{"blocked": [...]}` or `{"error": sentence}`, with `"again": true` where that is no fault of
-the job's, and with `"last": true` when it has grown so large that it should be replaced. Ends when its input does.
+each with one line: `{"blocked": [...]}` or `{"error": sentence}`, with `"again": true` if the job is not at fault,
+and with `"last": true` if the process has grown so large that it should be replaced. Exits at the end of its input.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 def main() -> NoReturn:
     """Serve drawing jobs until the input ends."""
     _limit_process()
-    # Until the first job sets its own: a start that hangs must not hold the render up for ever.
+    # Until the first job sets its own timer: a start that hangs must not block the render for ever.
     signal.setitimer(signal.ITIMER_REAL, _START_S)
     with tempfile.TemporaryDirectory(prefix="renderowl-fonts-") as folder:
         # Fontconfig reads this once, when the first text is laid out; nothing of it stays on disk.
@@ -47,17 +47,16 @@ def main() -> NoReturn:
         answer = _serve(json.loads(line)) | {"last": _resident_bytes() > _MAX_RESIDENT_BYTES}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
-    # The engine still points at font data when Python takes its objects down, and crashes over it.
+    # The engine still uses font data while Python frees its objects, and crashes.
     os._exit(0)
 
 
 def _serve(request: dict[str, object]) -> dict[str, object]:
-    """Draw one request's job and return the answer."""
     # The default action of SIGALRM ends the process even inside native code.
     signal.setitimer(signal.ITIMER_REAL, float(str(request["timeout_s"])))
     job = request["job"]
     if not isinstance(job, dict):
-        return {"error": "a request carries no job"}
+        return {"error": "the request has no job"}
     try:
         return {"blocked": paint_job(job_from_json(job), Path(str(request["out"])))}
     except (plutoprint.Error, ValueError, OSError, MemoryError) as error:
@@ -69,7 +68,7 @@ def _serve(request: dict[str, object]) -> dict[str, object]:
 
 
 def _resident_bytes() -> int:
-    """Return how much memory the process holds; 0 where the system does not say."""
+    """Return the resident memory of the process; 0 where the system does not report it."""
     try:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
     except OSError:
@@ -77,7 +76,6 @@ def _resident_bytes() -> int:
 
 
 def _limit_process() -> None:
-    """Bound memory and file size, and leave no core file."""
     for limit, value in (
         (resource.RLIMIT_AS, _MEMORY_BYTES),
         (resource.RLIMIT_FSIZE, _FILE_BYTES),

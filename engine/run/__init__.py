@@ -1,4 +1,4 @@
-"""Run FFmpeg under limits and publish what it wrote."""
+"""FFmpeg runner: runs FFmpeg under limits and publishes its output."""
 
 from engine.run.model import FFmpegLimits, FFmpegProgress, FFmpegResult
 from engine.run.process import run

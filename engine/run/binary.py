@@ -1,4 +1,4 @@
-"""Find FFmpeg."""
+"""FFmpeg lookup."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ FFMPEG_VARIABLE = "RENDEROWL_FFMPEG"
 
 
 @cache
-def _resolved(wanted: str) -> Path:
-    """Return the path of the program named by the environment, or of the packaged one."""
-    found = shutil.which(wanted) if wanted else imageio_ffmpeg.get_ffmpeg_exe()
+def _resolved(configured: str) -> Path:
+    found = shutil.which(configured) if configured else imageio_ffmpeg.get_ffmpeg_exe()
     if found is None:
-        raise RenderError(f"FFmpeg was not found: {FFMPEG_VARIABLE} is {wanted!r}.")
+        raise RenderError(f"FFmpeg was not found: {FFMPEG_VARIABLE} is {configured!r}.")
     return Path(found).resolve()
 
 
 def ffmpeg_path() -> Path:
     """Return the FFmpeg program: `RENDEROWL_FFMPEG` if set, else the one of the imageio-ffmpeg package.
 
-    Raises RenderError if the named program does not exist.
+    Raises RenderError if that program does not exist.
     """
     return _resolved(os.environ.get(FFMPEG_VARIABLE, ""))

@@ -1,8 +1,8 @@
-"""Become FFmpeg under limits: run as a script with the limits and the command as arguments.
+"""FFmpeg launcher: applies the limits, then becomes the command.
 
 Usage: launcher.py PARENT_PID NICE ADDRESS_SPACE FILE_SIZE CPU_S -- COMMAND...
 
-A separate program, because setting limits between fork and exec in a process with threads is not safe. It imports
+A separate program, because setting limits between fork and exec is not safe in a process with threads. It imports
 nothing of the project and starts in a few milliseconds under `python -I -S`.
 """
 
@@ -20,13 +20,13 @@ STACK_BYTES = 2 * 1024 * 1024
 LOWEST_NICENESS = 19
 AUTOGROUP_SWITCH = "/proc/sys/kernel/sched_autogroup_enabled"
 AUTOGROUP_FILE = "/proc/self/autogroup"
-# The kernel takes ten changes a second, of all processes without privileges together: renders that begin at one time
-# take turns, and not in step.
+# The kernel accepts ten changes a second from all unprivileged processes together, so renders that start at the same
+# time retry after random delays.
 AUTOGROUP_TRIES, AUTOGROUP_RETRY_S = 30, (0.05, 0.15)
 
 
 def die_with_parent(parent: int) -> None:
-    """Ask the kernel to kill this process when its parent ends, and leave at once if it already has."""
+    """Ask the kernel to kill this process when its parent ends, and exit now if it already has."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
@@ -34,7 +34,7 @@ def die_with_parent(parent: int) -> None:
 
 
 def limit(kind: int, value: int) -> None:
-    """Set a limit, never above the hard limit that is already there."""
+    """Set a limit, at most the current hard limit."""
     _, hard = resource.getrlimit(kind)
     if hard != resource.RLIM_INFINITY:
         value = min(value, hard)
@@ -42,12 +42,12 @@ def limit(kind: int, value: int) -> None:
 
 
 def lower_priority(niceness: int) -> None:
-    """Let others have the processor first: the more, the nicer.
+    """Lower the CPU priority of this process.
 
-    Most kernels share time out by session (autogroup), where niceness says nothing outside of one: a whole session of
-    its own steps back with the process. At the lowest niceness its threads are idle ones too, and whoever else wakes
-    up goes on at once; where time is not shared out by session that could leave nothing at all, so there they are
-    only such as never push others aside. Source: sched(7).
+    Most kernels share CPU time between sessions (autogroup), where niceness has no effect on other sessions: the
+    process's own session is lowered with it. At the lowest niceness its threads are also SCHED_IDLE, so that any other
+    thread that wakes up preempts them. Without autogroup that could starve them, so there they are SCHED_BATCH, which
+    never preempts others. Source: sched(7).
     """
     os.nice(niceness)
     if sys.platform != "linux" or not niceness:
@@ -59,10 +59,10 @@ def lower_priority(niceness: int) -> None:
 
 
 def lower_autogroup(niceness: int) -> bool:
-    """Return whether the kernel shares time out by session, and now less of it to this one."""
+    """Lower the share of this session; return whether the kernel shares CPU time between sessions."""
     for _ in range(AUTOGROUP_TRIES):
         try:
-            # pathlib takes longer to load than all else here.
+            # pathlib takes longer to load than everything else here.
             with open(AUTOGROUP_SWITCH) as switch:  # noqa: PTH123 - see above
                 is_on = switch.read().strip() == "1"
             with open(AUTOGROUP_FILE, "w") as group:  # noqa: PTH123 - as above
@@ -77,7 +77,7 @@ def lower_autogroup(niceness: int) -> bool:
 
 
 def main() -> None:
-    """Apply the limits and become the command."""
+    """Apply the limits and execute the command."""
     parent, niceness, address_space, file_size, cpu_s = (int(value) for value in sys.argv[1:6])
     command = sys.argv[7:]
     die_with_parent(parent)

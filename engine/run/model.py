@@ -1,4 +1,4 @@
-"""What a run is allowed, what it reports and what it gives back."""
+"""FFmpeg runs: limits, progress and result."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ GIB = 1024**3
 
 @dataclass(frozen=True, slots=True)
 class FFmpegLimits:
-    """Bounds of one FFmpeg process. 2 GiB of address space is too little for large pictures with many inputs.
+    """Limits of one FFmpeg process. 2 GiB of address space is too little for large frames with many inputs.
 
-    niceness: 0 to 19, how far to step back behind everything else on the machine; see `engine.run.launcher`.
-    wall_s: wall clock. stall_s: longest time without a new frame or sample. cpu_s: processor time, all threads.
+    niceness: 0 to 19, see `engine.run.launcher`. wall_s: wall-clock time. stall_s: longest time without a new frame
+    or sample. cpu_s: CPU time of all threads.
     """
 
     wall_s: float = 1800.0
@@ -25,7 +25,7 @@ class FFmpegLimits:
 
 @dataclass(frozen=True, slots=True)
 class FFmpegProgress:
-    """How far a run has come. speed: times real time; eta_s: None until it can be told."""
+    """The progress of a run. speed: times real time; eta_s: None while unknown."""
 
     frame: int
     total_frames: int
@@ -37,7 +37,7 @@ class FFmpegProgress:
 
 @dataclass(frozen=True, slots=True)
 class FFmpegResult:
-    """A finished run. frames: written to the main output. log: the tail of what FFmpeg said."""
+    """A finished run. frames: written to the main output. log: the end of FFmpeg's log."""
 
     frames: int
     wall_s: float

@@ -1,7 +1,8 @@
-"""Check an output and put it in its place, whole or not at all."""
+"""Output files: verification and atomic publication."""
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import secrets
@@ -16,7 +17,6 @@ from PIL import Image, UnidentifiedImageError
 from engine.errors import RenderCrashed
 from engine.timeline.model import OutputSpec
 
-CHUNK_BYTES = 1 << 20
 # One AAC or MP3 frame at either end, and the rounding of containers.
 DURATION_SLACK_S = 0.12
 PARTIAL = "partial"
@@ -24,7 +24,7 @@ PARTIAL = "partial"
 
 @dataclass(frozen=True, slots=True)
 class OutputInfo:
-    """What an output turned out to hold."""
+    """The verified properties of an output."""
 
     size_bytes: int
     width: int | None
@@ -33,24 +33,19 @@ class OutputInfo:
 
 
 def partial_name(target: Path) -> Path:
-    """Return a fresh temporary name beside a target; hidden, and telling what it belongs to."""
+    """Return a new temporary name beside a target: hidden, and derived from the target's name."""
     return target.with_name(f".{target.name}.{secrets.token_hex(4)}.{PARTIAL}")
 
 
 def remove_partials(target: Path) -> None:
-    """Remove what earlier attempts at the same target left when they were killed."""
-    for path in target.parent.glob(f".{_escape_glob(target.name)}.*.{PARTIAL}"):
+    """Remove the temporary files of earlier, killed renders to the same target."""
+    for path in target.parent.glob(f".{glob.escape(target.name)}.*.{PARTIAL}"):
         path.unlink(missing_ok=True)
-
-
-def _escape_glob(name: str) -> str:
-    """Return a file name with the wildcards of `glob` taken literally."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
 @contextmanager
 def temporary_outputs(targets: list[Path]) -> Iterator[dict[Path, Path]]:
-    """Give a temporary name for each target; whatever is left of them afterwards is removed."""
+    """Yield a temporary name for each target; files left under these names are removed on exit."""
     for target in targets:
         target.parent.mkdir(parents=True, exist_ok=True)
         remove_partials(target)
@@ -63,7 +58,7 @@ def temporary_outputs(targets: list[Path]) -> Iterator[dict[Path, Path]]:
 
 
 def publish(temporary: Path, target: Path) -> None:
-    """Move a finished file to its name so that it survives a crash: file first, then its folder's entry."""
+    """Move a finished file to its name so that it survives a crash: fsync the file, then its folder."""
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
     temporary.replace(target)
@@ -76,21 +71,18 @@ def publish(temporary: Path, target: Path) -> None:
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def verify_output(path: Path, spec: OutputSpec, *, frames: int, has_audio: bool) -> OutputInfo:
-    """Return what an output holds after comparing it with what was asked; headers only, no decoding.
+    """Return the properties of an output after checking them against `spec`; reads headers only.
 
     frames: as counted by FFmpeg. Raises RenderCrashed naming the first difference.
     """
     size_bytes = path.stat().st_size if path.exists() else 0
     if size_bytes == 0:
-        raise RenderCrashed("FFmpeg wrote nothing.")
+        raise RenderCrashed("FFmpeg wrote no output.")
     if spec.format in ("jpg", "png", "bmp"):
         width, height = image_size(path)
         _require_equal("size", (width, height), spec.final_size)
@@ -103,39 +95,37 @@ def verify_output(path: Path, spec: OutputSpec, *, frames: int, has_audio: bool)
 
 
 def _demuxer(name: str) -> str:
-    """Return the demuxer that reads a format of ours."""
     return {"webm": "matroska", "mp4": "mov"}.get(name, name)
 
 
 def _check_streams(
     container: av.container.InputContainer, spec: OutputSpec, size_bytes: int, frames: int, has_audio: bool
 ) -> OutputInfo:
-    """Compare streams, size and duration with the specification."""
-    videos, sounds = container.streams.video, container.streams.audio
-    pictures = spec.format not in ("mp3", "wav")
-    _require_equal("number of video streams", len(videos), int(pictures))
-    _require_equal("sound", bool(sounds), has_audio)
+    video_streams, audio_streams = container.streams.video, container.streams.audio
+    has_video = spec.format not in ("mp3", "wav")
+    _require_equal("number of video streams", len(video_streams), int(has_video))
+    _require_equal("presence of audio", bool(audio_streams), has_audio)
     width = height = None
-    if pictures:
-        width, height = videos[0].width, videos[0].height
+    if has_video:
+        width, height = video_streams[0].width, video_streams[0].height
         _require_equal("size", (width, height), spec.final_size)
         _require_equal("number of frames", frames, spec.frames)
         if spec.format == "mp4":
-            _require_equal("number of frames in the file", videos[0].frames, spec.frames)
+            _require_equal("number of frames in the file", video_streams[0].frames, spec.frames)
     if container.duration is not None and spec.format != "gif":
         duration_s = container.duration / av.time_base
         if abs(duration_s - spec.duration_s) > max(DURATION_SLACK_S, 1 / float(spec.fps)):
             raise RenderCrashed(f"The output lasts {duration_s:.2f} s instead of {spec.duration_s:.2f} s.")
-    return OutputInfo(size_bytes, width, height, bool(sounds))
+    return OutputInfo(size_bytes, width, height, bool(audio_streams))
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Return the size of a picture that we wrote. Raises RenderCrashed if it is none."""
+    """Return the size of an image that a render wrote. Raises RenderCrashed if it cannot be read."""
     try:
         with Image.open(path) as image:
             return image.size
     except (UnidentifiedImageError, OSError) as error:
-        raise RenderCrashed(f"The picture cannot be read: {error}") from error
+        raise RenderCrashed(f"The image cannot be read: {error}") from error
 
 
 def _require_equal(what: str, found: object, wanted: object) -> None:

@@ -1,4 +1,4 @@
-"""Run one FFmpeg process: limits, progress, cancel, watchdog, nothing left behind."""
+"""FFmpeg process: runs one command with limits, progress, cancellation and a watchdog."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ LOG_LINE_CHARACTERS = 500
 REPORT_EVERY_S = 0.25
 POLL_S = 0.1
 TERMINATE_GRACE_S = 1.0
-# FFmpeg names its filters and threads by addresses, which say nothing to a reader.
+# FFmpeg adds memory addresses to its filters and threads, which are noise in a log.
 ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
 
 
 class _LogTail:
-    """The last lines of a stream, read in a thread so that the writer never waits."""
+    """The last lines of a stream, read in a thread so that the writer never blocks."""
 
     def __init__(self, stream: int) -> None:
         self._lines: deque[str] = deque(maxlen=LOG_LINES)
@@ -50,7 +50,7 @@ class _LogTail:
 
 
 def _read_progress(stream: int, blocks: queue.SimpleQueue[dict[str, str] | None]) -> None:
-    """Put each block of FFmpeg's progress report into a queue, and None at the end."""
+    """Put each block of FFmpeg's `-progress` output into a queue, and None at the end."""
     block: dict[str, str] = {}
     with os.fdopen(stream, "rb", closefd=True) as lines:
         while line := lines.readline(4096):
@@ -63,7 +63,7 @@ def _read_progress(stream: int, blocks: queue.SimpleQueue[dict[str, str] | None]
 
 
 def _number(text: str | None) -> float:
-    """Return a figure of the progress report; 0 where FFmpeg cannot tell yet."""
+    """Return a number from a progress block; 0 where FFmpeg writes N/A."""
     try:
         return float((text or "0").rstrip("x"))
     except ValueError:
@@ -71,7 +71,6 @@ def _number(text: str | None) -> float:
 
 
 def _progress(block: dict[str, str], command: FFmpegCommand) -> FFmpegProgress:
-    """Return what a block of the report means."""
     frame = int(_number(block.get("frame")))
     done_s = max(0.0, _number(block.get("out_time_us")) / 1e6)
     if command.total_frames:
@@ -85,7 +84,7 @@ def _progress(block: dict[str, str], command: FFmpegCommand) -> FFmpegProgress:
 
 
 class _Watchdog:
-    """Decides when a run has to be stopped."""
+    """Enforces the wall-clock and stall limits of a run."""
 
     def __init__(self, limits: FFmpegLimits) -> None:
         self._limits = limits
@@ -94,17 +93,16 @@ class _Watchdog:
 
     @property
     def elapsed_s(self) -> float:
-        """Return the seconds since the start."""
         return time.monotonic() - self._began
 
     def record_progress(self, block: dict[str, str]) -> None:
-        """Note a report; only a new frame or later time counts as progress."""
+        """Record a progress block; only a new frame or a later timestamp counts as progress."""
         position = (block.get("frame", ""), block.get("out_time_us", ""))
         if position != self._position:
             self._position, self._moved = position, time.monotonic()
 
     def check(self) -> None:
-        """Raise RenderTimeout when a limit has passed."""
+        """Raise RenderTimeout if a limit is exceeded."""
         if self.elapsed_s > self._limits.wall_s:
             raise RenderTimeout(f"The render took longer than {self._limits.wall_s:.0f} s.")
         if time.monotonic() - self._moved > self._limits.stall_s:
@@ -112,7 +110,7 @@ class _Watchdog:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the process and everything in its group, politely for a second, and reap it."""
+    """Terminate the process group, kill it after a second, and reap the process."""
     if process.poll() is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
@@ -125,9 +123,9 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def _started(argv: tuple[str, ...], limits: FFmpegLimits) -> Iterator[tuple[subprocess.Popen[bytes], int, int]]:
-    """Start the command in a session of its own; whatever happens, it has ended afterwards.
+    """Start the command in its own session; it has ended when the context exits.
 
-    Gives the process and the descriptors of its output and error streams, which the caller's readers close.
+    Yields the process and the descriptors of its output and error streams, which the caller's readers close.
     The kernel kills the child when the thread that started it ends: that thread waits here.
     """
     values = (limits.niceness, limits.address_space_bytes, limits.file_size_bytes, limits.cpu_s)
@@ -162,9 +160,9 @@ def run(
 ) -> FFmpegResult:
     """Run FFmpeg to the end.
 
-    on_progress and should_cancel are called in this thread, a few times a second; what they raise ends the run.
-    Raises RenderAborted, RenderTimeout, or RenderCrashed with the tail of FFmpeg's log. In every case the
-    process, and whatever it started, is gone on return; its output files are the caller's to remove.
+    on_progress and should_cancel are called in this thread, a few times a second; an exception in them ends the run.
+    Raises RenderAborted, RenderTimeout, or RenderCrashed with the end of FFmpeg's log. In every case the process
+    group has ended on return; removing its output files is left to the caller.
     """
     blocks: queue.SimpleQueue[dict[str, str] | None] = queue.SimpleQueue()
     watchdog = _Watchdog(limits)
@@ -196,7 +194,7 @@ def run(
 
 
 def _exit_code(process: subprocess.Popen[bytes], watchdog: _Watchdog, should_cancel: Callable[[], bool]) -> int:
-    """Wait for the end of a process that has closed its output: the index of an mp4 may still be moved."""
+    """Wait for a process that has closed its output: it may still move the index of an mp4."""
     while True:
         try:
             return process.wait(POLL_S)
@@ -207,10 +205,9 @@ def _exit_code(process: subprocess.Popen[bytes], watchdog: _Watchdog, should_can
 
 
 def _reason(code: int, log: str) -> str:
-    """Return one sentence on why FFmpeg failed."""
     if code == -signal.SIGXCPU:
-        return "FFmpeg used up its processor time."
+        return "FFmpeg exceeded its CPU time limit."
     if code < 0:
-        return f"FFmpeg was ended by signal {-code}."
+        return f"FFmpeg was killed by signal {-code}."
     lines = [line for line in log.splitlines() if line]
     return f"FFmpeg failed (exit {code}): {lines[0] if lines else 'no message'}"

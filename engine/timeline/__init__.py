@@ -1,4 +1,4 @@
-"""From a validated edit and probed media to whole frames."""
+"""The timeline: a validated edit with its probed media on whole output frames."""
 
 from engine.timeline.output import OutputEstimate, estimate
 from engine.timeline.resolve import ResolvedEdit, has_sound, resolve

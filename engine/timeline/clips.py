@@ -1,4 +1,4 @@
-"""One clip of an edit as a clip on the frame grid."""
+"""Clip resolver: puts one clip of an edit on the output's frame grid."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from engine.timeline.schedule import ClipSlot, exact, to_frame
 
 TRANSITION_S = {"": Fraction(1), "Fast": Fraction(1, 2), "Slow": Fraction(2)}
 FADE_S = Fraction(2)
-"""How long the volume effects fade."""
+"""Length of the fades of volume effects."""
 MAX_HOLD_S = 0.5
-"""A clip may outlast its video by so much: then the last picture holds, rather than flash to nothing."""
+"""A clip may outlast its video by this much: the last frame is held rather than followed by a flash of nothing."""
 DEFAULT_FIT = "crop"
 
 Animatable = float | tuple[Tween, ...]
 
 
 class ClipResolver:
-    """Makes the timed clips of one edit. errors, warnings: what was found on the way."""
+    """Resolves the clips of one edit. errors, warnings: the issues found so far."""
 
     def __init__(self, fps: Fraction, media: Mapping[str, MediaInfo], warnings: list[Issue]) -> None:
         """fps: of the output. media: by source URL. warnings: the list to add to."""
@@ -38,12 +38,12 @@ class ClipResolver:
         self.errors: list[Issue] = []
 
     def make(self, slot: ClipSlot, start: int, frames: int) -> TimedClip | None:
-        """Return a clip at its place, or None after noting an error."""
+        """Return a clip on the frame grid, or None after adding an error."""
         clip, asset = slot.clip, slot.clip.asset
         info = self.media[asset.src] if isinstance(asset, SourcedAsset | CaptionAsset | RichCaptionAsset) else None
         trim = getattr(asset, "trim", 0.0)
         if info is not None and info.duration_s is not None and trim >= info.duration_s and trim > 0:
-            detail = f"The file lasts {info.duration_s:.2f} s; nothing is left after {trim:g} s."
+            detail = f"The file lasts {info.duration_s:.2f} s, so a trim of {trim:g} s leaves nothing."
             self.errors.append(Issue(f"{slot.pointer}/asset/trim", "out_of_range", detail))
             return None
         loops = isinstance(asset, ImageAsset) and info is not None and info.content_type == GIF
@@ -83,7 +83,7 @@ class ClipResolver:
         )
 
     def _shown_frames(self, slot: ClipSlot, frames: int, info: MediaInfo) -> int:
-        """Return for how many frames there is something to show or hear; warn where that is less than asked."""
+        """Return for how many frames the media last; warn if that is less than the clip's length."""
         asset = slot.clip.asset
         if not isinstance(asset, VideoAsset | AudioAsset) or info.duration_s is None:
             return frames
@@ -93,25 +93,25 @@ class ClipResolver:
         if float(slot.length - left) <= MAX_HOLD_S:
             return frames
         if slot.clip.length not in ("auto", "end"):
-            rest = " less its trim" if asset.trim else ""
+            rest = " after its trim" if asset.trim else ""
             pace = f" at speed {asset.speed:g}" if asset.speed != 1 else ""
-            detail = f"The file{rest}{pace} lasts {float(left):.2f} s; the clip ends with it, after that it is empty."
+            detail = f"The file{rest}{pace} lasts {float(left):.2f} s; the clip ends there."
             self.warnings.append(Issue(f"{slot.pointer}/length", "media_too_short", detail))
         return max(1, min(frames, to_frame(left, self.fps)))
 
     def _transitions(self, clip: Clip, frames: int) -> tuple[Transition | None, Transition | None]:
-        """Return the transitions at both ends; where there are two, each takes at most half of the clip."""
+        """Return the transitions at both ends; if there are two, each takes at most half of the clip."""
         names = (_name(clip.transition.in_), _name(clip.transition.out))
-        most = frames // 2 if all(names) else frames
-        made = []
+        max_frames = frames // 2 if all(names) else frames
+        transitions = []
         for name in names:
             base, speed = split_speed(name) if name else ("", "")
-            length = min(to_frame(TRANSITION_S[speed], self.fps), most)
-            made.append(Transition(base, length) if name and length > 0 else None)
-        return made[0], made[1]
+            length = min(to_frame(TRANSITION_S[speed], self.fps), max_frames)
+            transitions.append(Transition(base, length) if name and length > 0 else None)
+        return transitions[0], transitions[1]
 
     def _sound(self, clip: Clip, info: MediaInfo | None, frames: int) -> Sound | None:
-        """Return the sound of a video or audio clip, None where it has none or is silenced."""
+        """Return the sound of a video or audio clip; None if it has no audio or is muted."""
         asset = clip.asset
         if info is None or not info.has_audio or not isinstance(asset, VideoAsset | AudioAsset) or asset.speed == 0:
             return None
@@ -120,7 +120,7 @@ class ClipResolver:
 
 
 def make_sound(volume: Animatable, effect: str, *, fps: Fraction, frames: int) -> Sound | None:
-    """Return a sound that lasts so many frames, None where it is silenced throughout.
+    """Return a sound of `frames` frames; None if its volume is always 0.
 
     effect: `none`, `fadeIn`, `fadeOut` or `fadeInFadeOut`; two fades take at most half of the sound each.
     """
@@ -133,7 +133,7 @@ def make_sound(volume: Animatable, effect: str, *, fps: Fraction, frames: int) -
 
 
 def split_speed(name: str) -> tuple[str, str]:
-    """Return a name such as `fadeFast` as its base and its speed suffix."""
+    """Split a name such as `fadeFast` into its base and its speed suffix."""
     for suffix in ("Slow", "Fast"):
         if name.endswith(suffix):
             return name.removesuffix(suffix), suffix
@@ -146,7 +146,6 @@ def _name(name: str | None) -> str | None:
 
 
 def _effect(name: str | None) -> Effect | None:
-    """Return a motion effect with its speed."""
     if _name(name) is None or name is None:
         return None
     base, suffix = split_speed(name)
@@ -154,18 +153,15 @@ def _effect(name: str | None) -> Effect | None:
 
 
 def _filter(name: str | None) -> str | None:
-    """Return a filter under the one name that it has."""
     return "negative" if name == "invert" else _name(name)
 
 
 def _crop(clip: Clip) -> Crop:
-    """Return the fractions to cut off."""
     crop = clip.asset.crop if isinstance(clip.asset, VideoAsset | ImageAsset) else None
     return Crop(crop.top, crop.right, crop.bottom, crop.left) if crop is not None else Crop()
 
 
 def _chroma_key(clip: Clip) -> ChromaKey | None:
-    """Return the colour to make transparent."""
     key = clip.asset.chroma_key if isinstance(clip.asset, VideoAsset) else None
     if key is None:
         return None

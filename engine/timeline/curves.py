@@ -1,4 +1,4 @@
-"""From tweens in seconds to curves in frames."""
+"""Animation curves: turns tweens in seconds into curves in frames."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def make_curve(
     low: float | None = None,
     high: float | None = None,
 ) -> Curve:
-    """Return a number or a list of tweens as a curve over a clip of so many frames.
+    """Return a number or a list of tweens as a curve over a clip of `frames` frames.
 
-    default: the value before the first tween where that one has no `from`. low, high: bounds of the values.
-    Pieces that would overlap are cut short by the next one; pieces after the end of the clip are left out.
+    default: the start value of a first tween without `from`. low, high: bounds of the values.
+    Overlapping tweens are cut short by the next one; tweens after the end of the clip are left out.
     """
     if isinstance(value, float):
         return Curve(_bounded(value, low, high))
@@ -72,14 +72,14 @@ def make_curve(
         ends = (_bounded(first, low, high), _bounded(last, low, high))
         pieces.append(Keyframe(start, max(1, end - start), *ends, easing=easing_of(tween)))
         reached = last
-    kept = tuple(piece for piece in pieces if piece.frames > 0)
-    return Curve(kept[0].value_from if kept else _bounded(default, low, high), kept)
+    keyframes = tuple(piece for piece in pieces if piece.frames > 0)
+    return Curve(keyframes[0].value_from if keyframes else _bounded(default, low, high), keyframes)
 
 
 def easing_of(tween: Tween) -> str | tuple[float, float, float, float]:
     """Return a tween's easing in the timeline's terms.
 
-    `constant` holds until its end and then jumps. An easing counts with `bezier`, or where no interpolation is named.
+    `constant` holds until its end and then jumps. An easing applies with `bezier`, or without an interpolation.
     """
     if tween.interpolation == "constant":
         return "hold"
@@ -89,6 +89,5 @@ def easing_of(tween: Tween) -> str | tuple[float, float, float, float]:
 
 
 def _bounded(value: float, low: float | None, high: float | None) -> float:
-    """Return a value between its bounds."""
     value = value if low is None else max(low, value)
     return value if high is None else min(high, value)

@@ -1,4 +1,4 @@
-"""Whether each source file can serve the asset that names it."""
+"""Media checks: whether each source file fits the asset that uses it."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from engine.media import MediaInfo, MediaKind
 
 GIF = "image/gif"
 
-_WANTED = {
+_REQUIRED = {
     SourceKind.VIDEO: "a video",
-    SourceKind.IMAGE: "a picture",
-    SourceKind.AUDIO: "sound",
-    SourceKind.LUMA: "a picture or video",
+    SourceKind.IMAGE: "an image",
+    SourceKind.AUDIO: "audio",
+    SourceKind.LUMA: "an image or a video",
     SourceKind.CAPTION: "SRT or WebVTT subtitles",
-    SourceKind.SOUNDTRACK: "sound",
+    SourceKind.SOUNDTRACK: "audio",
     SourceKind.FONT: "a TrueType or OpenType font",
 }
 _FOUND = {
     MediaKind.VIDEO: "a video",
-    MediaKind.IMAGE: "a still picture",
-    MediaKind.AUDIO: "a sound file",
+    MediaKind.IMAGE: "an image",
+    MediaKind.AUDIO: "an audio file",
     MediaKind.FONT: "a font",
     MediaKind.SUBTITLE: "a subtitle file",
 }
 
 
 def media_mismatches(edit: Edit, media: Mapping[str, MediaInfo]) -> Iterator[Issue]:
-    """Yield an error for every source that is not there or is no file of the kind wanted."""
+    """Yield an error for every source that is missing or of the wrong kind."""
     for reference in sources(edit):
         info = media.get(reference.url)
         if info is None:
-            yield Issue(reference.pointer, "media_missing", "This file could not be had.")
+            yield Issue(reference.pointer, "media_missing", "This file could not be fetched.")
         elif (problem := _problem(reference, info)) is not None:
             yield Issue(reference.pointer, "media_mismatch", problem)
 
 
 def _problem(reference: SourceRef, info: MediaInfo) -> str | None:
-    """Return why a file cannot serve, or None."""
-    wanted = _WANTED[reference.kind]
+    """Return why a file does not fit its asset, or None."""
+    required = _REQUIRED[reference.kind]
     if info.kind not in reference.kind.accepts:
-        return f"The file is {_FOUND[info.kind]}, and {wanted} is wanted here."
+        return f"The file is {_FOUND[info.kind]}; {required} is required here."
     if reference.kind in (SourceKind.AUDIO, SourceKind.SOUNDTRACK) and not info.has_audio:
-        return "The video has no sound."
+        return "The video has no audio."
     if reference.kind is SourceKind.IMAGE and info.kind is MediaKind.VIDEO and info.content_type != GIF:
-        return "The file is a video, and a picture is wanted here; use a video asset."
+        return "The file is a video; an image is required here. Use a video asset."
     return None

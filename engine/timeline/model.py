@@ -1,6 +1,6 @@
 """The resolved timeline: every time is a whole number of output frames, every default is filled in.
 
-`engine.timeline.resolve` makes it from a validated edit and the probed media; planning, drawing and
+`engine.timeline.resolve` builds it from a validated edit and the probed media; planning, drawing and
 compiling read nothing else.
 """
 
@@ -16,7 +16,7 @@ from engine.media import MediaInfo
 
 @dataclass(frozen=True, slots=True)
 class Keyframe:
-    """A piece of an animated value.
+    """One piece of an animated value.
 
     start, frames: in output frames from the beginning of the clip.
     value_from, value_to: the value at the first and after the last frame of the piece.
@@ -34,7 +34,7 @@ class Keyframe:
 class Curve:
     """A value over the frames of a clip: constant without keyframes, else pieces in time order.
 
-    Before the first piece its first value holds; between and after pieces the last value reached holds.
+    Before the first piece its first value is held; between and after pieces the last value reached.
     """
 
     constant: float
@@ -48,7 +48,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A transition at one end of a clip: `name` in the format's words without its speed suffix."""
+    """A transition at one end of a clip. name: as in the edit format, without its speed suffix."""
 
     name: str
     frames: int
@@ -98,15 +98,15 @@ class TimedClip:
     """One clip on the output's frame grid.
 
     pointer: JSON Pointer of the clip in the edit. track: 0 is on top.
-    start, frames: place in the timeline, output frames.
+    start, frames: position in the timeline, in output frames.
     asset: the validated pydantic asset model (see `engine.language`), merge fields filled.
     media: the probed file of an asset with a source; None for drawn assets.
-    trim_s: seconds cut from the beginning of the media. speed: 1.0 is as recorded, 0 holds the first picture.
+    trim_s: seconds cut from the start of the media. speed: 1.0 is as recorded, 0 freezes the first frame.
     width, height: the clip's own box in output pixels, where the edit gives one.
     offset_x, offset_y: fractions of the viewport, +y is up. scale: 1.0 is as fitted.
     opacity: 0 to 1. rotate_deg: clockwise degrees. skew_x, skew_y: as the format gives them.
-    luma: the matte clip of the same track that covers this clip's time.
-    loop: the media start again when they end before the clip does (GIF); else the last picture holds.
+    luma: the matte clip of the same track that overlaps this clip.
+    loop: the media restart when they end before the clip does (GIF); else the last frame is held.
     """
 
     pointer: str
@@ -148,7 +148,7 @@ class TimedClip:
 
 @dataclass(frozen=True, slots=True)
 class Soundtrack:
-    """Sound under the whole timeline; it never makes the timeline longer and is not repeated."""
+    """Audio under the whole timeline; it never makes the timeline longer and is not repeated."""
 
     media: MediaInfo
     sound: Sound
@@ -156,13 +156,13 @@ class Soundtrack:
 
 @dataclass(frozen=True, slots=True)
 class OutputSpec:
-    """What to write.
+    """The specification of an output.
 
     format: mp4, webm, gif, mp3, jpg, png or bmp. width, height: pixels. fps: exact.
     first_frame, frames: the part of the timeline to write (the edit's `range`).
     quality: verylow, low, medium, high or veryhigh. mute: drop all sound. repeat: loop a GIF.
-    poster_frame, thumbnail_frame: frames of the output to keep as pictures; thumbnail_scale: of the output's size.
-    scale_to: the size of the finished file where it differs: compose at width x height, then scale once at the end.
+    poster_frame, thumbnail_frame: output frames to save as images; thumbnail_scale: of the output's size.
+    scale_to: the final size if it differs: frames are composed at width x height and scaled once at the end.
     """
 
     format: str
@@ -181,20 +181,20 @@ class OutputSpec:
 
     @property
     def poster_at(self) -> int:
-        """Return the frame of the poster; without a wish a third of the way in, past any fade."""
-        return self._kept_frame(self.poster_frame)
+        """Return the frame of the poster: by default a third of the way in, past any fade."""
+        return self._image_frame(self.poster_frame)
 
     @property
     def thumbnail_at(self) -> int:
-        """Return the frame of the thumbnail; without a wish that of the poster's default."""
-        return self._kept_frame(self.thumbnail_frame)
+        """Return the frame of the thumbnail: by default a third of the way in."""
+        return self._image_frame(self.thumbnail_frame)
 
-    def _kept_frame(self, frame: int | None) -> int:
+    def _image_frame(self, frame: int | None) -> int:
         return max(0, min(self.frames - 1, self.frames // 3 if frame is None else frame))
 
     @property
     def final_size(self) -> tuple[int, int]:
-        """Return the width and height of the finished file."""
+        """Return the width and height of the output file."""
         return self.scale_to or (self.width, self.height)
 
     @property
@@ -207,7 +207,7 @@ class OutputSpec:
 class Timeline:
     """The whole edit, ready to plan. clips: bottom first, i.e. in painting order.
 
-    background: `#RRGGBB`. fonts: source URL of each font file the edit loads -> its probed file.
+    background: `#RRGGBB`. fonts: source URL of each font that the edit loads -> its probed file.
     frames: the length of the whole timeline, before `range`.
     """
 

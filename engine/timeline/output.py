@@ -1,4 +1,4 @@
-"""The output's size, frame rate and part of the timeline."""
+"""Output specification: size, frame rate and frame range of the output."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STILL_FORMATS = ("jpg", "png", "bmp")
 
 @dataclass(frozen=True, slots=True)
 class OutputEstimate:
-    """What a render will be, before its media are known. is_exact: nothing had to be guessed."""
+    """The expected output of a render, before its media are known. is_exact: no length was guessed."""
 
     duration_s: float
     frames: int
@@ -33,8 +33,8 @@ class OutputEstimate:
 def estimate(edit: Edit, media: Mapping[str, MediaInfo] | None = None, *, unknown_s: float = 10.0) -> OutputEstimate:
     """Return the size and length of an edit's output.
 
-    media: what is known of its sources so far. unknown_s: the length of other media where `auto` asks for it.
-    Raises EditInvalid as `resolve` does for times that cannot be.
+    media: the sources probed so far. unknown_s: the `auto` length of clips whose media are not among them.
+    Raises EditInvalid as `resolve` does for impossible times.
     """
     schedule = make_schedule(edit, media or {}, unknown=exact(unknown_s))
     fps = output_fps(edit.output)
@@ -44,7 +44,7 @@ def estimate(edit: Edit, media: Mapping[str, MediaInfo] | None = None, *, unknow
 
 
 def output_size(output: Output) -> tuple[int, int]:
-    """Return the size in pixels in which the edit is composed."""
+    """Return the size in pixels at which the edit is composed."""
     if output.size is not None:
         return (output.size.width, output.size.height)
     return preset_size(output.resolution or DEFAULT_RESOLUTION, output.aspect_ratio)
@@ -59,9 +59,9 @@ def output_fps(output: Output) -> Fraction:
 
 
 def make_output(output: Output, total_frames: int) -> tuple[OutputSpec, tuple[Issue, ...]]:
-    """Return what to write of a timeline of so many frames, and warnings.
+    """Return the output of a timeline of `total_frames` frames, and warnings.
 
-    Raises EditInvalid when the range lies behind the end.
+    Raises EditInvalid if the range starts after the end.
     """
     fps = output_fps(output)
     width, height = output_size(output)
@@ -91,12 +91,11 @@ def make_output(output: Output, total_frames: int) -> tuple[OutputSpec, tuple[Is
 
 
 def _frame_range(output: Output, total_frames: int, fps: Fraction) -> tuple[int, int]:
-    """Return the first frame and the number of frames to write."""
     start = output.range.start if output.range is not None else 0.0
     length = output.range.length if output.range is not None else None
     first = to_frame(exact(start), fps)
     if first >= total_frames:
-        detail = f"The range starts at {start:g} s, and the timeline ends at {float(total_frames / fps):.2f} s."
+        detail = f"The range starts at {start:g} s, but the timeline ends at {float(total_frames / fps):.2f} s."
         raise EditInvalid([Issue("/output/range/start", "out_of_range", detail)])
     if output.format in STILL_FORMATS:
         return first, 1
@@ -105,10 +104,10 @@ def _frame_range(output: Output, total_frames: int, fps: Fraction) -> tuple[int,
 
 
 def _capture(where: str, seconds: float, fps: Fraction, first: int, frames: int, warnings: list[Issue]) -> int:
-    """Return the frame of the output at a moment of the timeline, kept within the output."""
+    """Return the output frame at a time of the timeline, clamped to the output."""
     frame = to_frame(exact(seconds), fps) - first
-    kept = min(max(frame, 0), frames - 1)
+    clamped = min(max(frame, 0), frames - 1)
     if frame > frames or frame < 0:
-        detail = f"{seconds:g} s is outside the output; its {'first' if frame < 0 else 'last'} picture is used."
+        detail = f"{seconds:g} s is outside the output; its {'first' if frame < 0 else 'last'} frame is used."
         warnings.append(Issue(where, "out_of_range", detail))
-    return kept
+    return clamped

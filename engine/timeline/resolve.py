@@ -1,4 +1,4 @@
-"""From a validated edit and its probed media to clips on the output's frame grid."""
+"""Edit resolver: puts a validated edit and its probed media on the output's frame grid."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_ERRORS = 50
 
 @dataclass(frozen=True, slots=True)
 class ResolvedEdit:
-    """A timeline ready to plan, and what in it is not as the edit may have meant it."""
+    """A timeline ready to plan, and warnings about what will differ from the edit."""
 
     timeline: Timeline
     warnings: tuple[Issue, ...]
@@ -33,9 +33,9 @@ def resolve(edit: Edit, media: Mapping[str, MediaInfo]) -> ResolvedEdit:
     """Put an edit on the frame grid of its output.
 
     media: the probed file of every source, by the URL as the edit writes it.
-    Starts and ends are rounded to whole frames, each by itself, so that clips that touch in the edit still do.
+    Starts and ends are rounded to whole frames independently, so that adjacent clips stay adjacent.
     Raises EditInvalid for sources that are missing or of the wrong kind (`media_missing`, `media_mismatch`),
-    a trim behind the end of its file, an empty, endless or circular timeline, and a range behind the end.
+    a trim beyond the end of its file, an empty, too long or circular timeline, and a range beyond the end.
     """
     if errors := list(media_mismatches(edit, media)):
         raise EditInvalid(errors[:MAX_ERRORS], truncated=len(errors) > MAX_ERRORS)
@@ -59,12 +59,12 @@ def resolve(edit: Edit, media: Mapping[str, MediaInfo]) -> ResolvedEdit:
         fonts={font.src: media[font.src] for font in edit.timeline.fonts},
     )
     if output.format == "mp3" and not has_sound(timeline):
-        raise EditInvalid([Issue("/output/format", "no_sound", "An mp3 is asked for, and nothing in the edit sounds.")])
+        raise EditInvalid([Issue("/output/format", "no_sound", "An mp3 needs audio, but the edit has none.")])
     return ResolvedEdit(timeline, tuple(dict.fromkeys(warnings)))
 
 
 def has_sound(timeline: Timeline) -> bool:
-    """Return whether anything in a timeline can be heard."""
+    """Return whether a timeline has any audio."""
     audible = timeline.soundtrack is not None or any(clip.sound is not None for clip in timeline.clips)
     return audible and not timeline.output.mute
 
@@ -78,30 +78,30 @@ def hex_color(text: str) -> str:
 def _frame_ranges(slots: Sequence[ClipSlot], fps: Fraction) -> tuple[list[tuple[ClipSlot, int, int]], list[Issue]]:
     """Return each clip with its first frame and number of frames.
 
-    A clip shorter than half a frame still gets one, unless its track shows something else in that frame.
+    A clip shorter than half a frame still gets one, unless another clip of its track has that frame.
     """
     rounded = [(slot, to_frame(slot.start, fps), to_frame(slot.end, fps)) for slot in slots]
-    taken = {(slot.track, start) for slot, start, end in rounded if end > start}
+    occupied = {(slot.track, start) for slot, start, end in rounded if end > start}
     covered = _FrameCoverage([(slot.track, start, end) for slot, start, end in rounded if end > start])
     ranges: list[tuple[ClipSlot, int, int]] = []
-    lost: list[ClipSlot] = []
+    dropped: list[ClipSlot] = []
     for slot, start, end in rounded:
         if end > start:
             ranges.append((slot, start, end - start))
-        elif (slot.track, start) in taken or covered.holds(slot.track, start):
-            lost.append(slot)
+        elif (slot.track, start) in occupied or covered.holds(slot.track, start):
+            dropped.append(slot)
         else:
-            taken.add((slot.track, start))
+            occupied.add((slot.track, start))
             ranges.append((slot, start, 1))
-    if not lost:
+    if not dropped:
         return ranges, []
-    others = f" So are {len(lost) - 1} more clips." if len(lost) > 1 else ""
-    detail = f"The clip is shorter than a frame, and another one of its track has that frame; it is not shown.{others}"
-    return ranges, [Issue(lost[0].pointer, "clip_too_short", detail)]
+    others = f" The same holds for {len(dropped) - 1} more clips." if len(dropped) > 1 else ""
+    detail = f"The clip is shorter than a frame and another clip of its track has that frame; it is not shown.{others}"
+    return ranges, [Issue(dropped[0].pointer, "clip_too_short", detail)]
 
 
 class _FrameCoverage:
-    """Which frames of which tracks clips of at least one frame fill."""
+    """The frames of each track that are covered by clips of at least one frame."""
 
     def __init__(self, ranges: Sequence[tuple[int, int, int]]) -> None:
         """ranges: track, first frame, end."""
@@ -114,12 +114,11 @@ class _FrameCoverage:
                 merged.append((start, end))
 
     def holds(self, track: int, frame: int) -> bool:
-        """Return whether a clip fills the frame."""
         return any(start <= frame < end for start, end in self._ranges.get(track, ()))
 
 
 def _with_lumas(clips: Sequence[TimedClip], warnings: list[Issue]) -> list[TimedClip]:
-    """Return the clips without the mattes, each with the matte of its track that covers most of its time."""
+    """Return the clips without the mattes, each with the matte of its track that overlaps it most."""
     lumas: dict[int, list[TimedClip]] = {}
     for clip in clips:
         if isinstance(clip.asset, LumaAsset):
@@ -129,21 +128,21 @@ def _with_lumas(clips: Sequence[TimedClip], warnings: list[Issue]) -> list[Timed
     for clip in clips:
         if isinstance(clip.asset, LumaAsset):
             continue
-        over = [luma for luma in lumas.get(clip.track, ()) if _overlap(luma, clip) > 0 and clip.asset.type != "audio"]
-        if not over:
+        mattes = [luma for luma in lumas.get(clip.track, ()) if _overlap(luma, clip) > 0 and clip.asset.type != "audio"]
+        if not mattes:
             masked.append(clip)
             continue
-        luma = max(over, key=lambda candidate: _overlap(candidate, clip))
+        luma = max(mattes, key=lambda candidate: _overlap(candidate, clip))
         used.add(luma.pointer)
         masked.append(replace(clip, luma=luma))
     for luma in (luma for track in lumas.values() for luma in track if luma.pointer not in used):
-        detail = "No clip of its track is shown at the time of this luma clip; it has no effect."
+        detail = "No clip of its track overlaps this luma clip, so it has no effect."
         warnings.append(Issue(luma.pointer, "luma_unused", detail))
     return masked
 
 
 def _overlap(one: TimedClip, other: TimedClip) -> int:
-    """Return for how many frames two clips are shown together."""
+    """Return how many frames two clips have in common."""
     return min(one.end, other.end) - max(one.start, other.start)
 
 
@@ -153,11 +152,11 @@ def _painting_order(clips: Sequence[TimedClip]) -> tuple[TimedClip, ...]:
 
 
 def _soundtrack(edit: Edit, media: Mapping[str, MediaInfo], fps: Fraction, total: int) -> Soundtrack | None:
-    """Return the sound under the whole timeline; its fades count from where it really ends."""
-    written = edit.timeline.soundtrack
-    if written is None:
+    """Return the soundtrack; its fades count from where its file ends."""
+    soundtrack = edit.timeline.soundtrack
+    if soundtrack is None:
         return None
-    info = media[written.src]
+    info = media[soundtrack.src]
     frames = total if info.duration_s is None else max(1, min(total, to_frame(exact(info.duration_s), fps)))
-    sound = make_sound(written.volume, written.effect, fps=fps, frames=frames)
+    sound = make_sound(soundtrack.volume, soundtrack.effect, fps=fps, frames=frames)
     return Soundtrack(info, sound) if sound is not None else None

@@ -1,4 +1,4 @@
-"""When each clip plays: seconds as written, with `auto`, `end` and references to other clips worked out."""
+"""Clip schedule: starts and lengths in seconds, with `auto`, `end` and aliases resolved."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from engine.language.text_assets import CaptionAsset, RichCaptionAsset
 from engine.media import MediaInfo
 
 STILL_LENGTH_S = Fraction(3)
-"""How long `auto` shows a clip that has no length of its own."""
+"""The `auto` length of a clip that has no length of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClipSlot:
-    """A clip's place in the edit and in time, in exact seconds. guessed: its length rests on unknown media."""
+    """A clip's place in the edit and in time, in exact seconds. guessed: its length assumes unknown media."""
 
     pointer: str
     track: int
@@ -36,7 +36,7 @@ class ClipSlot:
 
     @property
     def end(self) -> Fraction:
-        """Return when the clip is over."""
+        """Return when the clip ends."""
         return self.start + self.length
 
 
@@ -50,34 +50,34 @@ class ClipSchedule:
 
     @property
     def is_exact(self) -> bool:
-        """Return whether no length had to be guessed."""
+        """Return whether no length was guessed."""
         return not any(slot.guessed for slot in self.slots)
 
 
 def make_schedule(edit: Edit, media: Mapping[str, MediaInfo], *, unknown: Fraction = STILL_LENGTH_S) -> ClipSchedule:
-    """Work out every start and length.
+    """Resolve every start and length.
 
-    unknown: the length that `auto` has where the clip's media are not among `media`.
-    Raises EditInvalid for references in a circle, and for a timeline that is empty or over an hour.
+    unknown: the `auto` length of clips whose media are not among `media`.
+    Raises EditInvalid for circular references, and for a timeline that is empty or over an hour.
     """
     clips = list(walk_clips(edit))
-    known = _TimingSolver([clip for _, _, clip in clips], [track for _, track, _ in clips])
+    solver = _TimingSolver([clip for _, _, clip in clips], [track for _, track, _ in clips])
     for index, (_, _, clip) in enumerate(clips):
         if clip.length == "auto":
-            known.settle(("length", index), natural_length(clip, media, unknown))
-    known.run()
-    end = max((moment for moment in known.ends() if moment is not None), default=None)
+            solver.settle(("length", index), natural_length(clip, media, unknown))
+    solver.run()
+    end = max((time for time in solver.ends() if time is not None), default=None)
     length = _soundtrack_length(edit, clips, media) if end is None else end
-    known.finish_ends(length)
-    circles = [
+    solver.finish_ends(length)
+    cycles = [
         Issue(where, "alias_cycle", "The start or length of this clip depends on itself.")
         for index, (where, _, _) in enumerate(clips)
-        if not known.is_settled(index)
+        if not solver.is_settled(index)
     ]
-    if circles:
-        raise EditInvalid(circles[:50])
+    if cycles:
+        raise EditInvalid(cycles[:50])
     slots = [
-        ClipSlot(where, track, clip, *known.of(index), _is_guess(clip, media))
+        ClipSlot(where, track, clip, *solver.of(index), _is_guess(clip, media))
         for index, (where, track, clip) in enumerate(clips)
     ]
     shown = tuple(slot for slot in slots if slot.length > 0)
@@ -92,7 +92,7 @@ def make_schedule(edit: Edit, media: Mapping[str, MediaInfo], *, unknown: Fracti
 
 
 def natural_length(clip: Clip, media: Mapping[str, MediaInfo], unknown: Fraction = STILL_LENGTH_S) -> Fraction:
-    """Return how long a clip lasts by itself: its media less trim, at its speed, or 3 s for a still."""
+    """Return the `auto` length of a clip: its media after the trim, at its speed, or 3 s for a still."""
     asset = clip.asset
     if not isinstance(asset, SourcedAsset | CaptionAsset | RichCaptionAsset):
         return STILL_LENGTH_S
@@ -109,12 +109,12 @@ def natural_length(clip: Clip, media: Mapping[str, MediaInfo], unknown: Fraction
 
 
 def exact(seconds: float) -> Fraction:
-    """Return a number of seconds as the decimal fraction that was meant, without the noise of binary sums."""
+    """Return seconds as the decimal fraction that was written, without the noise of binary arithmetic."""
     return Fraction(str(round(seconds, 9)))
 
 
 def to_frame(seconds: Fraction, fps: Fraction) -> int:
-    """Return the frame whose beginning is nearest to a moment, the later one of two as near."""
+    """Return the frame that starts nearest to a time; of two as near, the later one."""
     return floor(seconds * fps + Fraction(1, 2))
 
 
@@ -124,7 +124,6 @@ def _has_own_length(clip: Clip) -> bool:
 
 
 def _is_guess(clip: Clip, media: Mapping[str, MediaInfo]) -> bool:
-    """Return whether the clip's length rests on media that are not known."""
     return clip.length == "auto" and _has_own_length(clip) and getattr(clip.asset, "src", None) not in media
 
 
@@ -138,11 +137,9 @@ def _soundtrack_length(edit: Edit, clips: Sequence[tuple[str, int, Clip]], media
 
 
 def _check_total(total: Fraction) -> None:
-    """Refuse a timeline that is empty or too long."""
     if total <= 0:
-        raise EditInvalid(
-            [Issue("/timeline/tracks", "empty_timeline", "The timeline has no clips, so it has no length.")]
-        )
+        detail = "The timeline has no clips, so it has no length."
+        raise EditInvalid([Issue("/timeline/tracks", "empty_timeline", detail)])
     if total > MAX_DURATION_S:
         detail = f"The timeline lasts {float(total):.2f} s; at most {MAX_DURATION_S} s are allowed."
         raise EditInvalid([Issue("/timeline", "out_of_range", detail)])
@@ -153,7 +150,7 @@ _Node = tuple[str, int]
 
 @dataclass(slots=True)
 class _TimingSolver:
-    """The starts and lengths of all clips, settled in the order in which they depend on each other."""
+    """Resolves the starts and lengths of all clips in the order of their dependencies."""
 
     clips: Sequence[Clip]
     tracks: Sequence[int]
@@ -163,7 +160,6 @@ class _TimingSolver:
     ready: deque[_Node] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
-        """Note what each start and length depends on."""
         aliases: dict[str, int] = {}
         for index, clip in enumerate(self.clips):
             if clip.alias:
@@ -180,7 +176,7 @@ class _TimingSolver:
                     self._need((name, index), (("start", before), ("length", before)) if follows else ())
 
     def _need(self, node: _Node, others: tuple[_Node, ...]) -> None:
-        """Note that a node is the sum of others."""
+        """Record that a node is the sum of others."""
         self.needs[node] = others
         for other in others:
             self.waiting[other].append(node)
@@ -188,13 +184,13 @@ class _TimingSolver:
             self.settle(node, Fraction(0))
 
     def settle(self, node: _Node, value: Fraction) -> None:
-        """Fix a value; whatever waits for it is looked at by the next `run`."""
+        """Set a value; the next `run` resolves what depends on it."""
         if node not in self.values:
             self.values[node] = value
             self.ready.append(node)
 
     def run(self) -> None:
-        """Settle all that depends on settled values alone."""
+        """Resolve all nodes that depend only on known values."""
         while self.ready:
             for node in self.waiting[self.ready.popleft()]:
                 needs = self.needs[node]
@@ -202,18 +198,17 @@ class _TimingSolver:
                     self.settle(node, sum((self.values[other] for other in needs), Fraction(0)))
 
     def ends(self) -> list[Fraction | None]:
-        """Return when each clip is over, None where that is not settled."""
+        """Return when each clip ends; None if that is not known."""
         return [self._end(index) for index in range(len(self.clips))]
 
     def _end(self, index: int) -> Fraction | None:
-        """Return when a clip is over, or None."""
         if not self.is_settled(index):
             return None
         start, length = self.of(index)
         return start + length
 
     def finish_ends(self, end: Fraction) -> None:
-        """Let the clips with `end` run to the end, one after the other where one starts after another."""
+        """Let clips of length `end` run to the end, in turn where one starts after another."""
         left = [index for index, clip in enumerate(self.clips) if clip.length == "end"]
         while left:
             now = [index for index in left if ("start", index) in self.values]
@@ -225,9 +220,7 @@ class _TimingSolver:
             self.run()
 
     def is_settled(self, index: int) -> bool:
-        """Return whether a clip's start and length are known."""
         return ("start", index) in self.values and ("length", index) in self.values
 
     def of(self, index: int) -> tuple[Fraction, Fraction]:
-        """Return a clip's start and length."""
         return self.values["start", index], self.values["length", index]

@@ -23,7 +23,7 @@ def asset(kind: str, src: str = "https://example.com/a", **fields: Any) -> dict[
 def edit_of(*clips: dict[str, Any], tracks: list[list[dict[str, Any]]] | None = None, **parts: Any) -> dict[str, Any]:
     """Return an edit with the clips on one track, or with several tracks.
 
-    parts: `timeline` and `output` are merged into the defaults, all else is set at the top.
+    parts: `timeline` and `output` are merged into the defaults, all others are set at the top level.
     """
     timeline = {"tracks": [{"clips": track} for track in (tracks or [list(clips)])], **parts.pop("timeline", {})}
     output = {"format": "mp4", "resolution": "sd", **parts.pop("output", {})}
@@ -31,7 +31,7 @@ def edit_of(*clips: dict[str, Any], tracks: list[list[dict[str, Any]]] | None = 
 
 
 def parsed(data: Any, **options: Any) -> Edit:
-    """Return the edit of some JSON that is well."""
+    """Return the edit parsed from valid JSON."""
     return parse_edit(data, **options).edit
 
 
@@ -56,13 +56,13 @@ def video(duration_s: float = 8.0, **fields: Any) -> MediaInfo:
 
 
 def picture(**fields: Any) -> MediaInfo:
-    """Return a probed still picture."""
+    """Return a probed still image."""
     known = {"width": 640, "height": 360, "video_codec": "png", **fields}
     return MediaInfo(Path("/i.png"), MediaKind.IMAGE, "image/png", 1, "png_pipe", **known)
 
 
 def sound(duration_s: float = 8.0) -> MediaInfo:
-    """Return a probed sound file."""
+    """Return a probed audio file."""
     return MediaInfo(Path("/a.mp3"), MediaKind.AUDIO, "audio/mpeg", 1, "mp3", duration_s=duration_s, audio_codec="mp3")
 
 

@@ -1,4 +1,4 @@
-"""Draw one asset in a test, and look at the pixels."""
+"""Helpers that draw one asset and inspect its pixels."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def load(path: Path) -> Image.Image:
 
 
 def visible_box(image: Image.Image, at_least: int = 128) -> tuple[int, int, int, int]:
-    """Return the box of what is at least that opaque."""
+    """Return the bounding box of the pixels that are at least that opaque."""
     box = image.getchannel("A").point([255 if value >= at_least else 0 for value in range(256)]).getbbox()
     assert box is not None, "nothing was drawn"
     return box

@@ -1,4 +1,4 @@
-"""Timelines built by hand, rendered small, and looked at pixel by pixel."""
+"""Helpers that build small timelines, render them and inspect the pixels."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DEMUXERS = {".png": "png_pipe", ".jpg": "jpeg_pipe", ".mp4": "mov", ".webm": "ma
 
 
 def image_media(path: Path, *, alpha: bool = False) -> MediaInfo:
-    """Describe a picture file."""
+    """Return the media info of an image file."""
     with Image.open(path) as image:
         width, height = image.size
     return MediaInfo(
@@ -45,7 +45,7 @@ def video_media(
     alpha: bool = False,
     decoder: str | None = None,
 ) -> MediaInfo:
-    """Describe a video file."""
+    """Return the media info of a video file."""
     return MediaInfo(
         path, MediaKind.VIDEO, "video/mp4", 1, DEMUXERS[path.suffix], *size, seconds, 25.0, round(seconds * 25),
         "h264", "aac" if sound else None, has_alpha=alpha, video_decoder=decoder,
@@ -53,14 +53,14 @@ def video_media(
 
 
 def audio_media(path: Path, seconds: float) -> MediaInfo:
-    """Describe a sound file."""
+    """Return the media info of an audio file."""
     return MediaInfo(
         path, MediaKind.AUDIO, "audio/wav", 1, DEMUXERS[path.suffix], duration_s=seconds, audio_codec="pcm_s16le"
     )
 
 
 def clip(media: MediaInfo | None, start: int = 0, frames: int = 25, *, track: int = 0, **fields) -> TimedClip:
-    """Return a clip; its pointer is made from its place."""
+    """Return a clip; its pointer is derived from its track and start."""
     pointer = f"/timeline/tracks/{track}/clips/{start}"
     return TimedClip(pointer, track, start, frames, None, media, **fields)
 
@@ -108,7 +108,7 @@ def render_frames(timeline: Timeline, folder: Path) -> list[Image.Image]:
 
 
 def render_image(folder: Path, *clips: TimedClip, at: int = 0, background: str = "#000000", **fields) -> Image.Image:
-    """Render one frame of a timeline as a picture."""
+    """Render one frame of a timeline as an image."""
     frames = max((c.end for c in clips), default=1)
     whole = timeline_of(*clips, frames=max(frames, at + 1), background=background, format="png", **fields)
     spec = whole.output
@@ -119,7 +119,7 @@ def render_image(folder: Path, *clips: TimedClip, at: int = 0, background: str =
 
 
 def near(found: Sequence[int], wanted: Sequence[int], within: int = 6) -> bool:
-    """Return whether two colours are the same but for coding noise."""
+    """Return whether two colours are equal apart from coding noise."""
     return all(abs(a - b) <= within for a, b in zip(found, wanted, strict=True))
 
 
@@ -131,7 +131,7 @@ def bounding_box(image: Image.Image, color: Color, within: int = 60) -> tuple[in
 
 
 def loudness(path: Path, window_s: float = 0.1) -> list[float]:
-    """Decode a file's sound and return its loudness (root mean square, 1.0 is full scale) window by window."""
+    """Decode a file's audio and return its loudness (root mean square, 1.0 is full scale) window by window."""
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-i", str(path)]
     command += ["-map", "0:a:0", "-ac", "1", "-ar", "8000", "-f", "f32le", "-"]
     samples = array.array("f", subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)

@@ -1,4 +1,4 @@
-"""The page on the edit format says what the code does."""
+"""The page on the edit format matches the code."""
 
 from __future__ import annotations
 

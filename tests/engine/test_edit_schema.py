@@ -1,4 +1,4 @@
-"""The JSON Schema of edits, and edits with anything in place of anything."""
+"""The JSON Schema of edits, and the parsing of randomly mangled edits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_exports_a_schema_that_describes_valid_edits(validator, given, kind):
     assert list(validator.iter_errors(data)) != []
 
 
-def test_schema_points_where_it_is_told():
+def test_schema_uses_the_given_reference_template():
     schema = edit_json_schema("#/components/schemas/{model}")
     mapping = schema["$defs"]["Clip"]["properties"]["asset"]["discriminator"]["mapping"]
     assert mapping["video"] == "#/components/schemas/VideoAsset"
@@ -51,7 +51,7 @@ def places_in(value):
 
 
 def outcome(data):
-    """Return the frames of an edit, or 0 and what is wrong with it."""
+    """Return the number of frames of an edit and no issues, or 0 and its issues."""
     try:
         return estimate(parse_edit(data).edit).frames, ()
     except EditInvalid as error:

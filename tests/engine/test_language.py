@@ -1,4 +1,4 @@
-"""Reading edits: what is accepted, what is refused and where, and what is only warned of."""
+"""Edit parsing: what is accepted, what is refused and where, and what only causes a warning."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_reads_a_plain_edit_without_warnings():
 
 
 @pytest.mark.parametrize("body", [None, [], "text", 5, True])
-def test_refuses_what_is_no_object(body):
+def test_refuses_an_edit_that_is_not_an_object(body):
     assert refused(body) == [("", "invalid_type")]
 
 
@@ -91,7 +91,7 @@ C = "timeline.tracks.0.clips.0"
         (f"{C}.start", -1, "out_of_range"),
         (f"{C}.start", True, "invalid_type"),
         (f"{C}.start", "{{ START }}", "unfilled_placeholder"),
-        (f"{C}.start", "alias://nobody", "unknown_alias"),
+        (f"{C}.start", "alias://missing", "unknown_alias"),
         (f"{C}.length", 0, "out_of_range"),
         (f"{C}.length", [], "invalid_type"),
         (f"{C}.scale", {}, "invalid_type"),
@@ -108,7 +108,7 @@ C = "timeline.tracks.0.clips.0"
         ("merge", {"find": "A"}, "invalid_type"),
     ],
 )
-def test_refuses_at_the_place_of_the_fault(path, value, code):
+def test_refuses_with_a_pointer_to_the_fault(path, value, code):
     data = changed(path, value)
     pointer = "/" + path.replace(".", "/")
     found = refused(data)
@@ -135,7 +135,7 @@ def test_refuses_impossible_sizes(size, place, code):
     assert refused(data) == [(f"/output/size/{place}", code)]
 
 
-def test_a_size_wins_over_the_named_resolution_and_says_so():
+def test_size_overrides_the_named_resolution_with_a_warning():
     size = {"width": 640, "height": 480}
     result = parse_edit(edit_of(title(), output={"size": size, "aspectRatio": "1:1"}))
     assert warned(result) == [("/output/resolution", "ignored_field"), ("/output/aspectRatio", "ignored_field")]
@@ -155,12 +155,12 @@ def test_refuses_html5_with_script(js):
     assert refused(data) == [(f"{CLIP}/asset/js", "unsupported_asset")]
 
 
-def test_refuses_media_to_be_generated():
+def test_refuses_generative_media():
     data = edit_of(title(asset={"type": "image", "prompt": "a lake"}))
     assert refused(data) == [(f"{CLIP}/asset", "unsupported_asset")]
 
 
-def test_refuses_shapes_without_measures():
+def test_refuses_shapes_without_dimensions():
     data = edit_of(title(asset={"type": "svg", "shape": {"type": "ring", "outerRadius": 5}}))
     with pytest.raises(EditInvalid, match="innerRadius"):
         parse_edit(data)
@@ -195,7 +195,7 @@ def test_refuses_shapes_without_measures():
         ("a/b~c", 1, "unknown_field"),
     ],
 )
-def test_warns_of_what_is_bent_or_has_no_effect(path, value, code):
+def test_warns_about_changed_values_and_ignored_keys(path, value, code):
     data = changed(path, value)
     pointer = "/" + path.replace(".", "/") if "~" not in path else "/a~1b~0c"
     assert warned(parse_edit(data)) == [(pointer, code)]
@@ -218,21 +218,21 @@ def test_warns_of_what_is_bent_or_has_no_effect(path, value, code):
         ("timeline.background", "rgba(10, 20, 30, 0.5)"),
     ],
 )
-def test_takes_usual_spellings_without_a_word(path, value):
+def test_accepts_common_spellings_without_a_warning(path, value):
     assert parse_edit(changed(path, value)).warnings == ()
 
 
-def test_falls_back_to_the_default_of_what_only_refines():
+def test_unknown_effects_filters_and_positions_fall_back_to_defaults():
     clip = first_clip(edit_of(title(effect="explode", filter="sepia", position="nowhere")))
     assert (clip.effect, clip.filter, clip.position) == (None, None, "center")
 
 
-def test_hints_at_the_key_that_was_meant():
+def test_suggests_the_closest_known_key():
     (warning,) = parse_edit(edit_of(title(opacty=0.5))).warnings
     assert "opacity" in warning.detail
 
 
-def test_tells_where_outputs_do_not_go():
+def test_warns_about_destinations_that_get_no_output():
     data = edit_of(title(), output={"destinations": [{"provider": "s3", "options": {"bucket": "b"}}]})
     assert warned(parse_edit(data)) == [
         ("/output/destinations/0/options", "ignored_field"),
@@ -241,7 +241,7 @@ def test_tells_where_outputs_do_not_go():
 
 
 @pytest.mark.parametrize("name", ["alignment", "align"])
-def test_knows_both_names_of_the_alignment(name):
+def test_accepts_both_names_of_the_alignment(name):
     for kind in ("text", "rich-text"):
         given = {"type": kind, "text": "x", name: {"horizontal": "left"}}
         result = parse_edit(edit_of(title(asset=given)))
@@ -250,7 +250,7 @@ def test_knows_both_names_of_the_alignment(name):
         assert (found.alignment if kind == "text" else found.align).horizontal == "left"
 
 
-def test_reads_tweens_and_points_into_them():
+def test_reads_tweens_and_points_at_issues_inside_them():
     tweens = [{"from": 0, "to": 1, "start": 0, "length": 1, "interpolation": "bezier", "easing": "easeInOutBack"}]
     clip = first_clip(edit_of(title(opacity=tweens, offset={"x": copy.deepcopy(tweens)})))
     assert (clip.opacity[0].from_, clip.opacity[0].to, clip.opacity[0].easing) == (0.0, 1.0, "easeInOutBack")
@@ -272,12 +272,12 @@ def test_reads_tweens_and_points_into_them():
         ({"html": "<p>x</p>", "css": "@keyframes a{}"}, "css", "motion_ignored"),
     ],
 )
-def test_tells_what_html_does_not_get(given, place, code):
+def test_warns_about_unsupported_html(given, place, code):
     result = parse_edit(edit_of(title(asset={"type": "html", **given})))
     assert warned(result) == [(f"{CLIP}/asset/{place}", code)]
 
 
-def test_reports_fifty_errors_and_says_that_there_are_more():
+def test_reports_fifty_errors_and_marks_them_as_truncated():
     data = edit_of(*[title(start="x") for _ in range(60)])
     with pytest.raises(EditInvalid) as caught:
         parse_edit(data)
@@ -286,7 +286,7 @@ def test_reports_fifty_errors_and_says_that_there_are_more():
     assert caught.value.issues[49].pointer == "/timeline/tracks/0/clips/49/start"
 
 
-def test_bounds_the_number_of_warnings():
+def test_limits_the_number_of_warnings():
     result = parse_edit(edit_of(*[title(sparkle=1) for _ in range(MAX_WARNINGS + 5)]))
     assert len(result.warnings) == MAX_WARNINGS + 1
     assert (result.warnings[-1].code, "5" in result.warnings[-1].detail) == ("more_warnings", True)
@@ -308,7 +308,7 @@ def test_refuses_too_many_clips_and_too_long_timelines():
         (object(), "invalid_type"),
     ],
 )
-def test_refuses_what_no_json_or_database_can_hold(value, code):
+def test_refuses_values_that_json_or_a_database_cannot_hold(value, code):
     assert refused(edit_of(title(note=value))) == [(f"{CLIP}/note", code)]
 
 
@@ -318,11 +318,11 @@ def test_refuses_deep_nesting_without_running_out_of_stack():
         deep = [deep]
     ((_, code),) = refused(edit_of(title(note=deep)))
     assert code == "too_deep"
-    while isinstance(deep, list):  # taken apart by hand, as deep lists are costly to collect
+    while isinstance(deep, list):  # unpacked by hand, as deep lists are costly to collect
         deep = deep.pop()
 
 
-def test_lists_the_sources_with_their_places_and_uses():
+def test_lists_the_sources_with_their_pointers_and_kinds():
     data = edit_of(
         title(asset=asset("video", "https://e.com/v.mp4")),
         title(asset=asset("caption", "https://e.com/c.srt")),
@@ -357,6 +357,6 @@ def test_reads_colours(text, expected):
 
 
 @pytest.mark.parametrize("text", ["", "#12", "#12345g", "colour", "rgb(", "x" * 100])
-def test_refuses_what_is_no_colour(text):
+def test_refuses_invalid_colours(text):
     with pytest.raises(ValueError):
         parse_color(text)

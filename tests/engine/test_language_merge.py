@@ -16,19 +16,19 @@ def text_of(text: str, fields=(), **options) -> str:
 
 
 @pytest.mark.parametrize("written", ["{{NAME}}", "{{ NAME }}", "{{  NAME}}"])
-def test_fills_placeholders_whatever_the_space_in_them(written):
+def test_ignores_blanks_inside_placeholders(written):
     assert text_of(f"Hi {written}!", [{"find": "NAME", "replace": "Ana"}]) == "Hi Ana!"
 
 
-def test_caller_wins_over_the_edit():
+def test_values_of_the_caller_override_those_of_the_edit():
     assert text_of("{{NAME}}", [{"find": "NAME", "replace": "Ana"}], merge={"NAME": "Bo"}) == "Bo"
 
 
-def test_names_are_told_apart_by_case():
+def test_names_are_case_sensitive():
     assert text_of("{{name}}{{NAME}}", [{"find": "NAME", "replace": "x"}], merge={"name": "y"}) == "yx"
 
 
-def test_fills_several_in_one_text_and_does_not_look_into_values():
+def test_fills_several_in_one_text_and_none_inside_values():
     fields = [{"find": "A", "replace": "{{B}}"}, {"find": "B", "replace": "b"}]
     assert text_of("{{A}}-{{B}}", fields) == "{{B}}-b"
 
@@ -40,7 +40,7 @@ def test_writes_values_of_other_types_into_text(value, written):
     assert text_of("<{{X}}>", [{"find": "X", "replace": value}]) == f"<{written}>"
 
 
-def test_whole_placeholder_takes_the_type_of_its_value():
+def test_whole_placeholder_gets_the_type_of_its_value():
     data = edit_of(
         title(start="{{AT}}", length="{{ LONG }}", offset="{{OFF}}", transition="{{T}}"),
         merge=[
@@ -65,19 +65,19 @@ def test_fills_the_source_the_format_and_whole_tracks():
     assert len(edit.timeline.tracks) == 1
 
 
-def test_warns_of_a_text_that_stays_unfilled():
+def test_warns_about_an_unfilled_placeholder_in_text():
     result = parse_edit(edit_of(title(asset={"type": "title", "text": "Hi {{WHO}}"})))
     assert warned(result) == [(f"{CLIP}/asset/text", "unfilled_placeholder")]
     assert result.edit.timeline.tracks[0].clips[0].asset.text == "Hi {{WHO}}"
 
 
-def test_does_not_touch_what_was_given():
+def test_does_not_change_its_input():
     data = edit_of(title(start="{{AT}}"), merge=[{"find": "AT", "replace": 1}])
     parse_edit(data, merge={"AT": 2})
     assert data["timeline"]["tracks"][0]["clips"][0]["start"] == "{{AT}}"
 
 
-def test_points_at_the_place_of_a_filled_value_that_is_wrong():
+def test_points_at_an_invalid_filled_value():
     data = edit_of(title(start="{{AT}}"), merge=[{"find": "AT", "replace": "soon"}])
     assert refused(data) == [(f"{CLIP}/start", "invalid_type")]
 
@@ -94,19 +94,19 @@ def test_refuses_broken_merge_fields(fields, place):
     assert [pointer for pointer, _ in refused(edit_of(title(), merge=fields))] == [place]
 
 
-def test_refuses_values_that_blow_the_edit_up():
+def test_refuses_values_that_make_the_edit_too_large():
     clips = [title(asset={"type": "title", "text": "{{A}}" * 100}) for _ in range(100)]
     data = edit_of(*clips, merge=[{"find": "A", "replace": "x" * 10_000}])
     assert refused(data) == [("/merge", "too_large")]
 
 
-def test_refuses_large_objects_put_in_many_places():
+def test_refuses_large_objects_inserted_in_many_places():
     value = [["x" * 10_000]]
     data = edit_of(*[title(note="{{A}}") for _ in range(1000)], merge=[{"find": "A", "replace": value}])
     assert refused(data) == [("/merge", "too_large")]
 
 
-def test_refuses_nesting_that_comes_from_values():
+def test_refuses_deep_nesting_inside_values():
     value: object = 1
     for _ in range(60):
         value = [value]

@@ -1,4 +1,4 @@
-"""The plan and the command: pure data, checked without running anything."""
+"""The plan and the command: pure data, checked without running FFmpeg."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def titles(count, size=(200, 40), frames=2, **fields):
     return clips, rasters
 
 
-def test_writes_exactly_this_command():
+def test_compiles_a_known_plan_to_a_known_command():
     command = compiled(
         clip(VIDEO, 0, 50, track=1, trim_s=2.0, sound=Sound(Curve(0.5))),
         clip(PICTURE, 10, 20, fit="contain", scale=Curve(0.5), transition_in=Transition("fade", 5)),
@@ -67,7 +67,9 @@ def test_writes_exactly_this_command():
     )  # fmt: skip
     still = "scale=320:180:flags=lanczos+accurate_rnd+full_chroma_int,setsar=1"
     faded = "loop=loop=-1:size=1,setpts=N,trim=end_frame=20,fade=t=in:start_frame=0:nb_frames=5:alpha=1"
-    heard = "aresample=48000,aformat=sample_fmts=fltp:channel_layouts=stereo,atrim=end=2,asetpts=N/SR/TB,volume=0.5"
+    audio_chain = (
+        "aresample=48000,aformat=sample_fmts=fltp:channel_layouts=stereo,atrim=end=2,asetpts=N/SR/TB,volume=0.5"
+    )
     video = f"fps=fps=25/1:start_time=0,trim=end_frame=50,scale=640:360,setsar=1,{opaque},settb=1/25,{clear}"
     jpeg = "scale=out_color_matrix=bt601:out_range=pc,format=yuvj420p"
     assert command.script.splitlines() == [
@@ -79,7 +81,7 @@ def test_writes_exactly_this_command():
         "[l1o]split=2[main][still0];",
         "[main]format=yuv420p[v];",
         f"[still0]trim=end_frame=17,select='eq(mod(n,291),16)',{jpeg}[s0];",
-        f"[2:a:0]{heard}[a0];",
+        f"[2:a:0]{audio_chain}[a0];",
         "[a0]apad,atrim=end=2[a]",
     ]
 
@@ -89,7 +91,7 @@ def test_same_plan_gives_the_same_command():
     assert compiled(*clips) == compiled(*clips)
 
 
-def test_what_is_never_seen_costs_nothing():
+def test_clips_that_are_never_visible_get_no_layer():
     hidden = [
         clip(PICTURE, 0, opacity=Curve(0.0)),
         clip(PICTURE, 0, offset_x=Curve(2.0), fit="none"),
@@ -100,7 +102,7 @@ def test_what_is_never_seen_costs_nothing():
     assert make_plan(timeline(*hidden), {}).layers == ()
 
 
-def test_part_outside_the_viewport_is_cut_from_the_source():
+def test_source_is_cropped_to_the_viewport():
     (layer,) = make_plan(timeline(clip(PICTURE, scale=Curve(2.0))), {}).layers
     assert (layer.crop.x, layer.crop.y, layer.crop.width, layer.crop.height) == (400, 225, 800, 450)
     assert layer.size == (640, 360)
@@ -124,7 +126,7 @@ def test_thousands_of_titles_are_one_input():
     assert len(command.script) < 2000
 
 
-def test_gaps_between_titles_are_clear():
+def test_gaps_between_titles_are_transparent():
     clips, rasters = titles(3)
     apart = [replace(c, start=c.start * 2) for c in clips]
     (layer,) = make_plan(timeline(*apart), {c.pointer: rasters[c.pointer] for c in apart}).layers
@@ -155,7 +157,7 @@ def test_animated_drawing_fills_its_clip():
     assert [(picture.start, picture.frames) for picture in layer.source.pictures] == [(0, 4), (4, 4), (8, 12)]
 
 
-def test_luma_clip_sounds_and_shows_nothing_by_itself():
+def test_luma_clip_adds_no_audio_and_no_layer():
     masked = clip(PICTURE, luma=clip(replace(VIDEO, path=Path("/media/matte.mp4"))))
     command = compiled(masked)
     assert command.argv.count("-i") == 2
@@ -176,7 +178,7 @@ def test_fits_by_the_rules_of_the_format(fit, wanted):
     assert (cut.left, cut.top, cut.width, cut.height, cut.shown_width, cut.shown_height) == pytest.approx(wanted)
 
 
-def test_trace_stays_within_its_tolerance():
+def test_piecewise_linear_fit_stays_within_its_tolerance():
     values = [100 * ease("ease_in_out", n / 99) for n in range(100)]
     polyline = PiecewiseLinear.fit(values, 0.05)
     assert max(abs(a - b) for a, b in zip(sample(polyline, 100), values, strict=True)) <= 0.1
@@ -185,12 +187,12 @@ def test_trace_stays_within_its_tolerance():
 
 
 def evaluate(text: str, variable: str, value: float) -> float:
-    """Work out an expression of FFmpeg's by Python's rules."""
+    """Evaluate an FFmpeg expression in Python."""
     text = text.replace("if(", "choose(").replace(variable, f"({value})")
     return eval(text, {"choose": lambda c, a, b: a if c else b, "lt": lambda a, b: a < b, "clip": lambda v, a, b: min(max(v, a), b)})  # fmt: skip # noqa: E501
 
 
-def test_expression_follows_its_trace_and_holds_outside():
+def test_expression_follows_its_points_and_is_constant_outside():
     polyline = PiecewiseLinear(((0, 5.0), (4, 9.0), (10, 3.0), (20, 3.0), (25, -1.0)))
     text = expression(polyline, "n")
     for frame, value in enumerate(sample(polyline, 26)):
@@ -199,7 +201,7 @@ def test_expression_follows_its_trace_and_holds_outside():
     assert evaluate(text, "n", 99) == -1
 
 
-def test_expressions_of_long_traces_nest_only_a_little():
+def test_expressions_of_many_points_nest_only_a_little():
     text = expression(PiecewiseLinear(tuple((n, float(n % 7)) for n in range(3000))), "n")
     depth = deepest = 0
     for letter in text:
@@ -218,7 +220,7 @@ def test_curves_hold_before_between_and_after_their_keyframes():
 
 
 @pytest.mark.parametrize("name", ["linear", "ease_in", "ease_out", "ease_in_out", (0.42, 0.0, 0.58, 1.0)])
-def test_easings_run_from_nothing_to_all(name):
+def test_easings_run_from_zero_to_one(name):
     values = [ease(name, n / 20) for n in range(21)]
     assert values[0] == pytest.approx(0, abs=1e-6)
     assert values[-1] == pytest.approx(1, abs=1e-6)

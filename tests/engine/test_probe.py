@@ -41,7 +41,7 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
-def test_describes_a_video_with_sound(folder, make_video):
+def test_describes_a_video_with_audio(folder, make_video):
     info = probe_file(make_video(folder / "plain.mp4", 2.0, (320, 180), 25, audio=440))
     assert (info.kind, info.content_type, info.demuxer) == (MediaKind.VIDEO, "video/mp4", "mov")
     assert (info.width, info.height, info.frames, info.fps) == (320, 180, 50, 25.0)
@@ -59,7 +59,7 @@ def test_describes_a_video_with_sound(folder, make_video):
         ("a.webm", ("-c:v", "libvpx", "-deadline", "realtime"), "video/webm", "matroska", "vp8"),
     ],
 )
-def test_knows_the_containers_of_video(folder, make_video, name, extra, content_type, demuxer, codec):
+def test_detects_video_containers(folder, make_video, name, extra, content_type, demuxer, codec):
     info = probe_file(make_video(folder / name, 1.0, (64, 48), 25, extra=extra))
     assert (info.kind, info.content_type, info.demuxer) == (MediaKind.VIDEO, content_type, demuxer)
     assert info.video_codec == codec
@@ -77,7 +77,7 @@ def test_knows_the_containers_of_video(folder, make_video, name, extra, content_
         ("t.flac", "audio/flac", "flac"),
     ],
 )
-def test_knows_the_types_of_sound(folder, make_tone, name, content_type, demuxer):
+def test_detects_audio_types(folder, make_tone, name, content_type, demuxer):
     info = probe_file(make_tone(folder / name, 1.5))
     assert (info.kind, info.content_type, info.demuxer) == (MediaKind.AUDIO, content_type, demuxer)
     assert info.duration_s == pytest.approx(1.5, abs=0.1)
@@ -85,12 +85,12 @@ def test_knows_the_types_of_sound(folder, make_tone, name, content_type, demuxer
     assert not info.has_video
 
 
-def test_takes_sound_alone_in_a_video_container_for_sound(folder, make_tone):
+def test_video_container_with_only_audio_is_audio(folder, make_tone):
     info = probe_file(make_tone(folder / "sound.mp4", extra=("-c:a", "aac")))
     assert (info.kind, info.content_type) == (MediaKind.AUDIO, "audio/mp4")
 
 
-def test_ignores_the_cover_picture_of_a_song(folder, make_tone, make_image, run_ffmpeg):
+def test_ignores_the_cover_art_of_an_audio_file(folder, make_tone, make_image, run_ffmpeg):
     song, cover = make_tone(folder / "bare.mp3"), make_image(folder / "cover.png", (64, 64))
     tagged = folder / "song.mp3"
     run_ffmpeg("-i", song, "-i", cover, "-map", "0:a", "-map", "1:v", "-c:a", "copy", "-c:v", "mjpeg",
@@ -111,23 +111,23 @@ def test_ignores_the_cover_picture_of_a_song(folder, make_tone, make_image, run_
         ("still.gif", (255, 0, 0), "image/gif", "gif", False),
     ],
 )
-def test_describes_pictures(folder, make_image, name, color, content_type, demuxer, alpha):
+def test_describes_images(folder, make_image, name, color, content_type, demuxer, alpha):
     info = probe_file(make_image(folder / name, (70, 50), color))
     assert (info.kind, info.content_type, info.demuxer) == (MediaKind.IMAGE, content_type, demuxer)
     assert (info.width, info.height, info.has_alpha) == (70, 50, alpha)
     assert info.duration_s is None
 
 
-def test_gives_the_size_of_a_photo_as_it_is_shown(folder):
+def test_size_of_a_photo_includes_its_rotation(folder):
     image = Image.new("RGB", (80, 40), "red")
     exif = image.getexif()
-    exif[0x0112] = 6  # to be turned by a quarter
+    exif[0x0112] = 6  # rotate by 90 degrees
     image.save(folder / "turned.jpg", exif=exif)
     info = probe_file(folder / "turned.jpg")
     assert (info.width, info.height, info.rotation) == (40, 80, 90)
 
 
-def test_gives_the_size_of_a_phone_video_as_it_is_shown(folder, make_video, run_ffmpeg):
+def test_size_of_a_phone_video_includes_its_rotation(folder, make_video, run_ffmpeg):
     flat = make_video(folder / "flat.mp4", 0.4, (128, 72))
     run_ffmpeg("-display_rotation", "90", "-i", flat, "-c", "copy", folder / "upright.mp4")
     info = probe_file(folder / "upright.mp4")
@@ -135,7 +135,7 @@ def test_gives_the_size_of_a_phone_video_as_it_is_shown(folder, make_video, run_
     assert info.rotation in (90, 270)
 
 
-def test_takes_an_animated_gif_for_a_video(folder):
+def test_animated_gif_is_a_video(folder):
     pictures = [Image.new("RGB", (32, 24), color) for color in ("red", "green", "blue")]
     pictures[0].save(folder / "moving.gif", save_all=True, append_images=pictures[1:], duration=200)
     info = probe_file(folder / "moving.gif")
@@ -153,7 +153,7 @@ def test_takes_an_animated_gif_for_a_video(folder):
         ("prores.mov", ("-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le"), None),
     ],
 )
-def test_sees_transparency_in_video(folder, run_ffmpeg, name, extra, decoder):
+def test_detects_transparency_in_video(folder, run_ffmpeg, name, extra, decoder):
     path = folder / name
     source = "color=c=red@0.5:s=64x48:r=25:d=0.4,format=rgba"
     run_ffmpeg("-f", "lavfi", "-i", source, *extra, path)
@@ -207,14 +207,14 @@ def test_refuses_hostile_files_quickly(folder, name, content, reason):
 
 
 @pytest.mark.parametrize("flags", [("-movflags", "+faststart"), ()])
-def test_refuses_a_video_cut_short(folder, make_video, flags):
+def test_refuses_a_truncated_video(folder, make_video, flags):
     whole = make_video(folder / f"whole{len(flags)}.mp4", 8.0, (160, 90), audio=300, extra=flags)
     cut = folder / f"cut{len(flags)}.mp4"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     assert refusal(cut).reason in ("truncated", "damaged")
 
 
-def test_refuses_a_photo_cut_short(folder):
+def test_refuses_a_truncated_photo(folder):
     Image.effect_noise((400, 300), 80).convert("RGB").save(folder / "noisy.jpg")
     cut = folder / "noisy-cut.jpg"
     cut.write_bytes((folder / "noisy.jpg").read_bytes()[:9000])
@@ -231,7 +231,7 @@ def patched_copy(folder: Path, honest: Path, patches: dict[bytes, tuple[int, int
     return path
 
 
-def test_believes_the_samples_of_a_video_and_not_its_header(folder, make_video):
+def test_trusts_the_samples_of_a_video_over_its_header(folder, make_video):
     honest = make_video(folder / "honest.mp4", 1.0, (64, 48))
     ten_hours = 36_000_000
     info = probe_file(patched_copy(folder, honest, {b"mvhd": (16, ten_hours), b"tkhd": (20, ten_hours)}))
@@ -251,13 +251,13 @@ def test_refuses_a_gap_of_days_between_two_frames(folder, make_video, run_ffmpeg
 
 
 @pytest.mark.parametrize("fps", ["1/2", "500"])
-def test_refuses_odd_frame_rates(folder, run_ffmpeg, fps):
+def test_refuses_implausible_frame_rates(folder, run_ffmpeg, fps):
     path = folder / f"rate{fps.replace('/', '-')}.mp4"
     run_ffmpeg("-f", "lavfi", "-i", f"color=c=red:s=64x48:r={fps}:d=8", "-frames:v", "4" if "/" in fps else "400", path)
     assert refusal(path).reason == "bad_timing"
 
 
-def test_refuses_animated_webp_by_name(folder):
+def test_refusal_of_animated_webp_names_the_format(folder):
     pictures = [Image.new("RGBA", (32, 24), color) for color in ("red", "green")]
     pictures[0].save(folder / "moving.webp", save_all=True, append_images=pictures[1:], duration=100)
     error = refusal(folder / "moving.webp")
@@ -265,7 +265,7 @@ def test_refuses_animated_webp_by_name(folder):
     assert "WebP" in str(error)
 
 
-def test_keeps_the_order_and_goes_on_after_a_bad_file(folder, make_image):
+def test_keeps_the_order_and_continues_after_a_bad_file(folder, make_image):
     good = make_image(folder / "good.png", (10, 10))
     bad = folder / "bad.png"
     bad.write_bytes(b"no picture")
@@ -276,7 +276,7 @@ def test_keeps_the_order_and_goes_on_after_a_bad_file(folder, make_image):
 
 
 def fake_worker(folder: Path, monkeypatch, action: str) -> None:
-    """Put a probing process in place that does something terrible on its first request, then answers."""
+    """Install a probe process that crashes or hangs on its first request and answers the next."""
     package = folder / "engine" / "probe"
     package.mkdir(parents=True)
     (folder / "engine" / "__init__.py").touch()
@@ -296,7 +296,7 @@ def fake_worker(folder: Path, monkeypatch, action: str) -> None:
         ("sys.exit(0)", "probe_crashed"),
     ],
 )
-def test_outlives_a_decoder_that_crashes_or_hangs(tmp_path, make_image, monkeypatch, action, reason):
+def test_survives_a_decoder_that_crashes_or_hangs(tmp_path, make_image, monkeypatch, action, reason):
     picture = make_image(tmp_path / "p.png", (8, 8))
     fake_worker(tmp_path, monkeypatch, action)
     error = refusal(picture, timeout_s=1)

@@ -44,7 +44,7 @@ def rich(**fields):
 
 
 def shown(raster) -> list[tuple[int, bool]]:
-    """Return for how many frames each picture shows, and whether there is anything to see."""
+    """Return for how many frames each picture is shown, and whether it shows anything."""
     return [(frame.frames, load(frame.path).getbbox() is not None) for frame in raster.pictures]
 
 
@@ -71,7 +71,7 @@ def test_line_ends_do_not_matter(ending) -> None:
     assert parse_cues(SRT.replace("\n", ending)) == parse_cues(SRT)
 
 
-def test_cues_without_blank_lines_between_them_are_told_apart() -> None:
+def test_cues_without_blank_lines_between_them_are_separated() -> None:
     text = "1\n00:00:00,000 --> 00:00:01,000\nOne\n2\n00:00:01,000 --> 00:00:02,000\nTwo\n"
 
     assert [cue.text for cue in parse_cues(text)] == ["One", "Two"]
@@ -81,14 +81,14 @@ def test_cues_that_end_before_they_start_are_skipped() -> None:
     assert parse_cues("00:00:02,000 --> 00:00:01,000\nNever\n") == ()
 
 
-def test_byte_order_mark_and_bad_bytes_do_no_harm(tmp_path: Path) -> None:
+def test_byte_order_mark_and_bad_bytes_are_tolerated(tmp_path: Path) -> None:
     path = tmp_path / "a.srt"
     path.write_bytes(b"\xef\xbb\xbf1\r\n00:00:00,000 --> 00:00:01,000\r\ncaf\xe9\r\n")
 
     assert read_cues(path)[0].text == "caf\ufffd"
 
 
-def test_cues_stand_on_their_frames_and_fill_the_clip(tmp_path: Path) -> None:
+def test_cues_are_shown_at_their_frames_and_fill_the_clip(tmp_path: Path) -> None:
     raster = draw(caption(), tmp_path, frames=100, media=subtitle_media(tmp_path / "a.srt", SRT))
 
     assert shown(raster) == [(5, False), (20, True), (25, False), (25, True), (25, False)]
@@ -121,7 +121,7 @@ def test_overlapping_cues_are_shown_together(tmp_path: Path) -> None:
     assert heights[1] > 1.5 * max(heights[0], heights[2])
 
 
-def test_captions_stand_at_the_foot_with_their_background(tmp_path: Path) -> None:
+def test_captions_are_at_the_bottom_with_their_background(tmp_path: Path) -> None:
     asset = caption(background={"color": "#ff0000", "padding": 10}, font={"color": "#ffffff", "size": 20})
 
     raster = draw(asset, tmp_path, frames=25, media=subtitle_media(tmp_path / "a.srt", SRT), trim_s=0.2)
@@ -145,7 +145,7 @@ def test_margin_moves_captions(tmp_path: Path) -> None:
     assert 60 < visible_box(load(high.pictures[0].path))[3] <= 90
 
 
-def test_spoken_word_is_set_off_while_it_lasts(tmp_path: Path) -> None:
+def test_spoken_word_is_highlighted_while_it_lasts(tmp_path: Path) -> None:
     asset = rich(font={"color": "#ffffff", "size": 24}, active={"font": {"color": "#ff0000"}})
 
     raster = draw(asset, tmp_path, frames=50, media=subtitle_media(tmp_path / "a.vtt", VTT))
@@ -160,7 +160,7 @@ def test_spoken_word_is_set_off_while_it_lasts(tmp_path: Path) -> None:
     assert lefts == sorted(set(lefts))
 
 
-def test_words_without_times_are_a_warning_and_whole_cues(tmp_path: Path) -> None:
+def test_cues_without_word_times_are_drawn_whole_with_a_warning(tmp_path: Path) -> None:
     asset = rich(active={"font": {"color": "#ff0000"}})
 
     raster = draw(asset, tmp_path, frames=25, media=subtitle_media(tmp_path / "a.srt", SRT))
@@ -190,7 +190,7 @@ def test_file_without_cues_is_refused_with_the_pointer(tmp_path: Path, text) -> 
     assert caught.value.pointer == "/timeline/tracks/0/clips/0"
 
 
-def test_markup_in_cues_is_not_obeyed(tmp_path: Path) -> None:
+def test_markup_in_cues_is_not_interpreted(tmp_path: Path) -> None:
     text = "00:00:00,000 --> 00:00:02,000\n&lt;div style='background:red;width:99px;height:99px'&gt;&lt;/div&gt;\n"
 
     raster = draw(

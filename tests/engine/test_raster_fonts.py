@@ -63,7 +63,7 @@ def test_every_font_package_is_installed_and_every_family_is_in_one() -> None:
     assert set(FAMILIES) <= found
 
 
-def test_stand_ins_are_bundled() -> None:
+def test_substitutes_are_bundled() -> None:
     assert {DEFAULT_FAMILY, *FALLBACKS, *EQUIVALENTS.values(), *SUBSTITUTES.values()} <= set(FAMILIES)
 
 
@@ -99,13 +99,13 @@ def test_names_are_split_into_family_and_style(name, expected) -> None:
         ("DM Sans 9pt", "DM Sans", None),
     ],
 )
-def test_bundled_families_are_found_however_they_are_written(asked, family, weight) -> None:
+def test_bundled_families_are_found_in_any_spelling(asked, family, weight) -> None:
     choice = FontRegistry().choose(asked)
 
     assert (choice.family, choice.weight, choice.is_substitute) == (family, weight, False)
 
 
-def test_unknown_family_falls_back_and_says_so() -> None:
+def test_unknown_family_falls_back_to_a_substitute() -> None:
     assert FontRegistry().choose("No Such Font").family == DEFAULT_FAMILY
     assert FontRegistry().choose("No Such Font").is_substitute
     assert FontRegistry().choose("Georgia Bold").weight == 700
@@ -171,7 +171,7 @@ def test_weight_axis_of_a_loaded_variable_font_is_used(renamed, tmp_path: Path) 
     assert coverage(family="Wobbly Black") == coverage(family="Wobbly", weight=900)
 
 
-def test_only_loaded_font_stands_in_for_a_name_that_fits_nothing(renamed) -> None:
+def test_only_loaded_font_replaces_an_unknown_name(renamed) -> None:
     path = renamed("Anton", "one.ttf", "Curly", "Curly", "Curly")
 
     choice = FontRegistry({"https://e.com/one.ttf": font_media(path)}).choose("Quite Another")
@@ -180,7 +180,7 @@ def test_only_loaded_font_stands_in_for_a_name_that_fits_nothing(renamed) -> Non
     assert choice.is_substitute
 
 
-def test_damaged_font_file_is_passed_over(tmp_path: Path) -> None:
+def test_damaged_font_file_is_skipped(tmp_path: Path) -> None:
     broken = tmp_path / "broken.ttf"
     broken.write_bytes(b"\x00\x01\x00\x00" + b"\xff" * 200)
 
@@ -191,7 +191,7 @@ def test_damaged_font_file_is_passed_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.acceptance
-def test_text_comes_out_on_a_machine_without_fonts(tmp_path: Path) -> None:
+def test_text_is_drawn_on_a_machine_without_fonts(tmp_path: Path) -> None:
     empty = tmp_path / "fonts.conf"
     empty.write_text('<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd"><fontconfig/>')
     script = """

@@ -1,4 +1,4 @@
-"""HTML assets: layout, lenient CSS, and that nothing outside is ever read."""
+"""HTML assets: layout, lenient CSS, and no external resources."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def resolver() -> FontResolver:
     return FontResolver({}, "/timeline/tracks/0/clips/0")
 
 
-def test_page_is_transparent_but_for_its_ink(tmp_path: Path) -> None:
+def test_page_is_transparent_except_for_its_text(tmp_path: Path) -> None:
     image = picture(page("<p>HHH</p>", "p { color: #ff0000; font-size: 40px }"), tmp_path)
 
     assert image.size == (200, 100)
@@ -44,7 +44,7 @@ def test_background_fills_the_box(tmp_path: Path) -> None:
     assert image.getextrema()[3] == (255, 255)
 
 
-def test_box_of_fractions_of_a_pixel_is_rounded(tmp_path: Path) -> None:
+def test_fractional_box_size_is_rounded(tmp_path: Path) -> None:
     raster = draw(page("<p>&nbsp;</p>", background="#25d3d0", width=4.0157, height=16), tmp_path)
 
     assert (raster.width, raster.height) == (4, 16)
@@ -63,13 +63,13 @@ def test_position_places_the_content(tmp_path: Path, position) -> None:
     assert {"top": box[1] < 15, "bottom": box[3] > 85, "middle": abs(box[1] + box[3] - 100) < 14}[down]
 
 
-def test_own_alignment_wins(tmp_path: Path) -> None:
+def test_text_align_in_css_overrides_the_position(tmp_path: Path) -> None:
     box = visible_box(picture(page("<p>HH</p>", "p{font-size:20px;text-align:left}"), tmp_path))
 
     assert box[0] < 8
 
 
-def test_quoted_colour_is_understood(tmp_path: Path) -> None:
+def test_quoted_colour_is_accepted(tmp_path: Path) -> None:
     image = picture(page("<h1>HELLO</h1>", 'h1 { color: "#25d3d0"; font-size: 36px; }'), tmp_path)
 
     assert colors(image) == {TEAL}
@@ -100,7 +100,7 @@ def test_inline_style_and_shorthand_fonts_are_resolved(tmp_path: Path) -> None:
     assert "Lost" in raster.warnings[1].detail
 
 
-def test_style_cannot_be_closed_from_inside(tmp_path: Path) -> None:
+def test_css_cannot_close_its_style_element(tmp_path: Path) -> None:
     css = 'p{color:#fff}</style><div style="background:#f00;width:200px;height:100px"></div><style>'
 
     assert colors(picture(page("<p>H</p>", css), tmp_path)) <= {(255, 255, 255), (0, 0, 0)}
@@ -120,7 +120,7 @@ def test_style_cannot_be_closed_from_inside(tmp_path: Path) -> None:
         '<object data="{}"></object><iframe src="{}"></iframe><embed src="{}">',
     ],
 )
-def test_nothing_outside_is_read(tmp_path: Path, secret: Path, http_spy, html) -> None:
+def test_external_resources_are_not_read(tmp_path: Path, secret: Path, http_spy, html) -> None:
     address, seen = http_spy
     for target in (secret.as_uri(), str(secret), f"{address}/x.png"):
         image = picture(page(html.replace("{}", target).replace("{{", "{").replace("}}", "}")), tmp_path)
@@ -131,7 +131,7 @@ def test_nothing_outside_is_read(tmp_path: Path, secret: Path, http_spy, html) -
 
 @pytest.fixture
 def secret(tmp_path: Path) -> Path:
-    """Return a picture on disk that must not show."""
+    """Return an image file that must not be drawn."""
     path = tmp_path / "secret.png"
     Image.new("RGB", (50, 50), (255, 0, 255)).save(path)
     return path
@@ -139,7 +139,7 @@ def secret(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def http_spy() -> Iterator[tuple[str, list[str]]]:
-    """Run a web server that notes each request; return its address and its notes."""
+    """Run a web server that records its requests; return its address and the requests."""
     seen: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -174,7 +174,7 @@ def test_blocked_resource_is_a_warning_again_when_the_picture_is_reused(tmp_path
     assert draw(asset, tmp_path).warnings == draw(asset, tmp_path).warnings
 
 
-def test_inline_data_pictures_are_drawn(tmp_path: Path) -> None:
+def test_inline_data_images_are_drawn(tmp_path: Path) -> None:
     svg = (
         "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='50' height='50'%3E"
         "%3Crect width='50' height='50' fill='red'/%3E%3C/svg%3E"
@@ -206,7 +206,7 @@ def test_css_that_is_not_drawn_is_a_warning(resolver: FontResolver, css, named) 
     assert named in resolver.warnings[0].detail
 
 
-def test_plain_css_passes_without_a_change(resolver: FontResolver) -> None:
+def test_valid_css_is_unchanged(resolver: FontResolver) -> None:
     css = "p { color: #ffffff; font-size: 24px; line-height: 1.4; margin: 0 } .a::after { content: 'color: \"x\"' }"
 
     assert tidy_css("p { color: #ffffff; line-height: 1.4 }", resolver, "") == "p { color: #ffffff; line-height: 1.4 }"
@@ -231,7 +231,7 @@ def test_plain_css_passes_without_a_change(resolver: FontResolver) -> None:
         "{" * 99_000,
     ],
 )
-def test_hostile_css_is_made_ready_in_a_moment(resolver: FontResolver, hostile) -> None:
+def test_hostile_css_is_tidied_quickly(resolver: FontResolver, hostile) -> None:
     started = time.process_time()
 
     tidy_css(hostile, resolver, "")
@@ -264,7 +264,7 @@ def test_hostile_css_is_made_ready_in_a_moment(resolver: FontResolver, hostile) 
         ("a:hover{margin:0}/* x */b{}", "a:hover{margin:0} b{}"),
     ],
 )
-def test_css_is_mended(resolver: FontResolver, css, tidied) -> None:
+def test_css_slips_are_corrected(resolver: FontResolver, css, tidied) -> None:
     assert tidy_css(css, resolver, "") == tidied
     assert resolver.warnings == ()
 
@@ -277,7 +277,7 @@ def test_style_attribute_keeps_its_quotes(resolver: FontResolver) -> None:
     assert tidied.count('"') == 2
 
 
-def test_html5_page_without_script_is_drawn_as_it_stands(tmp_path: Path) -> None:
+def test_html5_page_without_script_is_drawn(tmp_path: Path) -> None:
     asset = {
         "type": "html5",
         "html": '<div class="bar"></div>',
@@ -302,7 +302,7 @@ def test_html5_page_without_script_is_drawn_as_it_stands(tmp_path: Path) -> None
         ("radial-gradient(circle at center, red, blue)", (100, 50), (2, 2)),
     ],
 )
-def test_gradients_run_their_way(tmp_path: Path, background, red_at, blue_at) -> None:
+def test_gradients_run_in_their_direction(tmp_path: Path, background, red_at, blue_at) -> None:
     image = picture(page("<p></p>", f"p{{margin:0;width:200px;height:100px;background:{background}}}"), tmp_path)
 
     red, blue = image.getpixel(red_at), image.getpixel(blue_at)
@@ -334,5 +334,5 @@ def test_gradient_to_transparent_keeps_its_colour(tmp_path: Path) -> None:
         "radial-gradient(red, blue' onload='x)",
     ],
 )
-def test_gradients_that_cannot_be_read_are_left_alone(value) -> None:
+def test_gradients_that_cannot_be_read_are_unchanged(value) -> None:
     assert paint_gradients(value) is None

@@ -1,4 +1,4 @@
-"""The PNG writer and the effects on masks, against Pillow."""
+"""The PNG writer and the mask effects, compared with Pillow."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def test_written_png_reads_back_exactly(tmp_path: Path, size, box) -> None:
     with Image.open(tmp_path / "a.png") as read:
         read.load()
         assert (read.mode, read.size) == ("RGBA", size)
-        # Pillow keeps the colour of clear pixels, and so must the file.
+        # Pillow keeps the colour of transparent pixels, and so must the file.
         assert read.tobytes() == picture.tobytes()
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
 @pytest.mark.acceptance
-def test_written_png_decodes_in_ffmpeg_without_a_complaint(tmp_path: Path, run_ffmpeg) -> None:
+def test_written_png_decodes_in_ffmpeg_without_errors(tmp_path: Path, run_ffmpeg) -> None:
     write_png(noisy((320, 180), (30, 40, 90, 60)), tmp_path / "a.png")
 
     run_ffmpeg("-xerror", "-err_detect", "explode", "-f", "png_pipe", "-i", tmp_path / "a.png", "-f", "null", "-")
@@ -67,7 +67,7 @@ def test_mask_grows_by_a_disc() -> None:
     assert grown.getpixel((40, 40)) == 0
 
 
-def test_mask_at_the_edge_grows_without_wrapping_round() -> None:
+def test_mask_at_the_edge_grows_without_wrapping_around() -> None:
     mask = Image.new("L", (40, 40), 0)
     mask.paste(255, (0, 0, 5, 5))
 

@@ -1,4 +1,4 @@
-"""The drawing process: hostile pages end quickly, failures name their clip, nothing stays behind."""
+"""The drawing process: hostile pages end quickly, failures name their clip, no process or file remains."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_timeout_leaves_no_file_and_no_process(tmp_path: Path, pool: RasterPool)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png"]
 
 
-def test_picture_that_cannot_be_saved_is_a_failure_with_its_reason(tmp_path: Path, pool: RasterPool) -> None:
+def test_failure_to_save_a_picture_names_the_reason(tmp_path: Path, pool: RasterPool) -> None:
     with pytest.raises(DrawingFailed, match="No such file"):
         pool.draw([(job("<p>a</p>"), tmp_path / "missing" / "a.png", "/p")])
 
@@ -182,7 +182,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _is_running(pid: int) -> bool:
-    """Return whether a process exists and is no zombie that only waits for init."""
+    """Return whether a process exists and is not a zombie."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -190,7 +190,7 @@ def _is_running(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] not in {"Z", "X"}
 
 
-def test_one_process_keeps_apart_fonts_of_one_name(tmp_path: Path, pool: RasterPool) -> None:
+def test_one_process_distinguishes_fonts_of_the_same_name(tmp_path: Path, pool: RasterPool) -> None:
     def pixels(file_name: str) -> bytes:
         font = next(path for folder in font_directories() for path in folder.rglob(f"{file_name}*.ttf"))
         timeline = make_timeline(fonts={"https://e.com/abc.ttf": font_media(font)})
@@ -203,7 +203,7 @@ def test_one_process_keeps_apart_fonts_of_one_name(tmp_path: Path, pool: RasterP
     assert pixels("Anton") != pixels("Caveat")
     assert pool._processes[0]._child is child
 
-    # Its input ends: it must go without a crash, although it has been given font data.
+    # At the end of its input it must exit without a crash, although it has loaded font data.
     assert child is not None
     assert child.stdin is not None
     child.stdin.close()
@@ -230,7 +230,7 @@ def test_memory_stays_bounded_over_many_drawings_with_a_large_font(tmp_path: Pat
     assert resident_bytes() - before < font.stat().st_size * 2
 
 
-def test_fonts_configuration_does_not_stay_on_disk(
+def test_font_configuration_is_removed_from_disk(
     tmp_path: Path, pool: RasterPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
@@ -240,7 +240,7 @@ def test_fonts_configuration_does_not_stay_on_disk(
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
-def test_many_clips_are_drawn_at_once_each_picture_once(tmp_path: Path) -> None:
+def test_each_distinct_picture_of_many_clips_is_drawn_once(tmp_path: Path) -> None:
     clips = [make_clip({"type": "title", "text": str(index % 20)}, index=index) for index in range(100)]
 
     rasters = rasterize_all(clips, timeline=make_timeline(), out_dir=tmp_path)
@@ -250,7 +250,7 @@ def test_many_clips_are_drawn_at_once_each_picture_once(tmp_path: Path) -> None:
     assert rasters["/timeline/tracks/0/clips/3"].pictures == rasters["/timeline/tracks/0/clips/23"].pictures
 
 
-def test_failure_among_many_clips_names_the_one(tmp_path: Path, pool: RasterPool) -> None:
+def test_failure_among_many_clips_names_the_failed_one(tmp_path: Path, pool: RasterPool) -> None:
     clips = [make_clip(html(f"<p>{index}</p>"), index=index) for index in range(5)]
     clips[3] = make_clip({"type": "title", "text": "x" * 20_001}, index=3)
 
@@ -275,7 +275,7 @@ def test_only_drawn_assets_are_drawn(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
 def test_a_full_disk_is_not_the_clips_fault(tmp_path: Path, pool: RasterPool) -> None:
-    # The name under which a picture is written before it is whole.
+    # The temporary name of a picture.
     (tmp_path / "full.png.part").symlink_to("/dev/full")
     with pytest.raises(DrawingFailed, match=r"^/clip: the disk of the service is full$") as caught:
         pool.draw([(job("<p>fine</p>"), tmp_path / "full.png", "/clip")])

@@ -1,4 +1,4 @@
-"""Basic shapes and SVG, checked against plain geometry."""
+"""Basic shapes and SVG, compared with their geometry."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RED, BLUE, GREEN = (255, 0, 0), (0, 0, 255), (0, 255, 0)
 
 
 def coverage(image) -> float:
-    """Return how many pixels are covered, partly covered ones in part."""
+    """Return the covered area in pixels, weighted by alpha."""
     return sum(image.getchannel("A").tobytes()) / 255
 
 
@@ -37,7 +37,7 @@ def test_rectangle_is_centred_in_its_box_with_its_outline(tmp_path: Path) -> Non
     assert image.getpixel((50, 14)) == (*BLUE, 255)
 
 
-def test_rectangle_without_a_box_is_as_large_as_itself(tmp_path: Path) -> None:
+def test_rectangle_without_a_box_gets_its_own_size(tmp_path: Path) -> None:
     asset = {"type": "shape", "shape": "rectangle", "rectangle": {"width": 60, "height": 20}, "stroke": {"width": 4}}
 
     raster = draw(asset, tmp_path)
@@ -62,7 +62,7 @@ def test_circle_covers_its_area_with_its_opacity(tmp_path: Path) -> None:
     assert coverage(image) == pytest.approx(math.pi * 40**2 / 2, rel=0.02)
 
 
-def test_line_is_level_and_as_thick_as_asked(tmp_path: Path) -> None:
+def test_line_is_horizontal_and_has_its_thickness(tmp_path: Path) -> None:
     asset = {"type": "shape", "shape": "line", "line": {"length": 70, "thickness": 6}, "width": 100, "height": 40}
 
     assert visible_box(picture(asset, tmp_path)) == (15, 17, 85, 23)
@@ -134,7 +134,7 @@ def test_svg_opacity_and_gradient(tmp_path: Path) -> None:
     assert right[2] > 240 > 20 > right[0]
 
 
-def test_svg_reads_nothing_from_outside(tmp_path: Path) -> None:
+def test_svg_loads_no_external_resources(tmp_path: Path) -> None:
     svg = '<svg viewBox="0 0 9 9"><image href="file:///etc/hostname" width="9" height="9"/></svg>'
 
     raster = draw({"type": "svg", "src": svg, "width": 9, "height": 9}, tmp_path)

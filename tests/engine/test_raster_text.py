@@ -38,7 +38,7 @@ def test_text_has_its_box_and_its_exact_colour(tmp_path: Path) -> None:
         ("right", "top", ("end", "start")),
     ],
 )
-def test_alignment_puts_the_ink_where_it_belongs(tmp_path: Path, horizontal, vertical, expected) -> None:
+def test_alignment_positions_the_text(tmp_path: Path, horizontal, vertical, expected) -> None:
     asset = text("HHH", font={"size": 30}, alignment={"horizontal": horizontal, "vertical": vertical})
 
     box = visible_box(picture(asset, tmp_path))
@@ -64,7 +64,7 @@ def test_size_scales_the_letters(tmp_path: Path) -> None:
     assert heights[1] == pytest.approx(60 * 0.714, abs=2)
 
 
-def test_font_opacity_weakens_the_ink(tmp_path: Path) -> None:
+def test_font_opacity_reduces_the_alpha(tmp_path: Path) -> None:
     image = picture(text("HHH", font={"size": 80, "opacity": 0.5}), tmp_path)
 
     assert max(image.getchannel("A").tobytes()) == pytest.approx(128, abs=2)
@@ -118,7 +118,7 @@ def test_markup_in_text_stays_text(tmp_path: Path) -> None:
     assert colors(picture(asset, tmp_path)) <= {WHITE}
 
 
-def test_hostile_font_name_cannot_leave_the_style(tmp_path: Path) -> None:
+def test_hostile_font_name_cannot_inject_css(tmp_path: Path) -> None:
     family = 'x";} .box{background:#f00} </style><div style="background:#f00">'
 
     image = picture(text("H", font={"family": family, "size": 40, "color": "#ffffff"}), tmp_path)
@@ -126,7 +126,7 @@ def test_hostile_font_name_cannot_leave_the_style(tmp_path: Path) -> None:
     assert colors(image) == {WHITE}
 
 
-def test_gradient_runs_over_the_ink(tmp_path: Path) -> None:
+def test_gradient_fills_the_letters(tmp_path: Path) -> None:
     stops = [{"offset": 0, "color": "#ff0000"}, {"offset": 1, "color": "#0000ff"}]
     asset = rich("HHHHH", font={"size": 60, "weight": 900}, style={"gradient": {"angle": 0, "stops": stops}})
 
@@ -189,7 +189,7 @@ def test_border_padding_and_background_share_the_box(tmp_path: Path) -> None:
     assert letters[0] >= 106
 
 
-def test_hugging_background_fits_the_text(tmp_path: Path) -> None:
+def test_wrapped_background_fits_the_text(tmp_path: Path) -> None:
     asset = rich("H", font={"size": 20}, background={"color": "#0000ff", "wrap": True, "padding": 10})
 
     box = visible_box(picture(asset, tmp_path))
@@ -260,7 +260,7 @@ def test_equal_clips_share_one_picture(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.png"))) == 1
 
 
-def test_clip_size_serves_when_the_asset_has_none(tmp_path: Path) -> None:
+def test_clip_size_is_used_if_the_asset_has_none(tmp_path: Path) -> None:
     raster = draw({"type": "rich-text", "text": "x"}, tmp_path, width=90, height=50)
     filling = draw({"type": "rich-text", "text": "x"}, tmp_path)
 
@@ -311,7 +311,7 @@ def test_title_goes_to_its_corner(tmp_path: Path, position, corner) -> None:
     assert min(box[1], 180 - box[3]) < 25
 
 
-def test_title_takes_the_clips_position_when_it_has_none(tmp_path: Path) -> None:
+def test_title_uses_the_clips_position_if_it_has_none(tmp_path: Path) -> None:
     box = visible_box(picture({"type": "title", "text": "Hi"}, tmp_path, position="bottomRight"))
 
     assert box[0] > 160
@@ -336,7 +336,7 @@ def test_title_background_with_alpha_first(tmp_path: Path) -> None:
     assert image.getpixel((box[0] + 2, box[1] + 2)) == (255, 0, 0, 128)
 
 
-def test_typewriter_shows_more_letters_each_step_and_ends_whole(tmp_path: Path) -> None:
+def test_typewriter_shows_more_letters_each_step_and_ends_complete(tmp_path: Path) -> None:
     asset = rich("HHHH", font={"size": 40}, animation={"preset": "typewriter", "duration": 0.8})
 
     raster = draw(asset, tmp_path, frames=50)
@@ -351,7 +351,7 @@ def test_typewriter_shows_more_letters_each_step_and_ends_whole(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("preset", ["fadeIn", "slideIn", "ascend", "shift", "movingLetters"])
-def test_entrances_grow_stronger_and_fill_the_clip(tmp_path: Path, preset) -> None:
+def test_animations_become_more_opaque_and_fill_the_clip(tmp_path: Path, preset) -> None:
     asset = rich("One two", font={"size": 40}, animation={"preset": preset, "duration": 0.4})
 
     raster = draw(asset, tmp_path, frames=25)
@@ -363,7 +363,7 @@ def test_entrances_grow_stronger_and_fill_the_clip(tmp_path: Path, preset) -> No
     assert raster.pictures[-1].frames >= 15
 
 
-def test_slide_goes_the_way_its_direction_says(tmp_path: Path) -> None:
+def test_slide_moves_in_its_direction(tmp_path: Path) -> None:
     def first_seen(direction: str) -> tuple[int, int]:
         asset = rich("H", font={"size": 30}, animation={"preset": "slideIn", "direction": direction, "duration": 1})
         shown = load(draw(asset, tmp_path, frames=50).pictures[5].path)
@@ -376,7 +376,7 @@ def test_slide_goes_the_way_its_direction_says(tmp_path: Path) -> None:
     assert first_seen("down")[1] < 55
 
 
-def test_animation_of_one_frame_clip_is_whole(tmp_path: Path) -> None:
+def test_animation_of_one_frame_clip_is_complete(tmp_path: Path) -> None:
     raster = draw(rich("H", animation={"preset": "fadeIn"}), tmp_path, frames=1)
 
     assert raster.is_still
@@ -384,7 +384,7 @@ def test_animation_of_one_frame_clip_is_whole(tmp_path: Path) -> None:
     assert visible_box(load(raster.pictures[0].path))
 
 
-def test_endless_animation_is_bounded_with_a_warning(tmp_path: Path) -> None:
+def test_long_animation_is_limited_with_a_warning(tmp_path: Path) -> None:
     asset = rich("a b", animation={"preset": "typewriter", "duration": 30})
 
     raster = draw(asset, tmp_path, frames=1000)
@@ -395,7 +395,7 @@ def test_endless_animation_is_bounded_with_a_warning(tmp_path: Path) -> None:
     ]
 
 
-def test_clip_pointer_and_box_are_kept() -> None:
+def test_canvas_uses_the_clips_box() -> None:
     clip = make_clip({"type": "title", "text": "x"}, index=3)
 
     assert clip.pointer == "/timeline/tracks/0/clips/3"

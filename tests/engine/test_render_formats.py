@@ -1,4 +1,4 @@
-"""Every output format, and the pictures beside it, read back by another reader."""
+"""Every output format, with poster and thumbnail, decoded by an independent reader."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.acceptance
 
 @pytest.fixture(scope="module")
 def media_dir(tmp_path_factory, make_image, make_tone) -> Path:
-    """A folder with a picture and a sound."""
+    """A folder with an image and an audio file."""
     folder = tmp_path_factory.mktemp("formats")
     make_image(folder / "red.png")
     make_image(folder / "blue.png", color=BLUE)
@@ -39,7 +39,7 @@ def media_dir(tmp_path_factory, make_image, make_tone) -> Path:
 
 
 def two_colors(media_dir: Path, **fields):
-    """Return a video that is red, then blue, with sound."""
+    """Return a timeline that is red, then blue, with audio."""
     track = Soundtrack(audio_media(media_dir / "tone.wav", 2.0), clip_sound())
     clips = (clip(image_media(media_dir / "red.png"), 0, 15), clip(image_media(media_dir / "blue.png"), 15, 15))
     return timeline_of(*clips, frames=30, soundtrack=track, **fields)
@@ -98,7 +98,7 @@ def test_webm_is_vp9_and_opus(media_dir, tmp_path):
 
 
 @pytest.mark.parametrize(("repeat", "loop"), [(True, 0), (False, None)])
-def test_gif_moves_and_repeats_only_if_asked(media_dir, tmp_path, repeat, loop):
+def test_gif_is_animated_and_repeats_only_on_request(media_dir, tmp_path, repeat, loop):
     result = render(two_colors(media_dir, format="gif", repeat=repeat), tmp_path)
     with Image.open(result.output) as image:
         assert image.size == SIZE
@@ -110,14 +110,14 @@ def test_gif_moves_and_repeats_only_if_asked(media_dir, tmp_path, repeat, loop):
 
 
 @pytest.mark.parametrize(("name", "kind"), [("jpg", "JPEG"), ("png", "PNG"), ("bmp", "BMP")])
-def test_picture_formats_hold_one_frame(media_dir, tmp_path, name, kind):
+def test_image_formats_have_one_frame(media_dir, tmp_path, name, kind):
     result = render(two_colors(media_dir, format=name, first_frame=20), tmp_path)
     with Image.open(result.output) as image:
         assert (image.format, image.size) == (kind, SIZE)
         assert near(image.convert("RGB").getpixel((160, 90)), BLUE, 6)
 
 
-def test_mp3_is_sound_alone(media_dir, tmp_path):
+def test_mp3_has_only_audio(media_dir, tmp_path):
     result = render(two_colors(media_dir, format="mp3"), tmp_path, poster=tmp_path / "poster.jpg")
     with av.open(str(result.output)) as container:
         assert [stream.codec_context.name for stream in container.streams] in (["mp3float"], ["mp3"])
@@ -125,7 +125,7 @@ def test_mp3_is_sound_alone(media_dir, tmp_path):
     assert (result.width, result.poster) == (None, None)
 
 
-def test_quality_trades_size(media_dir, tmp_path, make_video):
+def test_higher_quality_makes_larger_files(media_dir, tmp_path, make_video):
     source = video_media(make_video(tmp_path / "busy.mp4", 1.0), 1.0)
     sizes = [
         render(

@@ -1,4 +1,4 @@
-"""Videos of very many clips: right, quick, and within bounded memory."""
+"""Videos of very many clips: correct, fast, and within limited memory."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ SMALL = (96, 54)
 
 
 def shade(number: int) -> tuple[int, int, int]:
-    """Return a colour that tells clips apart."""
+    """Return a distinct colour for each clip."""
     return (number * 37 % 200 + 40, number * 91 % 200 + 40, number * 13 % 200 + 40)
 
 
 @pytest.fixture(scope="module")
 def color_images(tmp_path_factory) -> list[Path]:
-    """Twenty pictures of one colour each."""
+    """Twenty images of one colour each."""
     folder = tmp_path_factory.mktemp("color_images")
     for number in range(20):
         Image.new("RGB", SMALL, shade(number)).save(folder / f"{number}.png")
@@ -50,7 +50,7 @@ def color_images(tmp_path_factory) -> list[Path]:
 
 
 def times_of(path: Path) -> list[Fraction]:
-    """Return the presentation times of all pictures in frames."""
+    """Return the timestamps of all frames, in frames."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         found = [packet.pts * stream.time_base * 25 for packet in container.demux(stream) if packet.pts is not None]
@@ -63,16 +63,16 @@ def test_five_hundred_stills_on_a_track_are_shown_in_turn(color_images, tmp_path
     began = time.monotonic()
     result = render(timeline_of(*clips, frames=1000, size=SMALL), tmp_path)
     took = time.monotonic() - began
-    shots = frames_of(result.output, SMALL)
-    assert len(shots) == 1000
+    frames = frames_of(result.output, SMALL)
+    assert len(frames) == 1000
     for at in range(0, 1000, 13):
-        assert near(shots[at].getpixel((48, 27)), shade(at // 2 % 20), 8), at
+        assert near(frames[at].getpixel((48, 27)), shade(at // 2 % 20), 8), at
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < max(before, 600_000)
     assert took < 60
 
 
 def test_segments_join_without_a_seam(color_images, tmp_path, make_tone, monkeypatch):
-    """A video made in segments has the same pictures at the same times as one made in a single process."""
+    """A video made in segments has the same frames at the same timestamps as one made in a single process."""
     music = Soundtrack(audio_media(make_tone(tmp_path / "tone.wav", 5.0), 5.0), clip_sound())
     clips = [
         clip(
@@ -105,7 +105,7 @@ def test_segments_join_without_a_seam(color_images, tmp_path, make_tone, monkeyp
         assert near(image.getpixel((48, 27)), joined[100].getpixel((48, 27)), 14)
 
 
-def test_segments_hold_few_inputs_and_cover_everything(color_images):
+def test_segments_have_few_inputs_and_cover_all_frames(color_images):
     clips = [clip(image_media(color_images[n % 20]), n * 10, 25, track=n % 3) for n in range(200)]
     plan: RenderPlan = make_plan(timeline_of(*clips, frames=2015), {})
     segments = split_segments(plan, max_inputs=12)
@@ -120,7 +120,7 @@ def test_segments_hold_few_inputs_and_cover_everything(color_images):
     assert split_segments(picture, max_inputs=12) == [(0, 2015)]
 
 
-def test_hundreds_of_drawn_titles_run_through_one_input(tmp_path):
+def test_hundreds_of_drawn_titles_use_one_input(tmp_path):
     """Each title is a picture of its own size with a letter-like block at its own height."""
     clips, rasters = [], {}
     for n in range(300):
@@ -133,10 +133,10 @@ def test_hundreds_of_drawn_titles_run_through_one_input(tmp_path):
         rasters[clips[-1].pointer] = Raster(width, 20, (RasterFrame(path, clips[-1].frames),))
     plan = make_plan(timeline_of(*clips, frames=600, size=SMALL), rasters)
     assert len(plan.layers) == 1
-    shots = run_plan(plan, tmp_path)
-    assert len(shots) == 600
+    frames = run_plan(plan, tmp_path)
+    assert len(frames) == 600
     for n in range(0, 300, 7):
-        assert near(shots[2 * n].getpixel((48, 27)), shade(n), 10), n
+        assert near(frames[2 * n].getpixel((48, 27)), shade(n), 10), n
         wanted = shade(n) if n % 10 else (0, 0, 0)
-        assert near(shots[2 * n + 1].getpixel((48, 27)), wanted, 10), n
-        assert near(shots[2 * n].getpixel((2, 27)), (0, 0, 0), 10), n
+        assert near(frames[2 * n + 1].getpixel((48, 27)), wanted, 10), n
+        assert near(frames[2 * n].getpixel((2, 27)), (0, 0, 0), 10), n

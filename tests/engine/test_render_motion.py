@@ -1,4 +1,4 @@
-"""What moves, fades and changes over time."""
+"""Motion: transitions, effects, keyframes, mattes and everything else that changes over time."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def media_dir(tmp_path_factory, run_ffmpeg) -> Path:
     # Frame n of the counter has the grey level 4 n.
     counter = "color=black:s=320x180:r=25:d=2,format=gray,geq=lum='4*N',format=yuv420p"
     run_ffmpeg("-f", "lavfi", "-i", counter, "-crf", "8", "-pix_fmt", "yuv420p", folder / "counter.mp4")
-    # The left half is solid green, the right half clear.
+    # The left half is opaque green, the right half transparent.
     ghost = "color=0x00ff00:s=320x180:r=25:d=1,format=rgba,geq=r=0:g=255:b=0:a='if(lt(X,160),255,0)',format=yuva420p"
     run_ffmpeg("-f", "lavfi", "-i", ghost, "-c:v", "libvpx-vp9", "-cpu-used", "8", folder / "ghost.webm")
     # A white edge that runs from left to right within one second.
@@ -75,11 +75,11 @@ def test_fades_are_half_way_in_the_middle(media_dir, tmp_path):
         transition_in=Transition("fade", 10),
         transition_out=Transition("fade", 10),
     )
-    shots = render_frames(timeline_of(below, faded, frames=30), tmp_path)
-    assert near(shots[0].getpixel(MIDDLE), BLUE, 10)
-    assert near(shots[5].getpixel(MIDDLE), (128, 0, 127), 12)
-    assert near(shots[15].getpixel(MIDDLE), RED, 10)
-    assert near(shots[25].getpixel(MIDDLE), (128, 0, 127), 12)
+    frames = render_frames(timeline_of(below, faded, frames=30), tmp_path)
+    assert near(frames[0].getpixel(MIDDLE), BLUE, 10)
+    assert near(frames[5].getpixel(MIDDLE), (128, 0, 127), 12)
+    assert near(frames[15].getpixel(MIDDLE), RED, 10)
+    assert near(frames[25].getpixel(MIDDLE), (128, 0, 127), 12)
 
 
 @pytest.mark.parametrize(
@@ -168,13 +168,13 @@ def test_shuffles_swing_in_over_their_side(media_dir, tmp_path, name, axis, sign
     assert early is not None
     middle = ((early[0] + early[2]) / 2, (early[1] + early[3]) / 2)
     assert (middle[axis] - (160, 90)[axis]) * sign > 10
-    # Turned, it takes more room than upright.
+    # Rotated, it takes more space than upright.
     assert (early[2] - early[0], early[3] - early[1]) > (101, 61)
     assert bounding_box(render_image(tmp_path, turning, at=17), RED) == (110, 60, 210, 120)
 
 
-def test_turned_picture_brings_its_corners_along(media_dir, tmp_path):
-    """At rest the viewport cuts its top and bottom off; on the way out upwards its bottom comes into sight."""
+def test_rotated_image_slides_with_its_hidden_corners(media_dir, tmp_path):
+    """At rest the viewport cuts off its top and bottom; on the way out upwards its bottom becomes visible."""
     turned = clip(
         image_media(media_dir / "red.png"),
         frames=20,
@@ -192,8 +192,8 @@ def test_turned_picture_brings_its_corners_along(media_dir, tmp_path):
 
 def test_zoom_effect_grows_evenly_to_its_factor(media_dir, tmp_path):
     zoomed = clip(image_media(media_dir / "red.png"), frames=50, fit="none", effect=Effect("zoomIn", "normal"))
-    shots = render_frames(timeline_of(zoomed, frames=50), tmp_path)
-    widths = [box[2] - box[0] for box in (bounding_box(shots[at], RED, 120) for at in (0, 25, 49))]
+    frames = render_frames(timeline_of(zoomed, frames=50), tmp_path)
+    widths = [box[2] - box[0] for box in (bounding_box(frames[at], RED, 120) for at in (0, 25, 49))]
     assert widths[0] == pytest.approx(100, abs=2)
     assert widths[1] == pytest.approx(115, abs=2)
     assert widths[2] == pytest.approx(130, abs=2)
@@ -202,9 +202,9 @@ def test_zoom_effect_grows_evenly_to_its_factor(media_dir, tmp_path):
 def test_zoom_is_smooth_below_a_pixel(media_dir, tmp_path):
     """The right edge of a stripe moves by the same small step in every frame."""
     zoomed = clip(image_media(media_dir / "stripe.png"), frames=50, effect=Effect("zoomIn", "slow"))
-    shots = render_frames(timeline_of(zoomed, frames=50), tmp_path)
+    frames = render_frames(timeline_of(zoomed, frames=50), tmp_path)
     # The brightness of the middle row, counted in pixels of full white, is the width of the stripe.
-    widths = [sum(shot.getpixel((x, 90))[1] for x in range(320)) / 255 for shot in shots]
+    widths = [sum(frame.getpixel((x, 90))[1] for x in range(320)) / 255 for frame in frames]
     steps = [after - before for before, after in itertools.pairwise(widths[2:])]
     wanted = 20 * 0.15 / 49
     assert sum(steps) / len(steps) == pytest.approx(wanted, rel=0.15)
@@ -212,7 +212,7 @@ def test_zoom_is_smooth_below_a_pixel(media_dir, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "axis", "sign"), [("slideLeft", 0, -1), ("slideDown", 1, 1)])
-def test_slide_effect_drifts_its_way_and_keeps_the_viewport_full(media_dir, tmp_path, name, axis, sign):
+def test_slide_effect_drifts_in_its_direction_and_keeps_the_viewport_full(media_dir, tmp_path, name, axis, sign):
     marked = Image.new("RGB", (320, 180), BLUE)
     marked.paste(RED, (140, 70, 180, 110))
     marked.save(tmp_path / "marked.png")
@@ -233,15 +233,15 @@ def test_keyframes_drive_scale_offset_and_opacity(media_dir, tmp_path):
         offset_x=Curve(0.0, (Keyframe(0, 10, -0.25, 0.25),)),
         opacity=Curve(1.0, (Keyframe(10, 10, 1.0, 0.0),)),
     )
-    shots = render_frames(timeline_of(moving, frames=20), tmp_path)
-    start, middle, late = bounding_box(shots[0], RED, 120), bounding_box(shots[5], RED, 120), shots[15]
+    frames = render_frames(timeline_of(moving, frames=20), tmp_path)
+    start, middle, late = bounding_box(frames[0], RED, 120), bounding_box(frames[5], RED, 120), frames[15]
     assert start == pytest.approx((55, 75, 105, 105), abs=2)
     assert middle[2] - middle[0] == pytest.approx(75, abs=3)
     assert (middle[0] + middle[2]) / 2 == pytest.approx(160, abs=2)
     assert near(late.getpixel((240, 90)), (128, 0, 0), 10)
 
 
-def test_zoom_transition_lets_the_picture_grow_into_its_place(media_dir, tmp_path):
+def test_zoom_transition_grows_to_the_full_size(media_dir, tmp_path):
     zoomed = clip(image_media(media_dir / "red.png"), frames=30, fit="none", transition_in=Transition("zoom", 20))
     early, rest = render_image(tmp_path, zoomed, at=3), render_image(tmp_path, zoomed, at=25)
     box = bounding_box(early, early.getpixel(MIDDLE), 30)
@@ -258,24 +258,24 @@ def test_still_matte_shows_white_and_hides_black(media_dir, tmp_path):
     assert near(image.getpixel((240, 90)), BLUE)
 
 
-def test_matte_also_masks_a_small_picture_where_it_stands(media_dir, tmp_path):
+def test_matte_masks_a_small_image_at_its_position(media_dir, tmp_path):
     matte = clip(image_media(media_dir / "half.png"))
     image = render_image(tmp_path, clip(image_media(media_dir / "red.png"), fit="none", luma=matte))
     assert bounding_box(image, RED) == pytest.approx((110, 60, 160, 120), abs=2)
 
 
-def test_moving_matte_masks_only_for_its_time(media_dir, tmp_path):
+def test_video_matte_masks_only_during_its_time(media_dir, tmp_path):
     matte = clip(video_media(media_dir / "edge.mp4", 1.0), start=10, frames=20)
-    shots = render_frames(
+    frames = render_frames(
         timeline_of(clip(image_media(media_dir / "red.png"), frames=40, luma=matte), frames=40), tmp_path
     )
-    assert near(shots[5].getpixel((300, 90)), RED, 10)
-    assert near(shots[22].getpixel((100, 90)), RED, 12)  # frame 12 of the matte: white up to 153
-    assert near(shots[22].getpixel((220, 90)), BLACK, 10)
-    assert near(shots[35].getpixel((300, 90)), RED, 10)
+    assert near(frames[5].getpixel((300, 90)), RED, 10)
+    assert near(frames[22].getpixel((100, 90)), RED, 12)  # frame 12 of the matte: white up to 153
+    assert near(frames[22].getpixel((220, 90)), BLACK, 10)
+    assert near(frames[35].getpixel((300, 90)), RED, 10)
 
 
-def test_alpha_video_lets_the_ground_through(media_dir, tmp_path):
+def test_alpha_video_shows_the_background(media_dir, tmp_path):
     ghost = video_media(media_dir / "ghost.webm", 1.0, alpha=True, decoder="libvpx-vp9")
     image = render_image(tmp_path, clip(ghost), background="#0000ff", at=3)
     assert near(image.getpixel((80, 90)), GREEN, 12)
@@ -292,8 +292,8 @@ def test_chroma_key_removes_its_colour(media_dir, tmp_path):
     assert near(image.getpixel((20, 20)), BLUE, 12)
 
 
-def test_chroma_key_at_its_usual_settings_keeps_what_is_far_from_green(media_dir, tmp_path):
-    """Distances are those of red, green and blue: 150 vanishes, 150 to 250 fades, white and blue are further off."""
+def test_chroma_key_defaults_keep_colours_far_from_green(media_dir, tmp_path):
+    """RGB distances up to 150 are transparent, 150 to 250 fade; white and blue are further away."""
     screen = Image.new("RGB", (320, 180), (0, 177, 64))
     for left, colour in ((0, (255, 255, 255)), (80, (0, 0, 255)), (160, (224, 172, 140))):
         screen.paste(colour, (left, 0, left + 80, 90))
@@ -307,38 +307,38 @@ def test_chroma_key_at_its_usual_settings_keeps_what_is_far_from_green(media_dir
 
 
 def test_trim_starts_inside_the_video(media_dir, tmp_path):
-    shots = render_frames(timeline_of(clip(video_media(media_dir / "counter.mp4", 2.0), trim_s=0.4)), tmp_path)
-    assert counted(shots[0]) == pytest.approx(10, abs=0.8)
-    assert counted(shots[20]) == pytest.approx(30, abs=0.8)
+    frames = render_frames(timeline_of(clip(video_media(media_dir / "counter.mp4", 2.0), trim_s=0.4)), tmp_path)
+    assert counted(frames[0]) == pytest.approx(10, abs=0.8)
+    assert counted(frames[20]) == pytest.approx(30, abs=0.8)
 
 
 def test_speed_runs_through_the_video_faster(media_dir, tmp_path):
-    shots = render_frames(timeline_of(clip(video_media(media_dir / "counter.mp4", 2.0), speed=2.0)), tmp_path)
-    assert counted(shots[10]) == pytest.approx(20, abs=1.2)
-    assert counted(shots[20]) == pytest.approx(40, abs=1.2)
+    frames = render_frames(timeline_of(clip(video_media(media_dir / "counter.mp4", 2.0), speed=2.0)), tmp_path)
+    assert counted(frames[10]) == pytest.approx(20, abs=1.2)
+    assert counted(frames[20]) == pytest.approx(40, abs=1.2)
 
 
-def test_video_that_ends_early_holds_its_last_picture(media_dir, tmp_path):
-    shots = render_frames(
+def test_video_that_ends_early_holds_its_last_frame(media_dir, tmp_path):
+    frames = render_frames(
         timeline_of(clip(video_media(media_dir / "counter.mp4", 2.0), frames=60), frames=60), tmp_path
     )
-    assert len(shots) == 60
-    assert counted(shots[59]) == pytest.approx(49, abs=0.8)
+    assert len(frames) == 60
+    assert counted(frames[59]) == pytest.approx(49, abs=0.8)
 
 
-def test_range_begins_in_the_middle_of_everything(media_dir, tmp_path):
+def test_range_starts_in_the_middle_of_clips(media_dir, tmp_path):
     whole = clip(video_media(media_dir / "counter.mp4", 2.0), frames=40, transition_out=Transition("fade", 10))
-    shots = render_frames(timeline_of(whole, frames=15, first_frame=20), tmp_path)
-    assert len(shots) == 15
-    assert counted(shots[0]) == pytest.approx(20, abs=0.8)
-    assert counted(shots[12]) == pytest.approx(32 * 0.8, abs=1.0)
+    frames = render_frames(timeline_of(whole, frames=15, first_frame=20), tmp_path)
+    assert len(frames) == 15
+    assert counted(frames[0]) == pytest.approx(20, abs=0.8)
+    assert counted(frames[12]) == pytest.approx(32 * 0.8, abs=1.0)
 
 
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [("greyscale", (54, 54, 54)), ("negative", (0, 255, 255)), ("darken", None), ("lighten", None), ("blur", None)],
 )
-def test_filters_change_the_picture_as_they_say(media_dir, tmp_path, name, wanted):
+def test_filters_change_the_colours_as_documented(media_dir, tmp_path, name, wanted):
     plain = render_image(tmp_path, clip(image_media(media_dir / "red.png"), fit="cover")).getpixel(MIDDLE)
     image = render_image(tmp_path, clip(image_media(media_dir / "red.png"), fit="cover", filter=name))
     found = image.getpixel(MIDDLE)
@@ -363,21 +363,21 @@ def test_drawn_animation_fades_and_zooms_with_its_clip(tmp_path):
     drawn = clip(None, 5, 30, effect=Effect("zoomIn", "normal"), transition_in=Transition("fade", 8))
     raster = Raster(100, 60, tuple(pictures))
     plan = make_plan(timeline_of(drawn, frames=40), {drawn.pointer: raster})
-    shots = run_plan(plan, tmp_path)
-    assert near(shots[4].getpixel(MIDDLE), BLACK)
-    assert near(shots[9].getpixel(MIDDLE), (128, 0, 0), 10)
-    assert near(shots[20].getpixel(MIDDLE), GREEN)
-    assert near(shots[34].getpixel(MIDDLE), BLUE)
-    assert near(shots[35].getpixel(MIDDLE), BLACK)
-    wide = bounding_box(shots[34], BLUE, 120)
+    frames = run_plan(plan, tmp_path)
+    assert near(frames[4].getpixel(MIDDLE), BLACK)
+    assert near(frames[9].getpixel(MIDDLE), (128, 0, 0), 10)
+    assert near(frames[20].getpixel(MIDDLE), GREEN)
+    assert near(frames[34].getpixel(MIDDLE), BLUE)
+    assert near(frames[35].getpixel(MIDDLE), BLACK)
+    wide = bounding_box(frames[34], BLUE, 120)
     assert wide[2] - wide[0] == pytest.approx(130, abs=2)
 
 
-def test_animated_gif_begins_again(tmp_path, run_ffmpeg):
+def test_animated_gif_restarts(tmp_path, run_ffmpeg):
     halves = "color=red:s=320x180:r=10:d=0.5[a];color=blue:s=320x180:r=10:d=0.5[b];[a][b]concat"
     run_ffmpeg("-f", "lavfi", "-i", halves, tmp_path / "loop.gif")
-    shots = render_frames(timeline_of(clip(video_media(tmp_path / "loop.gif", 1.0), frames=60), frames=60), tmp_path)
-    assert [near(shots[at].getpixel(MIDDLE), BLUE, 12) for at in (6, 18, 31, 43, 56)] == [
+    frames = render_frames(timeline_of(clip(video_media(tmp_path / "loop.gif", 1.0), frames=60), frames=60), tmp_path)
+    assert [near(frames[at].getpixel(MIDDLE), BLUE, 12) for at in (6, 18, 31, 43, 56)] == [
         False,
         True,
         False,
@@ -386,11 +386,11 @@ def test_animated_gif_begins_again(tmp_path, run_ffmpeg):
     ]
 
 
-def test_video_stored_sideways_is_shown_upright(tmp_path, run_ffmpeg):
+def test_rotated_video_is_shown_upright(tmp_path, run_ffmpeg):
     halves = "color=red:s=90x160:r=25:d=1[a];color=blue:s=90x160:r=25:d=1[b];[a][b]hstack"
     run_ffmpeg("-f", "lavfi", "-i", halves, tmp_path / "plain.mp4")
     run_ffmpeg("-display_rotation", "90", "-i", tmp_path / "plain.mp4", "-c", "copy", tmp_path / "turned.mp4")
-    # 180x160 turned by 90 degrees counter-clockwise: 160x180, blue above red.
+    # 180x160 rotated by 90 degrees counter-clockwise: 160x180, blue above red.
     turned = video_media(tmp_path / "turned.mp4", 1.0, (160, 180))
     image = render_image(tmp_path, clip(turned, fit="none", crop=Crop(left=0.25)))
     assert bounding_box(image, BLUE) == pytest.approx((100, 0, 220, 90), abs=3)

@@ -1,4 +1,4 @@
-"""The FFmpeg process: progress, cancel, limits, and nothing left behind."""
+"""The FFmpeg process: progress, cancellation, limits, and no leftover processes or files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FOREVER = ("-nostdin", "-v", "error", "-nostats", "-progress", "pipe:1", "-stats
 
 
 def command(ffmpeg: str, *arguments: str) -> FFmpegCommand:
-    """Return a run of FFmpeg with given arguments."""
+    """Return a command that runs FFmpeg with the given arguments."""
     return FFmpegCommand((ffmpeg, *arguments), "", Path("graph.txt"), (), (), 100, 4.0, has_audio=False)
 
 
@@ -49,7 +49,7 @@ def children() -> set[int]:
 
 
 def is_alive(pid: int) -> bool:
-    """Return whether a process exists and is more than a zombie."""
+    """Return whether a process exists and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
@@ -57,7 +57,7 @@ def is_alive(pid: int) -> bool:
 
 
 def wait_until(condition, seconds: float = 10.0) -> bool:
-    """Look again and again until something holds or the time is over."""
+    """Poll until a condition holds or the time is over."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -76,7 +76,7 @@ def test_reports_progress_up_to_the_end(make_video, tmp_path):
     assert percents == sorted(percents)
 
 
-def test_progress_comes_at_most_four_times_a_second(ffmpeg_exe):
+def test_progress_is_reported_at_most_four_times_a_second(ffmpeg_exe):
     times: list[float] = []
     until = time.monotonic() + 1.5
     with pytest.raises(RenderAborted):
@@ -115,19 +115,19 @@ def test_wall_clock_limit_ends_the_run(ffmpeg_exe):
         run_plain(command(ffmpeg_exe, *FOREVER), limits=FFmpegLimits(wall_s=0.6))
 
 
-def test_run_without_progress_is_ended():
+def test_run_without_progress_is_stopped():
     wanted = FFmpegCommand((sys.executable, "-c", "import time; time.sleep(60)"), "", Path("g"), (), (), 1, 1.0, False)
     with pytest.raises(RenderTimeout, match="no progress"):
         run_plain(wanted, limits=FFmpegLimits(stall_s=0.5))
 
 
-def test_failure_carries_what_ffmpeg_said(ffmpeg_exe):
+def test_failure_carries_ffmpegs_log(ffmpeg_exe):
     with pytest.raises(RenderCrashed) as caught:
         run_plain(command(ffmpeg_exe, "-v", "error", "-f", "mov", "-i", "/nonexistent.mp4", "-f", "null", "-"))
     assert "No such file" in caught.value.log
 
 
-def test_flood_of_messages_neither_blocks_nor_fills_the_memory():
+def test_flood_of_messages_neither_blocks_nor_fills_memory():
     flood = "import sys\nfor n in range(200000): sys.stderr.write(f'line {n}\\n')\nsys.exit(3)"
     wanted = FFmpegCommand((sys.executable, "-c", flood), "", Path("g"), (), (), 1, 1.0, has_audio=False)
     with pytest.raises(RenderCrashed) as caught:
@@ -137,7 +137,7 @@ def test_flood_of_messages_neither_blocks_nor_fills_the_memory():
 
 
 def test_child_runs_under_limits_in_its_own_session():
-    """The child itself says what holds for it."""
+    """The child reports its own limits."""
     report = textwrap.dedent("""
         import os, resource, sys
         kinds = (resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU, resource.RLIMIT_CORE)
@@ -153,8 +153,8 @@ def test_child_runs_under_limits_in_its_own_session():
 
 
 @pytest.mark.parametrize("niceness", [0, 5, 19])
-def test_child_steps_back_with_its_whole_session(niceness):
-    """The child itself says which turn it takes. Source: sched(7)."""
+def test_child_lowers_the_priority_of_its_session(niceness):
+    """The child reports its own scheduling. Source: sched(7)."""
     report = textwrap.dedent("""
         import os, sys
         group = open("/proc/self/autogroup").read().split()[-1] if os.path.exists("/proc/self/autogroup") else "none"
@@ -213,7 +213,7 @@ def test_failed_render_leaves_the_old_output_alone(tmp_path):
     assert list((tmp_path / "work").iterdir()) == []
 
 
-def test_partial_files_of_a_killed_attempt_go_with_the_next(make_image, tmp_path):
+def test_next_render_removes_the_partial_files_of_a_killed_one(make_image, tmp_path):
     target = tmp_path / "a[1].mp4"
     stale, other = tmp_path / ".a[1].mp4.0a1b2c3d.partial", tmp_path / ".b.mp4.0a1b2c3d.partial"
     stale.write_bytes(b"x")
@@ -231,7 +231,7 @@ def test_playlist_named_mp4_is_not_followed(tmp_path):
         render(timeline_of(clip(video_media(tmp_path / "list.mp4", 1.0))), tmp_path)
 
 
-def test_path_with_hostile_letters_is_only_a_path(make_video, tmp_path):
+def test_special_characters_in_paths_are_literal(make_video, tmp_path):
     folder = tmp_path / "a b';[x],:=%d\\n"
     folder.mkdir()
     media = video_media(make_video(folder / "clip.mp4", 1.0), 1.0)
@@ -239,8 +239,8 @@ def test_path_with_hostile_letters_is_only_a_path(make_video, tmp_path):
     assert result.output.stat().st_size > 0
 
 
-def test_late_poster_does_not_hold_the_film_in_memory(make_image, tmp_path: Path) -> None:
-    # 1,000 pictures of 1280 x 720 are 1.4 GB. Without them FFmpeg takes up to 1.2 GB of address space here.
+def test_late_poster_does_not_hold_the_video_in_memory(make_image, tmp_path: Path) -> None:
+    # 1,000 frames of 1280 x 720 are 1.4 GB. Without them FFmpeg takes up to 1.2 GB of address space here.
     make_image(tmp_path / "red.png")
     small = clip(image_media(tmp_path / "red.png"), 0, 1000, scale=Curve(0.5))
     timeline = timeline_of(small, frames=1000, size=(1280, 720), background="#3060a0", poster_frame=990)

@@ -1,4 +1,4 @@
-"""Random videos with everything in them: each must render, whole and of the right size."""
+"""Random timelines with all features: each must render completely and at the right size."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def some_clip(rng: random.Random, media_dir: Path, track: int, *, masked: bool =
 
 
 @pytest.mark.parametrize("seed", range(16))
-def test_random_film_renders_whole(media_dir, tmp_path, seed):
+def test_random_timeline_renders_completely(media_dir, tmp_path, seed):
     rng = random.Random(seed)
     clips = [some_clip(rng, media_dir, track) for track in range(rng.randrange(1, 6), 0, -1)]
     size = rng.choice([(320, 180), (180, 320), (162, 90)])

@@ -1,4 +1,4 @@
-"""What is heard, measured on the decoded output."""
+"""Audio, measured on the decoded output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FULL = 0.125 / 2**0.5
 
 @pytest.fixture(scope="module")
 def media_dir(tmp_path_factory, make_video, make_tone) -> Path:
-    """A folder with sounds of known level."""
+    """A folder with audio files of known level."""
     folder = tmp_path_factory.mktemp("sounds")
     make_tone(folder / "tone.wav", 3.0, 440)
     make_video(folder / "talk.mp4", 2.0, audio=330, color="gray")
@@ -29,7 +29,7 @@ def rendered_loudness(timeline, folder):
     return loudness(render(timeline, folder).output)
 
 
-def test_clip_sounds_at_its_volume_and_only_for_its_time(media_dir, tmp_path):
+def test_clip_is_audible_at_its_volume_and_only_for_its_time(media_dir, tmp_path):
     half = clip(audio_media(media_dir / "tone.wav", 3.0), start=25, frames=25, sound=clip_sound(0.5))
     found = rendered_loudness(timeline_of(half, frames=75), tmp_path)
     assert max(found[1:9]) < 0.002
@@ -54,7 +54,7 @@ def test_soundtrack_is_not_repeated(media_dir, tmp_path):
     assert max(found[32:39]) < 0.002
 
 
-def test_fades_rise_and_fall_in_a_line(media_dir, tmp_path):
+def test_fades_are_linear(media_dir, tmp_path):
     faded = clip(audio_media(media_dir / "tone.wav", 3.0), frames=75, sound=clip_sound(1.0, fade_in=25, fade_out=25))
     found = rendered_loudness(timeline_of(faded, frames=75), tmp_path)
     assert found[5] == pytest.approx(FULL * 0.55, rel=0.2)
@@ -71,7 +71,7 @@ def test_volume_follows_its_keyframes(media_dir, tmp_path):
     assert found[15] == pytest.approx(FULL * 0.225, rel=0.2)
 
 
-def test_sounds_add_up_instead_of_making_each_other_quieter(media_dir, tmp_path):
+def test_mixed_sounds_keep_their_levels(media_dir, tmp_path):
     quiet = clip(audio_media(media_dir / "tone.wav", 3.0), start=50, frames=25, sound=clip_sound(0.3))
     track = Soundtrack(audio_media(media_dir / "tone.wav", 3.0), clip_sound())
     found = rendered_loudness(timeline_of(quiet, frames=75, soundtrack=track), tmp_path)
@@ -86,7 +86,7 @@ def test_speed_changes_the_length_and_not_the_level(media_dir, tmp_path):
     assert max(found[12:19]) < 0.003
 
 
-def test_mute_and_silent_edits_have_no_sound_stream(media_dir, tmp_path):
+def test_mute_and_silent_edits_have_no_audio_stream(media_dir, tmp_path):
     talk = video_media(media_dir / "talk.mp4", 2.0, sound=True)
     assert not render(timeline_of(clip(talk, sound=clip_sound()), mute=True), tmp_path).has_audio
     assert not render(timeline_of(clip(talk, sound=None)), tmp_path).has_audio

@@ -36,7 +36,7 @@ MP3_FRAME = b"\xff\xfb\x90\x64" + bytes(413)
         (b"\xef\xbb\xbf1\r\n00:00:01,000 --> 00:00:02,000\r\nHi\r\n", MediaKind.SUBTITLE, "application/x-subrip", ""),
     ],
 )
-def test_knows_allowed_types(tmp_path, head, kind, content_type, demuxer):
+def test_detects_allowed_types(tmp_path, head, kind, content_type, demuxer):
     path = tmp_path / "file.bin"
     path.write_bytes(head)
     assert sniff(path) == (kind, content_type, demuxer)
@@ -63,7 +63,7 @@ def test_knows_allowed_types(tmp_path, head, kind, content_type, demuxer):
         (b"[InternetShortcut]\nURL=http://e.com\n", "not supported"),
     ],
 )
-def test_refuses_everything_else_and_says_what_it_looks_like(tmp_path, head, word):
+def test_refuses_other_types_and_names_them(tmp_path, head, word):
     path = tmp_path / "file.mp4"
     path.write_bytes(head)
     with pytest.raises(MediaUnreadable, match=f"(?i){word}") as caught:
@@ -71,7 +71,7 @@ def test_refuses_everything_else_and_says_what_it_looks_like(tmp_path, head, wor
     assert caught.value.reason == "unsupported_type"
 
 
-def test_refuses_empty_and_absent_files(tmp_path):
+def test_refuses_empty_and_missing_files(tmp_path):
     (tmp_path / "empty").touch()
     for name, reason in (("empty", "empty_file"), ("absent", "not_found"), (".", "not_found")):
         with pytest.raises(MediaUnreadable) as caught:

@@ -1,4 +1,4 @@
-"""From edits to clips on the frame grid."""
+"""Timelines: edits resolved to the frame grid."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def warnings(result):
     return [(issue.pointer, issue.code) for issue in result.warnings]
 
 
-def test_rounds_starts_and_ends_so_that_neighbours_still_touch():
+def test_rounds_starts_and_ends_so_that_adjacent_clips_stay_adjacent():
     found = times(*[title(start=0.13 * n, length=0.13) for n in range(40)])
     assert all(start + frames == after for (start, frames), (after, _) in itertools.pairwise(found))
     assert found[-1] == (round(0.13 * 39 * 25), round(0.13 * 40 * 25) - round(0.13 * 39 * 25))
 
 
 @pytest.mark.parametrize("step", [0.02, 0.1, 0.3, 0.46, 0.7])
-def test_noise_of_binary_sums_opens_no_gap(step):
+def test_binary_rounding_leaves_no_gap(step):
     at, clips = 0.0, []
     for _ in range(50):
         clips.append(title(start=at, length=step))
@@ -61,7 +61,7 @@ def test_noise_of_binary_sums_opens_no_gap(step):
     assert all(start + frames == after for (start, frames), (after, _) in itertools.pairwise(found))
 
 
-def test_auto_follows_and_takes_the_length_of_the_media():
+def test_auto_follows_the_previous_clip_and_has_the_length_of_the_media():
     found = times(
         title(asset=asset("video", VIDEO, trim=2), start="auto", length="auto"),
         title(asset=asset("video", VIDEO, speed=2), start="auto", length="auto"),
@@ -76,7 +76,7 @@ def test_auto_gives_captions_the_length_of_their_file():
     assert times(title(asset=asset("caption", WORDS, trim=1.5), length="auto")) == [(0, 500)]
 
 
-def test_auto_follows_the_clip_before_even_when_that_starts_late():
+def test_auto_follows_the_previous_clip_even_if_that_starts_late():
     assert times(title(start=4, length=1), title(start="auto", length=2)) == [(100, 25), (125, 50)]
 
 
@@ -92,7 +92,7 @@ def test_end_runs_to_the_end_of_the_other_clips():
     ]
 
 
-def test_end_takes_the_soundtrack_where_nothing_else_ends():
+def test_end_follows_the_soundtrack_if_all_clips_run_to_the_end():
     found = resolved(title(length="end"), timeline={"soundtrack": {"src": TONE}}).timeline
     assert (found.frames, found.clips[0].frames) == (200, 200)
 
@@ -101,13 +101,13 @@ def test_soundtrack_never_makes_a_timeline_longer():
     assert resolved(title(length=2), timeline={"soundtrack": {"src": TONE}}).timeline.frames == 50
 
 
-def test_end_that_starts_at_the_end_is_left_out_with_a_warning():
+def test_clip_that_starts_at_the_end_is_left_out_with_a_warning():
     result = resolved(tracks=[[title(start=5, length="end"), title(start=0, length=5)]])
     assert warnings(result) == [(CLIP, "clip_empty")]
     assert len(result.timeline.clips) == 1
 
 
-def test_aliases_lend_start_and_length_in_any_order():
+def test_aliases_give_start_and_length_in_any_order():
     tracks = [
         [title(start="alias://Main", length="alias://Main")],
         [title(length=1), title(start="auto", length=3, alias="Main")],
@@ -119,17 +119,17 @@ def test_aliases_lend_start_and_length_in_any_order():
     ]
 
 
-def test_an_alias_of_a_clip_that_runs_to_the_end_lends_its_length():
+def test_alias_of_a_clip_that_runs_to_the_end_gives_its_length():
     tracks = [[title(start=0, length="alias://bed")], [title(length="end", alias="bed")], [title(length=4)]]
     assert [clip.frames for clip in resolved(tracks=tracks).timeline.clips] == [100, 100, 100]
 
 
-def test_refuses_clips_that_wait_for_each_other():
+def test_refuses_circular_aliases():
     clips = [title(length="alias://b", alias="a"), title(length="alias://a", alias="b")]
     assert resolve_errors(*clips) == [(CLIP, "alias_cycle"), ("/timeline/tracks/0/clips/1", "alias_cycle")]
 
 
-def test_settles_thousands_of_dependent_clips_quickly():
+def test_resolves_thousands_of_dependent_clips_quickly():
     chain = [title(start=f"alias://{n + 1}", length=0.5, alias=str(n)) for n in range(2000)]
     found = times(*chain, title(start=1, length=0.5, alias="2000"), *[title(start="auto", length=0.5)] * 2000)
     assert {start for start, _ in found[:2001]} == {25}
@@ -146,18 +146,18 @@ def test_first_track_is_painted_last_and_later_clips_over_earlier_ones():
     ]
 
 
-def test_a_clip_shorter_than_a_frame_is_shown_for_one():
+def test_clip_shorter_than_a_frame_is_shown_for_one():
     assert times(title(start=0, length=0.01), title(start=0.04, length=0.01)) == [(0, 1), (1, 1)]
 
 
-def test_of_clips_that_share_a_frame_of_their_track_the_first_is_shown():
+def test_first_of_the_clips_within_one_frame_is_shown():
     result = resolved(*[title(start=0.01 * n, length=0.01) for n in range(8)])
     assert [(clip.start, clip.frames) for clip in result.timeline.clips] == [(0, 1), (1, 1), (2, 1)]
     ((_, code),) = warnings(result)
     assert code == "clip_too_short"
 
 
-def test_refuses_an_empty_or_endless_timeline():
+def test_refuses_an_empty_or_too_long_timeline():
     assert resolve_errors() == [("/timeline/tracks", "empty_timeline")]
     clips = [title(start="auto", length=1200) for _ in range(4)]
     assert resolve_errors(*clips) == [("/timeline", "out_of_range")]
@@ -184,7 +184,7 @@ def test_refuses_files_of_the_wrong_kind(given, media, code):
 @pytest.mark.parametrize(
     "given", [asset("image", ANIMATION), asset("video", ANIMATION), asset("audio", VIDEO), asset("luma", VIDEO)]
 )
-def test_takes_files_that_can_serve(given):
+def test_accepts_suitable_files(given):
     resolved(title(asset=given, length=0.5), title())
 
 
@@ -193,25 +193,25 @@ def test_refuses_wrong_fonts_and_soundtracks():
     assert found == [("/timeline/soundtrack/src", "media_mismatch"), ("/timeline/fonts/0/src", "media_mismatch")]
 
 
-def test_refuses_a_trim_behind_the_end():
+def test_refuses_a_trim_beyond_the_end():
     assert resolve_errors(title(asset=asset("video", VIDEO, trim=8))) == [(f"{CLIP}/asset/trim", "out_of_range")]
 
 
-def test_a_clip_ends_with_its_video_and_says_so():
+def test_clip_ends_with_its_video_with_a_warning():
     result = resolved(title(asset=asset("video", VIDEO, trim=3, speed=2), start=1, length=6))
     assert warnings(result) == [(f"{CLIP}/length", "media_too_short")]
     assert (result.timeline.clips[0].frames, result.timeline.frames) == (63, 175)
 
 
 @pytest.mark.parametrize("fields", [{"length": 8.4}, {"length": 20, "asset": asset("video", VIDEO, speed=0)}])
-def test_a_clip_holds_a_picture_for_a_moment_or_when_frozen(fields):
+def test_clip_holds_its_last_frame_briefly_or_a_frozen_one_throughout(fields):
     given = {"asset": asset("video", VIDEO), **fields}
     result = resolved(title(**given))
     assert result.warnings == ()
     assert result.timeline.clips[0].frames == round(given["length"] * 25)
 
 
-def test_a_gif_as_an_image_starts_again():
+def test_gif_as_an_image_restarts():
     (clip,) = resolved(title(asset=asset("image", ANIMATION), length=3)).timeline.clips
     assert (clip.loop, clip.frames) == (True, 75)
 
@@ -223,7 +223,7 @@ def test_fills_in_the_defaults_of_a_clip():
     assert clip.media is MEDIA[STILL]
 
 
-def test_carries_geometry_and_looks():
+def test_resolves_geometry_and_appearance():
     (clip,) = resolved(
         title(
             asset=asset(
@@ -266,7 +266,7 @@ def test_carries_geometry_and_looks():
         ({"in": "fade", "out": "fade"}, 0.04, (None, None)),
     ],
 )
-def test_transitions_have_named_speeds_and_leave_room_for_each_other(given, length, expected):
+def test_transitions_have_named_speeds_and_share_the_clip(given, length, expected):
     (clip,) = resolved(title(length=length, transition=given)).timeline.clips
     assert (clip.transition_in, clip.transition_out) == expected
 
@@ -299,7 +299,7 @@ def test_tweens_become_pieces_in_frames():
         ({"interpolation": "bezier", "easing": "linear"}, "linear"),
     ],
 )
-def test_easings_count_with_bezier(words, expected):
+def test_easings_apply_with_bezier(words, expected):
     (clip,) = resolved(title(opacity=[{"from": 0, "to": 1, "start": 0, "length": 1, **words}])).timeline.clips
     assert clip.opacity.keyframes[0].easing == expected
 
@@ -333,12 +333,12 @@ def test_sound_of_video_clips(fields, length, expected):
         assert clip.sound.volume.constant == 1.0
 
 
-def test_a_silent_video_has_no_sound():
+def test_video_without_audio_has_no_sound():
     (clip,) = resolved(title(asset=asset("video", VIDEO)), media={VIDEO: video(audio_codec=None)}).timeline.clips
     assert clip.sound is None
 
 
-def test_soundtrack_fades_before_it_really_ends():
+def test_soundtrack_fades_before_its_file_ends():
     track = {"src": TONE, "effect": "fadeOut", "volume": 0.5}
     found = resolved(title(length=20), timeline={"soundtrack": track}).timeline.soundtrack
     assert (found.sound.volume.constant, found.sound.fade_in_frames, found.sound.fade_out_frames) == (0.5, 0, 50)
@@ -364,7 +364,7 @@ def test_lumas_mask_the_clips_of_their_track_and_time():
     }
 
 
-def test_a_luma_over_nothing_is_told():
+def test_warns_about_a_luma_without_an_overlapping_clip():
     result = resolved(title(asset=asset("luma", MATTE), start=5, length=1), title(length=2))
     assert warnings(result) == [(CLIP, "luma_unused")]
 
@@ -411,12 +411,12 @@ def test_range_cuts_the_output(cut, expected):
     assert (found.output.first_frame, found.output.frames, found.frames) == (*expected, 125)
 
 
-def test_refuses_a_range_behind_the_end():
+def test_refuses_a_range_beyond_the_end():
     assert resolve_errors(title(length=5), output={"range": {"start": 5}}) == [("/output/range/start", "out_of_range")]
 
 
 @pytest.mark.parametrize("kind", ["jpg", "png", "bmp"])
-def test_a_picture_is_one_frame(kind):
+def test_image_format_is_one_frame(kind):
     spec = resolved(title(length=5), output={"format": kind, "range": {"start": 2}}).timeline.output
     assert (spec.first_frame, spec.frames, spec.duration_s) == (50, 1, 0.04)
 

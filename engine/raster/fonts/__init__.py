@@ -1,4 +1,4 @@
-"""Fonts: what is bundled, what an edit loads, and which of them a name means."""
+"""Fonts: the bundled ones, those that an edit loads, and the choice among them by name."""
 
 from engine.raster.fonts.registry import FontChoice, FontRegistry
 

@@ -1,6 +1,6 @@
-"""The open-licence font families that come with the product, and what stands in for well-known others.
+"""The bundled open-licence font families, and their use in place of well-known others.
 
-The files come from Python packages, so that text comes out on a machine without any installed font.
+The files come from Python packages, so text can be drawn on a machine without installed fonts.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-# Import names of the packages that carry the font files. They are located, never imported.
+# Import names of the packages with the font files. They are located, never imported.
 PACKAGES = (
     "fontpkg_montserrat",
     "fontpkg_open_sans",
@@ -29,7 +29,7 @@ PACKAGES = (
     "justmytype_intl_cjk",
 )
 
-# Family names as the files have them.
+# Family names as in the files.
 FAMILIES = (
     "Amatic SC",
     "Anton",
@@ -59,7 +59,7 @@ FAMILIES = (
 
 DEFAULT_FAMILY = "Open Sans"
 
-# Tried in this order for characters that the chosen family lacks.
+# Tried in this order for characters missing in the chosen family.
 FALLBACKS = (
     "Noto Sans",
     "Noto Sans Arabic",
@@ -71,7 +71,7 @@ FALLBACKS = (
     "Noto Color Emoji",
 )
 
-# Other names of a bundled family, or of a design with the same metrics: no warning is due.
+# Other names of a bundled family, or families with the same metrics: used without a warning.
 EQUIVALENTS = {
     "sans-serif": "Open Sans",
     "serif": "Source Serif Pro",
@@ -96,7 +96,7 @@ EQUIVALENTS = {
     "Segoe UI Emoji": "Noto Color Emoji",
 }
 
-# Families that are often asked for but not bundled -> the nearest in character. A warning says so.
+# Families that are often used but not bundled -> the most similar one. A warning says so.
 SUBSTITUTES = {
     "Georgia": "Source Serif Pro",
     "Times": "Source Serif Pro",
@@ -139,7 +139,7 @@ SUBSTITUTES = {
     "Didact Gothic": "Work Sans",
 }
 
-# Doubles of other files, and faces that would only ever be picked by accident as a fallback.
+# Duplicates of other files, and faces that would only be chosen as a fallback by accident.
 _REJECTED = (
     "*/font_source_serif_pro/files/*.otf",
     "*/deckr_fonts/fonts/NotoEmoji*",
@@ -150,7 +150,7 @@ _REJECTED = (
 
 @lru_cache(maxsize=1)
 def font_directories() -> tuple[Path, ...]:
-    """Return the folder of every installed font package; a package that is missing is left out."""
+    """Return the folder of every installed font package; missing packages are skipped."""
     found: list[Path] = []
     for name in PACKAGES:
         spec = importlib.util.find_spec(name)
@@ -160,7 +160,7 @@ def font_directories() -> tuple[Path, ...]:
 
 
 def fontconfig_xml() -> str:
-    """Return a Fontconfig configuration that knows the bundled fonts and nothing else of the machine."""
+    """Return a Fontconfig configuration with the bundled fonts and none of the machine's own."""
     folders = "".join(f"<dir>{escape(str(folder))}</dir>" for folder in font_directories())
     rejected = "".join(f"<glob>{escape(pattern)}</glob>" for pattern in _REJECTED)
     aliases = "".join(

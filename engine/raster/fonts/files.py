@@ -1,4 +1,4 @@
-"""What one font file says of itself."""
+"""Font files: names and style from a font's tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class FontFile:
     """The names and style of a font file.
 
     families: typographic and legacy family names. names: full and PostScript names.
-    weight: 100 to 900; of a variable font, its default. weight_range: the weights a variable font can take.
+    weight: 100 to 900; of a variable font, its default. weight_range: the weights of a variable font.
     """
 
     path: Path
@@ -30,7 +30,7 @@ class FontFile:
 
 @lru_cache(maxsize=256)
 def read_font(path: Path) -> FontFile | None:
-    """Read a TrueType or OpenType file's names and style; None when the file cannot be understood."""
+    """Read a TrueType or OpenType file's names and style; None if the file cannot be parsed."""
     try:
         with path.open("rb") as file:
             return _describe(path, TTFont(file, lazy=True, fontNumber=0))
@@ -39,7 +39,6 @@ def read_font(path: Path) -> FontFile | None:
 
 
 def _describe(path: Path, font: TTFont) -> FontFile:
-    """Return the description of an open font."""
     table = font["name"]
     texts = {number: table.getDebugName(number) for number in (_FAMILY, _FULL, _POSTSCRIPT, _TYPOGRAPHIC_FAMILY)}
     families = _distinct(texts[_TYPOGRAPHIC_FAMILY], texts[_FAMILY])
@@ -57,5 +56,5 @@ def _describe(path: Path, font: TTFont) -> FontFile:
 
 
 def _distinct(*names: str | None) -> tuple[str, ...]:
-    """Return the names that are there, each once, in order."""
+    """Return the names that are set, each once, in order."""
     return tuple(dict.fromkeys(name for name in names if name))

@@ -1,4 +1,4 @@
-"""Font names as people write them: `Montserrat SemiBold`, `OpenSans-Bold`, `dm sans 9pt`."""
+"""Font name parser: `Montserrat SemiBold`, `OpenSans-Bold`, `dm sans 9pt`."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class SplitName:
 
 
 def name_key(name: str) -> str:
-    """Return a name in the form in which two spellings of it are equal: no case, blanks, hyphens or underscores."""
+    """Return a key that is equal for all spellings of a name: no case, blanks, hyphens or underscores."""
     return re.sub(r"[\s_\-]+", "", name).casefold()
 
 
 def split_name(name: str) -> SplitName:
-    """Take weight, slant and optical size off the end of a font's name, and leave at least one word."""
+    """Split weight, slant and optical size off the end of a font's name; at least one word remains."""
     words = _WORD.findall(name)
     weight: int | None = None
     italic = False

@@ -1,4 +1,4 @@
-"""Which font a name in an edit means: one that the edit loads, a bundled one, or a substitute."""
+"""Font registry: finds the font for a name: one that the edit loads, a bundled one, or a substitute."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _NEAR_WEIGHT = 100
 
 @dataclass(frozen=True, slots=True)
 class FontChoice:
-    """What to draw a name with.
+    """The font for a name.
 
-    family: the name to write in CSS. weight: fixed by the name itself; None leaves it to the text's own weight.
-    italic: the name asks for it. files: font files that an `@font-face` rule must bring, keyed by their
-    name in `font:` URLs. is_substitute: the family was not found, `family` is drawn in its place.
+    family: the name to use in CSS. weight: set by the name itself; None leaves it to the text's own weight.
+    italic: set by the name. files: font files for `@font-face` rules, by their name in `font:` URLs.
+    is_substitute: the name was not found, `family` is drawn in its place.
     """
 
     family: str
@@ -35,7 +35,7 @@ class FontChoice:
 
 
 class FontRegistry:
-    """The fonts that one edit can use."""
+    """The fonts available to one edit."""
 
     def __init__(self, fonts: Mapping[str, MediaInfo] | None = None) -> None:
         """fonts: source URL -> local file, as `Timeline.fonts` has them."""
@@ -52,7 +52,7 @@ class FontRegistry:
         self._choices: dict[str, FontChoice] = {}
 
     def choose(self, name: str) -> FontChoice:
-        """Return what to draw a family name with; it always finds something."""
+        """Return the font for a family name; there is always one."""
         wanted = name.strip().strip("\"'").strip()
         key = name_key(wanted)
         if key not in self._choices:
@@ -72,13 +72,13 @@ class FontRegistry:
             exact = _known(key) is not None
             return FontChoice(known, None if exact else split.weight, not exact and split.italic)
         if len(self._loaded) == 1:
-            # One font is loaded and a name fits nothing: the edit can only mean that font.
+            # With one font loaded and a name that matches nothing, the edit can only mean that font.
             return _own_choice(self._loaded, is_substitute=True)
         family = _SUBSTITUTES.get(key) or _SUBSTITUTES.get(name_key(split.family)) or DEFAULT_FAMILY
         return FontChoice(family, split.weight, split.italic, is_substitute=True)
 
     def _own(self, key: str, split: SplitName) -> FontChoice | None:
-        """Return the edit's own font of that name: by family first, then by full name, PostScript name or file."""
+        """Return the edit's own font of that name: by family first, then by full name, PostScript name or file name."""
         whole = self._family(key)
         if whole:
             return _own_choice(whole)
@@ -93,7 +93,6 @@ class FontRegistry:
         return None
 
     def _family(self, key: str) -> list[tuple[str, FontFile]]:
-        """Return the loaded fonts of a family."""
         return [entry for entry in self._loaded if key in {name_key(name) for name in entry[1].families}]
 
 
@@ -106,12 +105,11 @@ def _own_choice(
 
 
 def _known(key: str) -> str | None:
-    """Return the bundled family of a name or of its equivalent."""
     return _BUNDLED.get(key) or _EQUIVALENTS.get(key)
 
 
 def _can_weigh(font: FontFile, weight: int) -> bool:
-    """Return whether a file can show a weight without being distorted."""
+    """Return whether a file can show a weight without distortion."""
     if font.weight_range is not None:
         return font.weight_range[0] <= weight <= font.weight_range[1]
     return abs(font.weight - weight) <= _NEAR_WEIGHT
