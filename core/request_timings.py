@@ -37,7 +37,7 @@ current: ContextVar[RequestTimings | None] = ContextVar("request_timings", defau
 
 
 class _Timer:
-    """Adds the time of its block to one attribute of the current timings. A generator would cost three times as much."""
+    """Adds the time of its block to an attribute of the current timings. A generator would cost three times as much."""
 
     __slots__ = ("_began", "_member", "_timings")
 

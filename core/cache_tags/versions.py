@@ -44,7 +44,7 @@ _COMPACT = """
 def tag_versions_sql(vendor: str, account: str) -> str:
     """Return a query for an account's tag versions as one text; the query that authenticates includes it.
 
-    account: SQL of the account's id as 32 hexadecimal digits; it appears twice on PostgreSQL.
+    account: SQL of the account's id as 32 hexadecimal digits; on PostgreSQL the query has it twice.
     """
     return (_SQLITE if vendor == "sqlite" else _POSTGRES).format(account=account)
 
