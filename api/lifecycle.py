@@ -119,9 +119,7 @@ def refuse_sunset(deprecated: DeprecatedRoute) -> None:
         raise VersionSunset(detail, available_in=supported_versions())
     left = brownout_left(deprecated.deprecation, moment)
     if left:
-        error = Brownout(
-            f"{name} ends on {format_datetime(sunset_at, usegmt=True)} and is unavailable for this minute."
-        )
+        error = Brownout(f"{name} ends on {format_datetime(sunset_at, usegmt=True)}; this minute it is unavailable.")
         error.retry_after_s = math.ceil(left.total_seconds())
         raise error
 

@@ -45,7 +45,7 @@ _BLOCKED_V6 = tuple(
         "2001:db8::/32",  # documentation
         "2620:4f:8000::/48",  # AS112
         "3fff::/20",  # documentation
-        "2002::/16",  # 6to4; unwrapped first, and retired besides
+        "2002::/16",  # 6to4, retired
     )
 )
 _NAT64 = IPv6Network("64:ff9b::/96")

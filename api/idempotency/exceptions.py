@@ -17,9 +17,7 @@ class IdempotencyKeyRequired(InvalidHeader):
     code = "idempotency_key_required"
 
     def __init__(self) -> None:
-        super().__init__(
-            "Idempotency-Key", "Send an Idempotency-Key, so that a retry of the request has no second effect."
-        )
+        super().__init__("Idempotency-Key", "Send an Idempotency-Key, so that a retry has no second effect.")
 
 
 class IdempotencyMismatch(DomainError):
