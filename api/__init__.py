@@ -1,1 +1,1 @@
-"""The plumbing of the API: views, versions, pagination, problems, idempotency, response cache, rate limits, OpenAPI."""
+"""API infrastructure: views, versions, pagination, problems, idempotency, response cache, rate limits, OpenAPI."""

@@ -1,4 +1,4 @@
-"""Staff's screens of the API's plumbing."""
+"""Admin pages of the API app."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from core.admin import ReadOnlyAdmin, pretty_json, text_box
 
 @admin.register(IdempotencyKey)
 class IdempotencyKeyAdmin(ReadOnlyAdmin):
-    """What clients sent keys for, and what they were answered."""
+    """Idempotency keys, each with its stored response."""
 
     list_display = ("key", "user", "method", "route", "state", "status_code", "created_at", "expires_at")
     list_filter = ("state", "route", "created_at")
@@ -41,15 +41,15 @@ class IdempotencyKeyAdmin(ReadOnlyAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """Return the rows; the answers are read where one of them is shown."""
+        """Return the keys without their stored responses, which only the detail page loads."""
         return super().get_queryset(request).defer("headers", "body")
 
     @admin.display(description="headers")
     def shown_headers(self, key: IdempotencyKey) -> SafeString | str:
-        """Return the headers of the answer."""
+        """Return the headers of the stored response as indented JSON."""
         return pretty_json(key.headers)
 
     @admin.display(description="body")
     def shown_body(self, key: IdempotencyKey) -> SafeString | str:
-        """Return the body of the answer."""
+        """Return the body of the stored response as text."""
         return text_box(bytes(key.body or b"").decode(errors="replace"))

@@ -1,10 +1,10 @@
-"""Registrations of the API's plumbing."""
+"""App configuration of the API."""
 
 from django.apps import AppConfig
 
 
 class ApiConfig(AppConfig):
-    """See the package's docstring."""
+    """The API app."""
 
     name = "api"
     verbose_name = "API"

@@ -1,4 +1,4 @@
-"""Authentication once per request: the version pin, the response cache and the view share one outcome."""
+"""Authentication that runs once per request: version pin, response cache and view share one outcome."""
 
 from __future__ import annotations
 
@@ -16,13 +16,10 @@ from core.exceptions import DomainError
 
 
 class OncePerRequestAuthentication(BaseAuthentication):
-    """Base of authentication classes whose outcome, a refusal too, stays on the HTTP request."""
+    """Base of authentication classes: the outcome, also a refusal, is stored on the HTTP request and reused."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
-        """Return the user and the credential; None where the request carries no credential of this kind.
-
-        Raises what `read_credential` raises, each time the same.
-        """
+        """Return user and credential, None without a credential of this kind; raise as `read_credential` does."""
         http_request = cast("ApiRequest", request._request)  # noqa: SLF001 - DRF's request lives for one view only
         if not hasattr(http_request, "authentication_outcomes"):
             http_request.authentication_outcomes = {}
@@ -38,25 +35,22 @@ class OncePerRequestAuthentication(BaseAuthentication):
         return outcome  # type: ignore[no-any-return]
 
     def read_credential(self, request: HttpRequest) -> tuple[Any, Any] | None:
-        """Verify the credential of a request; called once.
-
-        Raises a DomainError for a credential that is no good.
-        """
+        """Verify the credential of a request; called once per request. Raises a DomainError if it is invalid."""
         raise NotImplementedError
 
     def authenticate_header(self, request: Request) -> str:
-        """Return the challenge of a 401."""
+        """Return the WWW-Authenticate challenge of a 401."""
         return challenge("unauthenticated")
 
 
 def authenticate(request: HttpRequest, classes: Iterable[type[BaseAuthentication]] = ()) -> Request | None:
-    """Return the request as DRF sees it, authenticated; None where its credential is missing or refused.
+    """Return the authenticated DRF request, None if its credential is missing or refused.
 
-    The view refuses such a request, with the outcome that is kept here. classes: by default those of the settings.
+    The view then refuses it with the stored outcome. classes: by default those of the settings.
     """
     chosen: Any = classes or api_settings.DEFAULT_AUTHENTICATION_CLASSES
-    found = Request(request, authenticators=[authentication() for authentication in chosen])
+    drf_request = Request(request, authenticators=[authentication() for authentication in chosen])
     try:
-        return found if found.user.is_authenticated else None
+        return drf_request if drf_request.user.is_authenticated else None
     except DomainError:
         return None

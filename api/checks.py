@@ -1,4 +1,4 @@
-"""System checks of the API's plumbing."""
+"""System checks of the API app."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ MAX_RETENTION_S = 30 * 24 * 3600
 
 @register(Tags.caches)
 def check_cache_url(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Refuse an address of the shared state that nothing here can read."""
+    """Reject a CACHE_URL with an unsupported scheme."""
     if settings.RENDEROWL_CACHE_URL.startswith(("sqlite:///", "redis://", "rediss://")):
         return []
     return [
         Error(
-            "CACHE_URL names no store of shared state.",
-            hint="Use sqlite:///path/of/a/file, redis://host:6379/0 or rediss://host:6379/0.",
+            "CACHE_URL has an unsupported scheme.",
+            hint="Use sqlite:///path/to/file, redis://host:6379/0 or rediss://host:6379/0.",
             id="renderowl.E005",
         )
     ]
@@ -32,7 +32,7 @@ def check_cache_url(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Ch
 
 @register(Tags.compatibility)
 def check_idempotency_retention(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Refuse a retention that would forget keys while clients still retry, or hoard them."""
+    """Reject a retention that ends while clients still retry, or lasts longer than is useful."""
     if MIN_RETENTION_S <= settings.RENDEROWL_IDEMPOTENCY_RETENTION_S <= MAX_RETENTION_S:
         return []
     return [
@@ -46,7 +46,7 @@ def check_idempotency_retention(app_configs: Sequence[Any] | None, **kwargs: Any
 
 @register(Tags.urls)
 def check_api_deprecations(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Refuse deprecations that break the promise to clients, or that name what does not exist."""
+    """Reject deprecations with too little notice, and those of versions or routes that do not exist."""
     faults = [fault for deprecation in configured_deprecations() if (fault := deprecation.validation_error())]
     for deprecation in configured_deprecations():
         if deprecation.version not in settings.RENDEROWL_API_VERSIONS:
@@ -54,7 +54,7 @@ def check_api_deprecations(app_configs: Sequence[Any] | None, **kwargs: Any) -> 
         elif deprecation.route and deprecation.route not in _route_names(deprecation.version):
             faults.append(f"version {deprecation.version} has no route named {deprecation.route}")
         elif not deprecation.route and deprecation.version == max(settings.RENDEROWL_API_VERSIONS):
-            faults.append(f"version {deprecation.version} is the newest: there is nowhere to go")
+            faults.append(f"version {deprecation.version} is the newest, so clients could not migrate")
     return [
         Error(
             f"API_DEPRECATIONS: {fault}.",
@@ -67,7 +67,7 @@ def check_api_deprecations(app_configs: Sequence[Any] | None, **kwargs: Any) -> 
 
 @register(Tags.compatibility)
 def check_api_features(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Refuse switches of features that do not exist, and a default version that does not."""
+    """Reject switches of unknown features, and an unknown default version."""
     faults = []
     for version, name in settings.RENDEROWL_API_FEATURES:
         feature = features.get(name)

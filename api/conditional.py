@@ -1,23 +1,23 @@
-"""Conditional requests on single resources: 304 for what the client has, 412 for what has changed since it looked.
+"""Conditional requests on single resources: 304 if the client's copy is current, 412 if the row has changed.
 
-A viewset of a `VersionedModel` has strong entity tags without doing anything: `retrieve` answers them, and
-If-None-Match is honoured before the body is made. To change a row:
+A viewset of a `VersionedModel` has strong entity tags without further code: `retrieve` returns them, and
+If-None-Match is evaluated before the body is serialized. To change a row:
 
     class TemplateViewSet(ApiViewSet):
-        requires_if_match = True       # several people work on it: 428 without If-Match; leave it out otherwise
+        requires_if_match = True       # several users edit it: 428 without If-Match; omit it otherwise
 
         def partial_update(self, request, **kwargs):
             template = self.get_object()                   # 404, then 428, then 412
             body = self.validated(TemplateChangeSerializer)       # 422
-            with self.unchanged(template):                 # a transaction; 412 if somebody was quicker
+            with self.unchanged(template):                 # a transaction; 412 if another request was first
                 changed = change_template(template=template, changes=body)
             return Response(TemplateSerializer(changed).data)
 
-Every PUT, PATCH and DELETE of a row writes inside `unchanged`. A service that does slow things before or after its
-transaction takes `version_check(row)` instead, and calls it first in the transaction. An action that forgets both is
-refused with a RuntimeError as soon as somebody sends If-Match, and by a test of the architecture.
+Every PUT, PATCH and DELETE of a row writes inside `unchanged`. A service with slow steps before or after its
+transaction takes `version_check(row)` instead, and calls it first in the transaction. An action that forgets both
+raises RuntimeError on the first request with If-Match, and fails an architecture test.
 
-What shows in a body besides the row's columns goes into `entity_tag`: override it, see `RenderViewSet`.
+Override `entity_tag` if a body shows more than the row's columns; see `RenderViewSet`.
 """
 
 from __future__ import annotations
@@ -44,20 +44,20 @@ GUARDED = frozenset({"PUT", "PATCH", "DELETE"})
 
 
 class NotModified(Exception):
-    """The client has the current representation."""
+    """The client's representation is current."""
 
 
 class PreconditionRequired(DomainError):
-    """Send the ETag of what you have read in If-Match."""
+    """Send the ETag of the object that you read in If-Match."""
 
     code = "precondition_required"
     status = 428
 
 
 def row_tag(request: Request, row: VersionedModel, *shown: object, weak: bool = False) -> EntityTag:
-    """Return the tag of a row as the request gets to see it.
+    """Return the entity tag of a row in the request's version and media type.
 
-    shown: what else shows in the body; weak: where bodies under one tag may differ in details.
+    shown: other values that the body shows; weak: for bodies that may differ under one tag.
     """
     version, media_type = int(request.version or 0), request.accepted_media_type
     return make_tag(row.pk, row.row_version, version, media_type, shown, weak=weak)
@@ -76,11 +76,11 @@ class ConditionalView(APIView):
     _is_guarded = False
 
     def entity_tag(self, row: VersionedModel) -> EntityTag:
-        """Return the tag of a row's representation: what `GET` of its address would answer now."""
+        """Return the tag that a GET of the row would return now."""
         return row_tag(self.request, row)
 
     def check_conditions(self, row: Any) -> None:
-        """Compare what the request says of the row with what it is; `get_object` calls this.
+        """Evaluate If-Match and If-None-Match for a row; `get_object` calls this.
 
         Raises NotModified, PreconditionRequired or PreconditionFailed.
         """
@@ -106,7 +106,7 @@ class ConditionalView(APIView):
             raise NotModified if is_read else PreconditionFailed
 
     def _check_untagged(self, method: str, if_match: str | None) -> None:
-        """Judge a condition on a row that has no tags: all that can hold of it is that it exists."""
+        """Evaluate If-Match for a row without tags: only `*` matches."""
         if method in GUARDED and if_match is not None:
             if if_match.strip() != "*":
                 raise PreconditionFailed
@@ -114,49 +114,46 @@ class ConditionalView(APIView):
 
     @contextmanager
     def unchanged(self, row: VersionedModel) -> Iterator[None]:
-        """Open the transaction of a change, in which the row is still what If-Match named.
-
-        Raises PreconditionFailed where somebody else was quicker; nothing is changed then.
-        """
+        """Open the transaction of a change; raise PreconditionFailed if the row does not match If-Match any more."""
         self._is_guarded = True
         with transaction.atomic():
             if "If-Match" in self.request.headers:
                 claim_version(row)
-                is_known = True
+                is_current = True
             else:
-                is_known = self.request.method == "PATCH" and lock_if_unchanged(row)
+                is_current = self.request.method == "PATCH" and lock_if_unchanged(row)
             yield
-            if is_known and self.request.method == "PATCH":
-                # Of a row that somebody else may have changed in between, nothing is claimed to be known.
+            if is_current and self.request.method == "PATCH":
+                # A row that another request may have changed in between gets no ETag.
                 refresh_version(row)
                 self._changed = row
 
     def version_check(self, row: VersionedModel) -> Callable[[], None]:
-        """Return what a service calls first in its transaction; it raises PreconditionFailed as `unchanged` does."""
+        """Return the check that a service calls first in its transaction; it raises as `unchanged` does."""
         self._is_guarded = True
-        return partial(claim_version, row) if "If-Match" in self.request.headers else _nothing
+        return partial(claim_version, row) if "If-Match" in self.request.headers else _no_check
 
     def note_changed(self, row: VersionedModel) -> None:
-        """Have the answer carry the row's tag; `row_version` must be what the transaction of the change left."""
+        """Send the row's ETag with the response; `row_version` must be the one that the transaction left."""
         self._changed = row
 
     def tag_headers(self, row: VersionedModel) -> dict[str, str]:
-        """Return the ETag header of a new row; `row_version` must be what the transaction that made it left."""
+        """Return the ETag header of a new row; `row_version` must be the one that the transaction left."""
         return {"ETag": str(self.entity_tag(row))}
 
     def handle_exception(self, exc: Exception) -> Response:
-        """Answer 304 where the client has the representation."""
+        """Turn NotModified into a 304."""
         if isinstance(exc, NotModified):
             return Response(status=status.HTTP_304_NOT_MODIFIED)
         return super().handle_exception(exc)
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
-        """Add the tag of what was read or changed."""
+        """Add the ETag of the row that was read or changed."""
         response = super().finalize_response(request, response, *args, **kwargs)
         if self._tag is not None and response.status_code in {status.HTTP_200_OK, status.HTTP_304_NOT_MODIFIED}:
             response.headers.setdefault("ETag", str(self._tag))
         if self._changed is not None and request.method == "PATCH" and response.status_code == status.HTTP_200_OK:
-            # Not for PUT: there a tag would say that what the client sent was kept as it is (RFC 9110, 9.3.4).
+            # Not for PUT: an ETag would say that the body was stored unchanged (RFC 9110, 9.3.4).
             response["ETag"] = str(self.entity_tag(self._changed))
         if request.method in GUARDED and "If-Match" in request.headers and response.status_code < 300:
             self._require_guard()
@@ -167,5 +164,5 @@ class ConditionalView(APIView):
             raise RuntimeError(f"{type(self).__name__}.{self.action} wrote outside of `unchanged`")  # type: ignore[attr-defined]
 
 
-def _nothing() -> None:
-    """Do what the transaction of a change begins with where the client set no condition."""
+def _no_check() -> None:
+    """Stand in for the version check of a request without If-Match."""

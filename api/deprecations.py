@@ -1,4 +1,4 @@
-"""Deprecations: which version, or which route of one, is deprecated, and when it ends. Pure; settings read it."""
+"""Deprecation schedule: which versions and routes are deprecated, and when they end. Free of Django."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _SWITCH = re.compile(r"^v(?P<version>\d{1,4}):(?P<feature>[a-z0-9_]+)=(?P<state>
 
 @dataclass(frozen=True, slots=True)
 class Deprecation:
-    """The end of something, announced.
+    """The announced end of a version or of one of its routes.
 
-    route: name of a route of the version; empty for all of the version.
-    deprecated_at: may lie in the future. sunset_at: None where the end is not yet settled.
+    route: name of the route; empty for the whole version.
+    deprecated_at: may be in the future. sunset_at: None if no end has been set.
     """
 
     version: int
@@ -26,11 +26,11 @@ class Deprecation:
 
     @property
     def subject(self) -> str:
-        """Return what is marked: `v1`, or `v2:render-log`."""
+        """Return the deprecated version or route as the setting names it: `v1`, or `v2:render-log`."""
         return f"v{self.version}:{self.route}" if self.route else f"v{self.version}"
 
     def is_deprecated(self, now: datetime) -> bool:
-        """Return whether the date of deprecation has come."""
+        """Return whether `deprecated_at` has been reached."""
         return self.deprecated_at <= now
 
     def is_sunset(self, now: datetime) -> bool:
@@ -38,7 +38,7 @@ class Deprecation:
         return self.sunset_at is not None and self.sunset_at < now
 
     def validation_error(self) -> str:
-        """Return why the dates cannot stand, empty if they can. Source: RFC 8594 and our promise to clients."""
+        """Return why the dates are invalid, empty if they are valid. Source: RFC 8594 and our minimum notice."""
         if self.sunset_at is None:
             return ""
         if self.sunset_at < self.deprecated_at:
@@ -49,10 +49,10 @@ class Deprecation:
 
 
 def parse_deprecations(text: str) -> tuple[Deprecation, ...]:
-    """Return the deprecations of `v1=2027-01-01/2027-12-31, v2:render-log=2027-06-01T12:00:00Z`.
+    """Parse `v1=2027-01-01/2027-12-31, v2:render-log=2027-06-01T12:00:00Z`.
 
-    Dates are UTC. A day without a time begins, as the end of something it ends: 23:59:59.
-    Raises ValueError with a sentence for the operator.
+    Dates are UTC. A date without a time is 00:00:00 as a deprecation, 23:59:59 as a sunset.
+    Raises ValueError with a message for the operator.
     """
     deprecations: list[Deprecation] = []
     for item in filter(None, (part.strip() for part in text.split(","))):
@@ -67,16 +67,13 @@ def parse_deprecations(text: str) -> tuple[Deprecation, ...]:
             sunset_at=_parse_time(until, time(23, 59, 59)) if until else None,
         )
         if any(deprecation.subject == other.subject for other in deprecations):
-            raise ValueError(f"{deprecation.subject} is marked twice")
+            raise ValueError(f"{deprecation.subject} is listed twice")
         deprecations.append(deprecation)
     return tuple(deprecations)
 
 
 def parse_feature_switches(text: str) -> dict[tuple[int, str], bool]:
-    """Return the switches of `v2:long_poll=off, v2:batches=on` as (version, feature) -> on.
-
-    Raises ValueError with a sentence for the operator.
-    """
+    """Parse `v2:long_poll=off, v2:batches=on` into (version, feature) -> on; raise ValueError for the operator."""
     switches: dict[tuple[int, str], bool] = {}
     for item in filter(None, (part.strip() for part in text.split(","))):
         match = _SWITCH.match(item)

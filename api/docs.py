@@ -1,4 +1,4 @@
-"""The API explained to people: schema, Swagger UI, Redoc, pages for problem types and for the ends of versions."""
+"""Documentation pages: OpenAPI schema, Swagger UI, Redoc, problem types, migration guides and sunsets."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from api.renderers import JsonRenderer
 
 
 class SchemaView(SpectacularAPIView):
-    """The OpenAPI document of one version; built once a process."""
+    """The OpenAPI document of one version; built once per process."""
 
     authentication_classes: list[Any] = []
     versioning_class = None
 
     def handle_exception(self, exc: Exception) -> Response:
-        """Answer a refusal as JSON, whatever format the document was asked for in."""
+        """Render an error as JSON, whatever format the request asked for."""
         response = super().handle_exception(exc)
         self.request.accepted_renderer = JsonRenderer()
         self.request.accepted_media_type = JsonRenderer.media_type
@@ -43,14 +43,14 @@ class SchemaView(SpectacularAPIView):
 def build_document(
     patterns: tuple[Any, ...], version: int, deprecations: tuple[Deprecation, ...] = ()
 ) -> dict[str, Any]:
-    """Return the OpenAPI document of one version's URL patterns. deprecations: those in force, as they show in it."""
+    """Build the OpenAPI document of one version's URL patterns. deprecations: part of the cache key."""
     document: dict[str, Any] = SchemaGenerator(patterns=list(patterns)).get_schema(request=None, public=True)
     document["info"]["version"] = f"{version}.0.0"
     return document
 
 
 class SwaggerView(SpectacularSwaggerSplitView):
-    """Swagger UI from our own files. Its script is a file of its own, so that pages need no inline code."""
+    """Swagger UI from our own static files, with its script in a separate file: the CSP forbids inline code."""
 
     authentication_classes: list[Any] = []
     url_name = f"schema-v{max(settings.RENDEROWL_API_VERSIONS)}"
@@ -58,7 +58,7 @@ class SwaggerView(SpectacularSwaggerSplitView):
 
 
 class RedocView(SpectacularRedocView):
-    """Redoc from our own files."""
+    """Redoc from our own static files."""
 
     authentication_classes: list[Any] = []
     url_name = f"schema-v{max(settings.RENDEROWL_API_VERSIONS)}"
@@ -66,7 +66,7 @@ class RedocView(SpectacularRedocView):
 
 
 def problem_page(request: HttpRequest, code: str) -> HttpResponse:
-    """Explain one problem type; its URI is the `type` member of the document."""
+    """Explain one problem type, at the URI in the `type` member of problem documents."""
     problem = PROBLEM_TYPES.get(code.replace("-", "_"))
     if problem is None:
         raise Http404
@@ -80,14 +80,14 @@ def problem_index(request: HttpRequest) -> HttpResponse:
 
 
 def migration_page(request: HttpRequest, version: int) -> HttpResponse:
-    """Say how to move to a version from the one before it."""
+    """Explain how to migrate to a version from the one before it."""
     if version != 2 or version not in settings.RENDEROWL_API_VERSIONS:
         raise Http404
     return render(request, f"api/migrate_v{version}.html", {"deprecation": lifecycle.find_deprecation(version - 1)})
 
 
 def sunset_page(request: HttpRequest) -> HttpResponse:
-    """Say what of the API ends, and when."""
+    """List deprecated versions and routes, and when they end."""
     deprecations = sorted(lifecycle.configured_deprecations(), key=lambda deprecation: deprecation.deprecated_at)
     guides = [
         guide if (guide := lifecycle.migration_guide(deprecation)) != lifecycle.SUNSET_PAGE else ""

@@ -1,4 +1,4 @@
-"""Send stored files."""
+"""Downloads of stored files by signed link."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_CACHING_S = 86_400
 
 @csrf_exempt
 def send_file(request: HttpRequest, token: str, name: str) -> HttpResponseBase:
-    """Answer GET and HEAD of a signed link, whole or in part; the link is the only credential."""
+    """Send the file of a signed link, whole or as a range; the link is the only credential."""
     if request.method not in {"GET", "HEAD"}:
         response = problem_response("method_not_allowed")
         response["Allow"] = "GET, HEAD"
@@ -30,7 +30,7 @@ def send_file(request: HttpRequest, token: str, name: str) -> HttpResponseBase:
     try:
         return _answer(request, link)
     except FileNotFoundError:
-        return problem_response("not_found", "The file is no longer there.")
+        return problem_response("not_found", "The file no longer exists.")
 
 
 def _answer(request: HttpRequest, link: FileLink) -> HttpResponseBase:

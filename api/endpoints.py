@@ -1,9 +1,9 @@
-"""What one action of a view is to the rest of the API, in one declaration.
+"""Endpoint declarations: the scope, cache tags, rate limit class and features of each action of a view.
 
     class ProjectViewSet(ApiViewSet):
         endpoints = {"list": Endpoint("renders:read", cache_tags=("projects",)), "create": Endpoint("renders:write")}
 
-An action that is not declared is closed to every credential.
+An undeclared action is closed to every credential.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ ANY_SCOPE = ""
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One action of a view, or one method of a plain one.
+    """One action of a viewset, or one method of a plain view.
 
-    scope: what the credential must carry; ANY_SCOPE for any credential.
-    cache_tags: of the caller's rows that the answer shows; it may be cached until one of them changes, see
-    `api.response_cache.middleware`.
-    row_etag: the answer to GET is made of the one row that `get_object` returns, and of what `entity_tag` adds.
-    operation: class of operation, where it has rate limits of its own.
+    scope: required of the credential; ANY_SCOPE for any credential.
+    cache_tags: of the caller's rows in the response, which may be cached until one changes (`api.response_cache`).
+    row_etag: the response to GET shows only the row of `get_object` and what `entity_tag` adds.
+    operation: class of operation, if it has its own rate limits.
     feature_parameters: query parameter -> the feature that it belongs to.
     """
 
@@ -34,9 +33,9 @@ class Endpoint:
 
 
 def endpoint_of(view: object, method: str) -> Endpoint | None:
-    """Return the declaration of what a view, or what a route leads to, does for a method; None where there is none."""
+    """Return the declaration for a method of a view or of a route's callback; None if there is none."""
     name = "get" if method.upper() == "HEAD" else method.lower()
-    # A view in use knows its action, a route the actions of its methods, and a plain view's are its methods.
+    # A running view has `action`, a viewset's callback `actions`; the actions of a plain view are its methods.
     action = getattr(view, "action", None) or (getattr(view, "actions", None) or {}).get(name, name)
     endpoints: Mapping[str, Endpoint] = getattr(getattr(view, "cls", view), "endpoints", {})
     return endpoints.get(action)

@@ -1,4 +1,4 @@
-"""Entity tags: made, read and compared. Source: RFC 9110, sections 8.8.3 and 13.1."""
+"""Entity tags: creation, parsing and comparison. Source: RFC 9110, sections 8.8.3 and 13.1."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SALT = b"renderowl.core.etags"
 
 @dataclass(frozen=True, slots=True)
 class EntityTag:
-    """A validator. weak: the bodies under it mean the same, but may differ in bytes."""
+    """A validator. weak: bodies under it are equivalent, but may differ in bytes."""
 
     opaque: str
     weak: bool = False
@@ -28,34 +28,33 @@ class EntityTag:
 
 
 def make_tag(*parts: object, weak: bool = False) -> EntityTag:
-    """Return the tag of everything that shows in a body. parts: in one order, at every place the same kind.
+    """Return the tag of everything that shows in a body. parts: in a fixed order.
 
-    Keyed, so that nobody reads a version, or another account's state, out of a tag; and different in every build of
-    the program, whose shapes may differ.
+    Keyed, so that a tag reveals no state, and different in every build, which may serialize differently.
     """
     digest = hashlib.blake2b(repr(parts).encode(), digest_size=_DIGEST_BYTES, key=_key(settings.SECRET_KEY))
     return EntityTag(base64.urlsafe_b64encode(digest.digest()).decode(), weak)
 
 
 def tag_of_bytes(body: bytes, *context: object) -> EntityTag:
-    """Return the weak tag of a body that is there already. context: e.g. its content type."""
+    """Return the weak tag of a rendered body. context: e.g. its content type."""
     digest = hashlib.blake2b(body, digest_size=_DIGEST_BYTES, key=_key(settings.SECRET_KEY))
     digest.update(repr(context).encode())
     return EntityTag(base64.urlsafe_b64encode(digest.digest()).decode(), weak=True)
 
 
 def read_tags(header: str) -> list[EntityTag]:
-    """Return the tags of If-Match or If-None-Match; what is no tag, `*` included, is left out."""
+    """Return the tags of If-Match or If-None-Match, without anything that is not a tag, such as `*`."""
     return [EntityTag(opaque, bool(weak)) for weak, opaque in _TAG.findall(header)]
 
 
 def matches_weakly(header: str, tag: EntityTag) -> bool:
-    """Return whether If-None-Match has the tag: strong or weak is all the same. `*` has every one."""
+    """Return whether If-None-Match matches the tag by weak comparison. `*` matches every tag."""
     return header.strip() == "*" or any(given.opaque == tag.opaque for given in read_tags(header))
 
 
 def matches_strongly(header: str, tag: EntityTag) -> bool:
-    """Return whether If-Match has the tag; a weak one, on either side, never matches. `*` has every one."""
+    """Return whether If-Match matches the tag by strong comparison. `*` matches every tag."""
     if header.strip() == "*":
         return True
     return not tag.weak and any(not given.weak and given.opaque == tag.opaque for given in read_tags(header))
@@ -68,7 +67,7 @@ def _key(secret: str) -> bytes:
 
 @lru_cache(maxsize=1)
 def build_id() -> str:
-    """Return what changes with the program: a digest over its sources. A deployment changes shapes of bodies."""
+    """Return a digest of the program's sources, as another build may serialize differently."""
     root = Path(settings.BASE_DIR)
     digest = hashlib.blake2b(digest_size=16)
     for package in sorted(path.parent for path in root.glob("*/__init__.py") if path.parent.name != "tests"):

@@ -1,7 +1,7 @@
-"""Feature flags: what a version has beyond its routes, and what an installation switched off.
+"""Feature flags: what versions of the API differ in, and what an installation has switched off.
 
 Apps register features in their `features.py`. A route (`Route(feature=...)`) or a query parameter
-(`feature_parameters` of a view) that belongs to a feature answers 404 where the feature is off.
+(`feature_parameters` of an `Endpoint`) of a feature answers 404 if the feature is off.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from core.registry import Registry
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """Something that versions have or lack.
+    """A feature that some versions have.
 
     since, until: the first and the last version that can have it. enabled: whether it is on there by default.
-    is_fixed: whether it is part of the version's shape, so that no installation switches it.
+    is_fixed: whether it is part of the version's contract, so that no installation can switch it.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Feature:
 
 
 class FeatureAbsent(NotFound):
-    """The version does not have what the request asks for."""
+    """The version does not have the requested feature."""
 
 
 features = Registry[str, Feature]("feature")
@@ -44,7 +44,7 @@ features.register(Feature("cursor_pagination", "Lists by cursor, without a count
 
 
 def is_enabled(name: str, version: int) -> bool:
-    """Return whether a version has the feature here and now. Raises KeyError for an unknown feature."""
+    """Return whether a version has the feature in this installation. Raises KeyError for an unknown feature."""
     feature = features[name]
     if not feature.fits(version):
         return False
@@ -53,19 +53,16 @@ def is_enabled(name: str, version: int) -> bool:
 
 
 def flags_of(version: int) -> dict[str, bool]:
-    """Return the features that the version can have, and whether each is on, by name.
-
-    Those of other versions are left out: an old version's answer does not grow with the new one.
-    """
+    """Return name -> whether it is on, of features that the version can have: an old version never gets new names."""
     return {name: is_enabled(name, version) for name in sorted(features) if features[name].fits(version)}
 
 
 def versions_with(name: str) -> list[str]:
-    """Return the versions that have the feature, as clients write them."""
+    """Return the versions that have the feature, e.g. `v2`."""
     return [f"v{version}" for version in settings.RENDEROWL_API_VERSIONS if is_enabled(name, version)]
 
 
 def require_feature(name: str, version: int, what: str) -> None:
-    """Raise FeatureAbsent, with the versions that have it, unless the version has the feature. what: named in it."""
+    """Raise FeatureAbsent, with the versions that have it, unless the version has the feature. what: a noun phrase."""
     if not is_enabled(name, version):
         raise FeatureAbsent(f"Version {version} does not have {what}.", available_in=versions_with(name))

@@ -1,4 +1,4 @@
-"""Filters of lists: declared with django-filter, strict about what they do not know."""
+"""List filters: declared with django-filter; unknown parameters are refused."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from rest_framework.request import Request
 from core.exceptions import InvalidParameter
 
 if TYPE_CHECKING:
-    # DRF loads this module, named in its settings, while its own views module is half loaded.
+    # DRF's settings name this module, so it is imported while `rest_framework.views` is half loaded.
     from rest_framework.views import APIView
 
 
 class _ChoicesField(BaseCSVField):
-    """Choices between commas. Django's field takes an empty one for no choice at all."""
+    """Choices between commas. Django's field ignores empty ones."""
 
     def clean(self, value: Any) -> Any:
-        """Return the choices."""
+        """Return the choices; refuse an empty one."""
         if value is not None and "" in value:
-            raise ValidationError("There is an empty value between the commas.")
+            raise ValidationError("Empty values between commas are not allowed.")
         return super().clean(value)
 
 
@@ -37,10 +37,10 @@ class ChoicesFilter(django_filters.BaseInFilter, django_filters.ChoiceFilter):
 
 
 class _UtcField(IsoDateTimeField):
-    """A time that every database can hold."""
+    """A time that every database can store."""
 
     def to_python(self, value: Any) -> Any:
-        """Return the time in UTC; one that lies outside of the calendar there is refused."""
+        """Return the time in UTC; refuse one that is out of range there."""
         moment: datetime | None = super().to_python(value)
         try:
             return moment and moment.astimezone(UTC)
@@ -49,16 +49,16 @@ class _UtcField(IsoDateTimeField):
 
 
 class TimeFilter(django_filters.IsoDateTimeFilter):
-    """A time in ISO 8601; without an offset it is UTC."""
+    """A time in ISO 8601; UTC if it has no offset."""
 
     field_class = _UtcField
 
 
 class _StrictBooleanField(forms.NullBooleanField):
-    """true or false. Django's own field reads what it does not understand as "no filter"."""
+    """true or false. Django's own field treats any other value as "no filter"."""
 
     def clean(self, value: Any) -> bool | None:
-        """Return the boolean; None where nothing was asked."""
+        """Return the boolean; None without a value."""
         if value is None or isinstance(value, bool):
             return value
         if value not in ("true", "false"):
@@ -76,7 +76,7 @@ class BooleanFilter(django_filters.BooleanFilter):
 
 
 class ApiFilterSet(django_filters.FilterSet):
-    """The filters that every list has. `open_prefixes` names families such as `metadata[`."""
+    """The filters of every list. open_prefixes: of parameters with free names, such as `metadata[`."""
 
     open_prefixes: tuple[str, ...] = ()
 
@@ -85,13 +85,10 @@ class ApiFilterSet(django_filters.FilterSet):
 
 
 class StrictFilterBackend(DjangoFilterBackend):
-    """Apply a view's filterset; refuse what it does not declare, so that a typo never widens a list."""
+    """Apply a view's filterset; refuse undeclared parameters, so that a typo never widens a list."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
-        """Return the filtered rows.
-
-        Raises InvalidParameter for the first unknown or repeated parameter or unusable value.
-        """
+        """Return the filtered rows, or raise InvalidParameter for the first unknown, repeated or invalid parameter."""
         filterset_class = self.get_filterset_class(view, queryset)
         declared = set(filterset_class.base_filters) if filterset_class else set()
         prefixes = tuple(getattr(filterset_class, "open_prefixes", ()))
@@ -103,12 +100,12 @@ class StrictFilterBackend(DjangoFilterBackend):
             if len(values) > 1:
                 raise InvalidParameter(name, f"{name} may be given once.")
             if not values[0] and name in known:
-                # Read as "no filter", it would widen the list.
+                # Treated as "no filter", it would widen the list.
                 raise InvalidParameter(name, f"{name} is empty.")
             if "\x00" in values[0]:
                 raise InvalidParameter(name, f"{name} has a character that is not allowed.")
         if filterset_class is None or paging.issuperset(request.query_params):
-            # Nothing to filter by: a form of many fields need not be built to find that out.
+            # Nothing to filter by: save building a form of many fields.
             return queryset
         filterset = self.get_filterset(request, queryset, view)
         if not filterset.is_valid():

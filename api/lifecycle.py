@@ -1,4 +1,4 @@
-"""The end of a version or route: announced on every answer, rehearsed in brownouts, then 410.
+"""Deprecation and sunset of versions and routes: announced in headers, rehearsed in brownouts, then 410.
 
 Sources: RFC 9745 (Deprecation), RFC 8594 (Sunset), RFC 8288 (Link).
 """
@@ -26,7 +26,7 @@ BROWNOUT_LENGTH = timedelta(minutes=1)
 SUNSET_PAGE = "/docs/sunset"
 _NEVER = datetime.max.replace(tzinfo=UTC)
 Observer = Callable[[Any, int, str], None]
-# Called as `observer(credential, version, route name)` for each authenticated call of what is deprecated.
+# Called as `observer(credential, version, route name)` for each authenticated call of a deprecated route.
 deprecated_call_observers = Registry[Observer, Observer]("observer", key=identity)
 
 
@@ -38,32 +38,32 @@ class VersionSunset(DomainError):
 
 
 class Brownout(Unavailable):
-    """The version or path will end soon and rehearses it, a minute of each hour."""
+    """The version or path ends soon, and is unavailable for a minute of each hour."""
 
     code = "maintenance"
 
 
 @dataclass(frozen=True, slots=True)
 class DeprecatedRoute:
-    """A request to something marked. match: None where the path leads nowhere."""
+    """A deprecated path of a request. match: None if the path does not exist."""
 
     deprecation: Deprecation
     match: ResolverMatch | None
 
 
 def now() -> datetime:
-    """Return the time; the one place that tests move the clock."""
+    """Return the current time; the one place where tests move the clock."""
     return timezone.now()
 
 
 def configured_deprecations() -> tuple[Deprecation, ...]:
-    """Return the deprecations of this installation."""
+    """Return the deprecations of the setting API_DEPRECATIONS."""
     configured: tuple[Deprecation, ...] = settings.RENDEROWL_API_DEPRECATIONS
     return configured
 
 
 def find_deprecation(version: int, route: str = "") -> Deprecation | None:
-    """Return the deprecation that governs a route: of the version's and its own the one that ends, or began, first."""
+    """Return a route's deprecation: of its version's and its own the one that ends or, without an end, starts first."""
     found = [
         deprecation
         for deprecation in configured_deprecations()
@@ -75,7 +75,7 @@ def find_deprecation(version: int, route: str = "") -> Deprecation | None:
 
 
 def supported_versions() -> list[str]:
-    """Return the versions that are served, as clients write them."""
+    """Return the versions before their sunset, e.g. `v2`."""
     moment = now()
     ended = {
         deprecation.version
@@ -96,7 +96,7 @@ def status_of(version: int) -> str:
 
 
 def find_deprecated_route(version: int, path: str) -> DeprecatedRoute | None:
-    """Return what is marked at a path, None in most installations. path: with its version."""
+    """Return the deprecation of a path, None if there is none. path: with its version."""
     if not any(deprecation.version == version for deprecation in configured_deprecations()):
         return None
     try:
@@ -108,7 +108,7 @@ def find_deprecated_route(version: int, path: str) -> DeprecatedRoute | None:
 
 
 def refuse_sunset(deprecated: DeprecatedRoute) -> None:
-    """Raise VersionSunset after the end, Brownout in the minutes in which the end is rehearsed."""
+    """Raise VersionSunset after the sunset, Brownout during a brownout."""
     moment = now()
     sunset_at = deprecated.deprecation.sunset_at
     if sunset_at is None:
@@ -119,27 +119,27 @@ def refuse_sunset(deprecated: DeprecatedRoute) -> None:
         raise VersionSunset(detail, available_in=supported_versions())
     left = brownout_left(deprecated.deprecation, moment)
     if left:
-        error = Brownout(f"{name} ends on {format_datetime(sunset_at, usegmt=True)}; until then it rests this minute.")
+        error = Brownout(f"{name} ends on {format_datetime(sunset_at, usegmt=True)}; this minute it is unavailable.")
         error.retry_after_s = math.ceil(left.total_seconds())
         raise error
 
 
 def brownout_left(deprecation: Deprecation, moment: datetime) -> timedelta:
-    """Return how long the brownout of this moment lasts, nothing outside of one.
+    """Return how long the current brownout lasts, zero outside of one.
 
-    The first minute of each hour (UTC) of the last 14 days, where the installation has switched them on.
+    Brownouts: the first minute of each hour (UTC) of the last 14 days, if the installation has enabled them.
     """
-    nothing = timedelta(0)
+    zero = timedelta(0)
     if not settings.RENDEROWL_API_BROWNOUTS or deprecation.sunset_at is None or deprecation.is_sunset(moment):
-        return nothing
+        return zero
     hour = moment.replace(minute=0, second=0, microsecond=0)
     if hour < deprecation.sunset_at - BROWNOUT_PERIOD:
-        return nothing
-    return max(nothing, hour + BROWNOUT_LENGTH - moment)
+        return zero
+    return max(zero, hour + BROWNOUT_LENGTH - moment)
 
 
 def add_deprecation_headers(deprecated: DeprecatedRoute, response: HttpResponseBase) -> None:
-    """Write the headers of what is marked onto an answer."""
+    """Add the Deprecation, Sunset and Link headers to a response."""
     deprecation = deprecated.deprecation
     response["Deprecation"] = f"@{int(deprecation.deprecated_at.timestamp())}"
     if deprecation.sunset_at is not None:
@@ -148,7 +148,7 @@ def add_deprecation_headers(deprecated: DeprecatedRoute, response: HttpResponseB
 
 
 def notify_observers(deprecated: DeprecatedRoute, credential: Any) -> None:
-    """Tell the observers of an authenticated call."""
+    """Call the observers if an authenticated request used a deprecated route."""
     if credential is None or deprecated.match is None or not deprecated.deprecation.is_deprecated(now()):
         return
     for observer in deprecated_call_observers:
@@ -156,7 +156,7 @@ def notify_observers(deprecated: DeprecatedRoute, credential: Any) -> None:
 
 
 def migration_guide(deprecation: Deprecation) -> str:
-    """Return the page that says what to do instead."""
+    """Return the path of the page with migration instructions."""
     following = _next_version(deprecation.version)
     return f"/docs/migrate-v{following}" if following else SUNSET_PAGE
 

@@ -1,4 +1,4 @@
-"""What a version is: its status, its features, how long it lasts."""
+"""Metadata of an API version: status, features, deprecation and sunset."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ApiVersionSerializer(serializers.Serializer[Any]):
 
 
 class MetaView(ApiView):
-    """A version of the API, told to anybody."""
+    """A version of the API; no credential needed."""
 
     authentication_classes = ()
     permission_classes = ()
@@ -54,12 +54,12 @@ class MetaView(ApiView):
 
     @extend_schema(operation_id="meta_retrieve", responses=ApiVersionSerializer, tags=["meta"], auth=[])
     def get(self, request: Request) -> Response:
-        """Return the version's status, features and end, and the versions that are served."""
+        """Return the version's status, features and sunset, and the supported versions."""
         return Response(describe_version(int(request.version or 0)))
 
 
 def describe_version(version: int) -> dict[str, Any]:
-    """Return what clients may know of a version."""
+    """Return the body of the endpoint."""
     deprecation = lifecycle.find_deprecation(version)
     routes = [
         deprecation

@@ -1,4 +1,4 @@
-"""What happens around every request."""
+"""API middleware: request ids, version selection, body limits and problem documents."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ from core.ids import uuid7
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 _CLIENT_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _API_PATHS = re.compile(r"^/(api|internal|webhooks)(/|$)")
-# Their shapes are those of the newest version, which they name; nothing in the request chooses another.
+# Always served as the newest version; the request cannot choose another.
 _UNVERSIONED_PATHS = re.compile(r"^/(internal|webhooks)(/|$)")
 _PROBE_PATHS = re.compile(r"^/(live|ready|health|metrics)(/|$)")
 _HTML_PATHS = re.compile(r"^/api/(docs|redoc)/?$")
-# What machines are told about what is wrong: with a request, or with the service.
+# Error responses of these types are already machine-readable.
 MACHINE_TYPES = (CONTENT_TYPE, "application/health+json")
 logger = logging.getLogger(__name__)
 
 
 class RequestContextMiddleware:
-    """Give each request an id, and each answer that id."""
+    """Assign each request an id, and return it in X-Request-Id."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: ApiRequest) -> HttpResponseBase:
-        """Serve the request inside its context."""
+        """Serve the request with its id and log context set."""
         current = id_of_request(request.META)
         request.request_id = current
         token = request_id.set(current)
@@ -63,19 +63,19 @@ class RequestContextMiddleware:
 
 
 def id_of_request(meta: Mapping[str, Any]) -> str:
-    """Return the id that a client gave to its request, a new one where it gave none that can be kept."""
+    """Return the client's X-Request-Id, a new id if it is missing or malformed."""
     given = meta.get("HTTP_X_REQUEST_ID", "")
     return given if _CLIENT_REQUEST_ID.fullmatch(given) else str(uuid7())
 
 
 class ApiMiddleware:
-    """Choose the API version, bound the body, and make sure that machines never get an HTML error."""
+    """Choose the API version, limit the body, and turn HTML errors into problem documents."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: ApiRequest) -> HttpResponseBase:
-        """Serve a request; paths outside the API pass untouched."""
+        """Serve a request; paths outside the API pass unchanged."""
         is_api = _API_PATHS.match(request.path_info)
         if not is_api and not _PROBE_PATHS.match(request.path_info):
             return self.get_response(request)
@@ -84,19 +84,19 @@ class ApiMiddleware:
         except DomainError as error:
             response = _problem_of(error)
         if response.status_code >= 400 and not response.get("Content-Type", "").startswith(MACHINE_TYPES):
-            # Django's own answers: no such URL, a suspicious request, an unhandled exception.
+            # Django's own errors: no such URL, a suspicious request, an unhandled exception.
             was_logged = getattr(response, "_has_been_logged", False)
             response = problem_response(code_of_status(response.status_code), http_status=response.status_code)
             response._has_been_logged = was_logged  # type: ignore[attr-defined]  # noqa: SLF001 - one line is enough
         if not response.streaming and "Content-Length" not in response:
-            # Answers that were made further out than where Django writes it.
+            # Responses created outside of Django's CommonMiddleware, which sets it.
             response["Content-Length"] = str(len(response.content))  # type: ignore[attr-defined]  # not streaming
         if is_api:
             _add_version_headers(request, response)
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
-        """Tell of a lock and of a full disk everywhere as the API does; the admin has nobody else to do so."""
+        """Answer database locks and full disks with a problem document, in the admin too."""
         transient = transient_error(exception)
         if transient is None:
             return None
@@ -127,10 +127,10 @@ class ApiMiddleware:
 
 
 class SessionMiddleware(sessions.SessionMiddleware):
-    """Django's, which writes after the view, where no handler of exceptions looks."""
+    """Django's; it writes after the view, where no exception handler runs."""
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
-        """Keep the session, or say why that cannot be done now."""
+        """Save the session, or return a problem document if the database is locked or full."""
         try:
             return super().process_response(request, response)
         except OperationalError as error:
@@ -142,10 +142,7 @@ class SessionMiddleware(sessions.SessionMiddleware):
 
 
 def _select_version(request: ApiRequest) -> lifecycle.DeprecatedRoute | None:
-    """Choose the version, lead a path without one into that version's tree, and return what is marked there.
-
-    Leaves `api_version` for the views, `api_choice` and `api_deprecated_route` for the answer.
-    """
+    """Set the request's version and its deprecation, which is returned; add the version to a path without one."""
     chosen = choose_version(request)
     if not chosen.in_path:
         request.path_info = f"/api/v{chosen.number}{request.path_info.removeprefix('/api')}"
@@ -155,7 +152,7 @@ def _select_version(request: ApiRequest) -> lifecycle.DeprecatedRoute | None:
 
 
 def _add_version_headers(request: ApiRequest, response: HttpResponseBase) -> None:
-    """Write which version answered, what could have chosen another, and when this one ends."""
+    """Add API-Version, Vary and the deprecation headers."""
     chosen: ChosenVersion | None = getattr(request, "api_choice", None)
     number = getattr(request, "api_version", settings.RENDEROWL_DEFAULT_API_VERSION)
     response["API-Version"] = str(chosen.number if chosen else number)
@@ -174,7 +171,7 @@ def _problem_of(error: DomainError) -> HttpResponseBase:
 
 
 def _is_too_large(request: HttpRequest) -> bool:
-    """Return whether a body that is not an upload announces more than the limit."""
+    """Return whether Content-Length is over the limit; uploads have limits of their own."""
     if request.content_type == "multipart/form-data":
         return False
     length = request.META.get("CONTENT_LENGTH") or "0"
@@ -182,7 +179,7 @@ def _is_too_large(request: HttpRequest) -> bool:
 
 
 def _check_host(request: HttpRequest) -> None:
-    """Raise InvalidRequest if the Host header is none of this service's names."""
+    """Raise InvalidHeader if the Host header is none of this service's names."""
     try:
         request.get_host()
     except DisallowedHost:
@@ -191,16 +188,12 @@ def _check_host(request: HttpRequest) -> None:
 
 
 def _is_chunked(request: HttpRequest) -> bool:
-    """Return whether a body of unannounced length follows."""
     meta = request.META
     return not meta.get("CONTENT_LENGTH") and "chunked" in meta.get("HTTP_TRANSFER_ENCODING", "").lower()
 
 
 def _read_chunked_body(request: HttpRequest) -> None:
-    """Read a body of unannounced length, which Django takes for none, and announce it.
-
-    Raises PayloadTooLarge.
-    """
+    """Read a chunked body, which Django would ignore, and set its length; raise PayloadTooLarge."""
     limit = settings.RENDEROWL_BODY_LIMIT_BYTES
     body = request.META["wsgi.input"].read(limit + 1)
     if len(body) > limit:

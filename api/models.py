@@ -1,4 +1,4 @@
-"""The models of the API's plumbing."""
+"""Models of the API app."""
 
 from api.idempotency.models import IdempotencyKey
 

@@ -1,4 +1,4 @@
-"""Which of the API's forms a client takes: there is one, so all that is to be found out is whether it does."""
+"""Content negotiation: JSON is the only representation, so the outcome is JSON or 406."""
 
 from __future__ import annotations
 
@@ -16,14 +16,11 @@ _MAX_ACCEPT_LENGTH = 200
 
 
 def negotiate(accept: str | None) -> str | None:
-    """Return the media type of a JSON answer under an Accept header, None where it admits none.
-
-    The vendor types of the API count as JSON.
-    """
-    # Long ones are rare, and would let anybody fill the memory.
+    """Return the JSON media type for an Accept header, None if it accepts none; vendor types count as JSON."""
+    # Long headers are rare, and cached ones would let clients fill the memory.
     if accept is not None and len(accept) > _MAX_ACCEPT_LENGTH:
         return _negotiate(accept)
-    return _remembered(accept)
+    return _cached_negotiate(accept)
 
 
 def _negotiate(accept: str | None) -> str | None:
@@ -37,4 +34,4 @@ def _negotiate(accept: str | None) -> str | None:
     return media_type
 
 
-_remembered = lru_cache(maxsize=256)(_negotiate)
+_cached_negotiate = lru_cache(maxsize=256)(_negotiate)

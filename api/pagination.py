@@ -1,4 +1,4 @@
-"""Lists: pages with a count in version 1, cursors without one from version 2."""
+"""Pagination of lists: pages with totals in version 1, cursors without totals from version 2."""
 
 from __future__ import annotations
 
@@ -25,24 +25,18 @@ DEFAULT_ROWS = 25
 MAX_PAGES = 1_000_000
 
 
-def whole_number(query: QueryDict, name: str, default: int, most: int) -> int:
-    """Return a query parameter between 1 and `most`.
-
-    Raises InvalidParameter naming it.
-    """
+def whole_number(query: QueryDict, name: str, default: int, maximum: int) -> int:
+    """Return a query parameter from 1 to `maximum`, or raise InvalidParameter."""
     text = query.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit()) or len(text) > 9 or not 1 <= int(text) <= most:
-        raise InvalidParameter(name, f"{name} must be a whole number from 1 to {most}.")
+    if not (text.isascii() and text.isdigit()) or len(text) > 9 or not 1 <= int(text) <= maximum:
+        raise InvalidParameter(name, f"{name} must be a whole number from 1 to {maximum}.")
     return int(text)
 
 
 def chosen_ordering(query: QueryDict, view: APIView) -> str:
-    """Return the ordering asked for, if the view's `ordering_fields` allow it.
-
-    Raises InvalidParameter otherwise.
-    """
+    """Return the requested ordering; raise InvalidParameter unless the view's `ordering_fields` allow it."""
     default: str = getattr(view, "ordering", "-created_at")
     ordering = query.get("ordering", default)
     allowed = getattr(view, "ordering_fields", ("created_at",))
@@ -54,7 +48,7 @@ def chosen_ordering(query: QueryDict, view: APIView) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A place in a list. value, pk: of the row at the edge; forward: which way to go from it."""
+    """A position in a list. value, pk: of the row at the edge; forward: the direction from it."""
 
     ordering: str
     forward: bool
@@ -63,7 +57,7 @@ class Cursor:
 
     @classmethod
     def at(cls, row: Any, ordering: str, *, forward: bool) -> Cursor:
-        """Return the place of a row in an ordering."""
+        """Return the position of a row in an ordering."""
         value = getattr(row, ordering.removeprefix("-"))
         text = value.isoformat() if hasattr(value, "isoformat") else str(value)
         return cls(ordering, forward, text, str(row.id))
@@ -75,7 +69,7 @@ class Cursor:
 
     @classmethod
     def decode(cls, text: str) -> Cursor:
-        """Raise ValueError unless `text` has the shape that `encode` writes."""
+        """Parse the text of `encode`; raise ValueError if it is malformed."""
         try:
             parts = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         except (binascii.Error, UnicodeError) as error:
@@ -132,17 +126,14 @@ class PagePagination(BasePagination):
 
 
 class CursorPagination(BasePagination):
-    """Version 2: `?cursor=&limit=`, by keyset: stable while rows come and go, the last page as quick as the first."""
+    """Version 2: `?cursor=&limit=`, by keyset: stable under inserts and deletes, the last page as fast as the first."""
 
     query_params = frozenset({"cursor", "limit", "ordering"})
 
     def paginate_queryset(  # type: ignore[override]  # our lists are querysets
         self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
     ) -> list[Any]:
-        """Return the rows after (or before) the cursor.
-
-        Raises InvalidParameter on a cursor that is damaged or of another ordering.
-        """
+        """Return the rows after (or before) the cursor; raise InvalidParameter if it is malformed."""
         assert view is not None
         self.request = request
         self.limit = whole_number(request.query_params, "limit", DEFAULT_ROWS, MAX_ROWS)
@@ -154,7 +145,7 @@ class CursorPagination(BasePagination):
         descending = self.ordering.startswith("-") == forward
         sign = "-" if descending else ""
         field = self.ordering.removeprefix("-")
-        # One more than fit tells whether there are more.
+        # One extra row shows whether there are more.
         found = list(queryset.order_by(f"{sign}{field}", f"{sign}pk")[: self.limit + 1])
         has_more_that_way = len(found) > self.limit
         rows = found[: self.limit] if forward else found[: self.limit][::-1]
@@ -171,7 +162,7 @@ class CursorPagination(BasePagination):
         try:
             cursor = Cursor.decode(text)
         except ValueError as error:
-            raise InvalidParameter("cursor", "cursor is not one that this list gave.") from error
+            raise InvalidParameter("cursor", "cursor must be one that this list has returned.") from error
         if cursor.ordering != self.ordering:
             raise InvalidParameter("cursor", "cursor belongs to another ordering.")
         return cursor
@@ -184,15 +175,15 @@ class CursorPagination(BasePagination):
             if isinstance(value, datetime):
                 value = value.astimezone(UTC)
             pk = queryset.model._meta.pk.to_python(cursor.pk)
-            # The first condition is implied by the second; it is what lets the index be used as a range.
+            # The first condition is implied by the second; it lets the database use the index as a range.
             return queryset.filter(
                 Q(**{f"{field}__{step}e": value}), Q(**{f"{field}__{step}": value}) | Q(**{f"pk__{step}": pk})
             )
         except (ValidationError, FieldError, ValueError, OverflowError) as error:
-            raise InvalidParameter("cursor", "cursor is not one that this list gave.") from error
+            raise InvalidParameter("cursor", "cursor must be one that this list has returned.") from error
 
     def get_paginated_response(self, data: Any) -> Response:
-        """Return the body of version 2, and the same links as a header (RFC 8288)."""
+        """Return the body of version 2, with its links in the Link header too (RFC 8288)."""
         query = self.request.query_params.dict()
         links = [
             f'<{self.request.path}?{urlencode({**query, "cursor": cursor})}>; rel="{relation}"'
@@ -229,10 +220,10 @@ class CursorPagination(BasePagination):
         return [cursor, _parameter("limit", 1, MAX_ROWS), _ordering_parameter(view)]
 
 
-def _parameter(name: str, least: int, most: int | None) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "integer", "minimum": least}
-    if most is not None:
-        schema["maximum"] = most
+def _parameter(name: str, minimum: int, maximum: int | None) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "integer", "minimum": minimum}
+    if maximum is not None:
+        schema["maximum"] = maximum
     return {"name": name, "in": "query", "required": False, "schema": schema}
 
 

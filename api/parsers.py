@@ -1,4 +1,4 @@
-"""Read request bodies, bounded before they are parsed."""
+"""Request body parsers, which check the size before they parse."""
 
 from __future__ import annotations
 
@@ -15,17 +15,14 @@ from core.exceptions import PayloadTooLarge
 
 
 class JsonParser(BaseParser):
-    """Parse JSON with orjson: UTF-8 only, no NaN, no Infinity, no member twice, nested 250 deep at most."""
+    """Parse JSON with orjson: UTF-8 only, no NaN, no Infinity, no duplicate keys, nested 250 deep at most."""
 
     media_type = "application/json"
 
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
-        """Return the decoded body.
-
-        Raises PayloadTooLarge over the limit, also where no Content-Length was sent, and ParseError on bad JSON.
-        """
+        """Return the decoded body; raise PayloadTooLarge over the limit, with any Content-Length, and ParseError."""
         limit = settings.RENDEROWL_BODY_LIMIT_BYTES
         body = stream.read(limit + 1)
         if len(body) > limit:
@@ -34,22 +31,19 @@ class JsonParser(BaseParser):
 
 
 def parse_json(body: bytes) -> Any:
-    """Return a decoded body of a size that is allowed.
-
-    Raises ParseError.
-    """
+    """Decode a body whose size was checked, or raise ParseError."""
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise ParseError(f"The body is not JSON: {error}.") from error
     _refuse_deep_nesting(found)
-    # Of two members with one name each reader takes another: what was checked by one would be used by the next.
+    # Parsers disagree about which of two equal keys counts, so one could be validated and the other be used.
     json.loads(body, object_pairs_hook=_refuse_duplicate_keys)
     return found
 
 
 def _refuse_deep_nesting(value: Any) -> None:
-    """Raise ParseError for what could not be written again: writing bears less depth than reading."""
+    """Raise ParseError if the value cannot be serialized: orjson writes less depth than it reads."""
     try:
         orjson.dumps(value)
     except orjson.JSONEncodeError as error:

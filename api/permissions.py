@@ -1,4 +1,4 @@
-"""Scopes: what a credential may do."""
+"""Permission classes: scopes and staff."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from api.endpoints import ANY_SCOPE, endpoint_of
 from core.exceptions import DomainError
 
 if TYPE_CHECKING:
-    # DRF loads this module, named in its settings, while its own views module is half loaded.
+    # DRF's settings name this module, so it is imported while `rest_framework.views` is half loaded.
     from rest_framework.views import APIView
 
 
 class MissingScope(DomainError):
-    """The credential does not carry the scope that this needs."""
+    """The credential lacks the required scope."""
 
     code = "missing_scope"
     status = 403
@@ -31,7 +31,7 @@ class StaffOnly(DomainError):
 
 
 class IsStaff(BasePermission):
-    """Let members of staff pass. Stands after HasScope in a view: a scope granted beyond staff is not enough."""
+    """Admit members of staff only. Comes after HasScope in a view: a scope granted beyond staff is not enough."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Return True, or raise StaffOnly."""
@@ -41,10 +41,7 @@ class IsStaff(BasePermission):
 
 
 class HasScope(BasePermission):
-    """Let a request pass if its credential carries the scope that the view names for the action.
-
-    An action that the view's `endpoints` do not declare is closed to every credential.
-    """
+    """Admit credentials with the scope of the action's `Endpoint`; an undeclared action is closed to all."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Return True, or raise MissingScope with the scope's name."""
@@ -59,7 +56,7 @@ class HasScope(BasePermission):
 
 
 def has_scope(request: Request, required: str | None) -> bool:
-    """Return whether the request's credential carries a scope; None is one that nothing carries."""
+    """Return whether the request's credential carries a scope; None is never granted."""
     if required == ANY_SCOPE:
         return True
     credential: Any = request.auth
@@ -67,8 +64,8 @@ def has_scope(request: Request, required: str | None) -> bool:
 
 
 def required_scope(view: APIView, method: str) -> str | None:
-    """Return the scope of what a view does for a method, ANY_SCOPE for any credential, None if it declares nothing."""
-    # DRF's answer to OPTIONS asks for the permission of each method in turn.
+    """Return the scope for a method of a view: ANY_SCOPE for any credential, None if it is undeclared."""
+    # DRF's OPTIONS handler checks the permission of each method in turn.
     if method.upper() == "OPTIONS" or getattr(view, "action", None) == "metadata":
         return ANY_SCOPE
     endpoint = endpoint_of(view, method)

@@ -1,4 +1,4 @@
-"""Every refusal becomes an RFC 9457 problem document, here and nowhere else."""
+"""Problem documents (RFC 9457): the exception handler of the views, and responses outside of DRF."""
 
 from __future__ import annotations
 
@@ -23,10 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 def build_problem(code: str, detail: str, http_status: int | None = None, **members: Any) -> dict[str, Any]:
-    """Return the members of a problem document.
-
-    Source: RFC 9457, section 3.1. http_status: only where a code serves several.
-    """
+    """Return a problem document (RFC 9457, section 3.1). http_status: only for a code with several."""
     problem = PROBLEM_TYPES[code]
     return {
         "type": f"/problems/{problem.slug}",
@@ -40,7 +37,7 @@ def build_problem(code: str, detail: str, http_status: int | None = None, **memb
 
 
 def problem_response(code: str, detail: str = "", http_status: int | None = None, **members: Any) -> HttpResponse:
-    """Return a problem as a plain Django response, for places outside of DRF."""
+    """Return a problem as a plain Django response, for code outside of DRF."""
     body = build_problem(code, detail, http_status, **members)
     response = HttpResponse(orjson.dumps(body), status=body["status"], content_type=CONTENT_TYPE)
     if body["status"] == 401:
@@ -56,14 +53,14 @@ def challenge(code: str) -> str:
 
 
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | None:
-    """Turn what a view raised into a problem document; None leaves unknown errors to Django's 500."""
+    """Turn a view's exception into a problem document; None leaves unknown errors to Django's 500."""
     headers: dict[str, str] = {}
     if isinstance(exc, Http404):
         exc = exceptions.NotFound()
     elif isinstance(exc, PermissionDenied):
         exc = exceptions.PermissionDenied()
     elif (transient := transient_error(exc)) is not None:
-        # One line: while it lasts every request that writes says so.
+        # No traceback: while it lasts, every request that writes logs this.
         logger.warning("%s: %s", transient.code, exc)
         exc = transient
     if isinstance(exc, DomainError):
@@ -99,16 +96,13 @@ def _of_api_exception(exc: exceptions.APIException, view: Any) -> dict[str, Any]
 
 
 def build_validation_problem(detail: Any) -> dict[str, Any]:
-    """Return the problem document of a wrong body. detail: what serializers say, as `flatten_errors` takes it."""
+    """Return the problem document of an invalid body. detail: the serializer's errors."""
     refusal = Unprocessable(list(flatten_errors(detail)))
     return build_problem(refusal.code, "", **refusal.members)
 
 
 def flatten_errors(detail: Any, pointer: str = "") -> Iterator[dict[str, str]]:
-    """Yield serializer errors as pointers into the request body.
-
-    detail: what DRF builds: nested dicts and lists that end in ErrorDetail strings.
-    """
+    """Yield serializer errors with JSON pointers. detail: DRF's nested dicts and lists of ErrorDetail strings."""
     if isinstance(detail, Mapping):
         for key, value in detail.items():
             name = str(key).replace("~", "~0").replace("/", "~1")

@@ -1,4 +1,4 @@
-"""Write response bodies."""
+"""Response renderers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class JsonRenderer(BaseRenderer):
 
 
 def _writable(value: Any) -> Any:
-    """Return the value with integers beyond 64 bits as floats: PostgreSQL reads the 1e20 that it was given as one."""
+    """Return the value with integers beyond 64 bits as floats: PostgreSQL's JSON returns 1e20 as an integer."""
     if isinstance(value, Mapping):
         return {name: _writable(member) for name, member in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Requests, typed as the API's middleware leaves them."""
+"""Type of requests with the attributes that the API's middleware sets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.http import HttpRequest
 
 if TYPE_CHECKING:
-    # What is known of a request stands below those that find it out.
+    # These modules import this one.
     from api.lifecycle import DeprecatedRoute
     from api.ratelimit.buckets import RateLimitDecision
     from api.response_cache.lookup import CacheLookup
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class ApiRequest(HttpRequest):
-    """An HTTP request with what is found out about it once; a type only, as Django makes the requests.
+    """An HTTP request with attributes of the middleware; only for type checkers, as Django creates the requests.
 
-    request_id: of the answer and the logs. api_version: that answers; api_choice: how it was chosen, absent outside of
-    `/api/`; api_deprecated_route: what is marked as deprecated there. authentication_outcomes: by authentication class.
-    rate_limit_decision: what was charged. cache_lookup: of a cacheable request.
+    request_id: for the response and the logs. api_version: in use; api_choice: how it was chosen, absent outside of
+    `/api/`; api_deprecated_route: the deprecation of the path. authentication_outcomes: by authentication class.
+    rate_limit_decision: of the charge. cache_lookup: of a cacheable request.
     """
 
     request_id: str

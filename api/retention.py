@@ -1,4 +1,4 @@
-"""How long idempotency keys stay."""
+"""Retention of idempotency keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import timedelta
 from api.idempotency.models import IdempotencyKey
 from core.retention import Retention, retentions
 
-# A key says itself when its time is over.
+# Each key has its own time of expiry.
 retentions.register(
     Retention(
         "idempotency keys",

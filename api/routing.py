@@ -1,4 +1,4 @@
-"""Routes of the API: one table an app, one set of URL patterns a version."""
+"""Routes of the API: one table per app, one set of URL patterns per version."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Route:
     """One path. actions: HTTP method -> action of a viewset; empty for a plain view.
 
     since, until: the first and the last version that has the path.
-    feature: the feature that it belongs to, with which it is switched on and off; empty for none.
+    feature: the feature flag that switches the path on and off; empty for none.
     """
 
     path: str
@@ -53,14 +53,14 @@ def patterns_for(version: int, routes: Iterable[Route]) -> list[URLPattern]:
 
 
 def internal_patterns(routes: Iterable[Route]) -> list[URLPattern]:
-    """Return the patterns of routes without versions: those under `/internal/` and `/webhooks/`."""
+    """Return the patterns of unversioned routes: those under `/internal/` and `/webhooks/`."""
     return [route.as_pattern() for route in routes]
 
 
 def patterns_with_absent(version: int, routes: Sequence[Route]) -> list[URLPattern]:
-    """Return the patterns that a version has, and nameless ones for paths that only other versions have.
+    """Return the patterns of a version, and patterns that answer 404 for paths that only other versions have.
 
-    In the order of the table, so that a path leads in each version to what it leads to in the others.
+    In the order of the table, so that a path resolves to the same route in every version.
     """
     present = {route.path for route in routes if route.exists_in(version)}
     patterns: list[URLPattern] = []
@@ -77,7 +77,7 @@ def _absence_of(route: Route, routes: Sequence[Route], version: int) -> Callable
     numbers = settings.RENDEROWL_API_VERSIONS
     available = [f"v{number}" for number in numbers if any(other.exists_in(number) for other in elsewhere)]
 
-    @csrf_exempt  # a refusal needs no protection, and must not become another one
+    @csrf_exempt  # a 404 needs no protection, and must not become a 403
     def absent(request: HttpRequest, **kwargs: Any) -> HttpResponse:
         detail = f"Version {version} does not have this path."
         return problem_response("not_found", detail, available_in=available)

@@ -1,4 +1,4 @@
-"""OpenAPI: one document a version, problems included."""
+"""OpenAPI schema generation: one document per version, including problem responses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from api.problems import CONTENT_TYPE
 from core.models import VersionedModel
 
 if TYPE_CHECKING:
-    # DRF loads this module, named in its settings, while its own views module is half loaded.
+    # DRF's settings name this module, so it is imported while `rest_framework.views` is half loaded.
     from rest_framework.views import APIView
 
 PROBLEM_COMPONENT = {
@@ -56,16 +56,15 @@ IDEMPOTENCY_PARAMETERS = [
         "Idempotency-Key",
         {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[!#-+\-./0-~]{1,255}$"},
         location=OpenApiParameter.HEADER,
-        description="A text of the client's choice, quoted or bare, that makes the request safe to send again: a "
-        "repeat gets the first answer and has no second effect. Answers are kept for 24 hours, or as the installation "
-        "is set up.",
+        description="A string chosen by the client, quoted or bare, that makes the request safe to retry: a retry gets "
+        "the first response and has no second effect. Responses are stored for 24 hours unless configured otherwise.",
     ),
     OpenApiParameter(
         "Idempotent-Replayed",
         {"type": "string", "enum": ["true"]},
         location=OpenApiParameter.HEADER,
         response=[200, 201, 202],
-        description="The answer is the one that the first request with the key got.",
+        description="The response is the stored one of the first request with the key.",
     ),
 ]
 _TAGS = {"type": "string", "maxLength": 4000, "example": '"1qK0Zb3lGdLr6lRv4nXw"'}
@@ -73,20 +72,20 @@ IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match",
     _TAGS,
     location=OpenApiParameter.HEADER,
-    description="ETags of answers that the client has kept; where one is still true the answer is 304, without a body.",
+    description="ETags of responses that the client has cached; if one is current, the response is an empty 304.",
 )
 IF_MATCH = OpenApiParameter(
     "If-Match",
     _TAGS,
     location=OpenApiParameter.HEADER,
-    description="The ETag under which the client read the object: nothing is changed where it is no longer true (412).",
+    description="The ETag that the client has read; if the object has changed since, the request fails with 412.",
 )
 ETAG = OpenApiParameter(
     "ETag",
     {"type": "string"},
     location=OpenApiParameter.HEADER,
     response=[200],
-    description="What to send in If-None-Match and, where it is strong, in If-Match.",
+    description="The value to send in If-None-Match and, if it is strong, in If-Match.",
 )
 _VERSION = re.compile(r"/api/v(\d+)/")
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
@@ -97,12 +96,12 @@ _DESCRIPTIONS = {
     "404": "No such object",
     "406": "No acceptable representation",
     "409": "The state does not allow this",
-    "410": "This has ended",
+    "410": "No longer served",
     "411": "An upload without Content-Length",
     "412": "Changed since it was read",
     "413": "Body too large",
     "415": "Unsupported content type",
-    "422": "Values that cannot be used",
+    "422": "Invalid values",
     "428": "If-Match is missing",
     "429": "Too many requests",
     "503": "Try again later",
@@ -110,7 +109,7 @@ _DESCRIPTIONS = {
 
 
 def build_mock_request(method: str, path: str, view: APIView, original_request: Request | None, **kwargs: Any) -> Any:
-    """Return the request that views see while the schema is built, carrying the version of the path."""
+    """Return the request for schema generation, with the version of the path."""
     request = spectacular_mock_request(method, path, view, original_request, **kwargs)
     match = _VERSION.search(path)
     request.version = request.api_version = int(match[1]) if match else 2
@@ -118,10 +117,10 @@ def build_mock_request(method: str, path: str, view: APIView, original_request: 
 
 
 class ProblemAutoSchema(AutoSchema):
-    """Document what the base view guarantees: problems, scopes, credentials."""
+    """Document what the base view guarantees: problem responses, scopes and conditional requests."""
 
     def get_override_parameters(self) -> list[Any]:
-        """Return the headers of conditional requests, and those of actions that take an idempotency key."""
+        """Return the headers of conditional requests, and those of idempotent actions."""
         if self.method == "GET":
             return [IF_NONE_MATCH, ETAG]
         if self._is_guarded():
@@ -130,7 +129,7 @@ class ProblemAutoSchema(AutoSchema):
         return IDEMPOTENCY_PARAMETERS if getattr(handler, "is_idempotent", False) else []
 
     def _is_guarded(self) -> bool:
-        """Return whether the operation changes a row that has a version."""
+        """Return whether the operation changes a versioned row."""
         model = getattr(getattr(self.view, "queryset", None), "model", None)
         return (
             self.method in {"PUT", "PATCH", "DELETE"} and isinstance(model, type) and issubclass(model, VersionedModel)
@@ -142,7 +141,7 @@ class ProblemAutoSchema(AutoSchema):
         if operation is None:
             return None
         if self.method == "GET":
-            operation["responses"].setdefault("304", {"description": "What the client has is still true"})
+            operation["responses"].setdefault("304", {"description": "The client's copy is current"})
         deprecation = lifecycle.find_deprecation(
             int(getattr(self.view.request, "version", 0) or 0), getattr(self.view, "route_name", "")
         )
@@ -162,13 +161,13 @@ class ProblemAutoSchema(AutoSchema):
         return operation
 
     def _resolve_path_parameters(self, variables: list[str]) -> list[dict[str, Any]]:
-        """Describe ids as they are written: with the prefix of their kind."""
+        """Describe ids with the prefix of their kind."""
         parameters: list[dict[str, Any]] = super()._resolve_path_parameters(variables)  # type: ignore[no-untyped-call]
         prefix = getattr(getattr(getattr(self.view, "queryset", None), "model", None), "ID_PREFIX", "")
         for parameter in parameters:
             if prefix and parameter["name"] == "id" and parameter["schema"].get("format") == "uuid":
                 parameter["schema"] = {"type": "string", "pattern": f"^{prefix}_[0-9a-hjkmnp-tv-z]{{26}}$"}
-                parameter["description"] = "The id, as answers give it."
+                parameter["description"] = "The id, as in responses."
         return parameters
 
     def _problem_statuses(self) -> list[str]:
@@ -189,6 +188,6 @@ class ProblemAutoSchema(AutoSchema):
 
 
 def add_problem_component(result: dict[str, Any], generator: Any, request: HttpRequest, public: bool) -> dict[str, Any]:
-    """Add the Problem component that every refusal refers to."""
+    """Add the Problem component that error responses refer to."""
     result.setdefault("components", {}).setdefault("schemas", {})["Problem"] = PROBLEM_COMPONENT
     return result

@@ -1,4 +1,4 @@
-"""Headers that tell browsers what an answer may do: on every answer, by where it comes from."""
+"""Security headers of every response: Content-Security-Policy by path, and its relatives."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from functools import lru_cache
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-# Nothing that the API sends is a page: should a browser take it for one, it may load and run nothing.
+# API responses are not pages: a browser that renders one may load and run nothing.
 NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-# A file opened by itself is shown by the browser's own player, which is a page around the file.
+# A browser shows a media file with its own player, in a page with inline styles.
 _FILES = (
     "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -23,8 +23,8 @@ _REFERENCE = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; worker-src blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
-# The theme computes what its attributes say (`x-data="{ open: false }"`), for which browsers want 'unsafe-eval'.
-# Scripts in the page itself stay forbidden, so text that slips through unescaped runs nothing.
+# The theme evaluates its attributes (`x-data="{ open: false }"`), for which browsers require 'unsafe-eval'.
+# Inline scripts stay forbidden, so unescaped text runs nothing.
 _ADMIN = (
     "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "media-src 'self'; font-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
@@ -58,13 +58,13 @@ PERMISSIONS = ", ".join(
 
 
 class SecurityHeadersMiddleware:
-    """Write the headers on whatever leaves, answers of other middleware included."""
+    """Set security headers on every response, also of other middleware."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Serve the request; what a view has said for itself stays."""
+        """Serve the request; headers that a view has set stay."""
         # Before anything rewrites the path.
         path = request.path_info
         response = self.get_response(request)
@@ -74,7 +74,7 @@ class SecurityHeadersMiddleware:
 
 
 def content_policy(path: str) -> str:
-    """Return the Content-Security-Policy of what lies at a path."""
+    """Return the Content-Security-Policy of a path."""
     return next((policy for pattern, policy in _POLICIES if pattern.match(path)), NOTHING)
 
 
@@ -83,7 +83,7 @@ def _headers_of(path: str) -> dict[str, str]:
     return {
         "Content-Security-Policy": content_policy(path),
         "Cross-Origin-Opener-Policy": "same-origin",
-        # Pages of customers may show the files that they have links to, and nothing else of ours.
+        # Pages of customers may embed the files that they have links to, and nothing else.
         "Cross-Origin-Resource-Policy": "cross-origin" if path.startswith("/files/") else "same-origin",
         "Permissions-Policy": PERMISSIONS,
         "Referrer-Policy": "same-origin",

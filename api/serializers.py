@@ -1,4 +1,4 @@
-"""Bases and fields of the API's serializers."""
+"""Base serializers and fields of the API."""
 
 from __future__ import annotations
 
@@ -17,30 +17,29 @@ from core.times import format_time
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """A request body: an object without members that nobody reads."""
+    """A request body; unknown members are refused."""
 
     def to_internal_value(self, data: Any) -> Any:
-        """Refuse unknown members before the fields are read."""
+        """Refuse unknown members before the fields are validated."""
         if isinstance(data, Mapping):
             unknown = sorted(str(key) for key in data if key not in self.fields)
             if unknown:
-                message = "This field is not known here."
+                message = "This field is unknown."
                 raise serializers.ValidationError(
                     {key: [serializers.ErrorDetail(message, code="unknown_field")] for key in unknown}
                 )
         return super().to_internal_value(data)
 
 
-# Writes one member of a resource: takes the serializer that writes the resource, and the resource.
+# (serializer, resource) -> the value of one member.
 FieldWriter = Callable[[Any, Any], Any]
 
 
 class ResourceSerializer(serializers.Serializer[Any]):
-    """The JSON of a resource, written from its declared fields, which are instantiated once a class.
+    """The JSON of a resource, written from its declared fields, which are instantiated once per class.
 
-    Django REST framework copies every field for each serializer that it instantiates: for a list of 25 rows that takes
-    longer than to write them. What depends on the request is a method field, whose method finds it in the context; a
-    nested serializer has none.
+    Django REST framework copies every field for each serializer instance, which takes longer than writing a list of 25
+    rows. A value that depends on the request is a method field, which reads the context; nested serializers have none.
     """
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
@@ -55,7 +54,7 @@ def _writers_of(serializer_class: type[ResourceSerializer]) -> tuple[tuple[str, 
 
 
 def _writer_of(field: serializers.Field[Any, Any, Any, Any]) -> FieldWriter:
-    """Return what does for a bound field what `Serializer.to_representation` does."""
+    """Return a function that does for one bound field what `Serializer.to_representation` does."""
     if isinstance(field, serializers.SerializerMethodField):
         method: FieldWriter = getattr(type(field.parent), str(field.method_name))
         return method
@@ -72,7 +71,7 @@ def _writer_of(field: serializers.Field[Any, Any, Any, Any]) -> FieldWriter:
     return write
 
 
-# Fields that leave values of a type as they are: most of them, and most of the time.
+# Fields whose representation of a value of this type is the value itself.
 _UNCHANGED: dict[type, type] = {
     serializers.CharField: str,
     serializers.ChoiceField: str,
@@ -82,7 +81,7 @@ _UNCHANGED: dict[type, type] = {
 
 
 class ConstantField(serializers.Field[Any, Any, Any, Any]):
-    """A member that is the same in every resource of a kind: its `object`."""
+    """A member with the same value in every resource of a kind: its `object`."""
 
     def __init__(self, value: str, **kwargs: Any) -> None:
         self.value = value
@@ -96,7 +95,7 @@ class ConstantField(serializers.Field[Any, Any, Any, Any]):
 
 @extend_schema_field({"type": "string", "nullable": True})
 class BlankAsNullField(serializers.Field[Any, Any, Any, Any]):
-    """Text in answers; null where the column is empty."""
+    """Read-only text; null if the column is empty."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"read_only": True, "allow_null": True, **kwargs})
@@ -108,7 +107,7 @@ class BlankAsNullField(serializers.Field[Any, Any, Any, Any]):
 
 @extend_schema_field(OpenApiTypes.DATETIME)
 class TimeField(serializers.Field[Any, Any, Any, Any]):
-    """A time in answers: UTC, with a Z."""
+    """A read-only time: UTC, with a Z."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(read_only=True, **kwargs)
@@ -119,14 +118,14 @@ class TimeField(serializers.Field[Any, Any, Any, Any]):
 
 
 class PublicIdField(serializers.CharField):
-    """A public id in bodies: text outside, UUID inside."""
+    """A public id: text in JSON, a UUID in Python."""
 
     def __init__(self, prefix: str, **kwargs: Any) -> None:
         self.prefix = prefix
         super().__init__(**kwargs)
 
     def to_internal_value(self, data: Any) -> Any:
-        """Return the UUID, or refuse what cannot be an id of this kind."""
+        """Return the UUID; refuse ids of another kind."""
         text = super().to_internal_value(data)
         try:
             return decode_id(self.prefix, text)

@@ -1,4 +1,4 @@
-"""Rate limits of the API: charged once per request, shown in the headers of every answer."""
+"""Rate limits of the API: charged once per request, and shown in the headers of every response."""
 
 from __future__ import annotations
 
@@ -21,13 +21,10 @@ from api.requests import ApiRequest
 
 
 class AccountThrottle(BaseThrottle):
-    """Charges a request to its key and account, or to its address; a view without limits has no throttle classes."""
+    """Charges a request to its key and account, or to its IP address; a view without limits has no throttle classes."""
 
     def allow_request(self, request: Request, view: APIView) -> bool:
-        """Return True, also where the limiter fails.
-
-        Raises RateLimited, and then nothing was charged.
-        """
+        """Return True, also if the limiter fails; raise RateLimited, without a charge, at a limit."""
         endpoint = endpoint_of(view, request.method or "")
         operation = endpoint.operation if endpoint is not None else ""
         units: int = view.units_of(request) if operation else 1  # type: ignore[attr-defined]
@@ -38,10 +35,10 @@ class AccountThrottle(BaseThrottle):
 
 
 def charge(request: Request, operation: str = "", units: int = 1) -> RateLimitDecision | None:
-    """Take one unit from every limit of a request, or from none; a request is charged once, whoever asks again.
+    """Take one unit from every limit of a request, or from none; a repeated call returns the first decision.
 
-    operation: with limits of its own; units: how many of it the request stands for.
-    Returns None where limits are off, or nothing is known of them.
+    operation: a class with limits of its own; units: how many operations the request counts as.
+    Returns None if rate limits are off, or if the store failed.
     """
     http_request = cast("ApiRequest", request._request)  # noqa: SLF001 - DRF's request lives for one view only
     if not hasattr(http_request, "rate_limit_decision"):
@@ -51,11 +48,11 @@ def charge(request: Request, operation: str = "", units: int = 1) -> RateLimitDe
 
 
 def add_limit_headers(request: Request, response: HttpResponseBase, view: APIView) -> None:
-    """Write the limits of a request onto its answer. A 401 comes before the charge: its limits are only looked at."""
+    """Add rate limit headers to a response. A 401 comes before the charge: its limits are only read."""
     decision: RateLimitDecision | None = getattr(request._request, "rate_limit_decision", None)  # noqa: SLF001 - as above
     if decision is None and response.status_code == status.HTTP_401_UNAUTHORIZED and view.throttle_classes:
         limits = limiter()
-        # DRF would read a refused credential once more, and raise again.
+        # Otherwise DRF would authenticate again, and raise again.
         request.user, request.auth = AnonymousUser(), None
         decision = None if limits is None else limits.peek(request_limits(request, ""))
     for name, value in limit_headers(decision.limit_statuses if decision else ()).items():
@@ -63,7 +60,7 @@ def add_limit_headers(request: Request, response: HttpResponseBase, view: APIVie
 
 
 def refusal_headers(refusal: RateLimited, request: Request) -> dict[str, str]:
-    """Return the headers of a 429: first the limit that refuses, then those that the request was charged to."""
+    """Return the headers of a 429: first the limit that refused, then those that were charged."""
     decision: RateLimitDecision | None = getattr(request._request, "rate_limit_decision", None)  # noqa: SLF001 - as above
     others = (
         [item for item in decision.limit_statuses if item.policy != refusal.limit_status.policy] if decision else []
@@ -72,7 +69,7 @@ def refusal_headers(refusal: RateLimited, request: Request) -> dict[str, str]:
 
 
 def limit_headers(limit_statuses: Sequence[LimitStatus]) -> dict[str, str]:
-    """Return the headers of an answer, the tightest limit first; none where nothing was counted.
+    """Return the rate limit headers, the tightest limit first; none without limits.
 
     Source: draft-ietf-httpapi-ratelimit-headers, sections 3 and 4: lists of strings with parameters.
     """

@@ -1,4 +1,4 @@
-"""Which version of the API a request speaks.
+"""API version selection.
 
 Precedence: URL path, `API-Version` header, `Accept: application/vnd.renderowl.v2+json`, `?api_version=2`, the version
 pinned to the API key, the default. Two explicit sources that disagree are an error, so that a wrong guess never goes
@@ -21,7 +21,7 @@ from core.exceptions import DomainError, InvalidRequest
 
 _PATH = re.compile(r"^/api/v(\d{1,4})(?=/|$)")
 _ACCEPT = re.compile(r"application/vnd\.renderowl\.v(\d{1,4})\+json")
-_SHORT = 200
+_MAX_UNPARSED_LENGTH = 200
 _NUMBER = re.compile(r"^v?(\d{1,4})$")
 
 
@@ -43,7 +43,7 @@ CREDENTIALS = ("Authorization", "X-API-Key")
 
 @dataclass(frozen=True, slots=True)
 class ChosenVersion:
-    """The outcome. varies_on: the headers that chose, or would have chosen."""
+    """The selected version. varies_on: the headers that select it."""
 
     number: int
     varies_on: tuple[str, ...]
@@ -55,40 +55,40 @@ def choose_version(request: HttpRequest) -> ChosenVersion:
 
     Raises VersionConflict, or UnsupportedVersion with status 404 (path), 406 (Accept) or 400.
     """
-    asked: list[tuple[str, int]] = []
+    requested: list[tuple[str, int]] = []
     if match := _PATH.match(request.path_info):
-        asked.append(("path", int(match[1])))
-    # Past `request.headers`, which goes through all of them first: this and what else is asked of every request.
+        requested.append(("path", int(match[1])))
+    # From META, as `request.headers` first copies all headers; this runs on every request.
     header = request.META.get("HTTP_API_VERSION")
     if header is not None:
-        asked.append(("header", _number(header)))
+        requested.append(("header", _number(header)))
     if match := _ACCEPT.search(request.META.get("HTTP_ACCEPT", "")):
-        asked.append(("accept", int(match[1])))
+        requested.append(("accept", int(match[1])))
     parameter = _parameter(request)
     if parameter is not None:
-        asked.append(("parameter", _number(parameter)))
-    for source, number in asked:
+        requested.append(("parameter", _number(parameter)))
+    for source, number in requested:
         _refuse_unknown(source, number)
-    if len({number for _, number in asked}) > 1:
+    if len({number for _, number in requested}) > 1:
         raise VersionConflict
-    if not asked:
+    if not requested:
         number = _pinned_version(request) or settings.RENDEROWL_DEFAULT_API_VERSION
         return ChosenVersion(number, varies_on=NEGOTIATED + CREDENTIALS, in_path=False)
-    sources = {source for source, _ in asked}
+    sources = {source for source, _ in requested}
     by_header = bool(sources & {"header", "accept"})
-    return ChosenVersion(asked[0][1], varies_on=NEGOTIATED if by_header else (), in_path="path" in sources)
+    return ChosenVersion(requested[0][1], varies_on=NEGOTIATED if by_header else (), in_path="path" in sources)
 
 
 def _parameter(request: HttpRequest) -> str | None:
     text = request.META.get("QUERY_STRING", "")
-    if len(text) < _SHORT and "%" not in text and "api_version" not in text:
-        # However it is read, it has no such name in it.
+    if len(text) < _MAX_UNPARSED_LENGTH and "%" not in text and "api_version" not in text:
+        # Without escapes, the text shows that the parameter is absent; this saves parsing it.
         return None
     return request.GET.get("api_version")
 
 
 def _pinned_version(request: HttpRequest) -> int | None:
-    """Return the version that the credential asks for, None where it has no wish that can be fulfilled."""
+    """Return the version pinned to the API key, None if it has none or one that is not served."""
     try:
         authenticated = authenticate(request)
     except OperationalError as error:

@@ -1,4 +1,4 @@
-"""The bases of all endpoints."""
+"""Base views of all endpoints."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from core.ids import decode_id
 class ApiView(APIView):
     """A view of the API.
 
-    endpoints: action, or method of a plain view, -> what it asks for and shows; what is not declared is closed.
-    route_name, feature: set by the route that leads here.
+    endpoints: by action, or by method of a plain view; what is not declared is closed.
+    route_name, feature: set by the route.
     """
 
     endpoints: ClassVar[Mapping[str, Endpoint]] = {}
@@ -43,22 +43,22 @@ class ApiView(APIView):
 
     @property
     def endpoint(self) -> Endpoint | None:
-        """Return the declaration of the action that is being served."""
+        """Return the declaration of the current action."""
         return endpoint_of(self, self.request.method or "")
 
     def units_of(self, request: Request) -> int:
-        """Return how many operations of its class a request stands for."""
+        """Return how many operations of its class a request counts as."""
         return 1
 
     def determine_version(  # type: ignore[override]  # versions are numbers here
         self, request: Request, *args: Any, **kwargs: Any
     ) -> tuple[int, None]:
-        """Take over what the middleware chose from path, headers and query."""
+        """Return the version that the middleware has selected."""
         version: int = getattr(request, "api_version", 0) or getattr(request._request, "api_version", 0)  # noqa: SLF001
         return version, None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse in the order of the contract: 401, then 429, then 403, then 404 for what the version lacks."""
+        """Check in the documented order: 401, then 429, then 403, then 404 for absent features."""
         self.format_kwarg = self.get_format_suffix(**kwargs)
         request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
         request.version, request.versioning_scheme = self.determine_version(request, *args, **kwargs)  # type: ignore[assignment]
@@ -70,7 +70,7 @@ class ApiView(APIView):
         self.check_features(request)
 
     def check_features(self, request: Request) -> None:
-        """Raise FeatureAbsent where the path or a parameter belongs to a feature that the version does not have."""
+        """Raise FeatureAbsent if the path or a parameter belongs to a feature that the version lacks."""
         version = int(request.version or 0)
         if self.feature:
             require_feature(self.feature, version, "this path")
@@ -79,20 +79,20 @@ class ApiView(APIView):
                 require_feature(feature, version, f"the parameter {parameter}")
 
     def handle_exception(self, exc: Exception) -> Response:
-        """Answer a refusal; a 429 shows the limit that refused first."""
+        """Add the headers of a 429: the limit that refused comes first."""
         if isinstance(exc, RateLimited):
             self.headers: dict[str, Any]
             self.headers.update(refusal_headers(exc, self.request))
         return super().handle_exception(exc)
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
-        """Add the headers of rate limits."""
+        """Add rate limit headers."""
         response = super().finalize_response(request, response, *args, **kwargs)
         add_limit_headers(request, response, self)
         return response
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[Any, str]:
-        """Choose a renderer: JSON, except where a view has others."""
+        """Choose the renderer: JSON, unless the view has others."""
         renderers = self.get_renderers()
         if len(renderers) > 1 or not isinstance(renderers[0], JsonRenderer):
             return super().perform_content_negotiation(request, force)
@@ -105,8 +105,8 @@ class ApiView(APIView):
 class ApiViewSet(ConditionalView, ApiView, GenericViewSet[Any]):
     """A resource of the API.
 
-    queryset: its `for_owner(user)` gives what the caller may see: somebody else's row answers as a missing one.
-    serializers: action -> serializer class, `default` for the rest; `<action>_v1` wins in version 1.
+    queryset: its `for_owner(user)` returns the caller's rows: another account's row answers 404.
+    serializers: action -> serializer class, `default` for the rest; `<action>_v1` overrides it in version 1.
     """
 
     serializers: ClassVar[Mapping[str, type[BaseSerializer[Any]]]] = {}
@@ -115,23 +115,23 @@ class ApiViewSet(ConditionalView, ApiView, GenericViewSet[Any]):
 
     @property
     def pagination_class(self) -> type[BasePagination]:  # type: ignore[override]
-        """Return the list shape of the request's version."""
+        """Return the paginator of the request's version."""
         return PagePagination if self._version() == 1 else CursorPagination
 
     def _version(self) -> int:
         return int(getattr(getattr(self, "request", None), "version", 0) or 2)
 
     def get_queryset(self) -> QuerySet[Any]:
-        """Return the rows that the caller may see."""
+        """Return the caller's rows."""
         rows = super().get_queryset()
         if getattr(self, "swagger_fake_view", False):
             return rows.none()
         return rows.for_owner(self.request.user)  # type: ignore[attr-defined, no-any-return]
 
     def get_object(self) -> Any:
-        """Return the row of the URL's public id, if the request's conditions hold for it: see `api.conditional`.
+        """Return the row of the URL's public id, if the request's conditions hold: see `api.conditional`.
 
-        Raises NotFound for an id that is malformed, missing or somebody else's; then what `check_conditions` raises.
+        Raises NotFound for an id that is malformed, missing or another account's; then as `check_conditions`.
         """
         row = self.find_row()
         if row is None:
@@ -140,7 +140,7 @@ class ApiViewSet(ConditionalView, ApiView, GenericViewSet[Any]):
         return row
 
     def find_row(self) -> Any:
-        """Return the same row whatever the request's conditions are, None where there is none."""
+        """Return the row without checking conditions, None if it does not exist."""
         rows: Any = self.get_queryset()
         try:
             pk = decode_id(rows.model.ID_PREFIX, self.kwargs[self.lookup_url_kwarg])
@@ -149,7 +149,7 @@ class ApiViewSet(ConditionalView, ApiView, GenericViewSet[Any]):
             return None
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
-        """Return the shape of the action in the request's version."""
+        """Return the serializer of the action in the request's version."""
         action = self.action or ""
         for name in (f"{action}_v{self._version()}", action, f"default_v{self._version()}"):
             if name in self.serializers:
@@ -157,10 +157,7 @@ class ApiViewSet(ConditionalView, ApiView, GenericViewSet[Any]):
         return self.serializers["default"]
 
     def validated(self, serializer_class: type[BaseSerializer[Any]]) -> dict[str, Any]:
-        """Return the checked members of the request's body.
-
-        Raises ValidationError, which answers 422 with pointers.
-        """
+        """Return the validated members of the body; raise ValidationError, which answers 422 with JSON pointers."""
         serializer = serializer_class(data=self.request.data, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)

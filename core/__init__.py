@@ -1,1 +1,1 @@
-"""What every app may use: ids, errors, events, the plumbing of the API, safe HTTP."""
+"""What every app needs: ids, base models, events, registries, errors, database, cache tags, logs, traces."""

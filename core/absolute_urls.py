@@ -1,4 +1,4 @@
-"""Absolute addresses of this service."""
+"""Absolute URLs of this service."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rest_framework.request import Request
 
 
 def base_url(request: Request | HttpRequest | None) -> str:
-    """Return scheme and host of links: `PUBLIC_URL` where set, else as the request came in."""
+    """Return scheme and host of links: `PUBLIC_URL` if set, else those of the request."""
     if settings.PUBLIC_URL or request is None:
         return str(settings.PUBLIC_URL or "http://127.0.0.1:8000")
     return f"{request.scheme}://{request.get_host()}"

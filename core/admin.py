@@ -1,4 +1,4 @@
-"""What staff's screens share: rows that are read and never written by a form, JSON laid out for reading."""
+"""Base classes and helpers of admin pages: read-only rows, audited forms, formatted JSON."""
 
 from __future__ import annotations
 
@@ -25,43 +25,43 @@ _BOX = "max-height:32rem;overflow:auto;padding:.75rem;border-radius:.5rem;backgr
 
 
 def short_text(text: str) -> str:
-    """Return what fits into a cell of a list without pushing the other columns out of sight."""
+    """Return the text, truncated to fit into a cell of a list."""
     return Truncator(text).chars(MAX_CELL_CHARACTERS)
 
 
 @contextmanager
 def audited(request: HttpRequest, action: str, subject: str, **details: Any) -> Iterator[None]:
-    """Open the transaction of what staff do, and keep in it that they did; nothing is kept of what was refused."""
+    """Open the transaction of a staff action, and record it in the audit log when the block succeeds."""
     with transaction.atomic():
         yield
         record_action(action=action, subject=subject, actor=request.user, details=details)
 
 
 class AuditedForms:
-    """Rows that staff add, change or delete by a form: each time goes into the audit, in the form's transaction.
+    """Admin forms whose additions, changes and deletions go into the audit log, in the form's transaction.
 
-    unrecorded: what the services behind the form keep on record themselves, e.g. "added".
+    unrecorded: what the services behind the form record themselves, e.g. "added".
     """
 
     unrecorded: tuple[str, ...] = ()
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """Keep that a row was added."""
-        self._keep(request, "added", [obj])
+        """Record that a row was added."""
+        self._record(request, "added", [obj])
         return super().log_addition(request, obj, message)  # type: ignore[misc]
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """Keep that a row was changed, and which fields of it."""
-        self._keep(request, "changed", [obj], message)
+        """Record that a row was changed, and which fields."""
+        self._record(request, "changed", [obj], message)
         return super().log_change(request, obj, message)  # type: ignore[misc]
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        """Keep that rows were deleted."""
+        """Record that rows were deleted."""
         with transaction.atomic():
-            self._keep(request, "deleted", queryset)
+            self._record(request, "deleted", queryset)
             return super().log_deletions(request, queryset)  # type: ignore[misc]
 
-    def _keep(self, request: HttpRequest, done: str, rows: Iterable[Any], message: Any = ()) -> None:
+    def _record(self, request: HttpRequest, done: str, rows: Iterable[Any], message: Any = ()) -> None:
         if done in self.unrecorded:
             return
         for row in rows:
@@ -72,14 +72,14 @@ class AuditedForms:
 
 
 def _changed_fields(message: Any) -> list[str]:
-    """Return the names of the fields in the admin's own note of a change; a new password is noted in words."""
+    """Return the fields of the admin's change message, or the message itself if it is text, as for a new password."""
     if isinstance(message, str):
         return [message]
     return sorted({name for part in message for note in part.values() for name in note.get("fields", [])})
 
 
 class ReadOnlyRows:
-    """What services write, staff only read: no form adds, changes or deletes."""
+    """Rows that only services write: no form adds, changes or deletes them."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse."""
@@ -95,7 +95,7 @@ class ReadOnlyRows:
 
 
 class ReadOnlyAdmin(ReadOnlyRows, ModelAdmin):
-    """A list and a detail page without a form. The tables are large: nothing is counted exactly."""
+    """A list and a detail page without a form. The tables are large, so there are no exact counts."""
 
     paginator = InfinitePaginator
     show_full_result_count = False
@@ -103,14 +103,14 @@ class ReadOnlyAdmin(ReadOnlyRows, ModelAdmin):
 
 
 def pretty_json(value: Any) -> SafeString | str:
-    """Return JSON, indented, in a box that scrolls."""
+    """Return indented JSON in a scrollable box."""
     if value in (None, "", {}, []):
         return "—"
     return text_box(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def text_box(text: str) -> SafeString | str:
-    """Return text in a box that scrolls, cut where it is too long for a page."""
+    """Return text in a scrollable box, truncated to MAX_CHARACTERS."""
     if not text:
         return "—"
     if len(text) > MAX_CHARACTERS:
@@ -122,7 +122,7 @@ def text_box(text: str) -> SafeString | str:
 
 @admin.register(CacheTag)
 class CacheTagAdmin(ReadOnlyAdmin):
-    """Whose rows have changed how often, in random steps: what kept answers are compared with."""
+    """Tag versions, which cached responses are compared with."""
 
     list_display = ("tag", "account", "version")
     list_filter = ("tag",)
@@ -132,7 +132,7 @@ class CacheTagAdmin(ReadOnlyAdmin):
 
 @admin.register(TagIncrement)
 class TagIncrementAdmin(ReadOnlyAdmin):
-    """Changes that are not added to their tags yet; a job does so each minute. Empty on SQLite."""
+    """Increments that are not yet added to their tags; a job adds them each minute. Empty on SQLite."""
 
     list_display = ("tag", "account", "amount")
     list_filter = ("tag",)

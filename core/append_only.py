@@ -1,4 +1,4 @@
-"""Rows that are written once: a history that code cannot rewrite by accident."""
+"""Append-only models, whose rows code cannot change or delete by accident."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from core.models import BaseModel
 
 
 class AppendOnlyError(TypeError):
-    """Code tried to change or delete a row of a history: a bug, never a client's mistake."""
+    """Code tried to change or delete an append-only row: a bug, never a client's error."""
 
 
 class AppendOnlyQuerySet(models.QuerySet[Any]):
-    """Rows that can be added and read."""
+    """Rows that can only be added and read."""
 
     def update(self, **kwargs: Any) -> NoReturn:
         """Refuse: a correction is a new row."""
         raise AppendOnlyError(f"{self.model.__name__} rows are never changed")
 
     def delete(self) -> NoReturn:
-        """Refuse: a history keeps what was wrong too."""
+        """Refuse: a history keeps errors too."""
         raise AppendOnlyError(f"{self.model.__name__} rows are never deleted")
 
     def for_owner(self, user: Any) -> Self:
@@ -30,7 +30,7 @@ class AppendOnlyQuerySet(models.QuerySet[Any]):
 
 
 class AppendOnlyModel(BaseModel):
-    """A row that is inserted and from then on only read."""
+    """A row that is inserted once, and then only read."""
 
     class Meta:
         abstract = True

@@ -1,4 +1,4 @@
-"""System checks of what every app stands on."""
+"""System checks of core."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from core.sqlite import MINIMUM_VERSION
 
 @register(Tags.database)
 def check_sqlite_version(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Refuse a SQLite that can corrupt a WAL database."""
+    """Reject a SQLite version that can corrupt a WAL database."""
     uses_sqlite = any("sqlite" in db["ENGINE"] for db in settings.DATABASES.values())
     if not uses_sqlite or sqlite3.sqlite_version_info >= MINIMUM_VERSION:
         return []

@@ -1,4 +1,4 @@
-"""What is known of the work in progress, for logs and answers."""
+"""Context of the current request or job, for logs and responses."""
 
 from __future__ import annotations
 
@@ -10,17 +10,14 @@ from uuid import UUID
 from core.ids import encode_id
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
-# Whose request this is, worked out where somebody asks: most requests leave no record.
+# Determined on demand, as most requests record no address.
 current_client_address: ContextVar[Callable[[], str | None]] = ContextVar(
     "current_client_address", default=lambda: None
 )
 
 
 class LogContext:
-    """What the log lines of one request or attempt carry besides its id; empty for what does not apply.
-
-    user_id: of the account; job_id: public.
-    """
+    """Log fields of one request or job besides its id; empty if inapplicable. user_id: a UUID; job_id: public."""
 
     __slots__ = ("job_id", "job_type", "user_id")
 
@@ -31,7 +28,7 @@ class LogContext:
 
     @property
     def account_id(self) -> str:
-        """Return the account's public id, empty where there is none; made here, as few requests are logged."""
+        """Return the account's public id or an empty text; encoded on demand, as few requests are logged."""
         return encode_id("usr", self.user_id) if self.user_id else ""
 
 
@@ -40,7 +37,7 @@ log_context: ContextVar[LogContext | None] = ContextVar("log_context", default=N
 
 @contextmanager
 def bind_log_context(chosen: LogContext) -> Iterator[LogContext]:
-    """Have the log lines of the block carry these; whoever learns more inside it may add to them."""
+    """Set the log context of the block; code inside the block may add to it."""
     token = log_context.set(chosen)
     try:
         yield chosen
@@ -49,7 +46,7 @@ def bind_log_context(chosen: LogContext) -> Iterator[LogContext]:
 
 
 def set_account(user_id: UUID) -> None:
-    """Say whose request this is, once that is known."""
-    found = log_context.get()
-    if found is not None:
-        found.user_id = user_id
+    """Add the account to the log context, once it is known."""
+    context = log_context.get()
+    if context is not None:
+        context.user_id = user_id

@@ -1,4 +1,4 @@
-"""Counts of what happened in this process, for the metrics."""
+"""Counters of this process, for the metrics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.registry import Registry, identity
 _counts: Counter[str] = Counter()
 _lock = threading.Lock()
 CounterObserver = Callable[[str, int], None]
-# Each is told of everything that is counted from its registration on.
+# Each is called with the name and amount of every increment.
 counter_observers = Registry[CounterObserver, CounterObserver]("observer", key=identity)
 
 

@@ -1,4 +1,4 @@
-"""Facts about the database connection in use, and what its failures mean to a client."""
+"""Helpers for the database connection, and its transient errors as clients see them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ PRAGMAS = ("journal_mode", "synchronous", "cache_size", "mmap_size", "busy_timeo
 
 
 def effective_pragmas(connection: BaseDatabaseWrapper) -> dict[str, str | int]:
-    """Return what SQLite made of the settings asked for; empty on other databases.
+    """Return the PRAGMA values in effect on SQLite; empty on other databases.
 
-    cache_size is negative KiB; mmap_size is bytes, and may be less than asked where the library caps it.
+    cache_size is negative KiB; mmap_size is bytes, and may be less than configured if the library caps it.
     """
     if connection.vendor != "sqlite":
         return {}
@@ -28,13 +28,13 @@ def effective_pragmas(connection: BaseDatabaseWrapper) -> dict[str, str | int]:
         for name in PRAGMAS:
             cursor.execute(f"PRAGMA {name}")
             row = cursor.fetchone()
-            # An in-memory database has no memory map and answers nothing.
+            # An in-memory database has no memory map and returns no row.
             values[name] = row[0] if row else 0
     return values
 
 
 def database_file() -> str:
-    """Return the path of the database; empty for a server, and for a database in memory."""
+    """Return the path of the SQLite file; empty on other databases and for a database in memory."""
     connection = connections["default"]
     name = str(connection.settings_dict["NAME"])
     return "" if connection.vendor != "sqlite" or name.startswith(("file:", ":memory:")) else name
@@ -55,12 +55,12 @@ class DiskFull(Unavailable):
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 _DISK_FULL_STATE = "53100"
-# Less is no use to SQLite: it grows its shared memory by 32 KiB, and its log by a transaction.
+# SQLite cannot work with less: it grows its shared memory by 32 KiB, and its log by a transaction.
 _USABLE_BYTES = 256 * 1024
 
 
 def transient_error(error: BaseException) -> Unavailable | None:
-    """Return what to tell a client of a failure that passes by itself or with some disk space; None for any other."""
+    """Return the client's error for a database lock or a full disk; None for any other failure."""
     if isinstance(error, OSError):
         return DiskFull() if error.errno in _NO_SPACE else None
     if not isinstance(error, OperationalError):
@@ -74,7 +74,7 @@ def transient_error(error: BaseException) -> Unavailable | None:
 def _is_full(error: OperationalError, text: str) -> bool:
     if "disk is full" in text or getattr(error.__cause__, "sqlstate", None) == _DISK_FULL_STATE:
         return True
-    # What SQLite says where its shared memory cannot grow, or a file beside the database cannot be made.
+    # SQLite's errors if its shared memory cannot grow, or a file beside the database cannot be created.
     if "disk I/O error" not in text and "unable to open database file" not in text:
         return False
     path = database_file()
@@ -82,13 +82,13 @@ def _is_full(error: OperationalError, text: str) -> bool:
 
 
 def free_bytes(folder: Path) -> int:
-    """Return how much space is left to this user where a folder lies. Raises OSError."""
+    """Return the free space of this user on the disk of a folder. Raises OSError."""
     return shutil.disk_usage(folder).free
 
 
 @contextmanager
 def busy_timeout(seconds: float) -> Iterator[None]:
-    """Wait so long for other writers of SQLite instead of the usual time; other databases lock only rows."""
+    """Set how long SQLite waits for other writers in the block; other databases are unaffected."""
     _set_busy_timeout(seconds)
     try:
         yield

@@ -1,7 +1,7 @@
-"""Domain events: lower apps publish, higher apps listen, in one transaction.
+"""Domain events: lower apps publish, higher apps subscribe, in one transaction.
 
-A subscriber may only write rows or enqueue jobs: it shares the publisher's transaction, so what it writes
-exists if and only if the change that it was told of does.
+A subscriber may only write rows or enqueue jobs: it shares the publisher's transaction, so its writes commit if and
+only if the published change does.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Subscriber = TypeVar("Subscriber", bound=Callable[[Any], None])
 class EventSubscription:
     """A function that is called for every published event of exactly this type.
 
-    batched: it is called once for all events that are published together, with the list of them.
+    batched: call it once, with the list of all events that are published together.
     """
 
     event_type: type[Any]
@@ -36,9 +36,9 @@ subscriptions = Registry[EventSubscription, EventSubscription]("subscription", k
 
 
 def subscribe(*event_types: type[Any], batched: bool = False) -> Callable[[Subscriber], Subscriber]:
-    """Have the decorated function called for events. Every app's `subscribers.py` is imported as the program starts.
+    """Subscribe the decorated function to events. Every app's `subscribers.py` is imported at startup.
 
-    batched: as in `EventSubscription`, which is quicker.
+    batched: as in `EventSubscription`; faster for many events.
     """
 
     def decorate(subscriber: Subscriber) -> Subscriber:
@@ -52,16 +52,16 @@ def subscribe(*event_types: type[Any], batched: bool = False) -> Callable[[Subsc
 def publish(event: object) -> None:
     """Run the subscribers of an event in the open transaction.
 
-    Each runs in a savepoint: its failure is logged and undoes only what that subscriber wrote.
-    Raises RuntimeError outside a transaction, where a crash could part the change from its consequences.
+    Each runs in a savepoint: its failure is logged and rolls back only that subscriber's writes.
+    Raises RuntimeError outside a transaction, where a crash could separate the change from its effects.
     """
     publish_many([event])
 
 
 def publish_many(events: Sequence[object]) -> None:
-    """Do the same for events of one type that come together, with one savepoint a subscriber for all of them.
+    """Publish several events of one type, with one savepoint per subscriber for all of them.
 
-    A subscriber that fails at one of them has written nothing for any.
+    If a subscriber fails on one event, its writes for all of them are rolled back.
     """
     if not events:
         return

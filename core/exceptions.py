@@ -4,11 +4,11 @@ DomainError
 ├── InvalidRequest       400  a header, parameter or body that cannot be read
 ├── NotFound             404
 ├── PayloadTooLarge      413
-├── InvalidState         409  the object is not in a state that allows this
-├── PreconditionFailed   412  the object is not the one that the client has read
-├── Unprocessable         422  readable but not acceptable; lists what is wrong and where
+├── InvalidState         409  the object's state does not allow this
+├── PreconditionFailed   412  the object has changed since the client read it
+├── Unprocessable        422  readable but invalid; lists the errors with their pointers
 └── Unavailable          503  try again later
-The apps add theirs in their own `exceptions.py`.
+The apps define theirs in their own `exceptions.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 
 class DomainError(Exception):
-    """The request cannot be done."""
+    """The request cannot be processed."""
 
     code = "invalid_request"
     status = 400
@@ -27,7 +27,7 @@ class DomainError(Exception):
     def __init__(self, detail: str = "", **members: Any) -> None:
         """detail: one sentence for the client, by default the first line of the docstring.
 
-        members: more members of the problem document, such as `conflicts` or `required_scope`.
+        members: further members of the problem document, such as `conflicts` or `required_scope`.
         """
         self.detail = detail or (self.__doc__ or "").strip().splitlines()[0]
         self.members = members
@@ -44,7 +44,6 @@ class InvalidParameter(InvalidRequest):
     code = "invalid_parameter"
 
     def __init__(self, parameter: str, detail: str) -> None:
-        """Name the parameter, also in the list of errors."""
         error = {"parameter": parameter, "code": self.code, "detail": detail}
         super().__init__(detail, parameter=parameter, errors=[error])
 
@@ -55,7 +54,6 @@ class InvalidHeader(InvalidRequest):
     code = "invalid_header"
 
     def __init__(self, header: str, detail: str) -> None:
-        """Name the header in the list of errors."""
         super().__init__(detail, errors=[{"header": header, "code": self.code, "detail": detail}])
 
 
@@ -74,7 +72,7 @@ class NotFound(DomainError):
 
 
 class InvalidState(DomainError):
-    """The object is in a state that does not allow this."""
+    """The object's state does not allow this."""
 
     code = "invalid_state"
     status = 409
@@ -88,7 +86,7 @@ class PreconditionFailed(DomainError):
 
 
 class Unprocessable(DomainError):
-    """The request is well-formed but not acceptable."""
+    """The request is well-formed but invalid."""
 
     code = "validation_error"
     status = 422
@@ -103,7 +101,7 @@ class Unprocessable(DomainError):
 
 
 class Unavailable(DomainError):
-    """The service cannot do this at the moment."""
+    """The service is temporarily unavailable."""
 
     code = "overloaded"
     status = 503

@@ -1,4 +1,4 @@
-"""Identifiers: UUIDv7 inside, `<type>_<26 base32 characters>` outside."""
+"""Identifiers: UUIDv7 internally, `<type>_<26 base32 characters>` in the API."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 import uuid
 from functools import lru_cache
 
-# Crockford's alphabet, lower case: no i, l, o, u, so that an id survives being read aloud.
+# Crockford's alphabet, lower case: no i, l, o, u, so that ids are hard to misread.
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {character: value for value, character in enumerate(ALPHABET)}
 _LENGTH = 26
@@ -20,7 +20,7 @@ _counter = 0
 
 
 def uuid7() -> uuid.UUID:
-    """Return a time-ordered UUID; ids made by one process are strictly increasing.
+    """Return a time-ordered UUID; those of one process are strictly increasing.
 
     Source: RFC 9562, section 5.7, with the 12 bits of rand_a as a counter (section 6.2, method 1).
     """
@@ -43,11 +43,11 @@ def encode_id(prefix: str, value: uuid.UUID) -> str:
     return encode_number(prefix, value.int)
 
 
-# A list names each of its rows several times, in links and file names, and the same few projects.
+# Cached, as a list contains each id several times, in links and file names, and few different projects.
 @lru_cache(maxsize=4096)
 def encode_number(prefix: str, number: int) -> str:
-    """Return the same for the 128 bits of an id as a number."""
-    # Two digits at a time, written out: a list of a hundred has hundreds of ids, and a loop takes three times as long.
+    """Return the public form of an id given as a 128-bit number."""
+    # Unrolled, two digits at a time: a loop takes three times as long, and a list has hundreds of ids.
     two = _PAIRS
     high = (
         f"{two[number >> 120]}{two[number >> 110 & 1023]}{two[number >> 100 & 1023]}{two[number >> 90 & 1023]}"
@@ -60,10 +60,7 @@ def encode_number(prefix: str, number: int) -> str:
 
 
 def decode_id(prefix: str, text: str) -> uuid.UUID:
-    """Return the UUID of a public id.
-
-    Raises ValueError unless `text` is exactly what `encode_id` would have written.
-    """
+    """Parse a public id; raise ValueError unless `text` is exactly what `encode_id` would have returned."""
     head, underscore, tail = text.partition("_")
     if head != prefix or not underscore or len(tail) != _LENGTH:
         raise ValueError(f"not a {prefix} id")

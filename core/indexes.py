@@ -1,4 +1,4 @@
-"""Indexes with the names of the design."""
+"""Indexes with long names."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from django.db import models
 
 
 class NamedIndex(models.Index):
-    """An index whose name may have up to 63 characters, the limit of PostgreSQL.
-
-    Django stops at 30 for the sake of Oracle, which this product does not support.
-    """
+    """An index whose name may have 63 characters, PostgreSQL's limit; Django allows 30, for Oracle."""
 
     max_name_length = 63

@@ -1,7 +1,7 @@
-"""What a line of the log looks like: one line a record, with the work that it belongs to, and no signed links.
+"""Log format: one line per record, with its request or job, and without signed links.
 
-A record of text goes to people, one of JSON to machines. What clients send may get into a message, so neither lets a
-line break or a control character through: nobody can write a line that the program did not.
+Text is for people, JSON for machines. Messages may contain what clients send, so both escape line breaks and control
+characters: a client cannot forge a line.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from core import tracing
 from core.context import log_context, request_id
 
 _SIGNED_LINK = re.compile(r"/files/(?:uploads/)?[^/\s\"']+")
-# What some reader takes for the end of a line, and what moves the cursor of a terminal.
+# Line breaks of any log reader, and control characters of terminals.
 _BREAK = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 _KNOWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request", "response"}
@@ -29,10 +29,10 @@ THROTTLE_S = 60.0
 
 
 class ContextFilter(logging.Filter):
-    """Add to every record which request, trace, job and account it belongs to; what the record itself says wins."""
+    """Add request, trace, job and account to every record; the record's own attributes take precedence."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let the record pass, enriched. Django logs some answers when the request's context has ended."""
+        """Enrich the record. Django logs some responses after the request's context has ended."""
         record.request_id = getattr(getattr(record, "request", None), "request_id", request_id.get())
         for name, value in _current_context().items():
             if value and not hasattr(record, name):
@@ -41,23 +41,23 @@ class ContextFilter(logging.Filter):
 
 
 def _current_context() -> dict[str, str]:
-    found = log_context.get()
-    place = get_current_span().get_span_context()
+    context = log_context.get()
+    span_context = get_current_span().get_span_context()
     return {
-        "trace_id": format_trace_id(place.trace_id) if place.is_valid else "",
-        # Without spans of our own it would be the caller's.
-        "span_id": format_span_id(place.span_id) if place.is_valid and tracing.is_enabled() else "",
-        "job_id": found.job_id if found else "",
-        "job_type": found.job_type if found else "",
-        "account_id": found.account_id if found else "",
+        "trace_id": format_trace_id(span_context.trace_id) if span_context.is_valid else "",
+        # Without spans of our own it would be the caller's span.
+        "span_id": format_span_id(span_context.span_id) if span_context.is_valid and tracing.is_enabled() else "",
+        "job_id": context.job_id if context else "",
+        "job_type": context.job_type if context else "",
+        "account_id": context.account_id if context else "",
     }
 
 
 class SignedLinkFilter(logging.Filter):
-    """Take the tokens out of signed links: whoever reads the log must not get the files."""
+    """Remove the tokens of signed links: readers of the log must not get the files."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let the record pass, cleaned."""
+        """Clean the message of the record."""
         message = record.getMessage()
         if "/files/" in message:
             record.msg, record.args = _clean(message), ()
@@ -65,14 +65,14 @@ class SignedLinkFilter(logging.Filter):
 
 
 class ThrottleFilter(logging.Filter):
-    """Let one record a minute of a library through, which would repeat itself for as long as something is away."""
+    """Pass one record per minute of a library that repeats itself during an outage."""
 
     def __init__(self, prefix: str) -> None:
         super().__init__(prefix)
         self._next_at = float("-inf")
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether the record is another's, or the first of its minute."""
+        """Return whether the record is not the library's, or the first of its minute."""
         if not super().filter(record):
             return True
         if record.created < self._next_at:
@@ -82,7 +82,7 @@ class ThrottleFilter(logging.Filter):
 
 
 class TextFormatter(logging.Formatter):
-    """Lines for people. A record of several lines, as with a traceback, has all but its first indented."""
+    """Lines for people. Further lines of a record, as of a traceback, are indented."""
 
     def __init__(self, *, shows_traces: bool = False) -> None:
         self._shows_traces = shows_traces
@@ -96,7 +96,7 @@ class TextFormatter(logging.Formatter):
         return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - the library's name
-        """Return a traceback without tokens."""
+        """Return a traceback without the tokens of links."""
         return _clean(super().formatException(ei))
 
 
@@ -125,12 +125,12 @@ class JsonFormatter(logging.Formatter):
             }
         if record.stack_info:
             line["stack"] = record.stack_info
-        # ASCII: no reader of lines finds the end of one in it, whatever it takes for one.
+        # ASCII has none of the characters that some readers take for line breaks.
         return json.dumps(line, ensure_ascii=True, allow_nan=False)
 
 
 def _plain(value: object) -> object:
-    """Return a value as JSON has it; what it does not have as text."""
+    """Return a JSON value; text for any other type."""
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, float):
@@ -145,7 +145,7 @@ def _clean(text: str) -> str:
 
 
 def logging_settings(*, style: str, level: str, shows_traces: bool) -> dict[str, Any]:
-    """Return Django's LOGGING. style: `json` or `text`; shows_traces: whether text has the ids of traces."""
+    """Return Django's LOGGING. style: `json` or `text`; shows_traces: whether text includes trace ids."""
     text = {"()": "core.logs.TextFormatter", "shows_traces": shows_traces}
     console = {
         "class": "logging.StreamHandler",
@@ -161,16 +161,16 @@ def logging_settings(*, style: str, level: str, shows_traces: bool) -> dict[str,
             "signed_links": {"()": "core.logs.SignedLinkFilter"},
         },
         "formatters": {"line": {"()": "core.logs.JsonFormatter"} if style == "json" else text},
-        "handlers": {"nowhere": {"class": "logging.NullHandler"}, "console": console},
+        "handlers": {"null": {"class": "logging.NullHandler"}, "console": console},
         "root": {"handlers": ["console"], "level": level},
         "loggers": {
-            # Django gives its logger a handler of its own, so that each line would come twice.
+            # Django's logger has a handler of its own, which would write each line twice.
             "django": {"handlers": [], "level": "INFO", "propagate": True},
             "django.server": {"handlers": ["console"], "propagate": False},
-            # What clients do wrong is told to them; lines for it would let anybody fill the log.
+            # No lines for errors of clients, which could fill the log.
             "django.request": {"level": "ERROR"},
-            "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},
-            # Each of its tries at a receiver that is away is a warning, and what it gave up an error.
+            "django.security.DisallowedHost": {"handlers": ["null"], "propagate": False},
+            # It logs each failed attempt to export as a warning, and spans that it drops as an error.
             "opentelemetry": {"level": "ERROR"},
         },
     }

@@ -1,4 +1,4 @@
-"""The bases of every model, and the models of core itself."""
+"""Base models, and the models of core itself."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class BaseModel(models.Model):
 
 
 class VersionedModel(BaseModel):
-    """A row that clients can hold a strong entity tag of.
+    """A row with a strong entity tag.
 
-    row_version: raised by a trigger of the database at every change, whoever makes it and how: `save`, `update`, raw
-    SQL, the admin, another process; see `core.triggers`. Never set it. In memory it is what was read, or inserted.
+    row_version: incremented by a database trigger on every change, also by `update`, raw SQL, the admin or another
+    process; see `core.triggers`. Never set it. An instance has the value that was read, or inserted.
     """
 
     row_version = models.PositiveBigIntegerField(default=1, editable=False)

@@ -1,4 +1,4 @@
-"""Progress of a `manage.py` command: a bar on a terminal, a few plain lines elsewhere."""
+"""Progress of a `manage.py` command: a bar on a terminal, a few lines elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What higher apps make known to lower ones: values under their names, registered as the program starts."""
+"""Registries, in which higher apps register values for lower ones at startup."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Value = TypeVar("Value")
 
 
 def identity(value: Any) -> Any:
-    """Return the value: the key of functions and other values without a name."""
+    """Return the value: a key for functions and other values without a name."""
     return value
 
 
 class Registry(dict[Key, Value]):
-    """A dictionary of what was registered, in that order.
+    """A dictionary of registered values, in the order of registration.
 
     what: a noun for messages; key: returns the key of a value.
     """
@@ -28,7 +28,7 @@ class Registry(dict[Key, Value]):
         self._key = key
 
     def register(self, value: Value) -> Value:
-        """Add a value and return it, so that this decorates functions too. Twice is once.
+        """Add a value and return it, so that this can be a decorator. Adding it again has no effect.
 
         Raises ValueError if another value has its key.
         """
@@ -43,7 +43,7 @@ class Registry(dict[Key, Value]):
 
     @contextmanager
     def override(self, *values: Value) -> Iterator[None]:
-        """Add or replace values, and restore the content at the end, whatever was registered meanwhile; for tests."""
+        """Add or replace values, and restore all content at the end of the block; for tests."""
         before = dict(self)
         self.update((self._key(value), value) for value in values)
         try:

@@ -1,7 +1,7 @@
-"""Timings of the request in progress: SQL, cache, and waiting that the client asked for.
+"""Timings of the current request: SQL, cache, and waiting that the client asked for.
 
-Code that spends the time adds it here; the performance monitor, which lower layers must not import, sets `current` and
-reads it. Outside of requests (commands, workers, background threads) nothing is measured.
+Code that spends time adds it here; the performance monitor, which lower layers must not import, sets and reads
+`current`. Outside of requests (commands, workers, background threads) nothing is measured.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 from contextvars import ContextVar
 
-# More statements than a request should ever need; of what comes after only the time is kept.
+# More than a request should ever need; of later statements only the time is counted.
 MAX_STATEMENTS = 500
 
 
 class RequestTimings:
-    """Nanoseconds of one request by where they went. statements: each SQL text with its time."""
+    """Nanoseconds of one request by category. statements: each SQL text with its time."""
 
     __slots__ = ("cache_ns", "queries", "sql_ns", "statements", "waited_ns")
 
@@ -26,7 +26,7 @@ class RequestTimings:
         self.statements: list[tuple[str, int]] = []
 
     def add_statement(self, sql: str, took_ns: int) -> None:
-        """Add a statement."""
+        """Add an SQL statement and its time."""
         self.sql_ns += took_ns
         self.queries += 1
         if self.queries <= MAX_STATEMENTS:
@@ -37,7 +37,7 @@ current: ContextVar[RequestTimings | None] = ContextVar("request_timings", defau
 
 
 class _Timer:
-    """Adds the time of its block to one member of the current timings. A generator would cost three times as much."""
+    """Adds the time of its block to an attribute of the current timings. A generator would cost three times as much."""
 
     __slots__ = ("_began", "_member", "_timings")
 
@@ -55,13 +55,10 @@ class _Timer:
 
 
 def timed_cache() -> _Timer:
-    """Count the time of the block as spent on the cache."""
+    """Count the time of the block as cache time."""
     return _Timer("cache_ns")
 
 
 def timed_client_wait() -> _Timer:
-    """Count the time of the block as waited because the client asked for it, as a long-poll does.
-
-    It is no work: neither the latency of the route nor the log of slow requests includes it.
-    """
+    """Count the time of the block as a long poll, excluded from latencies and the log of slow requests."""
     return _Timer("waited_ns")

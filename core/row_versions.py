@@ -1,4 +1,4 @@
-"""Change a row only if it is still the one that was read."""
+"""Optimistic locking: change a row only if it still has the version that was read."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from core.models import VersionedModel
 
 
 def claim_version(row: VersionedModel) -> None:
-    """Make the version that was read the caller's: from here on nobody else changes the row before the commit.
+    """Increment the version that was read, so that no other transaction changes the row before the commit.
 
     Check and write are one statement. Call it first in the transaction of the change.
     Raises PreconditionFailed if the row was changed, or deleted, since it was read; RuntimeError outside a transaction.
     """
     if not transaction.get_connection().in_atomic_block:
-        raise RuntimeError("a version is claimed in the transaction of the change")
+        raise RuntimeError("claim_version was called outside a transaction")
     if not _as_read(row).update(row_version=F("row_version") + 1):
         raise PreconditionFailed
     row.row_version += 1
 
 
 def lock_if_unchanged(row: VersionedModel) -> bool:
-    """Lock a row, where the database has locks, and return whether it is still as it was read."""
+    """Lock a row, if the database has row locks, and return whether it still has the version that was read."""
     return _as_read(row).select_for_update().exists()
 
 
@@ -33,6 +33,6 @@ def _as_read(row: VersionedModel) -> QuerySet[VersionedModel]:
 
 
 def refresh_version(row: VersionedModel) -> None:
-    """Bring `row_version` up to date after the changes of this transaction, which must hold the row."""
+    """Reload `row_version` after the changes of this transaction, which must hold the row."""
     found = type(row)._base_manager.filter(pk=row.pk).values_list("row_version", flat=True)  # noqa: SLF001
     row.row_version = found.get()

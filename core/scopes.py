@@ -1,9 +1,9 @@
-"""API scopes: which exist, what a grant covers.
+"""API scopes and grants.
 
-The `AppConfig` of an app declares those that it owns: `public_scopes` of every account, `staff_scopes` of members of
-staff, and `restricted_scopes`, which are granted one by one.
+The `AppConfig` of an app declares the scopes that it owns: `public_scopes` of every account, `staff_scopes` of members
+of staff, and `restricted_scopes`, which are granted individually.
 A scope is `family:verb`. A grant is a scope, a family (`renders:*`) or `*`, which stands for the public scopes known
-when the key was made and never for the restricted ones.
+when the key was created, never for restricted ones.
 """
 
 from __future__ import annotations
@@ -19,16 +19,13 @@ def _declared(name: str) -> frozenset[str]:
 
 PUBLIC_SCOPES = _declared("public_scopes")
 STAFF_SCOPES = _declared("staff_scopes")
-# Given in the admin or by command only: they reach beyond one account.
+# Granted in the admin or by command only: they reach beyond one account.
 RESTRICTED_SCOPES = STAFF_SCOPES | _declared("restricted_scopes")
 ALL_SCOPES = PUBLIC_SCOPES | RESTRICTED_SCOPES
 
 
 def expand(grants: Iterable[str]) -> frozenset[str]:
-    """Return the scopes that a list of grants covers.
-
-    Raises ValueError naming the first grant that is neither a scope, a known family nor `*`.
-    """
+    """Return the scopes that grants cover; raise ValueError with the first grant that is unknown."""
     scopes: set[str] = set()
     for grant in grants:
         if grant == "*":

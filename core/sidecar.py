@@ -1,6 +1,6 @@
-"""SQLite files beside the database, for what all processes of one machine share and none need keep.
+"""Sidecar databases: SQLite files beside the database, for disposable state that the processes of a machine share.
 
-Apart from the database, so that neither waits for a transaction of the other.
+Separate from the database, so that neither waits for a transaction of the other.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ _OPEN_RETRY_S = 0.01
 
 
 class SidecarDatabase:
-    """One connection a thread, opened once: `with file as connection:`.
+    """One connection per thread, opened once: `with file as connection:`.
 
-    A block that ends by an error of the file raises what `unavailable` makes of its text; after any but a lock's the
-    next block opens a new connection. The object is the block itself, as every request uses one.
+    A database error in the block is raised as `unavailable(message)`; after any but a lock the next block opens a new
+    connection. The object is itself the context manager, as every request uses one.
     """
 
     def __init__(
@@ -32,9 +32,9 @@ class SidecarDatabase:
         open_timeout_s: float,
         unavailable: Callable[[str], Exception],
     ) -> None:
-        """path: the file, made when first needed. schema: run whenever a connection is opened.
+        """path: of the file, which is created on first use. schema: run on every new connection.
 
-        busy_timeout_s: how long a statement waits for another's transaction. open_timeout_s: how long the opening does.
+        busy_timeout_s: how long a statement waits for a lock. open_timeout_s: how long opening does.
         """
         self._path = path
         self._schema = schema
@@ -60,7 +60,7 @@ class SidecarDatabase:
             return
         if not self._is_reusable(error):
             self.close()
-        # ValueError: a text that SQLite does not take.
+        # ValueError: text that SQLite cannot store.
         if isinstance(error, sqlite3.Error | OSError | ValueError):
             raise self._unavailable(str(error)) from error
 
@@ -73,7 +73,7 @@ class SidecarDatabase:
                 connection.close()
 
     def _is_reusable(self, error: BaseException) -> bool:
-        """Return whether the connection can be used on: to open one anew would wait for the same lock again."""
+        """Return whether the connection is still usable: a new one would wait for the same lock again."""
         return (
             isinstance(error, sqlite3.OperationalError)
             and "locked" in str(error)
@@ -89,7 +89,7 @@ class SidecarDatabase:
                 connection.executescript(self._schema)
                 break
             except sqlite3.OperationalError as error:
-                # Who switches a new file to the write-ahead log while others open it is refused without a wait.
+                # Switching a new file to the write-ahead log while others open it fails without a wait.
                 if "locked" not in str(error) or time.monotonic() >= deadline:
                     connection.close()
                     raise

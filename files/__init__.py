@@ -1,1 +1,1 @@
-"""Files: storage, signed links to what it holds, ranges, and a cache by content."""
+"""File storage, signed links, byte ranges, and a content-addressed cache."""

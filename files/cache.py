@@ -1,4 +1,4 @@
-"""A folder of files by content, for what is used again and can be had again. Safe for many processes at once."""
+"""Content-addressed file cache in a folder. Many processes can use it at the same time."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 
 
 def link_or_copy(source: Path, target: Path) -> Path:
-    """Put a file at another path without writing its bytes again where the file system allows; return the path.
-
-    Neither may be written to afterwards.
-    """
+    """Hard-link a file to another path, or copy it; return that path. Neither may be written to afterwards."""
     try:
         os.link(source, target)
     except OSError:
@@ -27,9 +24,9 @@ def link_or_copy(source: Path, target: Path) -> Path:
 
 
 class FileCache:
-    """At most `limit_bytes` of files, the least recently used dropped first.
+    """At most `limit_bytes` of files; the least recently used are evicted first.
 
-    A user gets a link of their own, so a file that is dropped meanwhile stays readable for them.
+    Each caller gets its own link, so a file stays readable after its eviction.
     """
 
     def __init__(self, root: Path, limit_bytes: int) -> None:
@@ -37,18 +34,18 @@ class FileCache:
         self._limit_bytes = limit_bytes
 
     def take(self, sha256: str, target: Path) -> bool:
-        """Put the file with this content at `target`; return False if the cache has none."""
+        """Link the file with this content to `target`; return False if it is not cached."""
         path = self._path(sha256)
         try:
             link_or_copy(path, target)
             os.utime(path)
         except FileNotFoundError:
-            # Dropped before, or between the two lines: then the link is good all the same.
+            # Evicted before the link, or after it: then the link is still valid.
             return target.exists()
         return True
 
     def add(self, source: Path, sha256: str) -> None:
-        """Keep a file under the hash of its content, which the caller has computed while writing it."""
+        """Add a file under the hash of its content, which the caller has computed."""
         path = self._path(sha256)
         if path.exists() or source.stat().st_size > self._limit_bytes:
             return
@@ -56,7 +53,7 @@ class FileCache:
         temporary = path.with_name(f".{uuid4().hex}.part")
         try:
             link_or_copy(source, temporary)
-            # A link has the times of the file; its first use is now.
+            # A link has the mtime of the source; count this as its first use.
             os.utime(temporary)
             temporary.replace(path)
         finally:
@@ -64,17 +61,17 @@ class FileCache:
         self.trim()
 
     def trim(self) -> int:
-        """Drop the least recently used files until the rest is within the limit; return how many went."""
+        """Evict the least recently used files until the rest is within the limit; return how many."""
         entries = sorted(self._entries())
         total = sum(size for _, size, _ in entries)
-        dropped = 0
+        evicted = 0
         for _, size, path in entries:
             if total <= self._limit_bytes:
                 break
             path.unlink(missing_ok=True)
             total -= size
-            dropped += 1
-        return dropped
+            evicted += 1
+        return evicted
 
     def _entries(self) -> list[tuple[float, int, Path]]:
         found = []

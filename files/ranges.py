@@ -1,4 +1,4 @@
-"""Byte ranges of a request. Source: RFC 9110, sections 13.1.5 and 14."""
+"""Byte ranges of requests. Source: RFC 9110, sections 13.1.5 and 14."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ByteRange:
     length: int
 
     def content_range(self, size: int) -> str:
-        """Return the header that says which part this is."""
+        """Return the Content-Range header."""
         return f"bytes {self.start}-{self.start + self.length - 1}/{size}"
 
 
@@ -26,9 +26,9 @@ class RangeNotSatisfiable(Exception):
 
 
 def parse_range(header: str, size: int) -> ByteRange | None:
-    """Return the part that a Range header asks for, None where the whole file is the right answer.
+    """Return the range of a Range header, None if the whole file is to be sent.
 
-    A header that is malformed, of another unit, or of several parts is ignored, as a server may.
+    A header that is malformed, in another unit, or has several ranges is ignored, as the RFC allows.
     Raises RangeNotSatisfiable.
     """
     match = _RANGES.match(header.strip())
@@ -37,7 +37,7 @@ def parse_range(header: str, size: int) -> ByteRange | None:
         return None
     first, last = part[1], part[2]
     if not first:
-        # The last so many bytes; of a shorter file, all of it.
+        # A suffix range: the last bytes, or all of a shorter file.
         length = min(int(last), size)
         if length == 0:
             raise RangeNotSatisfiable
@@ -52,7 +52,7 @@ def parse_range(header: str, size: int) -> ByteRange | None:
 
 
 def range_applies(if_range: str | None, etag: str) -> bool:
-    """Return whether the Range header counts, given If-Range: only for the same bytes, strongly compared.
+    """Return whether the Range header applies, given If-Range: only on a strong match of the ETag.
 
     A date never matches: these files have no modification time that clients could know.
     """
@@ -60,7 +60,7 @@ def range_applies(if_range: str | None, etag: str) -> bool:
 
 
 def matches_any(if_none_match: str | None, etag: str) -> bool:
-    """Return whether the client has this version already; weak comparison, as section 13.1.2 has it."""
+    """Return whether If-None-Match matches the ETag by weak comparison (section 13.1.2)."""
     if if_none_match is None or not etag:
         return False
     tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]

@@ -1,1 +1,1 @@
-"""Outbound HTTP, safe from private addresses, and signed messages. Free of Django."""
+"""Outbound HTTP that refuses private addresses, and signed messages. Free of Django."""

@@ -1,9 +1,9 @@
-"""Errors of fetching.
+"""Errors of outbound requests.
 
 DomainError
-├── FetchRefused   422  the address may not be fetched, or its answer cannot be used; the same will not help later
-└── FetchFailed    422  the other side or the network failed; the same may help later
-Their sentences go to clients: they never hold the addresses that a name resolved to.
+├── FetchRefused   422  the address is not allowed, or its response is unusable; a retry will fail too
+└── FetchFailed    422  the server or the network failed; a retry may succeed
+Their messages go to clients: they never contain the addresses that a name resolved to.
 """
 
 from __future__ import annotations
@@ -29,6 +29,6 @@ class FetchRefused(FetchError):
 
 
 class FetchFailed(FetchError):
-    """The other side did not give the file."""
+    """The server or the network failed."""
 
     retryable = True

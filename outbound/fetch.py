@@ -1,4 +1,4 @@
-"""Fetch a file by URL. Needs no database and no settings; safe to call from many threads."""
+"""Downloads of files by URL. Needs no database and no settings; thread-safe."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from outbound.targets import DEFAULT_PORTS, AllowHosts, Resolver, Target, check_
 MAX_REDIRECTS = 5
 BLOCK_BYTES = 256 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# The other side may think better of these.
+# After these a retry may succeed.
 _RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
-# The sizes counted are those of the file itself: no decoder, no decompression bomb.
+# Uncompressed, so that the limit applies to the file itself, without decompression bombs.
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedFile:
-    """A file that arrived. sha256: hexadecimal; content_type: as the server claims; final_url: after redirects.
+    """A downloaded file. sha256: hexadecimal; content_type: as the server claims; final_url: after redirects.
 
-    etag, last_modified: the server's validators, empty where it gave none.
+    etag, last_modified: the server's validators, empty if it sent none.
     """
 
     size_bytes: int
@@ -39,7 +39,7 @@ class FetchedFile:
 
 
 class FetchNotModified(Exception):
-    """The server says that the file is still the one whose validators were sent."""
+    """The server answered 304: the copy with these validators is current."""
 
 
 def fetch_to_file(
@@ -56,28 +56,28 @@ def fetch_to_file(
     last_modified: str = "",
     resolver: Resolver = system_resolver,
 ) -> FetchedFile:
-    """Write what a URL gives to a new file.
+    """Download a URL to a new file.
 
-    allow_hosts: (host, port or None for any) that the guard exempts. stop: set to give up early.
-    etag, last_modified: validators of a copy at hand; FetchNotModified says that it is good.
-    Redirects are followed, each judged like the first URL. On any error nothing is left at `target`.
-    Raises FetchRefused where trying again is no use, FetchFailed where it may be, FetchNotModified.
+    allow_hosts: (host, port or None for any), exempt from the address check. stop: set it to cancel.
+    etag, last_modified: validators of an existing copy; FetchNotModified means that it is current.
+    Redirects are followed, each checked like the first URL. On any error no file is left at `target`.
+    Raises FetchRefused if a retry will fail too, FetchFailed if it may succeed, FetchNotModified.
     """
     deadline = Deadline(total_timeout_s, stop)
     headers = _HEADERS | {
         name: value for name, value in (("If-None-Match", etag), ("If-Modified-Since", last_modified)) if value
     }
-    place = check_url(url, allow_hosts=allow_hosts, ports=ports)
+    source = check_url(url, allow_hosts=allow_hosts, ports=ports)
     for _ in range(MAX_REDIRECTS + 1):
         with send_request(
-            place, deadline, headers=headers, connect_timeout_s=connect_timeout_s, resolver=resolver
+            source, deadline, headers=headers, connect_timeout_s=connect_timeout_s, resolver=resolver
         ) as response:
             if response.status not in _REDIRECTS:
-                return _receive(response, place, target, max_bytes, deadline)
+                return _receive(response, source, target, max_bytes, deadline)
             location = response.headers.get("Location", "")
         if not location:
-            raise FetchFailed("redirect_invalid", f"{place.host} redirects to nowhere.")
-        place = check_url(_joined(place.url, location), allow_hosts=allow_hosts, ports=ports)
+            raise FetchFailed("redirect_invalid", f"{source.host} redirects without a Location header.")
+        source = check_url(_joined(source.url, location), allow_hosts=allow_hosts, ports=ports)
     raise FetchRefused("too_many_redirects", f"The URL redirects more than {MAX_REDIRECTS} times.")
 
 
@@ -89,34 +89,34 @@ def _joined(base: str, location: str) -> str:
 
 
 def _receive(
-    response: http.client.HTTPResponse, place: Target, target: Path, max_bytes: int, deadline: Deadline
+    response: http.client.HTTPResponse, source: Target, target: Path, max_bytes: int, deadline: Deadline
 ) -> FetchedFile:
-    _refuse_answer(response, place)
+    _check_status(response, source)
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in {"identity", ""}:
-        raise FetchRefused("content_encoding", f"{place.host} sends the file compressed, although asked not to.")
+        raise FetchRefused("content_encoding", f"{source.host} sends the file compressed, which is not supported.")
     announced = response.length
     if announced is not None and announced > max_bytes:
         raise _too_large(max_bytes)
     try:
         size, digest = _write_body(response, target, max_bytes, deadline)
         if announced is not None and size != announced:
-            raise FetchFailed("truncated", f"{place.host} ended the connection before the end of the file.")
+            raise FetchFailed("truncated", f"{source.host} ended the connection before the end of the file.")
     except BaseException:
         target.unlink(missing_ok=True)
         raise
     header = response.headers.get
     content_type = header("Content-Type", "").split(";")[0].strip().lower()
-    return FetchedFile(size, digest, content_type, place.url, header("ETag", ""), header("Last-Modified", ""))
+    return FetchedFile(size, digest, content_type, source.url, header("ETag", ""), header("Last-Modified", ""))
 
 
-def _refuse_answer(response: http.client.HTTPResponse, place: Target) -> None:
+def _check_status(response: http.client.HTTPResponse, source: Target) -> None:
     if response.status == http.HTTPStatus.OK:
         return
     if response.status == http.HTTPStatus.NOT_MODIFIED:
         raise FetchNotModified
     error = FetchFailed if response.status in _RETRYABLE else FetchRefused
-    raise error(f"http_{response.status}", f"{place.host} answered with status {response.status}.")
+    raise error(f"http_{response.status}", f"{source.host} answered with status {response.status}.")
 
 
 def _write_body(
@@ -134,7 +134,7 @@ def _write_body(
             digest.update(block)
             file.write(block)
     if deadline.has_passed:
-        # The watchdog's cut looks like an orderly end where no length was announced.
+        # Without Content-Length the watchdog's shutdown looks like the end of the file.
         raise deadline.failure()
     return size, digest.hexdigest()
 

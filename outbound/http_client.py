@@ -1,4 +1,4 @@
-"""One HTTP request over a connection to an address that was checked, within a time limit that nothing can stretch."""
+"""HTTP client: one request to a checked address, within a hard time limit."""
 
 from __future__ import annotations
 
@@ -30,10 +30,7 @@ USER_AGENT = "renderowl"
 
 @dataclass(slots=True)
 class Deadline:
-    """When an exchange must be over.
-
-    stop: set by whoever no longer wants the result.
-    """
+    """Time limit of an exchange. stop: set by a caller that no longer wants the result."""
 
     total_s: float
     stop: threading.Event | None = None
@@ -41,17 +38,17 @@ class Deadline:
 
     @property
     def left_s(self) -> float:
-        """Return the seconds that are left, at least a blink."""
+        """Return the seconds left, at least 0.001, as a timeout of zero would mean non-blocking."""
         return max(0.001, self.began + self.total_s - time.monotonic())
 
     @property
     def has_passed(self) -> bool:
-        """Return whether the time is up or the result unwanted."""
+        """Return whether the time is up or the caller has stopped the exchange."""
         return self.is_stopped or time.monotonic() >= self.began + self.total_s
 
     @property
     def is_stopped(self) -> bool:
-        """Return whether the result is unwanted."""
+        """Return whether the caller has stopped the exchange."""
         return self.stop is not None and self.stop.is_set()
 
     def failure(self) -> FetchFailed:
@@ -62,9 +59,9 @@ class Deadline:
 
 
 class _Watchdog:
-    """Cuts the connection at the deadline.
+    """Shuts the connection down at the deadline.
 
-    A timeout of the socket bounds each wait, not their sum: a server that sends a byte a second would never meet it.
+    A socket timeout limits each wait, not their sum: a server that sends a byte per second would never exceed it.
     """
 
     def __init__(self, deadline: Deadline) -> None:
@@ -88,7 +85,7 @@ class _Watchdog:
         while not self._done.wait(min(_POLL_S, self._deadline.left_s)):
             if self._deadline.has_passed and self._connection is not None:
                 with contextlib.suppress(OSError):
-                    # On the bare socket, also under TLS: no farewell is owed, and none may block.
+                    # On the plain socket, also under TLS, as a close_notify could block.
                     socket.socket.shutdown(self._connection, socket.SHUT_RDWR)
                 return
 
@@ -105,10 +102,10 @@ def send_request(
     resolver: Resolver = system_resolver,
     traceparent: str | None = None,
 ) -> Iterator[http.client.HTTPResponse]:
-    """Send one request and give its response; redirects are the caller's to follow, after a new check.
+    """Send one request and yield its response; the caller follows redirects, after checking each.
 
-    The host is resolved once, here, and every address judged; no name is looked up after that.
-    traceparent: sent where this process keeps no spans, instead of that of the exchange's own; None: none is sent.
+    The host is resolved once, here, and every address checked; no name is looked up after that.
+    traceparent: sent if this process records no spans, else replaced by that of the exchange; None sends none.
     Raises FetchRefused, FetchFailed; also while the caller reads the response.
     """
     with _client_span(target, method) as span:
@@ -125,7 +122,7 @@ def send_request(
 
 
 def _client_span(target: Target, method: str) -> AbstractContextManager[Span]:
-    """Return the span of an exchange. Neither path nor query is kept: receivers hide their secrets there."""
+    """Return the span of an exchange, without path and query, as webhook URLs contain secrets."""
     known: tracing.Attributes = {
         "http.request.method": method,
         "server.address": target.host,
@@ -148,10 +145,10 @@ def _exchange(
     with _Watchdog(deadline) as watchdog, _network_errors(target, deadline):
         connection = http.client.HTTPConnection(target.host, target.port)
         try:
-            # A connection that has its socket never opens one by name.
+            # With its socket set, the connection never resolves the host.
             connection.sock = _connect(target, addresses, deadline, connect_timeout_s, watchdog)
             connection.request(method, target.path, body=body, headers=dict(headers))
-            # The response keeps the socket once the connection has let go of it.
+            # The response keeps the socket open after the connection has released it.
             with connection.getresponse() as response:
                 yield response
         finally:
@@ -203,7 +200,7 @@ def _connect(
 
 @functools.cache
 def tls_context() -> ssl.SSLContext:
-    """Return the TLS settings: certificates and names are verified, against the system's roots where it has any."""
+    """Return the TLS context: certificates and names are verified, against certifi's roots if the system has none."""
     context = ssl.create_default_context()
     paths = ssl.get_default_verify_paths()
     has_roots = paths.cafile or (paths.capath and any(Path(paths.capath).iterdir()))

@@ -1,11 +1,11 @@
-"""Which addresses of the internet a request for a stranger may go to."""
+"""Public IP addresses, the only ones that requests on behalf of clients may reach."""
 
 from __future__ import annotations
 
 import ipaddress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-# Everything that IANA lists as not globally reachable, and what is of use to nobody but an attacker.
+# Everything that IANA lists as not globally reachable, and what only attackers would use.
 # Source: IANA IPv4 and IPv6 Special-Purpose Address Registries. Spelled out, as `is_private` and `is_global` of
 # the standard library differ between Python versions and pass NAT64, 6to4 and multicast.
 _BLOCKED_V4 = tuple(
@@ -37,7 +37,7 @@ _BLOCKED_CLOUD = frozenset(
         IPv6Address("fd00:ec2::254"),
     }
 )
-_GLOBAL_V6 = IPv6Network("2000::/3")  # the only global unicast that was ever given out
+_GLOBAL_V6 = IPv6Network("2000::/3")  # the only global unicast space that has been allocated
 _BLOCKED_V6 = tuple(
     IPv6Network(block)
     for block in (
@@ -45,7 +45,7 @@ _BLOCKED_V6 = tuple(
         "2001:db8::/32",  # documentation
         "2620:4f:8000::/48",  # AS112
         "3fff::/20",  # documentation
-        "2002::/16",  # 6to4; unwrapped first, and retired besides
+        "2002::/16",  # 6to4, retired
     )
 )
 _NAT64 = IPv6Network("64:ff9b::/96")
@@ -55,10 +55,10 @@ Address = IPv4Address | IPv6Address
 
 
 def is_public_address(address: Address) -> bool:
-    """Return whether an address is global unicast, as itself and as every IPv4 address that it carries.
+    """Return whether an address is global unicast, and so is every IPv4 address embedded in it.
 
-    A translated address (IPv4-mapped, NAT64) stands for the IPv4 one and is judged by it alone. 6to4 and Teredo are
-    refused whatever they carry: no honest server lives there.
+    A translated address (IPv4-mapped, NAT64) is judged by the IPv4 address alone. 6to4 and Teredo are always refused,
+    as no legitimate server uses them.
     """
     if isinstance(address, IPv6Address):
         inner = _translated(address)
@@ -85,7 +85,7 @@ def _is_public_v6(address: IPv6Address) -> bool:
 
 
 def parse_address(text: str) -> Address | None:
-    """Return the address that a resolver's answer is, None where it is none."""
+    """Parse an address from a resolver; None if it is malformed."""
     try:
         return ipaddress.ip_address(text)
     except ValueError:

@@ -1,7 +1,7 @@
-"""Look names up within a time limit.
+"""DNS resolution with a time limit.
 
-The system's resolver has none that a caller could set: somebody whose name server never answers would hold the thread
-for half a minute.
+The system's resolver has none that a caller could set: an unresponsive name server would block the thread for half a
+minute.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ _Result = list[str] | OSError | UnicodeError
 
 
 def with_timeout(limit_s: float, resolver: Resolver = system_resolver) -> Resolver:
-    """Return a resolver that gives up after a time, with an OSError as for a name that is not known."""
+    """Return a resolver that raises TimeoutError, an OSError as for an unknown name, after `limit_s`."""
 
     def resolve(host: str, port: int) -> list[str]:
         answers: queue.SimpleQueue[_Result] = queue.SimpleQueue()
 
-        def ask() -> None:
+        def look_up() -> None:
             try:
                 answers.put(resolver(host, port))
             except (OSError, UnicodeError) as error:
                 answers.put(error)
 
-        # Given up, the thread ends when the system does give up: nothing can end it sooner.
-        threading.Thread(target=ask, name="resolve", daemon=True).start()
+        # After a timeout the thread lives on until the system gives up; it cannot be stopped.
+        threading.Thread(target=look_up, name="resolve", daemon=True).start()
         try:
             answer = answers.get(timeout=limit_s)
         except queue.Empty:

@@ -1,6 +1,6 @@
-"""Signed messages between machines, as Standard Webhooks 1.0 has them.
+"""Signed messages between machines, as specified by Standard Webhooks 1.0.
 
-What is signed is `<id>.<timestamp>.<body>`, byte for byte as sent, with HMAC-SHA256. A secret is 24 to 64 random bytes,
+A signature is the HMAC-SHA256 of `<id>.<timestamp>.<body>`, byte for byte as sent. A secret is 24 to 64 random bytes,
 written `whsec_<base64>`. While one secret replaces another both sign, so that a message carries two signatures.
 """
 
@@ -21,32 +21,32 @@ ID_HEADER = "webhook-id"
 TIME_HEADER = "webhook-timestamp"
 SIGNATURE_HEADER = "webhook-signature"
 TOLERANCE_S = 300
-SECRET_PREFIX = "whsec_"  # noqa: S105 - how secrets begin, not one
+SECRET_PREFIX = "whsec_"  # noqa: S105 - a prefix, not a secret
 # The example of the specification.
-PUBLISHED_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - no secret any more
+PUBLISHED_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - published, not a secret
 MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64
 NEW_SECRET_BYTES = 32
 _SCHEME = "v1"
-# Neither may hold a full stop, which parts what is signed: "a.1" at "2" must not read as "a" at "1.2".
+# Neither may contain a full stop, which separates what is signed: "a.1" at "2" must not read as "a" at "1.2".
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _TIME = re.compile(r"[0-9]{1,12}")
 
 
 class SignatureRefused(DomainError):
-    """The message is not signed as it must be."""
+    """The signature of the message is missing or invalid."""
 
     code = "unauthenticated"
     status = 401
 
     def __init__(self, reason: str) -> None:
-        """reason: for our own eyes; all refusals look the same from outside, so that they teach nothing."""
+        """reason: for logs only; all refusals look the same to the sender, so that they reveal nothing."""
         super().__init__()
         self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
 class SignedMessage:
-    """A message as it came in. message_id, time_text, signatures: the headers, word for word."""
+    """A received message. message_id, time_text, signatures: the headers, verbatim."""
 
     message_id: str
     time_text: str
@@ -55,10 +55,7 @@ class SignedMessage:
 
     @classmethod
     def from_headers(cls, headers: Mapping[str, str], body: bytes) -> SignedMessage:
-        """Return the message of a request.
-
-        Raises SignatureRefused if a header is absent.
-        """
+        """Return the message of a request; raise SignatureRefused if a header is absent."""
         message_id, time_text = headers.get(ID_HEADER, ""), headers.get(TIME_HEADER, "")
         signatures = headers.get(SIGNATURE_HEADER, "")
         if not (message_id and time_text and signatures):
@@ -77,10 +74,7 @@ def format_secret(secret: bytes) -> str:
 
 
 def parse_secret(text: str) -> bytes:
-    """Return the bytes of a secret.
-
-    Raises ValueError, never with the secret in it, unless the text is `whsec_` and the base64 of 24 to 64 bytes.
-    """
+    """Decode `whsec_` and the base64 of 24 to 64 bytes, or raise ValueError, never with the secret in it."""
     if not text.startswith(SECRET_PREFIX):
         raise ValueError(f"a secret begins with {SECRET_PREFIX}")
     try:
@@ -104,17 +98,17 @@ def sign(*, secret: bytes, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def signed_headers(*, secrets: Iterable[bytes], message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """Return the headers of a message: its id, the time, and one signature for each secret, if there are any."""
+    """Return the headers of a message: its id, the time, and one signature per secret, if there are any."""
     signatures = [sign(secret=secret, message_id=message_id, timestamp=timestamp, body=body) for secret in secrets]
     headers = {ID_HEADER: message_id, TIME_HEADER: str(timestamp)}
     return headers | {SIGNATURE_HEADER: " ".join(signatures)} if signatures else headers
 
 
 def verify(message: SignedMessage, *, secrets: Sequence[bytes], now: float) -> int:
-    """Return the place among `secrets` of the one that signed the message.
+    """Return the index in `secrets` of the one that signed the message.
 
-    now: Unix seconds; a message is good for 300 s either way.
-    Raises SignatureRefused. The time that it takes says nothing of how much of a signature was right.
+    now: Unix seconds; a message is valid for 300 s either way.
+    Raises SignatureRefused. Constant-time: the duration does not reveal how much of a signature was right.
     """
     if not _ID.fullmatch(message.message_id):
         raise SignatureRefused("the id cannot be read")
@@ -124,12 +118,12 @@ def verify(message: SignedMessage, *, secrets: Sequence[bytes], now: float) -> i
         raise SignatureRefused("the timestamp is too far away")
     given = [signature.encode("utf-8", "surrogatepass") for signature in message.signatures.split(" ")]
     signer = None
-    for place, secret in enumerate(secrets):
-        wanted = _signature(secret, message.message_id, message.time_text, message.body).encode()
+    for index, secret in enumerate(secrets):
+        expected = _signature(secret, message.message_id, message.time_text, message.body).encode()
         # As text: base64 has bits at its end that decoding ignores, and every bit of a signature counts.
-        matches = sum(hmac.compare_digest(wanted, one) for one in given)
+        matches = sum(hmac.compare_digest(expected, one) for one in given)
         if matches and signer is None:
-            signer = place
+            signer = index
     if signer is None:
         raise SignatureRefused("no secret made this signature")
     return signer

@@ -1,4 +1,4 @@
-"""Judge a URL, and find the address to connect to."""
+"""Checks of URLs, and the choice of the addresses to connect to."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _LABEL = re.compile(r"^(?!-)[a-z0-9_-]{1,63}(?<!-)$")
 class Target:
     """A URL that may be fetched.
 
-    host: lower case, in ASCII, without brackets. listed: the operator exempts it from the guard.
-    path: with the query, as it goes on the wire.
+    host: lower case, in ASCII, without brackets. listed: exempted from the address check by the operator.
+    path: with the query, as sent.
     """
 
     scheme: str
@@ -36,26 +36,26 @@ class Target:
 
     @property
     def url(self) -> str:
-        """Return the URL, normalised."""
+        """Return the normalised URL."""
         return f"{self.scheme}://{self.host_header}{self.path}"
 
     @property
     def host_header(self) -> str:
-        """Return the Host that the server expects."""
+        """Return the value of the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _SCHEME_PORTS[self.scheme] else f"{host}:{self.port}"
 
 
 def check_url(url: str, *, allow_hosts: AllowHosts = (), ports: Collection[int] = DEFAULT_PORTS) -> Target:
-    """Return the target of a URL, judged by its text alone.
+    """Return the target of a URL, checked by its text alone.
 
-    allow_hosts: (host, port or None for any); a listed host may be private, plain http and on any listed port.
+    allow_hosts: (host, port or None for any); these may be private, plain http, and on any listed port.
     Raises FetchRefused.
     """
     if len(url) > MAX_URL_LENGTH:
         raise FetchRefused("url_too_long", f"The URL is longer than {MAX_URL_LENGTH} characters.")
     if _UNPRINTABLE.search(url):
-        # Programs disagree about where such a URL ends, which is how filters are passed by.
+        # Parsers disagree about where such a URL ends, which attackers use to bypass filters.
         raise FetchRefused("url_invalid", "The URL has a space, a backslash or a control character.")
     try:
         parts = urlsplit(url)
@@ -73,7 +73,7 @@ def check_url(url: str, *, allow_hosts: AllowHosts = (), ports: Collection[int] 
     if not listed and scheme != "https":
         raise FetchRefused("url_scheme", "Only https URLs can be fetched.")
     if not listed and port not in ports:
-        raise FetchRefused("url_port", f"Port {port} is not one that files are fetched from.")
+        raise FetchRefused("url_port", f"Port {port} is not allowed; allowed: {', '.join(map(str, sorted(ports)))}.")
     return Target(scheme, host, port, _path_of(parts), listed)
 
 
@@ -95,21 +95,21 @@ def _ascii_host(host: str) -> str:
 
 def _path_of(parts: SplitResult) -> str:
     text = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    # What is written as %41 stays so; only what cannot go on the wire is encoded.
+    # Escapes such as %41 stay; only characters that cannot be sent are escaped.
     return quote(text, safe="/?%:@!$&'()*+,;=[]~")
 
 
 def system_resolver(host: str, port: int) -> list[str]:
-    """Return every address of a host, as the system finds them. Raises OSError."""
+    """Return every address of a host from the system's resolver. Raises OSError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(item[4][0]) for item in found))
 
 
 def choose_addresses(target: Target, resolver: Resolver = system_resolver) -> list[str]:
-    """Resolve the host once and return the addresses to try; the connection must use these and ask nobody again.
+    """Resolve the host once and return the addresses to try; the connection must not resolve it again.
 
-    Raises FetchRefused if ANY answer is not open: a name that mixes both kinds is an attack or a mistake.
-    Raises FetchFailed if there is no answer.
+    Raises FetchRefused if ANY address is not public: a name that mixes both kinds is an attack or a mistake.
+    Raises FetchFailed if there is no address.
     """
     try:
         answers = resolver(target.host, target.port)

@@ -1,4 +1,4 @@
-"""Idempotency keys: a POST that is sent again has no second effect and gets the first answer.
+"""Idempotency keys: a repeated POST has no second effect and gets the first response.
 
-Source: draft-ietf-httpapi-idempotency-key-header-07. `views` is what endpoints use, `services` the rules.
+Source: draft-ietf-httpapi-idempotency-key-header-07. `views` has the mixin for endpoints, `services` the rules.
 """

@@ -1,9 +1,9 @@
-"""Refusals of requests with an idempotency key.
+"""Errors of requests with an idempotency key.
 
 DomainError
-├── IdempotencyKeyRequired 400  this endpoint takes no request without a key
+├── IdempotencyKeyRequired 400  the endpoint requires a key
 ├── IdempotencyMismatch    422  the key was used for another request
-└── IdempotencyInProgress  409  the first request with the key has not been answered yet
+└── IdempotencyInProgress  409  the first request with the key is still in progress
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from core.exceptions import DomainError, InvalidHeader
 
 
 class IdempotencyKeyRequired(InvalidHeader):
-    """The endpoint takes no request without an Idempotency-Key."""
+    """The endpoint requires an Idempotency-Key."""
 
     code = "idempotency_key_required"
 
     def __init__(self) -> None:
-        """Name the header."""
-        super().__init__("Idempotency-Key", "Send an Idempotency-Key, so that a repeat of the request has no effect.")
+        super().__init__("Idempotency-Key", "Send an Idempotency-Key, so that a retry has no second effect.")
 
 
 class IdempotencyMismatch(DomainError):
@@ -29,7 +28,7 @@ class IdempotencyMismatch(DomainError):
 
 
 class IdempotencyInProgress(DomainError):
-    """The first request with this Idempotency-Key is still being worked on. Ask again in a moment."""
+    """The first request with this Idempotency-Key is still in progress. Retry in a moment."""
 
     code = "idempotency_in_progress"
     status = 409

@@ -1,4 +1,4 @@
-"""Uses of idempotency keys."""
+"""Idempotency keys and the responses stored under them."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from core.models import BaseModel
 
 
 class IdempotencyState(models.TextChoices):
-    """How far the first use of a key has come."""
+    """Progress of the first request with a key."""
 
     IN_PROGRESS = "in_progress", "in progress"
     COMPLETED = "completed", "completed"
 
 
 class IdempotencyKey(BaseModel):
-    """What became of the first request that carried a key.
+    """The first request with a key, and its response.
 
-    route: the URL pattern without the version. owner_token: of the request that works on it, until `locked_until`;
-    a row still in progress after that proves that nothing was done. A row past `expires_at` is as good as none.
-    body: None while in progress; is_reference: it names the resource instead of repeating the answer.
+    route: the URL pattern without the version. owner_token: of the request that holds the key until `locked_until`;
+    a row still in progress after that proves that nothing was done. A row past `expires_at` counts as absent.
+    body: None while in progress; is_reference: it names the resource instead of repeating the response.
     """
 
     ID_PREFIX = "idk"
 
-    # The unique constraint begins with it.
+    # No index of its own: the unique constraint begins with it.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="idempotency_keys", db_index=False
     )
@@ -53,7 +53,7 @@ class IdempotencyKey(BaseModel):
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
         constraints: ClassVar = [
-            # Of many first uses at one time, one inserts. Also serves the look-up of every request with a key.
+            # Of concurrent first requests only one inserts. Also serves the look-up of every request with a key.
             models.UniqueConstraint(fields=["user", "method", "route", "key"], name="api_idempotency_key_unique"),
             models.CheckConstraint(
                 name="api_idempotency_completed_has_response",
@@ -75,6 +75,6 @@ class IdempotencyKey(BaseModel):
         return f"{self.method} {self.route} {self.key}"
 
     def is_free(self, now: datetime) -> bool:
-        """Return whether the next request with the key counts as its first use."""
+        """Return whether the next request with the key counts as the first."""
         ends = self.expires_at if self.state == IdempotencyState.COMPLETED else self.locked_until
         return ends <= now

@@ -1,4 +1,4 @@
-"""What a request says about its key: the key itself, and the fingerprint of what it asks for."""
+"""Idempotency-Key header of a request, and the fingerprint of its contents."""
 
 from __future__ import annotations
 
@@ -18,16 +18,13 @@ HEADER = "Idempotency-Key"
 MAX_KEY_LENGTH = 255
 # A string of a structured field. Source: RFC 9651, section 3.3.3.
 _QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
-# Servers join repeated headers with a comma, so that a bare key with one might be two keys.
+# Servers join repeated headers with a comma, so a bare key with a comma might be two keys.
 _BARE = re.compile(r"[\x20\x21\x23-\x2b\x2d-\x7e]+")
 _VERSION = re.compile(r"^/?api/v\d+/")
 
 
 def keyed_request(request: Request) -> KeyedRequest | None:
-    """Return how a request uses its key, None where it carries none. Reads the body.
-
-    Raises InvalidHeader; whatever reading the body raises.
-    """
+    """Return the key and fingerprint of a request, None without a key. Reads the body; raises InvalidHeader."""
     text = request.headers.get(HEADER)
     if text is None:
         return None
@@ -45,10 +42,7 @@ def keyed_request(request: Request) -> KeyedRequest | None:
 
 
 def parse_key(text: str) -> str:
-    """Return the key that a header's value names, quoted or bare.
-
-    Raises InvalidHeader unless it is one key of 1 to 255 printable ASCII characters.
-    """
+    """Parse one key, quoted or bare, of 1 to 255 printable ASCII characters, or raise InvalidHeader."""
     text = text.strip(" \t")
     if quoted := _QUOTED.fullmatch(text):
         key = re.sub(r"\\(.)", r"\1", quoted[1])
@@ -64,8 +58,8 @@ def parse_key(text: str) -> str:
 def fingerprint(request: Request) -> str:
     """Return the hex SHA-256 of method, path, query, content type, API version and body.
 
-    The version stands for itself, wherever the request names it. Parameters of the content type are left out: they
-    tell how the body was written down, and the boundary of a form is another one each time that a client sends it.
+    The version counts alike wherever the request names it. Parameters of the content type are left out, as clients
+    choose another form boundary on every retry.
     """
     query = sorted((name, value) for name, values in request.query_params.lists() for value in values)
     media_type = (request.content_type or "").partition(";")[0].strip().lower()
@@ -79,14 +73,14 @@ def _body_digest(data: Any) -> str:
     try:
         encoded = orjson.dumps(canonical, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError as error:
-        # What was read from JSON can be written as JSON, but for its depth.
+        # Parsed JSON can always be serialized, unless it is too deep.
         detail = "The body is nested too deeply."
         raise Unprocessable([{"pointer": "", "code": "nested_too_deeply", "detail": detail}], detail) from error
     return hashlib.sha256(encoded).hexdigest()
 
 
 def _form_members(form: QueryDict) -> list[Any]:
-    """Return a form's fields and files by name; a file as its name, type and digest, read from disk in pieces."""
+    """Return a form's fields and files by name; a file as its name, type and digest."""
     return [
         [name, [_file_digest(value) if isinstance(value, UploadedFile) else value for value in values]]
         for name, values in sorted(form.lists())

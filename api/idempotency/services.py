@@ -1,9 +1,9 @@
-"""Claim a key, complete it in the transaction of the work, give it back, forget it.
+"""Claim, complete and release idempotency keys.
 
-A claim is a row with the owner's token and a lock that expires. The answer is written by a compare-and-set on the
-token, inside the transaction that does the work: both become visible together or not at all. So a row whose lock has
-passed while in progress proves that nothing was done, and whoever comes next takes it over by changing the token; a
-late owner then finds its token gone and rolls back.
+A claim is a row with the owner's token and a lock that expires. The response is stored by a compare-and-set on the
+token, in the transaction that does the work: both commit together or not at all. So a row still in progress when its
+lock has expired proves that nothing was done, and the next request takes it over by changing the token; a late owner
+then finds its token replaced and rolls back.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from api.idempotency.exceptions import IdempotencyInProgress, IdempotencyMismatc
 from api.idempotency.models import IdempotencyKey, IdempotencyState
 from core.ids import uuid7
 
-# A claim loses its race at most to an insert, then to a release or a takeover; after that the client may ask again.
+# A claim loses its race at most to an insert, then to a release or a takeover; after that the client retries.
 CLAIM_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class KeyedRequest:
-    """A request with a key. route: its URL pattern without the version; fingerprint: hex SHA-256 of what it asks."""
+    """A request with a key. route: its URL pattern without the version; fingerprint: hex SHA-256."""
 
     user_id: UUID
     method: str
@@ -39,7 +39,7 @@ class KeyedRequest:
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """What the first request was answered, or, where `is_reference`, the name of what it made."""
+    """The response to the first request or, if `is_reference`, the id of what it created."""
 
     status: int
     body: bytes
@@ -49,20 +49,20 @@ class StoredResponse:
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyClaim:
-    """The right to do the work of a key, until somebody takes it over."""
+    """The right to do the work of a key, until another request takes it over."""
 
     row_id: UUID
     token: UUID
 
 
 def claim_key(*, use: KeyedRequest) -> IdempotencyClaim | StoredResponse:
-    """Return a claim for the first use of a key, or the answer that the first use got.
+    """Return a claim for the first request with a key, or the stored response for a repeat of it.
 
-    Commits before it returns, and does not wait for the first use: it raises RuntimeError inside a transaction.
-    Raises IdempotencyMismatch for another request under the same key, IdempotencyInProgress.
+    Commits before it returns, so it raises RuntimeError inside a transaction.
+    Raises IdempotencyMismatch if the key was used for another request, IdempotencyInProgress before the response.
     """
     for _ in range(CLAIM_ATTEMPTS):
-        # Read before writing: a repeat is answered without the write lock, which SQLite has only one of.
+        # Read before writing: a replay then needs no write lock, of which SQLite has only one.
         row = IdempotencyKey.objects.filter(
             user_id=use.user_id, method=use.method, route=use.route, key=use.key
         ).first()
@@ -96,7 +96,7 @@ def _insert(use: KeyedRequest) -> IdempotencyClaim | None:
                 expires_at=now + lock + _retention(),
             )
     except IntegrityError:
-        # Somebody else was first, a moment ago.
+        # A concurrent request was first.
         return None
     return claim
 
@@ -107,7 +107,7 @@ def _take_over(row: IdempotencyKey, use: KeyedRequest) -> IdempotencyClaim | Non
     lock = timedelta(seconds=settings.RENDEROWL_IDEMPOTENCY_LOCK_S)
     unchanged = IdempotencyKey.objects.filter(pk=row.pk, owner_token=row.owner_token, state=row.state)
     with transaction.atomic(durable=True):
-        taken = unchanged.update(
+        updated = unchanged.update(
             created_at=now,
             fingerprint=use.fingerprint,
             state=IdempotencyState.IN_PROGRESS,
@@ -120,7 +120,7 @@ def _take_over(row: IdempotencyKey, use: KeyedRequest) -> IdempotencyClaim | Non
             body=None,
             is_reference=False,
         )
-    return claim if taken else None
+    return claim if updated else None
 
 
 def _stored_response(row: IdempotencyKey, use: KeyedRequest) -> StoredResponse:
@@ -134,13 +134,12 @@ def _stored_response(row: IdempotencyKey, use: KeyedRequest) -> StoredResponse:
 
 
 def complete_key(*, claim: IdempotencyClaim, answer: StoredResponse) -> None:
-    """Keep the answer, in the open transaction: the one that does the work.
+    """Store the response in the open transaction, which must be the one that does the work.
 
-    Raises IdempotencyInProgress if somebody has taken the key over, so that the transaction rolls back; RuntimeError
-    outside a transaction.
+    Raises IdempotencyInProgress if another request has taken the key over, so that the transaction rolls back.
     """
     if not transaction.get_connection().in_atomic_block:
-        raise RuntimeError("a key is completed in the transaction of the work")
+        raise RuntimeError("complete_key was called outside a transaction")
     now = timezone.now()
     done = _owned(claim).update(
         state=IdempotencyState.COMPLETED,
@@ -156,7 +155,7 @@ def complete_key(*, claim: IdempotencyClaim, answer: StoredResponse) -> None:
 
 
 def release_key(*, claim: IdempotencyClaim) -> None:
-    """Forget a claim whose work came to nothing, so that the next request with the key is a first use."""
+    """Delete a claim whose work failed, so that the next request with the key counts as the first."""
     _owned(claim).delete()
 
 

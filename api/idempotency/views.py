@@ -1,4 +1,4 @@
-"""Idempotency keys for endpoints.
+"""View mixin and decorator for idempotent actions.
 
     class ProjectViewSet(IdempotentMixin, ApiViewSet):
         @idempotent
@@ -6,7 +6,7 @@
             body = self.validated(ProjectCreateSerializer)
             return self.once(lambda: self._created(create_project(owner=request.user, **body)))
 
-What is slow or may refuse with 422 stands before `once`, what writes inside it. A service that prepares and writes
+Slow steps and those that may answer 422 stand before `once`, writes inside it. A service that prepares and writes
 in one call takes a callback for its transaction: see `respond_with`.
 """
 
@@ -31,10 +31,10 @@ from core.exceptions import DomainError
 
 STORED_HEADERS = ("Content-Type", "Location", "ETag")
 MAX_BODY_BYTES = 64 * 1024
-# Refusals that the same request would meet again: decided after the work began, by the state of the account.
+# Errors that are stored like a success: they depend on the state of the account, not on the request.
 STORED_REFUSALS = frozenset({"insufficient_credits", "invalid_state"})
 REPLAYED = "Idempotent-Replayed"
-# A request that failed for a lock has waited long enough for it.
+# Short, as a request that failed on a lock has already waited for it.
 RELEASE_BUSY_TIMEOUT_S = 0.5
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ Action = TypeVar("Action", bound=Callable[..., Response])
 
 
 class IdempotentMixin(ApiView):
-    """A view with actions that honour `Idempotency-Key`; they are marked `@idempotent`.
+    """A view with `@idempotent` actions, which honour `Idempotency-Key`.
 
     key_is_required: whether a request without a key is refused.
     """
@@ -53,14 +53,14 @@ class IdempotentMixin(ApiView):
     _is_completed = False
 
     def once(self, work: Callable[[], Response]) -> Response:
-        """Return the answer of `work`, which for a key commits together with the work, or not at all."""
+        """Run `work` and return its response; with a key, store the response in the transaction of the work."""
         if self._claim is None:
             return self._complete(work())
         with transaction.atomic():
             return self._complete(work())
 
     def respond_with(self, serialize: Callable[[Row], Response]) -> ResponseCallback[Row]:
-        """Return a callback for a service to call with its new row, in its transaction; `response` is the outcome."""
+        """Return a callback that a service calls with its new row, in its transaction; it sets `response`."""
         return ResponseCallback(self, serialize)
 
     def _complete(self, response: Response) -> Response:
@@ -73,7 +73,7 @@ class IdempotentMixin(ApiView):
         return response
 
     def _refuse(self, refusal: DomainError) -> Response:
-        """Keep a refusal; the work was rolled back already."""
+        """Store an error; the work was already rolled back."""
         response = self.handle_exception(refusal)
         with transaction.atomic():
             return self._complete(response)
@@ -83,12 +83,12 @@ class IdempotentMixin(ApiView):
             with busy_timeout(RELEASE_BUSY_TIMEOUT_S):
                 release_key(claim=claim)
         except DatabaseError:
-            # The request has an error of its own to report, and the lock passes anyhow.
-            logger.warning("an idempotency key stays locked", exc_info=True)
+            # The request reports its own error, and the lock expires anyway.
+            logger.warning("an idempotency key stays locked until its lock expires", exc_info=True)
 
 
 class ResponseCallback(Generic[Row]):
-    """Makes the answer of a row in the transaction that makes the row."""
+    """Serializes a row in the transaction that creates it."""
 
     response: Response
 
@@ -97,25 +97,25 @@ class ResponseCallback(Generic[Row]):
         self._serialize = serialize
 
     def __call__(self, row: Row) -> None:
-        """Shape the answer, and keep it where the request has a key."""
-        self.response = self._view._complete(self._serialize(row))  # noqa: SLF001 - two halves of one thing
+        """Build the response, and store it if the request has a key."""
+        self.response = self._view._complete(self._serialize(row))  # noqa: SLF001 - part of the mixin
 
 
 def idempotent(action: Action) -> Action:
-    """Let an action run once a key. Its successful answers must come from `once` or `respond_with`.
+    """Run an action once per key. Its successful responses must come from `once` or `respond_with`.
 
-    By then credential, rate and scope have been checked: a replay tells nothing to whom the first answer would not.
+    Credential, rate and scope are checked before, so a replay shows nothing that the caller may not see.
     """
 
     @functools.wraps(action)
-    def serve(view: IdempotentMixin, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def wrapper(view: IdempotentMixin, request: Request, *args: Any, **kwargs: Any) -> Response:
         use = keyed_request(request)
         if use is None and view.key_is_required:
             raise IdempotencyKeyRequired
         claim = None if use is None else claim_key(use=use)
         if isinstance(claim, StoredResponse):
             return _replayed(claim)
-        view._claim = claim  # noqa: SLF001 - the decorator is a part of the mixin
+        view._claim = claim  # noqa: SLF001 - part of the mixin
         is_over = claim is None
         try:
             response = action(view, request, *args, **kwargs)
@@ -132,8 +132,8 @@ def idempotent(action: Action) -> Action:
             raise RuntimeError(f"{action.__qualname__} answered outside of `once`")
         return response
 
-    serve.is_idempotent = True  # type: ignore[attr-defined]  # for the OpenAPI document
-    return cast("Action", serve)
+    wrapper.is_idempotent = True  # type: ignore[attr-defined]  # for the OpenAPI document
+    return cast("Action", wrapper)
 
 
 def _stored(response: Response) -> StoredResponse:
@@ -141,7 +141,7 @@ def _stored(response: Response) -> StoredResponse:
     body = response.content
     if len(body) <= MAX_BODY_BYTES and "no-store" not in response.get("Cache-Control", ""):
         return StoredResponse(response.status_code, body, headers)
-    # Too long to keep, or with a secret in it, which only the first answer shows.
+    # Too long to store, or with a secret that only the first response may show.
     reference: dict[str, Any] = {name: response.data[name] for name in ("id", "object") if name in response.data}
     if "Location" in headers:
         reference["location"] = headers["Location"]
@@ -150,6 +150,6 @@ def _stored(response: Response) -> StoredResponse:
 
 def _replayed(answer: StoredResponse) -> Response:
     response = Response(status=answer.status, headers={**answer.headers, REPLAYED: "true"})
-    # Set as it was sent, so that nothing renders it anew.
+    # The stored bytes; DRF does not render a response that has content.
     response.content = answer.body
     return response

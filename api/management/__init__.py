@@ -1,1 +1,1 @@
-"""Commands of core."""
+"""Management commands of the API."""

@@ -1,5 +1,5 @@
-"""Rate limits: token buckets and throttles of failed logins, shared by all processes.
+"""Rate limits: token buckets and login throttles, shared by all processes.
 
-`buckets` is the rule of buckets, a pure function of a clock; the stores keep the state in a SQLite file or in a Redis;
-`limiter` is what the rest of the program calls, and where an app says whom to count.
+`buckets` is the algorithm, as pure functions; the stores hold the state in a SQLite file or in Redis; `limiter` is the
+interface for the rest of the program, where apps register their limits.
 """

@@ -1,4 +1,4 @@
-"""Refusals of this package.
+"""Errors of rate limits.
 
 DomainError
 └── RateLimited          429
@@ -17,7 +17,6 @@ class RateLimited(DomainError):
     status = 429
 
     def __init__(self, limit_status: LimitStatus) -> None:
-        """Name the policy that refuses, also in the problem document."""
         super().__init__(policy=limit_status.policy.name)
         self.limit_status = limit_status
         self.retry_after_s = limit_status.wait_s

@@ -1,4 +1,4 @@
-"""The limiter that the program calls: it decides, and never stands in the way when its store fails."""
+"""The rate limiter: it charges requests, and lets them pass while its store fails."""
 
 from __future__ import annotations
 
@@ -20,44 +20,41 @@ from core.registry import Registry, identity
 
 logger = logging.getLogger(__name__)
 ERRORS = "renderowl_ratelimit_errors_total"
-# After a failure the store is left alone for so long: a dead one must not cost every request its time limit.
+# How long the circuit stays open after a failure, so that not every request waits for a dead store's timeout.
 COOLDOWN_S = 1.0
 _PROBE = RateLimit(RateLimitPolicy("probe", quota=1, window_s=1), "probe:none")
 Result = TypeVar("Result")
 RateLimitProvider = Callable[[Request, str, int], Sequence[RateLimit]]
 # Each is called as `provider(request, operation, units)`. operation: the class of the action, such as `create_render`,
-# or "" where it has none; units: how many of that class the request stands for.
+# or "" if it has none; units: how many operations the request counts as.
 limit_providers = Registry[RateLimitProvider, RateLimitProvider]("limit provider", key=identity)
 
 
 class Limiter:
-    """Decides with a store; where the store fails, everything passes, and that is logged and counted."""
+    """Decides with the state in a store. If it fails, every request passes, and the failure is logged and counted."""
 
     def __init__(self, store: LimitStore) -> None:
         self._store = store
         self._circuit_open_until = float("-inf")
 
     def take(self, limits: Sequence[RateLimit]) -> RateLimitDecision | None:
-        """Take one unit from every limit, or from none; None where nothing is known and the request passes."""
+        """Take one unit from every limit, or from none; None if the store failed and the request passes."""
         return self._decide(self._store.take, limits)
 
     def peek(self, limits: Sequence[RateLimit]) -> RateLimitDecision | None:
-        """Return how the limits stand; None where nothing is known."""
+        """Return the state of the limits without a charge; None if the store failed."""
         return self._decide(self._store.peek, limits)
 
     def record_failure(self, subject: str, rule: ThrottleRule) -> int:
-        """Count an attempt that begins; return for how many microseconds it is refused, 0 if it may go on."""
+        """Count an attempt before it is made; return for how many microseconds it is refused, 0 if it may proceed."""
         return self._call_store(lambda: self._store.record_failure(subject, rule)) or 0
 
     def reset(self, subject: str) -> None:
-        """Forget the failed attempts of a subject."""
+        """Delete the failed attempts of a subject."""
         self._call_store(lambda: self._store.reset(subject))
 
     def probe(self) -> None:
-        """Ask the store for a bucket that nobody has, whatever happened before.
-
-        Raises LimitStoreUnavailable.
-        """
+        """Query an unused bucket, even if the circuit is open; raise LimitStoreUnavailable."""
         self._store.peek([_PROBE])
 
     def _decide(
@@ -65,10 +62,10 @@ class Limiter:
     ) -> RateLimitDecision | None:
         if not limits:
             return None
-        taken = self._call_store(lambda: action(limits))
-        if taken is None:
+        result = self._call_store(lambda: action(limits))
+        if result is None:
             return None
-        return decide(taken.allowed, limits, taken.full_at_us, taken.now_us)
+        return decide(result.allowed, limits, result.full_at_us, result.now_us)
 
     def _call_store(self, action: Callable[[], Result]) -> Result | None:
         if time.monotonic() < self._circuit_open_until:
@@ -85,7 +82,7 @@ class Limiter:
 
 
 def limiter() -> Limiter | None:
-    """Return the limiter of this process, None where limits are switched off."""
+    """Return this process's limiter, None if rate limits are off."""
     return _limiter_of(settings.RENDEROWL_CACHE_URL) if settings.RENDEROWL_RATE_LIMITS else None
 
 
@@ -93,12 +90,12 @@ def limiter() -> Limiter | None:
 def _limiter_of(url: str) -> Limiter:
     if url.startswith("sqlite:///"):
         return Limiter(SqliteLimitStore(Path(settings.BASE_DIR) / url.removeprefix("sqlite:///")))
-    # Redis' library takes a tenth of a process' start, for those that have a Redis.
+    # Imported late, as the Redis client takes a tenth of a process's start-up time.
     from api.ratelimit.redis_store import RedisLimitStore
 
     return Limiter(RedisLimitStore(url))
 
 
 def request_limits(request: Request, operation: str, units: int = 1) -> list[RateLimit]:
-    """Return every limit that a request is subject to."""
+    """Return the limits of a request from all providers."""
     return [limit for provider in limit_providers for limit in provider(request, operation, units)]

@@ -1,4 +1,4 @@
-"""Rate limits in a Redis, for the processes of many machines."""
+"""Rate limit store in Redis, for processes on several machines."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from api.ratelimit.buckets import SECOND_US, RateLimit
 from api.ratelimit.store import LimitStoreUnavailable, TakeResult, ThrottleRule, ThrottleState
 
 SOCKET_TIMEOUT_S = 0.25
-# KEYS: the buckets; ARGV: 1 to take or 0 to look, then step and depth of each. Returns whether all gave, the time, then
-# each bucket's moment, '' for an unused one. The clock is that of the Redis, which all machines share; microseconds
-# since 1970 stay exact in its numbers until the year 2255.
+# KEYS: the buckets; ARGV: 1 to take or 0 to peek, then step and depth of each. Returns whether all had a unit, the
+# time, then each bucket's time, '' for an unused one. The clock is that of Redis, which all machines share;
+# microseconds since 1970 stay exact in Lua's numbers until the year 2255.
 _SCRIPT = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -42,10 +42,10 @@ return answer
 
 
 class RedisLimitStore:
-    """One client with a pool of connections; it opens them by itself."""
+    """One client with a connection pool, which connects on first use."""
 
     def __init__(self, url: str, *, prefix: str = "renderowl:limit:") -> None:
-        """url: `redis://` or `rediss://`; prefix: before the name of every key."""
+        """url: `redis://` or `rediss://`; prefix: of every key."""
         self._client = redis.Redis.from_url(
             url, socket_timeout=SOCKET_TIMEOUT_S, socket_connect_timeout=SOCKET_TIMEOUT_S, decode_responses=True
         )
@@ -57,11 +57,11 @@ class RedisLimitStore:
         return self._run(limits, take=True)
 
     def peek(self, limits: Sequence[RateLimit]) -> TakeResult:
-        """Look at buckets."""
+        """Return the state of buckets."""
         return self._run(limits, take=False)
 
     def record_failure(self, subject: str, rule: ThrottleRule) -> int:
-        """Count an attempt that begins; return for how many microseconds it is refused, 0 if it may go on."""
+        """Count an attempt before it is made; return for how many microseconds it is refused, 0 if it may proceed."""
         name = f"{self._prefix}{subject}"
         wait_us = 0
 
@@ -89,7 +89,7 @@ class RedisLimitStore:
         return wait_us
 
     def reset(self, subject: str) -> None:
-        """Forget the failures of a subject."""
+        """Delete the failed attempts of a subject."""
         try:
             self._client.delete(f"{self._prefix}{subject}")
         except redis.RedisError as error:

@@ -1,10 +1,10 @@
-"""Rate limits in a SQLite file of their own, for all processes of one machine.
+"""Rate limit store in a SQLite file of its own, for the processes of one machine.
 
-Apart from the main database, so that counting a request never waits for a render's transaction nor makes one wait.
-Nothing here is worth a disk flush: after a crash of the machine the buckets are full again.
+Separate from the main database, so that counting a request never waits for its transactions nor delays them.
+The file is never flushed to disk: after a crash of the machine the buckets are full again.
 """
 
-# ruff: noqa: S608 - only the constants of this module are put into the texts
+# ruff: noqa: S608 - only constants of this module are interpolated
 from __future__ import annotations
 
 import sqlite3
@@ -17,9 +17,9 @@ from api.ratelimit.buckets import SECOND_US, RateLimit
 from api.ratelimit.store import LimitStoreBusy, LimitStoreUnavailable, TakeResult, ThrottleRule, ThrottleState
 from core.sidecar import SidecarDatabase
 
-# A writer holds the file for some ten microseconds; who cannot get in for this long lets the request pass.
+# A writer holds the lock for some ten microseconds; a request that waits longer than this passes uncounted.
 BUSY_TIMEOUT_S = 0.25
-# Opening makes the file where there is none, which several threads and processes may do together.
+# Longer, as several threads and processes may create the file at the same time.
 OPEN_TIMEOUT_S = 5.0
 SWEEP_INTERVAL_S = 60.0
 SWEEP_BATCH_SIZE = 5000
@@ -34,16 +34,16 @@ _SCHEMA = """
 
 
 def wall_clock_us() -> int:
-    """Return the time in microseconds since 1970: the clock that all processes of a machine share."""
+    """Return the time in microseconds since 1970, from the clock that all processes of a machine share."""
     return time.time_ns() // 1000
 
 
 @lru_cache(maxsize=16)
 def _take_text(count: int) -> str:
-    """Return the statement that takes from so many buckets at once, or from none of them.
+    """Return the statement that takes from `count` buckets, or from none of them.
 
-    Parameters: id, step, depth for each; then the time three times. One statement takes the write lock before it
-    reads, so that no other process can come in between.
+    Parameters: id, step, depth for each; then the time three times. A single statement takes the write lock before it
+    reads, so that no other process can write in between.
     """
     rows = ", ".join(["(?, ?, ?)"] * count)
     return f"""
@@ -73,7 +73,7 @@ class SqliteLimitStore:
     """Buckets and login throttles in one file."""
 
     def __init__(self, path: Path, *, clock_us: Callable[[], int] = wall_clock_us) -> None:
-        """path: the file, made when first needed."""
+        """path: of the file, which is created on first use."""
         self._file = SidecarDatabase(
             path, _SCHEMA, busy_timeout_s=BUSY_TIMEOUT_S, open_timeout_s=OPEN_TIMEOUT_S, unavailable=_unavailable
         )
@@ -96,13 +96,13 @@ class SqliteLimitStore:
         return TakeResult(allowed, now, [found.get(limit.partition) for limit in limits])
 
     def peek(self, limits: Sequence[RateLimit]) -> TakeResult:
-        """Look at buckets."""
+        """Return the state of buckets."""
         with self._file as connection:
             found = self._read(connection, limits)
         return TakeResult(True, self._clock_us(), [found.get(limit.partition) for limit in limits])
 
     def record_failure(self, subject: str, rule: ThrottleRule) -> int:
-        """Count an attempt that begins; return for how many microseconds it is refused, 0 if it may go on."""
+        """Count an attempt before it is made; return for how many microseconds it is refused, 0 if it may proceed."""
         now = self._clock_us()
         with self._file as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -115,12 +115,12 @@ class SqliteLimitStore:
                     values = [subject, after.failures, after.blocked_until_us, after.expires_at_us]
                     connection.execute("INSERT OR REPLACE INTO login_throttle VALUES (?, ?, ?, ?)", values)
             finally:
-                # Nothing is worth undoing, and the lock must go in every case.
+                # There is nothing to roll back, and the lock must be released in any case.
                 connection.execute("COMMIT")
         return wait_us
 
     def reset(self, subject: str) -> None:
-        """Forget the failures of a subject."""
+        """Delete the failed attempts of a subject."""
         with self._file as connection:
             connection.execute("DELETE FROM login_throttle WHERE id = ?", [subject])
 
@@ -133,7 +133,7 @@ class SqliteLimitStore:
         return dict(rows.fetchall())
 
     def _sweep(self, connection: sqlite3.Connection, now: int) -> None:
-        """Delete some of the buckets that are full and the login throttles that are void: they say nothing."""
+        """Delete a batch of full buckets and of expired login throttles."""
         self._sweep_at = time.monotonic() + SWEEP_INTERVAL_S
         for table, column in (("bucket", "full_at"), ("login_throttle", "expires_at")):
             connection.execute(

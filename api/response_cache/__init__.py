@@ -1,6 +1,6 @@
-"""Answers kept by the server, and how it knows that they are still true.
+"""Response cache, invalidated by the versions of cache tags.
 
-`core.cache_tags`: the tags and their versions, in the main database, where triggers raise them in the transaction of
-every change; `store`: where responses lie, apart from the main database; `cache`: what the middleware asks.
-Decision 0011 has the reasons.
+`core.cache_tags`: the tags and their versions, in the main database, where triggers increment them in the transaction
+of every change; `store`: where responses are stored, outside of the main database; `cache`: the interface for the
+middleware. Decision 0011 has the reasons.
 """

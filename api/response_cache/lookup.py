@@ -1,4 +1,4 @@
-"""One cacheable request: its key, the versions of its tags, and what becomes of it in the cache."""
+"""Cache look-up of one request: its key, its tag versions and its outcome."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ CACHED_HEADERS = ("Content-Type", "Link", "Allow")
 
 @dataclass(slots=True)
 class CacheLookup:
-    """A request that the cache may answer.
+    """A cacheable request.
 
-    tag_versions: versions of the tags, read before the rows that the view reads. outcome: what `X-Cache` says.
+    tag_versions: read before the rows that the view reads. outcome: the value of `X-Cache`.
     """
 
     key: str
@@ -40,7 +40,7 @@ class CacheLookup:
 
     @classmethod
     def of(cls, key: str, tags: tuple[str, ...], request: Request, rule: CacheRule) -> CacheLookup | None:
-        """Return the lookup of an authenticated request, None while changes of rows are not being followed."""
+        """Return the lookup of an authenticated request, None while changes of rows are not tracked."""
         account: Any = request.user
         known: TagVersions | None = getattr(request.auth, "tag_versions", None)
         tag_versions = format_tag_versions(read_tag_versions(account.pk) if known is None else known, tags)
@@ -48,23 +48,23 @@ class CacheLookup:
 
     @property
     def etag(self) -> EntityTag:
-        """Return the weak tag of the answer: another one after every change of a row that shows in it."""
+        """Return the weak tag of the response, which changes with every row that the response shows."""
         return make_tag(self.key, self.tag_versions, weak=True)
 
     def is_current(self, if_none_match: str) -> bool:
-        """Return whether the client has the answer. `*` is left to the view, which may refuse the request."""
+        """Return whether the client's copy is current. `*` is left to the view, which may refuse the request."""
         return bool(if_none_match) and if_none_match.strip() != "*" and matches_weakly(if_none_match, self.etag)
 
     def find(self) -> CacheEntry | None:
-        """Return the cached answer, also one that another request is making just now; else begin to fill the cache."""
+        """Return the cached response, also after waiting for another request's cache fill; else start a fill."""
         cache = response_cache()
         if cache is None or cache.is_circuit_open or not self.rule.ttl_s:
             return None
         entry = cache.get(self.key, self.tag_versions)
         if entry is None and not cache.acquire(self.key):
-            made = cache.wait(self.key, lambda: format_tag_versions(read_tag_versions(self.account_id), self.tags))
-            if made is not None:
-                entry, self.tag_versions = made
+            filled = cache.wait(self.key, lambda: format_tag_versions(read_tag_versions(self.account_id), self.tags))
+            if filled is not None:
+                entry, self.tag_versions = filled
         if entry is not None:
             self.outcome = "HIT"
         elif not cache.is_circuit_open:
@@ -72,7 +72,7 @@ class CacheLookup:
         return entry
 
     def fill(self, response: HttpResponseBase) -> None:
-        """Cache the view's answer, if this request was to make it; a refusal frees the key for others."""
+        """Cache the view's response if this request started the fill; on an error release the key."""
         cache, self._filling = self._filling, None
         if cache is None:
             return
@@ -86,7 +86,7 @@ class CacheLookup:
 
 
 def cache_key(request: HttpRequest, authenticated: Request, *, version: int, media_type: str) -> str:
-    """Return what an answer depends on besides the rows: program, account, scopes, version, features, URL, links."""
+    """Hash what a response depends on besides rows: build, account, scopes, version, features, URL, links."""
     account: Any = authenticated.user
     credential: Any = authenticated.auth
     parts = (
@@ -105,5 +105,5 @@ def cache_key(request: HttpRequest, authenticated: Request, *, version: int, med
 
 @lru_cache(maxsize=512)
 def sorted_query(text: str) -> tuple[tuple[str, str], ...]:
-    """Return the parameters of a query string, in one order however they were written."""
+    """Return the parameters of a query string, sorted."""
     return tuple(sorted(parse_qsl(text, keep_blank_values=True)))

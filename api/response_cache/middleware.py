@@ -1,14 +1,14 @@
-"""Response cache middleware: answers a cacheable GET from the cache or with 304, and fills the cache from the views.
+"""Response cache middleware: answers cacheable GETs from the cache or with 304, and caches the views' responses.
 
     class ProjectViewSet(ApiViewSet):
         endpoints = {"list": Endpoint("renders:read", cache_tags=("projects",))}
 
 and a line for the route in `RENDEROWL_RESPONSE_CACHE_RULES` make an action cacheable. Every row that the body shows
-has one of its tags (`core.cache_tags.registry`); an answer that shows more (a time that goes by, other accounts' rows)
-is not cacheable: its tag is that of its content, see `validate`.
+must have one of its tags (`core.cache_tags.registry`); a response that shows more (the current time, other accounts'
+rows) is not cacheable: its ETag is a hash of its content, see `validate`.
 
-The middleware refuses nothing. Where the credential, its scope or its rate limit do not let a request in, it leaves the
-request to the view, which says so; both share one authentication and one charge.
+The middleware refuses nothing. If the credential, its scope or its rate limit does not admit a request, the view
+refuses it; both share one authentication and one charge.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ VARY = ("Authorization", "X-API-Key", "Accept")
 
 
 class ResponseCacheMiddleware:
-    """Serve cached answers; write what clients may do with an answer: `Cache-Control`, `Vary`, `ETag`, `X-Cache`."""
+    """Serve cached responses, and set the headers `Cache-Control`, `Vary`, `ETag` and `X-Cache`."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: ApiRequest) -> HttpResponseBase:
-        """Serve a request; answers of other views pass with the tag of their content."""
+        """Serve a request; uncacheable responses get an ETag of their content."""
         cached = self._cached(request)
         response = self.get_response(request) if cached is None else cached
         callback = request.resolver_match.func if request.resolver_match else None
@@ -60,20 +60,20 @@ class ResponseCacheMiddleware:
         return response
 
     def _cached(self, request: ApiRequest) -> HttpResponse | None:
-        """Return the cached answer of a request, None where the view has to answer."""
+        """Return the cached response or a 304, None if the view has to run."""
         if request.method not in SAFE or not request.path_info.startswith("/api/"):
             return None
         try:
             match = resolve(request.path_info)
             found = _look_up(request, match.func) if _is_api_view(match.func) else None
         except (Resolver404, OperationalError):
-            # Django or the view meets the same, and answers it.
+            # Django or the view will fail in the same way, and handle it.
             return None
         if found is None:
             return None
         lookup, limits = found
         request.cache_lookup = lookup
-        # As Django leaves it: for the metrics, and for those who count calls of what is deprecated.
+        # As Django sets it: the metrics and the observers of deprecated calls read it.
         request.resolver_match = match
         if lookup.is_current(request.META.get("HTTP_IF_NONE_MATCH", "")):
             response = HttpResponse(status=304, headers=limits)
@@ -91,7 +91,7 @@ def _is_api_view(callback: Any) -> bool:
 def _look_up(request: ApiRequest, callback: Any) -> tuple[CacheLookup, dict[str, str]] | None:
     """Authenticate and charge a cacheable request; return its lookup and the headers of its rate limits.
 
-    None where the answer is not cacheable, and where the view has to refuse it.
+    None if the response is not cacheable, or if the view has to refuse the request.
     """
     rule = cache_rule_of(callback.initkwargs["route_name"])
     endpoint = endpoint_of(callback, "GET")
@@ -129,7 +129,7 @@ _BODY_HEADERS = ("Content-Type", "Content-Length", "Content-Encoding", "Content-
 
 
 def validate(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Give an answer the tag of its content where its view gave it none, and make it a 304 where the client has it."""
+    """Add an ETag of the content if the view set none, and answer 304 if the client's copy is current."""
     if request.method not in SAFE or response.status_code not in {200, 304} or not isinstance(response, HttpResponse):
         return
     response["Date"] = http_date()
@@ -152,5 +152,5 @@ def _tag_of(response: HttpResponse) -> EntityTag:
     given = read_tags(response.get("ETag", ""))
     if not given:
         return tag_of_bytes(response.content, response.get("Content-Type", ""))
-    # The bytes of a compressed answer are not those that a strong tag stands for.
+    # A strong tag stands for the uncompressed bytes.
     return EntityTag(given[0].opaque, given[0].weak or "Content-Encoding" in response)

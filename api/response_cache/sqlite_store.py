@@ -1,4 +1,4 @@
-"""Answers in a SQLite file of their own, for all processes of one machine. Nothing in it is worth a disk flush."""
+"""Response cache store in a SQLite file of its own, for the processes of one machine. It is never flushed to disk."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import orjson
 from api.response_cache.store import CacheEntry, CacheStoreUnavailable
 from core.sidecar import SidecarDatabase
 
-# Who cannot get in for this long does without the store.
+# A request that waits longer than this does without the store.
 BUSY_TIMEOUT_S = 0.1
 OPEN_TIMEOUT_S = 2.0
 SWEEP_INTERVAL_S = 30.0
 _PAGE_BYTES = 4096
-# What a process has read lately it need not read again: a key with its tag versions names one answer for ever.
+# Each process also caches entries in memory, as a key and its tag versions always stand for the same response.
 MAX_LOCAL_BYTES = 16 * 1024 * 1024
-# Of the limit; what is above it goes at the next sweep, and the file never grows beyond the limit itself.
+# Share of the limit above which a sweep deletes entries; the file never grows beyond the limit itself.
 _FILL_RATIO = 0.8
 _SCHEMA = """
     PRAGMA auto_vacuum = INCREMENTAL;
@@ -37,14 +37,14 @@ _SCHEMA = """
 
 
 class SqliteCacheStore:
-    """Kept answers in one file."""
+    """Cached responses in one file."""
 
     def __init__(self, path: Path, *, limit_bytes: int, clock: Callable[[], float] = time.time) -> None:
-        """path: the file, made when first needed. limit_bytes: what it may take of the disk, its log aside."""
+        """path: of the file, which is created on first use. limit_bytes: its maximum size, without its log."""
         self._max_pages = max(64, limit_bytes // _PAGE_BYTES)
         self._file = SidecarDatabase(
             path,
-            # The pragma binds the connection that was given it.
+            # The pragma applies to the connection only.
             f"{_SCHEMA} PRAGMA max_page_count = {self._max_pages};",
             busy_timeout_s=BUSY_TIMEOUT_S,
             open_timeout_s=OPEN_TIMEOUT_S,
@@ -55,14 +55,14 @@ class SqliteCacheStore:
         self._local = _LocalCache()
 
     def get_local(self, key: str, tag_versions: str) -> CacheEntry | None:
-        """Return what this process read under a key, if it was made of that, and its time is not over."""
+        """Return the entry if this process has read it with these tag versions and it has not expired."""
         entry, expires_at = self._local.entries.get(key, _MISSING)
         return (
             entry if entry is not None and entry.tag_versions == tag_versions and expires_at > self._clock() else None
         )
 
     def get(self, key: str) -> CacheEntry | None:
-        """Return what lies under a key."""
+        """Return the entry of a key, None if it is missing or expired."""
         with self._file as connection:
             row = connection.execute(
                 "SELECT tag_versions, headers, body, expires_at FROM entry WHERE key = ? AND expires_at > ?",
@@ -75,7 +75,7 @@ class SqliteCacheStore:
         return entry
 
     def put(self, key: str, entry: CacheEntry, *, ttl_s: float) -> None:
-        """Keep an answer, and let those that wait for it go on."""
+        """Store an entry, and let the requests that wait for it go on."""
         values = (key, entry.tag_versions, orjson.dumps(entry.headers), entry.body, self._clock() + ttl_s)
         with self._file as connection:
             try:
@@ -96,13 +96,13 @@ class SqliteCacheStore:
             connection.execute("DELETE FROM single_flight WHERE key = ?", values[:1])
             connection.execute("COMMIT")
         except sqlite3.Error:
-            # Some errors have ended the transaction already.
+            # Some errors roll back by themselves.
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
 
     def acquire(self, key: str, *, lease_s: float) -> bool:
-        """Return whether the caller is the one to make the answer."""
+        """Return whether the caller is to fill the entry."""
         now = self._clock()
         with self._file as connection:
             rows = connection.execute(
@@ -113,18 +113,18 @@ class SqliteCacheStore:
         return bool(rows)
 
     def is_acquired(self, key: str) -> bool:
-        """Return whether somebody is making the answer."""
+        """Return whether a request is filling the entry."""
         with self._file as connection:
             query = "SELECT 1 FROM single_flight WHERE key = ? AND until >= ?"
             return connection.execute(query, (key, self._clock())).fetchone() is not None
 
     def release(self, key: str) -> None:
-        """Let others make the answer."""
+        """Let other requests fill the entry."""
         with self._file as connection:
             connection.execute("DELETE FROM single_flight WHERE key = ?", (key,))
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete all entries."""
         self._local.clear()
         with self._file as connection:
             connection.execute("DELETE FROM entry")
@@ -132,7 +132,7 @@ class SqliteCacheStore:
             connection.execute("PRAGMA incremental_vacuum").fetchall()
 
     def sweep(self) -> None:
-        """Delete what is over, and of the rest what ends soonest where there is too much of it."""
+        """Delete expired entries and, if the file is too full, those that expire soonest."""
         self._sweep_at = time.monotonic() + SWEEP_INTERVAL_S
         now = self._clock()
         with self._file as connection:
@@ -143,7 +143,7 @@ class SqliteCacheStore:
             connection.execute("PRAGMA incremental_vacuum").fetchall()
 
     def size_bytes(self) -> int:
-        """Return how much of the file is in use."""
+        """Return how many bytes of the file are in use."""
         with self._file as connection:
             return self._used_pages(connection) * _PAGE_BYTES
 
@@ -155,7 +155,7 @@ class SqliteCacheStore:
         return int(pages) - int(free)
 
     def _make_room(self, connection: sqlite3.Connection) -> None:
-        """Delete a half of the answers: those that end soonest."""
+        """Delete the half of the entries that expires soonest."""
         connection.execute(
             "DELETE FROM entry WHERE key IN"
             " (SELECT key FROM entry ORDER BY expires_at LIMIT (SELECT (count(*) + 1) / 2 FROM entry))"
@@ -166,7 +166,7 @@ _MISSING: tuple[CacheEntry | None, float] = (None, 0.0)
 
 
 class _LocalCache:
-    """Answers that this process read, with the ends of their times, the oldest reading first."""
+    """Entries that this process has read, with their times of expiry, in the order of reading."""
 
     def __init__(self) -> None:
         self.entries: dict[str, tuple[CacheEntry | None, float]] = {}
@@ -175,7 +175,7 @@ class _LocalCache:
         self._lock = threading.Lock()
 
     def add(self, key: str, entry: CacheEntry, expires_at: float) -> None:
-        """Remember an answer in place of an older one, and forget the oldest where there are too many."""
+        """Add or replace an entry, and drop the oldest ones if they are too large together."""
         with self._lock:
             self._forget(key)
             self.entries[key], self._sizes[key] = (entry, expires_at), len(entry.body)
@@ -184,7 +184,6 @@ class _LocalCache:
                 self._forget(next(iter(self._sizes)))
 
     def clear(self) -> None:
-        """Forget everything."""
         with self._lock:
             for key in list(self._sizes):
                 self._forget(key)

@@ -1,4 +1,4 @@
-"""What every store of answers can do, and how long it keeps them."""
+"""Interface of the response cache stores."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import NamedTuple, Protocol
 
 
 class CacheStoreUnavailable(Exception):
-    """The store could not be reached, or is broken: do without it."""
+    """The store cannot be reached, or is broken."""
 
 
 class CacheRule(NamedTuple):
-    """How long an answer may be used. ttl_s: by this server; max_age_s: by the client without asking again."""
+    """How long a response may be reused. ttl_s: by this server; max_age_s: by the client without revalidation."""
 
     ttl_s: int
     max_age_s: int = 0
@@ -19,7 +19,7 @@ class CacheRule(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CacheEntry:
-    """An answer, always a 200 to a GET. tag_versions: the versions of its tags, read before its rows."""
+    """A cached response, always a 200 to a GET. tag_versions: the versions of its tags, read before its rows."""
 
     tag_versions: str
     headers: dict[str, str]
@@ -27,25 +27,25 @@ class CacheEntry:
 
 
 class CacheStore(Protocol):
-    """Keeps answers for all processes. Every method may raise CacheStoreUnavailable."""
+    """Cached responses of all processes. Every method may raise CacheStoreUnavailable."""
 
     def get_local(self, key: str, tag_versions: str) -> CacheEntry | None:
-        """Return what this process has read before, if it still holds; asks nobody."""
+        """Return the entry if this process has read it before and it is still valid; does no I/O."""
 
     def get(self, key: str) -> CacheEntry | None:
-        """Return what lies under a key, None where nothing does or its time is over."""
+        """Return the entry of a key, None if it is missing or expired."""
 
     def put(self, key: str, entry: CacheEntry, *, ttl_s: float) -> None:
-        """Keep an answer, in place of an older one."""
+        """Store an entry, replacing an older one."""
 
     def acquire(self, key: str, *, lease_s: float) -> bool:
-        """Return whether the caller is the one to make the answer; others wait until `release`, or for the lease."""
+        """Return whether the caller is to fill the entry; others wait for `put`, `release`, or the lease's end."""
 
     def is_acquired(self, key: str) -> bool:
-        """Return whether somebody is making the answer."""
+        """Return whether a request is filling the entry."""
 
     def release(self, key: str) -> None:
-        """Let others make the answer."""
+        """Let other requests fill the entry."""
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete all entries."""

@@ -1,1 +1,1 @@
-"""Cache tags: which rows show in which answers, and the version of each tag. Triggers raise them."""
+"""Cache tags: which rows show in which responses, and the version of each tag, which triggers increment."""

@@ -1,4 +1,4 @@
-"""The state of tags. Written by triggers, see `core.triggers`; read by `core.cache_tags.versions`."""
+"""Models of cache tags. Written by triggers, see `core.triggers`; read by `core.cache_tags.versions`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from core.indexes import NamedIndex
 
 
 class CacheTag(models.Model):
-    """How often what a tag stands for has changed, in random steps, so that no number ever comes back.
+    """The version of a tag, incremented in random steps, so that no number ever repeats.
 
-    account: the hexadecimal id of the account whose rows it stands for, empty for those of all; tag: which rows.
+    account: hexadecimal id of the account whose rows it stands for, empty for all accounts; tag: the kind of rows.
     """
 
     account = models.CharField(max_length=32, blank=True)
@@ -22,7 +22,7 @@ class CacheTag(models.Model):
     class Meta:
         ordering: ClassVar = ["account", "tag"]
         constraints: ClassVar = [
-            # One row a tag; also the index that finds the tags of an account, at every request.
+            # One row per tag; also the index that finds the tags of an account, on every request.
             models.UniqueConstraint(models.F("account"), models.F("tag"), name="idx_cache_tags_account_tag"),
         ]
 
@@ -31,9 +31,9 @@ class CacheTag(models.Model):
 
 
 class TagIncrement(models.Model):
-    """A change on PostgreSQL that has not been added to its tag yet.
+    """A change on PostgreSQL that is not yet added to its tag.
 
-    Transactions that change one account's rows would otherwise wait for each other, or lock each other out.
+    Otherwise transactions that change one account's rows would wait for each other, or deadlock.
     """
 
     account = models.CharField(max_length=32)
@@ -43,7 +43,7 @@ class TagIncrement(models.Model):
     class Meta:
         ordering: ClassVar = ["-id"]
         indexes: ClassVar = [
-            # The versions of an account: those of its tags plus what is not added yet.
+            # The versions of an account: those of its tags plus the increments not yet added.
             NamedIndex(fields=["account"], name="idx_tag_increments_account"),
         ]
 

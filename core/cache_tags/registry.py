@@ -1,4 +1,4 @@
-"""Which rows show in which answers: rows of one kind and one account share one tag."""
+"""Registry of cache tags: rows of one kind and one account share one tag."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.registry import Registry
 
 AnyModel = TypeVar("AnyModel", bound=Model)
 
-# The tag of all accounts: raised by `clear_cache`, and after a time in which changes were not followed.
+# The tag of all responses: incremented by `clear_cache`, and after a time in which changes were not tracked.
 GLOBAL_TAG = "everything"
 
 
@@ -20,8 +20,8 @@ GLOBAL_TAG = "everything"
 class TaggedTable:
     """A table whose rows have a tag.
 
-    owner: the column with the account's id; or, where parent names a table, the column with the id of a row there,
-    whose `parent_owner` is the account.
+    owner: the column with the account's id; if `parent` names a table, the column with the id of a row there, whose
+    `parent_owner` is the account.
     """
 
     tag: str
@@ -37,7 +37,7 @@ tagged_tables = Registry[tuple[str, str], TaggedTable]("cache tag", key=lambda t
 def cache_tagged(
     tag: str, *, owner: str, through: type[Model] | None = None, through_owner: str = "owner_id"
 ) -> Callable[[type[AnyModel]], type[AnyModel]]:
-    """Have every change of the decorated model's rows raise the tag of their account.
+    """Make every change of the decorated model's rows increment the tag of their account.
 
     owner: the column with the account's id; with `through`, the column with the id of a row of that model, whose
     `through_owner` is the account.

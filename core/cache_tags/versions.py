@@ -1,4 +1,4 @@
-"""The state of tags: read with every answer that may be kept, raised by triggers and by `clear_cache`."""
+"""Tag versions: read with every cacheable response, incremented by triggers and by `clear_cache`."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _POSTGRES = """
     ) AS tags
 """
 _COMPACT = """
-    WITH taken AS (
+    WITH deleted AS (
         DELETE FROM core_tagincrement WHERE id IN (SELECT id FROM core_tagincrement ORDER BY id LIMIT %s)
         RETURNING account, tag, amount
     ), sums AS (
-        SELECT account, tag, sum(amount)::bigint AS amount, count(*) AS increments FROM taken
+        SELECT account, tag, sum(amount)::bigint AS amount, count(*) AS increments FROM deleted
         GROUP BY account, tag ORDER BY account, tag
-    ), kept AS (
+    ), merged AS (
         INSERT INTO core_cachetag (account, tag, version) SELECT account, tag, amount FROM sums
         ON CONFLICT (account, tag) DO UPDATE SET version = core_cachetag.version + excluded.version
     )
@@ -42,15 +42,15 @@ _COMPACT = """
 
 
 def tag_versions_sql(vendor: str, account: str) -> str:
-    """Return a query for the state of an account's tags, one text: a part of the one that authenticates.
+    """Return a query for an account's tag versions as one text; the query that authenticates includes it.
 
-    account: SQL of the account's id as 32 digits, without parameters, or with one that may stand there twice.
+    account: SQL of the account's id as 32 hexadecimal digits; on PostgreSQL the query has it twice.
     """
     return (_SQLITE if vendor == "sqlite" else _POSTGRES).format(account=account)
 
 
 def parse_tag_versions(text: str | None) -> TagVersions:
-    """Return what the query gave, by tag: the account's own tag and that of all accounts are one sum."""
+    """Return the versions by tag: the sum of the account's own tag and that of all accounts."""
     found: dict[str, int] = {}
     for part in (text or "").split(";"):
         tag, _, number = part.partition("=")
@@ -60,10 +60,9 @@ def parse_tag_versions(text: str | None) -> TagVersions:
 
 
 def read_tag_versions(account_id: UUID) -> TagVersions:
-    """Return the state of an account's tags.
+    """Return an account's tag versions.
 
-    Read it before the rows that an answer is made of: what changes in between then makes the answer stale, never
-    fresh by mistake.
+    Read them before the rows of a response: a change in between then makes the response stale, never wrongly fresh.
     """
     # Hexadecimal digits need no quoting.
     text = tag_versions_sql(connection.vendor, f"'{account_id.hex}'")
@@ -73,14 +72,14 @@ def read_tag_versions(account_id: UUID) -> TagVersions:
 
 
 def format_tag_versions(versions: TagVersions, tags: Sequence[str]) -> str | None:
-    """Return the versions of some tags as one text, None where changes are not being followed, so nothing holds."""
+    """Return the versions of some tags as one text, None while changes are not tracked and nothing is cacheable."""
     if GLOBAL_TAG not in versions:
         return None
     return ";".join(f"{tag}={versions.get(tag, 0)}" for tag in (GLOBAL_TAG, *tags))
 
 
 def increment_tag(*, tag: str = GLOBAL_TAG, account_id: UUID | None = None) -> None:
-    """Make every answer with a tag stale: at once, whatever their number. account_id: None for all accounts."""
+    """Invalidate every response with a tag. account_id: None for all accounts."""
     step = 1 + secrets.randbelow(MAX_STEP)
     account = account_id.hex if account_id else ""
     with transaction.atomic():
@@ -89,9 +88,9 @@ def increment_tag(*, tag: str = GLOBAL_TAG, account_id: UUID | None = None) -> N
 
 
 def compact_tag_increments() -> int:
-    """Add to the tags what PostgreSQL's triggers left beside them; return how many changes that were.
+    """Add the increments of PostgreSQL's triggers to their tags; return how many there were.
 
-    One statement: whoever reads sees each change once, before and after.
+    One statement, so that readers count each change once, before and after it.
     """
     if connection.vendor != "postgresql":
         return 0

@@ -1,1 +1,1 @@
-"""Django's SQLite backend, which here also looks whether the file of the database is still the one that it opened."""
+"""Django's SQLite backend, which here also reconnects when the database file was replaced."""

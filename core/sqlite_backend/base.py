@@ -1,4 +1,4 @@
-"""The connection."""
+"""Database wrapper of the SQLite backend."""
 
 from __future__ import annotations
 
@@ -11,36 +11,33 @@ from django.db.utils import OperationalError
 
 CHECK_INTERVAL_S = 0.1
 FileId = tuple[int, int]
-# Files that this process has had open. They are never made anew: SQLite would open an empty database in the place of
-# one that is being moved, and might even play the old write-ahead log into it.
+# Files that this process has opened. It never creates them again: SQLite would create an empty database in the place of
+# one that is being moved, and might even replay the old write-ahead log into it.
 _seen: set[str] = set()
 
 
 def file_id(path: str) -> FileId | None:
-    """Return which file is at a path, None where there is none. Another one there is another database."""
+    """Return device and inode of a file, which differ after it was replaced; None if there is no file."""
     try:
-        found = os.stat(path)  # noqa: PTH116 - on the way of queries; a Path costs more than the question
+        found = os.stat(path)  # noqa: PTH116 - runs before queries; a Path costs more than the call
     except OSError:
         return None
     return found.st_dev, found.st_ino
 
 
 def is_gone(path: str) -> bool:
-    """Say whether a file is missing that this process has had open."""
+    """Return whether a file is missing that this process has opened."""
     return path in _seen and file_id(path) is None
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Lets go of a file that was replaced: what is written to it, nobody reads any more."""
+    """Closes the connection to a file that was replaced, as writes to it would be lost."""
 
     _opened: FileId | None = None
     _checked_at = 0.0
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        """Open the file, or make it where this process has never seen it.
-
-        Raises OperationalError.
-        """
+        """Open the file; create it only if this process has never opened it. Raises OperationalError."""
         path = str(self.settings_dict["NAME"])
         if is_gone(path):
             raise OperationalError("the database file is gone")
@@ -51,7 +48,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return connection
 
     def ensure_connection(self) -> None:
-        """Connect if need be: also where the file is not the one that is open. Never inside of a transaction."""
+        """Connect if necessary, also when the file was replaced, but not inside of a transaction."""
         if self.connection is not None and self._opened is not None and not self.in_atomic_block:
             now = time.monotonic()
             if now - self._checked_at >= CHECK_INTERVAL_S:

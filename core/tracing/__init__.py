@@ -1,10 +1,10 @@
-"""Traces: what happens to one request, from the call to the webhook that tells of its end.
+"""Tracing of a request, from the call to the webhook that reports its end.
 
-Spans are OpenTelemetry's, and so is the context that carries them. Where no OTEL_* variable asks for traces, only its
-API is loaded and no span is kept, but the caller's `traceparent` is still followed. Between processes the trace travels
-as text, in headers and in the rows of jobs.
+Spans and their context are OpenTelemetry's. Unless OTEL_* variables turn tracing on, only its API is loaded and no span
+is recorded, but the caller's `traceparent` is still propagated. Between processes it is passed as text, in headers and
+in the rows of jobs.
 
-`core.tracing.sdk` is loaded by `start`, and only where traces are wanted.
+`start` loads `core.tracing.sdk`, only if tracing is on.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from core.tracing.sdk import Provider
 
 HEADER = "traceparent"
-# Never secrets, bodies, queries of URLs or texts of exceptions. What is None is left out.
+# Never secrets, bodies, queries of URLs or messages of exceptions. None values are omitted.
 Attributes = Mapping[str, str | int | float | bool | None]
 
-# The second one is level 2 of the standard; others are not passed on.
+# RANDOM_TRACE_ID is level 2 of the standard; unknown flags are not propagated.
 _KNOWN_FLAGS = TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID
 _NO_ATTRIBUTES: Attributes = {}
 _propagator = TraceContextTextMapPropagator()
@@ -51,7 +51,7 @@ _tracer: Tracer = NoOpTracer()
 
 
 def is_enabled() -> bool:
-    """Return whether this process keeps spans."""
+    """Return whether this process records spans."""
     return _provider is not None
 
 
@@ -63,10 +63,10 @@ def start_span(
     parent: str | None = None,
     link: str = "",
 ) -> Span:
-    """Return a new span, to be ended by the caller; where traces are off, one that only carries the parent's place.
+    """Return a new span, which the caller must end; with tracing off, one that only carries the parent's context.
 
-    parent: a `traceparent` that came from elsewhere, empty for a trace of its own; None for the span in progress.
-    link: the `traceparent` of a span that it has to do with besides.
+    parent: a `traceparent` from another process, empty for a new trace; None for the current span.
+    link: the `traceparent` of another related span.
     """
     linked = _remote_span(link).get_span_context()
     return _tracer.start_span(
@@ -88,20 +88,20 @@ def span(
     attributes: Attributes = _NO_ATTRIBUTES,
     parent: str | None = None,
 ) -> Iterator[Span]:
-    """Give a span for the block, as `start_span` makes it; an exception that leaves the block marks it as failed."""
-    begun = start_span(name, kind=kind, attributes=attributes, parent=parent)
+    """Record a span for the block, as `start_span`; an exception that leaves the block marks it as failed."""
+    started = start_span(name, kind=kind, attributes=attributes, parent=parent)
     try:
-        with as_current(begun):
-            yield begun
+        with as_current(started):
+            yield started
     except BaseException as error:
-        set_error(begun, type(error).__name__)
+        set_error(started, type(error).__name__)
         raise
     finally:
-        begun.end()
+        started.end()
 
 
 def as_current(chosen: Span) -> AbstractContextManager[Span]:
-    """Make a span the current one in this thread; it is not ended."""
+    """Make a span the current one in this thread, without ending it."""
     return use_span(chosen, record_exception=False, set_status_on_exception=False)
 
 
@@ -111,30 +111,30 @@ def set_attributes(chosen: Span, attributes: Attributes) -> None:
 
 
 def set_error(chosen: Span, error_type: str) -> None:
-    """Mark a span as failed. error_type: of few values, such as a code or the name of an exception's class."""
+    """Mark a span as failed. error_type: of low cardinality, such as a code or an exception's class name."""
     chosen.set_attribute("error.type", error_type)
     chosen.set_status(StatusCode.ERROR)
 
 
 def continue_trace(traceparent: str) -> AbstractContextManager[Span]:
-    """Let the block belong to a caller's trace; to none where the header is empty, or one that is to be ignored."""
+    """Run the block in a caller's trace; in none if the header is empty or invalid."""
     return as_current(_remote_span(traceparent))
 
 
 def current_traceparent() -> str:
-    """Return the `traceparent` of the span in progress, empty where there is no trace."""
+    """Return the `traceparent` of the current span, empty without a trace."""
     return traceparent_of(get_current_span())
 
 
 def traceparent_of(chosen: Span) -> str:
-    """Return a span's place as text, empty where it belongs to no trace."""
+    """Return the `traceparent` of a span, empty if it belongs to no trace."""
     carrier: dict[str, str] = {}
     _propagator.inject(carrier, set_span_in_context(chosen, Context()))
     return carrier.get(HEADER, "")
 
 
 def _remote_span(traceparent: str) -> Span:
-    """Return the span that a header names, the invalid one for what the standard tells receivers to ignore."""
+    """Return the span of a header, INVALID_SPAN for a header that the standard tells receivers to ignore."""
     found = get_current_span(_propagator.extract({HEADER: traceparent.strip()}, Context())).get_span_context()
     if not found.is_valid:
         return INVALID_SPAN
@@ -147,36 +147,36 @@ def _known(attributes: Attributes) -> dict[str, str | int | float | bool]:
 
 
 def preload() -> None:
-    """Load what `start` needs, where it is wanted, for a process that forks others and keeps no spans itself."""
+    """Import the SDK if tracing is on, in a process that forks others and records no spans itself."""
     if settings.RENDEROWL_TRACES_EXPORTER:
-        import core.tracing.sdk  # noqa: F401 - half a second for all of them instead of for each
+        import core.tracing.sdk  # noqa: F401 - half a second once, instead of in each fork
 
 
 def start(role: str) -> None:
-    """Keep spans in this process from now on, if the settings want it; once is enough.
+    """Record spans in this process from now on, if tracing is on; repeated calls have no effect.
 
-    role: `web` or `worker`, for the default name of the service. It starts a thread: call it after the last fork.
+    role: `web` or `worker`, for the default service name. Starts a thread: call it after the last fork.
     """
     exporter: str = settings.RENDEROWL_TRACES_EXPORTER
     if not exporter:
         return
     with _starting:
         if _provider is None:
-            # Half a second and 20 MB, only for those who use it.
+            # Imported late, as it takes half a second and 20 MB.
             from core.tracing.sdk import Provider, make_exporter
 
             install(Provider(make_exporter(exporter), role=role, token=f"{role}-{os.getpid()}"))
 
 
 def install(provider: Provider | None) -> None:
-    """Keep spans there; None for nowhere. The global provider of OpenTelemetry is left to other code."""
-    global _provider, _tracer  # noqa: PLW0603 - one a process
+    """Record spans with a provider, None to record none. OpenTelemetry's global provider is left alone."""
+    global _provider, _tracer  # noqa: PLW0603 - one per process
     _provider = provider
     _tracer = NoOpTracer() if provider is None else provider.get_tracer("renderowl", settings.RENDEROWL_VERSION)
 
 
 def stop() -> None:
-    """Send what is left and keep nothing any more."""
+    """Send the remaining spans and record no more."""
     provider = _provider
     install(None)
     if provider is not None:

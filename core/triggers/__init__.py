@@ -1,5 +1,5 @@
-"""What the database does by itself at every change of a row, so that no way of writing can forget it.
+"""Database triggers, which run on every change of a row, however it is written.
 
-`definitions` says what each table wants, `install` keeps the database at that. Decision 0011 says why it is done here
-and not in the models.
+`definitions` has the triggers of each table, `install` keeps the database up to date. Decision 0011 explains why this
+is done in triggers and not in the models.
 """

@@ -1,4 +1,4 @@
-"""Which triggers the tables want, as SQL. Everything put into the texts is a name of our own tables and columns."""
+"""SQL of the database triggers. Only names of our own tables and columns are interpolated."""
 
 # ruff: noqa: S608
 from __future__ import annotations
@@ -23,8 +23,8 @@ _MAX_STEP = 2**31 - 1
 class DatabaseTrigger:
     """One trigger.
 
-    columns: of its table, that it names; tables: others that it names; statements: create it, for one vendor.
-    repair: run in the same transaction where the trigger was found missing: what may have changed without it.
+    columns: of its own table in the SQL; tables: other tables in the SQL; statements: create it, for one vendor.
+    repair: makes up for changes without the trigger; run in the transaction that creates it.
     """
 
     name: str
@@ -36,7 +36,7 @@ class DatabaseTrigger:
 
 
 def expected_triggers(vendor: str) -> Iterator[DatabaseTrigger]:
-    """Yield every trigger that the installed models want. vendor: `sqlite` or `postgresql`."""
+    """Yield every trigger of the installed models. vendor: `sqlite` or `postgresql`."""
     versioned = {model._meta.db_table for model in versioned_models()}
     for table in sorted(versioned):
         yield _version_trigger(table, vendor)
@@ -53,10 +53,10 @@ def versioned_models() -> list[type[Model]]:
 
 
 def _version_trigger(table: str, vendor: str) -> DatabaseTrigger:
-    """Raise `row_version` at every change.
+    """Increment `row_version` on every change.
 
-    Also where the writer sets it: a form that saves all columns of a row read earlier would put back an old number,
-    under which clients hold something else. Only a higher one is let through, that of `claim_version`.
+    Also if the writer sets it: a form that saves all columns of a row read earlier would restore an old number, under
+    which clients have cached other content. Only a higher one is accepted, that of `claim_version`.
     """
     name = f"{PREFIX}version_{table}"
     repair = f'UPDATE "{table}" SET row_version = row_version + 1'
@@ -77,7 +77,7 @@ def _version_trigger(table: str, vendor: str) -> DatabaseTrigger:
 
 
 def _account_sql(tagged: TaggedTable, row: str, as_hex: Callable[[str], str] = str) -> str:
-    """Return the SQL of the id of a row's account, NULL where there is none. as_hex: SQL of a column as 32 digits."""
+    """Return the SQL of the id of a row's account, which may be NULL. as_hex: SQL of a column as 32 digits."""
     owner = as_hex(f"{row}.{tagged.owner}")
     if tagged.parent:
         column = as_hex(f"p.{tagged.parent_owner}")
@@ -86,13 +86,13 @@ def _account_sql(tagged: TaggedTable, row: str, as_hex: Callable[[str], str] = s
 
 
 def _sqlite_tag_triggers(tagged: TaggedTable, *, is_versioned: bool) -> Iterator[DatabaseTrigger]:
-    """Raise the tag of an account in place: SQLite has one writer, so nobody waits for it.
+    """Increment the tag of an account in place: SQLite has one writer, so no other transaction waits for it.
 
     Not by an upsert: in a trigger, the conflict rule of the outer statement (INSERT OR IGNORE) would win over its own.
     """
     for event, rows in (("INSERT", ("NEW",)), ("UPDATE", ("NEW", "OLD")), ("DELETE", ("OLD",))):
         name = f"{TAGS_PREFIX}{tagged.tag}_{tagged.table}_{event.lower()}"
-        # The trigger of the version writes the row a second time; once is enough here.
+        # The version trigger updates the row a second time, which must not count twice.
         when = "WHEN NEW.row_version <= OLD.row_version " if is_versioned and event == "UPDATE" else ""
         body = "".join(_sqlite_increment(tagged, row, "" if row == rows[0] else _moved(tagged)) for row in rows)
         text = f'CREATE TRIGGER "{name}" AFTER {event} ON "{tagged.table}" FOR EACH ROW {when}BEGIN {body}END'
@@ -126,7 +126,7 @@ def _postgres_tag_triggers(tagged: TaggedTable) -> Iterator[DatabaseTrigger]:
             f"FROM ({union}) AS touched WHERE account IS NOT NULL"
         )
         referencing = " ".join(f"{table[:3].upper()} TABLE AS {table}" for table in tables)
-        made = (
+        function = (
             f'CREATE OR REPLACE FUNCTION "{name}"() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN '
             f"{body}; RETURN NULL; END $$"
         )
@@ -134,7 +134,7 @@ def _postgres_tag_triggers(tagged: TaggedTable) -> Iterator[DatabaseTrigger]:
             f'CREATE TRIGGER "{name}" AFTER {event} ON "{tagged.table}" REFERENCING {referencing} '
             f'FOR EACH STATEMENT EXECUTE FUNCTION "{name}"()'
         )
-        yield DatabaseTrigger(name, tagged.table, frozenset({tagged.owner}), (made, text), _tables(tagged))
+        yield DatabaseTrigger(name, tagged.table, frozenset({tagged.owner}), (function, text), _tables(tagged))
 
 
 def _tables(tagged: TaggedTable) -> frozenset[str]:

@@ -1,7 +1,7 @@
-"""Bring the triggers of a database to what the models want.
+"""Installation of the database triggers.
 
-Done after every `migrate`, not by migrations: on SQLite, Django changes a table by making a new one, and with the old
-one its triggers go.
+Runs after every `migrate`, not in migrations: on SQLite, Django changes a table by creating a new one, and drops the
+triggers with the old one.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from core.triggers.definitions import PREFIX, TAG_TABLE, TAGS_PREFIX, DatabaseTr
 
 
 def install_triggers(using: str = "default") -> list[str]:
-    """Create the triggers that are missing or out of date, and repair what may have been missed without them.
+    """Create missing and outdated triggers, and make up for changes that they may have missed.
 
-    Returns the names of those created. Tables that are not there (yet) are left out.
+    Returns the names of those created. Tables that do not exist (yet) are skipped.
     """
     connection = connections[using]
     present = installed_triggers(connection)
@@ -43,7 +43,7 @@ def install_triggers(using: str = "default") -> list[str]:
 
 
 def drop_triggers(using: str = "default", *, prefix: str = PREFIX) -> None:
-    """Drop all whose name begins so: before tables change that they name. Nothing is kept until they are back."""
+    """Drop triggers by prefix, before a change of tables in their SQL. Until they are back, nothing is cached."""
     connection = connections[using]
     with transaction.atomic(using=using), connection.cursor() as cursor:
         if TAG_TABLE in connection.introspection.table_names(cursor):
@@ -54,7 +54,7 @@ def drop_triggers(using: str = "default", *, prefix: str = PREFIX) -> None:
 
 
 def _track_changes(connection: BaseDatabaseWrapper, *, invalidate_all: bool) -> None:
-    """Say that changes are followed. invalidate_all: they were not for a time, so that nothing kept before counts."""
+    """Mark changes as tracked. invalidate_all: after a time in which they were not."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         if TAG_TABLE not in connection.introspection.table_names(cursor):
             return
@@ -72,7 +72,7 @@ def _track_changes(connection: BaseDatabaseWrapper, *, invalidate_all: bool) -> 
 
 
 def installed_triggers(connection: BaseDatabaseWrapper) -> Mapping[str, str]:
-    """Return the names of the triggers there are, each with the fingerprint of its definition."""
+    """Return the installed triggers: name -> fingerprint of the definition."""
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute(
@@ -118,17 +118,17 @@ def _drop(connection: BaseDatabaseWrapper, cursor: Any, name: str, table: str) -
 
 
 def _store_fingerprint(connection: BaseDatabaseWrapper, cursor: Any, trigger: DatabaseTrigger) -> None:
-    """Write down which definition this is; SQLite keeps the text itself."""
+    """Store the fingerprint as a comment; SQLite stores the SQL itself."""
     if connection.vendor == "postgresql":
         cursor.execute(f'COMMENT ON TRIGGER "{trigger.name}" ON "{trigger.table}" IS \'{_fingerprint(trigger)}\'')
 
 
 def _is_applicable(connection: BaseDatabaseWrapper, trigger: DatabaseTrigger) -> bool:
-    """Return whether the table is there with the columns that the trigger names."""
+    """Return whether the tables and columns in the trigger's SQL exist."""
     with connection.cursor() as cursor:
         if not trigger.tables | {trigger.table} <= set(connection.introspection.table_names(cursor)):
             return False
-        # Django's own introspection parses the table's SQL anew each time, which takes a tenth of all migrating.
+        # Django's introspection parses the table's SQL each time, which takes a tenth of the time of `migrate`.
         cursor.execute(f"SELECT * FROM {connection.ops.quote_name(trigger.table)} WHERE 1 = 0")  # noqa: S608 - our name
         columns = {column[0] for column in cursor.description}
     return trigger.columns <= columns

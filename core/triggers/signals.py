@@ -1,4 +1,4 @@
-"""Keep the triggers in step with the migrations."""
+"""Signal handlers that drop triggers before a migration and install them after it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from core.triggers.install import drop_triggers, install_triggers
 
 
 def connect_migration_signals(config: AppConfig) -> None:
-    """Have the triggers looked after at every `migrate`. config: the app whose signals stand for those of all."""
+    """Connect the handlers. config: the app whose signals stand for those of all apps."""
     pre_migrate.connect(_before, sender=config, dispatch_uid="core.triggers.before")
     post_migrate.connect(_after, sender=config, dispatch_uid="core.triggers.after")
 
 
 def _before(*, using: str, plan: Any = (), **kwargs: Any) -> None:
     if any(is_backwards for _, is_backwards in plan):
-        # A column that goes must not be named by a trigger.
+        # A trigger must not name a column that is dropped.
         drop_triggers(using)
     elif plan and connections[using].vendor == "sqlite":
-        # They name tables besides their own, which SQLite refuses to make anew under them.
+        # Their SQL names other tables, which SQLite refuses to replace while a trigger refers to them.
         drop_triggers(using, prefix=TAGS_PREFIX)
 
 

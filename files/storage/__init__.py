@@ -1,4 +1,4 @@
-"""Where files lie: a directory, or a bucket. Writes are atomic, reads can start anywhere."""
+"""File storage: a directory or a bucket. Writes are atomic, reads can start anywhere."""
 
 from files.storage.blobs import BlobStore, blob_store
 

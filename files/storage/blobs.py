@@ -1,4 +1,4 @@
-"""The files of the product, wherever they lie."""
+"""Interface of the file storage, and its reader."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ BLOCK_BYTES = 256 * 1024
 
 
 class Readable(Protocol):
-    """What a file and the body of an answer have in common."""
+    """What a file and the body of an HTTP response have in common."""
 
     def read(self, size: int, /) -> bytes:
-        """Return at most so many bytes, none at the end."""
+        """Return at most `size` bytes, none at the end."""
 
     def close(self) -> None:
-        """Give up the file."""
+        """Close the file or the connection."""
 
 
 class BlockReader:
     """The next `length` bytes of a file, in blocks.
 
-    No generator: one that was never started does not run its cleanup, and a client may be gone before the first block.
+    Not a generator: one that was never started skips its cleanup, and a client may disconnect before the first block.
     """
 
     def __init__(self, file: Readable, length: int) -> None:
@@ -48,31 +48,25 @@ class BlockReader:
 
 
 class BlobStore(Protocol):
-    """What both kinds of storage can do. Keys are relative paths with `/`; a key is written once."""
+    """Interface of both kinds of storage. Keys are relative paths with `/`; a key is written once."""
 
     def publish(self, source: Path, key: str, *, content_type: str) -> None:
-        """Make a local file readable under a key, at once and as a whole; the file itself stays where it is."""
+        """Make a local file readable under a key, atomically; the file itself stays in place."""
 
     def read_range(self, key: str, start: int, length: int) -> BlockReader:
-        """Return the bytes in blocks; whoever does not read them to the end closes them.
-
-        Raises FileNotFoundError.
-        """
+        """Return the bytes in blocks, to be read to the end or closed; raise FileNotFoundError."""
 
     def size(self, name: str) -> int:
-        """Return the size in bytes.
-
-        Raises FileNotFoundError.
-        """
+        """Return the size in bytes, or raise FileNotFoundError."""
 
     def exists(self, name: str) -> bool:
         """Return whether the key has a file."""
 
     def delete(self, name: str) -> None:
-        """Remove a file; a missing one is no error."""
+        """Delete a file; a missing one is no error."""
 
     def local_path(self, key: str) -> Path | None:
-        """Return the file itself where it lies on this machine, for reading only; None elsewhere."""
+        """Return the path of the file, for reading only; None if it is not on this machine."""
 
 
 def blob_store() -> BlobStore:

@@ -1,4 +1,4 @@
-"""Files in a bucket of S3 or of a server that speaks its language."""
+"""File storage in a bucket of S3 or of a compatible server."""
 
 from __future__ import annotations
 
@@ -13,23 +13,20 @@ from files.storage.blobs import BlockReader
 
 
 class BucketStorage(S3Storage):
-    """A bucket. An object appears as a whole when its upload has ended, so no temporary name is needed."""
+    """A bucket. An object appears atomically when its upload ends, so no temporary name is needed."""
 
     def get_default_settings(self) -> dict[str, Any]:
-        """Return the settings of the backend: private objects that are never renamed by it."""
+        """Return the defaults of the backend: private objects, which it never renames."""
         defaults: dict[str, Any] = super().get_default_settings()
         return defaults | {"default_acl": None, "file_overwrite": True}
 
     def publish(self, source: Path, key: str, *, content_type: str) -> None:
-        """Upload a file, in parts where it is large."""
+        """Upload a file, in parts if it is large."""
         extra = {"ContentType": content_type}
         self.bucket.Object(self._full_name(key)).upload_file(str(source), ExtraArgs=extra)
 
     def read_range(self, key: str, start: int, length: int) -> BlockReader:
-        """Return the bytes in blocks, fetched as they are read.
-
-        Raises FileNotFoundError.
-        """
+        """Return the bytes in blocks, fetched as they are read; raise FileNotFoundError."""
         if length == 0:
             return BlockReader(io.BytesIO(), 0)
         span = f"bytes={start}-{start + length - 1}"
@@ -39,17 +36,14 @@ class BucketStorage(S3Storage):
             raise _translated(error, key) from error
 
     def size(self, name: str) -> int:
-        """Return the size in bytes.
-
-        Raises FileNotFoundError.
-        """
+        """Return the size in bytes, or raise FileNotFoundError."""
         try:
             return int(self.bucket.Object(self._full_name(name)).content_length)
         except ClientError as error:
             raise _translated(error, name) from error
 
     def local_path(self, key: str) -> Path | None:
-        """Return None: the bytes are elsewhere."""
+        """Return None: the file is not on this machine."""
         return None
 
     def _full_name(self, key: str) -> str:

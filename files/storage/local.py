@@ -1,4 +1,4 @@
-"""Files in a directory of this machine."""
+"""File storage in a local directory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from files.storage.blobs import BlockReader
 
 
 class LocalStorage(FileSystemStorage):
-    """A directory whose files are complete or not there at all."""
+    """A directory in which files appear atomically."""
 
     def publish(self, source: Path, key: str, *, content_type: str) -> None:
         """Link or copy a file into place. The source must not be written to afterwards."""
@@ -28,7 +28,7 @@ class LocalStorage(FileSystemStorage):
             temporary.unlink(missing_ok=True)
 
     def _save(self, name: str, content: File[Any]) -> str:
-        """Write what Django's own callers save, also under a temporary name first."""
+        """Save what Django's own callers write, also under a temporary name first."""
         target = Path(self.path(name))
         temporary = self._temporary_beside(target)
         try:
@@ -48,7 +48,7 @@ class LocalStorage(FileSystemStorage):
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(target)
-        # The name is only as durable as its directory.
+        # Makes the rename durable.
         directory = os.open(target.parent, os.O_RDONLY)
         try:
             os.fsync(directory)
@@ -56,13 +56,13 @@ class LocalStorage(FileSystemStorage):
             os.close(directory)
 
     def read_range(self, key: str, start: int, length: int) -> BlockReader:
-        """Return the bytes in blocks."""
+        """Return the bytes in blocks; raise FileNotFoundError."""
         file = Path(self.path(key)).open("rb")  # noqa: SIM115 - the blocks close it
         file.seek(start)
         return BlockReader(file, length)
 
     def delete(self, name: str) -> None:
-        """Remove a file, and its directory when that is left empty."""
+        """Delete a file, and the directories that it leaves empty."""
         path = Path(self.path(name))
         path.unlink(missing_ok=True)
         root = Path(self.location)
@@ -75,5 +75,5 @@ class LocalStorage(FileSystemStorage):
             parent = parent.parent
 
     def local_path(self, key: str) -> Path | None:
-        """Return the file itself."""
+        """Return the path of the file."""
         return Path(self.path(key))

@@ -1,4 +1,4 @@
-"""Read the headers of answers by their own grammar, apart from the code that wrote them."""
+"""Parsers for response headers, independent of the code that writes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small internal surface of its own."""
+"""URL configuration with a few internal views."""
 
 from __future__ import annotations
 

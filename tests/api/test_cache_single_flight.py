@@ -1,4 +1,4 @@
-"""Many requests for one answer at one time: one makes it, the others wait for it or make it themselves."""
+"""Single flight: one of many concurrent requests fills the cache, the others wait or compute the response."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ def make_cache(tmp_path):
     return ResponseCache(SqliteCacheStore(tmp_path / "responses.sqlite3", limit_bytes=1 << 20))
 
 
-def test_others_wait_for_the_answer_that_is_being_made(tmp_path):
+def test_waits_for_another_request_to_fill_the_cache(tmp_path):
     cache, entry = make_cache(tmp_path), CacheEntry("state 2", {}, b"body")
     assert cache.acquire("a")
     assert not cache.acquire("a")
     timer = threading.Timer(0.05, lambda: cache.put("a", entry, ttl_s=60))
     timer.start()
-    # A change came in between: the state is read again once the answer is there.
+    # After a change in between, the tag versions are read again once the entry is filled.
     assert cache.wait("a", lambda: "state 2") == (entry, "state 2")
     timer.join()
 
 
-def test_others_make_it_themselves_after_200_ms_or_when_there_will_be_none(tmp_path):
+def test_stops_waiting_after_200_ms_or_when_the_fill_is_released(tmp_path):
     cache = make_cache(tmp_path)
     assert cache.acquire("a")
     began = time.monotonic()
@@ -37,7 +37,7 @@ def test_others_make_it_themselves_after_200_ms_or_when_there_will_be_none(tmp_p
     assert cache.wait("a", lambda: "state") is None
 
 
-def test_answers_too_large_are_not_kept(tmp_path):
+def test_large_responses_are_not_cached(tmp_path):
     cache = make_cache(tmp_path)
     assert cache.acquire("a")
     cache.put("a", CacheEntry("state", {}, bytes(2_000_000)), ttl_s=60)

@@ -1,4 +1,4 @@
-"""Both stores of answers keep the same promises."""
+"""Both response cache stores behave alike."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def store(request, tmp_path):
     store.clear()
 
 
-def test_gives_back_what_was_put(store):
+def test_returns_the_entry_that_was_put(store):
     assert store.get("a") is None
     store.put("a", ENTRY, ttl_s=60)
     assert store.get("a") == ENTRY
@@ -52,7 +52,7 @@ def test_gives_back_what_was_put(store):
     assert store.get("a") == newer
 
 
-def test_one_makes_an_answer_and_putting_it_lets_the_next(store):
+def test_one_caller_acquires_a_key_until_it_puts_or_releases_it(store):
     assert store.acquire("a", lease_s=60)
     assert not store.acquire("a", lease_s=60)
     assert store.is_acquired("a")
@@ -64,7 +64,7 @@ def test_one_makes_an_answer_and_putting_it_lets_the_next(store):
     assert not store.is_acquired("a")
 
 
-def test_of_many_one_begins(store):
+def test_one_of_many_threads_acquires_a_key(store):
     outcomes: list[bool] = []
     barrier = threading.Barrier(8)
 
@@ -75,7 +75,7 @@ def test_of_many_one_begins(store):
                 outcomes.append(store.acquire("a", lease_s=60))
                 return
             except CacheStoreUnavailable:
-                # On a machine this busy a request would do without; here the next attempt says who was first.
+                # On a busy machine a request would go uncached; here the next attempt decides.
                 time.sleep(0.01)
 
     threads = [threading.Thread(target=work) for _ in range(8)]
@@ -86,7 +86,7 @@ def test_of_many_one_begins(store):
     assert sorted(outcomes) == [False] * 7 + [True]
 
 
-def test_clearing_forgets_everything(store):
+def test_clear_deletes_entries_and_locks(store):
     store.put("a", ENTRY, ttl_s=60)
     assert store.acquire("b", lease_s=60)
     store.clear()
@@ -94,7 +94,7 @@ def test_clearing_forgets_everything(store):
     assert store.acquire("b", lease_s=60)
 
 
-def test_answers_and_leases_end(tmp_path):
+def test_entries_and_leases_expire(tmp_path):
     clock = Clock()
     store = SqliteCacheStore(tmp_path / "responses.sqlite3", limit_bytes=1 << 20, clock=clock)
     store.put("a", ENTRY, ttl_s=10)
@@ -107,7 +107,7 @@ def test_answers_and_leases_end(tmp_path):
     assert store.get("a") is None
 
 
-def test_another_process_sees_it(tmp_path):
+def test_another_store_reads_the_same_file(tmp_path):
     path = tmp_path / "responses.sqlite3"
     SqliteCacheStore(path, limit_bytes=1 << 20).put("a", ENTRY, ttl_s=60)
     assert SqliteCacheStore(path, limit_bytes=1 << 20).get("a") == ENTRY
@@ -123,7 +123,7 @@ def test_the_file_stays_within_its_limit(tmp_path):
     assert store.get("key 0") is None
 
 
-def test_sweeping_drops_what_is_over_and_gives_the_space_back(tmp_path):
+def test_sweep_deletes_expired_entries_and_frees_the_space(tmp_path):
     clock, path = Clock(), tmp_path / "responses.sqlite3"
     store = SqliteCacheStore(path, limit_bytes=1 << 20, clock=clock)
     for number in range(20):
@@ -138,10 +138,10 @@ def test_sweeping_drops_what_is_over_and_gives_the_space_back(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["garbage", "folder", "no redis"])
-def test_a_broken_store_says_so(tmp_path, kind):
+def test_a_broken_store_is_unavailable(tmp_path, kind):
     path = tmp_path / "responses.sqlite3"
     if kind == "garbage":
-        path.write_bytes(b"this is no database, whatever its name says" * 200)
+        path.write_bytes(b"this is no database in spite of its name" * 200)
     elif kind == "folder":
         path.mkdir()
     store = SqliteCacheStore(path, limit_bytes=1 << 20)
@@ -159,7 +159,7 @@ def test_a_broken_store_says_so(tmp_path, kind):
             action()
 
 
-def test_what_another_program_wrote_into_redis_is_unavailable():
+def test_foreign_data_in_redis_makes_the_store_unavailable():
     require(redis_answers(), "Redis")
     prefix = f"renderowl-test-{secrets.token_hex(6)}:"
     client = redis.Redis.from_url(REDIS_URL)
@@ -168,7 +168,7 @@ def test_what_another_program_wrote_into_redis_is_unavailable():
         RedisCacheStore(REDIS_URL, prefix=prefix).get("a")
 
 
-def test_a_process_remembers_what_it_read_as_long_as_it_holds(tmp_path, monkeypatch):
+def test_a_process_caches_entries_until_they_are_stale_or_expired(tmp_path, monkeypatch):
     clock = Clock()
     store = SqliteCacheStore(tmp_path / "responses.sqlite3", limit_bytes=1 << 20, clock=clock)
     other = SqliteCacheStore(tmp_path / "responses.sqlite3", limit_bytes=1 << 20, clock=clock)
@@ -189,7 +189,7 @@ def test_a_process_remembers_what_it_read_as_long_as_it_holds(tmp_path, monkeypa
     assert store.get_local("a", newer.tag_versions) is None
 
 
-def test_a_process_remembers_only_so_much(tmp_path, monkeypatch):
+def test_a_process_evicts_its_oldest_entries(tmp_path, monkeypatch):
     monkeypatch.setattr("api.response_cache.sqlite_store.MAX_LOCAL_BYTES", 1000)
     store = SqliteCacheStore(tmp_path / "responses.sqlite3", limit_bytes=1 << 20)
     for name in ("a", "b", "a", "c"):

@@ -1,4 +1,4 @@
-"""Kept answers: found while nothing has changed, never a moment longer, never for somebody else."""
+"""Cached responses: served until a change, and never to another account."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def client(alice):
 
 @pytest.fixture
 def cache(settings, tmp_path: Path) -> ResponseCache:
-    """Answers are kept, in a file of this test's own."""
+    """Enable the response cache, in a file of this test's own."""
     settings.RENDEROWL_RESPONSE_CACHE = True
     settings.RENDEROWL_CACHE_URL = f"sqlite:///{tmp_path}/cache.sqlite3"
     found = response_cache()
@@ -67,10 +67,12 @@ def outcome(client, path, **headers):
     return answer["X-Cache"]
 
 
-# --- What is kept -----------------------------------------------------------------------------------------------------
+# --- What is cached --------------------------------------------------------------------------------------------------
 
 
-def test_a_second_request_gets_the_first_answer_without_reading_rows(client, alice, cache, django_assert_num_queries):
+def test_a_second_request_gets_the_cached_response_without_reading_rows(
+    client, alice, cache, django_assert_num_queries
+):
     for _ in range(3):
         make_render(alice)
     first = client.get(f"{RENDERS}?limit=2")
@@ -84,7 +86,9 @@ def test_a_second_request_gets_the_first_answer_without_reading_rows(client, ali
     assert second["X-Request-Id"] != first["X-Request-Id"]
 
 
-def test_who_has_the_answer_gets_304_also_without_a_store(client, alice, settings, django_assert_num_queries):
+def test_a_client_with_the_current_response_gets_304_without_a_store(
+    client, alice, settings, django_assert_num_queries
+):
     make_render(alice)
     settings.RENDEROWL_RESPONSE_CACHE = False
     first = client.get(RENDERS)
@@ -98,7 +102,7 @@ def test_who_has_the_answer_gets_304_also_without_a_store(client, alice, setting
     assert "Content-Type" not in second
 
 
-def test_what_an_answer_depends_on_is_in_its_key(client, alice, cache, settings):
+def test_the_cache_key_has_everything_that_a_response_depends_on(client, alice, cache, settings):
     make_project(alice)
     assert outcome(client, "/api/v2/projects?limit=5&ordering=created_at") == "MISS"
     assert outcome(client, "/api/v2/projects?ordering=created_at&limit=5") == "HIT"
@@ -116,7 +120,7 @@ def test_what_an_answer_depends_on_is_in_its_key(client, alice, cache, settings)
     assert outcome(client, "/api/v2/projects") == "MISS"
 
 
-def test_nobody_gets_another_account_s_answer(client, alice, cache):
+def test_an_account_never_gets_the_response_of_another(client, alice, cache):
     make_project(alice, name="alice's")
     first = client.get("/api/v2/projects")
     bob = APIClient(headers={"X-API-Key": make_api_key(make_user("bob"))})
@@ -127,14 +131,14 @@ def test_nobody_gets_another_account_s_answer(client, alice, cache):
     assert client.get("/api/v2/projects").content == first.content
 
 
-def test_credential_scope_and_limits_come_before_a_kept_answer(client, alice, cache):
+def test_credential_and_scope_are_checked_before_the_cache(client, alice, cache):
     client.get("/api/v2/projects")
     narrow = APIClient(headers={"X-API-Key": make_api_key(alice, scopes=("assets:read",))})
     assert narrow.get("/api/v2/projects", headers={"If-None-Match": "*"}).status_code == 403
     assert APIClient().get("/api/v2/projects").status_code == 401
 
 
-def test_refusals_are_never_kept(client, cache):
+def test_errors_are_never_cached(client, cache):
     for _ in range(2):
         answer = client.get("/api/v2/projects?nonsense=1", headers={"If-None-Match": "*"})
         assert answer.status_code == 400
@@ -144,13 +148,13 @@ def test_refusals_are_never_kept(client, cache):
     assert not cache._store.is_acquired("x")
 
 
-def test_head_is_not_kept_but_has_the_tag(client, alice, cache):
+def test_head_is_not_cached_but_has_the_etag(client, alice, cache):
     head = client.head("/api/v2/projects")
     assert (head["X-Cache"], head.status_code) == ("BYPASS", 200)
     assert head["ETag"] == client.get("/api/v2/projects")["ETag"]
 
 
-def test_an_answer_past_its_time_is_made_anew(client, alice, cache, monkeypatch):
+def test_an_expired_entry_is_a_miss(client, alice, cache, monkeypatch):
     clock = [time.time()]
     monkeypatch.setattr(cache._store, "_clock", lambda: clock[0])
     client.get(RENDERS)
@@ -201,15 +205,15 @@ def by_cascade(alice, render):
     render.project.delete()
 
 
-def by_giving_away(alice, render):
+def by_change_of_owner(alice, render):
     Render.objects.update(owner=make_user("bob"))
 
 
 @pytest.mark.parametrize(
     "change",
-    [by_update, by_raw_sql, by_save, by_insert, by_bulk_create, by_delete, by_cascade, by_giving_away],
+    [by_update, by_raw_sql, by_save, by_insert, by_bulk_create, by_delete, by_cascade, by_change_of_owner],
 )
-def test_every_change_makes_answers_stale_at_once(client, alice, cache, change):
+def test_every_change_makes_cached_responses_stale_at_once(client, alice, cache, change):
     render = make_render(alice, project=make_project(alice))
     first = client.get(RENDERS)
     change(alice, render)
@@ -242,7 +246,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("path", CHANGES)
-def test_every_kept_answer_follows_its_rows(client, alice, cache, path):
+def test_every_cached_response_is_stale_after_a_change_of_its_rows(client, alice, cache, path):
     from renders.services.library import change_template
     from tests.factories import make_edit
 
@@ -268,7 +272,7 @@ def test_every_rule_is_tested_above(settings):
     assert ruled == tested
 
 
-def test_a_submit_shows_in_every_list_that_it_changes(client, alice, cache):
+def test_a_submit_invalidates_every_list_that_shows_it(client, alice, cache):
     from renders.requests import RenderRequest
     from tests.factories import make_edit
 
@@ -294,7 +298,7 @@ def test_tags_of_an_account_are_read_with_the_credential(alice, client):
     assert read_tag_versions(make_user("bob").pk).get("projects") is None
 
 
-def test_a_rolled_back_change_raises_nothing(alice):
+def test_a_rolled_back_change_increments_nothing(alice):
     from django.db import transaction
 
     before = read_tag_versions(alice.pk)
@@ -305,7 +309,7 @@ def test_a_rolled_back_change_raises_nothing(alice):
     assert read_tag_versions(alice.pk) == before
 
 
-def test_folding_changes_no_state_and_empties_the_notes(alice):
+def test_compaction_changes_no_version_and_deletes_the_increments(alice):
     for _ in range(3):
         make_project(alice)
     before = read_tag_versions(alice.pk)
@@ -330,7 +334,7 @@ def test_ignored_conflicts_still_count(alice):
     assert before < first < read_tag_versions(alice.pk)["assets"]
 
 
-def test_the_state_of_all_accounts_counts_for_each(alice):
+def test_the_tag_of_all_accounts_counts_for_each(alice):
     before = read_tag_versions(alice.pk)
     increment_tag(tag="renders")
     after = read_tag_versions(alice.pk)
@@ -339,7 +343,7 @@ def test_the_state_of_all_accounts_counts_for_each(alice):
     assert parse_tag_versions(None) == {}
 
 
-def test_nothing_is_kept_while_changes_are_not_followed(client, alice, cache):
+def test_nothing_is_cached_while_changes_are_not_tracked(client, alice, cache):
     first = client.get(RENDERS)
     drop_triggers()
     assert outcome(client, RENDERS) == "BYPASS"
@@ -361,12 +365,12 @@ def test_clear_cache(client, alice, cache):
     assert cache._store.size_bytes() < 100_000
     assert [outcome(client, path) for path in paths] == ["MISS", "MISS"]
     assert out.getvalue().splitlines() == [
-        "Answers that show renders will be made anew.",
-        "All answers will be made anew.",
+        "Cached responses that show renders are invalidated.",
+        "All cached responses are invalidated.",
     ]
 
 
-# --- A store that fails, and many at one time -------------------------------------------------------------------------
+# --- A store that fails -----------------------------------------------------------------------------------------------
 
 
 class BrokenStore:
@@ -377,7 +381,7 @@ class BrokenStore:
         return fail
 
 
-def test_a_broken_store_is_done_without_and_counted(client, alice, cache, monkeypatch):
+def test_responses_are_uncached_while_the_store_fails(client, alice, cache, monkeypatch):
     make_render(alice)
     monkeypatch.setattr(cache, "_store", BrokenStore())
     before = counts().get(ERRORS, 0)
@@ -389,7 +393,7 @@ def test_a_broken_store_is_done_without_and_counted(client, alice, cache, monkey
     assert outcome(client, RENDERS, **{"If-None-Match": answer["ETag"]}) == "REVALIDATED"
 
 
-def test_a_damaged_file_is_done_without(client, alice, settings, tmp_path):
+def test_responses_are_uncached_if_the_file_is_damaged(client, alice, settings, tmp_path):
     settings.RENDEROWL_RESPONSE_CACHE = True
     settings.RENDEROWL_CACHE_URL = f"sqlite:///{tmp_path}/damaged.sqlite3"
     (tmp_path / "damaged-responses.sqlite3").write_bytes(b"no database" * 1000)

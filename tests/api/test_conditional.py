@@ -100,7 +100,7 @@ def test_head_is_answered_as_get(client, alice):
     assert client.head(path, headers={"If-None-Match": head["ETag"]}).status_code == 304
 
 
-def test_a_change_in_the_same_moment_changes_the_tag(client, alice):
+def test_every_change_changes_the_tag_even_back_to_an_old_value(client, alice):
     project = make_project(alice)
     path = path_of(project)
     seen = [client.get(path)["ETag"]]
@@ -113,7 +113,7 @@ def test_a_change_in_the_same_moment_changes_the_tag(client, alice):
         seen.append(answer["ETag"])
 
 
-def test_what_shows_besides_the_row_changes_the_tag(client, alice, settings):
+def test_values_outside_of_the_row_change_the_tag(client, alice, settings):
     asset = make_asset(alice)
     path = path_of(asset)
     before = client.get(path)["ETag"]
@@ -126,7 +126,7 @@ def test_what_shows_besides_the_row_changes_the_tag(client, alice, settings):
     assert moved["ETag"] != held["ETag"]
 
 
-def test_the_step_of_signed_links_changes_the_tag(client, alice, monkeypatch):
+def test_new_signed_links_change_the_tag(client, alice, monkeypatch):
     render = make_render(alice, status="succeeded")
     clock = [1_800_000_000.0]
     monkeypatch.setattr("files.links.time.time", lambda: clock[0])
@@ -145,7 +145,7 @@ def test_tags_are_weak_while_a_render_is_active(client, alice):
         assert client.get(path, headers={"If-None-Match": answer["ETag"]}).status_code == 304, status
 
 
-def test_the_place_in_the_queue_changes_the_tag(client, alice):
+def test_the_queue_position_changes_the_tag(client, alice):
     first, second = make_render(alice), make_render(alice)
     before = client.get(path_of(second))
     assert before.json()["progress"]["queue_position"] == 2
@@ -171,10 +171,10 @@ def test_parts_of_a_render_have_tags_of_their_own(client, alice):
         assert client.get(path, headers={"If-None-Match": tag}).status_code == 304
 
 
-# --- Who may compare --------------------------------------------------------------------------------------------------
+# --- Access checks ----------------------------------------------------------------------------------------------------
 
 
-def test_another_account_s_tag_is_worth_nothing(client, alice):
+def test_the_tag_of_another_account_gets_404(client, alice):
     for row in make_rows(alice):
         tag = client.get(path_of(row))["ETag"]
         for header in (tag, "*"):
@@ -182,7 +182,7 @@ def test_another_account_s_tag_is_worth_nothing(client, alice):
             assert bob.get(path_of(row)).status_code == 404
 
 
-def test_credential_and_scope_come_before_the_comparison(client, alice):
+def test_credential_and_scope_are_checked_before_the_condition(client, alice):
     path = path_of(make_project(alice))
     tag = client.get(path)["ETag"]
     key = make_minted_key(alice)
@@ -199,7 +199,7 @@ def test_credential_and_scope_come_before_the_comparison(client, alice):
 # --- Writing ----------------------------------------------------------------------------------------------------------
 
 
-def test_if_match_lets_the_reader_of_the_state_write_once(client, alice):
+def test_if_match_allows_one_write_per_version(client, alice):
     project = make_project(alice, name="a")
     path = path_of(project)
     tag = client.get(path)["ETag"]
@@ -232,7 +232,7 @@ def test_if_match_takes_lists_and_the_star(client, alice):
     assert client.delete(path, headers={"If-Match": "*"}).status_code == 404
 
 
-def test_deleting_needs_the_state_that_was_read(client, alice):
+def test_delete_with_if_match_needs_the_current_version(client, alice):
     rows = [make_project(alice), make_asset(alice), make_minted_key(alice).key, make_render(alice, status="succeeded")]
     for row in rows:
         path = path_of(row)
@@ -243,7 +243,7 @@ def test_deleting_needs_the_state_that_was_read(client, alice):
         assert client.delete(path, headers={"If-Match": tag}).status_code == 204
 
 
-def test_an_active_render_has_no_state_to_match(client, alice):
+def test_if_match_never_matches_an_active_render(client, alice):
     path = path_of(make_render(alice, status="rendering"))
     tag = client.get(path)["ETag"]
     assert client.delete(path, headers={"If-Match": tag}).status_code == 412
@@ -264,7 +264,7 @@ def test_a_change_between_reading_and_writing_is_a_412(client, alice, monkeypatc
     monkeypatch.setattr(library.ProjectViewSet, "validated", slow)
     assert client.patch(path, {"name": "slower"}, headers={"If-Match": tag}).status_code == 412
     assert Project.objects.get().name == "quicker"
-    # Without a condition the last one wins, and is not told a tag that it cannot know.
+    # Without a condition the last write wins, and its response has no ETag.
     answer = client.patch(path, {"name": "last"})
     assert answer.status_code == 200
     assert "ETag" not in answer
@@ -287,7 +287,7 @@ def test_templates_are_changed_only_with_if_match(client, alice):
     assert client.delete(path, headers={"If-Match": changed["ETag"]}).status_code == 204
 
 
-def test_refusals_come_in_the_order_of_the_contract(client, alice):
+def test_errors_come_in_the_documented_order(client, alice):
     template = make_template(alice)
     path = path_of(template)
     missing = path[:-1] + ("0" if path[-1] != "0" else "1")
@@ -318,28 +318,28 @@ def test_a_refused_change_leaves_the_version(client, alice):
     assert client.get(path_of(held))["ETag"] == held_tag
 
 
-def test_if_none_match_star_refuses_to_write_over_what_exists(client, alice):
+def test_if_none_match_star_refuses_to_overwrite(client, alice):
     project = make_project(alice, name="a")
     assert client.patch(path_of(project), {"name": "b"}, headers={"If-None-Match": "*"}).status_code == 412
     assert Project.objects.get().name == "a"
 
 
-def test_what_was_made_has_the_tag_that_it_is_read_with(client, alice):
+def test_a_created_object_has_the_etag_of_a_later_get(client, alice):
     for path, body in (
         ("/api/v2/projects", {"name": "a"}),
         ("/api/v2/templates", {"name": "a", "edit": make_edit()}),
         ("/api/v1/renders", {"edit": make_edit(), "run_at": NEXT_MONTH}),
     ):
-        made = client.post(path, body, headers={"Idempotency-Key": path})
-        assert made.status_code in {201, 202}
-        assert client.get(made["Location"])["ETag"] == made["ETag"]
-        assert client.get(made["Location"], headers={"If-None-Match": made["ETag"]}).status_code == 304
+        created = client.post(path, body, headers={"Idempotency-Key": path})
+        assert created.status_code in {201, 202}
+        assert client.get(created["Location"])["ETag"] == created["ETag"]
+        assert client.get(created["Location"], headers={"If-None-Match": created["ETag"]}).status_code == 304
         replay = client.post(path, body, headers={"Idempotency-Key": path})
         assert replay["Idempotent-Replayed"] == "true"
-        assert (replay["ETag"], replay.content) == (made["ETag"], made.content)
+        assert (replay["ETag"], replay.content) == (created["ETag"], created.content)
 
 
-def test_an_action_that_writes_unguarded_is_found_out(client, alice, monkeypatch):
+def test_an_action_that_writes_outside_of_unchanged_raises(client, alice, monkeypatch):
     from renders.views import library
 
     def careless(self, request, **kwargs):
@@ -364,7 +364,7 @@ def test_reads_the_grammar_of_rfc_9110():
     ]
 
 
-def test_compares_as_rfc_9110_8_8_3_2_has_it():
+def test_compares_as_in_rfc_9110_section_8_8_3_2():
     strong, weak = EntityTag("1"), EntityTag("1", weak=True)
     cases = [(weak, 'W/"1"', False, True), (weak, 'W/"2"', False, False), (weak, '"1"', False, True)]
     for tag, header, strongly, weakly in [*cases, (strong, '"1"', True, True), (strong, 'W/"1"', False, True)]:

@@ -1,7 +1,7 @@
-"""Version 1 stays as it was: the answer to each GET, byte for byte, with ids and times masked.
+"""Golden responses of version 1: each GET, byte for byte, with ids and times masked.
 
 `GOLDEN=write pytest tests/api/test_golden_responses.py` writes the files of routes that have none; a file that exists
-is never rewritten, as a difference is a broken promise: remove it by hand where the promise was never given.
+is never rewritten, as a difference breaks clients: delete it by hand if the response was never released.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def world():
         "asset": asset,
         "render": done,
     }
-    # The key of the request is made last, so that lists, newest first, begin with it.
+    # The key of the request is created last, so that lists, newest first, begin with it.
     client = APIClient(headers={"X-API-Key": make_api_key(alice, name="caller", scopes=("*",))})
     return client, {route.name: ids[route.name.partition("-")[0]].public_id for route in ROUTES if "<" in route.path}
 
@@ -99,7 +99,7 @@ def masked(body: bytes) -> bytes:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
-def test_version_1_answers_as_ever(world, route) -> None:
+def test_version_1_responses_are_unchanged(world, route) -> None:
     client, ids = world
     kwargs = {"id": ids[route.name]} if route.name in ids else {}
     response = client.get(api_path(route.name, 1, **kwargs))
@@ -110,11 +110,11 @@ def test_version_1_answers_as_ever(world, route) -> None:
         file.write_bytes(answer)
     assert file.exists(), f"GOLDEN=write pytest {__file__}"
     if connection.vendor == "postgresql":
-        # Its jsonb orders the members of stored documents anew; in all else the answers are the same.
+        # jsonb changes the order of members of stored documents; the responses are equal otherwise.
         assert json.loads(answer) == json.loads(file.read_bytes())
     else:
         assert answer == file.read_bytes()
 
 
-def test_no_answer_is_kept_of_what_is_gone() -> None:
+def test_every_golden_file_belongs_to_a_route() -> None:
     assert {file.stem for file in FOLDER.glob("*.json")} == {route.name for route in ROUTES}

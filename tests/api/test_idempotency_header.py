@@ -1,4 +1,4 @@
-"""What a request says about its key: the header, and the fingerprint."""
+"""Parsing of the Idempotency-Key header, and the fingerprint of a request."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_key_is_a_string_quoted_or_bare(text, key) -> None:
         r'"a\b"',
         '"open',
         '"a\\"',
-        # Two headers, as servers hand them over.
+        # Two headers, as servers join them.
         "a,b",
         '"a", "b"',
         '"a","b"',
@@ -108,7 +108,7 @@ def test_the_order_of_the_query_does_not_matter() -> None:
     assert one == other
 
 
-def test_the_version_counts_wherever_it_stands() -> None:
+def test_the_version_counts_alike_in_path_and_header() -> None:
     by_path = fingerprint(make_request(path="/api/v2/renders", version=2))
     assert fingerprint(make_request(path="/api/v1/renders", version=2)) == by_path
 
@@ -153,7 +153,7 @@ def test_another_form_has_another_fingerprint(other) -> None:
 
 
 @pytest.mark.parametrize("size", [1000, 3_000_000])
-def test_a_file_is_left_ready_to_be_read(size) -> None:
+def test_a_file_can_be_read_after_the_fingerprint(size) -> None:
     request = file_request(b"x" * size)
     fingerprint(request)
     with request.data["file"] as file:
@@ -174,5 +174,5 @@ def test_the_scope_of_a_key_is_account_method_and_route(django_user_model) -> No
     assert (use.user_id, use.method, use.route, use.key) == (user.pk, "POST", "renders/<id>/retry", "k")
 
 
-def test_no_header_no_key() -> None:
+def test_a_request_without_the_header_has_no_key() -> None:
     assert keyed_request(make_request()) is None

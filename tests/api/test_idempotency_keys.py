@@ -1,4 +1,4 @@
-"""IdempotencyClaim, complete, release, take over, expire."""
+"""Idempotency keys: claim, completion, release, takeover, expiry."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def lapse(**past) -> None:
     IdempotencyKey.objects.update(**{name: timezone.now() - timedelta(seconds=1) for name in past or ("locked_until",)})
 
 
-def test_a_first_use_is_claimed_for_a_minute_and_a_day(use) -> None:
+def test_a_first_request_claims_the_key_for_a_minute(use) -> None:
     before = timezone.now()
     claim = claimed(use)
     row = IdempotencyKey.objects.get()
@@ -67,7 +67,7 @@ def test_a_first_use_is_claimed_for_a_minute_and_a_day(use) -> None:
     assert row.body is row.status_code is row.completed_at is None
 
 
-def test_a_repeat_meanwhile_is_told_to_wait_without_writing(use) -> None:
+def test_a_concurrent_repeat_is_refused_without_writing(use) -> None:
     claimed(use)
     with CaptureQueriesContext(connection) as queries, pytest.raises(IdempotencyInProgress) as refusal:
         claim_key(use=use)
@@ -75,7 +75,7 @@ def test_a_repeat_meanwhile_is_told_to_wait_without_writing(use) -> None:
     assert refusal.value.retry_after_s == 1
 
 
-def test_a_completed_use_gives_its_answer(use) -> None:
+def test_a_repeat_gets_the_stored_response_for_a_day(use) -> None:
     completed(use)
     before = timezone.now()
     assert claim_key(use=use) == ANSWER
@@ -92,7 +92,7 @@ def test_another_request_under_the_key_is_refused(use, state) -> None:
 
 
 @pytest.mark.parametrize("change", [{"method": "PUT"}, {"route": "templates"}, {"key": "K"}, {"user_id": None}])
-def test_the_same_text_elsewhere_is_another_key(use, change) -> None:
+def test_a_key_is_scoped_to_account_method_and_route(use, change) -> None:
     completed(use)
     if "user_id" in change:
         change = {"user_id": make_user("bob").pk}
@@ -100,7 +100,7 @@ def test_the_same_text_elsewhere_is_another_key(use, change) -> None:
     assert IdempotencyKey.objects.count() == 2
 
 
-def test_a_claim_whose_lock_has_passed_is_taken_over(use) -> None:
+def test_a_claim_with_an_expired_lock_is_taken_over(use) -> None:
     late = claimed(use)
     lapse()
     heir = claimed(use)
@@ -128,7 +128,7 @@ def test_a_late_owner_rolls_back(use) -> None:
 
 
 def having_seen(monkeypatch, seen) -> None:
-    """Let the next look-up of a key find what stood there a moment ago."""
+    """Make the next look-up of a key return an outdated row."""
     rows = type(IdempotencyKey.objects.all())
     look, stale = rows.first, [seen]
     monkeypatch.setattr(rows, "first", lambda self: stale.pop() if stale else look(self))
@@ -152,13 +152,13 @@ def test_one_of_two_inserts(use, monkeypatch) -> None:
     assert IdempotencyKey.objects.count() == 1
 
 
-def test_a_released_key_is_a_first_use_even_for_another_request(use) -> None:
+def test_a_released_key_can_be_claimed_by_another_request(use) -> None:
     release_key(claim=claimed(use))
     assert not IdempotencyKey.objects.exists()
     claimed(other(use, fingerprint="0" * 64))
 
 
-def test_an_expired_key_is_a_first_use(use) -> None:
+def test_an_expired_key_can_be_claimed_again(use) -> None:
     old = completed(use)
     lapse(expires_at=True)
     new = claimed(other(use, fingerprint="0" * 64))
@@ -178,7 +178,7 @@ def test_claims_only_outside_of_a_transaction(use, transactional_db) -> None:
         claim_key(use=use)
 
 
-def test_the_cleanup_deletes_what_has_expired_in_batches(use) -> None:
+def test_the_cleanup_deletes_expired_keys_in_batches(use) -> None:
     for number in range(5):
         completed(other(use, key=f"old{number}"))
     lapse(expires_at=True)
@@ -190,7 +190,7 @@ def test_the_cleanup_deletes_what_has_expired_in_batches(use) -> None:
     assert sorted(IdempotencyKey.objects.values_list("key", flat=True)) == ["k", "new"]
 
 
-def test_the_cleanup_is_a_job_that_comes_back_by_the_clock(use) -> None:
+def test_the_cleanup_is_a_scheduled_job(use) -> None:
     completed(use)
     lapse(expires_at=True)
 

@@ -1,4 +1,4 @@
-"""Fifty identical requests at one time: one does the work."""
+"""Fifty concurrent identical requests: one does the work."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def test_fifty_identical_posts_make_one_render_and_one_debit(race):  # noqa: F81
     }
 
 
-def test_of_fifty_that_find_a_dead_owner_one_takes_over(race):  # noqa: F811
+def test_one_of_fifty_requests_takes_over_from_a_dead_owner(race):  # noqa: F811
     state = race("api.take_over_one_key")
     assert (state["created"], state["rows"]) == (1, 1)
     assert set(state["others"]) <= {"replayed", "IdempotencyInProgress"}

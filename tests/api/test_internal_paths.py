@@ -1,4 +1,4 @@
-"""Paths under `/internal/` have what every path has: problems, ids, limits, scopes."""
+"""Paths under `/internal/` have problem documents, request ids, body limits and scopes too."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_an_unknown_path_is_a_problem(api: APIClient, where: str, method: str) -
     assert response["API-Version"] == "2"
 
 
-def test_no_version_is_chosen_by_the_request(api: APIClient) -> None:
+def test_the_request_cannot_choose_a_version(api: APIClient) -> None:
     key = make_api_key(make_user(is_staff=True), scopes=("admin:*",), pinned_version=1)
     api.credentials(HTTP_X_API_KEY=key, HTTP_API_VERSION="1", HTTP_ACCEPT="application/vnd.renderowl.v1+json")
     response = api.get("/internal/test/figures/")
@@ -31,14 +31,14 @@ def test_no_version_is_chosen_by_the_request(api: APIClient) -> None:
     assert response["X-Request-Id"]
 
 
-def test_an_error_tells_nothing(api: APIClient) -> None:
+def test_an_error_reveals_nothing(api: APIClient) -> None:
     api.raise_request_exception = False
     response = api.get("/internal/test/failing", HTTP_X_API_KEY=make_api_key())
     assert_problem(response, 500, "internal_error")
     assert b"secret" not in response.content
 
 
-def test_a_body_is_bounded(api: APIClient) -> None:
+def test_the_body_is_limited(api: APIClient) -> None:
     key = make_api_key(make_user(is_staff=True), scopes=("jobs:write",))
     response = api.post("/internal/test/staff", data={"x": "y" * 2**21}, HTTP_X_API_KEY=key)
     assert_problem(response, 413, "payload_too_large")
@@ -62,12 +62,12 @@ def test_the_session_of_a_suspended_member_of_staff_reads_nothing(api: APIClient
     assert_problem(api.get("/internal/test/figures"), 403, "account_suspended")
 
 
-def test_a_bad_key_is_not_made_good_by_a_session(api: APIClient) -> None:
+def test_an_invalid_key_is_refused_despite_a_session(api: APIClient) -> None:
     api.force_login(make_user(is_staff=True))
     assert_problem(api.get("/internal/test/figures", HTTP_X_API_KEY="ro_live_x"), 401, "unauthenticated")
 
 
-def test_the_matrix_notices_what_is_open_to_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_matrix_notices_a_path_without_the_staff_check(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(internal_urls.StaffView, "permission_classes", (internal_urls.HasScope,))
     with pytest.raises(AssertionError):
         check_access(Access("staff-list", {"GET": "jobs:read", "POST": "jobs:write"}, staff=True))

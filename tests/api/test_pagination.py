@@ -1,4 +1,4 @@
-"""Lists: cursors that neither skip nor repeat, pages with totals, parameters that are refused by name."""
+"""Pagination: cursors that neither skip nor repeat rows, pages with totals, invalid parameters."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def alice() -> User:
 @pytest.fixture
 def client(api: APIClient, alice: User) -> APIClient:
     api.credentials(HTTP_X_API_KEY=make_api_key(alice, scopes=("keys:read",)))
-    # Three rows of one instant: only the id tells them apart, and none may be lost at a page's edge.
+    # Three rows with the same time differ only in their ids, and none may be lost at a page's edge.
     now = timezone.now()
     for number in range(KEYS - 1):
         key = make_minted_key(alice, name=f"key {number}").key
@@ -55,7 +55,7 @@ def test_cursors_visit_every_row_once_in_order(client: APIClient, ordering: str,
     assert all(len(page) == limit for page in pages[:-1])
 
 
-def test_previous_cursor_leads_back_the_same_way(client: APIClient) -> None:
+def test_previous_cursor_returns_the_previous_page(client: APIClient) -> None:
     forward = walk(client, "/api/v2/keys?limit=3")
     first = client.get("/api/v2/keys?limit=3").json()
     second = client.get(f"/api/v2/keys?limit=3&cursor={first['next_cursor']}").json()
@@ -65,7 +65,7 @@ def test_previous_cursor_leads_back_the_same_way(client: APIClient) -> None:
     assert back["has_more"] is True
 
 
-def test_row_inserted_meanwhile_neither_shifts_nor_repeats(client: APIClient, alice: User) -> None:
+def test_inserted_row_neither_shifts_nor_repeats_others(client: APIClient, alice: User) -> None:
     before = [row for page in walk(client, "/api/v2/keys?limit=100") for row in page]
     first = client.get("/api/v2/keys?limit=3").json()
     make_api_key(alice)
@@ -107,7 +107,7 @@ def test_version_1_counts_pages(client: APIClient) -> None:
         ("created_at__gte=%00", "created_at__gte"),
     ],
 )
-def test_unusable_parameter_is_named(client: APIClient, query: str, parameter: str) -> None:
+def test_invalid_parameter_is_named(client: APIClient, query: str, parameter: str) -> None:
     body = assert_problem(client.get(f"/api/v2/keys?{query}"), 400, "invalid_parameter")
     assert body["parameter"] == parameter
     assert body["errors"][0]["parameter"] == parameter
@@ -146,13 +146,13 @@ def test_time_filters_bound_the_list(client: APIClient) -> None:
     ],
 )
 @pytest.mark.parametrize("version", [1, 2])
-def test_refuses_values_that_no_list_has(client: APIClient, query: str, version: int) -> None:
+def test_refuses_values_that_are_invalid_for_every_list(client: APIClient, query: str, version: int) -> None:
     body = assert_problem(client.get(f"/api/v{version}/keys?{query}"), 400, "invalid_parameter")
     assert body["parameter"] == query.partition("=")[0]
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
-def test_refuses_a_forged_cursor_beyond_the_calendar(client: APIClient, moment: str) -> None:
+def test_refuses_a_forged_cursor_with_a_time_out_of_range(client: APIClient, moment: str) -> None:
     cursor = Cursor("-created_at", True, moment, "01a208b5-0000-0000-0000-000000000000").encode()
     body = assert_problem(client.get(f"/api/v2/keys?cursor={cursor}"), 400, "invalid_parameter")
     assert body["parameter"] == "cursor"

@@ -1,4 +1,4 @@
-"""Every refusal is an RFC 9457 problem document."""
+"""Every error is an RFC 9457 problem document."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_wrong_method_is_a_problem_and_names_the_right_ones(api: APIClient) -> N
     assert "POST" in response["Allow"]
 
 
-def test_unhandled_exception_tells_nothing(api: APIClient, monkeypatch: pytest.MonkeyPatch, settings) -> None:
+def test_unhandled_exception_reveals_nothing(api: APIClient, monkeypatch: pytest.MonkeyPatch, settings) -> None:
     settings.DEBUG = False
     api.raise_request_exception = False
 
@@ -62,7 +62,7 @@ def test_malformed_json(api: APIClient) -> None:
 
 
 @pytest.mark.parametrize("body", [b'{"username": NaN}', b"\xff\xfe{}", b"[" * 5000])
-def test_json_that_others_would_read_differently_is_refused(api: APIClient, body: bytes) -> None:
+def test_invalid_json_is_refused(api: APIClient, body: bytes) -> None:
     assert_problem(api.post("/api/v2/auth/token", body, content_type="application/json"), 400, "malformed_json")
 
 
@@ -71,7 +71,7 @@ def test_wrong_content_type(api: APIClient) -> None:
     assert_problem(response, 415, "unsupported_media_type")
 
 
-def test_body_over_the_limit_is_refused_unread(api: APIClient) -> None:
+def test_body_over_the_limit_is_refused(api: APIClient) -> None:
     response = api.post("/api/v2/auth/token", b" " * (2 * 1024 * 1024 + 1), content_type="application/json")
     body = assert_problem(response, 413, "payload_too_large")
     assert body["limit_bytes"] == 2 * 1024 * 1024
@@ -81,14 +81,16 @@ def test_unacceptable_representation(api: APIClient) -> None:
     assert_problem(api.get("/api/v2/me", HTTP_ACCEPT="text/turtle"), 406, "not_acceptable")
 
 
-@pytest.mark.parametrize(("given", "kept"), [("abcdefgh-1.2_3", True), ("short", False), ("bad id with spaces", False)])
-def test_request_id_is_kept_only_if_clean(api: APIClient, given: str, kept: bool) -> None:
+@pytest.mark.parametrize(
+    ("given", "is_used"), [("abcdefgh-1.2_3", True), ("short", False), ("bad id with spaces", False)]
+)
+def test_request_id_of_the_client_is_used_only_if_clean(api: APIClient, given: str, is_used: bool) -> None:
     response = api.get("/api/v2/me", HTTP_X_REQUEST_ID=given)
-    assert (response["X-Request-Id"] == given) is kept
+    assert (response["X-Request-Id"] == given) is is_used
     assert "app;dur=" in response["Server-Timing"]
 
 
-def test_every_code_has_a_page_and_unknown_ones_none(api: APIClient) -> None:
+def test_every_code_has_a_page(api: APIClient) -> None:
     for problem in PROBLEM_TYPES.values():
         page = api.get(f"/problems/{problem.slug}")
         assert page.status_code == 200

@@ -1,4 +1,4 @@
-"""The token bucket and the login throttle against simulations that work differently, by a clock of their own."""
+"""Token bucket and login throttle, compared with simulations that work differently."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ POLICIES = [
 
 
 class Bucket:
-    """Tokens that drip in: what the textbook describes."""
+    """The textbook's bucket, which is refilled with tokens."""
 
     def __init__(self, policy: RateLimitPolicy) -> None:
         self.rate = Fraction(policy.quota, policy.window_s)
@@ -45,14 +45,14 @@ class Bucket:
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: f"{policy.name}-{policy.quota}")
-def test_agrees_with_tokens_that_drip_in(policy: RateLimitPolicy) -> None:
+def test_agrees_with_a_refilled_bucket(policy: RateLimitPolicy) -> None:
     chance = random.Random(policy.quota)
     simulated = Bucket(policy)
     base = 1_800_000_000 * SECOND_US
     now_us, full_at = 0, None
     refused = 0
     for number in range(20_000):
-        # Rushes of four times the rate, and pauses.
+        # Bursts of four times the rate, and pauses.
         mean = policy.step_us // 4 if number // 3000 % 2 == 0 else policy.step_us * 2
         now_us += chance.randrange(2 * mean)
         simulated.move(Fraction(now_us, SECOND_US))
@@ -75,13 +75,13 @@ def test_a_quota_that_does_not_divide_its_window_is_never_exceeded() -> None:
     assert taken == 7 + 2 * 7 - 1
 
 
-def test_a_clock_that_was_set_back_costs_one_bucket_at_most() -> None:
+def test_a_clock_set_back_empties_the_bucket_at_most() -> None:
     policy = RateLimitPolicy("key", 60, 60, 10)
     limit_status = bucket_status(policy, 10**15, 10**12)
     assert (limit_status.remaining, limit_status.wait_s) == (0, 1)
 
 
-def test_the_tightest_comes_first_and_among_the_empty_the_longest_wait() -> None:
+def test_the_tightest_limit_comes_first_and_among_empty_ones_the_longest_wait() -> None:
     quick, slow, roomy = (
         RateLimitPolicy("quick", 60, 60, 1),
         RateLimitPolicy("slow", 1, 3600),
@@ -99,14 +99,14 @@ def test_the_tightest_comes_first_and_among_the_empty_the_longest_wait() -> None
 
 
 class ReferenceThrottle:
-    """The sentence of the contract, acted out with a list of times."""
+    """The documented rule, implemented with a list of times."""
 
     def __init__(self) -> None:
         self.failures: list[float] = []
         self.blocked_until = 0.0
         self.delay = 0.0
 
-    def knock(self, now: float) -> float:
+    def attempt(self, now: float) -> float:
         quiet_since = self.blocked_until if self.delay else (self.failures[0] if self.failures else now)
         if self.failures and now >= quiet_since + 900:
             self.__init__()
@@ -119,14 +119,14 @@ class ReferenceThrottle:
         return 0
 
 
-def test_login_throttle_agrees_with_the_contract_acted_out() -> None:
+def test_login_throttle_agrees_with_the_documented_rule() -> None:
     chance = random.Random(7)
     reference, state, now = ReferenceThrottle(), None, 0
     waits = set()
     for _ in range(5000):
         now += chance.choice([1, 5, 20, 61, 300, 1000, 2000, 5000])
         state, wait_us = login_throttle.record_failure(state, now * SECOND_US)
-        assert wait_us == reference.knock(now) * SECOND_US
+        assert wait_us == reference.attempt(now) * SECOND_US
         waits.add(wait_us)
     assert max(waits) > 1800 * SECOND_US
 

@@ -1,4 +1,4 @@
-"""Both stores keep the same promises: all buckets or none, over threads, and a failure stops nobody."""
+"""Both rate limit stores take from all buckets or none, over threads, and requests pass if a store fails."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class Clock:
 @pytest.fixture(params=["sqlite", "redis"])
 def store(request, tmp_path, monkeypatch):
     if request.param == "sqlite":
-        # On a busy machine a thread may be put aside for long while it has the lock; that is tested by itself below.
+        # On a busy machine a thread may be suspended while it has the lock; the timeout is tested separately below.
         monkeypatch.setattr(sqlite_store, "BUSY_TIMEOUT_S", 30.0)
-        made = SqliteLimitStore(tmp_path / "cache.sqlite3")
-        yield made
-        made.close()
+        store = SqliteLimitStore(tmp_path / "cache.sqlite3")
+        yield store
+        store.close()
         return
     require(redis_answers(), "Redis")
     prefix = f"renderowl-test-{secrets.token_hex(6)}:"
@@ -66,7 +66,7 @@ def limit_statuses(limits, taken):
     return {item.policy.name: item.remaining for item in decision.limit_statuses}
 
 
-def test_gives_what_there_is_and_no_more(store):
+def test_takes_units_until_the_bucket_is_empty(store):
     limits = [limit("small", 3)]
     assert [store.take(limits).allowed for _ in range(5)] == [True, True, True, False, False]
 
@@ -82,7 +82,7 @@ def test_a_refused_request_consumes_nothing(store):
     assert limit_statuses([wide], store.take([wide])) == {"wide": 7}
 
 
-def test_looking_takes_nothing(store):
+def test_peek_takes_nothing(store):
     limits = [limit("small", 3)]
     for _ in range(5):
         assert limit_statuses(limits, store.peek(limits)) == {"small": 3}
@@ -90,7 +90,7 @@ def test_looking_takes_nothing(store):
     assert limit_statuses(limits, store.peek(limits)) == {"small": 2}
 
 
-def test_partitions_are_apart(store):
+def test_partitions_are_separate(store):
     policy = RateLimitPolicy("key", 1, 3600)
     assert store.take([RateLimit(policy, "key:a")]).allowed
     assert not store.take([RateLimit(policy, "key:a")]).allowed
@@ -115,7 +115,7 @@ def test_threads_share_one_count(store):
     assert outcomes == {True: 40, False: 40}
 
 
-def test_the_wait_that_is_told_is_enough(store):
+def test_a_unit_is_free_after_the_reported_wait(store):
     limits = [limit("quick", 1000, window_s=1, burst=1)]
     assert store.take(limits).allowed
     waited = threading.Event()
@@ -124,7 +124,7 @@ def test_the_wait_that_is_told_is_enough(store):
         waited.wait(0.001)
 
 
-def test_logins_are_counted_and_forgiven(store):
+def test_failed_logins_are_counted_and_reset(store):
     assert [store.record_failure("login:a", login_throttle.record_failure) for _ in range(5)] == [0] * 5
     assert 58 * SECOND_US < store.record_failure("login:a", login_throttle.record_failure) <= 60 * SECOND_US
     assert store.record_failure("login:b", login_throttle.record_failure) == 0
@@ -132,7 +132,7 @@ def test_logins_are_counted_and_forgiven(store):
     assert store.record_failure("login:a", login_throttle.record_failure) == 0
 
 
-def test_only_five_of_many_simultaneous_logins_go_on(store):
+def test_only_five_of_many_simultaneous_logins_proceed(store):
     outcomes: list[int] = []
     barrier = threading.Barrier(12)
 
@@ -149,7 +149,7 @@ def test_only_five_of_many_simultaneous_logins_go_on(store):
     assert outcomes.count(0) == 5
 
 
-def test_the_statement_agrees_with_the_function(tmp_path):
+def test_the_sql_statement_agrees_with_the_function(tmp_path):
     clock = Clock()
     store = SqliteLimitStore(tmp_path / "cache.sqlite3", clock_us=clock)
     limits = [limit("key", 100, 60, 5), limit("account", 100, 60)]
@@ -165,7 +165,7 @@ def test_the_statement_agrees_with_the_function(tmp_path):
     store.close()
 
 
-def test_survives_the_process_and_is_seen_by_the_next(tmp_path):
+def test_the_state_survives_the_process(tmp_path):
     limits = [limit("small", 2)]
     for allowed in (True, True, False):
         store = SqliteLimitStore(tmp_path / "cache.sqlite3")
@@ -196,7 +196,7 @@ def test_a_file_that_is_no_database_is_unavailable(tmp_path):
         SqliteLimitStore(path).take([limit("small", 2)])
 
 
-def test_a_redis_that_is_not_there_is_unavailable():
+def test_an_unreachable_redis_is_unavailable():
     store = RedisLimitStore("redis://127.0.0.1:1/0")
     for call in (
         lambda: store.take([limit("small", 2)]),
@@ -208,13 +208,13 @@ def test_a_redis_that_is_not_there_is_unavailable():
 
 
 class Broken:
-    """A store that fails, and counts how often it was asked."""
+    """A store that fails, and counts its calls."""
 
     def __init__(self):
-        self.asked = 0
+        self.calls = 0
 
     def take(self, limits):
-        self.asked += 1
+        self.calls += 1
         raise LimitStoreUnavailable("gone")
 
     peek = record_failure = reset = take
@@ -230,14 +230,14 @@ def test_a_broken_store_lets_everything_pass_and_is_counted(caplog, monkeypatch)
     assert limiter.record_failure("login:a", login_throttle.record_failure) == 0
     limiter.reset("login:a")
     assert counts()[ERRORS] == before + 3
-    assert broken.asked == 1, "a store that has just failed is left alone"
+    assert broken.calls == 1, "the circuit stays open after a failure"
     now[0] += COOLDOWN_S
     assert limiter.peek([limit("small", 1)]) is None
-    assert broken.asked == 2
+    assert broken.calls == 2
     assert sum("store failed" in record.message for record in caplog.records) == 2
 
 
-def test_one_busy_moment_lets_one_request_pass(tmp_path, monkeypatch, caplog):
+def test_a_busy_store_lets_one_request_pass(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr("api.ratelimit.sqlite_store.BUSY_TIMEOUT_S", 0.02)
     limiter = Limiter(SqliteLimitStore(tmp_path / "cache.sqlite3"))
     limits = [limit("small", 2)]

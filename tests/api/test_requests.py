@@ -1,4 +1,4 @@
-"""Requests as hostile or careless clients send them."""
+"""Hostile and malformed requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHUNKED = {"HTTP_TRANSFER_ENCODING": "chunked"}
 
 
 def chunked(body: bytes, content_type: str = "application/json"):
-    """A request as the application server hands it over when its length was not announced."""
+    """A chunked request, as the WSGI server passes it on."""
     request = RequestFactory().generic("POST", "/api/v2/renders", b"x", content_type, **CHUNKED)
     request.META.pop("CONTENT_LENGTH", None)
     request.META["wsgi.input"] = BytesIO(body)
@@ -36,12 +36,12 @@ def read_behind_middleware(request) -> tuple[HttpResponse, list[bytes]]:
     return ApiMiddleware(get_response)(request), seen
 
 
-def test_body_without_announced_length_arrives() -> None:
+def test_chunked_body_is_read() -> None:
     response, seen = read_behind_middleware(chunked(b'{"edit": {}}'))
     assert (response.status_code, seen) == (200, [b'{"edit": {}}'])
 
 
-def test_body_without_announced_length_is_bounded(settings) -> None:
+def test_chunked_body_is_limited(settings) -> None:
     settings.RENDEROWL_BODY_LIMIT_BYTES = 100
     request = chunked(b"x" * 1000)
     response, seen = read_behind_middleware(request)
@@ -49,7 +49,7 @@ def test_body_without_announced_length_is_bounded(settings) -> None:
     assert request.META["wsgi.input"].tell() == 101
 
 
-def test_upload_without_announced_length_is_refused() -> None:
+def test_chunked_upload_is_refused() -> None:
     response, seen = read_behind_middleware(chunked(b"", "multipart/form-data; boundary=x"))
     assert (response.status_code, seen) == (411, [])
 
@@ -73,7 +73,7 @@ def test_head_needs_no_more_than_get(api: APIClient) -> None:
 
 
 @pytest.mark.parametrize("accept", ["application/json", "application/vnd.oai.openapi", "*/*"])
-def test_refusal_of_the_schema_is_json(api: APIClient, accept: str) -> None:
+def test_error_of_the_schema_is_json(api: APIClient, accept: str) -> None:
     assert_problem(api.post("/api/v2/schema", {}, HTTP_ACCEPT=accept), 405, "method_not_allowed")
 
 
@@ -116,7 +116,7 @@ def test_server_error_is_logged_once_under_its_request(
         b'{"name": ' + b"[" * 1020 + b"]" * 1020 + b"}",
     ],
 )
-def test_json_that_readers_differ_about_is_refused(api: APIClient, body: bytes) -> None:
+def test_duplicate_keys_and_deep_nesting_are_refused(api: APIClient, body: bytes) -> None:
     api.credentials(HTTP_X_API_KEY=make_api_key(make_user("alice")))
     for headers in ({}, {"Idempotency-Key": "k"}):
         response = api.generic("POST", "/api/v2/projects", body, "application/json", headers=headers)
@@ -124,7 +124,7 @@ def test_json_that_readers_differ_about_is_refused(api: APIClient, body: bytes) 
 
 
 @pytest.mark.django_db
-def test_json_as_deep_as_bodies_get_is_read(api: APIClient) -> None:
+def test_deeply_nested_json_is_accepted(api: APIClient) -> None:
     api.credentials(HTTP_X_API_KEY=make_api_key(make_user("alice")))
     body = b'{"name": "a", "metadata": {"a": ' + b"[" * 200 + b"]" * 200 + b"}}"
     response = api.generic("POST", "/api/v2/projects", body, "application/json")

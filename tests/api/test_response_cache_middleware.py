@@ -1,4 +1,4 @@
-"""The response cache middleware: what it answers is what the view answered, to those whom the view would let in."""
+"""Response cache middleware: it returns the view's response, to clients that the view would admit."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from tests.factories import make_api_key, make_minted_key, make_project, make_re
 
 pytestmark = pytest.mark.django_db
 RENDERS = "/api/v2/renders"
-# Headers of one answer alone; what is left of the limits is one less each time.
+# Headers that differ in every response; the remaining units of a limit decrease each time.
 OWN_HEADERS = {"Date", "X-Request-Id", "Server-Timing", "X-Cache", "RateLimit"}
 NOON_US = 1_800_000_000_000_000
 
 
 @dataclass
 class World:
-    """An account with rows, and its key; the clock of the limits stands still."""
+    """An account with rows, and its key; the clock of the rate limits is frozen."""
 
     alice: User
     key: str
@@ -41,7 +41,7 @@ class World:
     headers: dict[str, str] = field(default_factory=dict)
 
     def call(self, path: str, method: str = "get", **headers: str | None) -> Any:
-        """Send a request; a header of None is left out, {key} stands for the key."""
+        """Send a request; headers that are None are omitted, {key} stands for the key."""
         given = {"X-API-Key": self.key, **self.headers, **headers}
         sent = {name: value.format(key=self.key) for name, value in given.items() if value is not None}
         return getattr(Client(raise_request_exception=False), method)(path, headers=sent)
@@ -92,7 +92,7 @@ CACHEABLE = {
 
 
 @pytest.mark.parametrize("name", CACHEABLE)
-def test_a_hit_and_a_304_are_the_answer_of_the_view(world, name):
+def test_a_hit_and_a_304_equal_the_response_of_the_view(world, name):
     path, headers = CACHEABLE[name]
     miss, hit = world.call(path, **headers), world.call(path, **headers)
     assert (miss.status_code, miss["X-Cache"]) == (200, "MISS")
@@ -105,21 +105,21 @@ def test_a_hit_and_a_304_are_the_answer_of_the_view(world, name):
     assert left == ["r=29", "r=28", "r=27"]
 
 
-def test_an_answer_that_ends_a_session_is_not_cached(world):
+def test_a_response_that_deletes_a_cookie_is_not_cached(world):
     cookie = {"Cookie": "sessionid=abc"}
     assert [world.call(RENDERS, **cookie)["X-Cache"] for _ in range(2)] == ["MISS", "MISS"]
     world.call(RENDERS)
     assert world.call(RENDERS, **cookie)["X-Cache"] == "HIT"
 
 
-def test_cacheable_views_ask_for_a_credential_and_a_scope(settings):
+def test_cacheable_views_require_a_credential_and_a_scope(settings):
     for route in API_ROUTES:
         if route.name in settings.RENDEROWL_RESPONSE_CACHE_RULES:
             assert route.view.permission_classes == ApiView.permission_classes
             assert route.view.authentication_classes == ApiView.authentication_classes
 
 
-def test_a_hit_asks_the_database_once(world, django_assert_num_queries):
+def test_a_hit_needs_one_query(world, django_assert_num_queries):
     world.call(RENDERS)
     with django_assert_num_queries(1):
         assert world.call(RENDERS)["X-Cache"] == "HIT"
@@ -156,7 +156,7 @@ REFUSALS: dict[str, tuple[Callable[[World], Any], int, str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSALS)
-def test_a_credential_that_is_no_longer_good_gets_nothing_cached(world, name):
+def test_an_invalidated_credential_gets_no_cached_response(world, name):
     change, status, code = REFUSALS[name]
     tag = world.call(RENDERS)["ETag"]
     assert world.call(RENDERS)["X-Cache"] == "HIT"
@@ -190,7 +190,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_other_requests_are_answered_by_the_view(world, name):
+def test_uncacheable_requests_reach_the_view(world, name):
     method, path, headers, status = OTHERS[name]
     world.call(RENDERS)
     for _ in range(2):
@@ -199,7 +199,7 @@ def test_other_requests_are_answered_by_the_view(world, name):
         assert answer.headers.get("X-Cache") != "HIT"
 
 
-def test_a_feature_that_is_switched_off_takes_its_answers_with_it(world, settings):
+def test_cached_responses_of_a_disabled_feature_are_not_served(world, settings):
     path = f"{RENDERS}?batch=bat_{'0' * 26}"
     first = world.call(path)
     assert world.call(path)["X-Cache"] == "HIT"
@@ -208,7 +208,7 @@ def test_a_feature_that_is_switched_off_takes_its_answers_with_it(world, setting
         assert world.call(path, **headers).status_code == 404
 
 
-def test_another_account_never_gets_the_answer(world):
+def test_another_account_never_gets_the_cached_response(world):
     alice = world.call(RENDERS)
     world.key = make_api_key(make_user("bob"))
     first = world.call(RENDERS, **{"If-None-Match": alice["ETag"]})
@@ -218,7 +218,7 @@ def test_another_account_never_gets_the_answer(world):
     assert second["ETag"] != alice["ETag"]
 
 
-# --- Limits, endings, failures ----------------------------------------------------------------------------------------
+# --- Limits, sunset, failures -----------------------------------------------------------------------------------------
 
 
 def test_hits_are_charged_and_refused_like_any_request(world):
@@ -255,7 +255,7 @@ def test_a_pinned_key_gets_its_version(world):
     assert [(answer["API-Version"], answer["X-Cache"]) for answer in answers] == [("2", "MISS"), ("2", "HIT")]
 
 
-def test_a_store_that_failed_a_moment_ago_is_bypassed(world, monkeypatch):
+def test_the_store_is_bypassed_while_the_circuit_is_open(world, monkeypatch):
     world.call(RENDERS)
     monkeypatch.setattr(response_cache(), "_circuit_open_until", float("inf"))
     assert world.call(RENDERS)["X-Cache"] == "BYPASS"

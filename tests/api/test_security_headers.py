@@ -1,4 +1,4 @@
-"""Headers for browsers: on every answer, whoever makes it; other sites only where they are named."""
+"""Security headers on every response, and CORS for configured origins only."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ALWAYS = {
         ("/static/api/icon.svg", 200),
     ],
 )
-def test_every_answer_carries_them(path: str, status: int) -> None:
+def test_every_response_has_security_headers(path: str, status: int) -> None:
     response = Client().get(path)
     response.close()
     assert response.status_code == status
@@ -47,7 +47,7 @@ def test_every_answer_carries_them(path: str, status: int) -> None:
     assert "frame-ancestors 'none'" in response["Content-Security-Policy"]
 
 
-def test_an_unhandled_error_carries_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unhandled_error_has_security_headers(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: object, **kwargs: object) -> None:
         raise RuntimeError("secret of the inside")
 
@@ -62,7 +62,7 @@ def test_an_unhandled_error_carries_them(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     "path", ["/admin/", "/api/docs/", "/api/redoc/", "/problems/x", "/files/a/b", "/api/v2/me", "/"]
 )
-def test_no_policy_runs_scripts_written_into_a_page(path: str) -> None:
+def test_no_policy_allows_inline_scripts(path: str) -> None:
     directives = dict(part.strip().split(" ", 1) for part in content_policy(path).split(";"))
     assert directives["default-src"] == "'none'"
     scripts = directives.get("script-src", "")
@@ -70,13 +70,13 @@ def test_no_policy_runs_scripts_written_into_a_page(path: str) -> None:
     assert "unsafe-eval" not in scripts or path == "/admin/"
 
 
-def test_transport_security_where_the_request_came_by_tls(settings) -> None:
+def test_transport_security_over_tls(settings) -> None:
     settings.SECURE_HSTS_SECONDS = 31_536_000
     response = Client().get("/api/v2/me", secure=True)
     assert response["Strict-Transport-Security"].startswith("max-age=31536000")
 
 
-def test_cookies_of_the_admin_are_kept_from_scripts() -> None:
+def test_cookies_of_the_admin_are_hidden_from_scripts() -> None:
     make_user("root", is_staff=True, is_superuser=True)
     client = Client()
     client.get("/admin/login/")
@@ -89,7 +89,7 @@ def test_cookies_of_the_admin_are_kept_from_scripts() -> None:
 
 
 @pytest.fixture
-def _one_friend(settings) -> None:
+def _allowed_origin(settings) -> None:
     settings.CORS_ALLOWED_ORIGINS = [ORIGIN]
     settings.MIDDLEWARE = [
         *settings.MIDDLEWARE[:2],
@@ -109,15 +109,15 @@ def preflight(path: str, origin: str = ORIGIN):
     )
 
 
-def test_by_default_no_other_site_is_told_anything(rate_limits) -> None:
+def test_no_origin_is_allowed_by_default(rate_limits) -> None:
     for response in (preflight("/api/v2/renders"), Client().get("/api/v2/me", headers={"Origin": ORIGIN})):
         assert response.status_code == 401
         assert not [name for name in response.headers if name.lower().startswith("access-control")]
 
 
-@pytest.mark.usefixtures("_one_friend")
-def test_a_browser_may_ask_before_it_shows_a_key(rate_limits) -> None:
-    for _ in range(40):  # more than an address may call
+@pytest.mark.usefixtures("_allowed_origin")
+def test_preflight_needs_no_key_and_is_not_charged(rate_limits) -> None:
+    for _ in range(40):  # more than the limit of an address
         response = preflight("/api/v2/renders")
         assert response.status_code == 200
     assert response["Access-Control-Allow-Origin"] == ORIGIN
@@ -127,8 +127,8 @@ def test_a_browser_may_ask_before_it_shows_a_key(rate_limits) -> None:
     assert "RateLimit" not in response
 
 
-@pytest.mark.usefixtures("_one_friend")
-def test_a_friend_reads_the_answer_and_its_headers() -> None:
+@pytest.mark.usefixtures("_allowed_origin")
+def test_an_allowed_origin_reads_the_response_and_its_headers() -> None:
     response = Client().get("/api/v2/me", headers={"Origin": ORIGIN, "X-API-Key": make_api_key()})
     assert response.status_code == 200
     assert response["Access-Control-Allow-Origin"] == ORIGIN
@@ -139,15 +139,15 @@ def test_a_friend_reads_the_answer_and_its_headers() -> None:
     assert (refused.status_code, refused["Access-Control-Allow-Origin"]) == (404, ORIGIN)
 
 
-@pytest.mark.usefixtures("_one_friend")
+@pytest.mark.usefixtures("_allowed_origin")
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://app.example.com", f"{ORIGIN}.evil.example", "null"])
-def test_strangers_are_not_friends(origin: str) -> None:
+def test_other_origins_are_not_allowed(origin: str) -> None:
     for response in (preflight("/api/v2/renders", origin), Client().get("/api/v2/me", headers={"Origin": origin})):
         assert "Access-Control-Allow-Origin" not in response
 
 
-@pytest.mark.usefixtures("_one_friend")
-def test_the_admin_has_no_friends() -> None:
+@pytest.mark.usefixtures("_allowed_origin")
+def test_no_origin_may_use_the_admin() -> None:
     for path in ("/admin/login/", "/internal/jobs"):
         response = Client().get(path, headers={"Origin": ORIGIN})
         assert "Access-Control-Allow-Origin" not in response

@@ -1,4 +1,4 @@
-"""The base of the serializers of resources, and its fields."""
+"""ResourceSerializer and its fields."""
 
 from __future__ import annotations
 
@@ -73,18 +73,18 @@ def test_a_value_that_is_missing_is_null_and_text_stays(row) -> None:
     assert (body["owner"], body["note"]) == (None, "late")
 
 
-def test_the_fields_are_instantiated_once_a_class(row) -> None:
+def test_the_fields_are_instantiated_once_per_class(row) -> None:
     class CountedField(serializers.CharField):
-        made = 0
+        instances = 0
 
         def __init__(self, **kwargs):
-            type(self).made += 1
+            type(self).instances += 1
             super().__init__(**kwargs)
 
     class CountedSerializer(ResourceSerializer):
         name = CountedField()
 
     assert CountedSerializer(row).data == {"name": "owl"}
-    before = CountedField.made
+    before = CountedField.instances
     assert CountedSerializer([row, row], many=True).data == [{"name": "owl"}] * 2
-    assert CountedField.made == before
+    assert CountedField.instances == before

@@ -1,4 +1,4 @@
-"""Paths, parameters and features that only some versions have, and what a version says of itself."""
+"""Paths, parameters and features that only some versions have, and the metadata of a version."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_two_features_of_one_name_are_refused(features):
 
 
 @pytest.mark.django_db
-def test_waiting_for_a_render_is_no_part_of_version_1(settings):
+def test_version_1_has_no_long_poll(settings):
     settings.RENDEROWL_API_FEATURES = {(2, "long_poll"): True}
     alice = make_user()
     client = APIClient(headers={"X-API-Key": make_api_key(alice)})
@@ -90,14 +90,14 @@ def test_waiting_for_a_render_is_no_part_of_version_1(settings):
 
 
 @pytest.mark.django_db
-def test_refusals_come_in_their_order():
+def test_errors_come_in_the_documented_order():
     path = f"/api/v1/renders/{encode_id('rnd', uuid7())}?wait=5"
     assert APIClient().get(path).status_code == 401
     narrow = APIClient(headers={"X-API-Key": make_api_key(scopes=("assets:read",))})
     assert narrow.get(path).status_code == 403
 
 
-def test_meta_tells_a_version(api):
+def test_meta_describes_a_version(api):
     body = api.get("/api/v1/meta").json()
     assert body == {
         "object": "api_version",
@@ -117,7 +117,7 @@ def test_meta_tells_a_version(api):
     assert "page_pagination" not in other["flags"]
 
 
-def test_meta_tells_ends(api, settings, monkeypatch):
+def test_meta_shows_deprecation_and_sunset(api, settings, monkeypatch):
     deprecated, sunset = datetime(2027, 1, 1, tzinfo=UTC), datetime(2027, 12, 31, tzinfo=UTC)
     settings.RENDEROWL_API_DEPRECATIONS = (
         Deprecation(1, "", deprecated, sunset),

@@ -1,4 +1,4 @@
-"""Deprecation, sunset, brownouts: what clients are told, and when the door closes."""
+"""Deprecation, brownouts and sunset: headers, responses and settings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Set the clock of the endings; the rest of the world goes on."""
+    """Set the clock of `api.lifecycle` only."""
 
     def set_clock(moment):
         monkeypatch.setattr(lifecycle, "now", lambda: moment)
@@ -43,12 +43,12 @@ def relations(response):
     return {relation: target for relation, (target, _) in read_links(response["Link"]).items()}
 
 
-def test_nothing_is_announced_where_nothing_ends(api):
+def test_nothing_is_announced_without_a_deprecation(api):
     for path in ("/api/v1/me", "/api/v2/me"):
         assert not {"Deprecation", "Sunset", "Link"} & set(api.get(path).headers)
 
 
-def test_answers_carry_the_headers_as_the_standards_write_them(api, v1_ends):
+def test_headers_follow_the_standards(api, v1_ends):
     response = api.get("/api/v1/renders")
     assert response["Deprecation"] == "@1798761600"
     assert response["Sunset"] == "Fri, 31 Dec 2027 23:59:59 GMT"
@@ -71,14 +71,14 @@ def test_answers_carry_the_headers_as_the_standards_write_them(api, v1_ends):
         ("/api/v1/no/such/path", None),
     ],
 )
-def test_every_answer_of_the_version_leads_to_its_successor(api, v1_ends, path, successor):
+def test_every_response_of_the_version_links_to_its_successor(api, v1_ends, path, successor):
     response = api.get(path)
     assert response["Deprecation"]
     assert relations(response).get("successor-version") == successor
 
 
 @pytest.mark.django_db
-def test_good_answers_and_refusals_alike_carry_them(v1_ends):
+def test_errors_are_announced_like_successes(v1_ends):
     client = APIClient(headers={"X-API-Key": make_api_key()})
     answers = [
         client.get("/api/v1/me"),
@@ -94,16 +94,16 @@ def test_good_answers_and_refusals_alike_carry_them(v1_ends):
 
 
 @pytest.mark.parametrize("path", ["/api/v2/renders", "/api/v2/schema", "/api/docs/", "/live", "/problems/not-found"])
-def test_others_carry_nothing(api, v1_ends, path):
+def test_other_paths_announce_nothing(api, v1_ends, path):
     assert "Deprecation" not in api.get(path).headers
 
 
-def test_a_date_to_come_is_announced_too(api, v1_ends):
+def test_a_future_date_is_announced_too(api, v1_ends):
     v1_ends(DEPRECATED - timedelta(days=100))
     assert api.get("/api/v1/me")["Deprecation"] == "@1798761600"
 
 
-def test_without_a_settled_end_no_sunset_is_named(api, clock, settings):
+def test_no_sunset_header_without_a_sunset(api, clock, settings):
     settings.RENDEROWL_API_DEPRECATIONS = (Deprecation(1, "", DEPRECATED),)
     clock(SUNSET + timedelta(days=1000))
     response = api.get("/api/v1/me")
@@ -112,11 +112,11 @@ def test_without_a_settled_end_no_sunset_is_named(api, clock, settings):
     assert set(relations(response)) == {"deprecation", "successor-version"}
 
 
-def test_one_route_ends(api, clock, settings):
+def test_a_single_route_can_end(api, clock, settings):
     settings.RENDEROWL_API_DEPRECATIONS = (Deprecation(2, "render-log", DEPRECATED, SUNSET),)
     response = api.get("/api/v2/renders/rnd_0/log")
     assert read_sunset(response["Sunset"]) == SUNSET
-    # The newest version has no successor, so that the page of dates is all there is to read.
+    # The newest version has no successor, so both links lead to the page of sunsets.
     assert relations(response) == {"deprecation": "/docs/sunset", "sunset": "/docs/sunset"}
     assert "Deprecation" not in api.get("/api/v2/renders/rnd_0").headers
     assert "Deprecation" not in api.get("/api/v1/renders/rnd_0/log").headers
@@ -125,7 +125,7 @@ def test_one_route_ends(api, clock, settings):
     assert api.get("/api/v2/renders/rnd_0").status_code == 401
 
 
-def test_of_two_ends_the_earlier_counts(api, clock, settings):
+def test_the_earlier_of_two_sunsets_counts(api, clock, settings):
     early = Deprecation(1, "me", DEPRECATED, SUNSET - timedelta(days=100))
     settings.RENDEROWL_API_DEPRECATIONS = (V1, early)
     assert read_sunset(api.get("/api/v1/me")["Sunset"]) == early.sunset_at
@@ -133,7 +133,7 @@ def test_of_two_ends_the_earlier_counts(api, clock, settings):
 
 
 @pytest.mark.urls("tests.api.version_urls")
-def test_links_of_the_answer_itself_stay(api, v1_ends):
+def test_links_of_the_response_itself_stay(api, v1_ends):
     assert relations(api.get("/api/v1/films?page=1")) == {
         "next": "/next",
         "deprecation": "/docs/migrate-v2",
@@ -143,13 +143,13 @@ def test_links_of_the_answer_itself_stay(api, v1_ends):
     assert "successor-version" not in relations(api.get("/api/v1/reels"))
 
 
-def test_until_the_last_second_it_is_served(api, v1_ends):
+def test_the_version_is_served_until_its_last_second(api, v1_ends):
     v1_ends(SUNSET)
     assert api.get("/api/v1/me").status_code == 401
 
 
 @pytest.mark.parametrize("path", ["/api/v1/me", "/api/me", "/api/v1/schema", "/api/v1/nowhere", "/api/v1/meta"])
-def test_after_the_sunset_it_is_gone(api, v1_ends, path):
+def test_the_version_is_gone_after_its_sunset(api, v1_ends, path):
     v1_ends(SUNSET + timedelta(seconds=1))
     response = api.get(path)
     body = assert_problem(response, 410, "version_sunset")
@@ -160,14 +160,14 @@ def test_after_the_sunset_it_is_gone(api, v1_ends, path):
     assert response["API-Version"] == "1"
 
 
-def test_after_the_sunset_the_other_version_goes_on(api, v1_ends):
+def test_the_other_version_is_served_after_the_sunset(api, v1_ends):
     v1_ends(SUNSET + timedelta(days=1))
     assert api.get("/api/v2/me").status_code == 401
     assert api.get("/api/v9/me").json()["supported"] == ["v2"]
 
 
 @pytest.mark.django_db
-def test_what_ended_does_nothing(v1_ends):
+def test_an_ended_path_has_no_effect(v1_ends):
     client = APIClient(headers={"X-API-Key": make_api_key()})
     v1_ends(SUNSET + timedelta(days=1))
     assert client.post("/api/v1/projects", {"name": "film"}).status_code == 410
@@ -201,7 +201,7 @@ def test_brownouts_take_a_minute_of_each_hour_of_the_last_days(api, v1_ends, set
     assert api.get("/api/v2/me").status_code == 401
 
 
-def test_brownouts_happen_only_where_switched_on(api, v1_ends):
+def test_brownouts_happen_only_if_enabled(api, v1_ends):
     v1_ends(datetime(2027, 12, 25, 8, 0, 0, tzinfo=UTC))
     assert api.get("/api/v1/me").status_code == 401
 
@@ -219,13 +219,13 @@ def test_the_pages_that_links_lead_to_exist(client, v1_ends, settings):
     assert "503" in client.get("/docs/sunset").content.decode()
 
 
-def test_the_pages_exist_without_any_mark(client):
+def test_the_pages_exist_without_any_deprecation(client):
     assert "No date for its end" in client.get("/docs/migrate-v2").content.decode()
     assert "Nothing is deprecated" in client.get("/docs/sunset").content.decode()
     assert client.get("/docs/migrate-v3").status_code == client.get("/docs/migrate-v1").status_code == 404
 
 
-def test_the_schema_says_so(api, v1_ends):
+def test_the_schema_shows_the_deprecation(api, v1_ends):
     operation = api.get("/api/v1/schema", HTTP_ACCEPT="application/json").json()["paths"]["/api/v1/me"]["get"]
     assert operation["deprecated"] is True
     assert "410" in operation["responses"]
@@ -245,7 +245,7 @@ def test_the_schema_says_so(api, v1_ends):
         )),
     ],
 )  # fmt: skip
-def test_marks_are_read_from_the_environment(monkeypatch, text, expected):
+def test_deprecations_are_read_from_the_environment(monkeypatch, text, expected):
     assert parse_deprecations(text) == expected
     monkeypatch.setenv("API_DEPRECATIONS", text)
     assert api_deprecations("API_DEPRECATIONS") == expected
@@ -254,7 +254,7 @@ def test_marks_are_read_from_the_environment(monkeypatch, text, expected):
 @pytest.mark.parametrize(
     "text", ["v1", "1=2027-01-01", "v1=soon", "v1=2027-13-01", "v1=2027-01-01/", "v1=2027-01-01,v1=2027-02-01", "v1:=x"]
 )
-def test_unreadable_marks_stop_the_boot(monkeypatch, text):
+def test_malformed_deprecations_stop_the_start(monkeypatch, text):
     monkeypatch.setenv("API_DEPRECATIONS", text)
     with pytest.raises(ImproperlyConfigured, match="API_DEPRECATIONS"):
         api_deprecations("API_DEPRECATIONS")
@@ -268,12 +268,12 @@ def test_unreadable_marks_stop_the_boot(monkeypatch, text):
         (Deprecation(1, "", DEPRECATED, DEPRECATED + timedelta(days=180)), None),
         (Deprecation(1, "", DEPRECATED), None),
         (Deprecation(7, "", DEPRECATED), "no version 7"),
-        (Deprecation(2, "", DEPRECATED), "nowhere to go"),
+        (Deprecation(2, "", DEPRECATED), "clients could not migrate"),
         (Deprecation(2, "render-log", DEPRECATED), None),
         (Deprecation(2, "render-sing", DEPRECATED), "no route named render-sing"),
     ],
 )
-def test_checks_refuse_dates_that_break_the_promise(settings, deprecation, fault):
+def test_checks_reject_invalid_deprecations(settings, deprecation, fault):
     settings.RENDEROWL_API_DEPRECATIONS = (deprecation,)
     found = [check.msg for check in run_checks() if check.id == "renderowl.E003"]
     assert (fault is None and found == []) or fault in found[0]
@@ -291,7 +291,7 @@ def test_checks_refuse_dates_that_break_the_promise(settings, deprecation, fault
         ({}, 3, "no version 3"),
     ],
 )
-def test_checks_refuse_switches_of_nothing(settings, switches, default, fault):
+def test_checks_reject_switches_of_unknown_features(settings, switches, default, fault):
     settings.RENDEROWL_API_FEATURES, settings.RENDEROWL_DEFAULT_API_VERSION = switches, default
     found = [check.msg for check in run_checks() if check.id == "renderowl.E004"]
     assert (fault is None and found == []) or fault in found[0]

@@ -1,4 +1,4 @@
-"""Which version a request speaks."""
+"""API version selection."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ def test_unknown_version(api: APIClient, path: str, headers: dict, status: int, 
     assert body["supported"] == ["v1", "v2"]
 
 
-def test_answer_varies_where_a_header_chose(api: APIClient) -> None:
+def test_response_varies_on_the_header_that_selects(api: APIClient) -> None:
     assert "API-Version" in api.get("/api/me", HTTP_API_VERSION="2")["Vary"]
     assert "API-Version" not in api.get("/api/v2/me").get("Vary", "")
 
 
-def test_answer_without_an_explicit_version_varies_on_all_that_could_choose(api: APIClient) -> None:
+def test_response_without_an_explicit_version_varies_on_all_headers_that_select(api: APIClient) -> None:
     assert {"API-Version", "Accept", "Authorization", "X-API-Key"} <= set(api.get("/api/me")["Vary"].split(", "))
     assert "API-Version" in api.get("/api/me", HTTP_ACCEPT="application/vnd.renderowl.v2+json")["Vary"]
     assert "API-Version" not in api.get("/api/me?api_version=2").get("Vary", "")
@@ -75,7 +75,7 @@ def test_answer_without_an_explicit_version_varies_on_all_that_could_choose(api:
 
 @pytest.mark.django_db
 class TestPinnedVersion:
-    """The version that an API key asks for, where the request itself does not."""
+    """The version of an API key, for requests that name none."""
 
     @pytest.fixture
     def pinned(self) -> str:
@@ -91,7 +91,7 @@ class TestPinnedVersion:
             ("/api/me", {"Accept": "application/vnd.renderowl.v1+json"}, "1"),
         ],
     )
-    def test_is_the_last_word_before_the_default(self, pinned: str, path: str, headers: dict, version: str) -> None:
+    def test_applies_before_the_default_only(self, pinned: str, path: str, headers: dict, version: str) -> None:
         for credential in ({"X-API-Key": pinned}, {"Authorization": f"Bearer {pinned}"}):
             response = APIClient(headers={**credential, **headers}).get(path)
             assert (response.status_code, response["API-Version"]) == (200, version)
@@ -104,7 +104,7 @@ class TestPinnedVersion:
         self, pinned: str, django_assert_num_queries: Callable, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         client = APIClient(headers={"X-API-Key": pinned})
-        client.get("/api/me")  # notes the use of the key, once a minute
+        client.get("/api/me")  # records the use of the key, once a minute
         seen: list[object] = []
         verify = authentication.verify_key
         monkeypatch.setattr(authentication, "verify_key", lambda *args: seen.append(args) or verify(*args))
@@ -112,21 +112,21 @@ class TestPinnedVersion:
             assert client.get("/api/me")["API-Version"] == "2"
         assert len(seen) == 1
 
-    def test_is_not_told_to_somebody_without_the_secret(self) -> None:
+    def test_is_not_revealed_without_the_secret(self) -> None:
         key = make_minted_key(pinned_version=2).key
         forged = compose_key(key.head, key.key_prefix).text
         for text in (forged, "junk"):
             response = APIClient(headers={"X-API-Key": text}).get("/api/me")
             assert (response.status_code, response["API-Version"]) == (401, "1")
 
-    def test_of_a_revoked_key_is_void(self) -> None:
+    def test_of_a_revoked_key_is_ignored(self) -> None:
         minted = make_minted_key(pinned_version=2)
         revoke_api_key(key=minted.key)
         response = APIClient(headers={"X-API-Key": minted.plaintext}).get("/api/me")
         assert_problem(response, 401, "token_revoked")
         assert response["API-Version"] == "1"
 
-    def test_that_is_no_longer_served_falls_back(self) -> None:
+    def test_that_is_not_served_falls_back_to_the_default(self) -> None:
         minted = make_minted_key(pinned_version=7)
         assert APIClient(headers={"X-API-Key": minted.plaintext}).get("/api/me")["API-Version"] == "1"
 
@@ -134,12 +134,12 @@ class TestPinnedVersion:
         headers = {"X-API-Key": pinned, "Authorization": f"Bearer {make_api_key()}"}
         assert_problem(APIClient(headers=headers).get("/api/me"), 401, "unauthenticated")
 
-    def test_default_can_be_moved(self, settings) -> None:
+    def test_default_can_be_changed(self, settings) -> None:
         settings.RENDEROWL_DEFAULT_API_VERSION = 2
         assert APIClient().get("/api/me")["API-Version"] == "2"
 
 
-def test_a_busy_database_is_said_to_be_busy(api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_database_answers_503(api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
     def locked(prefix: str) -> None:
         raise OperationalError("database is locked")
 

@@ -1,4 +1,4 @@
-"""A small API of its own: routes that come, go, and hang on features."""
+"""URL configuration of a small API, with routes that depend on versions and features."""
 
 from __future__ import annotations
 

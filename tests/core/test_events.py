@@ -43,13 +43,13 @@ def test_refuses_to_publish_outside_a_transaction() -> None:
 def test_subscriber_writes_in_the_same_transaction() -> None:
     with subscribed(write):
         with pytest.raises(KeyError), transaction.atomic():
-            publish(SomethingHappened("undone"))
-            assert written() == ["undone"]
+            publish(SomethingHappened("rolled_back"))
+            assert written() == ["rolled_back"]
             raise KeyError
         assert written() == []
         with transaction.atomic():
-            publish(SomethingHappened("kept"))
-        assert written() == ["kept"]
+            publish(SomethingHappened("committed"))
+        assert written() == ["committed"]
 
 
 @pytest.mark.django_db
@@ -59,8 +59,8 @@ def test_failing_subscriber_undoes_only_its_own_rows(caplog: pytest.LogCaptureFi
         raise ZeroDivisionError
 
     with subscribed(fail), subscribed(write), transaction.atomic():
-        publish(SomethingHappened("kept"))
-    assert written() == ["kept"]
+        publish(SomethingHappened("committed"))
+    assert written() == ["committed"]
     assert "subscriber failed" in caplog.text
 
 
@@ -75,10 +75,10 @@ def test_subscribing_twice_runs_once() -> None:
 
 @pytest.mark.django_db
 def test_many_events_share_a_savepoint_for_each_subscriber(django_assert_num_queries):
-    heard: list[str] = []
+    received: list[str] = []
 
     def fail_at_the_second(event: SomethingHappened) -> None:
-        heard.append(event.name)
+        received.append(event.name)
         if event.name == "two":
             raise RuntimeError
 
@@ -86,19 +86,19 @@ def test_many_events_share_a_savepoint_for_each_subscriber(django_assert_num_que
     with subscribed(fail_at_the_second), subscribed(write), transaction.atomic(), django_assert_num_queries(8):
         publish_many(many)
         publish_many([])
-    assert heard == ["one", "two"]
+    assert received == ["one", "two"]
     assert written() == ["one", "three", "two"]
 
 
 @pytest.mark.django_db
-def test_a_subscriber_of_many_gets_all_that_come_together() -> None:
-    heard: list[list[str]] = []
+def test_a_batched_subscriber_gets_all_events_of_a_call() -> None:
+    received: list[list[str]] = []
 
-    def listen(events: Sequence[SomethingHappened]) -> None:
-        heard.append([event.name for event in events])
+    def record(events: Sequence[SomethingHappened]) -> None:
+        received.append([event.name for event in events])
 
     with subscriptions.override(), transaction.atomic():
-        subscribe(SomethingHappened, batched=True)(listen)
+        subscribe(SomethingHappened, batched=True)(record)
         publish_many([SomethingHappened("a"), SomethingHappened("b")])
         publish(SomethingHappened("c"))
-    assert heard == [["a", "b"], ["c"]]
+    assert received == [["a", "b"], ["c"]]

@@ -65,6 +65,6 @@ def test_round_trip() -> None:
         "rnd-00000000000000000000000000",
     ],
 )
-def test_refuses_what_encode_would_not_write(text: str) -> None:
+def test_refuses_text_that_encode_would_not_return(text: str) -> None:
     with pytest.raises(ValueError, match="not a rnd id"):
         decode_id("rnd", text)

@@ -1,4 +1,4 @@
-"""Lines of the log: what they say of the work that they belong to, and that nobody else can write one."""
+"""Log lines: their context fields, and protection from forged lines."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def written() -> Any:
 
     def start(style: str, *, shows_traces: bool = False) -> tuple[logging.Logger, Callable[[], str]]:
         stream = io.StringIO()
-        terms = logging_settings(style=style, level="INFO", shows_traces=shows_traces)
-        terms["handlers"]["console"]["stream"] = stream
-        terms["loggers"] = {"test.lines": {"handlers": ["console"], "propagate": False}}
-        del terms["root"]
-        logging.config.dictConfig({**terms, "incremental": False})
+        options = logging_settings(style=style, level="INFO", shows_traces=shows_traces)
+        options["handlers"]["console"]["stream"] = stream
+        options["loggers"] = {"test.lines": {"handlers": ["console"], "propagate": False}}
+        del options["root"]
+        logging.config.dictConfig({**options, "incremental": False})
         return logging.getLogger("test.lines"), stream.getvalue
 
     yield start
@@ -61,7 +61,7 @@ def test_a_line_names_request_trace_job_and_account(written, traces) -> None:
         "request_id": "request-one",
         "trace_id": trace_id,
         "span_id": span_id,
-        # What the record itself says wins.
+        # The record's own attributes take precedence.
         "job_id": "job_2",
         "job_type": "test.job",
         "account_id": encode_id("usr", user_id),
@@ -82,7 +82,7 @@ def test_without_spans_a_line_names_the_callers_trace_and_no_span(written) -> No
     assert "span_id" not in first
 
 
-def test_nobody_can_forge_a_line_of_json(written) -> None:
+def test_input_cannot_forge_a_line_of_json(written) -> None:
     logger, text = written("json")
     odd = {"path": FORGED, "number": float("nan"), "large": 10**40, "half": "\ud800", "thing": object(), FORGED: 1}
     try:
@@ -95,11 +95,11 @@ def test_nobody_can_forge_a_line_of_json(written) -> None:
     assert (found["number"], found["large"], found["half"]) == ("nan", 10**40, "\ud800")
     assert found["exception"]["type"] == "builtins.ValueError"
     assert found["exception"]["message"] == FORGED
-    assert "test_nobody_can_forge_a_line_of_json" in found["exception"]["traceback"]
+    assert "test_input_cannot_forge_a_line_of_json" in found["exception"]["traceback"]
     assert line.isascii()
 
 
-def test_nobody_can_forge_a_line_of_text(written) -> None:
+def test_input_cannot_forge_a_line_of_text(written) -> None:
     logger, text = written("text")
     try:
         raise ValueError(FORGED)
@@ -113,11 +113,11 @@ def test_nobody_can_forge_a_line_of_text(written) -> None:
     assert not re.search(r"[\x00\x1b\u2028\x85]", text())
 
 
-def test_text_shows_traces_only_where_they_are_on(written) -> None:
-    place = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+def test_text_shows_traces_only_if_enabled(written) -> None:
+    traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     for shows, work in ((False, "[-]"), (True, "[- 4bf92f3577b34da6a3ce929d0e0e4736]")):
         logger, text = written("text", shows_traces=shows)
-        with tracing.continue_trace(place):
+        with tracing.continue_trace(traceparent):
             logger.info("a")
         assert f" test.lines {work} a" in text()
 
@@ -133,7 +133,7 @@ def test_no_style_shows_tokens_of_signed_links(written, style: str) -> None:
     assert "tOkEn" not in text()
 
 
-def test_a_library_that_repeats_itself_is_heard_once_a_minute(written) -> None:
+def test_a_repetitive_library_logs_once_a_minute(written) -> None:
     logger, text = written("json")
     handler = logger.handlers[0]
     for name, seconds in (("opentelemetry.sdk", 0), ("opentelemetry.x", 59), ("opentelemetry.x", 61), ("other", 62)):

@@ -1,4 +1,4 @@
-"""Registries: what apps make known to those below them."""
+"""Registries of values that higher apps register for lower ones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_keeps_the_order_of_registration_and_sorts_on_request(meals):
     assert meals["soup"] == Meal("soup")
 
 
-def test_the_same_value_twice_is_once_and_another_of_its_name_is_refused(meals):
+def test_a_value_can_be_registered_twice_but_its_name_only_once(meals):
     assert meals.register(Meal("soup")) == Meal("soup")
     with pytest.raises(ValueError, match="two meals are named 'soup'"):
         meals.register(Meal("soup", price=2))
@@ -39,7 +39,7 @@ def test_the_same_value_twice_is_once_and_another_of_its_name_is_refused(meals):
     assert len(meals) == 2
 
 
-def test_functions_are_their_own_keys_and_can_be_decorated():
+def test_register_is_a_decorator_for_functions():
     functions = Registry("function", key=identity)
 
     @functions.register
@@ -48,7 +48,7 @@ def test_functions_are_their_own_keys_and_can_be_decorated():
     assert list(functions.values()) == [first]
 
 
-def test_an_override_adds_replaces_and_is_undone_even_after_a_failure(meals):
+def test_an_override_is_undone_even_after_a_failure(meals):
     with pytest.raises(ZeroDivisionError), meals.override(Meal("soup", price=3), Meal("cake")):
         assert (meals["soup"].price, "cake" in meals) == (3, True)
         meals.register(Meal("tea"))

@@ -1,4 +1,4 @@
-"""The version of a row rises at every change, whoever makes it and how."""
+"""Every change of a row increments its version, however it is written."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def by_raw_sql(row):
 @pytest.mark.parametrize(
     "write", [by_save, by_save_of_one_field, by_update, by_bulk_update, by_update_or_create, by_raw_sql]
 )
-def test_every_way_of_writing_raises_the_version(project, write):
+def test_every_way_of_writing_increments_the_version(project, write):
     assert version_of(project) == 1
     write(project)
     assert version_of(project) == 2
@@ -64,7 +64,7 @@ def test_every_way_of_writing_raises_the_version(project, write):
     assert version_of(project) == 3
 
 
-def test_a_write_of_all_columns_never_brings_an_old_version_back(project):
+def test_a_write_of_all_columns_never_restores_an_old_version(project):
     stale = Project.objects.get(pk=project.pk)
     for name in ("b", "c", "d"):
         Project.objects.filter(pk=project.pk).update(name=name)
@@ -72,20 +72,20 @@ def test_a_write_of_all_columns_never_brings_an_old_version_back(project):
     assert version_of(project) == 5
 
 
-def test_a_cascade_that_sets_null_raises_the_version(project):
+def test_a_cascade_that_sets_null_increments_the_version(project):
     render, template = make_render(project.owner, project=project), make_template(project.owner, project_id=project.pk)
     before = version_of(render), version_of(template)
     project.delete()
     assert (version_of(render), version_of(template)) == (before[0] + 1, before[1] + 1)
 
 
-def test_only_the_row_that_changed_rises(project):
+def test_other_rows_keep_their_version(project):
     other = make_project(project.owner)
     by_save(project)
     assert version_of(other) == 1
 
 
-def test_the_number_of_changed_rows_is_told_as_without_triggers(project):
+def test_triggers_do_not_change_the_number_of_updated_rows(project):
     make_project(project.owner)
     assert Project.objects.update(name="x") == 2
     assert Project.objects.filter(name="y").update(name="z") == 0
@@ -121,7 +121,7 @@ def test_a_claim_of_a_deleted_row_fails(project):
         claim_version(project)
 
 
-def test_missing_triggers_are_installed_and_what_they_missed_is_made_good(project):
+def test_installing_missing_triggers_repairs_the_versions(project):
     drop_triggers()
     assert installed_triggers(connection) == {}
     by_update(project)
@@ -152,9 +152,9 @@ def test_an_outdated_trigger_is_replaced(project, monkeypatch):
     assert install_triggers() == []
 
 
-def test_triggers_come_back_after_a_table_was_made_anew(project):
+def test_triggers_are_restored_after_a_table_was_rebuilt(project):
     if connection.vendor != "sqlite":
-        pytest.skip("only SQLite makes tables anew")
+        pytest.skip("only SQLite rebuilds tables")
     with connection.cursor() as cursor:
         cursor.execute("DROP TRIGGER renderowl_version_renders_project")
     call_command("migrate", verbosity=0)

@@ -1,4 +1,4 @@
-"""Settings that cannot work stop a command with one line."""
+"""Invalid settings stop a command with one line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.commands import run_manage
         {"DEBUG": "0", "SECRET_KEY": ""},
     ],
 )
-def test_command_says_in_one_line_which_setting_is_wrong(tmp_path: Path, wrong: dict[str, str]) -> None:
+def test_command_names_the_invalid_setting_in_one_line(tmp_path: Path, wrong: dict[str, str]) -> None:
     env = {**os.environ, "DATA_DIR": str(tmp_path), **wrong}
     done = run_manage(env, "check")
     assert done.returncode == 2

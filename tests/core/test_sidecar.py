@@ -1,4 +1,4 @@
-"""Files beside the database: one connection a thread, which outlives a lock and nothing worse."""
+"""Sidecar databases: one connection per thread, which is reused after a lock, but not after other errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCHEMA = """
 
 
 class Away(Exception):
-    """What the owner of the file makes of its errors."""
+    """The exception that the owner of the file chooses."""
 
 
 def sidecar(path: Path) -> SidecarDatabase:
@@ -30,14 +30,14 @@ def sidecar(path: Path) -> SidecarDatabase:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "made/when/needed.sqlite3"
+    return tmp_path / "created/on/first/use.sqlite3"
 
 
 @pytest.fixture
 def file(path: Path) -> Iterator[SidecarDatabase]:
-    made = sidecar(path)
-    yield made
-    made.close()
+    database = sidecar(path)
+    yield database
+    database.close()
 
 
 def write(file: SidecarDatabase, text: str = "x") -> None:
@@ -45,7 +45,7 @@ def write(file: SidecarDatabase, text: str = "x") -> None:
         connection.execute("INSERT INTO note VALUES (?)", [text])
 
 
-def test_after_a_lock_who_reads_does_not_wait(file, path):
+def test_a_read_after_a_lock_does_not_wait(file, path):
     write(file)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -60,7 +60,7 @@ def test_after_a_lock_who_reads_does_not_wait(file, path):
 
 
 @pytest.mark.parametrize("error", [sqlite3.DatabaseError("malformed"), ValueError("no JSON"), RuntimeError("ours")])
-def test_a_transaction_that_an_error_left_open_holds_nobody_up(file, path, error):
+def test_a_transaction_left_open_by_an_error_blocks_no_other(file, path, error):
     with pytest.raises(RuntimeError if isinstance(error, RuntimeError) else Away), file as connection:
         connection.execute("BEGIN IMMEDIATE")
         raise error
@@ -78,19 +78,19 @@ def test_errors_leave_no_descriptors_open(file):
     assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 
-def test_many_threads_may_make_the_file_together(path):
-    made, errors, barrier = sidecar(path), [], threading.Barrier(12)
+def test_many_threads_may_create_the_file_together(path):
+    database, errors, barrier = sidecar(path), [], threading.Barrier(12)
 
     def work() -> None:
         barrier.wait()
         try:
             for _ in range(3):
-                with made as connection:
+                with database as connection:
                     connection.execute("SELECT count(*) FROM note")
         except Away as error:
             errors.append(error)
         finally:
-            made.close()
+            database.close()
 
     threads = [threading.Thread(target=work) for _ in range(12)]
     for thread in threads:
@@ -100,7 +100,7 @@ def test_many_threads_may_make_the_file_together(path):
     assert errors == []
 
 
-def test_a_place_that_cannot_be_is_told_as_the_owner_says(tmp_path):
+def test_an_impossible_path_raises_the_chosen_exception(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(Away), sidecar(tmp_path / "file/below.sqlite3"):
         pass

@@ -1,4 +1,4 @@
-"""The SQLite connection lets go of a file that was replaced, and makes none anew."""
+"""The SQLite backend reconnects to a replaced file, and never creates a file again."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def word_in(connection: DatabaseWrapper) -> str:
         return cursor.execute("SELECT word FROM t").fetchone()[0]
 
 
-def test_reads_the_file_that_took_the_place(wrapper: DatabaseWrapper, tmp_path: Path) -> None:
+def test_reads_the_replacement_of_its_file(wrapper: DatabaseWrapper, tmp_path: Path) -> None:
     assert word_in(wrapper) == "old"
     make_file(tmp_path / "new", "new")
     (tmp_path / "new").rename(tmp_path / "db")
@@ -55,7 +55,7 @@ def test_a_transaction_stays_with_its_file(wrapper: DatabaseWrapper, tmp_path: P
     assert word_in(wrapper) == "new"
 
 
-def test_a_file_that_is_gone_is_not_made_anew(wrapper: DatabaseWrapper, tmp_path: Path) -> None:
+def test_a_missing_file_is_not_created_again(wrapper: DatabaseWrapper, tmp_path: Path) -> None:
     assert word_in(wrapper) == "old"
     (tmp_path / "db").rename(tmp_path / "away")
     for _ in range(2):
@@ -66,7 +66,7 @@ def test_a_file_that_is_gone_is_not_made_anew(wrapper: DatabaseWrapper, tmp_path
     assert word_in(wrapper) == "old"
 
 
-def test_a_first_connection_makes_the_file(tmp_path: Path, django_db_blocker) -> None:
+def test_a_first_connection_creates_the_file(tmp_path: Path, django_db_blocker) -> None:
     settings = {**connections["default"].settings_dict, "NAME": str(tmp_path / "first"), "OPTIONS": {}}
     connection = DatabaseWrapper(settings)
     with django_db_blocker.unblock():

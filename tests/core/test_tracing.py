@@ -1,4 +1,4 @@
-"""Places in traces, spans, and what is kept of them where nobody asks, and where the receiver is away."""
+"""Trace propagation and spans, also with tracing off and with an unreachable receiver."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ SAMPLED = f"00-{TRACE}-{PARENT}-01"
 
 
 @pytest.fixture
-def kept(traces):
-    """What was kept, by name, once all of it has ended."""
+def recorded(traces):
+    """The recorded spans by name, once all have ended."""
     return lambda: {span.name: span for span in traces()}
 
 
 @pytest.fixture
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """The environment without a word of traces."""
+    """The environment without OTEL_* variables."""
     for name in [name for name in os.environ if name.startswith("OTEL_")]:
         monkeypatch.delenv(name)
     return monkeypatch
@@ -43,7 +43,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         (SAMPLED, SAMPLED),
         (f"  {SAMPLED} ", SAMPLED),
         (f"00-{TRACE}-{PARENT}-00", f"00-{TRACE}-{PARENT}-00"),
-        # Bits that this version does not know are not passed on.
+        # Bits that this version does not know are not propagated.
         (f"00-{TRACE}-{PARENT}-ff", f"00-{TRACE}-{PARENT}-03"),
         (f"cc-{TRACE}-{PARENT}-01-what-the-future-brings", SAMPLED),
         (f"cc-{TRACE}-{PARENT}-01", SAMPLED),
@@ -60,12 +60,12 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         ("", ""),
     ],
 )
-def test_reads_what_the_standard_lets_receivers_take(header: str, passed_on: str) -> None:
+def test_reads_traceparent_as_the_standard_says(header: str, passed_on: str) -> None:
     with tracing.continue_trace(header):
         assert tracing.current_traceparent() == passed_on
 
 
-def test_off_it_keeps_nothing_and_passes_on_what_came() -> None:
+def test_with_tracing_off_nothing_is_recorded_but_the_trace_is_propagated() -> None:
     assert not tracing.is_enabled()
     with tracing.continue_trace(SAMPLED), tracing.span("work") as span:
         tracing.set_attributes(span, {"a": 1})
@@ -76,14 +76,14 @@ def test_off_it_keeps_nothing_and_passes_on_what_came() -> None:
     assert tracing.current_traceparent() == ""
 
 
-def test_spans_nest_and_fail_with_what_passes_through(kept) -> None:
+def test_spans_nest_and_fail_with_an_exception(recorded) -> None:
     with pytest.raises(KeyError), tracing.span("outer", parent=SAMPLED) as outer:
         assert get_current_span() is outer
         with tracing.span("inner", kind=SpanKind.CLIENT, attributes={"a": 1, "b": None}) as inner:
             assert tracing.current_traceparent() == tracing.traceparent_of(inner)
         raise KeyError("secret-key")
     assert tracing.current_traceparent() == ""
-    found = kept()
+    found = recorded()
     assert f"{found['outer'].context.trace_id:032x}" == TRACE
     assert found["outer"].parent.is_remote
     assert found["inner"].parent.span_id == found["outer"].context.span_id
@@ -94,39 +94,39 @@ def test_spans_nest_and_fail_with_what_passes_through(kept) -> None:
     assert "secret-key" not in found["outer"].to_json()
 
 
-def test_what_the_caller_does_not_sample_is_not_kept_but_followed(kept) -> None:
+def test_an_unsampled_trace_is_propagated_but_not_recorded(recorded) -> None:
     with tracing.span("work", parent=f"00-{TRACE}-{PARENT}-00") as span:
         _, trace_id, span_id, flags = tracing.traceparent_of(span).split("-")
     assert (trace_id, flags) == (TRACE, "00")
     assert span_id != PARENT
-    assert kept() == {}
+    assert recorded() == {}
 
 
-def test_a_span_can_be_gone_on_with_in_another_thread(kept) -> None:
-    begun = tracing.start_span("whole", link=SAMPLED)
+def test_a_span_can_continue_in_another_thread(recorded) -> None:
+    started = tracing.start_span("whole", link=SAMPLED)
 
-    def go_on() -> None:
-        with tracing.as_current(begun), tracing.span("part"):
+    def work() -> None:
+        with tracing.as_current(started), tracing.span("part"):
             pass
 
-    thread = threading.Thread(target=go_on)
+    thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    begun.end()
-    found = kept()
+    started.end()
+    found = recorded()
     assert found["part"].parent.span_id == found["whole"].context.span_id
     assert [f"{link.context.span_id:016x}" for link in found["whole"].links] == [PARENT]
 
 
-def test_where_traces_are_off_a_thread_can_go_on_with_the_callers_trace() -> None:
+def test_with_tracing_off_a_thread_can_continue_the_callers_trace() -> None:
     seen = []
 
-    def go_on(begun: Span) -> None:
-        with tracing.as_current(begun), tracing.span("part"):
+    def work(span: Span) -> None:
+        with tracing.as_current(span), tracing.span("part"):
             seen.append(tracing.current_traceparent())
 
     for parent in (SAMPLED, ""):
-        thread = threading.Thread(target=go_on, args=(tracing.start_span("whole", parent=parent),))
+        thread = threading.Thread(target=work, args=(tracing.start_span("whole", parent=parent),))
         thread.start()
         thread.join()
     assert seen == [SAMPLED, ""]
@@ -144,7 +144,7 @@ def test_the_environment_names_the_service(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("answer", [200, 503])
-def test_a_receiver_that_is_away_costs_no_time_no_error_and_bounded_memory(
+def test_an_unreachable_receiver_costs_no_time_and_bounded_memory(
     answer: int, monkeypatch: pytest.MonkeyPatch, settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     collector = Collector()
@@ -167,7 +167,7 @@ def test_a_receiver_that_is_away_costs_no_time_no_error_and_bounded_memory(
     tracing.stop()
     stopped_s = time.monotonic() - began
     collector.close()
-    assert spent_s < 0.5, "a span costs some 50 us of this thread, whatever becomes of it"
+    assert spent_s < 0.5, "a span costs about 50 us of this thread, exported or not"
     assert waiting <= 64
     assert stopped_s < 2
     assert not tracing.is_enabled()
@@ -193,7 +193,7 @@ tracing.stop()
 """
 
 
-def test_nothing_is_loaded_unless_it_is_asked_for(tmp_path: Path) -> None:
+def test_the_sdk_is_loaded_only_if_tracing_is_on(tmp_path: Path) -> None:
     env = {**os.environ, "DATA_DIR": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", CHECK], env=env, capture_output=True, text=True, check=False)
     assert (done.stdout.split("\n"), done.returncode) == (["False False", "True True", ""], 0), done.stderr
@@ -212,7 +212,7 @@ def test_nothing_is_loaded_unless_it_is_asked_for(tmp_path: Path) -> None:
         ({"OTEL_TRACES_EXPORTER": "console"}, "console"),
     ],
 )
-def test_the_variables_of_the_standard_say_where_spans_go(clean_environment, variables, exporter: str) -> None:
+def test_the_standard_variables_select_the_exporter(clean_environment, variables, exporter: str) -> None:
     for name, value in variables.items():
         clean_environment.setenv(name, value)
     assert traces_exporter() == exporter
@@ -226,7 +226,7 @@ def test_the_variables_of_the_standard_say_where_spans_go(clean_environment, var
         ("OTEL_TRACES_EXPORTER", "zipkin"),
     ],
 )
-def test_what_is_no_part_of_this_program_stops_the_boot(clean_environment, name: str, value: str) -> None:
+def test_an_unsupported_exporter_stops_the_start(clean_environment, name: str, value: str) -> None:
     clean_environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318")
     clean_environment.setenv(name, value)
     with pytest.raises(ImproperlyConfigured, match=f"{name} must be one of"):

@@ -1,4 +1,4 @@
-"""What a lock or a full disk means to a client, wherever in a request it shows."""
+"""Database locks and full disks answer 503, wherever in a request they occur."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def of_postgresql(sqlstate: str) -> OperationalError:
         (ValueError("database is locked"), None),
     ],
 )
-def test_only_what_passes_is_a_503(error: Exception, fault: type | None) -> None:
+def test_only_transient_errors_answer_503(error: Exception, fault: type | None) -> None:
     assert type(transient_error(error)) is (fault or type(None))
 
 
 @pytest.mark.parametrize("text", ["disk I/O error", "unable to open database file"])
-def test_sqlites_vague_errors_are_a_full_disk_only_where_the_disk_is_full(text, monkeypatch) -> None:
+def test_ambiguous_sqlite_errors_mean_a_full_disk_only_if_the_disk_is_full(text, monkeypatch) -> None:
     monkeypatch.setattr(database, "database_file", lambda: "/var/owl/db.sqlite3")
     for free, fault in ((4096, DiskFull), (1 << 30, type(None))):
         usage = SimpleNamespace(free=free)
@@ -56,7 +56,7 @@ def test_sqlites_vague_errors_are_a_full_disk_only_where_the_disk_is_full(text, 
         assert type(transient_error(OperationalError(text))) is fault
 
 
-def test_pages_outside_of_the_api_are_refused_in_the_same_words(rf: RequestFactory) -> None:
+def test_pages_outside_of_the_api_get_the_same_problem_document(rf: RequestFactory) -> None:
     middleware = ApiMiddleware(lambda request: None)  # type: ignore[arg-type,return-value]
     request = rf.post("/admin/login/")
     refused = middleware.process_exception(request, OperationalError("database or disk is full"))
@@ -67,13 +67,13 @@ def test_pages_outside_of_the_api_are_refused_in_the_same_words(rf: RequestFacto
 
 
 @pytest.mark.django_db
-def test_a_session_that_cannot_be_kept_is_refused_while_that_passes(rf: RequestFactory, monkeypatch) -> None:
+def test_a_session_that_cannot_be_saved_answers_503(rf: RequestFactory, monkeypatch) -> None:
     def answer(request: HttpRequest) -> HttpResponse:
         request.session["seen"] = 1
         return HttpResponse("page")
 
     def fail(text: str) -> None:
-        def save(self: SessionStore, **terms: Any) -> None:
+        def save(self: SessionStore, **options: Any) -> None:
             raise OperationalError(text)
 
         monkeypatch.setattr(SessionStore, "save", save)
@@ -90,22 +90,22 @@ def test_a_session_that_cannot_be_kept_is_refused_while_that_passes(rf: RequestF
 
 
 @pytest.mark.django_db
-def test_patience_is_as_before_afterwards() -> None:
+def test_the_busy_timeout_is_restored() -> None:
     if connection.vendor != "sqlite":
         with busy_timeout(0):
             return
 
-    def patience_ms() -> int:
+    def busy_timeout_ms() -> int:
         return connection.connection.execute("PRAGMA busy_timeout").fetchone()[0]
 
     connection.ensure_connection()
     with pytest.raises(ValueError, match="x"), busy_timeout(0.5):
-        assert patience_ms() == 500
+        assert busy_timeout_ms() == 500
         raise ValueError("x")
-    assert patience_ms() == connection.settings_dict["OPTIONS"]["timeout"] * 1000
+    assert busy_timeout_ms() == connection.settings_dict["OPTIONS"]["timeout"] * 1000
 
 
-def test_counters_of_a_server_lie_in_memory_and_go_with_it(tmp_path: Path, monkeypatch) -> None:
+def test_counters_of_a_server_are_in_memory_and_deleted_with_it(tmp_path: Path, monkeypatch) -> None:
     memory = tmp_path / "memory"
     memory.mkdir()
     monkeypatch.setattr(serve, "MEMORY", memory)

@@ -1,4 +1,4 @@
-"""Files in a bucket of a local S3 server, over real HTTP."""
+"""Bucket storage on a local S3 server, over real HTTP."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def endpoint():
 
 @pytest.fixture(autouse=True)
 def bucket(endpoint, settings, monkeypatch, tmp_path):
-    """A new bucket, and Django set to it as an operator would do it."""
+    """A new bucket, configured by STORAGE_URL."""
     for name, value in {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}.items():
         monkeypatch.setenv(name, value)
     client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
@@ -56,7 +56,7 @@ def test_a_published_file_is_private_and_has_its_type(bucket, source) -> None:
     assert [grant["Permission"] for grant in grants] == ["FULL_CONTROL"]
 
 
-def test_any_part_can_be_read(source) -> None:
+def test_any_range_can_be_read(source) -> None:
     store = blob_store()
     assert isinstance(store, BucketStorage) or store._wrapped.__class__ is BucketStorage
     store.publish(source, "a/b.mp4", content_type="video/mp4")
@@ -66,7 +66,7 @@ def test_any_part_can_be_read(source) -> None:
     assert store.local_path("a/b.mp4") is None
 
 
-def test_what_is_not_there_is_missed(source) -> None:
+def test_a_missing_file_raises_file_not_found(source) -> None:
     store = blob_store()
     with pytest.raises(FileNotFoundError):
         store.size("x")

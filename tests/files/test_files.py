@@ -48,13 +48,13 @@ def link(clock, stored) -> str:
 
 
 def call(link, method="get", **headers):
-    """The response, read to its end: `body` is what arrived."""
+    """Return the response, read to its end into `body`."""
     response = getattr(Client(enforce_csrf_checks=True), method)(link, headers=headers)
     response.body = b"".join(response.streaming_content) if response.streaming else response.content
     return response
 
 
-def test_sends_the_file_as_what_it_is(link) -> None:
+def test_sends_the_file_with_its_headers(link) -> None:
     response = call(link)
     assert response.status_code == 200
     assert response.body == BODY
@@ -67,11 +67,11 @@ def test_sends_the_file_as_what_it_is(link) -> None:
     assert "Set-Cookie" not in response
 
 
-def test_head_says_the_same_without_the_file(link) -> None:
+def test_head_has_the_same_headers_without_the_file(link) -> None:
     full, head = call(link), call(link, "head")
     assert (head.status_code, head.body) == (200, b"")
-    kept = ("Content-Type", "Content-Length", "ETag", "Accept-Ranges", "Cache-Control", "Content-Disposition")
-    assert {name: head[name] for name in kept} == {name: full[name] for name in kept}
+    names = ("Content-Type", "Content-Length", "ETag", "Accept-Ranges", "Cache-Control", "Content-Disposition")
+    assert {name: head[name] for name in names} == {name: full[name] for name in names}
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_ranges(link, header, status, start, end) -> None:
     ("condition", "status"),
     [('"abc"', 206), ('"old"', 200), ('W/"abc"', 200), ("Mon, 23 Nov 2026 10:00:00 GMT", 200), ("", 200)],
 )
-def test_a_range_of_other_bytes_gives_the_whole_file(link, condition, status) -> None:
+def test_a_range_of_a_changed_file_returns_the_whole_file(link, condition, status) -> None:
     response = call(link, **{"Range": "bytes=0-9", "If-Range": condition})
     assert response.status_code == status
     assert response.body == (BODY[:10] if status == 206 else BODY)
@@ -135,7 +135,7 @@ def test_head_ignores_ranges(link) -> None:
 @pytest.mark.parametrize(
     ("condition", "status"), [('"abc"', 304), ('W/"abc"', 304), ('"x", "abc"', 304), ("*", 304), ('"x"', 200)]
 )
-def test_a_file_at_hand_is_not_sent_again(link, condition, status) -> None:
+def test_a_current_copy_is_not_sent_again(link, condition, status) -> None:
     response = call(link, **{"If-None-Match": condition})
     assert response.status_code == status
     assert response["ETag"] == '"abc"'
@@ -150,7 +150,7 @@ def test_an_empty_file_can_be_sent(clock) -> None:
     assert call(link, Range="bytes=0-").status_code == 416
 
 
-def test_the_link_ends_with_its_time(link, clock) -> None:
+def test_the_link_expires(link, clock) -> None:
     clock.now = NOW + 3599
     response = call(link)
     assert response.body == BODY
@@ -167,12 +167,12 @@ def test_caching_ends_with_the_link(link, clock) -> None:
     assert call(link)["Cache-Control"] == "public, max-age=1800, immutable"
 
 
-def test_caching_is_a_day_at_most(clock, stored) -> None:
+def test_caching_lasts_a_day_at_most(clock, stored) -> None:
     link = signed_path(key=stored, content_type="video/mp4", filename="x", ttl_s=10 * 86_400).url
     assert "max-age=86400," in call(link)["Cache-Control"]
 
 
-def test_links_stay_equal_for_a_quarter_of_their_life(clock, stored) -> None:
+def test_links_stay_equal_for_a_quarter_of_their_lifetime(clock, stored) -> None:
     def make():
         return signed_path(key=stored, content_type="video/mp4", filename="x", ttl_s=3600)
 
@@ -183,11 +183,11 @@ def test_links_stay_equal_for_a_quarter_of_their_life(clock, stored) -> None:
     assert make().url == second.url
     clock.now += 2
     assert make().url != second.url
-    for made in (first, second):
-        assert 3600 <= made.expires_at.timestamp() - NOW <= 3600 + 901
+    for link in (first, second):
+        assert 3600 <= link.expires_at.timestamp() - NOW <= 3600 + 901
 
 
-def test_every_flipped_bit_of_the_token_is_noticed(link) -> None:
+def test_every_flipped_bit_of_the_token_is_detected(link) -> None:
     _, _, token, name = link.split("/")
     raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
     for position in range(len(raw)):
@@ -200,7 +200,7 @@ def test_every_flipped_bit_of_the_token_is_noticed(link) -> None:
 
 
 @pytest.mark.parametrize("token", ["x", "!!!!", "AAAA", "A" * 43, "A" * 500, "é", "%00", "a b"])
-def test_junk_is_no_link(token) -> None:
+def test_a_malformed_token_is_refused(token) -> None:
     response = call(f"/files/{quote(token)}/clip.mp4")
     assert response.status_code == 403
 
@@ -209,7 +209,7 @@ def test_the_name_is_part_of_the_signature(link) -> None:
     assert call(link.replace("clip.mp4", "evil.html")).status_code == 403
 
 
-def test_another_secret_makes_other_links(link, settings) -> None:
+def test_links_of_another_secret_are_refused(link, settings) -> None:
     settings.SECRET_KEY = "another secret"
     assert call(link).status_code == 403
 
@@ -229,13 +229,13 @@ def test_a_file_that_was_deleted_is_not_found(link, stored) -> None:
     assert str(default_storage.location) not in call(link).body.decode()
 
 
-def test_the_host_is_the_request_s_or_the_setting_s(clock, stored, settings) -> None:
+def test_the_host_is_that_of_the_setting_or_else_of_the_request(clock, stored, settings) -> None:
     request = RequestFactory().get("/", headers={"Host": "127.0.0.1:8123"})
-    terms = {"key": stored, "content_type": "video/mp4", "filename": "x"}
-    assert SignedUrlBuilder(base_url(request)).url(**terms).startswith("http://127.0.0.1:8123/files/")
+    options = {"key": stored, "content_type": "video/mp4", "filename": "x"}
+    assert SignedUrlBuilder(base_url(request)).url(**options).startswith("http://127.0.0.1:8123/files/")
     settings.PUBLIC_URL = "https://render.example"
-    assert SignedUrlBuilder(base_url(request)).url(**terms).startswith("https://render.example/files/")
-    assert urlsplit(SignedUrlBuilder(base_url(None)).url(**terms)).netloc == "render.example"
+    assert SignedUrlBuilder(base_url(request)).url(**options).startswith("https://render.example/files/")
+    assert urlsplit(SignedUrlBuilder(base_url(None)).url(**options)).netloc == "render.example"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Where files lie: `STORAGE_URL`, the directory, the caches."""
+"""File storage: `STORAGE_URL`, the directory, the cache."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_bucket_has_its_endpoint_region_and_prefix() -> None:
 @pytest.mark.parametrize(
     "url", ["", "var/media", "ftp://x/y", "file://", "file://x?y=1", "s3://", "s3://b?ednpoint=x", "s3://a:b@bucket"]
 )
-def test_an_address_that_cannot_be_meant_stops_the_boot(url) -> None:
+def test_an_invalid_storage_url_stops_the_start(url) -> None:
     with pytest.raises(ImproperlyConfigured, match="STORAGE_URL"):
         storages_from_url(url, BASE)
 
@@ -65,7 +65,7 @@ class TestDirectory:
         path.write_bytes(b"0123456789")
         return path
 
-    def test_a_published_file_can_be_read_from_anywhere_in_it(self, storage, source) -> None:
+    def test_any_range_of_a_published_file_can_be_read(self, storage, source) -> None:
         storage.publish(source, "a/b/c.bin", content_type="video/mp4")
         assert b"".join(storage.read_range("a/b/c.bin", 0, 10)) == b"0123456789"
         assert b"".join(storage.read_range("a/b/c.bin", 3, 4)) == b"3456"
@@ -80,7 +80,7 @@ class TestDirectory:
         storage.publish(source, "a/c.bin", content_type="video/mp4")
         assert b"".join(storage.read_range("a/c.bin", 0, 10)) == b"0123456789"
 
-    def test_a_file_appears_as_a_whole_or_not_at_all(self, storage, source, tmp_path, monkeypatch) -> None:
+    def test_a_file_appears_completely_or_not_at_all(self, storage, source, tmp_path, monkeypatch) -> None:
         def fail(*args):
             raise OSError(28, "No space left on device")
 
@@ -91,7 +91,7 @@ class TestDirectory:
             storage.save("a/d.bin", ContentFile(b"x"))
         assert [path for path in (tmp_path / "media").rglob("*") if path.is_file()] == []
 
-    def test_it_is_on_disk_before_it_has_its_name(self, storage, source, monkeypatch) -> None:
+    def test_a_file_is_synced_before_it_gets_its_name(self, storage, source, monkeypatch) -> None:
         seen = []
         real = os.fsync
         monkeypatch.setattr(os, "fsync", lambda fd: (seen.append(storage.exists("a/c.bin")), real(fd))[1])
@@ -108,7 +108,7 @@ class TestDirectory:
         storage.delete("a/d.bin")
         assert list((tmp_path / "media").iterdir()) == []
 
-    def test_a_missing_file_is_said_to_be_missing(self, storage) -> None:
+    def test_a_missing_file_raises_file_not_found(self, storage) -> None:
         for call in (lambda: storage.size("x"), lambda: storage.read_range("x", 0, 1)):
             with pytest.raises(FileNotFoundError):
                 call()
@@ -122,7 +122,7 @@ class TestDirectory:
 
 
 class TestCache:
-    """Files by content."""
+    """FileCache."""
 
     def put(self, cache, tmp_path, letter, size=100, age=0.0) -> str:
         source = tmp_path / f"source-{letter}"
@@ -135,7 +135,7 @@ class TestCache:
             os.utime(path, (stamp, stamp))
         return sha256
 
-    def test_gives_what_it_was_given(self, tmp_path) -> None:
+    def test_returns_added_files(self, tmp_path) -> None:
         cache = FileCache(tmp_path / "cache", 1000)
         sha256 = self.put(cache, tmp_path, "a")
         assert cache.take(sha256, tmp_path / "out")
@@ -143,7 +143,7 @@ class TestCache:
         assert not cache.take("b" * 64, tmp_path / "none")
         assert not (tmp_path / "none").exists()
 
-    def test_drops_the_least_recently_used(self, tmp_path) -> None:
+    def test_evicts_the_least_recently_used(self, tmp_path) -> None:
         cache = FileCache(tmp_path / "cache", 250)
         old, older = self.put(cache, tmp_path, "a", age=100), self.put(cache, tmp_path, "b", age=200)
         assert cache.take(older, tmp_path / "used")
@@ -152,20 +152,20 @@ class TestCache:
         assert cache.take(older, tmp_path / "2")
         assert cache.take(new, tmp_path / "3")
 
-    def test_who_has_taken_a_file_keeps_it(self, tmp_path) -> None:
+    def test_a_taken_file_survives_its_eviction(self, tmp_path) -> None:
         cache = FileCache(tmp_path / "cache", 150)
-        taken = self.put(cache, tmp_path, "a", age=100)
-        cache.take(taken, tmp_path / "mine")
-        os.utime(next((tmp_path / "cache").glob(f"??/{taken}")), (1, 1))
+        evicted = self.put(cache, tmp_path, "a", age=100)
+        cache.take(evicted, tmp_path / "mine")
+        os.utime(next((tmp_path / "cache").glob(f"??/{evicted}")), (1, 1))
         self.put(cache, tmp_path, "b")
-        assert not cache.take(taken, tmp_path / "other")
+        assert not cache.take(evicted, tmp_path / "other")
         assert (tmp_path / "mine").read_bytes() == b"a" * 100
 
-    def test_does_not_drop_everything_for_one_giant(self, tmp_path) -> None:
+    def test_does_not_evict_everything_for_one_giant(self, tmp_path) -> None:
         cache = FileCache(tmp_path / "cache", 250)
-        kept = self.put(cache, tmp_path, "a")
+        small = self.put(cache, tmp_path, "a")
         giant = self.put(cache, tmp_path, "b", size=300)
-        assert cache.take(kept, tmp_path / "1")
+        assert cache.take(small, tmp_path / "1")
         assert not cache.take(giant, tmp_path / "2")
 
     @pytest.mark.parametrize("name", ["", "../../etc/passwd", "A" * 64, "a" * 63])

@@ -1,4 +1,4 @@
-"""Tell whether an OpenAPI document still keeps the promises of an earlier one.
+"""Comparison of OpenAPI documents: finds changes that break clients of the earlier one.
 
 Inside a version new optional request members, new response members and new routes are allowed, and so are new enum
 values in members whose schema says `x-open-enum: true`. Everything else that a client could notice needs a new version.
@@ -19,7 +19,7 @@ _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """A promise that the new document does not keep. place: where, as a person would say it."""
+    """A breaking change of the new document. place: where, in readable form."""
 
     place: str
     what: str
@@ -29,7 +29,7 @@ class Break:
 
 
 def find_breaks(old: Node, new: Node) -> list[Break]:
-    """Return what a client of the old document would stumble over in the new one."""
+    """Return the changes that break clients of the old document."""
     comparison = _Comparison(old, new)
     return [Break(place, what) for place, what in comparison.paths()]
 
@@ -123,5 +123,5 @@ def _parameters_of(operation: Node) -> dict[tuple[str, str], Node]:
 
 
 def _ways_in(operation: Node) -> set[frozenset[str]]:
-    """Return the sets of schemes of which one is enough; a single empty set where none is needed."""
+    """Return the sets of schemes of which one is enough; a single empty set if none is needed."""
     return {frozenset(way) for way in operation.get("security", [{}])} or {frozenset()}

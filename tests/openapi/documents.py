@@ -1,8 +1,8 @@
-"""`make openapi`: the stored OpenAPI document of each version, and whether the code still keeps it.
+"""`make openapi`: write or check the stored OpenAPI document of each version.
 
-Without arguments, write the documents to `docs/openapi/`; refuse to where that would break clients.
-`--check`: write nothing, only say what is broken or not yet written.
-`--allow-breaks`: write all the same, for a version that nobody uses yet.
+Without arguments, write the documents to `docs/openapi/`; refuse changes that would break clients.
+`--check`: write nothing, only report what is broken or out of date.
+`--allow-breaks`: write in spite of breaks, for a version without clients.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ DIRECTORY = Path(__file__).resolve().parent.parent.parent / "docs" / "openapi"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write or check the documents. Returns the exit status: 0, or 1 where something is broken or out of date."""
+    """Write or check the documents. Returns the exit status: 0, or 1 if a document is broken or out of date."""
     parser = argparse.ArgumentParser(prog="python -m tests.openapi.documents", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing")
-    parser.add_argument("--allow-breaks", action="store_true", help="write although clients would break")
+    parser.add_argument("--allow-breaks", action="store_true", help="write in spite of breaks")
     options = parser.parse_args(arguments)
     _set_up()
 
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def current_document(version: int) -> dict[str, Any]:
-    """Return the document that the code makes, as it reads back from JSON, without what an installation marked."""
+    """Return the document of the code, as read back from JSON, without configured deprecations."""
     from django.test import override_settings
 
     from api.docs import build_document
@@ -64,7 +64,7 @@ def current_document(version: int) -> dict[str, Any]:
 
 
 def encode(document: dict[str, Any]) -> str:
-    """Return the text of a stored document: one member a line, so that differences read well."""
+    """Return the text of a stored document: one member per line, for readable diffs."""
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 

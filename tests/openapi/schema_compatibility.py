@@ -1,4 +1,4 @@
-"""Compare two schemas of OpenAPI 3.0: is everything that was sent still understood?
+"""Comparison of two OpenAPI 3.0 schemas: finds values that the receiver no longer accepts.
 
 For requests the clients are the senders: the new schema must accept all that the old one accepted. For responses we
 are: the old schema must accept all that the new one allows, apart from new members.
@@ -23,8 +23,8 @@ class SchemaComparison:
         self._open: set[tuple[str, str]] = set()
 
     def compare(self, place: str, old: Node | None, new: Node | None) -> Iterator[tuple[str, str]]:
-        """Yield the promises of one schema that the other does not keep."""
-        # Schemas may contain themselves: a pair that is being compared is not compared again inside.
+        """Yield the breaking differences of two schemas."""
+        # Schemas may be recursive: a pair that is being compared is not compared again inside.
         pair = (repr(old), repr(new))
         if pair in self._open:
             return
@@ -85,7 +85,7 @@ class SchemaComparison:
                 yield place, f"new values in an enum that is not open: {_values(added)}"
 
     def _limit_faults(self, sent: Node, read: Node) -> Iterator[str]:
-        """Yield limits that the receiver has and the sender does not keep. Ours, of answers, are no promise."""
+        """Yield limits of the receiver that the sender may exceed. Limits of responses are no promise."""
         if not self.is_request:
             return
         for name in _UPPER:

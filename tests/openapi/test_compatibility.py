@@ -1,4 +1,4 @@
-"""What breaks clients and what does not: a table of single changes to one document."""
+"""Breaking and harmless changes: a table of single changes to one document."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ HARMLESS = {
 }
 
 
-def test_a_document_keeps_its_own_promises():
+def test_a_document_is_compatible_with_itself():
     assert find_breaks(DOCUMENT, copy.deepcopy(DOCUMENT)) == []
 
 
@@ -214,7 +214,7 @@ def test_the_program_refuses_to_store_a_break(tmp_path, monkeypatch, capsys):
     assert documents.main(["--check"]) == 0
 
 
-def test_the_check_refuses_what_is_not_written_down(tmp_path, monkeypatch, capsys):
+def test_the_check_fails_on_an_outdated_document(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(documents, "DIRECTORY", tmp_path)
     assert documents.main(["--check"]) == 1
     assert "out of date" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Fetching from a server on this machine that answers in every way that servers do."""
+"""Downloads from a local server with all kinds of responses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BODY = bytes(range(256)) * 1000
 
 
 class Site:
-    """A server and what its paths do. requests: (path, headers) as they came in."""
+    """A server and its paths. requests: (path, headers) in the order of arrival."""
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.paths: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {}
@@ -38,7 +38,7 @@ class Site:
 
         class Server(ThreadingHTTPServer):
             def handle_error(self, request, client_address) -> None:
-                """Clients that hang up are what some tests are about."""
+                """Stay silent about clients that disconnect, as some tests do."""
 
         self.server = Server(("127.0.0.1", 0), Handler)
         if context is not None:
@@ -84,13 +84,13 @@ def local(host, port):
 @pytest.fixture
 def fetch(tmp_path):
     def run(url, **options):
-        terms = {"allow_hosts": [("files.test", None)], "max_bytes": 10_000_000, "resolver": local, **options}
-        return fetch_to_file(url, tmp_path / "file", **terms)
+        defaults = {"allow_hosts": [("files.test", None)], "max_bytes": 10_000_000, "resolver": local}
+        return fetch_to_file(url, tmp_path / "file", **{**defaults, **options})
 
     return run
 
 
-def test_brings_the_file_and_what_is_known_of_it(site, fetch, tmp_path) -> None:
+def test_returns_the_file_and_its_metadata(site, fetch, tmp_path) -> None:
     site.serve(ETag='"v1"', Last_Modified="Mon, 23 Nov 2026 10:00:00 GMT", Content_Type="Video/MP4; charset=x")
     fetched = fetch(site.url())
     assert (tmp_path / "file").read_bytes() == BODY
@@ -99,7 +99,7 @@ def test_brings_the_file_and_what_is_known_of_it(site, fetch, tmp_path) -> None:
     assert (fetched.etag, fetched.last_modified) == ('"v1"', "Mon, 23 Nov 2026 10:00:00 GMT")
 
 
-def test_the_request_carries_the_name_and_asks_for_plain_bytes(site, fetch) -> None:
+def test_the_request_has_the_host_and_asks_for_uncompressed_bytes(site, fetch) -> None:
     site.serve("/a%20b?x=1")
     fetch(site.url("/a%20b?x=1"))
     path, headers = site.requests[0]
@@ -109,7 +109,7 @@ def test_the_request_carries_the_name_and_asks_for_plain_bytes(site, fetch) -> N
     assert not {"Cookie", "Authorization", "Referer"} & headers.keys()
 
 
-def test_a_chunked_file_arrives_whole(site, fetch, tmp_path) -> None:
+def test_a_chunked_file_arrives_completely(site, fetch, tmp_path) -> None:
     def answer(handler) -> None:
         handler.protocol_version = "HTTP/1.1"
         handler.send_response(200)
@@ -131,7 +131,7 @@ def test_redirects_are_followed(site, fetch, status) -> None:
     assert fetch(site.url("/old")).final_url == site.url("/file")
 
 
-def test_five_redirects_are_followed_and_no_sixth(site, fetch) -> None:
+def test_at_most_five_redirects_are_followed(site, fetch) -> None:
     for number in range(6):
         site.redirect(f"/{number}", f"/{number + 1}")
     site.serve("/6")
@@ -155,7 +155,7 @@ def test_five_redirects_are_followed_and_no_sixth(site, fetch) -> None:
         ("//evil.test/x y", "url_invalid"),
     ],
 )
-def test_a_redirect_is_judged_like_the_first_url(site, fetch, location, reason) -> None:
+def test_a_redirect_is_checked_like_the_first_url(site, fetch, location, reason) -> None:
     def resolver(host, port):
         return ["127.0.0.1"] if host == "files.test" else [host]
 
@@ -165,14 +165,14 @@ def test_a_redirect_is_judged_like_the_first_url(site, fetch, location, reason) 
     assert caught.value.reason == reason
 
 
-def test_a_redirect_to_nowhere_fails(site, fetch) -> None:
+def test_a_redirect_without_location_fails(site, fetch) -> None:
     site.serve(status=302)
     with pytest.raises(FetchFailed):
         fetch(site.url())
 
 
-def test_a_name_that_flips_to_this_machine_never_gets_a_connection(site, fetch, monkeypatch) -> None:
-    """The name is public when judged and private when connected to: the classic way around a check."""
+def test_dns_rebinding_never_gets_a_connection(site, fetch, monkeypatch) -> None:
+    """DNS rebinding: the name is public when checked and private when connected to."""
     answers = [["8.8.8.8"], ["127.0.0.1"]]
     asked = []
     connected = []
@@ -190,7 +190,7 @@ def test_a_name_that_flips_to_this_machine_never_gets_a_connection(site, fetch, 
         fetch("https://rebind.test/", resolver=flipping)
     assert asked == ["rebind.test"]
     assert connected == [("8.8.8.8", 443)]
-    # Judged anew at the next fetch, it is refused outright.
+    # Checked again by the next fetch, it is refused at once.
     with pytest.raises(FetchRefused):
         fetch("https://rebind.test/", resolver=flipping)
     assert len(connected) == 1
@@ -218,7 +218,7 @@ def test_another_address_is_tried_when_one_does_not_answer(site, fetch) -> None:
         assert fetch(site.url(), resolver=lambda host, port: ["127.0.0.2", "127.0.0.1"]).size_bytes == len(BODY)
 
 
-def test_an_announced_size_over_the_limit_is_refused_unread(site, fetch, tmp_path) -> None:
+def test_a_content_length_over_the_limit_is_refused(site, fetch, tmp_path) -> None:
     site.serve()
     with pytest.raises(FetchRefused) as caught:
         fetch(site.url(), max_bytes=len(BODY) - 1)
@@ -227,7 +227,7 @@ def test_an_announced_size_over_the_limit_is_refused_unread(site, fetch, tmp_pat
     assert fetch(site.url(), max_bytes=len(BODY)).size_bytes == len(BODY)
 
 
-def test_a_size_that_was_not_announced_is_counted(site, fetch, tmp_path) -> None:
+def test_a_body_without_content_length_is_limited(site, fetch, tmp_path) -> None:
     sent = []
 
     def endless(handler) -> None:
@@ -245,7 +245,7 @@ def test_a_size_that_was_not_announced_is_counted(site, fetch, tmp_path) -> None
     assert sum(sent) < 100_000_000
 
 
-def test_a_compressed_answer_is_refused(site, fetch, tmp_path) -> None:
+def test_a_compressed_response_is_refused(site, fetch, tmp_path) -> None:
     site.serve(Content_Encoding="gzip")
     with pytest.raises(FetchRefused) as caught:
         fetch(site.url())
@@ -275,7 +275,7 @@ def drip(first: bytes, each: bytes):
     ],
     ids=["body", "body without a length", "headers", "silence"],
 )
-def test_a_slow_drip_ends_at_the_total_limit(site, fetch, tmp_path, first, each) -> None:
+def test_a_slow_response_ends_at_the_total_timeout(site, fetch, tmp_path, first, each) -> None:
     site.paths["/file"] = drip(first, each)
     began = time.monotonic()
     with pytest.raises(FetchFailed) as caught:
@@ -285,7 +285,7 @@ def test_a_slow_drip_ends_at_the_total_limit(site, fetch, tmp_path, first, each)
     assert not (tmp_path / "file").exists()
 
 
-def test_who_no_longer_wants_the_file_need_not_wait(site, fetch, tmp_path) -> None:
+def test_stop_cancels_the_fetch(site, fetch, tmp_path) -> None:
     site.paths["/file"] = drip(b"HTTP/1.0 200 OK\r\n\r\n", b"x")
     stop = threading.Event()
     timer = threading.Timer(0.3, stop.set)
@@ -299,7 +299,7 @@ def test_who_no_longer_wants_the_file_need_not_wait(site, fetch, tmp_path) -> No
     assert not (tmp_path / "file").exists()
 
 
-def test_a_file_cut_short_is_not_taken_for_the_file(site, fetch, tmp_path) -> None:
+def test_a_truncated_file_fails(site, fetch, tmp_path) -> None:
     site.serve(Content_Length=str(len(BODY) + 10))
     with pytest.raises(FetchFailed) as caught:
         fetch(site.url())
@@ -312,7 +312,7 @@ def test_a_file_cut_short_is_not_taken_for_the_file(site, fetch, tmp_path) -> No
     [(404, FetchRefused), (403, FetchRefused), (204, FetchRefused), (206, FetchRefused), (410, FetchRefused),
      (429, FetchFailed), (500, FetchFailed), (503, FetchFailed)],
 )  # fmt: skip
-def test_another_status_is_told_and_may_pass(site, fetch, tmp_path, status, error) -> None:
+def test_other_statuses_are_reported_as_retryable_or_not(site, fetch, tmp_path, status, error) -> None:
     site.serve(body=b"", status=status)
     with pytest.raises(error) as caught:
         fetch(site.url())
@@ -320,14 +320,14 @@ def test_another_status_is_told_and_may_pass(site, fetch, tmp_path, status, erro
     assert not (tmp_path / "file").exists()
 
 
-def test_nonsense_instead_of_http_fails(site, fetch) -> None:
+def test_a_response_that_is_not_http_fails(site, fetch) -> None:
     site.paths["/file"] = lambda handler: handler.wfile.write(b"SSH-2.0-OpenSSH_9.2\r\n")
     with pytest.raises(FetchFailed) as caught:
         fetch(site.url())
     assert caught.value.reason == "connection_failed"
 
 
-def test_a_closed_port_fails_without_telling_the_address(fetch) -> None:
+def test_a_closed_port_fails_without_revealing_the_address(fetch) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://files.test:{closed.getsockname()[1]}/"
@@ -350,8 +350,8 @@ def test_many_threads_can_fetch(site, tmp_path) -> None:
 
     def one(number: int) -> None:
         try:
-            terms = {"allow_hosts": [("files.test", None)], "max_bytes": 10_000_000, "resolver": local}
-            fetch_to_file(site.url(), tmp_path / str(number), **terms)
+            options = {"allow_hosts": [("files.test", None)], "max_bytes": 10_000_000, "resolver": local}
+            fetch_to_file(site.url(), tmp_path / str(number), **options)
         except FetchFailed as error:
             errors.append(error)
 
@@ -365,7 +365,7 @@ def test_many_threads_can_fetch(site, tmp_path) -> None:
 
 
 class TestCache:
-    """URLs fetched before."""
+    """FetchCache."""
 
     @pytest.fixture
     def again(self, tmp_path):
@@ -374,12 +374,12 @@ class TestCache:
 
         def run(url):
             target = tmp_path / f"copy{next(numbers)}"
-            terms = {"allow_hosts": [("files.test", None)], "max_bytes": 10_000_000, "resolver": local}
-            return cache.fetch(url, target, **terms)
+            options = {"allow_hosts": [("files.test", None)], "max_bytes": 10_000_000, "resolver": local}
+            return cache.fetch(url, target, **options)
 
         return run
 
-    def test_a_file_that_did_not_change_is_not_sent_again(self, site, again) -> None:
+    def test_an_unchanged_file_is_not_sent_again(self, site, again) -> None:
         def answer(handler) -> None:
             if handler.headers.get("If-None-Match") == '"v1"':
                 handler.send_response(304)
@@ -395,13 +395,13 @@ class TestCache:
         assert again(site.url()).read_bytes() == BODY
         assert [headers.get("If-None-Match") for _, headers in site.requests] == [None, '"v1"']
 
-    def test_a_file_that_changed_is_fetched_anew(self, site, again) -> None:
+    def test_a_changed_file_is_fetched_again(self, site, again) -> None:
         site.serve(ETag='"v1"')
         assert again(site.url()).read_bytes() == BODY
         site.serve(body=b"new", ETag='"v2"')
         assert again(site.url()).read_bytes() == b"new"
 
-    def test_what_the_server_no_longer_gives_is_not_given_from_the_cache(self, site, again, tmp_path) -> None:
+    def test_a_file_that_the_server_refuses_is_not_served_from_the_cache(self, site, again, tmp_path) -> None:
         site.serve(ETag='"v1"')
         again(site.url())
         site.serve(body=b"", status=403)
@@ -416,7 +416,7 @@ class TestCache:
         assert all("If-None-Match" not in headers for _, headers in site.requests)
         assert len(site.requests) == 2
 
-    def test_a_damaged_note_is_as_good_as_none(self, site, again, tmp_path) -> None:
+    def test_a_damaged_cache_entry_is_ignored(self, site, again, tmp_path) -> None:
         site.serve(ETag='"v1"')
         again(site.url())
         for note in (tmp_path / "cache" / "urls").iterdir():

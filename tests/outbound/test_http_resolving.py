@@ -1,4 +1,4 @@
-"""Names are looked up within a time limit."""
+"""DNS resolution with a time limit."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ import pytest
 from outbound.resolver import with_timeout
 
 
-def test_passes_answers_and_errors_on():
+def test_returns_addresses_and_raises_errors():
     def refuse(host, port):
         raise OSError("no such name")
 

@@ -1,4 +1,4 @@
-"""Which URLs and addresses a request for a stranger may go to."""
+"""URLs and addresses that outbound requests may go to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from outbound.exceptions import FetchFailed, FetchRefused
 from outbound.ip_addresses import is_public_address
 from outbound.targets import check_url, choose_addresses
 
-CLOSED = [
+PRIVATE = [
     "0.0.0.0",
     "0.1.2.3",
     "10.0.0.1",
@@ -61,21 +61,21 @@ CLOSED = [
     "ff02::1",
     "4000::1",
 ]
-OPEN = ["1.1.1.1", "8.8.8.8", "93.184.216.34", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "2a00:1450::5"]
+PUBLIC = ["1.1.1.1", "8.8.8.8", "93.184.216.34", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "2a00:1450::5"]
 
 
-@pytest.mark.parametrize("address", CLOSED)
-def test_an_address_off_the_public_internet_is_closed(address) -> None:
+@pytest.mark.parametrize("address", PRIVATE)
+def test_a_private_address_is_not_public(address) -> None:
     assert not is_public_address(ipaddress.ip_address(address))
 
 
-@pytest.mark.parametrize("address", [*OPEN, "::ffff:8.8.8.8", "64:ff9b::808:808"])
-def test_a_public_address_is_open(address) -> None:
+@pytest.mark.parametrize("address", [*PUBLIC, "::ffff:8.8.8.8", "64:ff9b::808:808"])
+def test_a_public_address_is_public(address) -> None:
     assert is_public_address(ipaddress.ip_address(address))
 
 
-@pytest.mark.parametrize("address", CLOSED)
-def test_a_name_with_one_closed_address_among_open_ones_is_refused(address) -> None:
+@pytest.mark.parametrize("address", PRIVATE)
+def test_a_name_with_one_private_address_among_public_ones_is_refused(address) -> None:
     target = check_url("https://files.example/a.mp4")
     with pytest.raises(FetchRefused) as caught:
         choose_addresses(target, lambda host, port: ["8.8.8.8", address, "1.1.1.1"])
@@ -91,12 +91,12 @@ def test_a_name_with_one_closed_address_among_open_ones_is_refused(address) -> N
 def test_every_spelling_of_this_machine_is_refused(host) -> None:
     with pytest.raises((FetchRefused, FetchFailed)) as caught:
         choose_addresses(check_url(f"https://{host}/x"))
-    # A spelling that this system's resolver does not know is no way in either.
+    # A spelling that the system's resolver does not know is refused too.
     assert caught.value.reason in {"address_refused", "host_unknown"}
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "[::ffff:127.0.0.1]", "localhost"])
-def test_the_spellings_that_resolve_are_refused_for_where_they_lead(host) -> None:
+def test_spellings_that_resolve_are_refused_by_address(host) -> None:
     with pytest.raises(FetchRefused) as caught:
         choose_addresses(check_url(f"https://{host}/x"))
     assert caught.value.reason == "address_refused"
@@ -135,13 +135,13 @@ def test_the_spellings_that_resolve_are_refused_for_where_they_lead(host) -> Non
         ("https://files.example/" + "a" * 5000, "url_too_long"),
     ],
 )
-def test_a_url_that_no_honest_client_sends_is_refused(url, reason) -> None:
+def test_a_malformed_or_forbidden_url_is_refused(url, reason) -> None:
     with pytest.raises(FetchRefused) as caught:
         check_url(url)
     assert caught.value.reason == reason
 
 
-def test_a_url_is_taken_apart_as_it_will_be_sent() -> None:
+def test_a_url_is_normalised_as_it_will_be_sent() -> None:
     target = check_url("HTTPS://Files.Example.:443/a%20b/ü.mp4?x=1&y=é#part")
     assert (target.scheme, target.host, target.port) == ("https", "files.example", 443)
     assert target.path == "/a%20b/%C3%BC.mp4?x=1&y=%C3%A9"
@@ -176,21 +176,21 @@ def test_the_operator_may_list_hosts_of_a_private_network(listed, url, allowed) 
     assert choose_addresses(target, lambda host, port: ["10.0.0.5"]) == ["10.0.0.5"]
 
 
-def test_more_ports_can_be_opened() -> None:
+def test_more_ports_can_be_allowed() -> None:
     assert check_url("https://files.example:8443/", ports={443, 8443}).port == 8443
 
 
-def test_a_name_that_is_nowhere_may_be_somewhere_later() -> None:
-    def nowhere(host, port):
+def test_an_unknown_name_may_be_retried() -> None:
+    def unknown(host, port):
         raise socket.gaierror(-2, "Name or service not known")
 
     with pytest.raises(FetchFailed) as caught:
-        choose_addresses(check_url("https://files.example/"), nowhere)
+        choose_addresses(check_url("https://files.example/"), unknown)
     assert (caught.value.reason, caught.value.retryable) == ("host_unknown", True)
     with pytest.raises(FetchFailed):
         choose_addresses(check_url("https://files.example/"), lambda host, port: [])
 
 
-def test_an_answer_that_is_no_address_is_refused() -> None:
+def test_a_resolver_result_that_is_no_address_is_refused() -> None:
     with pytest.raises(FetchRefused):
         choose_addresses(check_url("https://files.example/"), lambda host, port: ["localhost"])

@@ -45,7 +45,7 @@ def certificate(tmp_path_factory):
 
 @pytest.fixture
 def names() -> list[str]:
-    """The names that clients asked for in the TLS greeting."""
+    """The server names in the TLS handshakes of clients."""
     return []
 
 
@@ -83,7 +83,7 @@ def test_a_certificate_for_another_name_is_not_trusted(secure_site, trusted, tmp
     assert secure_site.requests == []
 
 
-def test_a_certificate_that_nobody_vouches_for_is_not_trusted(secure_site, tmp_path) -> None:
+def test_a_self_signed_certificate_is_not_trusted(secure_site, tmp_path) -> None:
     with pytest.raises(FetchFailed) as caught:
         fetch(secure_site, "files.test", tmp_path / "file")
     assert caught.value.reason == "certificate_invalid"

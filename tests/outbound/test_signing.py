@@ -1,4 +1,4 @@
-"""Signed messages: the published vector, the reference library, and every way to be wrong."""
+"""Signed messages: the published vector, the reference library, and invalid messages."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_every_bit_counts(field):
 
 
 @pytest.mark.parametrize(("skew_s", "is_refused"), [(-301, True), (-300, False), (0, False), (300, False), (301, True)])
-def test_a_message_is_good_for_five_minutes_either_way(skew_s, is_refused):
+def test_a_message_is_valid_for_five_minutes_either_way(skew_s, is_refused):
     assert refused(MESSAGE, now=NOW + skew_s) is is_refused
 
 
@@ -105,7 +105,7 @@ def test_a_full_stop_cannot_move_from_the_time_to_the_id():
         "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
     ],
 )
-def test_what_is_no_signature_is_refused(signatures):
+def test_a_malformed_signature_is_refused(signatures):
     assert refused(replace(MESSAGE, signatures=signatures))
 
 
@@ -114,7 +114,7 @@ def test_one_good_signature_among_others_is_enough():
     assert not refused(replace(MESSAGE, signatures=several))
 
 
-def test_either_of_two_secrets_will_do_and_the_first_is_named():
+def test_the_index_of_the_first_matching_secret_is_returned():
     assert signing.verify(MESSAGE, secrets=[OTHER, SECRET], now=NOW) == 1
     assert signing.verify(MESSAGE, secrets=[SECRET, SECRET], now=NOW) == 0
     assert refused(MESSAGE, secrets=(OTHER,))
@@ -154,7 +154,7 @@ def test_secrets_have_24_to_64_bytes(size):
         signing.format_secret(bytes(65)),
     ],
 )
-def test_what_is_no_secret_is_refused_without_showing_it(text):
+def test_a_malformed_secret_is_refused_without_showing_it(text):
     with pytest.raises(ValueError, match="a secret") as refusal:
         signing.parse_secret(text)
     assert "MfKQ" not in str(refusal.value)
@@ -194,12 +194,12 @@ def test_refuses_pools_that_cannot_be_trusted_without_showing_secrets(text, faul
         pool_secrets("RENDER_WEBHOOK_SECRETS")
 
 
-def test_random_secrets_pass_for_random():
+def test_random_secrets_are_accepted():
     for size in (24, 64):
         assert all(parse_pools(signing.format_secret(os.urandom(size))) for _ in range(200))
 
 
-def test_the_secret_of_the_specification_is_no_secret(settings):
+def test_the_published_secret_is_refused(settings):
     settings.RENDEROWL_WORKER_SECRETS = {"gpu": (OTHER,)}
     assert check_worker_secrets(None) == []
     settings.RENDEROWL_WORKER_SECRETS = {"gpu": (OTHER, SECRET)}

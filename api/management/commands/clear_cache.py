@@ -13,26 +13,26 @@ from core.cache_tags.versions import increment_tag
 
 
 class Command(BaseCommand):
-    """Make kept answers stale, at once and in all processes."""
+    """Invalidate cached responses, at once and in all processes."""
 
-    help = "Forget the answers that the server keeps: all of them, or those that show rows of one kind."
+    help = "Invalidate cached API responses: all of them, or those that show rows of one kind."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take the name of a tag."""
+        """Add --tag, with the registered tags as choices."""
         names = sorted({tagged.tag for tagged in tagged_tables.values()})
-        parser.add_argument("--tag", choices=names, help="only answers that show these rows")
+        parser.add_argument("--tag", choices=names, help="only responses that show these rows")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Increment a tag; without a tag also give back the space."""
+        """Increment the tag; without one, increment the global tag and free the space."""
         if options["tag"]:
             increment_tag(tag=options["tag"])
-            self.stdout.write(f"Answers that show {options['tag']} will be made anew.")
+            self.stdout.write(f"Cached responses that show {options['tag']} are invalidated.")
             return
         increment_tag()
         if (cache := response_cache()) is not None:
             try:
                 cache.clear()
             except CacheStoreUnavailable as error:
-                message = f"All answers are stale, but the store does not answer: {error}"
+                message = f"All cached responses are invalidated, but their space was not freed: {error}"
                 raise CommandError(message) from error
-        self.stdout.write("All answers will be made anew.")
+        self.stdout.write("All cached responses are invalidated.")

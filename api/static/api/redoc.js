@@ -1,3 +1,3 @@
-// Shows the API reference. A file of its own, so that the page needs no inline script.
+// Shows the API reference. A separate file, as the CSP forbids inline scripts.
 const reference = document.getElementById("reference");
 Redoc.init(reference.dataset.schema, JSON.parse(reference.dataset.settings), reference);
