@@ -284,7 +284,7 @@ def test_a_change_loses_to_a_revocation_it_did_not_see(alice):
     stale = ApiKey.objects.get(pk=key.pk)
     services.revoke_api_key(key=key)
     with pytest.raises(KeyNotActive):
-        services.update_api_key(key=stale, changes={"expires_at": None}, maker_scopes=alice.scopes)
+        services.update_api_key(key=stale, changes={"expires_at": None}, caller_scopes=alice.scopes)
 
 
 def test_an_expired_key_stays_expired(api, alice):
