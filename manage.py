@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Entry point of every command."""
+"""Django's command-line utility."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from django.core.management import execute_from_command_line
 
 
 def main() -> None:
-    """Run the command named on the command line; settings that cannot work are one line and exit status 2."""
+    """Run a management command; report invalid settings in one line and exit with status 2."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "renderowl.settings")
     try:
         execute_from_command_line(sys.argv)

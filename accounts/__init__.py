@@ -1,1 +1,1 @@
-"""Users, plans, API keys, tokens, audit."""
+"""Users, plans, API keys, tokens, second factors and the audit log."""

@@ -10,7 +10,7 @@ class AccountsConfig(AppConfig):
     public_scopes = ("keys:read", "keys:write")
 
     def ready(self) -> None:
-        """Keep the audit, count what keys call although it is deprecated, say whom requests count for."""
+        """Register the audit recorder, the counter of deprecated calls and the rate limits of requests."""
         from accounts.deprecated_calls import count_deprecated_call
         from accounts.limits import limits_of_request  # needs the app registry
         from accounts.services import record_audit

@@ -1,8 +1,8 @@
-"""Who is calling: API keys and access tokens, for DRF.
+"""DRF authentication by API key, access token or admin session.
 
-Each class leaves a `Credential` in `request.auth`. Order of checks: form (no query), existence and digest, revoked,
-expired, owner, network. Whoever does not hold the secret learns nothing of the rest. Views that staff may read from
-the admin, without a key at hand, take `authentication_classes = STAFF_AUTHENTICATION`.
+Each class puts a `Credential` into `request.auth`. Order of checks: format (no query), existence and digest, revoked,
+expired, owner, network. A caller without the secret learns nothing about the later checks. Views that staff read with
+the session of the admin use `authentication_classes = STAFF_AUTHENTICATION`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ KEY_PREFIX = "ro_"
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a request proved. scopes: in force now, the credential's AND its owner's."""
+    """The credential of a request. scopes: those that both the credential and its owner have now."""
 
     kind: Literal["key", "token", "session"]
     scopes: frozenset[str]
@@ -44,12 +44,12 @@ class Credential:
 
     @property
     def pinned_version(self) -> int | None:
-        """Return the API version that the key is pinned to."""
+        """Return the API version that the key is pinned to, None if it is not pinned."""
         return self.key.pinned_version if self.key else None
 
     @property
     def tag_versions(self) -> TagVersions | None:
-        """Return the state of the account's tags as it was when the credential was read, None if it was not."""
+        """Return the versions of the account's cache tags, read with the credential; None if they were not."""
         text = self.key.tag_versions if self.key else None
         return None if text is None else parse_tag_versions(text)
 
@@ -58,7 +58,7 @@ class ApiKeyAuthentication(OncePerRequestAuthentication):
     """`X-API-Key: ro_...` or `Authorization: Bearer ro_...`."""
 
     def read_credential(self, request: HttpRequest) -> tuple[User, Credential] | None:
-        """Return the owner and the credential, and note the key's use; None where the request carries no API key.
+        """Return the owner and the credential, and record the key's use; None for a request without an API key.
 
         Raises Unauthenticated and its kinds, or AccountSuspended.
         """
@@ -72,9 +72,9 @@ class ApiKeyAuthentication(OncePerRequestAuthentication):
 
 
 def presented_api_key(meta: Mapping[str, Any]) -> PlaintextKey | None:
-    """Return the API key that a request shows, None where it shows none. meta: its environment, as in CGI.
+    """Return the API key of a request, None if there is none. meta: as `request.META`.
 
-    Raises Unauthenticated for what is no key, and for two that differ.
+    Raises Unauthenticated for a malformed key, and for two different credentials.
     """
     header: str | None = meta.get("HTTP_X_API_KEY")
     bearer = bearer_text(meta)
@@ -83,19 +83,19 @@ def presented_api_key(meta: Mapping[str, Any]) -> PlaintextKey | None:
             return None
         header = bearer
     elif bearer is not None and bearer != header:
-        raise Unauthenticated("The request carries two credentials that differ. Send one.")
+        raise Unauthenticated("The request carries two different credentials. Send only one.")
     presented = parse_key(header.strip())
     if presented is None:
-        raise Unauthenticated("This is not an API key.")
+        raise Unauthenticated("The API key is malformed.")
     return presented
 
 
 def verify_key(key: ApiKey | None, presented: PlaintextKey, meta: Mapping[str, Any]) -> ApiKey:
-    """Return the key whose prefix was presented, if it may be used now and from there.
+    """Return the key if the secret is right and the key may be used now and from this address.
 
     Raises Unauthenticated and its kinds, or AccountSuspended.
     """
-    # A missing key is compared as well, so that the time tells nothing.
+    # Compare even if there is no such key, so that timing reveals nothing.
     stored, previous = (key.digest, key.previous_digest) if key else ("0" * 64, "")
     digest = presented.digest
     is_current = hmac.compare_digest(stored, digest)
@@ -118,7 +118,7 @@ class AccessTokenAuthentication(OncePerRequestAuthentication):
     """`Authorization: Bearer <access token>`."""
 
     def read_credential(self, request: HttpRequest) -> tuple[User, Credential] | None:
-        """Return the owner and the credential; None where the request shows no token.
+        """Return the owner and the credential; None for a request without a bearer token.
 
         Raises Unauthenticated and its kinds, or AccountSuspended.
         """
@@ -137,13 +137,10 @@ class AccessTokenAuthentication(OncePerRequestAuthentication):
 
 
 class StaffSessionAuthentication(OncePerRequestAuthentication):
-    """The session of the admin, for reading only: what changes something needs a key or a token.
-
-    A browser sends its cookie also where another site made it ask; such a request can read nothing, but could write.
-    """
+    """The session of the admin, for safe methods only: writing with a cookie would allow cross-site request forgery."""
 
     def read_credential(self, request: HttpRequest) -> tuple[User, Credential] | None:
-        """Return the member of staff whose browser asks; None for anybody else, and for methods that write.
+        """Return the member of staff and the credential; None for other users and for unsafe methods.
 
         Raises AccountSuspended.
         """
@@ -161,9 +158,9 @@ STAFF_AUTHENTICATION = (ApiKeyAuthentication, AccessTokenAuthentication, StaffSe
 
 
 def refuse_inactive_account(user: User) -> None:
-    """Raise Unauthenticated for an account that was switched off, AccountSuspended for a suspended one."""
+    """Raise Unauthenticated for a deactivated account, AccountSuspended for a suspended one."""
     if not user.is_active:
-        raise Unauthenticated("The account is not active.")
+        raise Unauthenticated("The account has been deactivated.")
     if user.is_suspended:
         raise AccountSuspended
 
@@ -175,14 +172,14 @@ def bearer_text(meta: Mapping[str, Any]) -> str | None:
 
 
 def client_address(request: Request | HttpRequest) -> str | None:
-    """Return the address of the caller."""
+    """Return the IP address of the client; see `address_in`."""
     return address_in(request.META)
 
 
 def address_in(meta: Mapping[str, Any]) -> str | None:
-    """Return the address of the caller, None where it is none.
+    """Return the IP address of the client, None if it cannot be parsed.
 
-    Behind a TLS proxy it is the last entry of X-Forwarded-For, which the proxy wrote; the earlier ones are claims.
+    Behind a TLS proxy that is the last entry of X-Forwarded-For: the proxy wrote it, the client may forge the others.
     """
     address = str(meta.get("REMOTE_ADDR", ""))
     if getattr(settings, "SECURE_PROXY_SSL_HEADER", None):

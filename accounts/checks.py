@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 
 @register(Tags.security)
 def check_staff_totp(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Refuse a misspelled demand for second factors, which would demand nothing."""
+    """Report a misspelled STAFF_TOTP, which would require no second factor."""
     if settings.RENDEROWL_STAFF_TOTP in {"optional", "required"}:
         return []
     return [

@@ -1,4 +1,4 @@
-"""Where a request comes from, for the audit of whatever it leads to."""
+"""Middleware that makes the client's address available to the audit log."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from core.context import current_client_address
 
 
 class ClientAddressMiddleware:
-    """Let the audit know the client's address while a request is served."""
+    """Set `current_client_address` while a request is served."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Serve the request inside its context."""
+        """Serve the request with the context variable set."""
         token = current_client_address.set(partial(client_address, request))
         try:
             return self.get_response(request)

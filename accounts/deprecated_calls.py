@@ -1,7 +1,6 @@
-"""Counts of deprecated calls: kept in memory, written every few seconds and when the process ends.
+"""In-memory counter of deprecated calls, flushed every few seconds and when the process exits.
 
-A request adds to a dict under a lock and never writes to the database. A process that is killed outright loses what it
-counted since the last write.
+A request only adds to a dict under a lock. A process that is killed loses its counts since the last flush.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ class _Count:
 
 
 class DeprecatedCallCounter:
-    """Counts that are written now and then. write: takes them; what it raises as DatabaseError is tried again."""
+    """Thread-safe counts by key and route. write: called with the counts; after a DatabaseError they are retried."""
 
     def __init__(self, write: Callable[[Sequence[DeprecatedCallCount]], None]) -> None:
         self._write = write
@@ -47,7 +46,7 @@ class DeprecatedCallCounter:
         os.register_at_fork(after_in_child=self._reset)
 
     def _reset(self) -> None:
-        """Start with nothing: what a parent process counted is the parent's to write."""
+        """Start empty, also after a fork: the parent process writes its own counts."""
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._counts: dict[_CallKey, _Count] = {}
@@ -62,7 +61,7 @@ class DeprecatedCallCounter:
             self._start()
 
     def flush(self) -> int:
-        """Write what was counted; return how many calls that were. Keeps them where the database does not answer."""
+        """Write the counts; return the number of calls written. On a DatabaseError the counts are retained."""
         with self._writing:
             with self._lock:
                 pending, self._counts = self._counts, {}
@@ -93,7 +92,7 @@ class DeprecatedCallCounter:
         interval_s: int = settings.RENDEROWL_DEPRECATED_CALLS_FLUSH_S
         if not interval_s:
             return
-        # Unlike atexit this also runs in processes that multiprocessing started, as the server's are.
+        # Unlike atexit, this also runs in processes started by multiprocessing, such as the server's.
         Finalize(None, self.flush, exitpriority=10)
         threading.Thread(target=self._flush_forever, args=(interval_s,), name="deprecated-calls", daemon=True).start()
 
@@ -108,6 +107,6 @@ counter = DeprecatedCallCounter(lambda call_counts: record_deprecated_calls(call
 
 
 def count_deprecated_call(credential: object, version: int, route: str) -> None:
-    """Count a call that an API key made; access tokens come from a login and name no program."""
+    """Count a call made with an API key; access tokens belong to a login and identify no client program."""
     if isinstance(credential, Credential) and credential.key is not None:
         counter.add(credential.key.pk, version, route, lifecycle.now())

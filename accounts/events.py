@@ -1,4 +1,4 @@
-"""What this app tells the apps above."""
+"""Events that accounts publishes."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class UserCreated:
-    """A user now exists."""
+    """A user was created."""
 
     user_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
 class UserSuspended:
-    """A user's credentials stopped working."""
+    """A user was suspended: none of their credentials work."""
 
     user_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
 class PlanChanged:
-    """A user is on another plan."""
+    """A user moved to another plan."""
 
     user_id: UUID
     old_plan: str
@@ -32,7 +32,7 @@ class PlanChanged:
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyRevoked:
-    """A key stopped working."""
+    """An API key was revoked."""
 
     key_id: UUID
     user_id: UUID
@@ -40,7 +40,7 @@ class ApiKeyRevoked:
 
 @dataclass(frozen=True, slots=True)
 class DeprecatedCallSeen:
-    """An owner's key called what is deprecated, for the first time. subject: `v1` or `v2:render-log`."""
+    """A user's key called a deprecated version or route for the first time. subject: `v1` or `v2:render-log`."""
 
     user_id: UUID
     subject: str
@@ -50,7 +50,7 @@ class DeprecatedCallSeen:
 
 @dataclass(frozen=True, slots=True)
 class SunsetApproaching:
-    """What an owner's keys call ends in 90, 30 or 7 days, or a little less. subject: `v1` or `v2:render-log`."""
+    """A version or route that a user's keys call ends within 90, 30 or 7 days. subject: `v1` or `v2:render-log`."""
 
     user_id: UUID
     subject: str

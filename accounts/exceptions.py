@@ -1,4 +1,4 @@
-"""Refusals of this app.
+"""Errors of accounts.
 
 DomainError
 ├── Unauthenticated        401
@@ -6,7 +6,7 @@ DomainError
 │   ├── CredentialRevoked
 │   └── CodeRefused
 ├── AccountSuspended       403
-├── ScopeNotGrantable      403  the maker may not give this scope away
+├── ScopeNotGrantable      403  the caller may not grant this scope
 └── InvalidState           409
     ├── KeyLimitReached
     ├── KeyNotActive
@@ -19,7 +19,7 @@ from core.exceptions import DomainError, InvalidState
 
 
 class Unauthenticated(DomainError):
-    """Send an API key or an access token that is valid."""
+    """Send a valid API key or access token."""
 
     code = "unauthenticated"
     status = 401
@@ -38,7 +38,7 @@ class CredentialRevoked(Unauthenticated):
 
 
 class CodeRefused(Unauthenticated):
-    """The code of the second factor is missing, is not right, or was used before."""
+    """The code of the second factor is missing, wrong or already used."""
 
 
 class AccountSuspended(DomainError):
@@ -49,7 +49,7 @@ class AccountSuspended(DomainError):
 
 
 class ScopeNotGrantable(DomainError):
-    """A key can hold only scopes that its maker has and that the API may give."""
+    """A key can have only scopes that its creator has and that the API may grant."""
 
     code = "missing_scope"
     status = 403
@@ -60,8 +60,8 @@ class KeyLimitReached(InvalidState):
 
 
 class KeyNotActive(InvalidState):
-    """The key is revoked or has expired; make a new one."""
+    """The key is revoked or has expired; create a new one."""
 
 
 class SecondFactorExists(InvalidState):
-    """The account has a second factor already."""
+    """The account already has a second factor."""

@@ -1,4 +1,4 @@
-"""Filters of lists."""
+"""Filters of `GET /keys`."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ class KeyFilterSet(ApiFilterSet):
         fields: list[str] = []
 
     def filter_active(self, keys: ApiKeyQuerySet, name: str, value: bool) -> ApiKeyQuerySet:
-        """Keep the keys that work, or the others."""
+        """Filter for active keys, or for inactive ones."""
         return keys.active() if value else keys.exclude(pk__in=keys.active().values("pk"))

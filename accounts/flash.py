@@ -1,7 +1,7 @@
-"""Show a secret on the page after a redirect, once: reloading that page, or going back to it, shows and makes nothing.
+"""Flash messages for secrets: shown once, on the page after a redirect.
 
-The session keeps the text only under a one-time pad, and the pad lies in a cookie of the page: neither the database nor
-the cookie tells anything without the other.
+The session stores the text encrypted with a one-time pad, and a cookie of that page holds the pad: neither the database
+nor the cookie reveals anything without the other.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MAX_AGE_S = 300
 
 
 def flash_secret(request: HttpRequest, response: HttpResponse, *, name: str, text: str, path: str) -> None:
-    """Keep a text for the page at `path`, to which the response leads."""
+    """Store a text for the page at `path`, to which the response redirects."""
     plain = text.encode()
     pad = secrets.token_bytes(len(plain))
     request.session[_key(name)] = _xor(plain, pad).hex()
@@ -32,14 +32,14 @@ def flash_secret(request: HttpRequest, response: HttpResponse, *, name: str, tex
 
 
 def pop_secret(request: HttpRequest, *, name: str) -> str | None:
-    """Return the text and forget it; None where it was taken, or left for another browser."""
-    kept = request.session.pop(_key(name), None)
-    if kept is None:
+    """Return the text and delete it; None if it was already shown, or stored by another browser."""
+    stored = request.session.pop(_key(name), None)
+    if stored is None:
         return None
-    mixed = bytes.fromhex(kept)
+    encrypted = bytes.fromhex(stored)
     try:
         pad = base64.urlsafe_b64decode(request.COOKIES.get(_COOKIE, ""))
-        return _xor(mixed, pad).decode() if len(pad) == len(mixed) else None
+        return _xor(encrypted, pad).decode() if len(pad) == len(encrypted) else None
     except ValueError:
         return None
 

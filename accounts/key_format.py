@@ -1,7 +1,7 @@
-"""The text of API keys: `ro_live_<8 id>_<32 secret><6 checksum>`.
+"""The format of API keys: `ro_live_<8 id>_<32 secret><6 checksum>`.
 
-The checksum lets junk be refused without a query, and leak scanners tell a key from noise. It is no protection:
-that is the secret's 190 bits.
+With the checksum, malformed keys are refused without a query and leak scanners find no false positives. It adds no
+security: that comes from the 190 bits of the secret.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _KEY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class PlaintextKey:
-    """A key as presented. text: all of it, a secret; prefix: the 8 characters that name the row."""
+    """A key in plain text. text: the whole key, a secret; prefix: the 8 characters that identify the row."""
 
     text: str
     prefix: str
@@ -35,19 +35,19 @@ class PlaintextKey:
 
     @property
     def digest(self) -> str:
-        """Return what is stored: SHA-256 of the whole text, hexadecimal."""
+        """Return the SHA-256 of the whole text in hexadecimal, as stored in the row."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 def compose_key(head: str, prefix: str = "") -> PlaintextKey:
-    """Return a new key. head: e.g. `ro_live`; prefix: of the key whose secret is replaced, else a new one."""
+    """Return a new random key. head: e.g. `ro_live`; prefix: of an existing key to replace its secret."""
     prefix = prefix or _random(ID_LENGTH)
     body = f"{head}_{prefix}_{_random(_SECRET_LENGTH)}"
     return PlaintextKey(body + checksum(body), prefix)
 
 
 def parse_key(text: str) -> PlaintextKey | None:
-    """Return the parts of a key, or None for what nobody here can have issued."""
+    """Parse a key; return None if the format or the checksum is wrong."""
     match = _KEY.fullmatch(text)
     if match is None or checksum(text[:-_CHECKSUM_LENGTH]) != match["checksum"]:
         return None

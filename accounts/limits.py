@@ -1,4 +1,4 @@
-"""Whom a request counts for: its key, its account, or the address that it comes from."""
+"""Rate limits of requests: by API key, by account, or by client address."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from accounts.plans import ANONYMOUS, INTERNAL, limits_of
 from api.ratelimit.buckets import RateLimit
 
 CREATE_RENDER = "create_render"
-# Calls between machines, under `/internal/`: of the key's own allowance there, not of its owner's plan.
+# Calls between services, under `/internal/`: limited by key, not by the plan of the key's owner.
 INTERNAL_CALL = "internal_call"
-# One customer of an internet provider has at least a whole /64, so single addresses there would be no limit at all.
+# An internet provider assigns each customer at least a /64, so limits by single address would be ineffective.
 IPV6_PREFIX = 64
 
 
 def limits_of_request(request: Request, operation: str, units: int) -> list[RateLimit]:
-    """Return the limits of a request. Keys of workers are machinery: they do not use up their owner's account.
+    """Return the limits of a request. Keys of workers do not count against their owner's account.
 
-    units: how many renders it asks for.
+    units: how many renders the request submits.
     """
     credential, user = request.auth, request.user
     if not isinstance(credential, Credential) or not isinstance(user, User):
@@ -41,13 +41,13 @@ def limits_of_request(request: Request, operation: str, units: int) -> list[Rate
 
 
 def render_limit(user: User, units: int = 1) -> RateLimit | None:
-    """Return the limit of an account's renders, also of those that nobody makes a request for. units: how many."""
+    """Return the hourly render limit of an account, also for renders submitted without a request; None if unlimited."""
     policy = limits_of(user.plan).by_renders
     return None if policy is None else RateLimit(policy, f"renders:{user.pk.hex}", units)
 
 
 def address_block(request: Request | HttpRequest) -> str:
-    """Return the address, or block of addresses, that calls of one client come from; "" where it is unknown."""
+    """Return the IPv4 address or the IPv6 /64 network of the client; "" if it is unknown."""
     address = client_address(request)
     if address is None:
         return ""

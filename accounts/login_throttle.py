@@ -1,8 +1,7 @@
-"""Login throttle: what failed logins cost, as a pure function of time.
+"""Login throttle: exponential delays after failed logins, as a pure function of time.
 
-Five failures within a quarter of an hour are free. From then on each one closes the door: for a minute, and twice as
-long each time, up to an hour. A success forgets everything; so does a quarter of an hour without an attempt after the
-door has opened again.
+Five failures within 15 minutes are free. Each further failure blocks logins: for a minute at first, then twice as long
+each time, up to an hour. A success resets the throttle, as do 15 minutes without an attempt after a block has ended.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ LOGIN_POLICY = RateLimitPolicy("login", FREE_FAILURES, WINDOW_S)
 
 
 def record_failure(state: ThrottleState | None, now_us: int) -> tuple[ThrottleState | None, int]:
-    """Return what to remember of an attempt that begins now, and for how many microseconds it is refused.
+    """Return the new state after an attempt, and for how many microseconds the attempt is refused (0: allowed).
 
-    An attempt counts as failed before its password is looked at: of many at one time no more than five get through.
-    A refused one changes nothing, so a wait that was announced stays true.
+    An attempt counts as failed before its password is checked, so of many concurrent ones at most five get through.
+    A refused attempt does not change the state, so a Retry-After that was sent stays valid.
     """
     if state is None or now_us >= state.expires_at_us:
         return ThrottleState(1, 0, now_us + WINDOW_S * SECOND_US), 0
@@ -36,5 +35,5 @@ def record_failure(state: ThrottleState | None, now_us: int) -> tuple[ThrottleSt
 
 
 def refusal(wait_us: int) -> LimitStatus:
-    """Return how a refused login stands."""
+    """Return the limit status of a refused login."""
     return LimitStatus(LOGIN_POLICY, 0, -(-wait_us // SECOND_US))

@@ -1,4 +1,4 @@
-"""Users, their keys, revoked tokens, the record of who did what, and who still calls what will end."""
+"""Users, API keys, revoked tokens, second factors, the audit log, and calls to deprecated routes."""
 
 from __future__ import annotations
 
@@ -21,32 +21,29 @@ from core.scopes import ALL_SCOPES, PUBLIC_SCOPES, RESTRICTED_SCOPES, STAFF_SCOP
 
 
 def plan_choices() -> list[tuple[str, str]]:
-    """Return the plans; a callable, so that a new plan needs no migration."""
+    """Return the choices of a plan; a callable, so that a new plan needs no migration."""
     return list(AccountPlan.choices)
 
 
 def signup_plan() -> str:
-    """Return the plan of a new user."""
+    """Return the plan of new users, from the settings."""
     plan: str = settings.RENDEROWL_SIGNUP_PLAN
     return plan
 
 
 class UserManager(DjangoUserManager["User"]):
-    """Makes superusers with the plan of staff, also through `createsuperuser`."""
+    """Creates superusers on the plan of staff, also for `createsuperuser`."""
 
     def create_superuser(
         self, username: str, email: str | None = None, password: str | None = None, **extra_fields: Any
     ) -> User:
-        """Return a new superuser."""
+        """Return a new superuser, on the enterprise plan by default."""
         extra_fields.setdefault("plan", AccountPlan.ENTERPRISE)
         return super().create_superuser(username, email, password, **extra_fields)
 
 
 class User(BaseModel, AbstractUser):
-    """A person or a program that owns objects.
-
-    granted_scopes: restricted scopes given by staff beyond what everybody (or all staff) has.
-    """
+    """A person or program that owns objects. granted_scopes: restricted scopes that staff granted to this user."""
 
     ID_PREFIX: ClassVar[str] = "usr"
 
@@ -60,24 +57,24 @@ class User(BaseModel, AbstractUser):
     class Meta:
         permissions = [("suspend_user", "Can suspend and resume users")]
         constraints = [
-            # Two accounts must not share an inbox, however it is spelled; programs may have none.
+            # No two accounts share an address, whatever its case; programs may have none.
             models.UniqueConstraint(Lower("email"), name="accounts_user_email_unique", condition=~Q(email="")),
         ]
 
     def clean(self) -> None:
-        """Normalise what forms bring."""
+        """Convert the email address to lower case."""
         super().clean()
         self.email = self.email.lower()
 
     @property
     def scopes(self) -> frozenset[str]:
-        """Return the scopes that this user's credentials can have at the moment."""
+        """Return the scopes that this user's credentials may have now."""
         granted = RESTRICTED_SCOPES.intersection(self.granted_scopes)
         return PUBLIC_SCOPES | granted | (STAFF_SCOPES if self.is_staff else frozenset())
 
 
 class KeyType(models.TextChoices):
-    """What a key is for; a part of its text, so that a leak scanner knows what it found."""
+    """Type of a key; part of its text, so that leak scanners can tell them apart."""
 
     LIVE = "live"
     TEST = "test"
@@ -85,29 +82,29 @@ class KeyType(models.TextChoices):
 
 
 def key_type_choices() -> list[tuple[str, str]]:
-    """Return the types of key."""
+    """Return the choices of a key type; a callable, so that a new type needs no migration."""
     return list(KeyType.choices)
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
-    """Questions about keys."""
+    """Queries on API keys."""
 
     def for_owner(self, user: Any) -> Self:
-        """Return the keys of one user."""
+        """Filter for the keys of one user."""
         return self.filter(user=user)
 
     def active(self) -> Self:
-        """Return the keys that work now."""
+        """Filter for keys neither revoked nor expired."""
         return self.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
 
 
 class ApiKey(VersionedModel):
-    """A long-lived credential. Of its secret only the digest is stored.
+    """A long-lived credential, of which only a digest is stored.
 
-    key_prefix: the 8 characters of the key that name it; digest: SHA-256 of the whole key, hexadecimal.
-    previous_digest works until previous_valid_until: the secret that a rotation replaced.
-    scopes: grants as expanded when the key was made; in force is what the owner has as well.
-    allowed_networks: CIDR blocks; empty means from anywhere.
+    key_prefix: the 8 characters of the key that identify it; digest: SHA-256 of the whole key, hexadecimal.
+    previous_digest: of the secret replaced by a rotation; valid until previous_valid_until.
+    scopes: as expanded when the key was created; only those that the owner has too are in force.
+    allowed_networks: CIDR blocks; empty allows any address.
     """
 
     ID_PREFIX: ClassVar[str] = "key"
@@ -126,7 +123,7 @@ class ApiKey(VersionedModel):
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
 
-    # Of the owner, as the query that authenticated found it; None elsewhere.
+    # Set by `selectors.find_key` only.
     tag_versions: str | None = None
 
     objects = ApiKeyQuerySet.as_manager()
@@ -136,8 +133,8 @@ class ApiKey(VersionedModel):
         verbose_name_plural = "API keys"
         permissions = [("revoke_apikey", "Can revoke API keys")]
         constraints = [
-            # Authentication: the one row that a presented key names. An expression, as that is what makes Django
-            # write a named unique index on SQLite too.
+            # Authentication looks a key up by its prefix. An expression, so that Django creates a named unique index on
+            # SQLite too.
             models.UniqueConstraint(F("key_prefix"), name="idx_api_keys_key_prefix"),
         ]
         indexes = [
@@ -150,39 +147,36 @@ class ApiKey(VersionedModel):
 
     @property
     def masked(self) -> str:
-        """Return the part of the key that is no secret."""
+        """Return the key without its secret, for display."""
         return f"{self.head}_{self.key_prefix}_…"
 
     @property
     def head(self) -> str:
-        """Return how keys of this type begin."""
+        """Return the beginning of keys of this type, e.g. `ro_live`."""
         return f"ro_{'wrk' if self.type == KeyType.WORKER else self.type}"
 
     @property
     def is_revoked(self) -> bool:
-        """Return whether the key was withdrawn."""
+        """Return whether the key was revoked."""
         return self.revoked_at is not None
 
     def is_expired(self, now: datetime) -> bool:
-        """Return whether the key has run out."""
+        """Return whether the key had expired by `now`."""
         return self.expires_at is not None and self.expires_at <= now
 
     @property
     def is_active(self) -> bool:
-        """Return whether the key works now, its owner aside."""
+        """Return whether the key is neither revoked nor expired; the owner is not checked."""
         return not self.is_revoked and not self.is_expired(timezone.now())
 
     @property
     def granted_scopes(self) -> frozenset[str]:
-        """Return the scopes of the key itself."""
+        """Return the scopes of the key, whatever its owner has; scopes that no longer exist are left out."""
         return ALL_SCOPES.intersection(self.scopes)
 
 
 class RevokedToken(BaseModel):
-    """A token, or a whole session of tokens, that was withdrawn before its time.
-
-    token_id: the `jti` of one token or the `sid` of a session. The row is needed until expires_at.
-    """
+    """A token or session revoked before it expired. token_id: `jti` of the token or `sid` of the session."""
 
     ID_PREFIX: ClassVar[str] = "rvk"
 
@@ -195,10 +189,10 @@ class RevokedToken(BaseModel):
 
 
 class AuditEntry(AppendOnlyModel):
-    """What somebody did to accounts, keys or credits.
+    """An entry of the audit log.
 
     actor: None for the system and for commands; actor_name outlives the account.
-    subject: the public id of what was acted upon.
+    subject: public id of the object of the action.
     """
 
     ID_PREFIX: ClassVar[str] = "aud"
@@ -224,10 +218,10 @@ class AuditEntry(AppendOnlyModel):
 
 
 class SecondFactor(BaseModel):
-    """An authenticator app of a member of staff.
+    """The authenticator app of a user.
 
-    salt: what, with the installation's key, the shared secret is made of; the database alone gives nobody a code.
-    last_step: the time step of the last code that was taken; its code and all before are spent.
+    salt: the shared secret is derived from it and SECRET_KEY, so the database alone does not reveal any codes.
+    last_step: time step of the last accepted code; codes of this and earlier steps are refused.
     """
 
     ID_PREFIX: ClassVar[str] = "sfa"
@@ -241,7 +235,7 @@ class SecondFactor(BaseModel):
 
 
 class RecoveryCode(BaseModel):
-    """What stands in for a lost app, once. digest: SHA-256 of 80 random bits."""
+    """A one-time code to log in without the app. digest: SHA-256 of the code, which has 80 random bits."""
 
     ID_PREFIX: ClassVar[str] = "rcv"
 
@@ -251,7 +245,7 @@ class RecoveryCode(BaseModel):
 
     class Meta:
         constraints = [
-            # The row of a code that somebody shows; its beginning, how many are left.
+            # Verification looks a code up; by factor alone, unused codes are counted.
             models.UniqueConstraint(F("factor"), F("digest"), name="idx_recovery_codes_factor_digest"),
         ]
 
@@ -260,7 +254,7 @@ class RecoveryCode(BaseModel):
 
 
 class DeprecatedCall(BaseModel):
-    """How often a key called a route that was deprecated by then."""
+    """Number of calls of an API key to a deprecated route."""
 
     ID_PREFIX: ClassVar[str] = "dpc"
 
@@ -273,13 +267,13 @@ class DeprecatedCall(BaseModel):
 
     class Meta:
         constraints = [
-            # The row that a count is added to.
+            # The row to which a count is added.
             models.UniqueConstraint(F("key"), F("version"), F("route"), name="idx_deprecated_calls_unique"),
         ]
         indexes = [
             # The admin's list, latest first.
             NamedIndex(fields=["-last_called_at"], name="idx_deprecated_calls_last"),
-            # Whom to tell of a version's end: its callers since the mark.
+            # Owners to notify about a version: its callers since the deprecation.
             NamedIndex(fields=["version", "last_called_at"], name="idx_deprecated_calls_version"),
         ]
 
@@ -288,7 +282,7 @@ class DeprecatedCall(BaseModel):
 
 
 class DeprecationNoticeKind(models.TextChoices):
-    """Why an owner is told of the end of something."""
+    """Kind of a notice: after the first call, then by the time left until the sunset."""
 
     FIRST_USE = "first_use", "first use"
     DAYS_90 = "days_90", "90 days"
@@ -297,16 +291,16 @@ class DeprecationNoticeKind(models.TextChoices):
 
 
 def deprecation_notice_kind_choices() -> list[tuple[str, str]]:
-    """Return the kinds of notice."""
+    """Return the choices of a kind; a callable, so that a new kind needs no migration."""
     return list(DeprecationNoticeKind.choices)
 
 
 class DeprecationNotice(BaseModel):
-    """That an owner was told of the end of a version or route: once for each kind and, from 90 days on, for each date.
+    """A notice to a user about a deprecated version or route: one per kind and, except at first use, per sunset date.
 
-    subject: `v1` or `v2:render-log`; due: the sunset that it tells of, empty at first use.
-    calls: how many had been counted by then.
-    email_due_at: when a letter is to be sent or tried again; None where there is none to send.
+    subject: `v1` or `v2:render-log`; due: the announced sunset, empty at first use.
+    calls: number of calls counted when the notice was created.
+    email_due_at: time of the next attempt to send the email; None if there is no email to send.
     """
 
     ID_PREFIX: ClassVar[str] = "dpn"
@@ -321,7 +315,7 @@ class DeprecationNotice(BaseModel):
 
     class Meta:
         constraints = [
-            # Nobody is told twice; and, its subject first, what was told of a subject.
+            # Prevents duplicate notices; subject comes first, to find all notices about one.
             models.UniqueConstraint(
                 F("subject"), F("user"), F("kind"), F("due"), name="idx_deprecation_notices_unique"
             ),
@@ -329,7 +323,7 @@ class DeprecationNotice(BaseModel):
         indexes = [
             # The admin's list, newest first.
             NamedIndex(fields=["-created_at"], name="idx_deprecation_notices_created"),
-            # Letters to send; nearly all rows have none.
+            # Emails to send; nearly all rows have none.
             NamedIndex(
                 fields=["email_due_at"], name="idx_deprecation_notices_email", condition=Q(email_due_at__isnull=False)
             ),

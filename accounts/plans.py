@@ -1,4 +1,4 @@
-"""Plans: what an account may use, at a time and in a time."""
+"""Plans and their limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from api.ratelimit.buckets import RateLimitPolicy
 
 
 class AccountPlan(models.TextChoices):
-    """The tiers of an account, from the smallest."""
+    """Plans, from the smallest to the largest."""
 
     FREE = "free"
     STARTER = "starter"
@@ -21,11 +21,10 @@ class AccountPlan(models.TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class PlanLimits:
-    """active_keys: API keys neither revoked nor expired; concurrent_renders: renders that run at one time.
+    """Limits of a plan.
 
-    requests_per_minute: of the account, and of each of its keys; burst: how many of a key's may come at once.
-    renders_per_hour: accepted or not, as counted before the body is read; None for no limit.
-    webhook_endpoints: receivers of events.
+    requests_per_minute: of the account, and of each of its keys; burst: of each key.
+    renders_per_hour: includes refused renders, as requests are counted before the body is read; None: unlimited.
     """
 
     active_keys: int
@@ -39,14 +38,14 @@ class PlanLimits:
     by_renders: RateLimitPolicy | None = field(init=False)
 
     def __post_init__(self) -> None:
-        """Make the policies once: they are looked at in every request."""
+        """Create the rate limit policies once, as every request uses them."""
         renders = None if self.renders_per_hour is None else RateLimitPolicy("renders", self.renders_per_hour, 3600)
         object.__setattr__(self, "by_key", RateLimitPolicy("key", self.requests_per_minute, 60, self.burst))
         object.__setattr__(self, "by_account", RateLimitPolicy("account", self.requests_per_minute, 60))
         object.__setattr__(self, "by_renders", renders)
 
 
-# active keys, concurrent renders, requests a minute, burst of a key, renders an hour, webhook endpoints
+# active_keys, concurrent_renders, requests_per_minute, burst, renders_per_hour, webhook_endpoints
 _LIMITS = {
     AccountPlan.FREE: PlanLimits(2, 1, 100, 30, 30, 5),
     AccountPlan.STARTER: PlanLimits(5, 2, 1_000, 100, 120, 10),
@@ -54,15 +53,12 @@ _LIMITS = {
     AccountPlan.PRO: PlanLimits(50, 10, 20_000, 500, 3_000, 50),
     AccountPlan.ENTERPRISE: PlanLimits(500, 50, 100_000, 2_000, None, 200),
 }
-# Calls without a credential, by address; and keys of render workers, and of services under `/internal/`, whatever
-# their owner's plan.
+# Unauthenticated requests, by client address.
 ANONYMOUS = RateLimitPolicy("address", 30, 60, 10)
+# Keys of render workers, and of services under `/internal/`, whatever their owner's plan.
 INTERNAL = RateLimitPolicy("key", 6_000, 60, 500)
 
 
 def limits_of(plan: str) -> PlanLimits:
-    """Return the limits of a plan.
-
-    Raises ValueError for a name that is no plan.
-    """
+    """Return the limits of a plan; raise ValueError if there is no such plan."""
     return _LIMITS[AccountPlan(plan)]

@@ -1,4 +1,4 @@
-"""How long what logins leave behind is kept."""
+"""Retention of revoked tokens and admin sessions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.contrib.sessions.models import Session
 from accounts.models import RevokedToken
 from core.retention import Retention, retentions
 
-# Both say themselves when their time is over: a token that has run out by itself need not be refused by name.
+# Rows carry their own expiry: a token that has expired is refused without a row.
 retentions.register(
     Retention(
         "revoked tokens",

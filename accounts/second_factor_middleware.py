@@ -1,4 +1,4 @@
-"""Sessions of staff do not outlive the second factor that they began with, or without."""
+"""Middleware that ends admin sessions whose second factor was set up, reset or required since the login."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ from accounts import services
 from accounts.models import User
 from accounts.staff_login import VERIFIED_FACTOR
 
-# What a session of the admin opens.
 SESSION_PATHS = ("/admin/", "/internal/")
 
 
 class SecondFactorMiddleware:
-    """End a session that proved less than its user's account asks for now, or a second factor that is gone."""
+    """Log out sessions that did not verify the second factor that the user has, or must have, now."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Serve the request, as nobody's where the session falls short.
+        """Serve the request, unauthenticated if the session is not valid.
 
-        Only where sessions count: a probe must not ask the database because a browser happens to send a cookie along.
+        Checks only paths that use sessions: probes must not query the database because a browser sends a cookie.
         """
         if settings.SESSION_COOKIE_NAME in request.COOKIES and request.path_info.startswith(SESSION_PATHS):
             user = request.user

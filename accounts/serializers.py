@@ -1,4 +1,4 @@
-"""Shapes of the API: keys, tokens, the caller."""
+"""Serializers of API keys, tokens and the caller."""
 
 from __future__ import annotations
 
@@ -22,23 +22,20 @@ MAX_NETWORKS = 50
 
 
 def normalise_network(text: str) -> str:
-    """Return a CIDR block (or single address) in its canonical form.
-
-    Raises ValueError for anything else.
-    """
+    """Return a CIDR block or single address in canonical form; raise ValueError for anything else."""
     return str(ipaddress.ip_network(text.strip(), strict=False))
 
 
 class GrantField(serializers.CharField):
-    """A scope, a family such as `renders:*`, or `*`."""
+    """A scope, all scopes of a resource such as `renders:*`, or `*`."""
 
     def to_internal_value(self, data: Any) -> str:
-        """Refuse what grants nothing."""
+        """Refuse unknown scopes."""
         text: str = super().to_internal_value(data)
         try:
             expand([text])
         except ValueError as error:
-            raise serializers.ValidationError("This is not a scope.", code="unknown_scope") from error
+            raise serializers.ValidationError("There is no such scope.", code="unknown_scope") from error
         return text
 
 
@@ -46,11 +43,11 @@ class NetworkField(serializers.CharField):
     """A CIDR block."""
 
     def to_internal_value(self, data: Any) -> str:
-        """Return the canonical form."""
+        """Return the block in canonical form."""
         try:
             return normalise_network(super().to_internal_value(data))
         except ValueError as error:
-            message = "This is not a network in CIDR notation."
+            message = "This is not a network in CIDR notation, such as 10.0.0.0/8."
             raise serializers.ValidationError(message, code="invalid_network") from error
 
 
@@ -68,9 +65,9 @@ class KeyChangeSerializer(StrictSerializer):
     )
 
     def validate_expires_at(self, value: datetime | None) -> datetime | None:
-        """Refuse the past."""
+        """Refuse a time in the past."""
         if value is not None and value <= timezone.now():
-            raise serializers.ValidationError("This is in the past.", code="in_the_past")
+            raise serializers.ValidationError("This time is in the past.", code="in_the_past")
         return value
 
 
@@ -123,19 +120,19 @@ class KeySerializer(serializers.ModelSerializer[ApiKey]):
         return "api_key"
 
     def get_prefix(self, key: ApiKey) -> str:
-        """Return how the key begins, to recognise it by."""
+        """Return the beginning of the key, which identifies it."""
         return f"{key.head}_{key.key_prefix}"
 
     @extend_schema_field(serializers.ChoiceField(choices=["active", "expired", "revoked"]))
     def get_status(self, key: ApiKey) -> str:
-        """Return whether the key works, and why not."""
+        """Return active, expired or revoked."""
         if key.is_revoked:
             return "revoked"
         return "expired" if key.is_expired(timezone.now()) else "active"
 
 
 class MintedKeySerializer(KeySerializer):
-    """A key with its secret, which is never shown again. The plaintext comes with the context."""
+    """A key with its secret, which is never shown again. Context: `plaintext`."""
 
     key = serializers.SerializerMethodField()
 
@@ -144,7 +141,7 @@ class MintedKeySerializer(KeySerializer):
         read_only_fields = fields
 
     def get_key(self, key: ApiKey) -> str:
-        """Return the secret."""
+        """Return the whole key in plain text."""
         plaintext: str = self.context["plaintext"]
         return plaintext
 
@@ -155,7 +152,10 @@ class LoginSerializer(StrictSerializer):
     username = serializers.CharField(max_length=150)
     password = serializers.CharField(max_length=1024, trim_whitespace=False)
     code = serializers.CharField(
-        max_length=40, required=False, allow_blank=True, help_text="Of the second factor, for accounts that have one."
+        max_length=40,
+        required=False,
+        allow_blank=True,
+        help_text="Code of the second factor, for accounts that have one.",
     )
 
 
@@ -166,7 +166,7 @@ class RefreshSerializer(StrictSerializer):
 
 
 class RevokeSerializer(StrictSerializer):
-    """Body of `POST /auth/token/revoke`: any one token of the session; without one, that of the header."""
+    """Body of `POST /auth/token/revoke`: any token of the session; by default the one in the `Authorization` header."""
 
     token = serializers.CharField(max_length=4096, required=False)
     refresh = serializers.CharField(max_length=4096, required=False)
@@ -174,21 +174,21 @@ class RevokeSerializer(StrictSerializer):
 
 
 class TokenPairSerializer(serializers.Serializer[Any]):
-    """What a login answers."""
+    """Access and refresh token of a session."""
 
     access = serializers.CharField(read_only=True)
     refresh = serializers.CharField(read_only=True)
 
 
 class LimitsSerializer(serializers.Serializer[Any]):
-    """What the plan allows."""
+    """Limits of the caller's plan."""
 
     active_keys = serializers.IntegerField(read_only=True)
     concurrent_renders = serializers.IntegerField(read_only=True)
 
 
 class CallerCredentialSerializer(serializers.Serializer[Any]):
-    """What the request was authenticated with."""
+    """The credential of the request."""
 
     kind = serializers.ChoiceField(choices=["key", "token"], read_only=True)
     key = serializers.SerializerMethodField()
@@ -199,7 +199,7 @@ class CallerCredentialSerializer(serializers.Serializer[Any]):
 
 
 class MeSerializer(serializers.ModelSerializer[User]):
-    """The caller: the account, and what this credential may do now."""
+    """The caller's account, and what the credential of the request may do."""
 
     id = serializers.CharField(source="public_id", read_only=True)
     object = serializers.SerializerMethodField()
@@ -230,15 +230,15 @@ class MeSerializer(serializers.ModelSerializer[User]):
         return "user"
 
     def get_scopes(self, user: User) -> list[str]:
-        """Return the scopes in force."""
+        """Return the scopes of the credential, sorted."""
         return sorted(self.context["request"].auth.scopes)
 
     @extend_schema_field(CallerCredentialSerializer)
     def get_credential(self, user: User) -> dict[str, Any]:
-        """Return what the request was authenticated with."""
+        """Return the credential of the request."""
         return dict(CallerCredentialSerializer(self.context["request"].auth).data)
 
     @extend_schema_field(LimitsSerializer)
     def get_limits(self, user: User) -> dict[str, Any]:
-        """Return what the plan allows."""
+        """Return the limits of the user's plan."""
         return dict(LimitsSerializer(limits_of(user.plan)).data)

@@ -1,6 +1,6 @@
-"""The login of staff: name and password, then a code where the account has a second factor or must have one.
+"""Staff login views: password first, then a code if the account has or needs a second factor.
 
-Nobody is logged in before the last step: until then the session only remembers who has shown a password.
+The user is logged in only after the last step; until then the session stores a pending login.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from accounts.models import User
 from accounts.tokens import password_stamp
 from api.ratelimit.exceptions import RateLimited
 
-# In the session: which second factor was proved, and who is half way in.
+# Session keys: the stamp of the verified second factor, and the pending login.
 VERIFIED_FACTOR = "second_factor"
 _PENDING = "pending_login"
 _PENDING_S = 600
 
 
 class StaffLoginForm(AuthenticationForm):
-    """Name and password. retry_after_s: set where too many attempts have failed."""
+    """Username and password. retry_after_s: set after too many failed attempts."""
 
     retry_after_s: int | None = None
 
     def clean(self) -> dict[str, Any]:
-        """Check the password, unless too many were wrong."""
+        """Check the password, unless logins are throttled."""
         username, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
         if not username or not password:
             checked: dict[str, Any] = super().clean()
@@ -60,40 +60,40 @@ class StaffLoginForm(AuthenticationForm):
             raise
         user = self.get_user()
         if not services.needs_second_factor(user):
-            # Before the code is right nothing is forgiven, or whoever has the password could guess codes for ever.
+            # Else only a right code resets the throttle, or an attacker with the password could guess codes forever.
             services.reset_login_throttle(**attempt)
         return checked
 
 
 def throttled_error(error: RateLimited) -> ValidationError:
-    """Return what a form says of too many attempts."""
+    """Return the form error of a throttled login."""
     return ValidationError(f"Too many failed logins. Try again in {error.retry_after_s} seconds.", code="rate_limited")
 
 
 class StaffLoginView(LoginView):
-    """The first step."""
+    """First step: username and password."""
 
     authentication_form = StaffLoginForm
     template_name = "admin/login.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show the form, or lead on who is logged in."""
+        """Show the form, or redirect a user who is logged in."""
         if admin.site.has_permission(request):
             return redirect("admin:index")
         response: HttpResponse = super().get(request, *args, **kwargs)
         return response
 
     def get_default_redirect_url(self) -> str:
-        """Lead to the first page of the admin."""
+        """Return the URL of the admin index."""
         return reverse("admin:index")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return what the theme's page wants."""
+        """Add the context of the admin theme."""
         context = {**admin.site.each_context(self.request), **super().get_context_data(**kwargs)}
         return {**context, "title": "Log in", "subtitle": None, "app_path": self.request.get_full_path()}
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Log in, or go on to the second step."""
+        """Log in, or redirect to the second step."""
         user = form.get_user()
         if not services.needs_second_factor(user):
             return finish_login(self.request, user, self.get_success_url())
@@ -106,13 +106,13 @@ class StaffLoginView(LoginView):
         return redirect("second-factor" if services.must_enrol(user) else "staff-code")
 
     def form_invalid(self, form: Any) -> HttpResponse:
-        """Show what is wrong; 429 where too many attempts have failed."""
+        """Show the errors; with status 429 if logins are throttled."""
         response: HttpResponse = super().form_invalid(form)
         return with_retry_after(response, form.retry_after_s)
 
 
 def with_retry_after(response: HttpResponse, retry_after_s: int | None) -> HttpResponse:
-    """Make a page a 429 where there is a time to wait."""
+    """Turn the response into a 429 if there is a delay."""
     if retry_after_s is not None:
         response.status_code = 429
         response["Retry-After"] = str(retry_after_s)
@@ -120,7 +120,7 @@ def with_retry_after(response: HttpResponse, retry_after_s: int | None) -> HttpR
 
 
 def pending_user(request: HttpRequest) -> User | None:
-    """Return who has shown a password in this session and not yet a code."""
+    """Return the user whose login in this session still needs a code, if it has not expired."""
     pending = request.session.get(_PENDING)
     if not pending or pending["until"] < time.time():
         return None
@@ -129,7 +129,7 @@ def pending_user(request: HttpRequest) -> User | None:
 
 
 def finish_login(request: HttpRequest, user: User, url: str) -> HttpResponse:
-    """Log in for good: all that the account asks for has been shown."""
+    """Log the user in, after all steps, and redirect to a URL."""
     request.session.pop(_PENDING, None)
     start_session(request, user, backend="django.contrib.auth.backends.ModelBackend")
     request.session[VERIFIED_FACTOR] = stamp = services.second_factor_stamp(user)
@@ -138,13 +138,13 @@ def finish_login(request: HttpRequest, user: User, url: str) -> HttpResponse:
 
 
 def next_url(request: HttpRequest) -> str:
-    """Return where the half-finished login was to lead."""
+    """Return the URL to redirect to after the pending login."""
     pending = request.session.get(_PENDING) or {}
     return str(pending.get("next") or reverse("admin:index"))
 
 
 class CodeForm(forms.Form):
-    """A code of the app, or a recovery code."""
+    """Code of the app, or a recovery code. retry_after_s: set after too many failed attempts."""
 
     code = forms.CharField(
         max_length=40,
@@ -156,25 +156,25 @@ class CodeForm(forms.Form):
     retry_after_s: int | None = None
 
     def refuse(self, error: CodeRefused | RateLimited) -> None:
-        """Say why the code was not taken."""
+        """Add the error of a refused code."""
         if isinstance(error, RateLimited):
             self.retry_after_s = error.retry_after_s
             self.add_error(None, throttled_error(error))
         else:
-            self.add_error("code", "This code is not right, or was used before.")
+            self.add_error("code", "This code is not right, or was already used.")
 
 
 class StaffCodeView(View):
-    """The second step: a code."""
+    """Second step: a code."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Show the form."""
+        """Show the form, or redirect to the first step."""
         if pending_user(request) is None:
             return redirect("admin:login")
         return self._page(request, CodeForm())
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Check the code."""
+        """Check the code and finish the login."""
         user = pending_user(request)
         if user is None:
             return redirect("admin:login")

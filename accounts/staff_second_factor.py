@@ -1,4 +1,4 @@
-"""Where staff set up their second factor, get new recovery codes, or give it up."""
+"""Admin page to set up a second factor, renew its recovery codes, or turn it off."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _CODES = "recovery_codes"
 
 @method_decorator(never_cache, name="dispatch")
 class SecondFactorView(View):
-    """One page: the QR code before there is a second factor, what can be done with it after."""
+    """Enrolment with a QR code, or management of an existing second factor."""
 
     user: User
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Let in staff, and who must enrol before the login is complete."""
+        """Allow staff, and users who must enrol to complete their login."""
         user = request.user if admin.site.has_permission(request) else pending_user(request)
         if not isinstance(user, User) or (user != request.user and not services.must_enrol(user)):
             return redirect("admin:login")
@@ -42,14 +42,14 @@ class SecondFactorView(View):
         return super().dispatch(request, *args, **kwargs)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Show the page; right after a change, the recovery codes."""
+        """Show the page, or the recovery codes right after they were created."""
         codes = pop_secret(request, name=_CODES)
         if codes is not None:
-            return self._page("codes", title="Keep these codes", codes=codes.split())
+            return self._page("codes", title="Save these codes", codes=codes.split())
         return self._show(CodeForm())
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Do what the button says, if the code is right."""
+        """Run the submitted action, if the code is right."""
         form = CodeForm(request.POST)
         actions = {"enrol": self._enrol, "renew": self._renew}
         if not services.requires_second_factor(self.user):
@@ -100,10 +100,10 @@ class SecondFactorView(View):
     def _show(self, form: CodeForm) -> HttpResponse:
         factor = SecondFactor.objects.filter(user=self.user).first()
         if factor is not None:
-            left = factor.recovery_codes.filter(used_at=None).count()
-            demanded = services.requires_second_factor(self.user)
+            unused = factor.recovery_codes.filter(used_at=None).count()
+            required = services.requires_second_factor(self.user)
             return self._page(
-                "manage", title="Second factor", form=form, factor=factor, codes_left=left, demanded=demanded
+                "manage", title="Second factor", form=form, factor=factor, codes_left=unused, required=required
             )
         salt = self.request.session.setdefault(_SALT, totp.new_salt())
         secret = totp.secret_of(salt)
@@ -121,6 +121,6 @@ class SecondFactorView(View):
 
 
 def _qr_code(text: str) -> SafeString:
-    """Return a picture of the text, as SVG inside of the page: it is a secret, and has no address of its own."""
+    """Return a QR code as inline SVG: it holds a secret, which must not have a URL."""
     drawn = segno.make(text, error="m", micro=False).svg_inline(scale=5, border=4, dark="#000", light="#fff")
-    return mark_safe(drawn)  # noqa: S308 - made of modules of the code, holds no text
+    return mark_safe(drawn)  # noqa: S308 - segno draws paths only, no text

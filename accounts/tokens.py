@@ -1,7 +1,7 @@
-"""Access and refresh tokens: signed, bound to this installation, one session each.
+"""Access and refresh tokens (JWT).
 
-Claims beyond those of simplejwt: `sid` names the session that one login began and all its refreshes continue;
-`pwd` fingerprints the password, so that changing it ends every session.
+Claims in addition to those of simplejwt: `sid`, the session started by a login and continued by its refreshes; `pwd`, a
+fingerprint of the password, so that changing it ends every session.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from accounts.models import User
 
 
 class RefreshToken(Token):
-    """A refresh token. Not simplejwt's, which keeps a copy of every token, signature and all, in the database."""
+    """A refresh token. Simplejwt's own class would store every whole token in the database."""
 
-    token_type = "refresh"  # noqa: S105 - the kind of token
+    token_type = "refresh"  # noqa: S105 - not a password
     lifetime = cast(timedelta, api_settings.REFRESH_TOKEN_LIFETIME)
 
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:
-    """What a login gives."""
+    """Encoded tokens of a session."""
 
     access: str
     refresh: str
@@ -36,7 +36,7 @@ class TokenPair:
 
 @dataclass(frozen=True, slots=True)
 class TokenClaims:
-    """What a verified token says. token_id: its `jti`; session_id: its `sid`."""
+    """Claims of a verified token. token_id: `jti`; session_id: `sid`."""
 
     user_id: UUID
     token_id: str
@@ -46,7 +46,7 @@ class TokenClaims:
 
 
 def issue_pair(user: User, session_id: str = "") -> TokenPair:
-    """Return a new access and refresh token of a session, by default a new one."""
+    """Return new tokens of a session; by default of a new session."""
     session_id = session_id or uuid4().hex
     pair = []
     for kind in (AccessToken, RefreshToken):
@@ -60,7 +60,7 @@ def issue_pair(user: User, session_id: str = "") -> TokenPair:
 def read_access_token(text: str) -> TokenClaims:
     """Return the claims of an access token.
 
-    Raises CredentialExpired, or Unauthenticated if it is not ours, was altered, or is of another kind.
+    Raises CredentialExpired, or Unauthenticated if the signature or a claim is invalid or the type is another.
     """
     return _read(AccessToken, text)
 
@@ -71,12 +71,12 @@ def read_refresh_token(text: str) -> TokenClaims:
 
 
 def password_stamp(user: User) -> str:
-    """Return what changes with the password and tells nothing of it."""
+    """Return a fingerprint of the password hash, keyed with SECRET_KEY."""
     return user.get_session_auth_hash()[:16]
 
 
 def session_ends_at() -> datetime:
-    """Return the time after which no token issued by now can be valid."""
+    """Return the time by which all tokens issued so far have expired."""
     return datetime.now(UTC) + RefreshToken.lifetime + timedelta(seconds=float(api_settings.LEEWAY))
 
 

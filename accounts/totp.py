@@ -1,6 +1,6 @@
-"""One-time passwords by the clock, as authenticator apps make them.
+"""Time-based one-time passwords (TOTP).
 
-Source: RFC 6238 (TOTP) on RFC 4226 (HOTP): HMAC-SHA-1, steps of 30 s, 6 digits, which is what all apps can do.
+Source: RFC 6238 (TOTP) on RFC 4226 (HOTP): HMAC-SHA-1, steps of 30 s, 6 digits, which every authenticator app supports.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from django.conf import settings
 
 STEP_S = 30
 DIGITS = 6
-# Clocks of phones are a little off, and typing takes time: the step before and the one after are good as well.
+# Allow for clock drift and typing time: the previous and the next step are accepted too.
 TOLERATED_STEPS = (-1, 0, 1)
 _SALT = b"renderowl.accounts.totp"
 _ISSUER = "Renderowl"
 
 
 def new_salt() -> str:
-    """Return what a new secret is derived from."""
+    """Return a random salt for a new secret, in hexadecimal."""
     return secrets.token_hex(20)
 
 
 def secret_of(salt: str) -> bytes:
-    """Return the secret that app and server share: of the salt AND the installation's key, never stored anywhere."""
+    """Return the secret shared with the app, derived from the salt AND SECRET_KEY; it is never stored."""
     key = hmac.digest(settings.SECRET_KEY.encode(), _SALT, hashlib.sha256)
     return hmac.digest(key, salt.encode(), hashlib.sha1)
 
 
 def secret_text(secret: bytes) -> str:
-    """Return a secret as it is typed into an app."""
+    """Return a secret in Base32, as users enter it in an app."""
     return base64.b32encode(secret).decode().rstrip("=")
 
 
 def enrolment_uri(secret: bytes, account: str) -> str:
-    """Return what the QR code says."""
+    """Return the `otpauth:` URI for the QR code."""
     query = urlencode({"secret": secret_text(secret), "issuer": _ISSUER, "digits": DIGITS, "period": STEP_S})
     return f"otpauth://totp/{_ISSUER}:{quote(account, safe='')}?{query}"
 
@@ -52,11 +52,11 @@ def code_at(secret: bytes, step: int) -> str:
 
 
 def matching_step(secret: bytes, code: str, now_s: float) -> int | None:
-    """Return the step that a code belongs to, None where it fits none of those that are good now."""
+    """Return the time step of a code, None if it matches none of the tolerated steps."""
     current = int(now_s) // STEP_S
     found = None
     for shift in TOLERATED_STEPS:
-        # All are looked at, so that the time tells nothing.
+        # Compare all, so that timing reveals nothing.
         if hmac.compare_digest(code_at(secret, current + shift).encode(), code.encode()):
             found = current + shift
     return found

@@ -1,4 +1,4 @@
-"""Endpoints of identity: the caller, keys, tokens."""
+"""Views of the caller, API keys and tokens."""
 
 from __future__ import annotations
 
@@ -39,15 +39,13 @@ NO_STORE = {"Cache-Control": "no-store"}
 
 
 class MeView(ApiView):
-    """Who is calling."""
+    """The caller's account."""
 
-    endpoints: ClassVar = {
-        "get": Endpoint(ANY_SCOPE),
-    }
+    endpoints: ClassVar = {"get": Endpoint(ANY_SCOPE)}
 
     @extend_schema(operation_id="me_retrieve", responses=MeSerializer, tags=["identity"])
     def get(self, request: Request) -> Response:
-        """Return the account and what the credential may do."""
+        """Return the caller's account and what the credential of the request may do."""
         assert isinstance(request.user, User)
         return Response(MeSerializer(request.user, context={"request": request}).data)
 
@@ -82,32 +80,32 @@ class KeyViewSet(IdempotentMixin, ApiViewSet):
     @extend_schema(request=KeyCreateSerializer, responses={201: MintedKeySerializer}, tags=["identity"])
     @idempotent
     def create(self, request: Request) -> Response:
-        """Make a key; its secret is in this answer and nowhere else, the answer to a repeat included."""
+        """Create a key. Only this response contains its secret; replays of it do not."""
         body = self.validated(KeyCreateSerializer)
         return self.once(lambda: self._mint(body))
 
     def entity_tag(self, row: VersionedModel) -> EntityTag:
-        """Return the tag of a key: in its body is whether it works now."""
+        """Return the ETag of a key, which depends on whether the key is active now."""
         assert isinstance(row, ApiKey)
         return row_tag(self.request, row, row.is_active)
 
     def _mint(self, body: dict[str, Any]) -> Response:
-        minted = services.create_api_key(user=self.user, maker_scopes=self.maker_scopes, **self.origin, **body)
+        minted = services.create_api_key(user=self.user, caller_scopes=self.caller_scopes, **self.origin, **body)
         location = api_path("key-detail", self._version(), id=minted.key.public_id)
         return self._answer_with_secret(minted, status.HTTP_201_CREATED, {"Location": location})
 
     @extend_schema(request=KeyChangeSerializer, responses=KeySerializer, tags=["identity"])
     def partial_update(self, request: Request, id: str) -> Response:  # noqa: A002
-        """Rename a key, or narrow what it may do."""
+        """Change a key's settings or remove scopes."""
         key = self.get_object()
         changes = self.validated(KeyChangeSerializer)
         with self.unchanged(key):
-            services.update_api_key(key=key, changes=changes, maker_scopes=self.maker_scopes, **self.origin)
+            services.update_api_key(key=key, changes=changes, caller_scopes=self.caller_scopes, **self.origin)
         return Response(self.get_serializer(key).data, headers=NO_STORE)
 
     @extend_schema(responses={204: None}, tags=["identity"])
     def destroy(self, request: Request, id: str) -> Response:  # noqa: A002
-        """Revoke a key for good; it stays in the list as revoked."""
+        """Revoke a key permanently; it stays in the list as revoked."""
         key = self.get_object()
         with self.unchanged(key):
             services.revoke_api_key(key=key, **self.origin)
@@ -115,10 +113,10 @@ class KeyViewSet(IdempotentMixin, ApiViewSet):
 
     @extend_schema(request=KeyRotateSerializer, responses=MintedKeySerializer, tags=["identity"])
     def rotate(self, request: Request, id: str) -> Response:  # noqa: A002
-        """Give a key a new secret; the old one works for `overlap_s` more seconds, by default not at all."""
+        """Replace the secret of a key; the old one stays valid for `overlap_s` seconds, by default 0."""
         key = self.get_object()
         body = self.validated(KeyRotateSerializer)
-        minted = services.rotate_api_key(key=key, maker_scopes=self.maker_scopes, **self.origin, **body)
+        minted = services.rotate_api_key(key=key, caller_scopes=self.caller_scopes, **self.origin, **body)
         return self._answer_with_secret(minted, status.HTTP_200_OK, {})
 
     @property
@@ -127,14 +125,14 @@ class KeyViewSet(IdempotentMixin, ApiViewSet):
         return self.request.user
 
     @property
-    def maker_scopes(self) -> frozenset[str]:
-        """Return the scopes that the caller can pass on."""
+    def caller_scopes(self) -> frozenset[str]:
+        """Return the scopes that the caller can grant."""
         assert isinstance(self.request.auth, Credential)
         return self.request.auth.scopes
 
     @property
     def origin(self) -> dict[str, Any]:
-        """Return what the audit record notes of the caller."""
+        """Return the caller and their address, for the audit log."""
         return {"actor": self.request.user, "address": client_address(self.request)}
 
     def _answer_with_secret(self, minted: services.MintedKey, code: int, headers: dict[str, str]) -> Response:
@@ -144,13 +142,11 @@ class KeyViewSet(IdempotentMixin, ApiViewSet):
 
 
 class TokenView(ApiView):
-    """Log in by name and password."""
+    """Log in with username and password."""
 
     authentication_classes = ()
     permission_classes = ()
-    endpoints: ClassVar = {
-        "post": Endpoint(ANY_SCOPE),
-    }
+    endpoints: ClassVar = {"post": Endpoint(ANY_SCOPE)}
     extra_problem_statuses = ("401", "403")
 
     @extend_schema(request=LoginSerializer, responses=TokenPairSerializer, tags=["identity"], auth=[])
@@ -165,11 +161,11 @@ class TokenView(ApiView):
 
 
 class TokenRefreshView(TokenView):
-    """Go on with a session."""
+    """Refresh the tokens of a session."""
 
     @extend_schema(request=RefreshSerializer, responses=TokenPairSerializer, tags=["identity"], auth=[])
     def post(self, request: Request) -> Response:
-        """Exchange a refresh token, which works once, for a new pair."""
+        """Exchange a refresh token, which is valid once, for a new pair."""
         serializer = RefreshSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         pair = services.refresh_session(**serializer.validated_data)
@@ -177,16 +173,16 @@ class TokenRefreshView(TokenView):
 
 
 class TokenRevokeView(TokenView):
-    """End a session."""
+    """Revoke a session."""
 
     @extend_schema(request=RevokeSerializer, responses={204: None}, tags=["identity"], auth=[])
     def post(self, request: Request) -> Response:
-        """Revoke all tokens of the session that the given token belongs to."""
+        """Revoke all tokens of the session to which the given token belongs."""
         serializer = RevokeSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         tokens = set(serializer.validated_data.values()) or {bearer_text(request.META)}
         for token in tokens:
             if token is None:
-                raise Unauthenticated("Name a token to revoke.")
+                raise Unauthenticated("Give a token to revoke.")
             services.revoke_session(token=token)
         return Response(status=status.HTTP_204_NO_CONTENT, headers=NO_STORE)

@@ -1,1 +1,1 @@
-"""Uploads, imports by URL, probing, holds."""
+"""Assets: uploaded and imported media files, and the holds of renders on them."""

@@ -1,4 +1,4 @@
-"""Staff's screens of assets."""
+"""Admin of assets."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _PLAYERS = {
 
 
 class AssetHoldInline(ReadOnlyRows, TabularInline):
-    """What needs the asset at the moment."""
+    """Holds on the asset."""
 
     model = AssetHold
     fields = ("label", "reference", "created_at")
@@ -44,7 +44,7 @@ class AssetHoldInline(ReadOnlyRows, TabularInline):
 
 @admin.register(Asset)
 class AssetAdmin(AuditedForms, ReadOnlyRows, ModelAdmin):
-    """Files of all accounts: look, play, delete."""
+    """Assets of all accounts, with a preview; staff may delete them but not change them."""
 
     list_display = ("thumbnail", "show_name", "owner", "show_kind", "show_status", "show_size", "created_at")
     list_display_links = ("thumbnail", "show_name")
@@ -82,17 +82,17 @@ class AssetAdmin(AuditedForms, ReadOnlyRows, ModelAdmin):
     )
 
     def get_actions(self, request: HttpRequest) -> Any:
-        """Leave out Django's own deletion, which knows nothing of holds and files."""
-        found = super().get_actions(request)
-        found.pop("delete_selected", None)
-        return found
+        """Remove Django's delete action, which ignores holds and stored files."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
 
     def delete_model(self, request: HttpRequest, obj: Asset) -> None:
-        """Delete through the service; the page itself says what stands in the way."""
+        """Delete through the service, which refuses assets in use."""
         services.delete_asset(asset=obj)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
-        """Say so if a render took hold of the asset after the page was shown."""
+        """Report holds taken after the confirmation page was shown."""
         try:
             return super().delete_view(request, object_id, extra_context)
         except AssetInUse as error:
@@ -100,31 +100,31 @@ class AssetAdmin(AuditedForms, ReadOnlyRows, ModelAdmin):
             return redirect("admin:assets_asset_change", object_id)
 
     def has_delete_permission(self, request: HttpRequest, obj: Asset | None = None) -> bool:
-        """Offer no deletion on the page of an asset that is held."""
+        """Hide the delete button of assets in use."""
         allowed: bool = ModelAdmin.has_delete_permission(self, request, obj)
         return allowed and (obj is None or not obj.holds.exists())
 
     @admin.action(description="Delete (assets in use are kept)", permissions=["delete"])
     def delete_unheld(self, request: HttpRequest, queryset: QuerySet[Asset]) -> None:
-        """Delete the chosen assets, and say which ones active renders need."""
-        deleted, kept = 0, []
+        """Delete the selected assets, and report those in use by active renders."""
+        deleted, in_use = 0, []
         for asset in queryset:
             try:
                 with audited(request, "asset.deleted", asset.public_id, name=asset.name):
                     services.delete_asset(asset=asset)
                 deleted += 1
             except AssetInUse as error:
-                kept.append(f"{asset.name}: needed by {', '.join(error.members['conflicts'])}")
+                in_use.append(f"{asset.name}: needed by {', '.join(error.members['conflicts'])}")
             except NotFound:
                 continue
         if deleted:
             self.message_user(request, f"Deleted {deleted} assets.", messages.SUCCESS)
-        for line in kept:
+        for line in in_use:
             self.message_user(request, line, messages.WARNING)
 
     @admin.display(description="")
     def thumbnail(self, row: Asset) -> SafeString | str:
-        """Show the poster."""
+        """Return an image tag of the poster, or the kind if there is none."""
         if not row.poster_key:
             return row.kind or "—"
         ending = row.poster_key.rpartition(".")[2]
@@ -134,7 +134,7 @@ class AssetAdmin(AuditedForms, ReadOnlyRows, ModelAdmin):
 
     @admin.display(description="Preview")
     def player(self, row: Asset) -> SafeString | str:
-        """Show, or play, the file."""
+        """Return a tag that shows or plays the file."""
         template = _PLAYERS.get(MediaKind(row.kind)) if row.is_ready else None
         if template is None:
             return "—"
@@ -143,33 +143,33 @@ class AssetAdmin(AuditedForms, ReadOnlyRows, ModelAdmin):
 
     @admin.display(description="Id")
     def show_id(self, row: Asset) -> str:
-        """Show the id as clients know it."""
+        """Return the public id."""
         return row.public_id
 
     @admin.display(description="Name", ordering="name")
     def show_name(self, row: Asset) -> str:
-        """Show the name, cut where it would push the other columns out of sight."""
+        """Return the name, shortened to leave room for the other columns."""
         return short_text(row.name)
 
     @admin.display(description="Kind", ordering="kind")
     def show_kind(self, row: Asset) -> str:
-        """Show the kind."""
+        """Return the kind of media, if known."""
         return row.kind or "—"
 
     @display(description="Status", label=_LABELS, ordering="status")  # type: ignore[untyped-decorator]
     def show_status(self, row: Asset) -> Any:
-        """Show the status in its colour."""
+        """Return value and label of the status, for a coloured badge."""
         return row.status, row.get_status_display()
 
     @admin.display(description="Size", ordering="size_bytes")
     def show_size(self, row: Asset) -> str:
-        """Show the size for people."""
+        """Return the size in a human-readable form."""
         return "—" if row.size_bytes is None else filesizeformat(row.size_bytes)
 
 
 @admin.register(AssetHold)
 class AssetHoldAdmin(ReadOnlyAdmin):
-    """Who needs which asset."""
+    """Holds on assets."""
 
     list_display = ("asset", "label", "reference", "created_at")
     search_fields = ("label", "=reference")

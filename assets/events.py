@@ -1,4 +1,4 @@
-"""What this app publishes."""
+"""Events that assets publishes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class AssetReady:
-    """A file can be used by edits. kind: of media."""
+    """An asset became ready: edits can use it. kind: of media."""
 
     asset_id: UUID
     owner_id: UUID
@@ -19,7 +19,7 @@ class AssetReady:
 
 @dataclass(frozen=True, slots=True)
 class AssetFailed:
-    """An import came to nothing. code, detail: as the asset's `error` says."""
+    """An import failed. code, detail: as in the asset's `error`."""
 
     asset_id: UUID
     owner_id: UUID
@@ -29,7 +29,7 @@ class AssetFailed:
 
 @dataclass(frozen=True, slots=True)
 class AssetDeleted:
-    """An asset is gone. kind, size_bytes: of its file; empty and 0 where there was none yet."""
+    """An asset was deleted. kind, size_bytes: of its file; empty and 0 if it had none."""
 
     asset_id: UUID
     owner_id: UUID

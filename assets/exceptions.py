@@ -1,12 +1,12 @@
 """Errors of assets.
 
 DomainError
-├── AssetInUse           409  somebody holds the asset
-├── AssetMissing         422  an asset that a caller names does not exist (any more)
-├── AssetNotReady        409  its file has not arrived, or never will
+├── AssetInUse           409  active renders hold the asset
+├── AssetMissing         422  an asset does not exist or was deleted
+├── AssetNotReady        409  the import is pending or failed
 ├── UploadTooLarge       413
 └── Unprocessable
-    └── FileRefused      422  the content is not a media file that this product takes
+    └── FileRefused      422  the content is not a supported media file
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from core.ids import encode_id
 
 
 class AssetInUse(DomainError):
-    """Active renders need this asset."""
+    """The asset is in use by active renders."""
 
     code = "asset_in_use"
     status = 409
@@ -37,7 +37,7 @@ class AssetMissing(DomainError):
     status = 422
 
     def __init__(self, asset_ids: Iterable[UUID]) -> None:
-        """asset_ids: those that are missing."""
+        """asset_ids: of the missing assets."""
         self.asset_ids = frozenset(asset_ids)
         names = ", ".join(sorted(encode_id("ast", asset_id) for asset_id in self.asset_ids))
         super().__init__(f"There is no asset {names}.")
@@ -48,13 +48,13 @@ class AssetNotReady(InvalidState):
 
 
 class UploadTooLarge(DomainError):
-    """The file is over the limit."""
+    """The file exceeds the upload limit."""
 
     code = "payload_too_large"
     status = 413
 
     def __init__(self, limit_bytes: int) -> None:
-        """limit_bytes: the most that is taken."""
+        """limit_bytes: the largest size allowed."""
         super().__init__(limit_bytes=limit_bytes)
 
 
@@ -62,6 +62,6 @@ class FileRefused(Unprocessable):
     """The file cannot be used."""
 
     def __init__(self, reason: str, detail: str, pointer: str = "/file") -> None:
-        """reason: stable snake_case code; pointer: which member of the request is at fault."""
+        """reason: stable snake_case code; pointer: JSON pointer to the member at fault."""
         self.reason = reason
         super().__init__([{"pointer": pointer, "code": reason, "detail": detail}], detail)

@@ -1,4 +1,4 @@
-"""Fetch a URL that was fetched before: ask the server whether it is still the same, and use the copy at hand if so."""
+"""Cache of files fetched by URL, revalidated with the server on every use."""
 
 from __future__ import annotations
 
@@ -17,13 +17,10 @@ from outbound.targets import AllowHosts, Resolver, system_resolver
 
 
 class FetchCache:
-    """Files by URL, kept by content.
-
-    Every use asks the server, with the validators of the copy: what it would refuse to give is never taken from here.
-    """
+    """Files by URL, stored by content. A URL that the server refuses now is never served from the cache."""
 
     def __init__(self, root: Path, limit_bytes: int) -> None:
-        self._notes = root / "urls"
+        self._entries = root / "urls"
         self._files = FileCache(root / "files", limit_bytes)
 
     def fetch(
@@ -37,9 +34,9 @@ class FetchCache:
         stop: threading.Event | None = None,
         resolver: Resolver = system_resolver,
     ) -> Path:
-        """Put what a URL gives at `target`, and return that; arguments and errors are those of `fetch_to_file`."""
-        note = self._read_note(url)
-        at_hand = note is not None and self._files.take(note.sha256, target)
+        """Fetch a URL to `target` and return `target`; arguments and errors are those of `fetch_to_file`."""
+        entry = self._read_entry(url)
+        is_cached = entry is not None and self._files.take(entry.sha256, target)
         incoming = target.with_name(f".{uuid4().hex}.part")
         try:
             fetched = fetch_to_file(
@@ -49,40 +46,40 @@ class FetchCache:
                 max_bytes=max_bytes,
                 total_timeout_s=total_timeout_s,
                 stop=stop,
-                etag=note.etag if note and at_hand else "",
-                last_modified=note.last_modified if note and at_hand else "",
+                etag=entry.etag if entry and is_cached else "",
+                last_modified=entry.last_modified if entry and is_cached else "",
                 resolver=resolver,
             )
         except FetchNotModified:
-            if at_hand:
+            if is_cached:
                 return target
-            raise FetchFailed("http_304", "The server answered with status 304, although nothing was known.") from None
+            raise FetchFailed("http_304", "The server sent status 304 to an unconditional request.") from None
         except BaseException:
             target.unlink(missing_ok=True)
             raise
         incoming.replace(target)
-        self._keep(url, target, fetched)
+        self._store(url, target, fetched)
         return target
 
     def trim(self) -> int:
-        """Drop the least recently used files over the limit; return how many went."""
+        """Delete the least recently used files over the limit; return their number."""
         return self._files.trim()
 
-    def _keep(self, url: str, path: Path, fetched: FetchedFile) -> None:
+    def _store(self, url: str, path: Path, fetched: FetchedFile) -> None:
         if not (fetched.etag or fetched.last_modified):
             return
         self._files.add(path, fetched.sha256)
-        note = self._note_path(url)
-        note.parent.mkdir(parents=True, exist_ok=True)
-        temporary = note.with_name(f".{uuid4().hex}.part")
+        entry = self._entry_path(url)
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        temporary = entry.with_name(f".{uuid4().hex}.part")
         temporary.write_bytes(orjson.dumps(fetched))
-        temporary.replace(note)
+        temporary.replace(entry)
 
-    def _read_note(self, url: str) -> FetchedFile | None:
-        # A note that is damaged is as good as none.
+    def _read_entry(self, url: str) -> FetchedFile | None:
+        # A damaged entry counts as missing.
         with contextlib.suppress(FileNotFoundError, orjson.JSONDecodeError, TypeError):
-            return FetchedFile(**orjson.loads(self._note_path(url).read_bytes()))
+            return FetchedFile(**orjson.loads(self._entry_path(url).read_bytes()))
         return None
 
-    def _note_path(self, url: str) -> Path:
-        return self._notes / hashlib.sha256(url.encode()).hexdigest()
+    def _entry_path(self, url: str) -> Path:
+        return self._entries / hashlib.sha256(url.encode()).hexdigest()

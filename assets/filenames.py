@@ -1,4 +1,4 @@
-"""File names as clients see them."""
+"""Cleaning of file names given by clients."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _SPACES = re.compile(r"\s+")
 def clean_filename(text: str, default: str = "file") -> str:
     """Return a client's file name as one line of text without folders or control characters."""
     last = re.split(r"[/\\]", unicodedata.normalize("NFC", text))[-1]
-    # Cc: control; Cf: marks that turn the reading direction, which make gpj.exe read as exe.jpg; Cs: half characters.
+    # Cc: control; Cf: bidirectional marks, which make gpj.exe read as exe.jpg; Cs: surrogates.
     shown = "".join(" " if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else c for c in last)
     name = _SPACES.sub(" ", shown).strip(" .")
     return _shorten(name) or default
 
 
 def filename_from_url(url: str) -> str:
-    """Return the name that a URL suggests."""
+    """Return the last part of the path of a URL as a file name."""
     return clean_filename(PurePosixPath(unquote(urlsplit(url).path)).name)
 
 

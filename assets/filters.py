@@ -14,7 +14,7 @@ from core.ids import decode_id
 
 
 class AssetFilterSet(ApiFilterSet):
-    """`?kind=video,image&status=ready&project=prj_...`, and the times that every list has."""
+    """`?kind=video,image&status=ready&project=prj_...`, and the time filters of all lists."""
 
     kind = ChoicesFilter(choices=kind_choices)
     status = ChoicesFilter(choices=AssetStatus.choices)
@@ -25,7 +25,7 @@ class AssetFilterSet(ApiFilterSet):
         fields: list[str] = []
 
     def in_project(self, rows: QuerySet[Asset], name: str, value: Any) -> QuerySet[Asset]:
-        """Keep the assets of one project."""
+        """Filter for the assets of one project."""
         try:
             return rows.filter(project_id=decode_id("prj", value))
         except ValueError:

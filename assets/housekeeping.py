@@ -1,4 +1,4 @@
-"""Remove temporary files whose owner is gone."""
+"""Removal of temporary files left by killed processes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def delete_old_files(folder: Path, *, before: float) -> int:
-    """Remove the entries of a folder that nothing has changed since `before` (Unix seconds); return how many."""
+    """Delete the entries of a folder not modified since `before` (Unix seconds); return their number."""
     if not folder.is_dir():
         return 0
     deleted = 0

@@ -1,4 +1,4 @@
-"""Types of job."""
+"""Job types of assets."""
 
 IMPORT_JOB = "assets.import"
 REMOVE_FILES_JOB = "assets.remove_files"

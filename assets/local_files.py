@@ -1,4 +1,4 @@
-"""Local copies of the files of assets."""
+"""Local copies of the files of assets, for workers."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from files.storage import blob_store
 
 
 def file_cache() -> FileCache:
-    """Return this machine's cache of files that lie in a bucket."""
+    """Return this machine's cache of files from remote storage."""
     return FileCache(settings.DATA_DIR / "cache" / "assets", settings.RENDEROWL_FILE_CACHE_BYTES)
 
 
 def fetch_cache() -> FetchCache:
-    """Return this machine's cache of files that edits name by URL."""
+    """Return this machine's cache of files that edits refer to by URL."""
     return FetchCache(settings.DATA_DIR / "cache" / "fetched", settings.RENDEROWL_FILE_CACHE_BYTES)
 
 
 def copy_to_folder(asset: Asset, folder: Path) -> Path:
-    """Put an asset's file into a folder of the caller's and return its path there; read-only.
+    """Provide an asset's file in a folder and return its path there; the file is read-only.
 
-    A link where the storage is a directory of this file system; else a copy, through the cache from a bucket.
-    Raises AssetNotReady, FileNotFoundError if the storage lost the file, and OSError if it does not answer.
+    A hard link if the storage is on the same file system, else a copy; from remote storage through the cache.
+    Raises AssetNotReady, FileNotFoundError if the storage has no such file, OSError if the storage fails.
     """
     if not asset.is_ready:
         raise AssetNotReady
     target = folder / f"{asset.public_id}-{asset.sha256[:16]}"
     if target.exists():
         return target
-    here = blob_store().local_path(asset.storage_key)
-    if here is not None:
-        return link_or_copy(here, target)
+    local = blob_store().local_path(asset.storage_key)
+    if local is not None:
+        return link_or_copy(local, target)
     cache = file_cache()
     if not cache.take(asset.sha256, target):
         _download(asset, target)
@@ -55,7 +55,7 @@ def _download(asset: Asset, target: Path) -> None:
                 digest.update(block)
                 file.write(block)
         if digest.hexdigest() != asset.sha256:
-            raise OSError(f"{asset.public_id} arrived damaged from the storage")
+            raise OSError(f"the storage returned a damaged file of {asset.public_id}")
         incoming.replace(target)
     finally:
         incoming.unlink(missing_ok=True)

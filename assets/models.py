@@ -1,4 +1,4 @@
-"""Uploaded and imported files, and the holds that keep them from being deleted."""
+"""Assets, and the holds that prevent their deletion."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from engine.media import MediaKind
 
 
 class AssetStatus(models.TextChoices):
-    """Where an asset stands."""
+    """State of an asset."""
 
-    PENDING = "pending"  # its import is on the way
+    PENDING = "pending"  # being imported
     READY = "ready"
-    FAILED = "failed"  # its import came to nothing; `error` says why
+    FAILED = "failed"  # the import failed, see `error`
 
 
 def kind_choices() -> list[tuple[str, str]]:
@@ -27,18 +27,18 @@ def kind_choices() -> list[tuple[str, str]]:
 
 
 class AssetQuerySet(models.QuerySet["Asset"]):
-    """Questions about assets."""
+    """Queries on assets."""
 
     def for_owner(self, user: Any) -> Self:
-        """Return the assets of one user."""
+        """Filter for the assets of one user."""
         return self.filter(owner=user)
 
     def ready(self) -> Self:
-        """Return the assets that an edit can use."""
+        """Filter for assets that edits can use."""
         return self.filter(status=AssetStatus.READY)
 
     def with_references(self) -> Self:
-        """Add `references`, the number of holds, to each row."""
+        """Annotate each row with `references`, the number of its holds."""
         holds = AssetHold.objects.filter(asset=models.OuterRef("pk")).order_by().values("asset")
         counted = holds.annotate(number=models.Count("pk")).values("number")
         return self.annotate(
@@ -50,9 +50,9 @@ class AssetQuerySet(models.QuerySet["Asset"]):
 class Asset(VersionedModel):
     """A media file of an account.
 
-    kind, content_type, probe: by content, never by name; empty until the file is there.
-    project_id: opaque here; the app of the projects lies above this one.
-    storage_key: where the bytes lie. Assets of one owner with equal bytes may share it.
+    kind, content_type, probe: from the content, never from the name; empty until the file is stored.
+    project_id: not a foreign key, as the app of projects is in a higher layer.
+    storage_key: of the file. Assets of one owner with equal content may share it.
     error: {"code", "detail"} of a failed import.
     """
 
@@ -62,7 +62,7 @@ class Asset(VersionedModel):
         settings.AUTH_USER_MODEL,
         on_delete=models.CASCADE,
         related_name="assets",
-        db_index=False,  # three indexes start with it
+        db_index=False,  # three composite indexes begin with it
     )
     project_id = models.UUIDField(null=True, blank=True)
     kind = models.CharField(max_length=16, choices=kind_choices, blank=True, default="")
@@ -77,7 +77,7 @@ class Asset(VersionedModel):
     poster_key = models.CharField(max_length=200, blank=True, default="")
     error = models.JSONField(null=True, blank=True)
 
-    # Not a column: how many hold the asset, where `with_references` counted them.
+    # Not a column: set by `with_references`.
     references: int = 0
 
     objects = AssetQuerySet.as_manager()
@@ -90,9 +90,9 @@ class Asset(VersionedModel):
             NamedIndex(fields=["owner", "-created_at", "-id"], name="idx_assets_user_created"),
             # `GET /assets?project=prj_...`, newest first.
             NamedIndex(fields=["project_id", "-created_at", "-id"], name="idx_assets_project"),
-            # An upload looks for a file of its owner with the same bytes.
+            # An upload looks for an asset of the owner with the same content.
             NamedIndex(fields=["owner", "sha256"], name="idx_assets_user_sha256"),
-            # "Does any row still use this file?", before the file is removed.
+            # Before a file is removed: assets that still use it.
             NamedIndex(fields=["storage_key"], name="idx_assets_storage_key"),
             # The admin's list and its date hierarchy.
             NamedIndex(fields=["created_at"], name="idx_assets_created"),
@@ -109,15 +109,15 @@ class Asset(VersionedModel):
 
     @property
     def is_ready(self) -> bool:
-        """Return whether an edit can use the asset."""
+        """Return whether edits can use the asset."""
         return self.status == AssetStatus.READY
 
 
 @cache_tagged("assets", owner="asset_id", through=Asset)
 class AssetHold(BaseModel):
-    """Somebody needs an asset until they release it; meanwhile it cannot be deleted.
+    """Prevents the deletion of an asset until it is released.
 
-    reference: who, e.g. `render:<uuid>`; label: the same as clients know it, e.g. `rnd_...`.
+    reference: of the holder, e.g. `render:<uuid>`; label: its public id, e.g. `rnd_...`.
     """
 
     ID_PREFIX: ClassVar[str] = "hld"
@@ -128,11 +128,11 @@ class AssetHold(BaseModel):
 
     class Meta:
         indexes = [
-            # Release: all holds of one holder.
+            # Release of all holds of one holder.
             NamedIndex(fields=["reference"], name="idx_asset_holds_reference"),
         ]
         constraints = [
-            # Makes holding safe to repeat; also the index that finds the holds of an asset.
+            # Makes taking a hold idempotent; the index also finds the holds of an asset.
             models.UniqueConstraint(fields=["asset", "reference"], name="uniq_asset_hold_reference"),
         ]
 

@@ -1,4 +1,4 @@
-"""Read uploads, refused by their announced size before a byte is read."""
+"""Parser of multipart uploads, which checks Content-Length before it reads."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from rest_framework.parsers import MultiPartParser
 from assets.exceptions import UploadTooLarge
 from core.exceptions import InvalidRequest, Unprocessable
 
-# Boundaries, headers and the other fields of the form.
+# Allowance for boundaries, headers and other fields.
 FORM_OVERHEAD_BYTES = 64 * 1024
 
 
 class UploadParser(MultiPartParser):
-    """Multipart forms up to the limit of uploads; large files go to disk as they arrive."""
+    """Parses multipart forms up to the upload limit; large files are streamed to disk."""
 
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
         """Return the fields and files.
 
-        Raises UploadTooLarge before reading, InvalidRequest for what is no form, Unprocessable for a field given twice.
+        Raises UploadTooLarge before reading, InvalidRequest for a malformed form, Unprocessable for a repeated field.
         """
         limit: int = settings.RENDEROWL_UPLOAD_LIMIT_BYTES
         request = (parser_context or {})["request"]
@@ -38,6 +38,6 @@ class UploadParser(MultiPartParser):
         for part in (form.data, form.files):
             for name, values in part.lists():
                 if len(values) > 1:
-                    detail = "This field may be given once."
+                    detail = "This field may be given only once."
                     raise Unprocessable([{"pointer": f"/{name}", "code": "repeated_field", "detail": detail}], detail)
         return form

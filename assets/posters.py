@@ -1,4 +1,4 @@
-"""Small pictures of videos and images, made by FFmpeg in a process that can do no harm."""
+"""Posters: thumbnails of videos and images, made by FFmpeg with limited resources."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ logger = logging.getLogger(__name__)
 
 
 def make_poster(info: MediaInfo, folder: Path, *, max_side_px: int = MAX_SIDE_PX) -> Path | None:
-    """Return a picture of a video (a tenth in, at most 1 s) or image, at most so many pixels wide or high.
+    """Write a thumbnail of an image or of a video frame (at a tenth of the duration, at most 1 s); return its path.
 
-    PNG where the picture is transparent, else JPEG. None for other kinds, and where FFmpeg makes none in time: the
-    file itself has been judged before, and a poster is no reason to refuse it.
+    PNG if the source has an alpha channel, else JPEG. None for other kinds, and if FFmpeg fails or times out: the file
+    has already been probed, and a missing poster is no reason to refuse it.
     """
     if info.kind not in _KINDS:
         return None

@@ -25,21 +25,21 @@ from outbound.targets import MAX_URL_LENGTH
 
 
 class FilenameField(serializers.CharField):
-    """A name for people: one line, no folders."""
+    """A file name: one line, without folders."""
 
     def to_internal_value(self, data: Any) -> str:
-        """Return the name, or refuse one of which nothing is left."""
+        """Return the cleaned name; refuse one without printable characters."""
         text = super().to_internal_value(data)
         if len(text) > MAX_FILENAME_LENGTH:
             raise serializers.ValidationError(f"At most {MAX_FILENAME_LENGTH} characters.", code="max_length")
         name = clean_filename(text, default="")
         if not name:
-            raise serializers.ValidationError("This name has no character that can be shown.", code="invalid")
+            raise serializers.ValidationError("The name has no printable characters.", code="invalid")
         return name
 
 
 class AssetUploadSerializer(StrictSerializer):
-    """A multipart body with a file."""
+    """Multipart body of `POST /assets`, with a file."""
 
     file = serializers.FileField(help_text="mp4 mov webm mkv gif png jpg webp mp3 wav m4a aac ogg flac ttf otf srt vtt")
     name = FilenameField(required=False)
@@ -47,7 +47,7 @@ class AssetUploadSerializer(StrictSerializer):
 
 
 class AssetImportSerializer(StrictSerializer):
-    """A JSON body that names a file on the web."""
+    """JSON body of `POST /assets`, with the URL of a file."""
 
     url = serializers.CharField(max_length=MAX_URL_LENGTH)
     name = FilenameField(required=False)
@@ -55,14 +55,14 @@ class AssetImportSerializer(StrictSerializer):
 
 
 class AssetChangeSerializer(StrictSerializer):
-    """What of an asset can be changed."""
+    """Body of `PATCH /assets/{id}`."""
 
     name = FilenameField(required=False)
     project = PublicIdField("prj", required=False, allow_null=True, source="project_id")
 
 
 class AssetProbeSerializer(serializers.Serializer[Any]):
-    """What the file holds; null where its kind has no such thing."""
+    """Properties of the media; null if they do not apply to its kind."""
 
     duration_s = serializers.FloatField(allow_null=True)
     width = serializers.IntegerField(allow_null=True)
@@ -84,11 +84,11 @@ class AssetErrorSerializer(serializers.Serializer[Any]):
     {"type": "string", "enum": ["video", "image", "audio", "font", "subtitle", None], "nullable": True}
 )
 class AssetKindField(BlankAsNullField):
-    """The kind of media; null until the file is known."""
+    """The kind of media; null until the file has been probed."""
 
 
 class AssetSerializer(ResourceSerializer, serializers.ModelSerializer[Asset]):
-    """An asset, as clients see it. references: how many active renders need it."""
+    """An asset. `references`: number of active renders that use it."""
 
     id = serializers.CharField(source="public_id", read_only=True)
     object = ConstantField("asset")
@@ -126,12 +126,12 @@ class AssetSerializer(ResourceSerializer, serializers.ModelSerializer[Asset]):
 
     @extend_schema_field({"type": "string", "format": "uri", "nullable": True})
     def get_url(self, row: Asset) -> str | None:
-        """Return a link to the file that works without a credential, for a time."""
+        """Return a temporary link to the file, which needs no credential."""
         return self._files.url(row.storage_key, row.content_type, row.name, row.sha256) if row.is_ready else None
 
     @extend_schema_field({"type": "string", "format": "uri", "nullable": True})
     def get_poster_url(self, row: Asset) -> str | None:
-        """Return a link to a small picture of the file."""
+        """Return a temporary link to a thumbnail of the file."""
         if not row.poster_key:
             return None
         ending = row.poster_key.rpartition(".")[2]
@@ -143,7 +143,7 @@ class AssetSerializer(ResourceSerializer, serializers.ModelSerializer[Asset]):
 
 
 class AssetReferenceSerializer(ResourceSerializer):
-    """Something that needs an asset."""
+    """A reference to an asset, such as from an active render."""
 
     id = serializers.CharField(source="label", read_only=True)
     object = ConstantField("reference")

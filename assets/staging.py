@@ -1,4 +1,4 @@
-"""Staged files: on local disk and probed, not yet in the storage."""
+"""Staged files: local and probed, but not yet in the storage."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from engine.media import MediaInfo
 from files.cache import link_or_copy
 from files.storage import blob_store
 
-# What a client learns of a file; `width` and `height` are as displayed.
+# Probe results shown to clients; `width` and `height` are after rotation.
 PROBE_FIELDS = ("duration_s", "width", "height", "fps", "video_codec", "audio_codec", "has_alpha")
 POSTER_TYPES = {"jpg": "image/jpeg", "png": "image/png"}
 
 
 @dataclass(frozen=True, slots=True)
 class StagedFile:
-    """A file that may be stored. poster: a picture of it, where its kind has one."""
+    """A probed local file. poster: path of its thumbnail, if its kind has one."""
 
     info: MediaInfo
     sha256: str
@@ -36,7 +36,7 @@ class StagedFile:
 
     @property
     def columns(self) -> dict[str, Any]:
-        """Return what an asset's row says of the file."""
+        """Return the columns of an asset that describe the file."""
         return {
             "kind": self.info.kind.value,
             "size_bytes": self.info.size_bytes,
@@ -48,7 +48,7 @@ class StagedFile:
 
 @dataclass(frozen=True, slots=True)
 class StorageKeys:
-    """Where a file and its poster lie; the poster's key is empty where there is none."""
+    """Storage keys of a file and its poster; `poster` is empty if there is none."""
 
     file: str
     poster: str
@@ -56,7 +56,7 @@ class StorageKeys:
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Give a folder for temporary files; on the file system of the storage, so that files can be linked across."""
+    """Provide a temporary folder, on the file system of a local storage, so that files can be hard-linked into it."""
     root = settings.DATA_DIR / "tmp"
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="asset-", dir=root) as name:
@@ -64,15 +64,12 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def write_upload(file: UploadedFile[Any], target: Path) -> str:
-    """Put an upload at a local path and return its SHA-256.
-
-    Raises UploadTooLarge.
-    """
+    """Write an upload to a local path and return its SHA-256; raise UploadTooLarge."""
     limit: int = settings.RENDEROWL_UPLOAD_LIMIT_BYTES
     if file.size is None or file.size > limit:
         raise UploadTooLarge(limit)
     if isinstance(file, TemporaryUploadedFile):
-        # Large ones have been written to disk already, as they arrived.
+        # Large uploads have already been written to disk by Django.
         file.flush()
         link_or_copy(Path(file.temporary_file_path()), target)
     else:
@@ -82,17 +79,13 @@ def write_upload(file: UploadedFile[Any], target: Path) -> str:
 
 
 def stage_file(path: Path, sha256: str, probe: Any) -> StagedFile:
-    """Judge a local file by its content.
-
-    probe: `engine.probe_file`, or what stands for it.
-    Raises engine's MediaUnreadable.
-    """
+    """Probe a local file and make its poster; raise MediaUnreadable. probe: `probe_file` or a substitute for it."""
     info: MediaInfo = probe(path)
     return StagedFile(info, sha256, make_poster(info, path.parent))
 
 
 def store_file(staged: StagedFile, asset_id: UUID, *, attempt: int = 1) -> StorageKeys:
-    """Put a file and its poster into the storage, under names that no other asset or attempt has."""
+    """Store a file and its poster, under keys that no other asset or attempt uses."""
     folder = f"assets/{encode_id('ast', asset_id)}/{attempt}"
     keys = StorageKeys(f"{folder}/{staged.sha256}", "")
     if staged.poster is not None:
@@ -104,6 +97,6 @@ def store_file(staged: StagedFile, asset_id: UUID, *, attempt: int = 1) -> Stora
 
 
 def delete_stored(keys: StorageKeys) -> None:
-    """Remove stored files that no row came to use."""
+    """Delete stored files that no row uses."""
     for key in filter(None, (keys.file, keys.poster)):
         blob_store().delete(key)

@@ -1,4 +1,4 @@
-"""Jobs of assets."""
+"""Job handlers of assets."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ IMPORT_RETRY_DELAYS_S = (2.0, 15.0, 60.0)
 FETCH_TIMEOUT_S = 240.0
 IMPORT_TIMEOUT_S = 300
 TEMPORARY_FILE_TTL = timedelta(days=1)
-IMPORT_FAILED = ("import_failed", "The import was given up. Start it again.")
+IMPORT_FAILED = ("import_failed", "The import was aborted. Start it again.")
 
 
 def fail_dead_import(dead: DeadJob) -> None:
-    """Fail the asset of a job that died; why it did is for staff."""
+    """Fail the asset of a dead job, without the reason, which only staff see."""
     code, detail = IMPORT_FAILED
     services.fail_import(asset_id=UUID(dead.payload["asset"]), code=code, detail=detail)
 
@@ -46,7 +46,7 @@ def fail_dead_import(dead: DeadJob) -> None:
     retry_delays_s=IMPORT_RETRY_DELAYS_S,
 )
 def run_import(context: JobContext) -> None:
-    """Fetch, judge and store the file of a pending asset. A file that cannot be used fails the asset, not the job."""
+    """Fetch, probe and store the file of a pending asset. An unusable file fails the asset, not the job."""
     asset_id = UUID(context.job.payload["asset"])
     asset = Asset.objects.filter(pk=asset_id, status=AssetStatus.PENDING).first()
     if asset is None:
@@ -74,7 +74,7 @@ def _import_into(context: JobContext, asset: Asset, folder: Path) -> None:
     context.check()
     staged = stage_file(path, fetched.sha256, probe_file)
     context.check()
-    # The attempt is part of the name: a worker that was thought dead shares no file with its successor.
+    # The attempt is part of the key, so that a worker whose lease expired does not touch files of the next attempt.
     keys = store_file(staged, asset.pk, attempt=context.job.attempt)
     try:
         used = services.finish_import(asset_id=asset.pk, staged=staged, keys=keys, complete=context.complete)
@@ -91,14 +91,14 @@ def _fail(context: JobContext, asset_id: UUID, code: str, detail: str) -> None:
 
 @handler(job_types.REMOVE_FILES_JOB)
 def run_remove_files(context: JobContext) -> dict[str, Any]:
-    """Remove the files of a deleted asset."""
+    """Delete the files of a deleted asset."""
     payload = context.job.payload
     return {"removed": services.remove_unused_files(file=payload["file"], poster=payload["poster"])}
 
 
 @handler(job_types.HOUSEKEEPING_JOB, cron="17 * * * *")
 def run_housekeeping(context: JobContext) -> dict[str, Any]:
-    """Remove what killed processes left among the temporary files, and bring the caches to their limit."""
+    """Delete temporary files left by killed processes, and trim the caches."""
     before = time.time() - TEMPORARY_FILE_TTL.total_seconds()
     deleted = delete_old_files(settings.DATA_DIR / "tmp", before=before)
     return {"deleted": deleted, "dropped": file_cache().trim() + fetch_cache().trim()}

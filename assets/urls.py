@@ -1,4 +1,4 @@
-"""Paths of the API."""
+"""Routes of assets."""
 
 from api.routing import Route
 from assets.views import AssetViewSet

@@ -1,4 +1,4 @@
-"""The API of assets."""
+"""Views of assets."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from files.links import link_context
 
 
 class AssetViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiViewSet):
-    """Files that edits use."""
+    """Media files that edits use."""
 
     queryset = Asset.objects.with_references()
     filterset_class = AssetFilterSet
@@ -54,7 +54,7 @@ class AssetViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiViewS
     )
     @idempotent
     def create(self, request: Request, **kwargs: Any) -> Response:
-        """Upload a file (201, ready), or have one fetched from the web (202, pending)."""
+        """Upload a file (201, ready) or import one from a URL (202, pending)."""
         if (request.content_type or "").startswith("multipart/"):
             answer = self.respond_with(self._created)
             services.create_from_upload(user=request.user, conclude=answer, **self.validated(AssetUploadSerializer))
@@ -69,7 +69,7 @@ class AssetViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiViewS
         return Response(self.get_serializer(asset).data, http_status, headers=headers)
 
     def entity_tag(self, row: VersionedModel) -> EntityTag:
-        """Return the tag of an asset: in its body are links and the number of those that need it."""
+        """Return the ETag of an asset, which also depends on its links and the number of references."""
         return row_tag(self.request, row, getattr(row, "references", 0), link_context(self.request))
 
     @extend_schema(request=AssetChangeSerializer)
@@ -83,7 +83,7 @@ class AssetViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiViewS
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, **kwargs: Any) -> Response:
-        """Delete an asset, unless active renders need it."""
+        """Delete an asset, unless active renders use it."""
         asset = self.get_object()
         with self.unchanged(asset):
             services.delete_asset(asset=asset)
@@ -91,6 +91,6 @@ class AssetViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiViewS
 
     @extend_schema(responses=AssetReferenceSerializer(many=True), filters=False)
     def references(self, request: Request, **kwargs: Any) -> Response:
-        """List what needs an asset at the moment."""
+        """List the active renders that use an asset."""
         holds = AssetHold.objects.filter(asset=self.get_object())
         return self.get_paginated_response(self.get_serializer(self.paginate_queryset(holds), many=True).data)

@@ -1,1 +1,1 @@
-"""The ledger: reserve, settle, refund, grant."""
+"""Credit accounts and their ledger."""

@@ -1,4 +1,4 @@
-"""Staff's screens of credits: balances with a form to give or take, and the ledger to read."""
+"""Admin of credits: balances, with a form to change them, and the read-only ledger."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from credits.pricing import format_credits
 
 @admin.register(CreditAccount)
 class CreditAccountAdmin(ReadOnlyAdmin):
-    """Balances. They change by movements only."""
+    """Balances, which change only by movements."""
 
     list_display = ("user", "balance_in_credits", "plan", "created_at")
     list_filter = ("user__plan", "created_at")
@@ -36,21 +36,21 @@ class CreditAccountAdmin(ReadOnlyAdmin):
 
     @admin.display(description="balance", ordering="balance")
     def balance_in_credits(self, account: CreditAccount) -> str:
-        """Return the balance as clients see it."""
+        """Return the balance in credits, e.g. `0.20`."""
         return format_credits(account.balance)
 
     @admin.display(ordering="user__plan")
     def plan(self, account: CreditAccount) -> str:
-        """Return the owner's plan."""
+        """Return the name of the user's plan."""
         return account.user.get_plan_display()
 
     def has_move_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        """Return whether the button shows."""
+        """Return whether the user may move credits."""
         return request.user.has_perm("credits.grant_credits")
 
-    @action(description="Give or take credits", permissions=["move"], url_path="move", icon="payments")  # type: ignore[untyped-decorator]
+    @action(description="Add or deduct credits", permissions=["move"], url_path="move", icon="payments")  # type: ignore[untyped-decorator]
     def move_credits(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Show the form, or do what it says."""
+        """Show the form, or move credits as submitted."""
         account = get_object_or_404(CreditAccount.objects.select_related("user"), pk=UUID(str(object_id)))
         if not self.has_move_permission(request):
             raise PermissionDenied
@@ -59,7 +59,7 @@ class CreditAccountAdmin(ReadOnlyAdmin):
             return HttpResponseRedirect(reverse("admin:credits_creditaccount_change", args=[account.pk]))
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Give or take credits: {account.user}",
+            "title": f"Add or deduct credits: {account.user}",
             "opts": self.opts,
             "account": account,
             "balance": format_credits(account.balance),
@@ -70,9 +70,9 @@ class CreditAccountAdmin(ReadOnlyAdmin):
     def _move(self, request: HttpRequest, account: CreditAccount, form: CreditMovementForm) -> bool:
         assert isinstance(request.user, User)
         movement = form.movement()
-        give_or_take = services.grant if movement["amount"] > 0 else services.adjust
+        service = services.grant if movement["amount"] > 0 else services.adjust
         try:
-            entry = give_or_take(user_id=account.user_id, actor=request.user, **movement)
+            entry = service(user_id=account.user_id, actor=request.user, **movement)
         except DomainError as error:
             form.add_error("amount", error.detail)
             return False
@@ -83,7 +83,7 @@ class CreditAccountAdmin(ReadOnlyAdmin):
 
 @admin.register(CreditEntry)
 class CreditEntryAdmin(ReadOnlyAdmin):
-    """The ledger."""
+    """The ledger, read-only."""
 
     list_display = ("created_at", "user", "kind", "credits", "credits_after", "reference", "note")
     list_filter = ("kind",)
@@ -106,10 +106,10 @@ class CreditEntryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="amount", ordering="amount")
     def credits(self, entry: CreditEntry) -> str:
-        """Return the amount as clients see it."""
+        """Return the amount in credits, e.g. `-0.20`."""
         return format_credits(entry.amount)
 
     @admin.display(description="balance after")
     def credits_after(self, entry: CreditEntry) -> str:
-        """Return the balance that the movement left."""
+        """Return the balance after the movement, in credits."""
         return format_credits(entry.balance_after)

@@ -1,4 +1,4 @@
-"""What this app publishes. Subscribers run in the transaction that moved the credits."""
+"""Events that credits publishes, in the transaction that moved the credits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class CreditsLow:
-    """A balance has just fallen below the threshold; once for each time it does. All in hundredths."""
+    """A balance fell below the threshold. Amounts in hundredths."""
 
     user_id: UUID
     balance: int
@@ -17,10 +17,7 @@ class CreditsLow:
 
 @dataclass(frozen=True, slots=True)
 class CreditsMoved:
-    """A balance moved for another reason than a render: a gift, a purchase, a deduction by a service, a correction.
-
-    kind: of the entry. amount: signed hundredths.
-    """
+    """A balance changed other than by a render: a grant, deduction, refund or adjustment. amount: signed hundredths."""
 
     user_id: UUID
     entry_id: UUID

@@ -1,15 +1,15 @@
-"""Refusals of this app.
+"""Errors of credits.
 
 DomainError
 ├── InsufficientCredits    402  with `required` and `balance`
 ├── NotFound               404
-│   ├── NoReservation      nothing was reserved under the reference
-│   ├── NoDeduction        nothing was deducted under the reference
-│   └── NoSuchAccount      no user has this id or name
+│   ├── NoReservation      no reservation has the reference
+│   ├── NoDeduction        no deduction has the reference
+│   └── NoSuchAccount      no user has the id or username
 └── InvalidState           409
-    ├── ReservationClosed  settled already, or refunded already
-    ├── RefundTooLarge     more than is left of the deduction
-    └── ReferenceReused    the reference names another movement
+    ├── ReservationClosed  already settled or refunded
+    ├── RefundTooLarge     more than remains of the deduction
+    └── ReferenceReused    the reference belongs to another movement
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from credits.pricing import format_credits
 
 
 class InsufficientCredits(DomainError):
-    """The balance does not cover this."""
+    """The balance is too low."""
 
     code = "insufficient_credits"
     status = 402
@@ -30,22 +30,22 @@ class InsufficientCredits(DomainError):
 
 
 class NoReservation(NotFound):
-    """Nothing was reserved under this reference."""
+    """There is no reservation with this reference."""
 
 
 class NoDeduction(NotFound):
-    """Nothing was deducted from this account under this reference."""
+    """There is no deduction from this account with this reference."""
 
 
 class NoSuchAccount(NotFound):
-    """There is no account with this id or name."""
+    """There is no account with this id or username."""
 
 
 class RefundTooLarge(InvalidState):
-    """The refund is more than is left of the deduction."""
+    """The refund is more than remains of the deduction."""
 
     def __init__(self, *, deducted: int, refunded: int) -> None:
-        """deducted, refunded: hundredths of a credit, by now."""
+        """deducted, refunded: hundredths of a credit, so far."""
         super().__init__(deducted=format_credits(deducted), refunded=format_credits(refunded))
 
 
@@ -54,4 +54,4 @@ class ReservationClosed(InvalidState):
 
 
 class ReferenceReused(InvalidState):
-    """The reference already names another movement."""
+    """The reference already belongs to another movement."""

@@ -1,4 +1,4 @@
-"""Filters of lists."""
+"""Filters of the ledger."""
 
 from __future__ import annotations
 

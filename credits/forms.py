@@ -1,4 +1,4 @@
-"""What staff fill in."""
+"""Forms of the admin."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from credits.pricing import parse_credits
 
 
 def new_reference() -> str:
-    """Return a name for one movement by staff."""
+    """Return a new reference for a movement by staff."""
     return f"staff:{uuid7()}"
 
 
 class CreditMovementForm(forms.Form):
-    """Credits given or taken. The hidden reference makes a form sent twice count once."""
+    """Amount to add or deduct. The hidden reference makes submitting the form twice safe."""
 
     amount = forms.CharField(
         max_length=20,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Credits, e.g. 25 or 0.50. A negative amount takes credits away.",
+        help_text="Credits, e.g. 25 or 0.50. A negative amount deducts credits.",
     )
-    note = forms.CharField(max_length=200, widget=UnfoldAdminTextInputWidget, help_text="The reason; the user sees it.")
+    note = forms.CharField(max_length=200, widget=UnfoldAdminTextInputWidget, help_text="Reason, shown to the user.")
     reference = forms.RegexField(r"^staff:[0-9a-f-]{36}$", initial=new_reference, widget=forms.HiddenInput)
 
     def clean_amount(self) -> int:
-        """Return the hundredths."""
+        """Return the amount in hundredths; refuse 0."""
         try:
             hundredths = parse_credits(self.cleaned_data["amount"])
         except ValueError as error:
             raise forms.ValidationError(f"This is not an amount: {error}.") from error
         if hundredths == 0:
-            raise forms.ValidationError("The amount is 0.")
+            raise forms.ValidationError("The amount must not be 0.")
         return hundredths
 
     def movement(self) -> dict[str, Any]:
-        """Return the arguments of the service."""
+        """Return amount, note and reference as keyword arguments for a service."""
         return {name: self.cleaned_data[name] for name in ("amount", "note", "reference")}

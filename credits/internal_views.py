@@ -1,4 +1,4 @@
-"""Credits for services of the operator's, such as a shop: `/internal/credits/{check,deduct,grant,refund}`."""
+"""Views of `/internal/credits/...`, for services of the operator such as a shop."""
 
 from __future__ import annotations
 
@@ -28,14 +28,12 @@ from credits.pricing import format_credits
 
 
 class InternalCreditView(ApiView):
-    """What the four have in common. The account is named in the body, as it is not the caller's."""
+    """Base of the views. The account is in the body, as it is not the caller's."""
 
-    endpoints: ClassVar = {
-        "post": Endpoint("internal:credits", operation=INTERNAL_CALL),
-    }
+    endpoints: ClassVar = {"post": Endpoint("internal:credits", operation=INTERNAL_CALL)}
 
     def read(self, serializer_class: type[BaseSerializer[Any]]) -> dict[str, Any]:
-        """Return the checked members of the body, its account found.
+        """Return the validated body with `user_id` in place of `user`.
 
         Raises ValidationError; NoSuchAccount.
         """
@@ -49,10 +47,10 @@ class InternalCreditView(ApiView):
 
 
 class CreditCheckView(InternalCreditView):
-    """Tell whether an account covers an amount. Nothing is held: a deduction may still be refused."""
+    """Check whether a balance covers an amount, without reserving it: a deduction may still be refused."""
 
     def post(self, request: Request) -> Response:
-        """Return the balance, and whether it is enough."""
+        """Return the balance and whether it is sufficient."""
         fields = self.read(CreditCheckSerializer)
         services.open_account(user_id=fields["user_id"])
         balance = selectors.balance_of(fields["user_id"])
@@ -69,7 +67,7 @@ class CreditCheckView(InternalCreditView):
 
 
 class CreditMovementView(IdempotentMixin, InternalCreditView):
-    """Moves credits, once for each reference whatever keys the requests carry."""
+    """Moves credits, once per reference, whatever idempotency keys the requests have."""
 
     key_is_required: ClassVar = True
     serializer_class: ClassVar[type[BaseSerializer[Any]]] = CreditMovementSerializer
@@ -77,7 +75,7 @@ class CreditMovementView(IdempotentMixin, InternalCreditView):
 
     @idempotent
     def post(self, request: Request) -> Response:
-        """Answer 201 with the entry, or 200 where the reference had made it before."""
+        """Return the entry: 201 if this request created it, 200 if the reference already existed."""
         fields = self.read(self.serializer_class)
         return self.once(lambda: self._answer(type(self).move(actor=request.user, **fields)))
 
@@ -87,19 +85,19 @@ class CreditMovementView(IdempotentMixin, InternalCreditView):
 
 
 class CreditDeductView(CreditMovementView):
-    """Take credits, never below zero."""
+    """Deduct credits; the balance does not go below zero."""
 
     move = staticmethod(services.deduct)
 
 
 class CreditGrantView(CreditMovementView):
-    """Give credits."""
+    """Grant credits."""
 
     move = staticmethod(services.grant_once)
 
 
 class CreditRefundView(CreditMovementView):
-    """Give back what was deducted, in whole or in parts."""
+    """Refund a deduction, in full or in part."""
 
     serializer_class = CreditRefundSerializer
     move = staticmethod(services.refund_deduction)

@@ -1,4 +1,4 @@
-"""What an account owns and every movement that made it so. All amounts are integer hundredths of a credit."""
+"""Credit accounts and the entries of the ledger. All amounts are integer hundredths of a credit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from core.models import BaseModel
 
 @cache_tagged("credits", owner="user_id")
 class CreditAccount(BaseModel):
-    """The balance of a user: at any time the sum of the user's entries."""
+    """The balance of a user, always equal to the sum of the user's entries."""
 
     ID_PREFIX: ClassVar[str] = "cra"
 
@@ -26,7 +26,7 @@ class CreditAccount(BaseModel):
     class Meta:
         permissions = [("grant_credits", "Can give credits and correct balances")]
         constraints = [
-            # The last fence: whatever the code does, nobody spends what is not there.
+            # The last line of defence against overdrafts.
             models.CheckConstraint(condition=Q(balance__gte=0), name="credits_balance_not_negative"),
         ]
 
@@ -35,7 +35,7 @@ class CreditAccount(BaseModel):
 
 
 class CreditEntryKind(models.TextChoices):
-    """Why a balance moved."""
+    """Reason of a movement."""
 
     GRANT = "grant"
     RESERVE = "reserve"
@@ -46,18 +46,18 @@ class CreditEntryKind(models.TextChoices):
 
 
 def credit_entry_kind_choices() -> list[tuple[str, str]]:
-    """Return the kinds of entry."""
+    """Return the choices of a kind; a callable, so that a new kind needs no migration."""
     return list(CreditEntryKind.choices)
 
 
 @cache_tagged("credits", owner="user_id")
 class CreditEntry(AppendOnlyModel):
-    """One movement.
+    """A movement of a balance.
 
-    amount: signed; a reservation is negative, the settlement gives back what was reserved too much (0 or more).
-    reference: unique, so that the same movement asked for twice happens once.
-    reservation: what a settlement or refund closes; one to one, so that nothing can be closed twice.
-    deduction: what a refund gives back, in whole or in part; together never more than was deducted.
+    amount: signed; a reservation is negative, its settlement returns the unused part (0 or more).
+    reference: unique, so that requesting the same movement twice moves credits once.
+    reservation: closed by this settlement or refund; one-to-one, so that it cannot be closed twice.
+    deduction: refunded by this entry, in full or in part; all refunds together do not exceed it.
     """
 
     ID_PREFIX: ClassVar[str] = "cre"
@@ -81,7 +81,7 @@ class CreditEntry(AppendOnlyModel):
             NamedIndex(fields=["user", "-created_at"], name="idx_credits_user_created"),
             # `GET /credits/entries?kind=`, and the sum of open reservations.
             NamedIndex(fields=["user", "kind", "-created_at"], name="idx_credits_user_type"),
-            # What was given back of a deduction; few entries have one.
+            # The refunds of a deduction; few entries have one.
             NamedIndex(fields=["deduction"], name="idx_credits_deduction", condition=Q(deduction__isnull=False)),
         ]
 

@@ -1,4 +1,4 @@
-"""What a render costs. One credit is one minute of 1080p at 30 frames a second; inside, integer hundredths."""
+"""Price of renders. One credit is one minute of 1080p at 30 fps; amounts are integer hundredths."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from fractions import Fraction
 from functools import lru_cache
 
 HUNDREDTHS = 100
-_ONE_CREDIT = 60 * 1920 * 1080 * 30  # pixels shown
+_ONE_CREDIT = 60 * 1920 * 1080 * 30  # pixels
 _MIN_CREDITS = 1
-_MAX_CREDITS = 10**15  # far from the edge of the 64-bit columns
+_MAX_CREDITS = 10**15  # well within 64-bit columns
 
 
 def cost_of(
@@ -17,8 +17,7 @@ def cost_of(
 ) -> int:
     """Return the cost in hundredths of a credit: exact, rounded up, at least 1.
 
-    width, height: pixels. Floats count as the decimal number they stand for, to the sixth digit, so that 4.2 s costs
-    what forty-two tenths cost and not a hundredth more.
+    width, height: pixels. Floats are rounded to six decimal places, so that 4.2 s costs no more than 42/10 s.
     Raises ValueError unless all are positive.
     """
     if min(duration_s, width, height, fps) <= 0:
@@ -28,10 +27,10 @@ def cost_of(
     return max(_MIN_CREDITS, -(-hundredths.numerator // hundredths.denominator))
 
 
-# A list has two amounts a row, most of them the same few.
+# Cached: a list has two amounts per row, and most values repeat.
 @lru_cache(maxsize=4096)
 def format_credits(hundredths: int) -> str:
-    """Return an amount as clients see it, e.g. `0.20`."""
+    """Return an amount in credits with two decimal places, e.g. `0.20`."""
     whole, rest = divmod(abs(hundredths), HUNDREDTHS)
     return f"{'-' if hundredths < 0 else ''}{whole}.{rest:02}"
 
@@ -39,7 +38,7 @@ def format_credits(hundredths: int) -> str:
 def parse_credits(text: str) -> int:
     """Return the hundredths of an amount such as `10`, `0.2` or `-3.50`.
 
-    Raises ValueError for what is no number, or is finer than a hundredth.
+    Raises ValueError if it is not a number or has more than two decimal places.
     """
     try:
         amount = Decimal(text.strip())

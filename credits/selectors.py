@@ -1,4 +1,4 @@
-"""Reads of the ledger."""
+"""Queries on balances and the ledger."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from credits.models import CreditAccount, CreditEntry, CreditEntryKind
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What a user can spend, and what is set aside for renders under way. Hundredths."""
+    """Available credits, and those reserved for unfinished renders. In hundredths."""
 
     available: int
     reserved: int
@@ -22,7 +22,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class LedgerMismatch:
-    """An account whose balance is not the sum of its entries. Hundredths."""
+    """An account whose balance is not the sum of its entries. In hundredths."""
 
     user_id: UUID
     balance: int
@@ -30,7 +30,7 @@ class LedgerMismatch:
 
 
 def balance_of(user_id: UUID) -> Balance | None:
-    """Return a user's balance, None without an account."""
+    """Return a user's balance, None if the user has no credit account."""
     available = CreditAccount.objects.filter(user_id=user_id).values_list("balance", flat=True).first()
     if available is None:
         return None
@@ -42,7 +42,7 @@ def balance_of(user_id: UUID) -> Balance | None:
 
 
 def check_ledger() -> Iterator[LedgerMismatch]:
-    """Yield every account whose balance differs from the sum of its entries; nothing when all is well."""
+    """Yield accounts whose balance differs from the sum of their entries, and entries without an account."""
     sums = (
         CreditEntry.objects.filter(user_id=OuterRef("user_id"))
         .order_by()

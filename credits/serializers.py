@@ -1,4 +1,4 @@
-"""Serializers of balance and entries."""
+"""Serializers of the balance and of ledger entries."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from credits.pricing import format_credits
 
 
 class CreditsField(serializers.CharField):
-    """An amount: hundredths inside, a decimal string outside."""
+    """An amount: hundredths in Python, a decimal string in JSON."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(read_only=True, **kwargs)
 
     def to_representation(self, value: Any) -> str:
-        """Return e.g. `0.20`."""
+        """Return a decimal string, e.g. `0.20`."""
         return format_credits(value)
 
 
 class BalanceSerializer(ResourceSerializer):
-    """What the caller can spend, and what renders under way hold."""
+    """The caller's available credits, and those reserved for unfinished renders."""
 
     object = serializers.SerializerMethodField()
     balance = CreditsField(source="available")
@@ -37,11 +37,11 @@ class BalanceSerializer(ResourceSerializer):
 
 @extend_schema_field({"type": "string", "enum": CreditEntryKind.values, "x-open-enum": True})
 class CreditEntryKindField(serializers.CharField):
-    """Why a balance moved; there may be more reasons one day."""
+    """Reason of a movement; clients must accept values added later."""
 
 
 class CreditEntrySerializer(ResourceSerializer, serializers.ModelSerializer[CreditEntry]):
-    """One movement."""
+    """A movement of the balance."""
 
     id = serializers.CharField(source="public_id", read_only=True)
     object = serializers.SerializerMethodField()

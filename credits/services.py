@@ -1,8 +1,8 @@
-"""Every movement of credits. All amounts are integer hundredths.
+"""Services of credits: every movement of a balance. All amounts are integer hundredths.
 
 A movement is one conditional UPDATE of the balance and one entry, in one transaction: the UPDATE locks the account's
-row (PostgreSQL) or the database (SQLite), so what is read after it is what it left. Each movement has a unique
-reference; asked for again, it answers with the entry that exists and moves nothing.
+row (PostgreSQL) or the database (SQLite), so the balance read after it is consistent. Each movement has a unique
+reference; a repeated call returns the existing entry and moves nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from credits.pricing import HUNDREDTHS, format_credits
 
 @dataclass(frozen=True, slots=True)
 class LedgerMovement:
-    """A movement that was asked for. is_new: whether this call made it; False where it had been made before."""
+    """Result of a movement. is_new: False if an earlier call made it."""
 
     entry: CreditEntry
     is_new: bool
@@ -42,11 +42,11 @@ class LedgerMovement:
 
 @transaction.atomic
 def open_account(*, user_id: UUID) -> CreditAccount:
-    """Return a user's account, opened with the credits that new users get if there is none yet."""
+    """Return a user's account; create it with the signup credits if there is none."""
     account, is_new = CreditAccount.objects.get_or_create(user_id=user_id)
-    gift = settings.RENDEROWL_SIGNUP_CREDITS * HUNDREDTHS
-    if is_new and gift > 0:
-        entry, is_paid = _move(user_id, CreditEntryKind.GRANT, gift, f"signup:{user_id}", note="For signing up")
+    bonus = settings.RENDEROWL_SIGNUP_CREDITS * HUNDREDTHS
+    if is_new and bonus > 0:
+        entry, is_paid = _move(user_id, CreditEntryKind.GRANT, bonus, f"signup:{user_id}", note="For signing up")
         if is_paid:
             _publish_movement(entry)
         account.refresh_from_db(fields=["balance"])
@@ -55,9 +55,9 @@ def open_account(*, user_id: UUID) -> CreditAccount:
 
 @transaction.atomic
 def reserve(*, user_id: UUID, amount: int, reference: str) -> CreditEntry:
-    """Set credits aside, to be settled or refunded under the same reference.
+    """Reserve credits, to be settled or refunded under the same reference.
 
-    Raises InsufficientCredits; ReferenceReused if the reference names another amount or user.
+    Raises InsufficientCredits; ReferenceReused if the reference exists with another amount or user.
     """
     _require_positive(amount)
     open_account(user_id=user_id)
@@ -67,10 +67,10 @@ def reserve(*, user_id: UUID, amount: int, reference: str) -> CreditEntry:
 
 @transaction.atomic
 def reserve_many(*, user_id: UUID, amounts: Mapping[str, int]) -> None:
-    """Make many reservations of one user's, or none: one entry a reference, one change of the balance.
+    """Make all reservations of one user, or none: an entry for each, and one update of the balance.
 
-    amounts: by reference, each new: what was reserved before is refused by the unique constraint, not answered again.
-    Raises InsufficientCredits with the sum of all.
+    amounts: by reference; the unique constraint refuses a reference that exists.
+    Raises InsufficientCredits with the total.
     """
     for amount in amounts.values():
         _require_positive(amount)
@@ -101,13 +101,13 @@ def reserve_many(*, user_id: UUID, amounts: Mapping[str, int]) -> None:
 
 @transaction.atomic
 def settle(*, reference: str, amount: int) -> CreditEntry:
-    """Charge what was really used and give back the rest of the reservation.
+    """Charge what was used and return the rest of the reservation.
 
-    amount: no more than was reserved is ever charged, as the client agreed to no more.
+    amount: capped at the reservation, which is all that the client agreed to.
     Raises NoReservation; ReservationClosed after a refund.
     """
     if amount < 0:
-        raise ValueError("an amount to charge is not negative")
+        raise ValueError("an amount to charge must not be negative")
     reservation = _find_reservation(reference)
     reserved = -reservation.amount
     charged = min(amount, reserved)
@@ -117,7 +117,7 @@ def settle(*, reference: str, amount: int) -> CreditEntry:
 
 @transaction.atomic
 def refund(*, reference: str) -> CreditEntry:
-    """Give the whole reservation back.
+    """Return the whole reservation.
 
     Raises NoReservation; ReservationClosed after a settlement.
     """
@@ -127,10 +127,7 @@ def refund(*, reference: str) -> CreditEntry:
 
 @transaction.atomic
 def grant(*, user_id: UUID, amount: int, reference: str, note: str = "", actor: User | None = None) -> CreditEntry:
-    """Give a user credits.
-
-    Raises ReferenceReused if the reference names another movement.
-    """
+    """Grant a user credits; raise ReferenceReused if the reference belongs to another movement."""
     return grant_once(user_id=user_id, amount=amount, reference=reference, note=note, actor=actor).entry
 
 
@@ -138,16 +135,16 @@ def grant(*, user_id: UUID, amount: int, reference: str, note: str = "", actor: 
 def grant_once(
     *, user_id: UUID, amount: int, reference: str, note: str = "", actor: User | None = None
 ) -> LedgerMovement:
-    """Do the same, and say whether this call did it."""
+    """Grant credits like `grant`; the result says whether this call did."""
     _require_positive(amount)
     return _move_audited(user_id, CreditEntryKind.GRANT, amount, reference, note, actor)
 
 
 @transaction.atomic
 def deduct(*, user_id: UUID, amount: int, reference: str, note: str = "", actor: User | None = None) -> LedgerMovement:
-    """Take credits for something that this installation did not render.
+    """Deduct credits for something other than a render.
 
-    Raises InsufficientCredits where less than nothing would be left; ReferenceReused.
+    Raises InsufficientCredits; ReferenceReused.
     """
     _require_positive(amount)
     return _move_audited(user_id, CreditEntryKind.DEDUCT, -amount, reference, note, actor)
@@ -163,12 +160,12 @@ def refund_deduction(
     note: str = "",
     actor: User | None = None,
 ) -> LedgerMovement:
-    """Give back what was deducted from a user, or a part of it.
+    """Refund a deduction, in full or in part.
 
-    deduction: the reference of the deduction; amount: None for all that is left of it.
+    deduction: the reference of the deduction; amount: None for all that remains of it.
     Raises NoDeduction, RefundTooLarge, ReferenceReused.
     """
-    # Refunds of one account wait for each other here, so that each counts those before it; SQLite has one writer.
+    # Serializes the refunds of an account, so that each sees the earlier ones; SQLite has one writer.
     CreditAccount.objects.select_for_update().filter(user_id=user_id).first()
     deducted = CreditEntry.objects.filter(reference=deduction, kind=CreditEntryKind.DEDUCT, user_id=user_id).first()
     if deducted is None:
@@ -177,21 +174,21 @@ def refund_deduction(
     if existing is not None:
         return LedgerMovement(_require_same_refund(existing, deducted, amount), is_new=False)
     refunded = deducted.refunds.aggregate(total=Sum("amount"))["total"] or 0
-    left = -deducted.amount - refunded
-    wanted = left if amount is None else amount
-    if not 0 < wanted <= left:
+    remaining = -deducted.amount - refunded
+    wanted = remaining if amount is None else amount
+    if not 0 < wanted <= remaining:
         raise RefundTooLarge(deducted=-deducted.amount, refunded=refunded)
     return _move_audited(user_id, CreditEntryKind.REFUND, wanted, reference, note, actor, deduction=deducted)
 
 
 @transaction.atomic
 def adjust(*, user_id: UUID, amount: int, reference: str, note: str, actor: User | None = None) -> CreditEntry:
-    """Correct a balance by a decision of staff. amount: signed, not 0; note: the reason.
+    """Correct a balance on behalf of staff. amount: signed, not 0; note: the reason.
 
-    Raises InsufficientCredits where less than nothing would be left; ReferenceReused.
+    Raises InsufficientCredits; ReferenceReused.
     """
     if amount == 0 or not note:
-        raise ValueError("an adjustment has an amount and a reason")
+        raise ValueError("an adjustment needs an amount and a reason")
     return _move_audited(user_id, CreditEntryKind.ADJUST, amount, reference, note, actor).entry
 
 
@@ -228,7 +225,7 @@ def _find_reservation(reference: str) -> CreditEntry:
 
 
 def _close(reservation: CreditEntry, kind: CreditEntryKind, amount: int, note: str) -> CreditEntry:
-    # Settlement and refund share one reference, so that of two closers at one time exactly one moves anything.
+    # Settlement and refund share a reference, so that only one of two concurrent calls takes effect.
     reference = f"{reservation.reference}/closed"
     entry, _ = _move(reservation.user_id, kind, amount, reference, note=note, reservation=reservation)
     if entry.kind != kind:
@@ -238,7 +235,7 @@ def _close(reservation: CreditEntry, kind: CreditEntryKind, amount: int, note: s
 
 def _require_positive(amount: int) -> None:
     if amount <= 0:
-        raise ValueError("an amount is positive")
+        raise ValueError("an amount must be positive")
 
 
 def _require_same(entry: CreditEntry, user_id: UUID, kind: CreditEntryKind, amount: int) -> CreditEntry:
@@ -250,10 +247,7 @@ def _require_same(entry: CreditEntry, user_id: UUID, kind: CreditEntryKind, amou
 def _move(
     user_id: UUID, kind: CreditEntryKind, amount: int, reference: str, **columns: Any
 ) -> tuple[CreditEntry, bool]:
-    """Return the entry of a reference and whether this call made it, and with it changed the balance.
-
-    Raises InsufficientCredits.
-    """
+    """Return the entry of a reference, and whether this call created it; raise InsufficientCredits."""
     existing = CreditEntry.objects.filter(reference=reference).first()
     if existing is not None:
         return existing, False
@@ -261,7 +255,7 @@ def _move(
         with transaction.atomic():
             return _write(user_id, kind, amount, reference, **columns), True
     except (IntegrityError, InsufficientCredits):
-        # Somebody may have made this very movement meanwhile; the savepoint has taken our share of it back.
+        # A concurrent call may have made the same movement; the savepoint has undone ours.
         existing = CreditEntry.objects.filter(reference=reference).first()
         if existing is None:
             raise
@@ -282,7 +276,6 @@ def _write(user_id: UUID, kind: CreditEntryKind, amount: int, reference: str, **
 
 
 def _publish_if_low(user_id: UUID, balance: int, amount: int) -> None:
-    """Publish that a balance is low, if the movement of `amount` that left it brought it below the threshold."""
     threshold: int = settings.RENDEROWL_CREDITS_LOW
     if balance < threshold <= balance - amount:
         publish(CreditsLow(user_id=user_id, balance=balance, threshold=threshold))

@@ -1,4 +1,4 @@
-"""What this app does when others report."""
+"""Subscribers of credits."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from credits import services
 
 @subscribe(UserCreated)
 def open_account_of_new_user(event: UserCreated) -> None:
-    """Open the new user's account, with the credits that come with it."""
+    """Open the credit account of a new user, with the signup credits."""
     services.open_account(user_id=event.user_id)

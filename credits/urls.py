@@ -1,4 +1,4 @@
-"""Paths of the API."""
+"""Routes of credits."""
 
 from api.routing import Route
 from credits.internal_views import CreditCheckView, CreditDeductView, CreditGrantView, CreditRefundView

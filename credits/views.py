@@ -1,4 +1,4 @@
-"""Endpoints of credits: both only read."""
+"""Views of the balance and the ledger, both read-only."""
 
 from __future__ import annotations
 
@@ -21,17 +21,15 @@ from credits.serializers import BalanceSerializer, CreditEntrySerializer
 class CreditBalanceView(ApiView):
     """The caller's balance."""
 
-    endpoints: ClassVar = {
-        "get": Endpoint("credits:read", cache_tags=("credits",)),
-    }
+    endpoints: ClassVar = {"get": Endpoint("credits:read", cache_tags=("credits",))}
 
     @extend_schema(operation_id="credits_balance_retrieve", responses=BalanceSerializer, tags=["credits"])
     def get(self, request: Request) -> Response:
-        """Return what can be spent and what is reserved."""
+        """Return the available and the reserved credits."""
         assert isinstance(request.user, User)
         balance = selectors.balance_of(request.user.pk)
         if balance is None:
-            # Somebody that `createsuperuser` or the like made without the ledger's knowledge.
+            # The user was created without an event, as `createsuperuser` does.
             services.open_account(user_id=request.user.pk)
             balance = selectors.balance_of(request.user.pk)
         return Response(BalanceSerializer(balance).data)
@@ -39,11 +37,9 @@ class CreditBalanceView(ApiView):
 
 @extend_schema_view(list=extend_schema(tags=["credits"]))
 class CreditEntryViewSet(ListModelMixin, ApiViewSet):
-    """The movements of the caller's balance."""
+    """Entries of the caller's ledger."""
 
     queryset = CreditEntry.objects.all()
-    endpoints: ClassVar = {
-        "list": Endpoint("credits:read", cache_tags=("credits",)),
-    }
+    endpoints: ClassVar = {"list": Endpoint("credits:read", cache_tags=("credits",))}
     serializers: ClassVar = {"default": CreditEntrySerializer}
     filterset_class = CreditEntryFilterSet

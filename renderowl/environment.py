@@ -1,4 +1,4 @@
-"""Typed reading of the environment. A value that cannot be read stops the boot with its name."""
+"""Typed readers of environment variables. An invalid value stops the process with an error that names the variable."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ env = environ.Env()
 
 
 def database_config(url: str) -> dict[str, Any]:
-    """Return Django's settings of a database.
+    """Return Django's settings for a database URL.
 
-    Raises ImproperlyConfigured, without the URL, which may hold a password.
+    Raises ImproperlyConfigured, without the URL, as it may contain a password.
     """
     if not url.startswith(("sqlite:", "postgres:", "postgresql:")):
         raise ImproperlyConfigured("DATABASE_URL must begin with sqlite:// or postgres://.")
@@ -31,7 +31,7 @@ def database_config(url: str) -> dict[str, Any]:
 
 
 def secret(name: str, default: str = "") -> str:
-    """Return the variable, or the stripped content of the file that `<name>_FILE` names.
+    """Return the variable, or the stripped content of the file in `<name>_FILE`.
 
     Raises ImproperlyConfigured if the file cannot be read or both are set.
     """
@@ -48,18 +48,12 @@ def secret(name: str, default: str = "") -> str:
 
 
 def positive_int(name: str, default: int) -> int:
-    """Return the variable as a whole number above zero.
-
-    Raises ImproperlyConfigured if it is anything else.
-    """
+    """Return the variable as an integer of at least 1; raise ImproperlyConfigured otherwise."""
     return _whole_number(name, default, least=1, what="a whole number above zero")
 
 
 def not_negative_int(name: str, default: int) -> int:
-    """Return the variable as a whole number, of which zero is one.
-
-    Raises ImproperlyConfigured if it is anything else.
-    """
+    """Return the variable as an integer of at least 0; raise ImproperlyConfigured otherwise."""
     return _whole_number(name, default, least=0, what="zero or a whole number above it")
 
 
@@ -75,7 +69,7 @@ def _whole_number(name: str, default: int, *, least: int, what: str) -> int:
 def credit_amount(name: str, default: str) -> int:
     """Return the variable, an amount of credits such as `2.50`, in hundredths.
 
-    Raises ImproperlyConfigured if it is no such amount, or negative.
+    Raises ImproperlyConfigured if it is not an amount or is negative.
     """
     raw = os.environ.get(name, "") or default
     try:
@@ -88,7 +82,7 @@ def credit_amount(name: str, default: str) -> int:
 
 
 def host_list(name: str) -> list[tuple[str, int | None]]:
-    """Return `host` and `host:port` items as pairs; the port is None where any will do."""
+    """Return comma-separated `host` or `host:port` items as pairs; a port of None allows any."""
     items: list[tuple[str, int | None]] = []
     for part in os.environ.get(name, "").split(","):
         text = part.strip().lower()
@@ -103,10 +97,7 @@ def host_list(name: str) -> list[tuple[str, int | None]]:
 
 
 def port_list(name: str, default: str) -> frozenset[int]:
-    """Return comma-separated ports.
-
-    Raises ImproperlyConfigured if one is none.
-    """
+    """Return comma-separated ports; raise ImproperlyConfigured if one is invalid."""
     parts = [part.strip() for part in (os.environ.get(name, "") or default).split(",")]
     if not all(part.isascii() and part.isdigit() and 1 <= int(part) <= 65535 for part in parts):
         raise ImproperlyConfigured(f"{name} must be ports, such as 443,8443.")
@@ -114,10 +105,7 @@ def port_list(name: str, default: str) -> frozenset[int]:
 
 
 def seconds_list(name: str, default: str) -> tuple[float, ...]:
-    """Return comma-separated lengths of time in seconds.
-
-    Raises ImproperlyConfigured if one is none, or negative.
-    """
+    """Return comma-separated numbers of seconds; raise ImproperlyConfigured if one is invalid or negative."""
     try:
         seconds = tuple(float(part) for part in (os.environ.get(name, "") or default).split(","))
     except ValueError:
@@ -128,10 +116,7 @@ def seconds_list(name: str, default: str) -> tuple[float, ...]:
 
 
 def one_of(name: str, default: str, choices: Collection[str]) -> str:
-    """Return the variable.
-
-    Raises ImproperlyConfigured if it is none of the choices.
-    """
+    """Return the variable in lower case; raise ImproperlyConfigured if it is not one of the choices."""
     value = os.environ.get(name, "").strip().lower() or default
     if value not in choices:
         raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
@@ -139,9 +124,9 @@ def one_of(name: str, default: str, choices: Collection[str]) -> str:
 
 
 def traces_exporter() -> str:
-    """Return where spans go, as the variables of OpenTelemetry say: `otlp`, `console`, or empty for nowhere.
+    """Return the exporter of spans from OpenTelemetry's variables: `otlp`, `console`, or empty for none.
 
-    Raises ImproperlyConfigured for exporters and protocols that are not part of this program.
+    Raises ImproperlyConfigured for unsupported exporters and protocols.
     """
     endpoints = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
     default = "otlp" if any(map(os.environ.get, endpoints)) else "none"
@@ -154,15 +139,15 @@ def traces_exporter() -> str:
 
 
 def log_format(*, is_debug: bool) -> str:
-    """Return `json` or `text`: what LOG_FORMAT says, else text where a person reads along."""
+    """Return LOG_FORMAT, `json` or `text`; by default text in debug mode and on a terminal."""
     default = "text" if is_debug or sys.stderr.isatty() else "json"
     return one_of("LOG_FORMAT", default, ("json", "text"))
 
 
 def api_deprecations(name: str) -> tuple[Deprecation, ...]:
-    """Return what the variable marks as deprecated: `v1=2027-01-01/2027-12-31, v2:render-log=2027-06-01`.
+    """Return the deprecations in the variable: `v1=2027-01-01/2027-12-31, v2:render-log=2027-06-01`.
 
-    Raises ImproperlyConfigured if it cannot be read. Whether the dates make sense is for the system checks.
+    Raises ImproperlyConfigured if it cannot be parsed. System checks validate the dates.
     """
     try:
         return parse_deprecations(os.environ.get(name, ""))
@@ -171,9 +156,9 @@ def api_deprecations(name: str) -> tuple[Deprecation, ...]:
 
 
 def feature_switches(name: str) -> dict[tuple[int, str], bool]:
-    """Return what the variable switches on and off: `v2:long_poll=off`.
+    """Return the feature switches in the variable: `v2:long_poll=off`.
 
-    Raises ImproperlyConfigured if it cannot be read.
+    Raises ImproperlyConfigured if it cannot be parsed.
     """
     try:
         return parse_feature_switches(os.environ.get(name, ""))
@@ -182,9 +167,9 @@ def feature_switches(name: str) -> dict[tuple[int, str], bool]:
 
 
 def cache_rules(name: str, defaults: Mapping[str, tuple[int, int]]) -> dict[str, CacheRule]:
-    """Return how long answers are kept, the variable's wishes over the defaults: `render-list=60/5,asset-list=0`.
+    """Return the response cache rules, the defaults overridden by the variable: `render-list=60/5,asset-list=0`.
 
-    Raises ImproperlyConfigured if it cannot be read, or names a route whose answers are never kept.
+    Raises ImproperlyConfigured if it cannot be parsed or names a route that is never cached.
     """
     rules = {route: CacheRule(*seconds) for route, seconds in defaults.items()}
     for part in filter(None, (text.strip() for text in os.environ.get(name, "").split(","))):
@@ -197,9 +182,9 @@ def cache_rules(name: str, defaults: Mapping[str, tuple[int, int]]) -> dict[str,
 
 
 def pool_secrets(name: str) -> dict[str, tuple[bytes, ...]]:
-    """Return the secrets of each pool of workers: `whsec_..., gpu=whsec_..., gpu=whsec_...`.
+    """Return the secrets of each worker pool: `whsec_..., gpu=whsec_..., gpu=whsec_...`.
 
-    Raises ImproperlyConfigured, without the secrets, if they cannot be read or can be guessed.
+    Raises ImproperlyConfigured, without the secrets, if they cannot be parsed or are too weak.
     """
     try:
         return parse_pools(secret(name))
@@ -208,14 +193,14 @@ def pool_secrets(name: str) -> dict[str, tuple[bytes, ...]]:
 
 
 def local_secret_key(data_dir: Path) -> str:
-    """Return the key of a development installation, made once and shared by all of its processes."""
+    """Return the secret key of a development installation, created once and shared by its processes."""
     path = data_dir / "secret_key"
     data_dir.mkdir(parents=True, exist_ok=True)
     if path.exists():
-        # Not made again only to be thrown away: whoever is to clean a full disk up has no room for that.
+        # Write nothing, so that commands that free space run on a full disk.
         return path.read_text(encoding="utf-8").strip()
     try:
-        # Exclusive creation: two processes that start together must not end with two keys.
+        # Exclusive creation: processes that start concurrently must agree on one key.
         with os.fdopen(os.open(f"{path}.{os.getpid()}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(get_random_secret_key())
         os.link(f"{path}.{os.getpid()}", path)

@@ -1,4 +1,4 @@
-"""How Django REST framework and drf-spectacular serve and describe the API; no matter of an installation."""
+"""Settings of Django REST framework, drf-spectacular and simplejwt that are the same in every installation."""
 
 from __future__ import annotations
 
@@ -17,20 +17,17 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_SCHEMA_CLASS": "api.schema.ProblemAutoSchema",
     "EXCEPTION_HANDLER": "api.problems.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
-    # One format: `?format=` is a parameter like any other that no list has.
+    # Only JSON: treat `?format=` like any unknown parameter.
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
-    "TEST_REQUEST_RENDERER_CLASSES": [
-        "api.renderers.JsonRenderer",
-        "rest_framework.renderers.MultiPartRenderer",
-    ],
+    "TEST_REQUEST_RENDERER_CLASSES": ["api.renderers.JsonRenderer", "rest_framework.renderers.MultiPartRenderer"],
 }
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Renderowl",
     "DESCRIPTION": "Render videos from JSON edits, on your own machines.",
     "VERSION": "",
     "SERVE_INCLUDE_SCHEMA": False,
-    # Its check builds one document of all versions at once; tests/architecture builds each as it is served.
+    # Its check builds one document of all versions; tests/architecture builds each version as it is served.
     "ENABLE_DJANGO_DEPLOY_CHECK": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
@@ -38,13 +35,13 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v[0-9]+",
     "GET_MOCK_REQUEST": "api.schema.build_mock_request",
-    # Enums stay where they are used: components for them get names that change with the next one.
+    # Leave enums inline: generated names of enum components change when another is added.
     "POSTPROCESSING_HOOKS": ["api.schema.add_problem_component"],
     "REDOC_UI_SETTINGS": {
         "theme": {"typography": {"fontFamily": "sans-serif", "headings": {"fontFamily": "sans-serif"}}}
     },
 }
-# Of JSON web tokens; the key they are signed with is the installation's.
+# SIMPLE_JWT, without the signing key.
 TOKENS: dict[str, Any] = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=14),

@@ -1,7 +1,7 @@
-"""`python -m renderowl.serve`: the application server, stopped gently.
+"""`python -m renderowl.serve`: the application server, with a graceful shutdown.
 
-One process looks after those that serve. Told to stop it says so at once, in a file that `/ready` looks for, lets
-everything go on for a while, so that balancers notice and send nobody any more, and only then has requests finished.
+A parent process supervises the workers. On a signal it creates a file that makes `/ready` fail, keeps serving while
+load balancers notice, and then finishes the open requests.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from granian.server.mp import MPServer
 from renderowl.environment import env, log_format
 
 FINISH_S = 30
-MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of ours in it, looked at before use
+MEMORY = Path("/dev/shm")  # noqa: S108 - our folder in it is checked before use
 ROOT = Path(__file__).resolve().parent.parent
 _STOPPING_FILE_VARIABLE = "RENDEROWL_STOPPING_FILE"
 _METRICS_DIR_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class Server(MPServer):
-    """A server that goes on for `linger_s` after it was told to stop."""
+    """A server that keeps serving for `linger_s` after a signal to stop."""
 
     def __init__(self, *, stopping_file: Path, linger_s: float, **options: Any) -> None:
         super().__init__(**options)
@@ -40,32 +40,32 @@ class Server(MPServer):
         self._is_stopping = False
 
     def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
-        """Begin to stop. A second signal changes nothing."""
+        """Mark the server as stopping and stop it after the delay; ignore further signals."""
         if self._is_stopping:
             return
         self._is_stopping = True
         self._stopping_file.touch()
-        later = threading.Timer(self._linger_s, super().signal_handler_interrupt)
-        later.daemon = True
-        later.start()
+        timer = threading.Timer(self._linger_s, super().signal_handler_interrupt)
+        timer.daemon = True
+        timer.start()
 
 
 def run_folder(data_dir: Path) -> Path:
-    """Make a folder for this server, and take away those of servers that are gone."""
+    """Create the folder of this server, and delete those of dead servers."""
     root = run_root(data_dir)
     for folder in root.glob("server-*"):
         number = folder.name.removeprefix("server-")
         if number.isdigit() and (int(number) == os.getpid() or not _is_alive(int(number))):
             shutil.rmtree(folder, ignore_errors=True)
-    mine = root / f"server-{os.getpid()}"
-    (mine / "metrics").mkdir(parents=True)
-    return mine
+    own = root / f"server-{os.getpid()}"
+    (own / "metrics").mkdir(parents=True)
+    return own
 
 
 def run_root(data_dir: Path) -> Path:
-    """Return where the folders of this installation's servers are: in memory, where there is a file system for that.
+    """Return the parent of the folders of this installation's servers, on a tmpfs if possible.
 
-    The counters of `/metrics` are mapped files: a page of them that a full disk has no room for kills the process.
+    The counters of `/metrics` are memory-mapped files: on a full disk, writing to them would kill the process.
     """
     name = f"renderowl-{os.getuid()}-{hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:12]}"
     root = MEMORY / name
@@ -74,8 +74,7 @@ def run_root(data_dir: Path) -> Path:
         if root.stat().st_uid == os.getuid() and os.access(root, os.W_OK):
             return root
     except OSError:
-        # None there, or not for us.
-        pass
+        pass  # missing, or owned by another user
     return data_dir / "run"
 
 
@@ -91,7 +90,7 @@ def _is_alive(pid: int) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal. Returns the exit status."""
-    # What the environment says wins, as in the settings.
+    # Existing variables take precedence over .env, as in the settings.
     if (ROOT / ".env").is_file():
         environ.Env.read_env(str(ROOT / ".env"))
     parser = argparse.ArgumentParser(prog="python -m renderowl.serve", description="Serve the API and the admin.")
@@ -99,11 +98,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--threads", type=int, default=16, help="threads of each process")
-    parser.add_argument("--linger", type=float, default=_linger_default(), metavar="S", help="serve on for so long")
+    parser.add_argument("--linger", type=float, default=_linger_default(), metavar="S", help="seconds to keep serving")
     chosen = parser.parse_args(arguments)
     folder = run_folder(ROOT / os.environ.get("DATA_DIR", "var"))
     stopping_file = folder / "stopping"
-    # Read where the libraries are loaded, in the processes that serve.
+    # The workers read these when they load the libraries.
     os.environ[_STOPPING_FILE_VARIABLE] = str(stopping_file)
     os.environ[_METRICS_DIR_VARIABLE] = str(folder / "metrics")
     server = Server(
@@ -124,13 +123,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):
-            # Unless another server of this installation has its own in it.
+            # Fails if another server of this installation has its folder there.
             folder.parent.rmdir()
     return 0
 
 
 def _server_logging(style: str) -> dict[str, Any]:
-    """Return what the server's own lines look like: as those of the application, where machines read them."""
     if style == "text":
         return {}
     line = {"()": "core.logs.JsonFormatter"}

@@ -1,4 +1,4 @@
-"""All settings, from the environment. The embedded defaults serve one laptop; production must say what it needs."""
+"""Django settings, read from the environment. The defaults suit development on one machine."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ DATA_DIR.mkdir(parents=True, exist_ok=True)
 TESTING = "pytest" in sys.modules
 RENDEROWL_VERSION = "0.1.0"
 
-# --- Safety -----------------------------------------------------------------------------------------------------------
+# --- Security ---------------------------------------------------------------------------------------------------------
 DEBUG = env.bool("DEBUG", default=True)
 SECRET_KEY = secret("SECRET_KEY")
 if not SECRET_KEY:
@@ -50,7 +50,7 @@ SECRET_KEY_FALLBACKS = [key for key in secret("SECRET_KEY_FALLBACKS").split(",")
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
 PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
-# Cookies are the admin's alone. A session ends with the working day, whatever the browser does.
+# Only the admin uses cookies. Sessions end after a working day.
 SESSION_COOKIE_AGE = positive_int("SESSION_AGE_S", 12 * 3600)
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
@@ -107,7 +107,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "api.middleware.ApiMiddleware",
-    # Not the last, as answers from the cache count too.
+    # Outside of the response cache, to count cached responses too.
     "monitoring.metrics.middleware.BoundedPrometheusAfterMiddleware",
     "api.response_cache.middleware.ResponseCacheMiddleware",
     "api.middleware.SessionMiddleware",
@@ -118,8 +118,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-# --- Other sites ------------------------------------------------------------------------------------------------------
-# Scripts of these origins may call the API with a key or token of their own. Never with cookies: those are the admin's.
+# --- CORS -------------------------------------------------------------------------------------------------------------
+# Scripts of these origins may call the API with a key or token, but never with the cookies of the admin.
 CORS_ALLOWED_ORIGINS: list[str] = [origin.rstrip("/") for origin in env.list("CORS_ALLOWED_ORIGINS", default=[])]
 CORS_ALLOW_CREDENTIALS = False
 CORS_URLS_REGEX = r"^/(api|files)/"
@@ -159,7 +159,7 @@ CORS_EXPOSE_HEADERS = [
     "X-Request-Id",
 ]
 if CORS_ALLOWED_ORIGINS:
-    # Before credentials and limits are looked at: a browser asks first, and shows neither.
+    # Before authentication and rate limits: preflight requests carry no credentials.
     MIDDLEWARE.insert(MIDDLEWARE.index("monitoring.middleware.ProbeMiddleware") + 1, CORS_MIDDLEWARE)
 
 # --- Django -----------------------------------------------------------------------------------------------------------
@@ -198,16 +198,15 @@ DATABASES = {"default": database_config(secret("DATABASE_URL", f"sqlite:///{DATA
 _database = DATABASES["default"]
 _database["CONN_MAX_AGE"] = None
 if _database["ENGINE"] == "django.db.backends.sqlite3":
-    # The test runner knows databases in memory by the name of Django's own.
+    # The test runner detects in-memory databases by the name of Django's backend.
     if not TESTING:
         _database["ENGINE"] = "core.sqlite_backend"
     if _database["NAME"] != ":memory:":
         _database["NAME"] = str((BASE_DIR / _database["NAME"]).resolve())
-    # WAL lets readers and one writer go on together. IMMEDIATE takes the write lock at BEGIN, so that two writers
-    # wait for each other instead of failing halfway. 65,536 KB of page cache; 30 GB of memory map asked for: the
-    # effective values are what `core.database.effective_pragmas` reports.
+    # WAL allows readers beside one writer. IMMEDIATE takes the write lock at BEGIN, so that writers wait for each other
+    # instead of failing halfway. `core.database.effective_pragmas` reports the effective values, e.g. of mmap_size.
     _database["OPTIONS"] = {
-        # Seconds that a writer waits for another: a client has its 503 within six, also on a busy machine.
+        # Seconds to wait for the write lock, so that a client gets its 503 within 6 s on a busy machine.
         "timeout": 4,
         "transaction_mode": "IMMEDIATE",
         "init_command": (
@@ -220,7 +219,7 @@ else:
     _database["CONN_HEALTH_CHECKS"] = True
 if test_name := env.str("TEST_DATABASE_NAME", default=""):
     _database["TEST"] = {"NAME": test_name}
-# Beside a database that is a file; see monitoring/maintenance/ballast.py.
+# Of the ballast file beside an SQLite database; see monitoring/maintenance/ballast.py.
 RENDEROWL_DISK_BALLAST_BYTES = not_negative_int("DISK_BALLAST_BYTES", 0 if TESTING else 64 * 1024 * 1024)
 RENDEROWL_BACKUP_DIR = env.str("BACKUP_DIR", default="")
 RENDEROWL_BACKUP_KEEP = positive_int("BACKUP_KEEP", 7)
@@ -229,15 +228,15 @@ RENDEROWL_BACKUP_KEEP_WEEKS = not_negative_int("BACKUP_KEEP_WEEKS", 4)
 # --- Files ------------------------------------------------------------------------------------------------------------
 STORAGE_URL = secret("STORAGE_URL", f"file://{DATA_DIR}/media")
 STORAGES = storages_from_url(STORAGE_URL, BASE_DIR)
-# Nothing is served there: signed links lead to files. The test server takes an empty one for every path.
+# Not served, as files have signed links. Empty, it would make Django's test server handle every path as media.
 MEDIA_URL = "/media/"
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
 WHITENOISE_USE_FINDERS = True
-# Looking through all files at the start costs 20 ms, which tests with their many clients pay again and again.
+# Scanning all files takes 20 ms at startup, too long for each of the many test clients.
 WHITENOISE_AUTOREFRESH = TESTING
-# Beside the storage, so that an upload is linked into it and not copied.
+# On the file system of the storage, so that uploads are hard-linked and not copied.
 FILE_UPLOAD_TEMP_DIR = DATA_DIR / "tmp"
 FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
@@ -248,28 +247,26 @@ RENDEROWL_SIGNED_URL_TTL_S = positive_int("SIGNED_URL_TTL_S", 24 * 3600)
 
 # --- API --------------------------------------------------------------------------------------------------------------
 RENDEROWL_API_VERSIONS = (1, 2)
-# Longer than any request takes: a first request that is silent for longer has died.
+# Longer than any request takes: after that the first request is considered dead.
 RENDEROWL_IDEMPOTENCY_LOCK_S = positive_int("IDEMPOTENCY_LOCK_S", 60)
 RENDEROWL_IDEMPOTENCY_RETENTION_S = positive_int("IDEMPOTENCY_RETENTION_S", 24 * 3600)
 RENDEROWL_DEFAULT_API_VERSION = positive_int("DEFAULT_API_VERSION", 1)
 RENDEROWL_API_DEPRECATIONS = api_deprecations("API_DEPRECATIONS")
 RENDEROWL_API_BROWNOUTS = env.bool("API_BROWNOUTS", default=False)
 RENDEROWL_API_FEATURES = feature_switches("API_FEATURES")
-# How long a process keeps counts of deprecated calls in memory; a killed one loses as much.
+# How long a process holds counts of deprecated calls in memory; they are lost if it is killed.
 RENDEROWL_DEPRECATED_CALLS_FLUSH_S = positive_int("DEPRECATED_CALLS_FLUSH_S", 10)
 SIMPLE_JWT = {**TOKENS, "SIGNING_KEY": SECRET_KEY}
 
-# --- Limits -----------------------------------------------------------------------------------------------------------
-# On everywhere, so that a client meets on a laptop what it will meet later. Our tests call far more often than any plan
-# allows; those of the limits switch them on.
+# --- Rate limits ------------------------------------------------------------------------------------------------------
+# On in development too, so that clients see the limits early. Off in tests, which exceed every plan.
 RENDEROWL_RATE_LIMITS = env.bool("RATE_LIMITS", default=not TESTING)
 RENDEROWL_CACHE_URL = secret("CACHE_URL", f"sqlite:///{DATA_DIR}/cache.sqlite3")
 
 # --- Response cache ---------------------------------------------------------------------------------------------------
 RENDEROWL_RESPONSE_CACHE = env.bool("RESPONSE_CACHE", default=not TESTING)
 RENDEROWL_RESPONSE_CACHE_BYTES = positive_int("RESPONSE_CACHE_BYTES", 64 * 1024 * 1024)
-# Route -> for how many seconds the server keeps an answer whose rows do not change, and for how many a client may use
-# it without asking. What is not named here is made anew each time.
+# Route -> (seconds that the server caches an unchanged response, max-age for clients). Other routes are not cached.
 RENDEROWL_RESPONSE_CACHE_RULES = cache_rules(
     "RESPONSE_CACHE_TTLS",
     {
@@ -286,7 +283,7 @@ RENDEROWL_RESPONSE_CACHE_RULES = cache_rules(
 
 # --- Accounts and credits ---------------------------------------------------------------------------------------------
 RENDEROWL_SIGNUP_CREDITS = env.int("SIGNUP_CREDITS", default=10)
-# In hundredths; a balance that falls below it is told of. 0 tells of none.
+# In hundredths; a balance that falls below it publishes an event. 0 disables this.
 RENDEROWL_CREDITS_LOW = credit_amount("CREDITS_LOW", "1")
 RENDEROWL_STAFF_TOTP = env.str("STAFF_TOTP", default="optional")
 RENDEROWL_SIGNUP_PLAN = env.str("SIGNUP_PLAN", default="free")
@@ -296,7 +293,7 @@ RENDEROWL_JOBS_ENGINE = env.str("JOBS_ENGINE", default="database")
 RENDEROWL_JOBS_ENGINES = ("database",)
 RENDEROWL_JOBS_LEASE_S = positive_int("JOBS_LEASE_S", 30)
 RENDEROWL_JOBS_GRACE_S = positive_int("JOBS_GRACE_S", 25)
-# Jobs at a time in each queue whose jobs only wait for others: a thread costs little, and no database connection.
+# Concurrent jobs of each I/O queue: its threads are cheap and hold no database connection.
 RENDEROWL_JOBS_IO_THREADS = positive_int("JOBS_IO_THREADS", 128)
 RENDEROWL_JOBS_RETRY_BASE_S = env.float("JOBS_RETRY_BASE_S", default=5.0)
 RENDEROWL_JOBS_RETRY_FACTOR = env.float("JOBS_RETRY_FACTOR", default=3.0)
@@ -305,37 +302,37 @@ RENDEROWL_JOBS_RETENTION_DAYS = positive_int("JOBS_RETENTION_DAYS", 180)
 
 # --- Metrics ----------------------------------------------------------------------------------------------------------
 RENDEROWL_METRICS_TOKEN = secret("METRICS_TOKEN")
-# Fine where objectives are: probes under 5 ms, answers under 100 ms and 1 s.
+# Finest around the objectives: probes under 5 ms, responses under 100 ms and 1 s.
 PROMETHEUS_LATENCY_BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, float("inf"))
 
 # --- Monitoring -------------------------------------------------------------------------------------------------------
-# How long a process keeps what it served in memory; a killed one loses as much.
+# How long a process holds request metrics in memory; they are lost if it is killed.
 RENDEROWL_PERFORMANCE_FLUSH_S = positive_int("PERFORMANCE_FLUSH_S", 5)
 RENDEROWL_SLOW_REQUEST_MS = positive_int("SLOW_REQUEST_MS", 1000)
 RENDEROWL_ROUTE_METRICS_RETENTION_DAYS = positive_int("ROUTE_METRICS_RETENTION_DAYS", 30)
 RENDEROWL_SAMPLES_RETENTION_DAYS = positive_int("SAMPLES_RETENTION_DAYS", 7)
 RENDEROWL_ERRORS_RETENTION_DAYS = positive_int("ERRORS_RETENTION_DAYS", 90)
-# Alerts: how often rules are evaluated, and for how long messages of one rule are gathered before they leave.
+# Alerts: interval of rule evaluation, and how long messages of a rule are grouped before they are sent.
 RENDEROWL_ALERT_EVALUATE_S = positive_int("ALERT_EVALUATE_S", 15)
 RENDEROWL_ALERT_GROUP_S = positive_int("ALERT_GROUP_S", 30)
 RENDEROWL_ALERT_RETENTION_DAYS = positive_int("ALERT_RETENTION_DAYS", 90)
 RENDEROWL_ALERT_WEBHOOK_URL = secret("ALERT_WEBHOOK_URL")
 RENDEROWL_ALERT_WEBHOOK_SECRET = secret("ALERT_WEBHOOK_SECRET")
-# A chat that takes {"text": ...}; whoever knows the address can write into it.
+# A chat webhook that accepts {"text": ...}; secret, as the URL alone allows posting.
 RENDEROWL_ALERT_SLACK_URL = secret("ALERT_SLACK_URL")
 
 # --- Renders ----------------------------------------------------------------------------------------------------------
 RENDEROWL_RENDER_TIMEOUT_S = positive_int("RENDER_TIMEOUT_S", 2 * 3600)
-# How far renders step back, 0 to 19: at 19 everything else on the machine goes first. Test processes take all there is.
+# Niceness of render processes, 0 to 19: at 19 every other process on the machine goes first.
 RENDEROWL_RENDER_NICENESS = min(19, not_negative_int("RENDER_NICENESS", 0 if TESTING else 19))
-# Whoever waits for a render (long-poll, event stream) takes a thread of the server; four are left for everybody else.
+# Each client waiting for a render (long poll, event stream) holds a server thread; four are left for other requests.
 RENDEROWL_WAITERS = positive_int("WAITERS", max(1, positive_int("WEB_THREADS", 16) - 4))
 RENDEROWL_WAITERS_OF_ACCOUNT = positive_int("WAITERS_OF_ACCOUNT", max(1, RENDEROWL_WAITERS // 2))
-# How long an event stream may be silent, and for how long a revoked key may go on listening.
+# Heartbeat interval of event streams, and how long a stream may outlive a revoked key.
 RENDEROWL_EVENTS_HEARTBEAT_S = positive_int("EVENTS_HEARTBEAT_S", 15)
-# What external workers sign their reports with, by pool; empty: there are none.
+# Secrets by pool with which external workers sign their reports; empty if there are none.
 RENDEROWL_WORKER_SECRETS = pool_secrets("RENDER_WEBHOOK_SECRETS")
-# For a process that is such a worker, `run_external_worker`.
+# Credentials of an external worker, `run_external_worker`.
 RENDEROWL_WORKER_KEY = secret("WORKER_KEY")
 RENDEROWL_WORKER_SECRET = secret("WORKER_SECRET")
 RENDEROWL_OUTPUT_LIMIT_BYTES = positive_int("OUTPUT_LIMIT_BYTES", 4 * 1024**3)
@@ -343,7 +340,7 @@ RENDEROWL_FETCH_TIMEOUT_S = positive_int("FETCH_TIMEOUT_S", 120)
 
 # --- Notifications ----------------------------------------------------------------------------------------------------
 RENDEROWL_NOTIFICATIONS_RETENTION_DAYS = positive_int("NOTIFICATIONS_RETENTION_DAYS", 90)
-# Notifications to one user that come within a window leave as one e-mail.
+# Notifications to a user within this window are combined into one email.
 RENDEROWL_NOTIFICATION_EMAIL_WINDOW_S = positive_int("NOTIFICATION_EMAIL_WINDOW_S", 60)
 
 # --- Analytics --------------------------------------------------------------------------------------------------------
@@ -355,15 +352,15 @@ RENDEROWL_AUTOMATIONS_PER_ACCOUNT = positive_int("AUTOMATIONS_PER_ACCOUNT", 100)
 RENDEROWL_AUTOMATION_RUNS_PER_HOUR = positive_int("AUTOMATION_RUNS_PER_HOUR", 1000)
 RENDEROWL_AUTOMATION_RUNS_RETENTION_DAYS = positive_int("AUTOMATION_RUNS_RETENTION_DAYS", 30)
 
-# --- Outside world ----------------------------------------------------------------------------------------------------
+# --- Outbound HTTP and email ------------------------------------------------------------------------------------------
 RENDEROWL_FETCH_ALLOW_HOSTS = host_list("FETCH_ALLOW_HOSTS")
 RENDEROWL_WEBHOOK_ALLOW_HOSTS = host_list("WEBHOOK_ALLOW_HOSTS")
 RENDEROWL_WEBHOOK_PORTS = port_list("WEBHOOK_PORTS", "443")
-# The waits after the first, second, ... failed attempt at a delivery; after the last of them it has failed.
+# Delays after the first, second, ... failed attempt of a delivery; after the last one it fails.
 RENDEROWL_WEBHOOK_RETRY_S = seconds_list("WEBHOOK_RETRY_S", "5,300,1800,7200,18000,36000,50400,72000,86400")
 RENDEROWL_WEBHOOK_DISABLE_AFTER_S = positive_int("WEBHOOK_DISABLE_AFTER_S", 5 * 24 * 3600)
 RENDEROWL_WEBHOOK_RETENTION_DAYS = positive_int("WEBHOOK_RETENTION_DAYS", 30)
-# Without a mail server emails go to the console of a laptop, and nowhere in production.
+# Without a mail server emails are printed in debug mode and discarded in production.
 _mail = env.email_url_config(secret("EMAIL_URL", "consolemail://" if DEBUG else "dummymail://"))
 EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
 EMAIL_HOST = _mail["EMAIL_HOST"]
@@ -377,7 +374,7 @@ DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="renderowl@localhost")
 RENDEROWL_FFMPEG = env.str("RENDEROWL_FFMPEG", default="")
 
 # --- Traces -----------------------------------------------------------------------------------------------------------
-# Everything else that the standard's OTEL_* variables say is read by the SDK itself.
+# The SDK itself reads all other OTEL_* variables.
 RENDEROWL_TRACES_EXPORTER = traces_exporter()
 RENDEROWL_OTLP_HEADERS = secret("OTEL_EXPORTER_OTLP_TRACES_HEADERS") or secret("OTEL_EXPORTER_OTLP_HEADERS")
 
@@ -389,8 +386,8 @@ LOGGING = logging_settings(
 )
 
 if TESTING:
-    # Tests hash many passwords; a slow hash proves nothing there.
+    # A fast hash, as tests hash many passwords.
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    # They write counts themselves, each inside its own transaction.
+    # Tests flush counts themselves, inside of their transactions.
     RENDEROWL_DEPRECATED_CALLS_FLUSH_S = 0
     RENDEROWL_PERFORMANCE_FLUSH_S = 0

@@ -1,4 +1,4 @@
-"""Read `STORAGE_URL`. Used by the settings, so it may need none itself."""
+"""Parser of `STORAGE_URL`, used by the settings and therefore independent of them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _S3_OPTIONS = frozenset({"endpoint", "region", "prefix", "path_style"})
 def storages_from_url(url: str, base_dir: Path) -> dict[str, dict[str, Any]]:
     """Return Django's STORAGES setting for `file://directory` or `s3://bucket?endpoint=...&region=...&prefix=...`.
 
-    A relative directory is taken from `base_dir`. Credentials of S3 come from where its client looks for them:
+    A relative directory is relative to `base_dir`. Credentials of S3 come from the usual sources of its client:
     AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or the machine's role.
-    Raises ImproperlyConfigured with a sentence for the operator.
+    Raises ImproperlyConfigured with a message for the operator.
     """
     parts = urlsplit(url)
     if parts.scheme == "file":
@@ -25,10 +25,7 @@ def storages_from_url(url: str, base_dir: Path) -> dict[str, dict[str, Any]]:
         default = _bucket(parts)
     else:
         raise ImproperlyConfigured("STORAGE_URL must begin with file:// or s3://.")
-    return {
-        "default": default,
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    }
+    return {"default": default, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 
 
 def _directory(parts: SplitResult, base_dir: Path) -> dict[str, Any]:
@@ -56,7 +53,7 @@ def _bucket(parts: SplitResult) -> dict[str, Any]:
         "location": query.get("prefix", parts.path).strip("/"),
         "endpoint_url": query.get("endpoint") or None,
         "region_name": query.get("region") or None,
-        # A server named by its own endpoint seldom has a host name for each bucket.
+        # Servers with a custom endpoint rarely have a host name per bucket.
         "addressing_style": "path" if query.get("path_style", "1" if "endpoint" in query else "0") == "1" else "auto",
         "signature_version": "s3v4",
     }

@@ -1,4 +1,4 @@
-"""The look of the admin: names, sidebar, colours, the cards of its first page."""
+"""Settings of the admin theme: title, sidebar, colours, dashboard."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ def _item(title: str, icon: str, model: str, *, page: str = "") -> dict[str, Any
         "title": title,
         "icon": icon,
         "link": reverse_lazy(f"admin:{page or f'{app}_{name}_changelist'}"),
-        # Staff without the right to see a screen do not see its door either.
         "permission": lambda request: request.user.has_perm(f"{app}.view_{name}"),
     }
 
@@ -28,9 +27,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Renderowl",
     "SITE_SUBHEADER": "Operations",
     "SITE_SYMBOL": "movie",
-    "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("api/icon.svg")},
-    ],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("api/icon.svg")}],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "LOGIN": {"form": "accounts.staff_login.StaffLoginForm"},

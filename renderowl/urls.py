@@ -1,4 +1,4 @@
-"""Where every path leads."""
+"""URL configuration of the project."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ API_ROUTES: list[Route] = [
     *automation_routes,
 ]
 
-# Machinery and operations: no version in the path, not in the OpenAPI documents, described in docs/api.md.
+# Unversioned and not in the OpenAPI documents; described in docs/api.md.
 INTERNAL_ROUTES: list[Route] = [
     *internal_credit_routes,
     *internal_job_routes,
@@ -50,7 +50,7 @@ INTERNAL_ROUTES: list[Route] = [
 
 
 def documented_patterns(version: int) -> tuple[URLPattern | URLResolver, ...]:
-    """Return what the OpenAPI document of a version describes."""
+    """Return the URL patterns that the OpenAPI document of a version describes."""
     return (path(f"api/v{version}/", include(patterns_for(version, API_ROUTES))),)
 
 
@@ -63,7 +63,7 @@ def _version_urls(version: int) -> list[URLPattern | URLResolver]:
     ]
 
 
-# The API first: patterns are tried in their order, and nearly every request is one to it.
+# The API first: patterns are tried in order, and nearly every request is for the API.
 urlpatterns: list[URLPattern | URLResolver] = [
     pattern for version in reversed(settings.RENDEROWL_API_VERSIONS) for pattern in _version_urls(version)
 ]

@@ -1,4 +1,4 @@
-"""The WSGI application that the server runs."""
+"""WSGI application of the project."""
 
 import gc
 import os
@@ -9,13 +9,13 @@ from django.core.wsgi import get_wsgi_application
 from renders.waiting.shutdown import watch_for_shutdown
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "renderowl.settings")
-# How long a thread may work while others wait for their turn. With Python's 5 ms a liveness probe waits for that, times
-# the threads that are busy: bench/live.py has the figures.
+# How long a thread may hold the GIL while others wait. With Python's default of 5 ms a liveness probe waits 5 ms for
+# each busy thread: bench/live.py measures it.
 SWITCH_INTERVAL_S = 0.0005
 sys.setswitchinterval(SWITCH_INTERVAL_S)
 
 application = get_wsgi_application()
-# What is loaded by now stays: no collection need look through it again, which would halt all threads meanwhile.
+# Exclude everything loaded so far from garbage collections, which pause all threads.
 gc.collect()
 gc.freeze()
 watch_for_shutdown()

@@ -1,4 +1,4 @@
-"""`manage.py` in a process of its own."""
+"""Runs `manage.py` in a separate process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LIMIT_S = 120
 
 
 def run_manage(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, however it ends."""
+    """Run a command, whatever its exit status."""
     command = [sys.executable, "manage.py", *arguments]
     return subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False
@@ -20,7 +20,7 @@ def run_manage(environment: Mapping[str, str], *arguments: str) -> subprocess.Co
 
 
 def manage(environment: Mapping[str, str], *arguments: str) -> str:
-    """Run a command that has to succeed, and return what it prints."""
+    """Run a command that must succeed, and return its output."""
     done = run_manage(environment, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout

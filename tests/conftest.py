@@ -1,4 +1,4 @@
-"""What every test starts from."""
+"""Hooks and fixtures of all tests."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from api.ratelimit.limiter import Limiter, limiter
 from renders.waiting.watcher import watcher
 from tests import migrated_databases
 
-# Renders would wait for all other tests, where these take all the time that processors have.
+# At the default niceness renders would starve while other tests use all processors.
 os.environ.setdefault("RENDER_NICENESS", "0")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make what all test processes share, in the first of them."""
+    """Set up what all test processes share, in the controller process."""
     if not hasattr(config, "workerinput"):
         migrated_databases.begin()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Take that away again."""
+    """Remove what the test processes shared."""
     if not hasattr(config, "workerinput"):
         migrated_databases.end()
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _let_the_test_database_go(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Close what threads of live servers left open: PostgreSQL drops no database that somebody still has."""
+def _close_test_database_connections(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Close connections left open by live server threads, or PostgreSQL could not drop the database."""
     if connection.vendor != "postgresql":
         yield
         return
@@ -50,9 +50,9 @@ def _let_the_test_database_go(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 class FileScheduling(LoadFileScheduling):  # type: ignore[misc]
-    """Gives each file to one process, which makes its servers, videos and databases once.
+    """Runs each file in one process, so that its servers, videos and databases are created once.
 
-    On PostgreSQL the races, which take turns, all to one.
+    On PostgreSQL all races, which run one at a time, share a process.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -61,22 +61,22 @@ class FileScheduling(LoadFileScheduling):  # type: ignore[misc]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
-    """Have xdist distribute the tests so."""
+    """Make xdist use FileScheduling."""
     return FileScheduling(config, log)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take long, so that no process is left with one when the others have finished."""
+    """Run slow files first, so that no process still runs one when the others have finished."""
     slow = {item.path for item in items if item.get_closest_marker("acceptance") or item.path.name.endswith("races.py")}
     items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_teardown() -> None:
-    """End the thread that watches renders while the test's database can still be read.
+    """Stop the thread that watches renders while the test's database still exists.
 
-    A streamed answer that a test neither reads to its end nor closes would keep it at work.
+    A streaming response that a test neither reads nor closes would keep it running.
     """
     for thread in threading.enumerate():
         if thread.name == "render-watcher":
@@ -92,7 +92,7 @@ def api() -> APIClient:
 
 @pytest.fixture
 def traces() -> Iterator[Callable[[], list[Any]]]:
-    """Traces on, kept in memory; asked, it gives the spans that have ended, in that order."""
+    """Enables tracing in memory; returns a function that lists the ended spans in order."""
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
     from core import tracing
@@ -112,7 +112,7 @@ def traces() -> Iterator[Callable[[], list[Any]]]:
 
 @pytest.fixture
 def rate_limits(settings: Any, tmp_path: Path) -> Limiter:
-    """Limits switched on, with a store of this test's own."""
+    """Enables rate limits, with a store of this test."""
     settings.RENDEROWL_RATE_LIMITS = True
     settings.RENDEROWL_CACHE_URL = f"sqlite:///{tmp_path}/cache.sqlite3"
     found = limiter()

@@ -1,4 +1,4 @@
-"""Make objects for tests. Each function stands alone; alice owns, bob shares, charlie must see nothing."""
+"""Factories of test objects. Each creates what it needs; alice is the owner, bob and charlie are other users."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def make_user(username: str = "", **fields: Any) -> User:
 
 
 def make_api_key(user: User | None = None, *, scopes: tuple[str, ...] = ("*",), **fields: Any) -> str:
-    """The text of a new key, as staff would make it."""
+    """The plain text of a new key, as created by staff."""
     return make_minted_key(user, scopes=scopes, **fields).plaintext
 
 
@@ -57,7 +57,7 @@ def make_minted_key(
 
 
 def make_job(*, type: str = "test.job", status: str = "queued", **fields: Any) -> Job:
-    """A row as it stands in the table; running ones are held by `test:1/0.1` with a lease of a minute."""
+    """A job row; a running one is leased by `test:1/0.1` for a minute."""
     now = timezone.now()
     columns: dict[str, Any] = {"type": type, "status": status, "scheduled_at": now, "queued_at": now}
     if status == "running":
@@ -72,7 +72,7 @@ def make_job(*, type: str = "test.job", status: str = "queued", **fields: Any) -
 
 
 def make_asset(user: User | None = None, *, content: bytes | None = None, **fields: Any) -> Asset:
-    """A ready video of 2 s, 320x180, unless `fields` say otherwise. content: bytes to put into the storage for it."""
+    """A ready video of 2 s, 320x180, unless `fields` say otherwise. content: bytes to store as its file."""
     asset_id = fields.pop("id", None) or uuid7()
     sha256 = hashlib.sha256(content if content is not None else asset_id.bytes).hexdigest()
     probe = {"duration_s": 2.0, "width": 320, "height": 180, "fps": 25.0}
@@ -102,7 +102,7 @@ def make_hold(asset: Asset | None = None, *, label: str = "rnd_test", reference:
 
 
 def make_edit(*, length: float = 1.0, **output: Any) -> dict[str, Any]:
-    """An edit that needs no files: a title on a blue ground, 64x36 at 10 fps unless `output` says otherwise."""
+    """An edit without files: a title on a blue background, 64x36 at 10 fps unless `output` says otherwise."""
     title = {"type": "title", "text": "owl", "style": "minimal"}
     return {
         "timeline": {"background": "#0000ff", "tracks": [{"clips": [{"asset": title, "start": 0, "length": length}]}]},
@@ -116,7 +116,7 @@ def make_project(user: User | None = None, **fields: Any) -> Project:
 
 
 def make_template(user: User | None = None, **fields: Any) -> Template:
-    """A template in its version 1, with a placeholder NAME."""
+    """A template at version 1, with a placeholder NAME."""
     edit = make_edit()
     edit["timeline"]["tracks"][0]["clips"][0]["asset"]["text"] = "{{ NAME }}"
     columns = {"name": f"Template {next(_numbers)}", "edit": edit, "merge": {"NAME": "nobody"}, **fields}
@@ -124,7 +124,7 @@ def make_template(user: User | None = None, **fields: Any) -> Template:
 
 
 def make_render(user: User | None = None, *, status: str = "queued", **fields: Any) -> Render:
-    """A row as it stands in the table, without job, holds or credits; a finished one has output figures but no file."""
+    """A render row, without job, holds or credits; a finished one has output columns but no file."""
     now = timezone.now()
     columns: dict[str, Any] = {"edit": make_edit(), "status": status, "queued_at": now, "credits_reserved": 1}
     if status in ("fetching", "rendering", "saving", "cancelling"):
@@ -149,7 +149,7 @@ def make_render(user: User | None = None, *, status: str = "queued", **fields: A
 
 
 def make_batch(user: User | None = None, *, total: int = 1, **fields: Any) -> Batch:
-    """A batch of queued renders, as the rows stand in their tables."""
+    """A batch row with rows of queued renders."""
     owner = user or make_user()
     batch = Batch.objects.create(owner=owner, **{"total": total, "pending": total, **fields})
     for _ in range(total):
@@ -161,7 +161,7 @@ def make_batch(user: User | None = None, *, total: int = 1, **fields: Any) -> Ba
 
 
 def make_notification(user: User | None = None, **fields: Any) -> Notification:
-    """An entry of an inbox, unread."""
+    """An unread notification."""
     columns = {"kind": "render.succeeded", "title": f"Notification {next(_numbers)}", "resource": "rnd_x", **fields}
     return Notification.objects.create(user=user or make_user(), **columns)
 
@@ -170,7 +170,7 @@ def make_notification(user: User | None = None, **fields: Any) -> Notification:
 
 
 def make_automation(user: User | None = None, **fields: Any) -> Automation:
-    """An automation that is set off by hand and tells its owner "Hello", unless `fields` say otherwise."""
+    """An automation with a manual trigger that notifies its owner with "Hello", unless `fields` say otherwise."""
     columns: dict[str, Any] = {
         "name": f"Automation {next(_numbers)}",
         "trigger": {"type": "manual"},
@@ -182,7 +182,7 @@ def make_automation(user: User | None = None, **fields: Any) -> Automation:
 
 
 def make_run(automation: Automation | None = None, **fields: Any) -> AutomationRun:
-    """A run as it stands in the table, waiting unless `fields` say otherwise."""
+    """A run row, queued unless `fields` say otherwise."""
     automation = automation or make_automation()
     number = next(_numbers)
     columns = {"trigger_type": "manual", "trigger_key": f"manual:{number}", "input": {"id": str(number)}, **fields}
@@ -195,7 +195,7 @@ def make_run(automation: Automation | None = None, **fields: Any) -> AutomationR
 
 
 def make_endpoint(user: User | None = None, *, secret: str = "", **fields: Any) -> WebhookEndpoint:
-    """An endpoint for everything; `fields` are columns of it or of its health."""
+    """An endpoint for all events; `fields` are columns of it or of its health."""
     names = {field.name for field in WebhookEndpointHealth._meta.get_fields()} - {"id", "created_at"}
     health = {name: fields.pop(name) for name in names & set(fields)}
     columns = {"url": "https://receiver.test/hook", "events": ["*"], "secret": encrypt(secret or new_secret())}

@@ -1,4 +1,4 @@
-"""Databases with all tables, for installations of tests: migrated once a test run, as that takes many seconds."""
+"""Migrated databases for test installations, migrated once per test run, as that takes many seconds."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ import psycopg
 
 from tests.commands import manage
 
-_MEANS_FOLDER = "RENDEROWL_TEST_MIGRATED"
+_FOLDER_VARIABLE = "RENDEROWL_TEST_MIGRATED"
 
 
 def begin() -> None:
-    """Make the place that all processes of a test run share; called by the first of them, before it starts others."""
-    os.environ[_MEANS_FOLDER] = tempfile.mkdtemp(prefix="renderowl-migrated-")
+    """Create the folder shared by all processes of a test run; called before the others start."""
+    os.environ[_FOLDER_VARIABLE] = tempfile.mkdtemp(prefix="renderowl-migrated-")
 
 
 def end() -> None:
-    """Take it away, with the databases in it."""
-    folder = Path(os.environ.pop(_MEANS_FOLDER))
+    """Delete the folder and its databases."""
+    folder = Path(os.environ.pop(_FOLDER_VARIABLE))
     for notes in folder.glob("*.json"):
         url = json.loads(notes.read_text())["url"]
         if url.startswith("postgres"):
@@ -38,27 +38,27 @@ def end() -> None:
 
 
 def provide(environment: Mapping[str, str], *commands: tuple[str, ...]) -> list[str]:
-    """Fill the empty database that the environment's DATABASE_URL names, by `migrate` and more commands of manage.py.
+    """Set up the empty database of the environment's DATABASE_URL by `migrate` and further commands of manage.py.
 
-    Returns what these print. The first of a run is made so, all others that ask for the same become copies of it;
-    outside of a test run, where benchmarks have an installation made, each is the first.
+    Returns the output of these commands. Within a test run the first database is set up like this, and others with the
+    same commands are copied from it. Outside of a test run, as in benchmarks, nothing is shared.
     """
-    if _MEANS_FOLDER not in os.environ:
+    if _FOLDER_VARIABLE not in os.environ:
         return _make(environment, commands)
     url = environment["DATABASE_URL"]
     kind = urlsplit(url).scheme
-    welcome = [environment.get(name) for name in ("SIGNUP_PLAN", "SIGNUP_CREDITS")] if commands else []
-    terms = hashlib.sha256(repr((kind, commands, welcome)).encode()).hexdigest()[:12]
-    folder = Path(os.environ[_MEANS_FOLDER])
-    with (folder / f"{terms}.lock").open("w") as lock:
+    signup = [environment.get(name) for name in ("SIGNUP_PLAN", "SIGNUP_CREDITS")] if commands else []
+    digest = hashlib.sha256(repr((kind, commands, signup)).encode()).hexdigest()[:12]
+    folder = Path(os.environ[_FOLDER_VARIABLE])
+    with (folder / f"{digest}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        notes = folder / f"{terms}.json"
+        notes = folder / f"{digest}.json"
         if notes.exists():
-            kept = json.loads(notes.read_text())
-            _COPIERS[kind](kept["url"], url)
-            return list(kept["printed"])
+            stored = json.loads(notes.read_text())
+            _COPIERS[kind](stored["url"], url)
+            return list(stored["printed"])
         printed = _make(environment, commands)
-        copy = f"sqlite:///{folder}/{terms}.sqlite3" if kind == "sqlite" else renamed(url, f"kept_{uuid4().hex[:12]}")
+        copy = f"sqlite:///{folder}/{digest}.sqlite3" if kind == "sqlite" else renamed(url, f"copy_{uuid4().hex[:12]}")
         _COPIERS[kind](url, copy)
         notes.write_text(json.dumps({"url": copy, "printed": printed}))
         return printed
@@ -70,13 +70,13 @@ def renamed(url: str, name: str) -> str:
 
 
 def create_database(url: str, *, like: str = "") -> None:
-    """Make the PostgreSQL database that a URL names, as a copy if another URL says of what."""
+    """Create the PostgreSQL database of a URL, optionally as a copy of another."""
     template = f" TEMPLATE {_name(like)}" if like else ""
     _administer(url, f"CREATE DATABASE {_name(url)}{template}")
 
 
 def drop_database(url: str) -> None:
-    """Drop the PostgreSQL database that a URL names, whoever is connected to it."""
+    """Drop the PostgreSQL database of a URL, closing its connections."""
     _administer(url, f"DROP DATABASE IF EXISTS {_name(url)} WITH (FORCE)")
 
 

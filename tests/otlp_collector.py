@@ -1,4 +1,4 @@
-"""A receiver of OTLP over HTTP on this machine, as a collector is one."""
+"""A local OTLP/HTTP collector for tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 @dataclass(frozen=True)
 class Seen:
-    """A span as it was received; ids in hexadecimal, empty for no parent. began, ended: nanoseconds."""
+    """A received span; ids in hexadecimal, empty for no parent. began, ended: nanoseconds."""
 
     name: str
     kind: str
@@ -34,7 +34,7 @@ class Seen:
 
 
 class Collector:
-    """Keeps what it receives. answer: the status of its answers."""
+    """Stores the received spans. answer: the status of its responses."""
 
     def __init__(self) -> None:
         self.answer = 200

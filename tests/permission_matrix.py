@@ -1,4 +1,4 @@
-"""The permission matrix: one helper through which the tests of every endpoint pass.
+"""The permission matrix: a helper that the tests of every endpoint use.
 
     from tests.permission_matrix import Access, check_access
 
@@ -17,20 +17,20 @@ For each method, in every version that has the route:
 - no credential, a junk key, a revoked key, an expired key: 401 with `WWW-Authenticate: Bearer`;
 - a key with every public scope but the one needed: 403 `missing_scope` with `required_scope`, and the same 403 for
   an id that does not exist, as refusals of scope come before existence;
-- on a detail route: bob's key with all scopes, and an id that does not exist: 404 with one and the same body (apart
-  from `instance`); and alice's row is still as it was, column by column;
-- every method that the route has is named, so that a new one cannot slip in unchecked;
+- on a detail route: another user's key with all scopes, and an id that does not exist: 404 with the same body (apart
+  from `instance`); and the owner's row is unchanged, column by column;
+- every method of the route is named, so that a new one cannot be missed;
 - the owner's key gets past all of this, where the method is safe (GET).
 
 Routes under `/internal/` are checked the same way; they are found by name. For those that are for staff (`staff=True`):
 
-- somebody who was granted the scope but is no member of staff: 403 `staff_only`;
-- rows belong to nobody, so that only an id that does not exist is a 404.
+- a user with the scope who is not a member of staff: 403 `staff_only`;
+- rows have no owner, so only an id that does not exist is a 404.
 
 And for those that staff may read with the admin's session (`sessions=True`), instead of what `staff` checks: GET works
-with the session of a member of staff, and is 401 with anybody else's; no other method takes a session.
+with the session of a member of staff, and is 401 with that of another user; other methods accept no session.
 
-`bodies` gives the JSON of methods that would answer 422 before they look for the row.
+`bodies` gives the JSON of methods that would return 422 before they look up the row.
 
 `PUBLIC_ROUTES` need no credential. An architecture test reads which routes the tests name as `Access("<route>", ...)`
 and compares them with all the routes: write the name as a literal.
@@ -60,16 +60,16 @@ from tests.factories import make_minted_key, make_user
 
 ANY = ""
 PUBLIC_ROUTES = frozenset({"meta", "auth-token", "auth-token-refresh", "auth-token-revoke"})
-# In the place of a version, for routes that have none.
+# Used as the version of internal routes, which have none.
 INTERNAL = None
 JUNK_KEY = "ro_live_AAAAAAAA_" + "A" * 38
 
 
 @dataclass(frozen=True)
 class Access:
-    """A route and what it asks for.
+    """A route and its required scopes.
 
-    route: its name, without version; methods: HTTP method -> scope, or ANY where every credential will do;
+    route: its name, without version; methods: HTTP method -> scope, or ANY if any credential will do;
     bodies: method -> JSON body; kwargs: further parts of the path; staff: whether it is for staff only;
     sessions: whether staff may read it with the admin's session.
     """
@@ -88,7 +88,7 @@ def check_access(access: Access, *, owner: User | None = None, row: Model | None
     owner = owner or make_user(is_staff=access.staff, granted_scopes=granted)
     versions = [v for v in (*settings.RENDEROWL_API_VERSIONS, INTERNAL) if _path(access, v, row) is not None]
     assert versions, f"no version has the route {access.route}"
-    stranger = make_user(granted_scopes=granted)
+    other_user = make_user(granted_scopes=granted)
     before = _columns(row)
     for version in versions:
         path, missing = _path(access, version, row), _path(access, version, row, exists=False)
@@ -101,18 +101,20 @@ def check_access(access: Access, *, owner: User | None = None, row: Model | None
             if access.methods[method] != ANY:
                 _check_scope(call, path, missing, owner, access.methods[method])
             if access.staff:
-                _check_staff_only(call, path, missing, stranger)
+                _check_staff_only(call, path, missing, other_user)
             if row is not None:
                 cases = (
-                    [(missing, owner)] if access.staff else [(path, stranger), (missing, stranger), (missing, owner)]
+                    [(missing, owner)]
+                    if access.staff
+                    else [(path, other_user), (missing, other_user), (missing, owner)]
                 )
                 _check_missing(call, cases)
             if access.sessions:
-                _check_sessions(call, path, stranger)
+                _check_sessions(call, path, other_user)
             if method == "GET":
                 response = call.send(path, _whole_key(owner))
                 assert response.status_code < 400, (path, response.content)
-    assert _columns(row) == before, "somebody without the right changed the row"
+    assert _columns(row) == before, "a caller without permission changed the row"
 
 
 @dataclass(frozen=True)
@@ -181,9 +183,9 @@ def _check_scope(call: _Call, path: str, missing: str, owner: User, scope: str) 
         assert (body["code"], body["required_scope"]) == ("missing_scope", scope)
 
 
-def _check_staff_only(call: _Call, path: str, missing: str, stranger: User) -> None:
+def _check_staff_only(call: _Call, path: str, missing: str, other_user: User) -> None:
     for target in (path, missing):
-        response = call.send(target, _whole_key(stranger))
+        response = call.send(target, _whole_key(other_user))
         assert response.status_code == 403, (call.method, target, response.content)
         assert response.json()["code"] == "staff_only"
 
@@ -199,8 +201,8 @@ def _check_missing(call: _Call, cases: list[tuple[str, User]]) -> None:
     assert all(answer == answers[0] for answer in answers)
 
 
-def _check_sessions(call: _Call, path: str, stranger: User) -> None:
-    for user, may_read in ((make_user(is_staff=True), True), (stranger, False)):
+def _check_sessions(call: _Call, path: str, other_user: User) -> None:
+    for user, may_read in ((make_user(is_staff=True), True), (other_user, False)):
         client = APIClient()
         client.force_login(user)
         assert BACKEND_SESSION_KEY in client.session

@@ -1,4 +1,4 @@
-"""Services and programs that some tests need, and what to do where they are missing."""
+"""Services and programs that some tests need, and what to do if they are missing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 
 def require(available: bool, what: str) -> None:
-    """Go on if `what` is there. Otherwise skip, saying so, or fail where every service is demanded."""
+    """Skip the test if `what` is not available; fail instead if REQUIRE_SERVICES is set."""
     if available:
         return
     if os.environ.get("REQUIRE_SERVICES"):
@@ -18,7 +18,7 @@ def require(available: bool, what: str) -> None:
 
 
 def chromium() -> str:
-    """Return the path of the browser."""
+    """Return the path of Chromium, or skip the test."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     require(path is not None, "Chromium")
     assert path is not None

@@ -1,7 +1,7 @@
-"""A row of every kind that the API has, for tests that go through its whole document.
+"""A sample row of every collection of the API, for tests of all operations.
 
-The row of `/renders/{id}` is what `make_render` of tests/factories.py makes. Where the name does not follow, `ROWS` has
-a line; where a path has another parameter, `PARAMETERS` has a value. The test of the matrix says what is missing.
+The row of `/renders/{id}` comes from `make_render` of tests/factories.py. `ROWS` has the exceptions, `PARAMETERS` the values
+of other path parameters. `make_rows` reports what is missing.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from accounts.models import User
 from core.ids import encode_id, uuid7
 from tests import factories
 
-# The first part of a path below the version -> a row of a user's for its `{id}`.
+# First part of a path below the version -> factory of a user's row for its `{id}`.
 ROWS: dict[str, Callable[[User], Any]] = {
     "keys": lambda user: factories.make_minted_key(user).key,
     "deliveries": lambda user: factories.make_delivery(factories.make_endpoint(user)),
     "renders": lambda user: factories.make_render(user, status="succeeded"),
     "webhooks": factories.make_endpoint,
 }
-# Other parameters of paths -> a value.
+# Other path parameters -> value.
 PARAMETERS: dict[str, str] = {}
 _PARAMETER = re.compile(r"{(\w+)}")
 
@@ -39,7 +39,7 @@ def _singular(name: str) -> str:
 
 
 def make_rows(user: User, paths: list[str]) -> dict[str, Any]:
-    """Make a row of the user's for each collection that has paths with an id."""
+    """Create a row of the user for each collection with an id in its paths."""
     wanted = sorted({collection_of(path) for path in paths if "{id}" in path})
     makers = {name: ROWS.get(name) or getattr(factories, f"make_{_singular(name)}", None) for name in wanted}
     missing = [name for name, make in makers.items() if make is None]
@@ -48,7 +48,7 @@ def make_rows(user: User, paths: list[str]) -> dict[str, Any]:
 
 
 def fill(path: str, row: Any, *, exists: bool = True) -> str:
-    """Return a path of the document with its parameters filled in. exists: False for an id that nobody has."""
+    """Return a path of the document with its parameters filled in. exists: False for an id that does not exist."""
 
     def value(match: re.Match[str]) -> str:
         if match[1] == "id":

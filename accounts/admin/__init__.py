@@ -1,4 +1,4 @@
-"""Staff's screens of accounts."""
+"""Admin of accounts."""
 
 from accounts.admin.audit import AuditEntryAdmin, RevokedTokenAdmin
 from accounts.admin.deprecations import DeprecatedCallAdmin, DeprecationNoticeAdmin

@@ -1,4 +1,4 @@
-"""The record of who did what, and the tokens that were withdrawn."""
+"""Admin of the audit log and of revoked tokens."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.admin import ReadOnlyAdmin
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    """What was done, by whom, to what."""
+    """The audit log: actor, action and subject."""
 
     list_display = ("created_at", "action", "subject", "actor_name", "address")
     list_filter = ("action",)
@@ -23,7 +23,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
 @admin.register(RevokedToken)
 class RevokedTokenAdmin(ReadOnlyAdmin):
-    """Tokens and sessions that ended before their time."""
+    """Tokens and sessions revoked before they expired."""
 
     list_display = ("created_at", "user", "expires_at")
     list_filter = ("created_at",)

@@ -1,4 +1,4 @@
-"""Who still calls what will end, and who was told."""
+"""Admin of calls to deprecated routes and of the notices sent about them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.admin import ReadOnlyAdmin
 
 @admin.register(DeprecatedCall)
 class DeprecatedCallAdmin(ReadOnlyAdmin):
-    """Calls of deprecated routes, by API key."""
+    """Calls to deprecated routes, by API key."""
 
     list_display = ("key", "owner", "version", "route", "calls", "first_called_at", "last_called_at")
     list_filter = ("version", "route")
@@ -22,13 +22,13 @@ class DeprecatedCallAdmin(ReadOnlyAdmin):
 
     @admin.display(description="owner", ordering="key__user__username")
     def owner(self, row: DeprecatedCall) -> str:
-        """Return the name of the key's owner."""
+        """Return the username of the key's owner."""
         return row.key.user.get_username()
 
 
 @admin.register(DeprecationNotice)
 class DeprecationNoticeAdmin(ReadOnlyAdmin):
-    """What owners were told of the ends of versions and routes."""
+    """Notices to key owners about deprecated versions and routes."""
 
     list_display = ("created_at", "user", "subject", "kind", "calls", "emailed_at", "email_due_at")
     list_filter = ("kind", "subject")

@@ -1,4 +1,4 @@
-"""API keys: made here with any scope, shown once, revoked."""
+"""Admin of API keys: created with any scope, shown once, revoked."""
 
 from __future__ import annotations
 
@@ -17,11 +17,7 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from unfold.admin import ModelAdmin
-from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultipleWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextareaWidget,
-)
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from accounts import services
 from accounts.authentication import client_address
@@ -33,15 +29,17 @@ from core.scopes import ALL_SCOPES
 
 
 class KeyForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A new key."""
+    """Form of a new key."""
 
-    maker: User
+    creator: User
 
     scopes = forms.MultipleChoiceField(
         choices=[(scope, scope) for scope in sorted(ALL_SCOPES)], widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
     allowed_networks = forms.CharField(
-        required=False, widget=UnfoldAdminTextareaWidget, help_text="CIDR blocks, one a line. Empty: from anywhere."
+        required=False,
+        widget=UnfoldAdminTextareaWidget,
+        help_text="CIDR blocks, one per line. Leave empty to allow any address.",
     )
     pinned_version = forms.TypedChoiceField(
         choices=[("", "—"), *((version, f"v{version}") for version in settings.RENDEROWL_API_VERSIONS)],
@@ -66,21 +64,21 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]
             raise forms.ValidationError(f"{error}.") from error
 
     def clean_expires_at(self) -> Any:
-        """Refuse the past."""
+        """Refuse a time in the past."""
         value = self.cleaned_data["expires_at"]
         if value is not None and value <= timezone.now():
-            raise forms.ValidationError("This is in the past.")
+            raise forms.ValidationError("This time is in the past.")
         return value
 
     def clean_user(self) -> User:
-        """Refuse keys of other staff, whose power the maker would see in plain text."""
+        """Refuse keys for other staff: their creator sees the plaintext and could act as them."""
         owner: User = self.cleaned_data["user"]
-        if owner.is_staff and owner != self.maker and not self.maker.is_superuser:
-            raise forms.ValidationError("Only a superuser makes keys for other members of staff.")
+        if owner.is_staff and owner != self.creator and not self.creator.is_superuser:
+            raise forms.ValidationError("Only a superuser can create keys for other members of staff.")
         return owner
 
     def clean(self) -> dict[str, Any]:
-        """Refuse scopes that would not be in force."""
+        """Refuse scopes that the owner does not have."""
         cleaned: dict[str, Any] = super().clean() or {}
         owner = cleaned.get("user")
         if owner and (beyond := set(cleaned.get("scopes", [])) - owner.scopes):
@@ -91,7 +89,7 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(AuditedForms, ModelAdmin):
-    """Keys are made and revoked; what a key may do never changes here, and its digest is never shown."""
+    """Keys can be created and revoked, but not changed; the digest is never shown."""
 
     unrecorded = ("added",)
     form = KeyForm
@@ -121,49 +119,49 @@ class ApiKeyAdmin(AuditedForms, ModelAdmin):
 
     @admin.display(boolean=True, description="works")
     def is_working(self, key: ApiKey) -> bool:
-        """Return whether the key works."""
+        """Return whether the key is active."""
         return key.is_active
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
-        """Show the form's fields for a new key, all that is no secret for one that exists."""
+        """Show the form's fields for a new key, and everything but the secret for an existing one."""
         return self.fields if obj else KeyForm.Meta.fields
 
     def get_form(self, request: HttpRequest, obj: ApiKey | None = None, change: bool = False, **kwargs: Any) -> Any:
-        """Tell the form who is asking."""
+        """Pass the requesting user to the form."""
         form = super().get_form(request, obj, change, **kwargs)
-        form.maker = request.user
+        form.creator = request.user
         return form
 
     def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
-        """Refuse: make another key."""
+        """Refuse: create another key instead."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
-        """Refuse: revoke it, so that its history stays."""
+        """Refuse: a revoked key keeps its history."""
         return False
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
-        """Return whether the action shows."""
+        """Return whether the user may revoke keys."""
         return request.user.has_perm("accounts.revoke_apikey")
 
     @method_decorator(never_cache)
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """Make a key."""
+        """Create a key; the response must not be cached."""
         response: HttpResponse = super().add_view(request, form_url, extra_context)
         return response
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
-        """Mint the key that the form describes."""
+        """Create the key through the service."""
         assert isinstance(request.user, User)
         minted = services.create_api_key(actor=request.user, address=client_address(request), **form.cleaned_data)
-        # The admin goes on with its own object: let it be the row that the service wrote.
+        # The admin continues with its own object: make that the row that the service wrote.
         obj.pk = minted.key.pk
         obj._state.adding = False  # noqa: SLF001 - as Django's own save does
         obj.refresh_from_db()
         request.minted_plaintext = minted.plaintext  # type: ignore[attr-defined]
 
     def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
-        """Lead to the page that shows the secret once, so that reloading it makes no second key."""
+        """Redirect to the page that shows the secret once, so that a reload creates no second key."""
         url = reverse("admin:accounts_apikey_minted", args=[obj.pk])
         response = redirect(url)
         plaintext: str = request.minted_plaintext  # type: ignore[attr-defined]
@@ -171,16 +169,16 @@ class ApiKeyAdmin(AuditedForms, ModelAdmin):
         return response
 
     def get_urls(self) -> list[Any]:
-        """Add the page of a new key."""
+        """Add the page that shows a new key."""
         page = never_cache(self.admin_site.admin_view(self.minted_view))
         return [path("<uuid:pk>/minted/", page, name="accounts_apikey_minted"), *super().get_urls()]
 
     def minted_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        """Show the secret of a new key to who made it, once."""
+        """Show the secret of a new key once, to the user who created it."""
         plaintext = pop_secret(request, name=f"key:{pk}")
         list_url = reverse("admin:accounts_apikey_changelist")
         if plaintext is None:
-            self.message_user(request, "The text of a key is shown once. This one was, or is not yours.", messages.INFO)
+            self.message_user(request, "A key is shown once, and only to the user who created it.", messages.INFO)
             return redirect(list_url)
         context = {
             **self.admin_site.each_context(request),
@@ -194,7 +192,7 @@ class ApiKeyAdmin(AuditedForms, ModelAdmin):
 
     @admin.action(description="Revoke", permissions=["revoke"])
     def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:
-        """Withdraw the chosen keys for good."""
+        """Revoke the selected keys."""
         assert isinstance(request.user, User)
         count = sum(
             services.revoke_api_key(key=key, actor=request.user, address=client_address(request)) for key in keys

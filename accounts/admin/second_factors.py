@@ -1,4 +1,4 @@
-"""Second factors of staff: who has one, and help for who has lost it."""
+"""Admin of staff's second factors: who has one, and a reset for a lost one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from core.admin import ReadOnlyAdmin, ReadOnlyRows
 
 
 class RecoveryCodeInline(ReadOnlyRows, TabularInline):
-    """Which of the recovery codes were used."""
+    """Recovery codes and when they were used."""
 
     model = RecoveryCode
     fields = ("created_at", "used_at")
@@ -24,7 +24,7 @@ class RecoveryCodeInline(ReadOnlyRows, TabularInline):
 
 @admin.register(SecondFactor)
 class SecondFactorAdmin(ReadOnlyAdmin):
-    """Everybody sets up their own; a superuser takes away somebody else's who has lost it."""
+    """Users set up their own second factor; a superuser can reset that of another user."""
 
     list_display = ("user", "created_at", "codes_left")
     list_filter = ("created_at",)
@@ -37,22 +37,22 @@ class SecondFactorAdmin(ReadOnlyAdmin):
     actions = ("reset",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SecondFactor]:
-        """Count the codes that are left."""
+        """Annotate rows with the number of unused recovery codes."""
         rows: QuerySet[SecondFactor] = super().get_queryset(request)
         return rows.annotate(left=Count("recovery_codes", filter=Q(recovery_codes__used_at=None)))
 
     @admin.display(description="recovery codes left")
     def codes_left(self, factor: SecondFactor) -> int:
-        """Return how many recovery codes were not used."""
+        """Return the number of unused recovery codes."""
         return int(getattr(factor, "left", 0))
 
     def has_reset_permission(self, request: HttpRequest) -> bool:
-        """Return whether the action shows."""
+        """Return whether the user may reset second factors."""
         return bool(request.user.is_superuser)
 
-    @admin.action(description="Reset (somebody else's)", permissions=["reset"])
+    @admin.action(description="Reset (of other users)", permissions=["reset"])
     def reset(self, request: HttpRequest, factors: QuerySet[SecondFactor]) -> None:
-        """Take away the chosen second factors; one's own takes a code, on the page for it."""
+        """Remove the selected second factors, except the user's own: removing that takes a code."""
         assert isinstance(request.user, User)
         others = factors.exclude(user=request.user).select_related("user")
         count = sum(

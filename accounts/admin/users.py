@@ -1,4 +1,4 @@
-"""Users and groups."""
+"""Admin of users and groups."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from accounts.models import User
 from core.admin import AuditedForms
 from core.scopes import RESTRICTED_SCOPES
 
-# What makes a user more powerful: only superusers may touch it, or staff could promote themselves.
+# Only superusers may change these, or staff could promote themselves.
 PRIVILEGE_FIELDS = ("is_staff", "is_superuser", "groups", "user_permissions", "granted_scopes")
 
 
 class UserForm(UserChangeForm):
-    """The detail page. Restricted scopes are ticked, not typed."""
+    """Form of an existing user, with a checkbox for each restricted scope."""
 
     granted_scopes = forms.MultipleChoiceField(
         choices=[(scope, scope) for scope in sorted(RESTRICTED_SCOPES)],
         required=False,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text="Beyond what everybody has, and what all staff have.",
+        help_text="In addition to the public scopes, and to those of staff.",
     )
 
 
 @admin.register(User)
 class UserAdmin(AuditedForms, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
-    """Users are suspended or switched off, never deleted: the ledger and the audit name them."""
+    """Users are suspended or deactivated, never deleted: the ledger and the audit log refer to them."""
 
     unrecorded = ("added",)
     form = UserForm
@@ -55,30 +55,30 @@ class UserAdmin(AuditedForms, DjangoUserAdmin, ModelAdmin):  # type: ignore[type
     fieldsets = (
         (None, {"fields": ("public_id", "username", "password", "email", "first_name", "last_name")}),
         ("Account", {"fields": ("plan", "is_active", "is_suspended", "created_at", "last_login")}),
-        ("Powers", {"fields": PRIVILEGE_FIELDS}),
+        ("Permissions", {"fields": PRIVILEGE_FIELDS}),
     )
     add_fieldsets = ((None, {"fields": ("username", "email", "usable_password", "password1", "password2", "plan")}),)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        """Keep powers to superusers."""
+        """Make privilege fields read-only except for superusers."""
         fields = tuple(super().get_readonly_fields(request, obj))
         return fields if request.user.is_superuser else (*fields, *PRIVILEGE_FIELDS)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Keep superusers to superusers: whoever sets a password has the account."""
+        """Let only superusers change superusers: a changed password takes over the account."""
         allowed: bool = super().has_change_permission(request, obj)
         return allowed and (request.user.is_superuser or obj is None or not obj.is_superuser)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Refuse."""
+        """Refuse: suspend or deactivate the user instead."""
         return False
 
     def has_suspend_permission(self, request: HttpRequest) -> bool:
-        """Return whether the actions show."""
+        """Return whether the user may suspend and resume others."""
         return request.user.has_perm("accounts.suspend_user")
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """Register a new user, so that the other apps learn of it; note a change of powers."""
+        """Save through the services, which publish events; record changes of privileges."""
         assert isinstance(request.user, User)
         if not change:
             services.register_user(user=obj, actor=request.user)
@@ -96,17 +96,17 @@ class UserAdmin(AuditedForms, DjangoUserAdmin, ModelAdmin):  # type: ignore[type
 
     @admin.action(description="Suspend", permissions=["suspend"])
     def suspend(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        """Stop all credentials of the chosen users; superusers only by superusers, nobody themselves."""
+        """Suspend the selected users, except the acting user and, unless a superuser acts, superusers."""
         assert isinstance(request.user, User)
-        chosen = users.exclude(pk=request.user.pk)
+        selected = users.exclude(pk=request.user.pk)
         if not request.user.is_superuser:
-            chosen = chosen.exclude(is_superuser=True)
-        count = sum(services.suspend_user(user=user, actor=request.user) for user in chosen)
+            selected = selected.exclude(is_superuser=True)
+        count = sum(services.suspend_user(user=user, actor=request.user) for user in selected)
         self.message_user(request, f"{count} suspended.", messages.SUCCESS if count else messages.WARNING)
 
     @admin.action(description="Resume", permissions=["suspend"])
     def resume(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        """Let the chosen users' credentials work again."""
+        """Let the selected users' credentials work again."""
         assert isinstance(request.user, User)
         count = sum(services.resume_user(user=user, actor=request.user) for user in users)
         self.message_user(request, f"{count} resumed.", messages.SUCCESS if count else messages.WARNING)
@@ -117,20 +117,20 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class GroupAdmin(AuditedForms, DjangoGroupAdmin, ModelAdmin):
-    """Groups of staff, in the look of the rest."""
+    """Django's groups in the theme of the admin; only superusers may change them."""
 
     list_display = ("name",)
     search_fields = ("name",)
     list_filter = ()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Keep to superusers: a group carries permissions."""
+        """Allow superusers only: a group grants permissions."""
         return request.user.is_superuser
 
     def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
-        """Keep to superusers."""
+        """Allow superusers only."""
         return request.user.is_superuser
 
     def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
-        """Keep to superusers."""
+        """Allow superusers only."""
         return request.user.is_superuser

@@ -1,4 +1,4 @@
-"""Every write to accounts."""
+"""Services of accounts: every write to its tables."""
 
 from accounts.services.audit import record_audit
 from accounts.services.deprecations import announce_deprecations, record_deprecated_calls, send_deprecation_emails

@@ -1,4 +1,4 @@
-"""The record of who did what."""
+"""The audit log."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def record_audit(
     details: Mapping[str, Any] | None = None,
     address: str | None = None,
 ) -> AuditEntry:
-    """Add an entry, in the caller's transaction.
+    """Add an entry in the caller's transaction.
 
-    actor: None for commands and the system; details: no secrets; address: by default that of the request being served.
+    actor: None for commands and the system; details: no secrets; address: by default the client's of this request.
     """
     return AuditEntry.objects.create(
         actor=actor,

@@ -1,4 +1,4 @@
-"""Who still calls what will end, and whether they have been told."""
+"""Counts of deprecated calls, and notices to the owners of the keys that make them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NotifiedAt = dict[tuple[UUID, str, str], datetime]
 
 @dataclass(frozen=True, slots=True)
 class DeprecatedCallCount:
-    """How often a key called a deprecated route since the last time this was written down."""
+    """Calls of a key to a deprecated route since the last flush."""
 
     key_id: UUID
     version: int
@@ -43,11 +43,11 @@ class DeprecatedCallCount:
 
 @transaction.atomic
 def record_deprecated_calls(*, call_counts: Sequence[DeprecatedCallCount]) -> None:
-    """Add counts to the rows of their keys and routes. Counts of keys that are gone are dropped."""
+    """Add counts to the rows of their keys and routes. Counts of deleted keys are dropped."""
     wanted = {call_count.key_id for call_count in call_counts}
-    # The lock (on PostgreSQL) keeps a key from going before its count is in.
+    # On PostgreSQL the lock keeps a key from being deleted before its count is written.
     keys = set(ApiKey.objects.select_for_update(no_key=True).filter(pk__in=wanted).values_list("pk", flat=True))
-    # One order for all processes, so that two never wait for each other.
+    # All processes use the same order, to avoid deadlocks.
     for call_count in sorted(call_counts, key=lambda each: (each.key_id, each.version, each.route)):
         if call_count.key_id in keys and not _add_to_row(call_count):
             _insert_row(call_count)
@@ -75,12 +75,12 @@ def _insert_row(call_count: DeprecatedCallCount) -> None:
 
 
 def announce_deprecations(*, now: datetime) -> int:
-    """Make the notices that are due: at the first call after a deprecation, then 90, 30 and 7 days before the sunset.
+    """Create the notices that are due: at the first call after a deprecation, then 90, 30 and 7 days before the sunset.
 
-    Each is made once, with its event in the same transaction. After a pause only the latest stage is announced, and
-    none to somebody whose first notice fell into it. Returns how many were made.
+    Each is created once, with its event in the same transaction. Stages missed while this did not run are skipped, as
+    are those before the user's first notice. Returns the number of notices created.
     """
-    made = 0
+    created = 0
     for deprecation in configured_deprecations():
         if not deprecation.is_deprecated(now) or deprecation.is_sunset(now):
             continue
@@ -88,8 +88,8 @@ def announce_deprecations(*, now: datetime) -> int:
         for user_id, calls in owners_of_deprecated_calls(deprecation):
             kind, due = _kind_due(deprecation, notified, user_id, now)
             if kind is not None:
-                made += _announce(deprecation, user_id=user_id, calls=calls, kind=kind, due=due, now=now)
-    return made
+                created += _announce(deprecation, user_id=user_id, calls=calls, kind=kind, due=due, now=now)
+    return created
 
 
 def _notified_at(deprecation: Deprecation) -> NotifiedAt:
@@ -138,10 +138,9 @@ def _announce(
 
 
 def send_deprecation_emails(*, now: datetime) -> int:
-    """Send the letters of notices to owners that have an address; return how many went out.
+    """Send the emails of notices that are due; return the number sent.
 
-    A letter is leased before it is sent: one that could not be delivered is tried again after an hour, until what it
-    tells of is over.
+    An email is leased before it is sent: one that fails is retried after an hour, until the sunset.
     """
     by_subject = {deprecation.subject: deprecation for deprecation in configured_deprecations()}
     sent = 0

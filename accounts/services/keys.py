@@ -1,4 +1,4 @@
-"""API keys: minted, changed, rotated, revoked."""
+"""API keys: create, change, rotate, revoke."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CHANGEABLE = frozenset({"name", "scopes", "expires_at", "allowed_networks", "pin
 
 @dataclass(frozen=True, slots=True)
 class MintedKey:
-    """A key and, this one time, its secret text."""
+    """A key with its plain text, which is not stored."""
 
     key: ApiKey
     plaintext: str
@@ -43,24 +43,24 @@ def create_api_key(
     *,
     user: User,
     scopes: Iterable[str],
-    type: str = KeyType.LIVE,  # noqa: A002 - the name that the API has for it
+    type: str = KeyType.LIVE,  # noqa: A002 - its name in the API
     name: str = "",
     expires_at: datetime | None = None,
     allowed_networks: Sequence[str] = (),
     pinned_version: int | None = None,
-    maker_scopes: frozenset[str] | None = None,
+    caller_scopes: frozenset[str] | None = None,
     actor: User | None = None,
     address: str | None = None,
 ) -> MintedKey:
-    """Return a new key. Grants such as `renders:*` and `*` are expanded now, so that they never grow.
+    """Create a key. Scopes such as `renders:*` and `*` are expanded now, so that scopes added later are not included.
 
-    maker_scopes: of the credential that asks for it through the API; None where staff make a key, who are bound
-    neither by the plan's number of keys nor by the scopes that the API may give.
+    caller_scopes: of the credential of the API request; None for staff, who may exceed the plan's number of keys and
+    may grant restricted scopes.
     Raises Unprocessable for an unknown scope, ScopeNotGrantable, KeyLimitReached.
     """
     granted = _expanded(scopes)
-    if maker_scopes is not None:
-        _refuse_escalation(granted, maker_scopes)
+    if caller_scopes is not None:
+        _refuse_escalation(granted, caller_scopes)
         _refuse_over_limit(user)
     head = ApiKey(type=type).head
     text = compose_key(head)
@@ -85,17 +85,17 @@ def update_api_key(
     *,
     key: ApiKey,
     changes: Mapping[str, Any],
-    maker_scopes: frozenset[str],
+    caller_scopes: frozenset[str],
     actor: User | None = None,
     address: str | None = None,
 ) -> ApiKey:
-    """Change a key's name or narrow what it may do. changes: some of CHANGEABLE.
+    """Change a key's settings or remove scopes. changes: keys are of CHANGEABLE.
 
-    Raises ScopeNotGrantable for a scope that the key does not have, or by a maker with less power than the key;
-    KeyNotActive for a key that no longer works.
+    Raises ScopeNotGrantable for a scope that the key does not have, or if the caller lacks a scope of the key;
+    KeyNotActive for a revoked or expired key.
     """
     assert changes.keys() <= CHANGEABLE
-    _refuse_escalation(key.granted_scopes, maker_scopes, restricted_too=False)
+    _refuse_escalation(key.granted_scopes, caller_scopes, restricted_too=False)
     if not key.is_active:
         raise KeyNotActive
     values = dict(changes)
@@ -104,17 +104,12 @@ def update_api_key(
         _refuse_escalation(wanted, key.granted_scopes, restricted_too=False)
         values["scopes"] = sorted(wanted)
     if values:
-        # A key revoked, or narrowed, since it was read must stay so.
+        # Compare-and-set: do not undo a revocation or a change of scopes made since the key was read.
         unchanged = ApiKey.objects.filter(pk=key.pk, revoked_at=None, scopes=key.scopes)
         if not unchanged.update(**values):
             raise KeyNotActive
-        record_audit(
-            action="key.changed",
-            subject=key.public_id,
-            actor=actor,
-            details={"fields": sorted(values)},
-            address=address,
-        )
+        details = {"fields": sorted(values)}
+        record_audit(action="key.changed", subject=key.public_id, actor=actor, details=details, address=address)
         key.refresh_from_db(fields=list(values))
     return key
 
@@ -124,20 +119,20 @@ def rotate_api_key(
     *,
     key: ApiKey,
     overlap_s: int = 0,
-    maker_scopes: frozenset[str] | None = None,
+    caller_scopes: frozenset[str] | None = None,
     actor: User | None = None,
     address: str | None = None,
 ) -> MintedKey:
-    """Give a key a new secret. The old one works for overlap_s more seconds, by default not at all.
+    """Replace the secret of a key. The old one stays valid for overlap_s seconds.
 
-    maker_scopes: as for `create_api_key`; who gets the new secret gets the key's power, so must have it already.
+    caller_scopes: as for `create_api_key`; must include all scopes of the key, as the caller receives the new secret.
     Raises ScopeNotGrantable or KeyNotActive.
     """
-    if maker_scopes is not None:
-        _refuse_escalation(key.granted_scopes, maker_scopes, restricted_too=False)
+    if caller_scopes is not None:
+        _refuse_escalation(key.granted_scopes, caller_scopes, restricted_too=False)
     now = timezone.now()
     text = compose_key(key.head, key.key_prefix)
-    # Of two rotations at one time one is refused: its caller would hold a secret that does not work.
+    # Of two concurrent rotations one is refused, or its caller would receive a secret that does not work.
     rotated = (
         ApiKey.objects.active()
         .filter(pk=key.pk, digest=key.digest)
@@ -153,7 +148,7 @@ def rotate_api_key(
 
 @transaction.atomic
 def revoke_api_key(*, key: ApiKey, actor: User | None = None, address: str | None = None) -> bool:
-    """Withdraw a key for good; return whether it was in force until now."""
+    """Revoke a key permanently; return False if it was already revoked."""
     now = timezone.now()
     changed = ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now)
     if changed:
@@ -164,9 +159,9 @@ def revoke_api_key(*, key: ApiKey, actor: User | None = None, address: str | Non
 
 
 def record_key_use(*, key: ApiKey) -> bool:
-    """Write when a key was last used, at most once a minute; return whether this call wrote.
+    """Update `last_used_at`, at most once a minute; return whether this call did.
 
-    Never holds up the request: where somebody else is writing, the note is left to a later request.
+    Never delays the request: if the database is locked by another writer, a later request updates it.
     """
     now = timezone.now()
     if key.last_used_at is not None and now - key.last_used_at < USE_RECORD_INTERVAL:
@@ -190,9 +185,8 @@ def _expanded(grants: Iterable[str]) -> frozenset[str]:
         raise Unprocessable([{"pointer": "/scopes", "code": "unknown_scope", "detail": detail}]) from error
 
 
-def _refuse_escalation(scopes: frozenset[str], maker: frozenset[str], *, restricted_too: bool = True) -> None:
-    """Raise ScopeNotGrantable for the first scope that is beyond the maker, or that the API never gives."""
-    beyond = scopes - maker
+def _refuse_escalation(scopes: frozenset[str], caller: frozenset[str], *, restricted_too: bool = True) -> None:
+    beyond = scopes - caller
     if restricted_too:
         beyond |= scopes & RESTRICTED_SCOPES
     if beyond:
@@ -200,9 +194,8 @@ def _refuse_escalation(scopes: frozenset[str], maker: frozenset[str], *, restric
 
 
 def _refuse_over_limit(user: User) -> None:
-    # Two requests at one time must not both see the last free place: PostgreSQL locks the owner's row here,
-    # SQLite lets one writer in at a time.
+    # Concurrent requests must not exceed the limit together: PostgreSQL locks the owner's row, SQLite has one writer.
     plan = User.objects.select_for_update().values_list("plan", flat=True).get(pk=user.pk)
     limit = limits_of(plan).active_keys
     if count_active_keys(user) >= limit:
-        raise KeyLimitReached(f"The plan {plan} allows {limit} active keys: revoke one first.", limit=limit)
+        raise KeyLimitReached(f"The plan {plan} allows {limit} active keys; revoke one first.", limit=limit)

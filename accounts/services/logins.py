@@ -1,4 +1,4 @@
-"""Logins: failures counted by account name and address, whether there is such an account or not; staff on record."""
+"""Throttling of failed logins, and the audit of staff logins."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from api.ratelimit.limiter import limiter
 
 
 def record_login_attempt(*, username: str, address: str) -> None:
-    """Count an attempt before its password is looked at.
+    """Count an attempt before its password is checked; the account need not exist.
 
-    address: of the caller, or the block of addresses that counts as one.
-    Raises RateLimited where too many have failed.
+    address: the client's address block, see `limits.address_block`.
+    Raises RateLimited after too many failures.
     """
     limits = limiter()
     wait_us = limits.record_failure(_subject(username, address), login_throttle.record_failure) if limits else 0
@@ -25,27 +25,27 @@ def record_login_attempt(*, username: str, address: str) -> None:
 
 
 def reset_login_throttle(*, username: str, address: str) -> None:
-    """Forget the failures, as the password was right."""
+    """Reset the failures after a successful login."""
     if (limits := limiter()) is not None:
         limits.reset(_subject(username, address))
 
 
 def record_staff_login(*, user: User, address: str | None, second_factor: bool) -> None:
-    """Put a login of staff on record; other users' do not concern the installation."""
+    """Record a login of staff in the audit log; logins of other users are not recorded."""
     if user.is_staff:
         details = {"second_factor": second_factor}
         record_audit(action="login.succeeded", subject=user.public_id, actor=user, details=details, address=address)
 
 
 def record_failed_staff_login(*, username: str, address: str | None) -> None:
-    """Put a wrong password for an account of staff on record. Names that do not exist leave no rows."""
+    """Record a wrong password for a staff account in the audit log; other usernames leave no rows."""
     user = User.objects.filter(username=username, is_staff=True).first()
     if user is not None:
         record_audit(action="login.failed", subject=user.public_id, address=address)
 
 
 def _subject(username: str, address: str) -> str:
-    """Return the name of the pair; the store learns neither of the two."""
+    """Return a hash of username and address, so that the store holds neither in plain text."""
     name = unicodedata.normalize("NFKC", username).casefold().strip()
     digest = hashlib.sha256(f"{name}\x00{address}".encode()).hexdigest()
     return f"login:{digest[:40]}"

@@ -1,4 +1,4 @@
-"""Second factors of staff: an authenticator app, and codes for the day when it is lost."""
+"""Second factors of staff: authenticator apps and recovery codes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from accounts.services.audit import record_audit
 from accounts.services.logins import record_login_attempt, reset_login_throttle
 
 RECOVERY_CODES = 10
-_RECOVERY_BYTES = 10  # 80 bits: nobody guesses one, not even from its digest
-# Guesses are counted by account, wherever they come from: to get this far takes the password.
-_ANYWHERE = "second factor"
+_RECOVERY_BYTES = 10  # 80 bits: too many to guess, even from the digest
+# Wrong codes are counted by account, not by address: an attacker who gets this far has the password.
+_ANY_ADDRESS = "second factor"
 
 
 def needs_second_factor(user: User) -> bool:
-    """Return whether a password alone does not let this user in."""
+    """Return whether the user must enter or set up a second factor to log in."""
     return has_second_factor(user) or must_enrol(user)
 
 
@@ -34,29 +34,29 @@ def has_second_factor(user: User) -> bool:
 
 
 def second_factor_stamp(user: User) -> str:
-    """Return what a session that proved the user's second factor remembers; "" where there is none."""
+    """Return the id of the user's second factor, stored in sessions that verified it; "" if there is none."""
     pk = SecondFactor.objects.filter(user=user).values_list("pk", flat=True).first()
     return "" if pk is None else str(pk)
 
 
 def must_enrol(user: User) -> bool:
-    """Return whether this installation demands a second factor that the user does not have yet."""
+    """Return whether the user must set up a second factor that they do not have yet."""
     return requires_second_factor(user) and not has_second_factor(user)
 
 
 def requires_second_factor(user: User) -> bool:
-    """Return whether this installation wants a second factor of the user, set up or not."""
+    """Return whether the user must have a second factor, set up or not."""
     return user.is_staff and settings.RENDEROWL_STAFF_TOTP == "required"
 
 
 def enrol_second_factor(*, user: User, salt: str, code: str, address: str | None = None) -> list[str]:
-    """Give a user a second factor, proved by a code of the app; return the recovery codes, shown this one time.
+    """Set up a second factor, verified by a code of the app; return the recovery codes, which are not stored.
 
-    salt: of the secret that the user was shown.
+    salt: of the secret shown to the user.
     Raises CodeRefused, RateLimited, or SecondFactorExists.
     """
-    record_login_attempt(username=user.username, address=_ANYWHERE)
-    step = totp.matching_step(totp.secret_of(salt), _bare(code), time.time())
+    record_login_attempt(username=user.username, address=_ANY_ADDRESS)
+    step = totp.matching_step(totp.secret_of(salt), _normalise(code), time.time())
     if step is None:
         raise CodeRefused
     try:
@@ -66,26 +66,26 @@ def enrol_second_factor(*, user: User, salt: str, code: str, address: str | None
             record_audit(action="second_factor.enrolled", subject=user.public_id, actor=user, address=address)
     except IntegrityError:
         raise SecondFactorExists from None
-    reset_login_throttle(username=user.username, address=_ANYWHERE)
+    reset_login_throttle(username=user.username, address=_ANY_ADDRESS)
     return codes
 
 
 def verify_second_factor(*, user: User, code: str, address: str | None = None) -> None:
-    """Accept a code of the app, or a recovery code; each works once.
+    """Verify a code of the app or a recovery code; each is valid once.
 
-    Raises CodeRefused, the same for a wrong code and for one that was used, or RateLimited after too many.
+    Raises CodeRefused for a wrong or used code, or RateLimited after too many failures.
     """
-    record_login_attempt(username=user.username, address=_ANYWHERE)
-    text = _bare(code)
+    record_login_attempt(username=user.username, address=_ANY_ADDRESS)
+    text = _normalise(code)
     if not (_consume_app_code(user, text) or _consume_recovery_code(user, text, address)):
         record_audit(action="second_factor.refused", subject=user.public_id, actor=user, address=address)
         raise CodeRefused
-    reset_login_throttle(username=user.username, address=_ANYWHERE)
+    reset_login_throttle(username=user.username, address=_ANY_ADDRESS)
 
 
 @transaction.atomic
 def remove_second_factor(*, user: User, actor: User | None = None, address: str | None = None) -> bool:
-    """Take a user's second factor and recovery codes away; return whether there was one. actor: None for commands."""
+    """Delete a user's second factor and recovery codes; return whether there was one. actor: None for commands."""
     deleted, _ = SecondFactor.objects.filter(user=user).delete()
     if deleted:
         action = "second_factor.disabled" if actor == user else "second_factor.reset"
@@ -95,7 +95,7 @@ def remove_second_factor(*, user: User, actor: User | None = None, address: str 
 
 @transaction.atomic
 def renew_recovery_codes(*, user: User, address: str | None = None) -> list[str]:
-    """Return new recovery codes; the old ones no longer work."""
+    """Replace the recovery codes; return the new ones."""
     factor = SecondFactor.objects.select_for_update().get(user=user)
     factor.recovery_codes.all().delete()
     record_audit(action="second_factor.codes_renewed", subject=user.public_id, actor=user, address=address)
@@ -107,7 +107,7 @@ def _consume_app_code(user: User, code: str) -> bool:
     if factor is None or len(code) != totp.DIGITS:
         return False
     step = totp.matching_step(totp.secret_of(factor.salt), code, time.time())
-    # A code that was seen over somebody's shoulder is worth nothing: its step, and all before, are spent.
+    # Prevents replay of an observed code: its step and all earlier ones are refused from now on.
     return step is not None and bool(
         SecondFactor.objects.filter(pk=factor.pk, last_step__lt=step).update(last_step=step)
     )
@@ -116,7 +116,7 @@ def _consume_app_code(user: User, code: str) -> bool:
 @transaction.atomic
 def _consume_recovery_code(user: User, code: str, address: str | None) -> bool:
     unused = RecoveryCode.objects.filter(factor__user=user, digest=_digest(code), used_at=None)
-    # Read first: an update of a joined query is two statements on some databases, and must stay one compare-and-set.
+    # Read first: Django may split an update across a join into two statements, which is no compare-and-set.
     row = unused.first()
     if row is None or not RecoveryCode.objects.filter(pk=row.pk, used_at=None).update(used_at=timezone.now()):
         return False
@@ -130,7 +130,7 @@ def _write_recovery_codes(factor: SecondFactor) -> list[str]:
     return ["-".join(text[start : start + 4] for start in range(0, len(text), 4)) for text in texts]
 
 
-def _bare(code: str) -> str:
+def _normalise(code: str) -> str:
     return "".join(code.split()).replace("-", "").lower()
 
 

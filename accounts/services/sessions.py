@@ -1,4 +1,4 @@
-"""Logins by name and password, and the tokens that they give."""
+"""Logins by username and password, and the sessions of tokens that they start."""
 
 from __future__ import annotations
 
@@ -32,35 +32,34 @@ from accounts.tokens import (
 def log_in(*, username: str, password: str, code: str = "", address: str = "", client: str | None = None) -> TokenPair:
     """Return the tokens of a new session.
 
-    code: of the second factor, for accounts that have one. address: what failures are counted by, with the name.
-    client: the address that goes on record.
-    Raises RateLimited where too many have failed, CodeRefused without a code that is right. Where staff must have a
-    second factor, those without get no tokens: these would open what the admin keeps closed.
-    Raises Unauthenticated, the same for an unknown name and a wrong password (Django hashes either way), and
-    AccountSuspended to whoever knows the password.
+    code: of the second factor, for accounts that have one. address: failures are counted by it and the username.
+    client: the address for the audit log.
+    Raises RateLimited after too many failures; Unauthenticated for an unknown username or a wrong password (Django
+    hashes in both cases); CodeRefused for a wrong code, and for staff without a required second factor, which
+    tokens would bypass; AccountSuspended only after the right password.
     """
     record_login_attempt(username=username, address=address)
     user = authenticate(username=username, password=password)
     if not isinstance(user, User):
         record_failed_staff_login(username=username, address=client)
-        raise Unauthenticated("No active account has this name and password.")
-    is_proved = has_second_factor(user)
-    if is_proved:
+        raise Unauthenticated("The username or password is wrong, or the account is not active.")
+    is_verified = has_second_factor(user)
+    if is_verified:
         verify_second_factor(user=user, code=code, address=client)
     elif must_enrol(user):
-        raise CodeRefused("Staff need a second factor here: set one up in the admin first.")
+        raise CodeRefused("Staff need a second factor. Set one up in the admin first.")
     reset_login_throttle(username=username, address=address)
     if user.is_suspended:
         raise AccountSuspended
-    record_staff_login(user=user, address=client, second_factor=is_proved)
+    record_staff_login(user=user, address=client, second_factor=is_verified)
     return issue_pair(user)
 
 
 def refresh_session(*, refresh: str) -> TokenPair:
-    """Exchange a refresh token for a new pair; each works once.
+    """Exchange a refresh token for a new pair; each is valid once.
 
-    Raises Unauthenticated and its kinds, or AccountSuspended. A token that comes a second time has been copied:
-    its whole session ends, as either of the two holders may be the thief.
+    Raises Unauthenticated or a subclass, or AccountSuspended. A token used twice has been copied: its session is
+    revoked, as either user of it may be the attacker.
     """
     claims = read_refresh_token(refresh)
     user, revoked = find_token_owner(claims)
@@ -76,9 +75,9 @@ def refresh_session(*, refresh: str) -> TokenPair:
 
 
 def revoke_session(*, token: str) -> None:
-    """End the session that an access or refresh token belongs to, all its tokens with it.
+    """Revoke the session of an access or refresh token, with all its tokens.
 
-    Raises Unauthenticated for what is no token of ours; an expired one is refused the same way, having no power left.
+    Raises Unauthenticated for an invalid or expired token.
     """
     try:
         claims = read_refresh_token(token)
@@ -93,7 +92,7 @@ def revoke_session(*, token: str) -> None:
 def _consume(claims: TokenClaims) -> bool:
     """Mark a refresh token as used; return whether this call was the first."""
     row = RevokedToken(token_id=claims.token_id, user_id=claims.user_id, expires_at=session_ends_at())
-    # The unique constraint decides between two calls at one time.
+    # The unique constraint lets only one of two concurrent calls succeed.
     RevokedToken.objects.bulk_create([row], ignore_conflicts=True)
     return RevokedToken.objects.filter(pk=row.pk).exists()
 

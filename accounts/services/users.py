@@ -1,4 +1,4 @@
-"""Users: made, put on a plan, suspended."""
+"""Users: create, change the plan, suspend, grant scopes."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def create_user(
     is_superuser: bool = False,
     actor: User | None = None,
 ) -> User:
-    """Return a new user. password: None for an account that cannot log in; plan: None for the usual one.
+    """Create a user. password: None for an account that cannot log in; plan: None for the default.
 
-    Raises ValidationError (Django's) for a name or address that is malformed or taken.
+    Raises Django's ValidationError for a username or email address that is malformed or taken.
     """
     default_plan = AccountPlan.ENTERPRISE if is_staff else signup_plan()
     user = User(
@@ -44,7 +44,7 @@ def create_user(
 
 @transaction.atomic
 def register_user(*, user: User, actor: User | None = None) -> User:
-    """Save a user that a form built, and tell the apps above."""
+    """Save a new user built by a form, and publish UserCreated."""
     user.save(force_insert=True)
     record_audit(action="user.created", subject=user.public_id, actor=actor, details={"plan": user.plan})
     events.publish(UserCreated(user.pk))
@@ -53,10 +53,7 @@ def register_user(*, user: User, actor: User | None = None) -> User:
 
 @transaction.atomic
 def set_plan(*, user: User, plan: str, actor: User | None = None) -> User:
-    """Put a user on a plan; the same plan again changes nothing.
-
-    Raises ValueError for a name that is no plan.
-    """
+    """Change the plan of a user, if it differs; raise ValueError if there is no such plan."""
     new_plan = AccountPlan(plan).value
     changed = User.objects.filter(pk=user.pk).exclude(plan=new_plan).update(plan=new_plan)
     old_plan, user.plan = user.plan, new_plan
@@ -69,7 +66,7 @@ def set_plan(*, user: User, plan: str, actor: User | None = None) -> User:
 
 @transaction.atomic
 def promote_to_staff(*, user: User, actor: User | None = None) -> User:
-    """Make a user a member of staff, on the plan that staff have."""
+    """Make a user a member of staff, on the plan of staff."""
     if User.objects.filter(pk=user.pk, is_staff=False).update(is_staff=True):
         record_audit(action="user.promoted", subject=user.public_id, actor=actor)
     user.is_staff = True
@@ -78,7 +75,7 @@ def promote_to_staff(*, user: User, actor: User | None = None) -> User:
 
 @transaction.atomic
 def suspend_user(*, user: User, reason: str = "", actor: User | None = None) -> bool:
-    """Stop all credentials of a user; return whether any worked until now."""
+    """Suspend a user, so that none of their credentials work; return False if already suspended."""
     changed = User.objects.filter(pk=user.pk, is_suspended=False).update(is_suspended=True)
     user.is_suspended = True
     if changed:
@@ -90,7 +87,7 @@ def suspend_user(*, user: User, reason: str = "", actor: User | None = None) -> 
 
 @transaction.atomic
 def resume_user(*, user: User, actor: User | None = None) -> bool:
-    """Let a suspended user's credentials work again; return whether the user was suspended."""
+    """End a suspension; return False if the user was not suspended."""
     changed = User.objects.filter(pk=user.pk, is_suspended=True).update(is_suspended=False)
     user.is_suspended = False
     if changed:
@@ -100,14 +97,14 @@ def resume_user(*, user: User, actor: User | None = None) -> bool:
 
 @transaction.atomic
 def grant_scopes(*, user: User, scopes: Iterable[str], actor: User | None = None) -> User:
-    """Give a user restricted scopes beyond the usual ones; those the user has already are left as they are.
+    """Grant a user restricted scopes in addition to those that they have.
 
-    Raises ValueError for a scope that is not restricted, as everybody has those.
+    Raises ValueError for a scope that is not restricted: all users have those.
     """
     wanted = frozenset(scopes)
     if unknown := sorted(wanted - RESTRICTED_SCOPES):
         raise ValueError(unknown[0])
-    # Two grants at a time must not lose each other: PostgreSQL locks the row, SQLite has one writer.
+    # Concurrent grants must not overwrite each other: PostgreSQL locks the row, SQLite has one writer.
     locked = User.objects.select_for_update().get(pk=user.pk)
     missing = wanted - locked.scopes
     user.granted_scopes = sorted(missing | set(locked.granted_scopes))

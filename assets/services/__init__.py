@@ -1,4 +1,4 @@
-"""Every write to assets."""
+"""Services of assets: every write to its tables."""
 
 from assets.services.creation import AssetImport, create_from_upload, create_from_url, update_asset
 from assets.services.deletion import delete_asset, remove_unused_files

@@ -1,4 +1,4 @@
-"""New assets, from an upload or by URL."""
+"""Creation of assets, by upload or from a URL."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ UPDATABLE_FIELDS = frozenset({"name", "project_id"})
 
 @dataclass(frozen=True, slots=True)
 class AssetImport:
-    """What a client asks to import. name: empty for the one that the URL suggests."""
+    """A requested import. name: by default from the URL."""
 
     url: str
     name: str = ""
@@ -57,10 +57,9 @@ def create_from_upload(
 ) -> Asset:
     """Store an uploaded file and return its asset, ready.
 
-    name: empty for the name that the file came with. conclude: called with the new row in its transaction; what it
-    raises undoes all.
-    Raises UploadTooLarge, Unprocessable for a project of somebody else's, and FileRefused where the content is no media
-    file that can be used; nothing is kept then.
+    name: by default that of the uploaded file. conclude: called with the new row in its transaction; an exception
+    rolls everything back.
+    Raises UploadTooLarge, Unprocessable for a project of another user, and FileRefused for unsupported content.
     """
     require_project(user, project_id)
     with temporary_folder() as folder:
@@ -81,7 +80,6 @@ def create_from_upload(
 
 
 def _save_ready(asset: Asset, staged: StagedFile, conclude: Conclude) -> Asset:
-    """Insert a row for a file, sharing the bytes with an asset of the same owner that has them already."""
     if _save_sharing(asset, conclude):
         return asset
     keys = store_file(staged, asset.pk)
@@ -94,9 +92,9 @@ def _save_ready(asset: Asset, staged: StagedFile, conclude: Conclude) -> Asset:
 
 
 def _save_sharing(asset: Asset, conclude: Conclude = lambda _: None) -> bool:
-    """Insert the row if a duplicate can be shared with; return whether it was.
+    """Insert the row with the file of a duplicate, if there is one; return whether it was inserted.
 
-    The duplicate stays locked until the row is there: whoever removes files looks for rows that use them after that.
+    The duplicate stays locked until the row is inserted, so `remove_unused_files` sees the new row.
     """
     with transaction.atomic():
         duplicates = Asset.objects.select_for_update().ready().filter(owner=asset.owner, sha256=asset.sha256)
@@ -124,9 +122,9 @@ def _insert(asset: Asset, keys: StorageKeys, conclude: Conclude) -> None:
 
 
 def create_from_url(*, user: Any, request: AssetImport) -> Asset:
-    """Return a pending asset whose file a job will fetch.
+    """Create a pending asset and enqueue the job that fetches its file.
 
-    Raises FileRefused for a URL that could never be fetched, and Unprocessable for a project of somebody else's.
+    Raises FileRefused for a URL that is not allowed, and Unprocessable for a project of another user.
     """
     require_project(user, request.project_id)
     try:
@@ -142,20 +140,12 @@ def create_from_url(*, user: Any, request: AssetImport) -> Asset:
     )
     with transaction.atomic():
         asset.save(force_insert=True)
-        enqueue(
-            type=IMPORT_JOB,
-            payload={"asset": str(asset.pk)},
-            user_id=user.pk,
-            reference=f"asset:{asset.pk}",
-        )
+        enqueue(type=IMPORT_JOB, payload={"asset": str(asset.pk)}, user_id=user.pk, reference=f"asset:{asset.pk}")
     return asset
 
 
 def update_asset(*, asset: Asset, changes: Mapping[str, Any]) -> Asset:
-    """Change the name or the project of an asset.
-
-    Raises Unprocessable for a project of somebody else's.
-    """
+    """Change the name or the project of an asset; raise Unprocessable for a project of another user."""
     assert changes.keys() <= UPDATABLE_FIELDS
     require_project(asset.owner, changes.get("project_id"))
     for field, value in changes.items():

@@ -1,4 +1,4 @@
-"""Delete assets, and files that nobody uses any more."""
+"""Deletion of assets and of files that no asset uses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jobs.services import enqueue
 def delete_asset(*, asset: Asset) -> None:
     """Delete an asset; a job removes its file unless another asset shares it.
 
-    Raises AssetInUse while somebody holds it, NotFound if it is gone already.
+    Raises AssetInUse while there are holds, NotFound if the asset was already deleted.
     """
     with transaction.atomic():
         row = Asset.objects.select_for_update().filter(pk=asset.pk).first()
@@ -38,16 +38,14 @@ def delete_asset(*, asset: Asset) -> None:
         )
         if row.storage_key:
             enqueue(
-                type=REMOVE_FILES_JOB,
-                payload={"file": row.storage_key, "poster": row.poster_key},
-                user_id=row.owner_id,
+                type=REMOVE_FILES_JOB, payload={"file": row.storage_key, "poster": row.poster_key}, user_id=row.owner_id
             )
 
 
 def remove_unused_files(*, file: str, poster: str) -> bool:
-    """Remove a stored file and its poster unless a row uses them; return whether they were removed.
+    """Delete a stored file and its poster unless an asset uses them; return whether they were deleted.
 
-    No row can come to use them in between: a new one shares a file only while it holds the lock of a row that does.
+    No asset can start using them in between: sharing a file requires a lock on a row that uses it.
     """
     if Asset.objects.filter(storage_key=file).exists():
         return False

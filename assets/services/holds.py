@@ -1,4 +1,4 @@
-"""Holds: who needs an asset keeps it from being deleted."""
+"""Holds: prevent the deletion of assets in use."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from assets.models import Asset, AssetHold
 
 
 def hold(*, asset_ids: Collection[UUID], reference: str, label: str) -> None:
-    """Keep assets from being deleted until `release_holds` with the same reference; safe to repeat.
+    """Prevent the deletion of assets until `release_holds` with the same reference; idempotent.
 
-    reference: opaque, e.g. `render:<uuid>`; label: what a client who may not delete the asset is told.
-    Raises AssetMissing, and holds none of them, if one does not exist.
+    reference: opaque, e.g. `render:<uuid>`; label: public id of the holder, shown when a deletion is refused.
+    Raises AssetMissing, and creates no holds, if an asset does not exist.
     """
     hold_for_many(asset_ids_by_holder={(reference, label): asset_ids})
 
 
 def hold_for_many(*, asset_ids_by_holder: Mapping[tuple[str, str], Collection[UUID]]) -> None:
-    """Do the same for many holders, named by reference and label: all of it, or none."""
+    """Create holds like `hold` for many (reference, label) pairs: all of them or none."""
     wanted = {asset_id for asset_ids in asset_ids_by_holder.values() for asset_id in asset_ids}
     if not wanted:
         return
     with transaction.atomic():
-        # A deletion locks the row before it looks for holds: either it waits and sees this hold, or it was first
-        # and the row is missing here. In the order of the keys, so that two callers cannot wait for each other.
+        # A deletion locks the row before it checks for holds: either it waits and sees this hold, or it was first
+        # and the row is missing here. Ordered by key to avoid deadlocks.
         rows = Asset.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk")
         missing = wanted - set(rows.values_list("pk", flat=True))
         if missing:
@@ -43,6 +43,6 @@ def hold_for_many(*, asset_ids_by_holder: Mapping[tuple[str, str], Collection[UU
 
 
 def release_holds(*, reference: str) -> int:
-    """Give up all holds of a holder; return how many there were. Safe to repeat."""
+    """Delete all holds of a holder; return their number. Idempotent."""
     number, _ = AssetHold.objects.filter(reference=reference).delete()
     return number

@@ -1,4 +1,4 @@
-"""The ends of an import. Each is one transaction, and happens once."""
+"""Completion of imports: success or failure, once, in one transaction."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from core.events import publish
 
 
 def finish_import(*, asset_id: UUID, staged: StagedFile, keys: StorageKeys, complete: Callable[[], None]) -> bool:
-    """Make a pending asset ready; return False if it was deleted or settled meanwhile.
+    """Mark a pending asset as ready; return False if it was deleted or completed meanwhile.
 
-    complete: ends the job in the same transaction; what it raises undoes all.
+    complete: completes the job in the same transaction; an exception rolls everything back.
     """
     with transaction.atomic():
         pending = Asset.objects.filter(pk=asset_id, status=AssetStatus.PENDING)
@@ -41,9 +41,9 @@ def _publish_ready(asset_id: UUID) -> None:
 
 
 def fail_import(*, asset_id: UUID, code: str, detail: str, complete: Callable[[], None] = lambda: None) -> bool:
-    """Make a pending asset failed; return False if it was deleted or settled meanwhile.
+    """Mark a pending asset as failed; return False if it was deleted or completed meanwhile.
 
-    code, detail: what the client is told. complete: as in `finish_import`.
+    code, detail: shown to the client. complete: as in `finish_import`.
     """
     with transaction.atomic():
         pending = Asset.objects.filter(pk=asset_id, status=AssetStatus.PENDING)

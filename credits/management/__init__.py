@@ -1,1 +1,1 @@
-"""Commands of the credits app."""
+"""Management commands of credits."""

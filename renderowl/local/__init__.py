@@ -1,1 +1,1 @@
-"""One machine: server and worker together, for `make run` and `make demo`."""
+"""Launchers of `make run` and `make demo`: server and worker on one machine."""

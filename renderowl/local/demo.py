@@ -1,4 +1,4 @@
-"""`make demo`: an installation of its own renders a sample edit, seen from the client's side."""
+"""`make demo`: starts a separate installation and renders a sample edit through its API."""
 
 from __future__ import annotations
 
@@ -13,15 +13,7 @@ from typing import Any
 
 import requests
 
-from renderowl.local.processes import (
-    ROOT,
-    ProcessGroup,
-    StartFailed,
-    free_port,
-    manage,
-    server_command,
-    worker_command,
-)
+from renderowl.local.processes import ROOT, ProcessGroup, StartFailed, free_port, manage, server_command, worker_command
 from renderowl.local.sample import make_edit, make_media
 
 RENDER_LIMIT_S = 150.0
@@ -29,24 +21,21 @@ BAR_WIDTH = 40
 
 
 class DemoFailed(Exception):
-    """The demo did not come to its end; the text says where."""
+    """The demo failed; the message says at which step."""
 
 
 class DemoClient:
-    """The few calls that the demo makes, as any client would."""
+    """A minimal client of the API."""
 
     def __init__(self, base: str, key: str) -> None:
         self.base = base
         self.session = requests.Session()
-        # Loopback needs no proxy, whatever the environment says.
+        # Ignore proxy settings of the environment, as the server is on the loopback interface.
         self.session.trust_env = False
         self.session.headers["X-API-Key"] = key
 
     def call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
-        """Return the JSON of an answer.
-
-        Raises DemoFailed with the problem's own words on a refusal.
-        """
+        """Send a request and return the JSON of its response; raise DemoFailed with the problem's detail."""
         url = path if path.startswith("http") else f"{self.base}{path}"
         response = self.session.request(method, url, timeout=60, **arguments)
         if "json" not in response.headers.get("Content-Type", ""):
@@ -59,7 +48,7 @@ class DemoClient:
         return body
 
     def download(self, url: str, target: Path) -> None:
-        """Write a signed URL's file."""
+        """Download a signed URL to a file."""
         with self.session.get(url, stream=True, timeout=60) as response:
             response.raise_for_status()
             with target.open("wb") as file:
@@ -69,13 +58,13 @@ class DemoClient:
 
 def main() -> int:
     """Run the demo. Returns the exit status."""
-    began = time.monotonic()
+    started = time.monotonic()
     folder = Path(os.environ.get("DATA_DIR", ROOT / "var")).resolve() / "demo"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     port = free_port()
     env = {**os.environ, "DATA_DIR": str(folder / "data"), "DEBUG": "1", "PORT": str(port)}
-    # Progress is asked for five times a second, which the smallest plan does not allow for long.
+    # The demo polls five times a second, more than the smallest plan allows.
     env["SIGNUP_PLAN"] = "starter"
     for name in ("DATABASE_URL", "STORAGE_URL", "CACHE_URL", "PUBLIC_URL", "SECRET_KEY", "SECRET_KEY_FILE"):
         env.pop(name, None)
@@ -89,7 +78,7 @@ def main() -> int:
             group.start("server", server_command(port))
             group.start("worker", worker_command())
             group.wait_until_serving(port)
-            _render(DemoClient(f"http://127.0.0.1:{port}", minted["key"]), folder, began)
+            _render(DemoClient(f"http://127.0.0.1:{port}", minted["key"]), folder, started)
         except (StartFailed, DemoFailed, requests.RequestException, subprocess.CalledProcessError, OSError) as error:
             print(f"The demo failed: {error} (log: {folder / 'server.log'})", file=sys.stderr)
             return 1
@@ -98,7 +87,7 @@ def main() -> int:
     return 0
 
 
-def _render(client: DemoClient, folder: Path, began: float) -> None:
+def _render(client: DemoClient, folder: Path, started: float) -> None:
     media = make_media(folder / "media")
     sources = {}
     for role, path in media.items():
@@ -110,7 +99,7 @@ def _render(client: DemoClient, folder: Path, began: float) -> None:
     render = client.call("POST", "/api/v2/renders", json={"edit": make_edit(sources)})
     _say(f"Submitted {render['id']}.")
     render = _follow(client, render)
-    took = time.monotonic() - submitted
+    elapsed_s = time.monotonic() - submitted
     video, poster = folder / "demo.mp4", folder / "poster.jpg"
     client.download(render["output"]["url"], video)
     client.download(render["poster_url"], poster)
@@ -119,19 +108,19 @@ def _render(client: DemoClient, folder: Path, began: float) -> None:
     _say(f"poster    {poster}")
     _say(f"size      {video.stat().st_size / 1024:.0f} KiB, {output['width']}x{output['height']}, {output['fps']} fps")
     _say(f"duration  {output['duration_s']:.2f} s")
-    _say(f"took      {took:.1f} s to render, {time.monotonic() - began:.1f} s in all")
+    _say(f"took      {elapsed_s:.1f} s to render, {time.monotonic() - started:.1f} s in total")
 
 
 def _follow(client: DemoClient, render: dict[str, Any]) -> dict[str, Any]:
-    """Poll a render until it ends, showing its progress.
+    """Poll a render until it finishes, showing its progress.
 
-    Raises DemoFailed if it ends otherwise than succeeded, or not in time.
+    Raises DemoFailed if it does not succeed in time.
     """
-    until = time.monotonic() + RENDER_LIMIT_S
+    deadline = time.monotonic() + RENDER_LIMIT_S
     path = f"/api/v2/renders/{render['id']}"
     last = ""
     while render["status"] not in {"succeeded", "failed", "cancelled"}:
-        if time.monotonic() > until:
+        if time.monotonic() > deadline:
             raise DemoFailed(f"the render was still {render['status']} after {RENDER_LIMIT_S:.0f} s")
         time.sleep(0.2)
         render = client.call("GET", path)

@@ -1,4 +1,4 @@
-"""Start the server and the worker, watch them, stop them. No Django here: it only starts programs."""
+"""Process group of server and worker: start, watch, stop. Needs no Django."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from typing import IO
 from jobs.processes import die_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-# The server lingers 5 s and has requests finish for 30.
+# The server lingers for 5 s and then finishes requests for up to 30 s.
 STOP_LIMIT_S = 37.0
 
 
 class StartFailed(Exception):
-    """A process could not be started or ended at once; the text is for the person at the terminal."""
+    """A process could not be started or exited at once; the message is for the user at the terminal."""
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nothing listens on now."""
+    """Return an unused port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -35,7 +35,7 @@ def free_port() -> int:
 
 
 def manage(arguments: Sequence[str], env: Mapping[str, str]) -> str:
-    """Run a management command to its end and return its standard output.
+    """Run a management command and return its standard output.
 
     Raises StartFailed with the last line of its error output.
     """
@@ -49,18 +49,10 @@ def manage(arguments: Sequence[str], env: Mapping[str, str]) -> str:
 
 
 def server_command(port: int) -> list[str]:
-    """Return the command of the application server: one process, some threads, loopback only."""
-    return [
-        sys.executable,
-        "-m",
-        "renderowl.serve",
-        "--port",
-        str(port),
-        "--workers",
-        os.environ.get("WEB_WORKERS", "1"),
-        "--threads",
-        os.environ.get("WEB_THREADS", "16"),
-    ]
+    """Return the command of the application server, which listens on loopback only."""
+    workers, threads = os.environ.get("WEB_WORKERS", "1"), os.environ.get("WEB_THREADS", "16")
+    options = ["--port", str(port), "--workers", workers, "--threads", threads]
+    return [sys.executable, "-m", "renderowl.serve", *options]
 
 
 def worker_command() -> list[str]:
@@ -70,15 +62,15 @@ def worker_command() -> list[str]:
 
 @dataclass
 class ProcessGroup:
-    """The processes of one local installation. Stops all of them when one ends or a signal arrives."""
+    """The processes of a local installation."""
 
     env: Mapping[str, str]
     log: IO[bytes] | None = None
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-    _stop_asked: bool = False
+    _is_stopping: bool = False
 
     def start(self, name: str, command: Sequence[str]) -> None:
-        """Start a process in a session of its own, so that a Ctrl-C reaches only this one."""
+        """Start a process in a new session, so that only the launcher receives Ctrl-C."""
         self._running[name] = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -87,55 +79,55 @@ class ProcessGroup:
             stdout=self.log,
             stderr=self.log,
             start_new_session=True,
-            # Should this launcher be killed outright, nothing that it started may stay behind.
+            # If the launcher is killed, its children must not stay behind.
             preexec_fn=die_with_parent,  # noqa: PLW1509 - this program has one thread
         )
 
     def catch_signals(self) -> None:
-        """Let SIGINT and SIGTERM ask for a stop; a second one changes nothing."""
-        signal.signal(signal.SIGINT, self._note_signal)
-        signal.signal(signal.SIGTERM, self._note_signal)
+        """Make SIGINT and SIGTERM request a stop."""
+        signal.signal(signal.SIGINT, self._request_stop)
+        signal.signal(signal.SIGTERM, self._request_stop)
 
-    def _note_signal(self, number: int, frame: FrameType | None) -> None:
-        self._stop_asked = True
+    def _request_stop(self, number: int, frame: FrameType | None) -> None:
+        self._is_stopping = True
 
     def wait_until_serving(self, port: int, limit_s: float = 60.0) -> None:
         """Return when the port accepts connections.
 
-        Raises StartFailed if a process ends first, a signal arrives or the time runs out.
+        Raises StartFailed if a process exits first, a stop is requested or the time runs out.
         """
-        until = time.monotonic() + limit_s
-        while time.monotonic() < until and not self._stop_asked:
+        deadline = time.monotonic() + limit_s
+        while time.monotonic() < deadline and not self._is_stopping:
             if ended := self.ended():
-                raise StartFailed(f"the {ended} ended while starting")
+                raise StartFailed(f"the {ended} exited while starting")
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
                 return
             time.sleep(0.05)
         raise StartFailed(
-            "stopped while starting" if self._stop_asked else f"no server on port {port} in {limit_s:.0f} s"
+            "stopped while starting" if self._is_stopping else f"no server on port {port} in {limit_s:.0f} s"
         )
 
     def ended(self) -> str | None:
-        """Return the name of a process that has ended, if any."""
+        """Return the name of a process that has exited, if any."""
         return next((name for name, process in self._running.items() if process.poll() is not None), None)
 
     def watch(self) -> str | None:
-        """Wait for a signal (returns None) or for the first process to end (returns its name)."""
-        while not self._stop_asked:
+        """Wait for a stop request (returns None) or for the first process to exit (returns its name)."""
+        while not self._is_stopping:
             if ended := self.ended():
                 return ended
             time.sleep(0.1)
         return None
 
     def stop(self) -> None:
-        """End every process: SIGTERM, a grace time, then SIGKILL to what is left of its session."""
+        """Stop every process: SIGTERM, a grace period, then SIGKILL to its session."""
         for process in self._running.values():
             if process.poll() is None:
                 process.terminate()
-        until = time.monotonic() + STOP_LIMIT_S
+        deadline = time.monotonic() + STOP_LIMIT_S
         for process in self._running.values():
             try:
-                process.wait(max(0.1, until - time.monotonic()))
+                process.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)

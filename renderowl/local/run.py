@@ -1,4 +1,4 @@
-"""`make run`: server and worker in the foreground."""
+"""`make run`: runs server and worker in the foreground."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def main() -> int:
     group = ProcessGroup(env)
     group.catch_signals()
     try:
-        _refuse_taken(port)
+        _refuse_port_in_use(port)
         manage(["migrate", "--noinput"], env)
         print(manage(["first_run"], env), end="", flush=True)
         group.start("server", server_command(port))
@@ -41,7 +41,7 @@ def main() -> int:
         group.stop()
 
 
-def _refuse_taken(port: int) -> None:
+def _refuse_port_in_use(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

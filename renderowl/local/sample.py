@@ -1,4 +1,4 @@
-"""The sample edit of `make demo` and the media it uses, made on the spot: nothing is downloaded or shipped."""
+"""The sample edit of `make demo` and its media, which are generated."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _NIGHT = "0x0f172a"
 
 
 def make_media(folder: Path) -> dict[str, Path]:
-    """Write a video (6 s, with a moving picture), an image and a soundtrack (12 s); return them by role."""
+    """Generate a video (6 s), an image and a soundtrack (12 s); return their paths by role."""
     folder.mkdir(parents=True, exist_ok=True)
     video, image, music = folder / "dusk.mp4", folder / "owl.png", folder / "music.mp3"
     colours = f"gradients=s={WIDTH}x{HEIGHT}:r=25:d=6:n=4:c0={_NIGHT}:c1=0x4338ca:c2=0xdb2777:c3=0xf59e0b:speed=0.03"
-    # A soft chord: three voices, each with a slow swell of its own.
+    # A chord of three voices, each with a slow tremolo.
     voices = "+".join(
         f"0.16*sin(2*PI*{tone}*t)*(0.7+0.3*sin(2*PI*{swell}*t))"
         for tone, swell in ((220.0, 0.5), (277.18, 0.4), (329.63, 0.3))
@@ -31,7 +31,7 @@ def make_media(folder: Path) -> dict[str, Path]:
 
 
 def make_edit(sources: dict[str, str]) -> dict[str, Any]:
-    """Return the edit: sources maps the roles of `make_media` to URLs or `asset:` references."""
+    """Return the edit. sources: URL or `asset:` reference by role, as from `make_media`."""
     caption = {
         "type": "text",
         "text": "Rendered on this machine, from {{ SOURCE }}",
@@ -80,7 +80,7 @@ def _ffmpeg(*arguments: str) -> None:
 
 
 def _draw_owl(path: Path) -> None:
-    """Draw an owl on a branch before the moon; twice too large, then reduced, for smooth edges."""
+    """Draw an owl on a branch in front of the moon, at twice the size and then scaled down for smooth edges."""
     size = 2
     picture = Image.new("RGB", (WIDTH * size, HEIGHT * size), "#1e293b")
     draw = ImageDraw.Draw(picture)

@@ -1,4 +1,4 @@
-"""Staff's screens of accounts: lists, details, forms, actions, and who may not."""
+"""Admin of accounts: lists, details, forms, actions and permissions."""
 
 import re
 
@@ -50,7 +50,7 @@ def key_form(user, **changes):
 
 
 @pytest.mark.parametrize("model", ["user", "apikey", "auditentry", "revokedtoken"])
-def test_lists_searches_and_shows(as_root, model):
+def test_lists_search_and_detail_pages_work(as_root, model):
     alice = make_user("alice")
     make_minted_key(alice)
     pair = services.log_in(username="alice", password=PASSWORD)
@@ -63,7 +63,7 @@ def test_lists_searches_and_shows(as_root, model):
 
 
 @pytest.mark.parametrize("model", ["user", "apikey", "auditentry", "revokedtoken"])
-def test_a_list_costs_the_same_for_more_rows(as_root, model, django_assert_max_num_queries):
+def test_a_list_takes_no_more_queries_for_more_rows(as_root, model, django_assert_max_num_queries):
     for _ in range(12):
         make_minted_key(make_user())
     with django_assert_max_num_queries(10):
@@ -83,7 +83,7 @@ def test_a_key_is_shown_once_and_works(as_root, root, api):
     row = ApiKey.objects.get()
     minted_page = reverse("admin:accounts_apikey_minted", args=[row.pk])
     assert response["Location"] == minted_page
-    assert "ro_live_" not in str(dict(as_root.session.items())), "the session alone tells nothing"
+    assert "ro_live_" not in str(dict(as_root.session.items())), "the session alone does not reveal the key"
     assert "ro_live_" not in str(response.cookies)
     assert logged_in(root).get(minted_page)["Location"] == reverse("admin:accounts_apikey_changelist")
     response = as_root.get(minted_page)
@@ -131,7 +131,7 @@ def test_refuses_a_key_that_would_not_work(as_root, changes, message):
     assert not ApiKey.objects.exists()
 
 
-def test_restricted_scopes_are_given_to_users_that_have_them(as_root):
+def test_a_key_can_have_restricted_scopes_of_its_owner(as_root):
     worker = make_user("worker", granted_scopes=["workers:report"])
     as_root.post(reverse(ADD_KEY), key_form(worker, scopes=["workers:report"], type="worker"))
     assert ApiKey.objects.get().scopes == ["workers:report"]
@@ -166,7 +166,7 @@ def test_revoking_needs_its_own_permission():
 
 
 @pytest.mark.parametrize("model", ["apikey", "auditentry"])
-def test_rows_of_record_cannot_be_changed_or_deleted(as_root, model):
+def test_keys_and_audit_entries_cannot_be_changed_or_deleted(as_root, model):
     row = make_minted_key().key if model == "apikey" else AuditEntry.objects.first()
     change = reverse(f"admin:accounts_{model}_change", args=[row.pk])
     assert as_root.post(change, {"name": "x", "action": "x"}).status_code == 403
@@ -174,7 +174,7 @@ def test_rows_of_record_cannot_be_changed_or_deleted(as_root, model):
     assert type(row).objects.filter(pk=row.pk).exists()
 
 
-def test_a_user_made_here_is_announced(as_root, root):
+def test_creating_a_user_opens_a_credit_account_and_is_audited(as_root, root):
     data = {
         "username": "alice", "email": "Alice@example.org", "plan": "pro", "usable_password": "true",
         "password1": "a rather long one", "password2": "a rather long one",
@@ -195,7 +195,7 @@ def user_form(user, **changes):
     }  # fmt: skip
 
 
-def test_a_superuser_gives_powers_and_plans(as_root, root):
+def test_a_superuser_changes_privileges_and_plans(as_root, root):
     alice = make_user("alice")
     path = reverse("admin:accounts_user_change", args=[alice.pk])
     data = user_form(alice, plan="pro", is_staff="on", granted_scopes=["internal:credits"])
@@ -255,7 +255,7 @@ def test_suspending_needs_its_own_permission_and_spares_superusers(root):
     assert set(User.objects.filter(is_suspended=True)) == {alice}
 
 
-def test_groups_are_for_superusers(as_root):
+def test_only_superusers_change_groups(as_root):
     assert as_root.get(reverse("admin:auth_group_changelist")).status_code == 200
     client = logged_in(staff_with("add_group", "change_group", "view_group"))
     assert client.post(reverse("admin:auth_group_add"), {"name": "mighty"}).status_code == 403

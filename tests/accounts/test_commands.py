@@ -32,7 +32,7 @@ def scopes_in_force(api, key):
     return set(response.json()["scopes"])
 
 
-def test_makes_a_user_and_a_key_that_works(api):
+def test_creates_a_user_and_a_working_key(api):
     report = create_json("alice", "--scopes", "renders:*,assets:read", "--create-user")
     assert set(report) == {"id", "key", "user", "scopes"}
     assert report["user"] == "alice"
@@ -57,7 +57,7 @@ def test_prints_the_key_for_people_too():
 
 
 @pytest.mark.parametrize(("kind", "head"), [("live", "ro_live_"), ("test", "ro_test_"), ("worker", "ro_wrk_")])
-def test_makes_every_type(api, kind, head):
+def test_creates_keys_of_every_type(api, kind, head):
     report = create_json("alice", "--scopes", "workers:report", "--type", kind, "--create-user")
     assert report["key"].startswith(head)
     assert scopes_in_force(api, report["key"]) == {"workers:report"}
@@ -103,21 +103,21 @@ def test_promotes_an_existing_user():
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("nobody", "--scopes", "*"), "no user nobody"),
+        (("mallory", "--scopes", "*"), "no user mallory"),
         (("alice", "--scopes", "renders:fly"), "renders:fly is not a scope"),
         (("alice", "--scopes", " , "), "at least one scope"),
         (("bad name!", "--scopes", "*", "--create-user"), "valid username"),
         (("new", "--scopes", "owls:*", "--create-user"), "not a scope"),
     ],
 )
-def test_refuses_with_one_line_and_leaves_nothing(args, message):
+def test_refuses_with_one_line_and_creates_nothing(args, message):
     make_user("alice")
     with pytest.raises(CommandError, match=message):
         create(*args)
     assert (User.objects.count(), ApiKey.objects.count()) == (1, 0)
 
 
-def test_puts_a_user_on_a_plan():
+def test_changes_the_plan_of_a_user():
     make_user("alice")
     out = io.StringIO()
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Who still calls what will end: counted exactly, told once."""
+"""Counts of deprecated calls, and notices about them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def clock(monkeypatch, settings):
-    """Version 1 ends; set the time."""
+    """Deprecates version 1; returns a function that sets the time."""
     settings.RENDEROWL_API_DEPRECATIONS = (V1,)
 
     def set_clock(moment):
@@ -110,7 +110,7 @@ class TestCounting:
         assert (row.calls, row.first_called_at, row.last_called_at) == (2, DEPRECATED + DAY, DEPRECATED + 9 * DAY)
         assert counter.flush() == 0
 
-    def test_nothing_is_counted_before_the_date_or_after_the_end(self, clock, counter):
+    def test_nothing_is_counted_before_the_deprecation_or_after_the_sunset(self, clock, counter):
         minted = make_minted_key()
         for moment in (DEPRECATED - DAY, SUNSET + DAY):
             clock(moment)
@@ -125,18 +125,18 @@ class TestCounting:
         APIClient(headers={"X-API-Key": "junk"}).get("/api/v1/me")
         assert (counter.flush(), user.api_keys.count()) == (0, 0)
 
-    def test_counting_costs_a_request_no_query(self, clock, counter, django_assert_num_queries):
+    def test_counting_adds_no_query_to_a_request(self, clock, counter, django_assert_num_queries):
         client = client_of(make_minted_key())
         client.get("/api/v1/me")
         with django_assert_num_queries(1):
             client.get("/api/v1/me")
 
-    def test_counts_of_a_key_that_is_gone_are_dropped(self):
-        kept = make_minted_key().key
-        services.record_deprecated_calls(call_counts=[tally(ApiKey(pk=uuid7())), tally(kept, calls=5)])
-        assert rows() == {(kept.pk, 1, "render-list"): 5}
+    def test_counts_of_a_deleted_key_are_dropped(self):
+        existing = make_minted_key().key
+        services.record_deprecated_calls(call_counts=[tally(ApiKey(pk=uuid7())), tally(existing, calls=5)])
+        assert rows() == {(existing.pk, 1, "render-list"): 5}
 
-    def test_two_processes_that_are_first_both_count(self, monkeypatch):
+    def test_concurrent_first_counts_are_both_added(self, monkeypatch):
         key = make_minted_key().key
         add = deprecations._add_to_row
         turns = iter([lambda each: 0, add])
@@ -155,7 +155,7 @@ class TestCounting:
 
 
 class TestCounter:
-    def test_counts_are_exact_over_threads_that_count_and_write(self):
+    def test_counts_are_exact_with_concurrent_adds_and_flushes(self):
         written: dict[tuple, int] = {}
         lock = threading.Lock()
 
@@ -182,13 +182,13 @@ class TestCounter:
         per_thread = {keys[0]: 167, keys[1]: 167, keys[2]: 166}
         assert written == {(key, f"route-{n}"): 4 * count for key, count in per_thread.items() for n in (0, 1)}
 
-    def test_counts_wait_for_a_database_that_fails(self, caplog):
+    def test_counts_survive_a_failed_write(self, caplog):
         written = []
         answers = [DatabaseError("gone"), None]
 
         def write(call_counts):
             if error := answers.pop(0):
-                counter.add(key, 1, "me", SUNSET)  # more calls while the write goes wrong
+                counter.add(key, 1, "me", SUNSET)  # a call during the failing write
                 raise error
             written.extend(call_counts)
 
@@ -199,7 +199,7 @@ class TestCounter:
         assert counter.flush() == 2
         assert written == [DeprecatedCallCount(key, 1, "me", 2, DEPRECATED, SUNSET)]
 
-    def test_a_thread_writes_by_itself(self, settings):
+    def test_a_background_thread_flushes(self, settings):
         settings.RENDEROWL_DEPRECATED_CALLS_FLUSH_S = 0.01
         done = threading.Event()
         counter = DeprecatedCallCounter(lambda call_counts: done.set())
@@ -207,7 +207,7 @@ class TestCounter:
         assert done.wait(10)
         assert [t.name for t in threading.enumerate()].count("deprecated-calls") == 1
 
-    def test_a_child_process_starts_with_nothing(self):
+    def test_a_forked_process_starts_empty(self):
         counter = DeprecatedCallCounter(lambda call_counts: None)
         counter.add(uuid7(), 1, "me", SUNSET)
         counter._reset()
@@ -228,11 +228,11 @@ class TestNotices:
     def kinds(self):
         return list(DeprecationNotice.objects.order_by("created_at").values_list("kind", flat=True))
 
-    def test_nobody_is_told_who_does_not_call(self, key, published):
+    def test_users_without_calls_get_no_notice(self, key, published):
         assert self.announce(DEPRECATED + DAY) == 0
         assert (published, mail.outbox) == ([], [])
 
-    def test_an_owner_is_told_at_each_stage_and_once(self, key, published):
+    def test_an_owner_gets_one_notice_per_stage(self, key, published):
         call(key, calls=3)
         other = make_minted_key(key.user).key
         call(other, calls=2)
@@ -248,13 +248,13 @@ class TestNotices:
             SunsetApproaching(user, "v1", SUNSET, 30),
             SunsetApproaching(user, "v1", SUNSET, 7),
         ]
-        assert [letter.subject for letter in mail.outbox] == [
+        assert [email.subject for email in mail.outbox] == [
             "Renderowl: version 1 is deprecated",
             *(f"Renderowl: version 1 ends in less than {days} days" for days in (90, 30, 7)),
         ]
-        assert {tuple(letter.to) for letter in mail.outbox} == {("alice@owls.example",)}
+        assert {tuple(email.to) for email in mail.outbox} == {("alice@owls.example",)}
 
-    def test_the_letter_says_what_to_do(self, key, settings):
+    def test_the_email_says_what_to_do(self, key, settings):
         settings.PUBLIC_URL = "https://render.example"
         call(key, calls=3)
         self.announce(DEPRECATED + 2 * DAY)
@@ -262,19 +262,19 @@ class TestNotices:
         for part in ("3 calls", "Fri, 31 Dec 2027 23:59:59 GMT", "https://render.example/docs/migrate-v2"):
             assert part in text
 
-    def test_a_day_early_is_too_early(self, key):
+    def test_no_notice_before_a_stage_begins(self, key):
         call(key)
         self.announce(DEPRECATED + 2 * DAY)
         self.announce(SUNSET - timedelta(days=90, seconds=1))
         assert self.kinds() == ["first_use"]
 
-    def test_after_a_pause_only_the_latest_stage_is_told(self, key):
+    def test_after_a_pause_only_the_latest_stage_is_announced(self, key):
         call(key)
         self.announce(DEPRECATED + 2 * DAY)
         self.announce(SUNSET - timedelta(days=5))
         assert self.kinds() == ["first_use", "days_7"]
 
-    def test_who_comes_late_is_not_told_twice_of_one_date(self, key):
+    def test_a_late_first_notice_replaces_the_current_stage(self, key):
         late = SUNSET - timedelta(days=20)
         call(key, at=late)
         self.announce(late)
@@ -283,7 +283,7 @@ class TestNotices:
         self.announce(SUNSET - timedelta(days=6))
         assert self.kinds() == ["first_use", "days_7"]
 
-    def test_another_date_is_told_again(self, key, settings):
+    def test_a_changed_sunset_is_announced_again(self, key, settings):
         call(key)
         self.announce(DEPRECATED + 2 * DAY)
         self.announce(SUNSET - timedelta(days=20))
@@ -292,20 +292,20 @@ class TestNotices:
         assert self.kinds() == ["first_use", "days_30", "days_30"]
 
     @pytest.mark.parametrize("moment", [DEPRECATED - DAY, SUNSET + DAY])
-    def test_nobody_is_told_before_the_date_or_after_the_end(self, key, moment):
+    def test_no_notice_before_the_deprecation_or_after_the_sunset(self, key, moment):
         call(key, at=DEPRECATED - 2 * DAY if moment < DEPRECATED else SUNSET - DAY)
         assert self.announce(moment) == 0
 
-    def test_who_stopped_before_the_mark_is_not_told(self, key):
+    def test_no_notice_for_calls_before_the_deprecation(self, key):
         call(key, at=DEPRECATED - DAY)
         assert self.announce(DEPRECATED + DAY) == 0
 
-    def test_owners_whose_keys_do_not_work_are_not_told(self, key):
+    def test_no_notice_for_revoked_keys(self, key):
         call(key)
         services.revoke_api_key(key=key)
         assert self.announce(DEPRECATED + DAY) == 0
 
-    def test_a_mark_on_a_route_is_about_that_route(self, key, settings):
+    def test_the_deprecation_of_a_route_concerns_only_that_route(self, key, settings):
         settings.RENDEROWL_API_DEPRECATIONS = (Deprecation(2, "render-log", DEPRECATED, SUNSET),)
         bob = make_minted_key(make_user("bob", email="bob@owls.example")).key
         call(key, route="render-list", version=2)
@@ -319,7 +319,7 @@ class TestNotices:
         assert self.announce(DEPRECATED + DAY) == 1
         assert (len(published), mail.outbox) == (1, [])
 
-    def test_a_letter_that_cannot_be_sent_is_tried_again(self, key, monkeypatch, caplog):
+    def test_an_email_that_cannot_be_sent_is_retried(self, key, monkeypatch, caplog):
         call(key)
         start = DEPRECATED + DAY
         services.announce_deprecations(now=start)
@@ -337,13 +337,13 @@ class TestNotices:
         notice = DeprecationNotice.objects.get()
         assert (notice.email_due_at, notice.emailed_at, len(mail.outbox)) == (None, start + timedelta(hours=1), 1)
 
-    def test_a_letter_about_what_is_over_is_not_sent(self, key, settings):
+    def test_no_email_is_sent_after_the_sunset(self, key, settings):
         call(key)
         services.announce_deprecations(now=DEPRECATED + DAY)
         assert services.send_deprecation_emails(now=SUNSET + DAY) == 0
         assert DeprecationNotice.objects.get().email_due_at is None
 
-    def test_the_schedule_does_it(self, key, published):
+    def test_the_scheduled_job_announces_and_sends(self, key, published):
         call(key)
         handler = get_handler("monitoring.announce_deprecations")
         assert handler.name in {schedule.type for schedule in schedules.values()}
@@ -364,7 +364,7 @@ class TestScreens:
         services.announce_deprecations(now=DEPRECATED + DAY)
 
     @pytest.mark.parametrize("model", ["deprecatedcall", "deprecationnotice"])
-    def test_staff_see_and_do_not_write(self, rows_of_many, model, django_assert_max_num_queries):
+    def test_staff_can_view_but_not_change(self, rows_of_many, model, django_assert_max_num_queries):
         client = Client()
         client.force_login(make_user("root", is_staff=True, is_superuser=True))
         listed = reverse(f"admin:accounts_{model}_changelist")
@@ -377,9 +377,9 @@ class TestScreens:
         row = {"deprecatedcall": DeprecatedCall, "deprecationnotice": DeprecationNotice}[model].objects.first()
         assert client.get(reverse(f"admin:accounts_{model}_change", args=[row.pk])).status_code == 200
         assert client.get(reverse(f"admin:accounts_{model}_add")).status_code == 403
-        stranger = Client()
-        stranger.force_login(make_user("ops", is_staff=True))
-        assert stranger.get(listed).status_code == 403
+        unprivileged = Client()
+        unprivileged.force_login(make_user("ops", is_staff=True))
+        assert unprivileged.get(listed).status_code == 403
 
     def test_indexes_serve_their_queries(self, rows_of_many):
         keys = [make_minted_key().key for _ in range(3)]
@@ -413,7 +413,7 @@ class TestScreens:
 def test_adding_is_cheap():
     counter = DeprecatedCallCounter(lambda call_counts: None)
     keys = [uuid7() for _ in range(100)]
-    began = time.perf_counter()
+    started = time.perf_counter()
     for turn in range(10_000):
         counter.add(keys[turn % 100], 1, "render-list", SUNSET)
-    assert (time.perf_counter() - began) / 10_000 < 100e-6
+    assert (time.perf_counter() - started) / 10_000 < 100e-6

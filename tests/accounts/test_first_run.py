@@ -21,9 +21,9 @@ def run() -> str:
 
 
 def test_prints_credentials_that_work(api: APIClient) -> None:
-    said = run()
-    password = re.search(r"password +(\S+)", said)
-    key = re.search(r"ro_live_\w+", said)
+    output = run()
+    password = re.search(r"password +(\S+)", output)
+    key = re.search(r"ro_live_\w+", output)
     assert password is not None
     assert key is not None
     user = User.objects.get()
@@ -32,7 +32,7 @@ def test_prints_credentials_that_work(api: APIClient) -> None:
     assert api.get("/api/v2/me", HTTP_X_API_KEY=key[0]).status_code == 200
 
 
-def test_says_and_makes_nothing_the_second_time() -> None:
+def test_prints_and_creates_nothing_the_second_time() -> None:
     run()
     assert run() == ""
     assert (User.objects.count(), ApiKey.objects.count()) == (1, 1)

@@ -1,4 +1,4 @@
-"""Indexes of accounts, of notices to many and of the cache's notes serve the queries that their comments name."""
+"""Indexes of accounts, broadcasts and cache tag increments serve the queries named in their comments."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROWS = 1500
 
 
 @pytest.fixture
-def crowd() -> list[User]:
+def users() -> list[User]:
     now = timezone.now()
     users = [make_user(f"user{number}") for number in range(30)]
     times = [now - timedelta(minutes=number) for number in range(ROWS)]
@@ -52,8 +52,8 @@ def page_of_admin(model: type[AuditEntry] | type[Broadcast]) -> QuerySet[AuditEn
     return changes.queryset[:50]
 
 
-def test_lists_find_their_page_by_an_index(crowd: list[User]) -> None:
-    keys = ApiKey.objects.for_owner(crowd[7])
+def test_lists_use_an_index(users: list[User]) -> None:
+    keys = ApiKey.objects.for_owner(users[7])
     queries = {
         "idx_api_keys_user": keys.order_by("-created_at", "-pk")[:26],
         "idx_audit_created": page_of_admin(AuditEntry),
@@ -65,9 +65,9 @@ def test_lists_find_their_page_by_an_index(crowd: list[User]) -> None:
     assert "idx_api_keys_user" in keys.active().values("pk").explain()
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite adds to the tags themselves, and notes nothing")
-def test_what_is_not_added_yet_is_found_by_account(crowd: list[User]) -> None:
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="on SQLite tags are incremented directly")
+def test_pending_tag_increments_are_found_by_account(users: list[User]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("EXPLAIN " + tag_versions_sql("postgresql", f"'{crowd[7].pk.hex}'"))
+        cursor.execute("EXPLAIN " + tag_versions_sql("postgresql", f"'{users[7].pk.hex}'"))
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "idx_tag_increments_account" in plan, plan

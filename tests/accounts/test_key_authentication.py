@@ -1,4 +1,4 @@
-"""Requests with an API key: who gets in, at what cost."""
+"""Authentication by API key, and its number of queries."""
 
 import hashlib
 from datetime import timedelta
@@ -59,7 +59,7 @@ def test_no_credential_is_challenged(api):
     assert response["WWW-Authenticate"] == 'Bearer realm="renderowl"'
 
 
-def test_junk_costs_no_query(api, django_assert_num_queries):
+def test_a_malformed_key_takes_no_query(api, django_assert_num_queries):
     key = make_api_key()
     flipped = key[:-1] + ("A" if key[-1] != "A" else "B")
     for junk in (flipped, "ro_live_x", "", "🦉"):
@@ -68,12 +68,10 @@ def test_junk_costs_no_query(api, django_assert_num_queries):
         refused(response, 401, "unauthenticated")
 
 
-def test_a_key_costs_one_query(api):
+def test_a_key_takes_one_query(api):
     key = make_api_key()
     ask(api, key)
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
+    with CaptureQueriesContext(connection) as queries:
         assert ask(api, key).status_code == 200
     assert len(queries) == 1
     assert "idx_api_keys_key_prefix" in explain(queries[0]["sql"])
@@ -82,7 +80,7 @@ def test_a_key_costs_one_query(api):
 def explain(sql):
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            # Tables of a row or two would be read as a whole, in whatever order comes to mind.
+            # PostgreSQL would use a sequential scan on such small tables.
             make_api_key()
             cursor.execute("ANALYZE accounts_user")
             cursor.execute("ANALYZE accounts_apikey")
@@ -101,14 +99,14 @@ def test_the_right_id_with_another_secret_is_unknown(api):
 
 
 def test_the_head_is_part_of_the_secret(api):
-    """A test key cannot be presented as a live one, not even with a fitting checksum."""
+    """A test key cannot be presented as a live one, not even with a matching checksum."""
     from accounts.key_format import checksum
 
     body = make_api_key(type="test").replace("ro_test", "ro_live")[:-6]
     refused(ask(api, body + checksum(body)), 401, "unauthenticated")
 
 
-def test_a_revoked_key_says_so(api):
+def test_a_revoked_key_is_refused_as_revoked(api):
     minted = make_minted_key()
     services.revoke_api_key(key=minted.key)
     response = ask(api, minted.plaintext)
@@ -123,7 +121,7 @@ def test_a_key_expires_at_its_time(api):
         refused(ask(api, key), 401, "token_expired")
 
 
-def test_a_suspended_account_is_shut_out_at_once(api):
+def test_suspending_an_account_takes_effect_at_once(api):
     alice = make_user("alice")
     key = make_api_key(alice)
     services.suspend_user(user=alice)
@@ -149,7 +147,7 @@ def test_an_inactive_account_is_unknown(api):
         ([], "", True),
     ],
 )
-def test_a_key_works_from_its_networks_only(api, networks, address, allowed):
+def test_a_key_works_only_from_its_networks(api, networks, address, allowed):
     key = make_api_key(allowed_networks=networks)
     response = api.get(ME, headers={"X-API-Key": key}, REMOTE_ADDR=address)
     assert response.status_code == (200 if allowed else 401)
@@ -165,18 +163,18 @@ def test_a_forwarded_address_counts_only_behind_a_proxy(api, settings):
     assert api.get(ME, headers=headers, REMOTE_ADDR="127.0.0.1").status_code == 401
 
 
-def test_use_is_noted_at_most_once_a_minute(api):
+def test_use_is_recorded_at_most_once_a_minute(api):
     minted = make_minted_key()
     start = timezone.now()
-    noted = []
+    recorded = []
     for seconds in (0, 30, 59, 61, 90, 122):
         with mock.patch("django.utils.timezone.now", return_value=start + timedelta(seconds=seconds)):
             assert ask(api, minted.plaintext).status_code == 200
-        noted.append((ApiKey.objects.get(pk=minted.key.pk).last_used_at - start).total_seconds())
-    assert noted == [0, 0, 0, 61, 61, 122]
+        recorded.append((ApiKey.objects.get(pk=minted.key.pk).last_used_at - start).total_seconds())
+    assert recorded == [0, 0, 0, 61, 61, 122]
 
 
-def test_use_is_noted_once_by_two_requests_that_read_the_same_row():
+def test_concurrent_requests_record_use_once():
     key = make_minted_key().key
     first, second = ApiKey.objects.get(pk=key.pk), ApiKey.objects.get(pk=key.pk)
     assert services.record_key_use(key=first) is True
@@ -194,12 +192,12 @@ def test_effective_scopes_are_the_keys_and_the_owners(api):
     assert "jobs:read" not in ask(api, key).json()["scopes"]
 
 
-def test_a_star_is_the_public_scopes(api):
+def test_a_star_grants_the_public_scopes(api):
     key = make_api_key(make_user(is_staff=True))
     assert set(ask(api, key).json()["scopes"]) == PUBLIC_SCOPES
 
 
-def test_a_scope_that_is_gone_grants_nothing(api):
+def test_a_removed_scope_grants_nothing(api):
     minted = make_minted_key(scopes=("renders:read",))
     ApiKey.objects.filter(pk=minted.key.pk).update(scopes=["renders:read", "abolished:write"])
     assert ask(api, minted.plaintext).json()["scopes"] == ["renders:read"]

@@ -1,4 +1,4 @@
-"""The text of API keys, checked against a CRC of our own making."""
+"""The format of API keys, checked against an independent CRC-32."""
 
 import re
 
@@ -32,13 +32,13 @@ def test_has_the_published_form(head):
     assert re.fullmatch(rf"{head}_[0-9A-Za-z]{{8}}_[0-9A-Za-z]{{38}}", key)
 
 
-def test_ends_in_the_checksum_of_all_that_precedes():
+def test_ends_in_the_checksum_of_the_preceding_text():
     for _ in range(50):
         key = compose_key("ro_live").text
         assert from_base62(key[-6:]) == crc32_bit_by_bit(key[:-6].encode())
 
 
-def test_reads_back_what_it_wrote():
+def test_parses_composed_keys():
     key = compose_key("ro_test")
     assert parse_key(key.text) == key
     assert key.text.split("_")[2] == key.prefix
@@ -59,7 +59,7 @@ def test_refuses_every_single_flipped_character():
 @pytest.mark.parametrize(
     "junk", ["", "ro_", "ro_live_", "x" * 55, "ro_prod_AAAAAAAA_" + "A" * 38, "ro_live_ÄÄÄÄÄÄÄÄ_" + "A" * 38]
 )
-def test_refuses_what_is_no_key(junk):
+def test_refuses_malformed_keys(junk):
     assert parse_key(junk) is None
 
 
@@ -67,6 +67,6 @@ def test_refuses_a_key_with_a_line_end():
     assert parse_key(compose_key("ro_live").text + "\n") is None
 
 
-def test_its_repr_tells_no_secret():
+def test_its_repr_contains_no_secret():
     key = compose_key("ro_live")
     assert key.text not in repr(key)

@@ -1,4 +1,4 @@
-"""`/keys`: making, narrowing, rotating and revoking, and every way to get more than one has."""
+"""`/keys`: creating, changing, rotating and revoking keys, and attempts to escalate privileges."""
 
 from datetime import timedelta
 
@@ -31,7 +31,7 @@ def whoami(key):
     return APIClient().get("/api/v2/me", headers={"X-API-Key": key})
 
 
-def test_makes_a_key_and_shows_its_secret_once(api, alice):
+def test_creates_a_key_and_shows_its_secret_once(api, alice):
     as_key(api, make_api_key(alice))
     response = api.post(KEYS, {"name": "ci", "scopes": ["renders:*", "assets:read"]})
     assert response.status_code == 201
@@ -40,10 +40,10 @@ def test_makes_a_key_and_shows_its_secret_once(api, alice):
     assert body["scopes"] == ["assets:read", "renders:cancel", "renders:read", "renders:write"]
     assert body["key"].startswith(f"{body['prefix']}_")
     assert response["Location"] == f"{KEYS}/{body['id']}"
-    shown = api.get(response["Location"])
-    assert shown["Cache-Control"] == "no-store"
-    assert "key" not in shown.json()
-    assert "digest" not in shown.json()
+    detail = api.get(response["Location"])
+    assert detail["Cache-Control"] == "no-store"
+    assert "key" not in detail.json()
+    assert "digest" not in detail.json()
     assert whoami(body["key"]).json()["scopes"] == body["scopes"]
     row = ApiKey.objects.get(key_prefix=body["prefix"].split("_")[2])
     assert (row.user, row.name, row.type) == (alice, "ci", "live")
@@ -56,7 +56,7 @@ def test_writes_an_audit_entry_with_the_address(api, alice):
     assert (entry.actor, entry.address, entry.details["scopes"]) == (alice, "192.0.2.7", ["renders:read"])
 
 
-def test_lists_own_keys_in_both_shapes(api, alice):
+def test_lists_own_keys_in_both_versions(api, alice):
     make_minted_key(make_user("bob"))
     as_key(api, make_api_key(alice))
     api.post(KEYS, {"scopes": ["renders:read"]})
@@ -67,7 +67,7 @@ def test_lists_own_keys_in_both_shapes(api, alice):
     assert first["data"] == second["data"]
 
 
-def test_a_list_costs_two_queries_however_long(api, alice, django_assert_num_queries):
+def test_a_list_takes_two_queries_whatever_its_length(api, alice, django_assert_num_queries):
     key = make_api_key(alice)
     as_key(api, key)
     api.get(KEYS)
@@ -107,7 +107,7 @@ def test_filters_by_type_and_by_whether_it_works(api, alice):
         ({"scopes": ["*"], "name": "x" * 101}, "/name"),
     ],
 )
-def test_refuses_what_makes_no_key(api, alice, body, pointer):
+def test_refuses_invalid_bodies(api, alice, body, pointer):
     as_key(api, make_api_key(alice))
     response = api.post(KEYS, body)
     assert response.status_code == 422
@@ -116,7 +116,7 @@ def test_refuses_what_makes_no_key(api, alice, body, pointer):
 
 
 @pytest.mark.parametrize(
-    ("maker", "asked", "missing"),
+    ("caller", "asked", "missing"),
     [
         (("keys:write", "renders:read"), ["renders:write"], "renders:write"),
         (("keys:write", "renders:read"), ["renders:*"], "renders:cancel"),
@@ -130,17 +130,17 @@ def test_refuses_what_makes_no_key(api, alice, body, pointer):
         (("*", "admin:*", "jobs:*"), ["jobs:*"], "jobs:read"),
     ],
 )
-def test_a_key_cannot_make_a_stronger_one(api, maker, asked, missing):
+def test_a_key_cannot_make_a_stronger_one(api, caller, asked, missing):
     staff = make_user(is_staff=True)
-    as_key(api, make_api_key(staff, scopes=maker))
+    as_key(api, make_api_key(staff, scopes=caller))
     response = api.post(KEYS, {"scopes": asked})
     assert (response.status_code, response.json()["code"]) == (403, "missing_scope")
     assert response.json()["required_scope"] == missing
     assert ApiKey.objects.count() == 1
 
 
-def test_the_makers_scopes_are_those_in_force_now(api):
-    """A key whose owner is staff no more cannot pass on what it once could."""
+def test_a_caller_can_grant_only_scopes_in_force(api):
+    """Creating a key requires only scopes that the caller's key has now."""
     staff = make_user(is_staff=True, granted_scopes=["internal:credits"])
     as_key(api, make_api_key(staff, scopes=("keys:write", "renders:read")))
     assert api.post(KEYS, {"scopes": ["renders:read"]}).status_code == 201
@@ -181,7 +181,7 @@ def test_staff_are_not_bound_by_the_plan():
     assert ApiKey.objects.filter(user=carol).count() == 4
 
 
-def test_renames_and_narrows(api, alice):
+def test_renames_a_key_and_removes_scopes(api, alice):
     as_key(api, make_api_key(alice))
     key = make_minted_key(alice, scopes=("renders:*",)).key
     body = {"name": "narrow", "scopes": ["renders:read"], "allowed_networks": ["10.1.2.3/8"], "pinned_version": 2}
@@ -201,7 +201,7 @@ def test_an_empty_change_changes_nothing(api, alice):
 
 
 @pytest.mark.parametrize("asked", [["renders:write"], ["renders:*"], ["*"], ["admin:*"], ["renders:read", "jobs:read"]])
-def test_a_change_never_widens(api, asked):
+def test_a_change_never_adds_scopes(api, asked):
     staff = make_user(is_staff=True)
     as_key(api, make_api_key(staff, scopes=("*", "admin:*", "jobs:*")))
     key = make_minted_key(staff, scopes=("renders:read",)).key
@@ -212,13 +212,13 @@ def test_a_change_never_widens(api, asked):
 
 
 @pytest.mark.parametrize("body", [{"type": "test"}, {"key": "x"}, {"revoked_at": None}, {"last_used_at": None}])
-def test_refuses_to_change_the_rest(api, alice, body):
+def test_other_members_cannot_be_changed(api, alice, body):
     as_key(api, make_api_key(alice))
     assert api.patch(f"{KEYS}/{make_minted_key(alice).key.public_id}", body).status_code == 422
 
 
 def test_a_weaker_key_cannot_take_over_a_stronger_one(api):
-    """Rotation answers with the secret, and a later expiry is power as well."""
+    """Rotation returns the secret, and a later expiry extends the key's privileges."""
     staff = make_user(is_staff=True)
     strong = make_minted_key(staff, scopes=("*", "admin:*"), expires_at=timezone.now() + timedelta(days=1))
     as_key(api, make_api_key(staff))
@@ -241,7 +241,7 @@ def test_a_key_may_rotate_itself(api, alice):
     assert ApiKey.objects.count() == 1
 
 
-def test_an_overlap_keeps_the_old_secret_for_its_time(api, alice, monkeypatch):
+def test_the_old_secret_works_during_the_overlap(api, alice, monkeypatch):
     old = make_minted_key(alice)
     path = f"{KEYS}/{old.key.public_id}/rotate"
     new = as_key(api, old.plaintext).post(path, {"overlap_s": 60}).json()["key"]
@@ -253,13 +253,13 @@ def test_an_overlap_keeps_the_old_secret_for_its_time(api, alice, monkeypatch):
 
 
 @pytest.mark.parametrize("overlap", [-1, 604_801, "long", 1.5])
-def test_refuses_a_strange_overlap(api, alice, overlap):
+def test_refuses_an_invalid_overlap(api, alice, overlap):
     key = make_minted_key(alice)
     as_key(api, key.plaintext)
     assert api.post(f"{KEYS}/{key.key.public_id}/rotate", {"overlap_s": overlap}).status_code == 422
 
 
-def test_of_two_rotations_at_one_time_one_is_refused(alice):
+def test_one_of_two_concurrent_rotations_is_refused(alice):
     key = make_minted_key(alice).key
     stale = ApiKey.objects.get(pk=key.pk)
     services.rotate_api_key(key=key)
@@ -267,24 +267,24 @@ def test_of_two_rotations_at_one_time_one_is_refused(alice):
         services.rotate_api_key(key=stale)
 
 
-def test_revocation_is_final_and_repeatable(api, alice):
+def test_revocation_is_permanent_and_idempotent(api, alice):
     as_key(api, make_api_key(alice))
-    doomed = make_minted_key(alice)
-    path = f"{KEYS}/{doomed.key.public_id}"
+    revoked = make_minted_key(alice)
+    path = f"{KEYS}/{revoked.key.public_id}"
     assert [api.delete(path).status_code for _ in range(2)] == [204, 204]
     assert api.get(path).json()["status"] == "revoked"
-    assert whoami(doomed.plaintext).json()["code"] == "token_revoked"
+    assert whoami(revoked.plaintext).json()["code"] == "token_revoked"
     for response in (api.patch(path, {"name": "back"}), api.post(f"{path}/rotate")):
         assert (response.status_code, response.json()["code"]) == (409, "invalid_state")
     assert AuditEntry.objects.filter(action="key.revoked").count() == 1
 
 
-def test_a_change_loses_to_a_revocation_it_did_not_see(alice):
+def test_a_change_does_not_undo_a_concurrent_revocation(alice):
     key = make_minted_key(alice).key
     stale = ApiKey.objects.get(pk=key.pk)
     services.revoke_api_key(key=key)
     with pytest.raises(KeyNotActive):
-        services.update_api_key(key=stale, changes={"expires_at": None}, maker_scopes=alice.scopes)
+        services.update_api_key(key=stale, changes={"expires_at": None}, caller_scopes=alice.scopes)
 
 
 def test_an_expired_key_stays_expired(api, alice):
@@ -294,7 +294,7 @@ def test_an_expired_key_stays_expired(api, alice):
 
 
 @pytest.mark.parametrize("junk", ["key_x", "usr_00000000000000000000000000", "..", "key_" + "z" * 26])
-def test_a_malformed_id_is_a_missing_one(api, alice, junk):
+def test_a_malformed_id_is_not_found(api, alice, junk):
     as_key(api, make_api_key(alice))
     response = api.get(f"{KEYS}/{junk}")
     assert (response.status_code, response.json()["code"]) == (404, "not_found")

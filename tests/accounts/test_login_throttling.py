@@ -1,4 +1,4 @@
-"""Failed logins, over the API and in the admin: five are free, then the door closes for longer and longer."""
+"""Throttling of failed logins in the API and the admin: five are free, then delays grow."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def alice():
 
 @pytest.fixture
 def clock(rate_limits, tmp_path):
-    """A clock that stands still until it is moved, in seconds."""
+    """A stopped clock; set `now_s` to move it."""
 
     class Clock:
         now_s = 1_800_000_000
@@ -51,7 +51,7 @@ def test_the_sixth_failure_is_refused_with_the_time_to_wait(api, alice, clock):
     assert refused["RateLimit-Policy"].startswith('"login";q=5;w=900, ')
 
 
-def test_the_right_password_waits_as_well(api, alice, clock):
+def test_the_right_password_is_throttled_too(api, alice, clock):
     for _ in range(5):
         log_in(api)
     assert log_in(api, password=PASSWORD).status_code == 429
@@ -78,7 +78,7 @@ def test_a_success_resets(api, alice, clock):
         clock.now_s += 60
 
 
-def test_failures_are_forgotten_after_a_quarter_of_an_hour(api, alice, clock):
+def test_failures_expire_after_15_minutes(api, alice, clock):
     for _ in range(4):
         log_in(api)
     clock.now_s += 15 * 60
@@ -86,7 +86,7 @@ def test_failures_are_forgotten_after_a_quarter_of_an_hour(api, alice, clock):
     assert log_in(api).status_code == 429
 
 
-def test_other_names_and_other_addresses_go_on(api, alice, clock):
+def test_other_names_and_addresses_are_not_throttled(api, alice, clock):
     make_user("bob")
     for _ in range(6):
         log_in(api)
@@ -95,15 +95,15 @@ def test_other_names_and_other_addresses_go_on(api, alice, clock):
     assert log_in(api, password=PASSWORD, address="192.0.2.2").status_code == 200
 
 
-def test_a_name_spelled_otherwise_is_the_same_name(api, alice, clock):
+def test_spellings_of_a_name_count_as_one(api, alice, clock):
     for name in ("alice", "Alice", "ALICE", "\uff41lice", "alice"):
         assert log_in(api, name).status_code == 401
     assert log_in(api).status_code == 429
 
 
-def test_unknown_names_are_told_the_same(api, alice, clock):
+def test_unknown_names_get_the_same_responses(api, alice, clock):
     answers = {}
-    for name in ("alice", "nobody"):
+    for name in ("alice", "mallory"):
         found = []
         for _ in range(7):
             response = log_in(api, name, address=f"192.0.2.{len(answers) + 1}")
@@ -111,32 +111,32 @@ def test_unknown_names_are_told_the_same(api, alice, clock):
             limits = (response["RateLimit"], response["RateLimit-Policy"], response.get("Retry-After"))
             found.append((response.status_code, body, limits))
         answers[name] = found
-    assert answers["alice"] == answers["nobody"]
+    assert answers["alice"] == answers["mallory"]
     assert [status for status, _, _ in answers["alice"]] == [401] * 5 + [429] * 2
 
 
-def test_unknown_names_take_as_long(api, alice, clock, settings, monkeypatch):
+def test_unknown_names_take_the_same_time(api, alice, clock, settings, monkeypatch):
     monkeypatch.setattr("django.contrib.auth.hashers.PBKDF2PasswordHasher.iterations", 150_000)
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
     alice.set_password(PASSWORD)
     alice.save(update_fields=["password"])
-    took = {"alice": [], "nobody": []}
+    times_s = {"alice": [], "mallory": []}
     for turn in range(7):
-        for name, times in took.items():
-            began = time.process_time()
+        for name, times in times_s.items():
+            started = time.process_time()
             assert log_in(api, name, address=f"192.0.2.{turn}").status_code == 401
-            times.append(time.process_time() - began)
-    # The least of each, as other work only adds. Without the hash, one would take a tenth of the other.
-    known, unknown = (min(times) for times in took.values())
-    assert 0.6 < known / unknown < 1.6, took
+            times.append(time.process_time() - started)
+    # Compare minima, as other load only adds time. Without the hash, one would take a tenth of the other.
+    known, unknown = (min(times) for times in times_s.values())
+    assert 0.6 < known / unknown < 1.6, times_s
 
 
-def test_a_refused_attempt_looks_at_no_password(api, alice, clock):
+def test_a_throttled_attempt_checks_no_password(api, alice, clock):
     for _ in range(5):
         log_in(api)
     with mock.patch("django.contrib.auth.hashers.MD5PasswordHasher.encode", return_value="") as encode:
         assert log_in(api, password=PASSWORD).status_code == 429
-        assert log_in(api, "nobody").status_code == 401
+        assert log_in(api, "mallory").status_code == 401
     assert encode.call_count == 1
 
 
@@ -164,7 +164,7 @@ def test_a_success_in_the_admin_resets(alice, clock):
         assert staff_login(password=PASSWORD).status_code == 302
 
 
-def test_the_admin_needs_name_and_password(alice, clock):
+def test_attempts_without_a_password_are_not_counted(alice, clock):
     for _ in range(8):
         assert staff_login(password="").status_code == 200
     assert staff_login(password=PASSWORD).status_code == 302

@@ -1,4 +1,4 @@
-"""The permission matrix itself: it must notice what it is there to notice."""
+"""The permission matrix detects missing checks."""
 
 import pytest
 
@@ -13,22 +13,22 @@ pytestmark = pytest.mark.django_db
 KEY = Access("key-detail", {"GET": "keys:read", "PATCH": "keys:write", "DELETE": "keys:write"})
 
 
-def test_notices_a_scope_that_is_not_asked_for():
+def test_detects_a_scope_that_is_not_required():
     with pytest.raises(AssertionError):
         check_access(Access("me", {"GET": "renders:read"}))
 
 
-def test_notices_another_scope_than_the_one_named():
+def test_detects_a_different_scope():
     with pytest.raises(AssertionError):
         check_access(Access("credit-balance", {"GET": "renders:read"}))
 
 
-def test_notices_a_method_that_nobody_named():
+def test_detects_an_unnamed_method():
     with pytest.raises(AssertionError, match="has the methods"):
         check_access(Access("key-list", {"GET": "keys:read"}))
 
 
-def test_notices_a_row_that_strangers_see(monkeypatch):
+def test_detects_a_row_visible_to_other_users(monkeypatch):
     monkeypatch.setattr(ApiKeyQuerySet, "for_owner", lambda self, user: self)
     alice = make_user("alice")
     with pytest.raises(AssertionError):
@@ -36,13 +36,13 @@ def test_notices_a_row_that_strangers_see(monkeypatch):
 
 
 @pytest.mark.parametrize("action", ["retrieve", "partial_update", "destroy"])
-def test_notices_an_action_that_any_credential_may_do(monkeypatch, action):
+def test_detects_an_action_without_a_scope(monkeypatch, action):
     monkeypatch.setattr(KeyViewSet, "endpoints", {**KeyViewSet.endpoints, action: Endpoint(ANY)})
     alice = make_user("alice")
     with pytest.raises(AssertionError):
         check_access(KEY, owner=alice, row=make_minted_key(alice).key)
 
 
-def test_notices_a_route_that_does_not_exist():
+def test_detects_an_unknown_route():
     with pytest.raises(AssertionError, match="no version"):
         check_access(Access("no-such-route", {"GET": ANY}))

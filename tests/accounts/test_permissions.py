@@ -1,4 +1,4 @@
-"""The permission matrix of the endpoints of identity."""
+"""Permissions of the identity endpoints."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def test_me_needs_a_credential_and_no_scope():
     check_access(Access("me", {"GET": ANY}))
 
 
-def test_keys_are_listed_and_made_by_scope():
+def test_listing_and_creating_keys_need_scopes():
     check_access(Access("key-list", {"GET": "keys:read", "POST": "keys:write"}))
 
 
@@ -25,6 +25,6 @@ def test_a_key_belongs_to_its_owner():
     )
 
 
-def test_a_key_is_rotated_by_its_owner():
+def test_only_its_owner_rotates_a_key():
     alice = make_user("alice")
     check_access(Access("key-rotate", {"POST": "keys:write"}), owner=alice, row=make_minted_key(alice).key)

@@ -1,4 +1,4 @@
-"""Fifty at once: limits hold, tokens work once."""
+"""50 concurrent calls: limits hold, tokens work once."""
 
 import pytest
 
@@ -14,4 +14,4 @@ def test_the_limit_of_keys_holds(race):  # noqa: F811
 def test_a_refresh_token_works_at_most_once(race):  # noqa: F811
     state = race("accounts.refresh_one_token")
     assert state["outcomes"] == {"refreshed": 1, "CredentialRevoked": 49}
-    assert state["revoked"] == 2  # the token, and the session that its copies ended
+    assert state["revoked"] == 2  # the token, and the session revoked by its reuse

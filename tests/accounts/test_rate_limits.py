@@ -1,4 +1,4 @@
-"""Limits as a caller meets them: headers, refusals, whose bucket is whose."""
+"""Rate limits over HTTP: headers, refusals, and the bucket of each caller."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ITEM = re.compile(r'"(?P<name>[\x20\x21\x23-\x5b\x5d-\x7e]*)"(?P<parameters>(;[
 
 
 def parse_items(header):
-    """A list of strings with whole numbers as parameters, by the grammar of RFC 9651."""
+    """Parse a list of strings with integer parameters, by the grammar of RFC 9651."""
     found, rest = {}, header
     while True:
         match = _ITEM.match(rest)
@@ -71,7 +71,7 @@ def drain(api, key, path=ME, most=300):
 
 @pytest.fixture
 def rate_limits(rate_limits):
-    """The clock of the buckets stands still, as on a busy machine they would fill up between two calls."""
+    """Stops the clock of the buckets, which would refill between calls on a busy machine."""
     stopped_at = time.time_ns() // 1000
     rate_limits._store._clock_us = lambda: stopped_at
     return rate_limits
@@ -82,7 +82,7 @@ def alice():
     return make_user("alice")
 
 
-def test_every_answer_carries_the_limits(api, alice, rate_limits):
+def test_every_response_has_the_limits(api, alice, rate_limits):
     key = make_api_key(alice)
     narrow = make_api_key(alice, scopes=("assets:read",))
     cases = [(key, ME, 200), (key, "/api/v2/renders/rnd_0", 404), (narrow, "/api/v1/renders", 403)]
@@ -94,7 +94,7 @@ def test_every_answer_carries_the_limits(api, alice, rate_limits):
         assert set(limit_statuses) == {"key", "account"}
 
 
-def test_counts_down_the_tightest_first(api, alice, rate_limits):
+def test_the_tightest_limit_comes_first(api, alice, rate_limits):
     key = make_api_key(alice)
     left = []
     for _ in range(5):
@@ -102,7 +102,7 @@ def test_counts_down_the_tightest_first(api, alice, rate_limits):
         assert response["RateLimit"].startswith('"key";')
         left.append(limits_in(response)[1]["key"]["r"])
     assert left == [29, 28, 27, 26, 25]
-    # 100 a minute: what was taken comes back within 0.6 s a unit.
+    # 100 a minute: a unit is refilled within 0.6 s.
     assert limits_in(response)[1]["key"]["t"] == 3
 
 
@@ -115,10 +115,10 @@ def test_refuses_when_the_burst_is_used_up(api, alice, rate_limits):
     _, limit_statuses = limits_in(refused)
     assert limit_statuses["key"]["r"] == 0
     assert refused["Retry-After"] == str(limit_statuses["key"]["t"]) == "1"
-    assert limit_statuses["account"]["r"] == 70, "the refused request took nothing from the account"
+    assert limit_statuses["account"]["r"] == 70, "the refused request did not count for the account"
 
 
-def test_plans_have_the_figures_of_the_contract(api, rate_limits):
+def test_plans_have_the_limits_of_the_contract(api, rate_limits):
     table = {"starter": (1000, 100), "creator": (5000, 250), "pro": (20000, 500), "enterprise": (100000, 2000)}
     renders = {"starter": 120, "creator": 600, "pro": 3000, "enterprise": None}
     for plan, (quota, burst) in table.items():
@@ -137,7 +137,7 @@ def test_two_keys_share_the_account(api, rate_limits):
     assert [count for count, _ in passed] == [30, 30, 30, 10]
 
 
-def test_a_token_counts_for_the_account(api, alice, rate_limits):
+def test_a_token_counts_against_the_account(api, alice, rate_limits):
     token = services.log_in(username="alice", password="correct horse battery").access
     response = api.get(ME, headers={"Authorization": f"Bearer {token}"})
     policies, limit_statuses = limits_in(response)
@@ -145,20 +145,20 @@ def test_a_token_counts_for_the_account(api, alice, rate_limits):
     assert limit_statuses["account"]["r"] == 99
 
 
-def test_another_account_is_not_touched(api, alice, rate_limits):
+def test_another_account_is_not_affected(api, alice, rate_limits):
     drain(api, make_api_key(alice))
     response = call(api, make_api_key(make_user("bob")))
     assert response.status_code == 200
     assert limits_in(response)[1]["key"]["r"] == 29
 
 
-def test_keys_of_workers_have_limits_of_their_own(api, alice, rate_limits):
+def test_keys_of_workers_have_separate_limits(api, alice, rate_limits):
     key = make_api_key(alice, type="worker")
     policies, limit_statuses = limits_in(call(api, key))
     assert (policies, limit_statuses["key"]["r"]) == ({"key": {"q": 6000, "w": 60}}, 499)
 
 
-def test_making_renders_has_a_limit_by_the_hour(api, alice, rate_limits):
+def test_creating_renders_has_an_hourly_limit(api, alice, rate_limits):
     body = {"edit": make_edit()}
     template = make_template(alice)
     failed = make_render(alice, status="failed")
@@ -183,7 +183,7 @@ def test_making_renders_has_a_limit_by_the_hour(api, alice, rate_limits):
     assert call(api, keys[2], "/api/v2/renders").status_code == 200
 
 
-def test_calls_without_a_credential_count_by_address(api, alice, rate_limits):
+def test_unauthenticated_calls_are_limited_by_address(api, alice, rate_limits):
     body = {"refresh": "no token"}
     answers = [api.post("/api/v2/auth/token/refresh", body) for _ in range(12)]
     assert [answer.status_code for answer in answers[:10]] == [401] * 10
@@ -195,14 +195,14 @@ def test_calls_without_a_credential_count_by_address(api, alice, rate_limits):
     assert call(api, make_api_key(alice)).status_code == 200
 
 
-def test_a_missing_credential_is_said_before_any_limit(api, rate_limits):
+def test_a_missing_credential_is_refused_before_any_limit(api, rate_limits):
     for number in range(30):
         response = call(api, "ro_live_AAAAAAAA_" + "A" * 38 if number % 2 else None)
         assert response.status_code == 401
         assert limits_in(response)[1]["address"] == {"r": 10, "t": 0}
 
 
-def test_addresses_of_one_ipv6_network_are_one_client(rf):
+def test_an_ipv6_network_counts_as_one_client(rf):
     block = address_block(rf.get("/", REMOTE_ADDR="2001:db8:1:2:aaaa::1"))
     assert block == address_block(rf.get("/", REMOTE_ADDR="2001:db8:1:2:bbbb::2")) == "2001:db8:1:2::"
     assert block != address_block(rf.get("/", REMOTE_ADDR="2001:db8:1:3::1"))
@@ -210,7 +210,7 @@ def test_addresses_of_one_ipv6_network_are_one_client(rf):
     assert address_block(rf.get("/", REMOTE_ADDR="")) == ""
 
 
-def test_a_refused_request_does_nothing(api, alice, rate_limits):
+def test_a_refused_request_changes_nothing(api, alice, rate_limits):
     key = make_api_key(alice)
     project = make_project(alice)
     drain(api, key)
@@ -221,7 +221,7 @@ def test_a_refused_request_does_nothing(api, alice, rate_limits):
     assert ApiKey.objects.values().get(user=alice) == before
 
 
-def test_is_refused_before_a_missing_scope(api, alice, rate_limits):
+def test_the_limit_is_checked_before_the_scope(api, alice, rate_limits):
     key = make_api_key(alice, scopes=("assets:read",))
     assert call(api, key, "/api/v2/renders").status_code == 403
     drain(api, key, "/api/v2/me")
@@ -237,7 +237,7 @@ def test_probes_documents_and_static_files_are_not_limited(api, rate_limits):
             assert "RateLimit" not in response
 
 
-def test_a_store_that_fails_lets_requests_pass(api, alice, rate_limits, monkeypatch, caplog):
+def test_a_failing_store_allows_requests(api, alice, rate_limits, monkeypatch, caplog):
     def fail(*args):
         raise LimitStoreUnavailable("no space left")
 
@@ -254,14 +254,14 @@ def test_a_store_that_fails_lets_requests_pass(api, alice, rate_limits, monkeypa
     assert any("store failed" in record.message for record in caplog.records)
 
 
-def test_counting_asks_the_main_database_nothing(api, alice, rate_limits, django_assert_num_queries):
+def test_counting_adds_no_query_to_the_main_database(api, alice, rate_limits, django_assert_num_queries):
     key = make_minted_key(alice)
     services.record_key_use(key=key.key)
     with django_assert_num_queries(1):
         assert call(api, key.plaintext).status_code == 200
 
 
-def test_can_be_switched_off(api, alice, rate_limits, settings):
+def test_limits_can_be_disabled(api, alice, rate_limits, settings):
     settings.RENDEROWL_RATE_LIMITS = False
     assert limiter() is None
     key = make_api_key(alice)
@@ -269,7 +269,7 @@ def test_can_be_switched_off(api, alice, rate_limits, settings):
         assert "RateLimit" not in call(api, key)
 
 
-def test_an_unknown_store_is_refused_at_boot(settings):
+def test_an_unknown_store_fails_the_system_check(settings):
     from api.checks import check_cache_url
 
     assert check_cache_url(None) == []

@@ -1,4 +1,4 @@
-"""Second factors of staff: no session and no token without, each code once, guesses slowed down, all on record."""
+"""Second factors of staff: required for sessions and tokens, one use per code, throttled, audited."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOGIN, CODE, PAGE = "/admin/login/", "/admin/login/code/", "/admin/second-factor
 
 
 class Clock:
-    """Stands still until it is moved."""
+    """A stopped clock; set `now_s` to move it."""
 
     now_s = 1_800_000_000.0
 
@@ -50,7 +50,7 @@ def code_of(user, now_s: float) -> str:
 
 
 def enrol(user, clock: Clock) -> list[str]:
-    """Set up a factor; the clock then stands one step later."""
+    """Set up a factor and move the clock by one step."""
     code = totp.code_at(totp.secret_of("salt"), int(clock.now_s) // 30)
     codes = services.enrol_second_factor(user=user, salt="salt", code=code)
     clock.now_s += 30
@@ -70,7 +70,7 @@ def actions() -> list[str]:
     return [action for action in rows if action.startswith(("second_factor", "login"))]
 
 
-def test_without_one_the_password_lets_in(alice):
+def test_without_a_factor_the_password_suffices(alice):
     client = Client()
     assert log_in(client)["Location"] == "/admin/"
     assert is_in(client)
@@ -78,7 +78,7 @@ def test_without_one_the_password_lets_in(alice):
     assert (entry.actor, entry.address, entry.details) == (alice, "127.0.0.1", {"second_factor": False})
 
 
-def test_with_one_the_password_alone_does_not(alice, clock):
+def test_with_a_factor_the_password_does_not_suffice(alice, clock):
     enrol(alice, clock)
     client = Client()
     assert log_in(client, next="/admin/jobs/job/")["Location"] == CODE
@@ -90,7 +90,7 @@ def test_with_one_the_password_alone_does_not(alice, clock):
     assert actions() == ["second_factor.enrolled", "login.succeeded"]
 
 
-def test_next_leads_nowhere_else(alice, clock):
+def test_next_does_not_redirect_to_another_host(alice, clock):
     enrol(alice, clock)
     client = Client()
     log_in(client, next="https://evil.example/")
@@ -107,18 +107,18 @@ def test_a_code_works_once(alice, clock):
             services.verify_second_factor(user=alice, code=code)
     clock.now_s += 30
     services.verify_second_factor(user=alice, code=code_of(alice, clock.now_s))
-    with pytest.raises(CodeRefused):  # the step before is spent with it
+    with pytest.raises(CodeRefused):  # the previous step is refused too
         services.verify_second_factor(user=alice, code=code_of(alice, clock.now_s - 30))
 
 
-def test_the_code_of_the_enrolment_is_spent(alice, clock):
+def test_the_enrolment_code_cannot_be_reused(alice, clock):
     enrol(alice, clock)
     clock.now_s -= 30
     with pytest.raises(CodeRefused):
         services.verify_second_factor(user=alice, code=code_of(alice, clock.now_s))
 
 
-def test_recovery_codes_work_once_each_however_they_are_typed(alice, clock):
+def test_each_recovery_code_works_once_in_any_spelling(alice, clock):
     codes = enrol(alice, clock)
     assert len(set(codes)) == 10
     assert all(re.fullmatch(r"[a-z2-7]{4}(-[a-z2-7]{4}){3}", code) for code in codes)
@@ -142,7 +142,7 @@ def test_recovery_codes_are_not_in_the_database(alice, clock):
     assert totp.secret_text(totp.secret_of("salt")) not in table
 
 
-def test_somebody_elses_recovery_code_is_worth_nothing(alice, clock):
+def test_a_recovery_code_of_another_user_is_refused(alice, clock):
     bob = make_user("bob", is_staff=True)
     codes = enrol(alice, clock)
     enrol(bob, clock)
@@ -151,7 +151,7 @@ def test_somebody_elses_recovery_code_is_worth_nothing(alice, clock):
     assert RecoveryCode.objects.filter(used_at=None).count() == 20
 
 
-def test_guesses_are_slowed_down_wherever_they_come_from(alice, clock, rate_limits, tmp_path):
+def test_guesses_are_throttled_across_addresses(alice, clock, rate_limits, tmp_path):
     rate_limits._store = SqliteLimitStore(tmp_path / "cache.sqlite3", clock_us=lambda: int(clock.now_s * 1e6))
     enrol(alice, clock)
     statuses = []
@@ -170,7 +170,7 @@ def test_guesses_are_slowed_down_wherever_they_come_from(alice, clock, rate_limi
     assert actions().count("second_factor.refused") == 5
 
 
-def test_the_right_password_does_not_forgive_wrong_codes(alice, clock, rate_limits, tmp_path):
+def test_the_right_password_does_not_reset_the_throttle(alice, clock, rate_limits, tmp_path):
     rate_limits._store = SqliteLimitStore(tmp_path / "cache.sqlite3", clock_us=lambda: int(clock.now_s * 1e6))
     enrol(alice, clock)
     client = Client()
@@ -181,7 +181,7 @@ def test_the_right_password_does_not_forgive_wrong_codes(alice, clock, rate_limi
     assert 429 in found
 
 
-def test_half_a_login_ends_by_itself(alice, clock):
+def test_a_pending_login_expires(alice, clock):
     enrol(alice, clock)
     client = Client()
     log_in(client)
@@ -191,7 +191,7 @@ def test_half_a_login_ends_by_itself(alice, clock):
     assert not is_in(client)
 
 
-def test_half_a_login_ends_with_the_password(alice, clock):
+def test_a_pending_login_ends_when_the_password_changes(alice, clock):
     enrol(alice, clock)
     client = Client()
     log_in(client)
@@ -201,31 +201,31 @@ def test_half_a_login_ends_with_the_password(alice, clock):
     assert not is_in(client)
 
 
-def test_the_code_page_is_for_who_has_shown_a_password():
+def test_the_code_page_requires_a_password_first():
     assert Client().get(CODE)["Location"].startswith(LOGIN)
     assert Client().post(CODE, {"code": "000000"})["Location"].startswith(LOGIN)
     assert Client().get(PAGE)["Location"].startswith(LOGIN)
 
 
-def test_enrolling_on_the_page(alice, clock):
+def test_enrolling_on_the_page_works(alice, clock):
     client = Client()
     log_in(client)
     page = client.get(PAGE).content.decode()
     assert "<svg" in page
     secret = re.search(r'id="secret"[^>]*>([A-Z2-7]{32})<', page)
     assert secret is not None
-    assert client.get(PAGE).content.decode().count(secret[1]) == 1, "the same secret until it is taken"
+    assert client.get(PAGE).content.decode().count(secret[1]) == 1, "the secret stays the same until it is enrolled"
     wrong = client.post(PAGE, {"action": "enrol", "code": "000000"})
     assert "not right" in wrong.content.decode()
     assert not SecondFactor.objects.exists()
     salt = client.session["second_factor_salt"]
     done = client.post(PAGE, {"action": "enrol", "code": totp.code_at(totp.secret_of(salt), int(clock.now_s) // 30)})
     assert done["Location"] == PAGE
-    shown = client.get(PAGE).content.decode()
-    codes = re.findall(r"[a-z2-7]{4}(?:-[a-z2-7]{4}){3}", shown)
+    page_after = client.get(PAGE).content.decode()
+    codes = re.findall(r"[a-z2-7]{4}(?:-[a-z2-7]{4}){3}", page_after)
     assert len(codes) == 10
     assert not re.findall(r"[a-z2-7]{4}(?:-[a-z2-7]{4}){3}", client.get(PAGE).content.decode())
-    assert is_in(client), "the session that enrolled goes on"
+    assert is_in(client), "the session that enrolled continues"
     services.verify_second_factor(user=alice, code=codes[0])
 
 
@@ -247,7 +247,7 @@ def test_sessions_end_with_a_reset(alice, clock):
     assert not is_in(client)
 
 
-def test_turning_off_and_new_codes_take_a_code(alice, clock):
+def test_turning_off_and_renewing_codes_require_a_code(alice, clock):
     old = enrol(alice, clock)
     client = Client()
     log_in(client)
@@ -269,7 +269,7 @@ def test_turning_off_and_new_codes_take_a_code(alice, clock):
     assert actions()[-1] == "second_factor.disabled"
 
 
-def test_nobody_has_two(alice, clock):
+def test_a_user_cannot_have_two_factors(alice, clock):
     enrol(alice, clock)
     with pytest.raises(SecondFactorExists):
         enrol(alice, clock)
@@ -282,7 +282,7 @@ class TestRequired:
     def _required(self, settings):
         settings.RENDEROWL_STAFF_TOTP = "required"
 
-    def test_who_has_none_must_enrol_before_the_login_is_complete(self, alice, clock):
+    def test_users_without_a_factor_must_enrol_to_log_in(self, alice, clock):
         client = Client()
         assert log_in(client)["Location"] == PAGE
         assert not is_in(client)
@@ -294,14 +294,14 @@ class TestRequired:
         assert is_in(client)
         assert actions() == ["second_factor.enrolled", "login.succeeded"]
 
-    def test_sessions_from_before_the_demand_end(self, alice, settings):
+    def test_sessions_end_when_a_factor_becomes_required(self, alice, settings):
         settings.RENDEROWL_STAFF_TOTP = "optional"
         client = Client()
         log_in(client)
         settings.RENDEROWL_STAFF_TOTP = "required"
         assert not is_in(client)
 
-    def test_nobody_turns_theirs_off(self, alice, clock):
+    def test_a_required_factor_cannot_be_turned_off(self, alice, clock):
         enrol(alice, clock)
         client = Client()
         log_in(client)
@@ -311,14 +311,14 @@ class TestRequired:
         client.post(PAGE, {"action": "disable", "code": code_of(alice, clock.now_s)})
         assert SecondFactor.objects.exists()
 
-    def test_tokens_ask_for_it_too(self, api, alice):
+    def test_tokens_require_a_factor_too(self, api, alice):
         body = {"username": "alice", "password": PASSWORD}
         assert api.post("/api/v2/auth/token", body).status_code == 401
         make_user("carol")
         assert api.post("/api/v2/auth/token", {**body, "username": "carol"}).status_code == 200
 
 
-def test_tokens_take_a_code_of_who_has_one(api, alice, clock):
+def test_tokens_require_a_code_of_users_with_a_factor(api, alice, clock):
     codes = enrol(alice, clock)
     body = {"username": "alice", "password": PASSWORD}
     for extra in ({}, {"code": ""}, {"code": "000000"}):
@@ -329,7 +329,7 @@ def test_tokens_take_a_code_of_who_has_one(api, alice, clock):
         assert api.post("/api/v2/auth/token", {**body, "code": code}).status_code == 401
 
 
-def test_a_superuser_resets_somebody_elses(alice, clock):
+def test_a_superuser_resets_the_factor_of_another_user(alice, clock):
     bob = make_user("bob", is_staff=True)
     enrol(alice, clock)
     enrol(bob, clock)
@@ -343,7 +343,7 @@ def test_a_superuser_resets_somebody_elses(alice, clock):
     assert (entry.actor, entry.subject, entry.address) == (alice, bob.public_id, "127.0.0.1")
 
 
-def test_the_command_resets(alice, clock, capsys):
+def test_the_command_removes_the_factor(alice, clock, capsys):
     enrol(alice, clock)
     call_command("reset_second_factor", "alice")
     assert not SecondFactor.objects.exists()
@@ -352,8 +352,8 @@ def test_the_command_resets(alice, clock, capsys):
     assert capsys.readouterr().out.splitlines() == ["alice: second factor removed", "alice: had no second factor"]
 
 
-def test_wrong_passwords_of_staff_are_on_record_and_of_nobody_are_not(api, alice):
-    for name in ("alice", "nobody"):
+def test_wrong_passwords_are_audited_for_staff_only(api, alice):
+    for name in ("alice", "mallory"):
         log_in(Client(), "wrong", name)
         api.post("/api/v2/auth/token", {"username": name, "password": "wrong"})
     assert (
@@ -373,20 +373,20 @@ def test_a_recovery_code_is_found_by_its_index(alice, clock):
 
 
 @pytest.mark.parametrize("value", ["mandatory", "Required", ""])
-def test_a_misspelled_demand_is_refused(settings, value):
+def test_a_misspelled_setting_is_reported(settings, value):
     from accounts.checks import check_staff_totp
 
     settings.RENDEROWL_STAFF_TOTP = value
     assert [message.id for message in check_staff_totp(None)] == ["renderowl.E014"]
 
 
-def test_real_clocks_agree(alice):
+def test_works_with_the_real_clock(alice):
     now_s = time.time()
     services.enrol_second_factor(user=alice, salt="s", code=totp.code_at(totp.secret_of("s"), int(now_s) // 30))
     services.verify_second_factor(user=alice, code=code_of(alice, time.time() + 30))
 
 
-def test_probes_ask_no_database_for_a_session(alice, django_assert_num_queries):
+def test_probes_do_not_query_sessions(alice, django_assert_num_queries):
     client = Client()
     log_in(client)
     for path in ("/live", "/api/v2/me", "/problems/not-found"):

@@ -1,4 +1,4 @@
-"""One-time passwords against the vectors of the standards."""
+"""One-time passwords, checked against the test vectors of the RFCs."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ COUNTED = ["755224", "287082", "359152", "969429", "338314", "254676", "287922",
 
 
 @pytest.mark.parametrize(("now_s", "code"), VECTORS)
-def test_vectors_by_the_clock(now_s: int, code: str) -> None:
+def test_matches_the_vectors_of_rfc_6238(now_s: int, code: str) -> None:
     assert totp.code_at(SECRET, now_s // 30) == code[-6:]
     assert totp.matching_step(SECRET, code[-6:], now_s) == now_s // 30
 
 
-def test_vectors_by_the_counter() -> None:
+def test_matches_the_vectors_of_rfc_4226() -> None:
     assert [totp.code_at(SECRET, step) for step in range(10)] == COUNTED
 
 
-def test_one_step_either_way_is_tolerated_and_no_more() -> None:
+def test_only_one_step_either_way_is_tolerated() -> None:
     now_s = 1_800_000_015
     step = now_s // 30
     good = [shift for shift in range(-4, 5) if totp.matching_step(SECRET, totp.code_at(SECRET, step + shift), now_s)]
     assert good == [-1, 0, 1]
 
 
-def test_what_is_no_code_matches_nothing() -> None:
+def test_malformed_codes_match_nothing() -> None:
     for text in ("", "12345", "1234567", "abcdef", "\uff11\uff12\uff13\uff14\uff15\uff16", "\x00" * 6):
         assert totp.matching_step(SECRET, text, 59) is None
 
 
-def test_secrets_hang_on_salt_and_key(settings) -> None:
+def test_secrets_depend_on_salt_and_key(settings) -> None:
     secret = totp.secret_of("a")
     assert len(secret) == 20
     assert secret not in {totp.secret_of("b"), settings.SECRET_KEY.encode()}
@@ -53,7 +53,7 @@ def test_secrets_hang_on_salt_and_key(settings) -> None:
     assert totp.secret_of("a") != secret
 
 
-def test_the_uri_says_what_apps_read() -> None:
+def test_the_uri_has_the_parameters_of_apps() -> None:
     parts = urlsplit(totp.enrolment_uri(SECRET, "a/b@c d"))
     assert (parts.scheme, parts.netloc, parts.path) == ("otpauth", "totp", "/Renderowl:a%2Fb%40c%20d")
     query = {name: values[0] for name, values in parse_qs(parts.query).items()}

@@ -1,4 +1,4 @@
-"""Users: made once, on a plan, suspended, and what is told of it."""
+"""Users: creation, plans, suspension, scopes, and the events of each."""
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -17,24 +17,24 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def heard():
-    """What was published."""
-    told = []
+def published():
+    """The published events of accounts."""
+    events_seen = []
     with events.subscriptions.override():
-        events.subscribe(UserCreated, PlanChanged, UserSuspended)(told.append)
-        yield told
+        events.subscribe(UserCreated, PlanChanged, UserSuspended)(events_seen.append)
+        yield events_seen
 
 
-def test_a_new_user_is_announced(heard):
+def test_creating_a_user_publishes_an_event(published):
     user = services.create_user(username="alice", email="Alice@Example.ORG", password="a long password")
-    assert heard == [UserCreated(user.pk)]
+    assert published == [UserCreated(user.pk)]
     row = User.objects.get()
     assert (row.email, row.plan, row.is_staff) == ("alice@example.org", "free", False)
     assert row.check_password("a long password")
     assert row.public_id.startswith("usr_")
 
 
-def test_the_usual_plan_follows_the_setting(settings):
+def test_the_default_plan_follows_the_setting(settings):
     settings.RENDEROWL_SIGNUP_PLAN = "creator"
     assert make_user().plan == "creator"
     assert make_user(is_staff=True).plan == "enterprise"
@@ -55,12 +55,12 @@ def test_superusers_have_the_plan_of_staff():
         {"username": "other", "plan": "gold"},
     ],
 )
-def test_refuses_what_is_malformed_or_taken(fields, heard):
+def test_refuses_what_is_malformed_or_taken(fields, published):
     make_user("alice", email="alice@example.org")
-    heard.clear()
+    published.clear()
     with pytest.raises(ValidationError):
         services.create_user(**fields)
-    assert (User.objects.count(), heard) == (1, [])
+    assert (User.objects.count(), published) == (1, [])
 
 
 def test_the_database_itself_refuses_an_address_twice():
@@ -73,7 +73,7 @@ def test_many_users_may_have_no_address():
     assert [make_user().email, make_user().email] == ["", ""]
 
 
-def test_everybody_has_the_public_scopes_and_staff_more():
+def test_all_users_have_the_public_scopes_and_staff_more():
     assert make_user().scopes == PUBLIC_SCOPES
     assert make_user(is_staff=True).scopes == PUBLIC_SCOPES | STAFF_SCOPES
     assert "internal:credits" not in make_user(is_staff=True, is_superuser=True).scopes
@@ -94,22 +94,22 @@ def test_grants_add_up():
     assert AuditEntry.objects.filter(action="user.scopes_granted").count() == 2
 
 
-def test_a_change_of_plan_is_told_once(heard):
+def test_a_change_of_plan_is_published_once(published):
     alice = make_user("alice")
-    heard.clear()
+    published.clear()
     for _ in range(2):
         services.set_plan(user=alice, plan="pro")
-    assert heard == [PlanChanged(alice.pk, "free", "pro")]
+    assert published == [PlanChanged(alice.pk, "free", "pro")]
     with pytest.raises(ValueError, match="gold"):
         services.set_plan(user=alice, plan="gold")
 
 
-def test_a_suspension_is_told_once_and_recorded(heard):
+def test_a_suspension_is_published_once_and_audited(published):
     alice, ops = make_user("alice"), make_user("ops", is_staff=True)
-    heard.clear()
+    published.clear()
     assert services.suspend_user(user=alice, reason="spam", actor=ops) is True
     assert services.suspend_user(user=alice) is False
-    assert heard == [UserSuspended(alice.pk)]
+    assert published == [UserSuspended(alice.pk)]
     entry = AuditEntry.objects.get(action="user.suspended")
     assert (entry.actor, entry.actor_name, entry.subject) == (ops, "ops", alice.public_id)
     assert entry.details == {"reason": "spam"}
@@ -117,14 +117,14 @@ def test_a_suspension_is_told_once_and_recorded(heard):
     assert services.resume_user(user=alice) is False
 
 
-def test_the_plans_of_the_contract():
+def test_plans_have_the_limits_of_the_contract():
     limits = {plan: (limits_of(plan).active_keys, limits_of(plan).concurrent_renders) for plan in (
         "free", "starter", "creator", "pro", "enterprise",
     )}  # fmt: skip
     assert limits == {"free": (2, 1), "starter": (5, 2), "creator": (20, 5), "pro": (50, 10), "enterprise": (500, 50)}
 
 
-def test_me_tells_the_caller_who_it_is(api):
+def test_me_describes_the_caller(api):
     alice = make_user("alice", email="alice@example.org", plan="pro")
     body = api.get("/api/v2/me", headers={"X-API-Key": make_api_key(alice, scopes=("renders:read",))}).json()
     assert body["id"] == alice.public_id
@@ -136,7 +136,7 @@ def test_me_tells_the_caller_who_it_is(api):
     assert "password" not in body
 
 
-def test_the_audit_is_written_once():
+def test_audit_entries_are_append_only():
     make_user("alice")
     entry = AuditEntry.objects.get(action="user.created")
     for rewrite in (

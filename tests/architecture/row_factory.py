@@ -1,4 +1,4 @@
-"""A row of any model, with every relation filled, for tests that go through all models."""
+"""Creates a row of any model with all its relations, for tests of all models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from renders.models import Batch, Render
 from tests import factories
 
 _numbers = count(1)
-# Model -> a row of it with these relations, where its columns do not say what its rows need.
+# Model -> factory taking its relations, for models whose columns do not suffice to create a row.
 _MAKERS: dict[type[models.Model], Callable[..., Any]] = {
     User: factories.make_user,
     CreditAccount: lambda user: CreditAccount.objects.get(user=user),
@@ -36,7 +36,7 @@ _VALUES: dict[type[models.Field[Any, Any]], Callable[[int], Any]] = {
 
 
 def fill_row(model: type[models.Model], *ancestors: type[models.Model]) -> Any:
-    """Make a row of a model, and one of each model that it refers to, other than those that the row is made for."""
+    """Create a row of a model and of each model that it refers to, except the ancestors."""
     fields = [field for field in model._meta.concrete_fields if not field.primary_key]
     relations = {
         field.name: fill_row(field.related_model, model, *ancestors)

@@ -1,4 +1,4 @@
-"""What the source says, read as Python reads it: the variables of the environment, and the commands that tests call."""
+"""Analysis of the source code: environment variables read, commands called, routes checked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.conf import settings
 ROOT = Path(settings.BASE_DIR)
 ENVIRONMENT = ROOT / "renderowl/environment.py"
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]+")
-# Not a bare `environ`, which is what WSGI calls a request.
+# Not a bare `environ`, which is the name of a WSGI environment.
 _READERS = {"os.environ.get", "os.environ.pop", "os.getenv"}
 _MAPPINGS = {"os.environ"}
 _CALLERS = {"call_command", "manage", "_manage"}
@@ -32,7 +32,7 @@ def product_files() -> list[Path]:
 
 
 def variables_read(path: Path) -> set[str]:
-    """Return the variables of the environment that a module reads, itself or by a helper of renderowl.environment."""
+    """Return the environment variables that a module reads, directly or by a helper of renderowl.environment."""
     tree = ast.parse(path.read_text())
     constants = {
         target.id: node.value.value
@@ -52,7 +52,7 @@ def variables_read(path: Path) -> set[str]:
 
 
 def commands_called(path: Path) -> set[str]:
-    """Return the commands of manage.py that a test module calls, in its process or in one that it starts."""
+    """Return the management commands that a test module calls, in its own or another process."""
     return set(_commands(ast.parse(path.read_text())))
 
 
@@ -101,6 +101,6 @@ def _commands(tree: ast.Module) -> Iterator[str]:
 
 
 def _commands_by_name(call: ast.Call) -> list[ast.expr]:
-    """Return the command of a call that gives it as `command=...` to a fixture that calls it."""
+    """Return the command of a call with a `command=...` argument, as fixtures take."""
     named = [keyword.value for keyword in call.keywords if keyword.arg == "command"]
     return [ast.Constant("manage.py"), *named] if named else []

@@ -1,4 +1,4 @@
-"""The house rules that a machine can check."""
+"""The house rules that can be checked automatically."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ def test_imports_point_down_only() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_package_has_a_place_in_the_layers() -> None:
+def test_every_package_is_in_a_layer() -> None:
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
     assert packages == LAYERS
 
 
-def test_every_app_is_named_in_the_contract() -> None:
+def test_every_app_is_in_a_layer() -> None:
     assert {config.label for config in LOCAL_APPS} <= LAYERS
 
 
-# POSTs that make nothing and charge nothing, or may be repeated as they are.
+# POSTs that create and charge nothing, or are idempotent.
 POSTS_WITHOUT_KEYS = (PUBLIC_ROUTES - {"meta"}) | {"render-validate", "credit-estimate", "render-cancel", "key-rotate"}
 POSTS_WITHOUT_KEYS |= {"notification-mark-all-read", "automation-rotate-secret"}
 POSTS_WITHOUT_KEYS |= {"internal-credit-check", "internal-job-cancel"}
@@ -84,7 +84,7 @@ def _is_shown_inline(model) -> bool:
 
 
 @pytest.mark.parametrize("model", [model for config in LOCAL_APPS for model in config.get_models()])
-def test_admin_lists_are_fit_for_use(model) -> None:
+def test_admin_lists_are_usable(model) -> None:
     site = admin.site._registry.get(model)
     if site is None:
         assert _is_shown_inline(model)
@@ -97,14 +97,14 @@ def test_admin_lists_are_fit_for_use(model) -> None:
         assert set(foreign) <= picked, f"{model}: a plain drop-down would load every row"
 
 
-def test_no_internal_route_has_the_name_of_another() -> None:
+def test_internal_routes_have_unique_names() -> None:
     names = [route.name for route in INTERNAL_ROUTES]
     assert len(set(names)) == len(names)
     assert set(names) & {route.name for route in API_ROUTES} == set()
 
 
 @pytest.mark.parametrize("route", ALL_ROUTES, ids=lambda route: route.name)
-def test_every_route_names_the_scope_of_every_action(route) -> None:
+def test_every_action_of_every_route_has_a_scope(route) -> None:
     if route.name in PUBLIC_ROUTES:
         return
     actions = route.actions or {method: method for method in METHODS if hasattr(route.view, method)}
@@ -113,7 +113,7 @@ def test_every_route_names_the_scope_of_every_action(route) -> None:
         view = route.view()
         view.action = action
         scope = required_scope(view, method)
-        assert scope is not None, f"{route.name}.{action} is closed to everybody"
+        assert scope is not None, f"{route.name}.{action} has no scope, so all requests are refused"
         assert scope == "" or scope in ALL_SCOPES, scope
 
 
@@ -144,15 +144,15 @@ def test_every_command_is_called_in_a_test() -> None:
     assert sorted(commands - called) == []
 
 
-# Of tests, and what the server tells its own processes.
-VARIABLES_WITHOUT_EXAMPLE = {"TEST_DATABASE_NAME", "RENDEROWL_STOPPING_FILE", "PROMETHEUS_MULTIPROC_DIR"}
+# Used by tests, or set by the server for its workers.
+VARIABLES_NOT_IN_EXAMPLE = {"TEST_DATABASE_NAME", "RENDEROWL_STOPPING_FILE", "PROMETHEUS_MULTIPROC_DIR"}
 
 
-def test_the_example_names_the_variables_that_the_product_reads() -> None:
+def test_env_example_lists_the_variables_that_are_read() -> None:
     example = set(re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     read = set().union(*map(variables_read, product_files()))
-    assert sorted(read - example - VARIABLES_WITHOUT_EXAMPLE) == []
-    # OpenTelemetry's SDK reads its own.
+    assert sorted(read - example - VARIABLES_NOT_IN_EXAMPLE) == []
+    # The SDK of OpenTelemetry reads its own variables.
     assert sorted(name for name in example - read if not name.startswith("OTEL_")) == []
 
 

@@ -1,4 +1,4 @@
-"""What the files in deploy/ say about the program is true of the program."""
+"""The files in deploy/ agree with the program."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 DEPLOY = ROOT / "deploy"
 KUBERNETES = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
-# What the server's own program and the containers read, and settings do not.
+# Read by the launcher and the containers, not by the settings.
 OTHER_NAMES = {"PORT"}
 
 
@@ -51,7 +51,7 @@ def environment_names():
     yield from re.findall(r"--from-literal=([A-Z_]+)=", (DEPLOY / "kubernetes/config.yaml").read_text())
 
 
-def test_every_name_of_the_environment_is_one_that_the_program_reads():
+def test_every_environment_variable_is_read_by_the_program():
     example = (ROOT / ".env.example").read_text()
     unknown = {name for name in environment_names() if not re.search(rf"^#? ?{name}=", example, re.MULTILINE)}
     assert unknown - OTHER_NAMES == set()
@@ -67,7 +67,7 @@ def test_every_command_exists():
     assert all("renderowl.serve" in line for line in lines if " -m " in line)
 
 
-def test_probes_lead_somewhere():
+def test_probes_use_existing_paths():
     probes = [
         container[kind]["httpGet"]
         for _, pod in pods()
@@ -82,28 +82,28 @@ def test_probes_lead_somewhere():
 
 
 @pytest.mark.django_db
-def test_scalers_ask_for_numbers_that_there_are():
+def test_autoscalers_use_existing_metrics():
     triggers = [
         t for document in documents() if document["kind"] == "ScaledObject" for t in document["spec"]["triggers"]
     ]
     api, prometheus = (trigger["metadata"] for trigger in triggers)
     path = re.sub(r"^http://[^/]+", "", api["url"])
     queue = resolve(path).kwargs["queue"]
-    # Where renders wait: workers for other queues would be no help to them.
+    # The queue of renders: scaling workers of other queues would not help.
     assert queue == RENDER_QUEUE
     assert queue in known_queues()
     reading = read_queues(timezone.now()).of(queue)
     assert isinstance(getattr(reading, api["valueLocation"]), int)
     exported = {metric.name for metric in RenderowlCollector().collect()}
-    asked = set(re.findall(r"renderowl_\w+", prometheus["query"]))
-    assert asked
-    assert asked <= exported
+    queried = set(re.findall(r"renderowl_\w+", prometheus["query"]))
+    assert queried
+    assert queried <= exported
     host = re.match(r"http://([^/:]+)", api["url"]).group(1)
     config = next(document for document in documents() if document["kind"] == "ConfigMap")
     assert host in config["data"]["ALLOWED_HOSTS"].split(",")
 
 
-def test_every_file_parses_and_has_one_owner_of_each_name():
+def test_every_file_parses_and_names_are_unique():
     files = [path for pattern in ("*.yaml", "*.yml") for path in sorted(DEPLOY.rglob(pattern))]
     assert len(files) > len(KUBERNETES) + 4
     for path in files:
@@ -136,7 +136,7 @@ def test_kubernetes_names_agree():
     assert budgets == set(deployments)
 
 
-def test_who_is_stopped_has_the_time_that_stopping_takes():
+def test_grace_periods_cover_the_shutdown():
     config = next(document for document in documents() if document["kind"] == "ConfigMap")
     grace_s = {name: pod.get("terminationGracePeriodSeconds", 0) for name, pod in pods()}
     assert grace_s["renderowl-web"] > 5 + 30
@@ -144,12 +144,12 @@ def test_who_is_stopped_has_the_time_that_stopping_takes():
     (worker,) = next(pod for name, pod in pods() if name == "renderowl-worker")["containers"]
     script = worker["lifecycle"]["preStop"]["exec"]["command"][-1]
     assert f"-{RETIRE_SIGNAL.name.removeprefix('SIG')} 1" in script
-    # What the hook waits comes out of the same time, and the signal after it wants its own.
+    # The grace period includes the wait of the hook and the shutdown after it.
     waits_s = int(re.search(r"until=\$\(\( \$\(date \+%s\) \+ (\d+) \)\)", script)[1])
     assert grace_s["renderowl-worker"] >= waits_s + int(config["data"]["JOBS_GRACE_S"]) + 10
 
 
-def test_compose_mounts_what_is_there():
+def test_compose_refers_to_existing_files_and_services():
     parsed = compose()
     for service in parsed["services"].values():
         for volume in service.get("volumes", []):

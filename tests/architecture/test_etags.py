@@ -1,4 +1,4 @@
-"""Every GET of the API can be asked again for nothing, and every change of a row can be made conditional."""
+"""Every GET of the API has an ETag, and every change of a versioned row can be conditional."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from core.models import VersionedModel
 from renderowl.urls import API_ROUTES
 from tests.api.test_golden_responses import world  # noqa: F401 - a fixture
 
-# Route -> why its 200 has no tag.
-WITHOUT_TAG = {
-    "render-events": "a stream of events has no end that could be compared",
+# Route -> why its response has no ETag.
+WITHOUT_ETAG = {
+    "render-events": "an endless stream of events",
 }
 METHODS = {"put": "put", "patch": "patch", "delete": "delete"}
 
@@ -28,11 +28,11 @@ def has_get(route) -> bool:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("version", settings.RENDEROWL_API_VERSIONS)
-def test_every_get_has_a_tag_and_honours_it(world, version) -> None:  # noqa: F811
+def test_every_get_has_an_etag_and_answers_304(world, version) -> None:  # noqa: F811
     client, ids = world
     checked = []
     for route in API_ROUTES:
-        if not has_get(route) or not route.exists_in(version) or route.name in WITHOUT_TAG:
+        if not has_get(route) or not route.exists_in(version) or route.name in WITHOUT_ETAG:
             continue
         if "<" in route.path and route.name not in ids:
             continue
@@ -54,14 +54,14 @@ def test_every_get_has_a_tag_and_honours_it(world, version) -> None:  # noqa: F8
 
 
 @pytest.mark.parametrize("path", ["/api/v1/schema", "/api/v2/schema", "/api/docs/", "/api/redoc/"])
-def test_the_pages_about_the_api_have_tags_too(path) -> None:
+def test_documentation_pages_have_etags_too(path) -> None:
     answer = APIClient().get(path)
     assert answer.status_code == 200
     assert "ETag" in answer
 
 
 @pytest.mark.parametrize("path", ["/api/v1/schema", "/api/v2/schema"])
-def test_the_schema_is_sent_once(path) -> None:
+def test_an_unchanged_schema_is_answered_with_304(path) -> None:
     first = APIClient().get(path, headers={"Accept": "application/json"})
     again = APIClient().get(path, headers={"Accept": "application/json", "If-None-Match": first["ETag"]})
     assert again.status_code == 304
@@ -70,14 +70,14 @@ def test_the_schema_is_sent_once(path) -> None:
 
 
 @pytest.mark.django_db
-def test_answers_that_show_secrets_are_stored_by_nobody(world) -> None:  # noqa: F811
+def test_responses_about_keys_must_not_be_stored(world) -> None:  # noqa: F811
     client, ids = world
     for path in ("/api/v2/keys", api_path("key-detail", 2, id=ids["key-detail"])):
         assert client.get(path)["Cache-Control"] == "no-store"
 
 
 @pytest.mark.parametrize("route", API_ROUTES, ids=lambda route: route.name)
-def test_every_change_of_a_versioned_row_is_guarded(route) -> None:
+def test_every_change_of_a_versioned_row_checks_conditions(route) -> None:
     model = getattr(getattr(route.view, "queryset", None), "model", None)
     if model is None or not issubclass(model, VersionedModel):
         return
@@ -91,7 +91,7 @@ def test_every_change_of_a_versioned_row_is_guarded(route) -> None:
         assert re.search(r"self\.(unchanged|version_check)\(", source), f"{route.name}.{action}: see api.conditional"
 
 
-def test_every_kept_answer_names_tags_that_are_followed() -> None:
+def test_every_cached_route_has_registered_cache_tags() -> None:
     known = {tagged.tag for tagged in tagged_tables.values()}
     named: dict[str, set[str]] = {}
     for route in API_ROUTES:

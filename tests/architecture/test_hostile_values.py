@@ -1,6 +1,6 @@
-"""What no client means well, at every member of every body and every parameter: refused, and never a 500.
+"""Hostile values in every body member, parameter and header are refused and never cause a 500.
 
-On PostgreSQL this is sharper than on SQLite, which stores what PostgreSQL refuses: run it on both.
+Run it on both databases: SQLite stores values that PostgreSQL refuses.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TEXTS = [
     "9" * 400,
 ]
 VALUES = [*TEXTS, None, -1, 2**63, 10**30, 1e308, [], {}, [None], {"a": "\x00"}, {"\x00": 1}]
-# SQLite takes nearly everything: there it is the code that may stumble, and a few values will do.
+# SQLite accepts nearly everything, so there a sample of the values is enough to test the code.
 VALUES = VALUES if connection.vendor == "postgresql" else VALUES[:: len(VALUES) // 5]
 RAW = {
     "nothing": b"",
@@ -50,7 +50,7 @@ RAW = {
     "NUL": b"\x00",
     "many members": json.dumps({f"m{number}": 1 for number in range(5000)}).encode(),
 }
-# What a body needs besides the member under test.
+# Members that a body needs besides the member under test.
 BASES: dict[str, dict[str, Any]] = {
     "renders": {"edit": make_edit()},
     "credits": {"edit": make_edit()},
@@ -63,24 +63,24 @@ BASES: dict[str, dict[str, Any]] = {
 
 
 class Attacker:
-    """Root's key, and a row of everything."""
+    """A client with a key of root, and a row in every collection."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         owner = make_user("root", is_staff=True)
         self.rows = make_rows(owner, list(document["paths"]))
         self.client = Client(raise_request_exception=False, headers={"X-API-Key": make_api_key(owner)})
         self.broken: list[str] = []
-        self.asked = 0
+        self.sent = 0
 
     def send(self, method: str, path: str, query: dict[str, Any] | None = None, **options: Any) -> Any:
-        """Send, note what is no good answer, undo."""
+        """Send a request, record a 500, and roll back."""
         target = fill(path, self.rows.get(collection_of(path)))
         before = transaction.savepoint()
         response = self.client.generic(method.upper(), target, query_params=query, **options)
         if getattr(response, "streaming", False):
             response.close()
         transaction.savepoint_rollback(before)
-        self.asked += 1
+        self.sent += 1
         if response.status_code >= 500:
             self.broken.append(f"{method} {path} {query} {str(options)[:300]} -> {response.status_code}")
         return response
@@ -97,7 +97,7 @@ def attacker(document: dict[str, Any]) -> Attacker:
 
 
 def bodies(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Operations that take JSON, with the members of their bodies."""
+    """Operations with a JSON body, and the members of the body."""
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             content = operation.get("requestBody", {}).get("content", {})
@@ -106,7 +106,7 @@ def bodies(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]
                 yield method, path, document["components"]["schemas"].get(name, {}).get("properties", {})
 
 
-def test_hostile_members(document: dict[str, Any], attacker: Attacker) -> None:
+def test_hostile_members_are_refused(document: dict[str, Any], attacker: Attacker) -> None:
     for method, path, members in bodies(document):
         base = BASES.get(collection_of(path), {})
         for name in members:
@@ -116,22 +116,22 @@ def test_hostile_members(document: dict[str, Any], attacker: Attacker) -> None:
                     method, path, data=body, content_type="application/json", headers={"If-Match": "*"}
                 )
                 if value == "\x00" and 200 <= response.status_code < 300 and b"\x00" in response.content:
-                    attacker.broken.append(f"{method} {path} keeps NUL in {name}")
+                    attacker.broken.append(f"{method} {path} stores NUL in {name}")
     assert attacker.broken == []
-    assert attacker.asked > 60 * len(VALUES) // 2
+    assert attacker.sent > 60 * len(VALUES) // 2
 
 
-def test_hostile_bodies(document: dict[str, Any], attacker: Attacker) -> None:
+def test_hostile_bodies_are_refused(document: dict[str, Any], attacker: Attacker) -> None:
     for method, path, _ in bodies(document):
         for name, raw in RAW.items():
             headers = {"If-Match": "*", "Idempotency-Key": "one-and-the-same"}
             response = attacker.send(method, path, data=raw, content_type="application/json", headers=headers)
             if not 400 <= response.status_code < 500 and name not in {"nothing"}:
-                attacker.broken.append(f"{method} {path} takes {name}: {response.status_code}")
+                attacker.broken.append(f"{method} {path} accepts {name}: {response.status_code}")
     assert attacker.broken == []
 
 
-def test_hostile_parameters(document: dict[str, Any], attacker: Attacker) -> None:
+def test_hostile_parameters_are_refused(document: dict[str, Any], attacker: Attacker) -> None:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             for parameter in operation.get("parameters", []):
@@ -144,7 +144,7 @@ def test_hostile_parameters(document: dict[str, Any], attacker: Attacker) -> Non
     assert attacker.broken == []
 
 
-def test_hostile_ids(document: dict[str, Any], attacker: Attacker) -> None:
+def test_hostile_ids_are_refused(document: dict[str, Any], attacker: Attacker) -> None:
     for path, methods in document["paths"].items():
         if "{id}" not in path:
             continue
@@ -156,7 +156,7 @@ def test_hostile_ids(document: dict[str, Any], attacker: Attacker) -> None:
     assert attacker.broken == []
 
 
-def test_hostile_headers(attacker: Attacker) -> None:
+def test_hostile_headers_are_refused(attacker: Attacker) -> None:
     for name in ("Accept", "API-Version", "If-None-Match", "If-Match", "If-Modified-Since", "Idempotency-Key", "Range"):
         for value in ("", "\x00", "x" * 9000, '"', ",,,,", "W/", "\xff\xfe", "bytes=-", "0" * 400, '"\\'):
             for method, path in (("get", "/api/v2/renders/{id}"), ("post", "/api/v2/projects")):
@@ -175,7 +175,9 @@ def test_hostile_headers(attacker: Attacker) -> None:
         ('filename="C:\\\\temp\\\\x.png"', "x.png"),
     ],
 )
-def test_hostile_file_names(attacker: Attacker, tmp_path, settings, disposition: str, kept: str | None) -> None:
+def test_hostile_file_names_are_refused(
+    attacker: Attacker, tmp_path, settings, disposition: str, kept: str | None
+) -> None:
     settings.DATA_DIR = tmp_path
     body = (
         b'--b\r\nContent-Disposition: form-data; name="file"; '

@@ -1,4 +1,4 @@
-"""Every index is there for a query, and a test EXPLAINs that query and finds the index by name."""
+"""Every index serves a query, and a test finds the index by name in the EXPLAIN of that query."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ INDEXES = {index.name: index for model in MODELS for index in model._meta.indexe
 
 @pytest.fixture(scope="module")
 def explained() -> str:
-    """The text of the tests that read plans."""
+    """The source of all tests that use EXPLAIN."""
     texts = (path.read_text() for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__))
     return "\n".join(text for text in texts if re.search(r"explain", text, re.IGNORECASE))
 
 
-def test_every_index_is_named_by_a_test_that_reads_plans(explained) -> None:
+def test_every_index_is_named_in_an_explain_test(explained) -> None:
     assert len(INDEXES) > 60
     assert sorted(name for name in INDEXES if not re.search(rf"\b{name}\b", explained)) == []
 
 
-def test_every_index_may_have_the_name_of_the_design() -> None:
+def test_every_index_is_a_named_index() -> None:
     assert [name for name, index in INDEXES.items() if not isinstance(index, NamedIndex)] == []

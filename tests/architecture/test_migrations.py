@@ -1,7 +1,6 @@
-"""Migrations are never edited once they are merged: databases that ran the old text would keep its tables.
+"""Merged migrations are never edited, as databases that have run them would not get the changes.
 
-`migrations.json` holds the checksum of each. A new migration is added by `MIGRATIONS=write pytest` of this file, which
-replaces none that is there.
+`migrations.json` holds their checksums. `MIGRATIONS=write pytest` of this file adds new migrations and replaces none.
 """
 
 from __future__ import annotations
@@ -23,15 +22,17 @@ OURS = {config.label for config in apps.get_app_configs() if Path(config.path).p
 
 def test_no_merged_migration_was_edited() -> None:
     disk = {f"{app}.{name}": checksum for (app, name), checksum in checksums_on_disk().items() if app in OURS}
-    kept = json.loads(RECORDS.read_text())
+    stored = json.loads(RECORDS.read_text())
     if os.environ.get("MIGRATIONS") == "write":
-        RECORDS.write_text(json.dumps(disk | kept, indent=0, sort_keys=True) + "\n")
-    assert [name for name in kept if name not in disk] == [], "their files are gone"
-    assert [name for name in disk if kept.get(name, disk[name]) != disk[name]] == [], "edited; add a new one instead"
+        RECORDS.write_text(json.dumps(disk | stored, indent=0, sort_keys=True) + "\n")
+    assert [name for name in stored if name not in disk] == [], "their files are missing"
+    assert [name for name in disk if stored.get(name, disk[name]) != disk[name]] == [], (
+        "edited; add a new migration instead"
+    )
     new = [name for name in disk if name not in json.loads(RECORDS.read_text())]
-    assert new == [], f"put them on record: MIGRATIONS=write pytest {Path(__file__).relative_to(ROOT)}"
+    assert new == [], f"record them: MIGRATIONS=write pytest {Path(__file__).relative_to(ROOT)}"
 
 
-def test_the_version_on_record_is_that_of_the_project() -> None:
+def test_the_version_in_settings_is_that_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["version"] == settings.RENDEROWL_VERSION

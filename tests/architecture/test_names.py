@@ -1,4 +1,4 @@
-"""Names and prose stay those of the field."""
+"""Names and prose use the terms of the field."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections import defaultdict
 from tests.architecture.source import ROOT, product_files
 
 PROSE = [*ROOT.glob("*/**/*.py"), *ROOT.glob("docs/**/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
-# They stand where a client, a caller, a worker or a user should be named.
+# Vague words used in place of a client, a caller, a worker or a user.
 VAGUE = re.compile(r"\b(no|some)body\b|\bwho[e]ver\b|\bane[w]\b", re.IGNORECASE)
 MAX_VAGUE_LINES = 20
-# The same thing as it is written in an edit and as it is resolved onto output frames.
+# Classes of the edit model and of the resolved timeline that describe the same thing.
 SHARED_NAMES = {"ChromaKey", "Crop", "Soundtrack", "Timeline", "Transition"}
 
 

@@ -1,4 +1,4 @@
-"""Every refusal that the project can raise has a page that explains it, and says the same as its document."""
+"""Every error code has a problem type with a page, and both agree with the responses."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.factories import make_api_key
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(settings.BASE_DIR)
-WRITTEN = re.compile(r'(?:problem_response|build_problem)\(\s*"([a-z_]+)"')
+LITERAL_CODE = re.compile(r'(?:problem_response|build_problem)\(\s*"([a-z_]+)"')
 
-# Run in processes of their own: loading locust's client changes sockets and threads of the whole process.
+# Not imported: loading locust patches sockets and threads of the whole process.
 PROGRAMS = {"maintenance.loadtest.driver"}
 
 
-def refusals() -> set[type[DomainError]]:
-    """All classes of errors, of all modules of all apps."""
+def error_classes() -> set[type[DomainError]]:
+    """All subclasses of DomainError in all apps."""
     for config in apps.get_app_configs():
         if Path(config.path).parent == ROOT:
             for module in pkgutil.walk_packages([config.path], f"{config.name}."):
@@ -41,37 +41,37 @@ def refusals() -> set[type[DomainError]]:
     return found
 
 
-def test_every_refusal_has_a_type() -> None:
-    found = refusals()
+def test_every_error_has_a_problem_type() -> None:
+    found = error_classes()
     assert len(found) > 25
     assert {kind.__qualname__: kind.code for kind in found if kind.code not in PROBLEM_TYPES} == {}
 
 
-def test_every_code_written_out_has_a_type() -> None:
+def test_every_literal_code_has_a_problem_type() -> None:
     sources = [
         path
         for config in apps.get_app_configs()
         if Path(config.path).parent == ROOT
         for path in Path(config.path).rglob("*.py")
     ]
-    written = {code for path in sources for code in WRITTEN.findall(path.read_text(encoding="utf-8"))}
-    assert len(written) > 4
-    assert written | set(_BY_STATUS.values()) <= set(PROBLEM_TYPES)
+    literal_codes = {code for path in sources for code in LITERAL_CODE.findall(path.read_text(encoding="utf-8"))}
+    assert len(literal_codes) > 4
+    assert literal_codes | set(_BY_STATUS.values()) <= set(PROBLEM_TYPES)
 
 
-def test_a_type_is_answered_with_the_status_that_its_page_names() -> None:
-    # Answers that carry another status than their type's page: each is on purpose.
+def test_errors_have_the_status_of_their_problem_type() -> None:
+    # Codes that intentionally have more than one status.
     other = {"not_acceptable": {406}}
     found = {
         (kind.__qualname__, kind.status)
-        for kind in refusals()
+        for kind in error_classes()
         if kind.status != PROBLEM_TYPES[kind.code].status and kind.status not in other.get(kind.code, set())
     }
     assert found <= {("UnsupportedVersion", 404), ("UnsupportedVersion", 406)}
 
 
 @pytest.mark.parametrize("problem", PROBLEM_TYPES.values(), ids=lambda problem: problem.code)
-def test_every_type_has_a_page(problem: Any) -> None:
+def test_every_problem_type_has_a_page(problem: Any) -> None:
     response = Client().get(f"/problems/{problem.slug}")
     assert response.status_code == 200
     text = response.content.decode()
@@ -80,7 +80,7 @@ def test_every_type_has_a_page(problem: Any) -> None:
     assert problem.explanation.split(".")[0] in text.replace("&#x27;", "'")
 
 
-def test_the_index_leads_to_every_page() -> None:
+def test_the_index_links_every_page() -> None:
     text = Client().get("/problems/").content.decode()
     linked = set(re.findall(r'href="/problems/([a-z-]+)"', text))
     assert linked == {problem.slug for problem in PROBLEM_TYPES.values()}
@@ -88,18 +88,18 @@ def test_the_index_leads_to_every_page() -> None:
 
 XML = {"data": b"<a/>", "content_type": "text/xml"}
 REFUSED = {
-    "a path that is not": ("GET", "/api/v2/owls", {}, 404, "not_found"),
-    "a path below that is not": ("GET", "/internal/owls", {}, 404, "not_found"),
-    "a method that is not": ("DELETE", "/api/v2/me", {}, 405, "method_not_allowed"),
-    "no common language": ("GET", "/api/v2/me", {"HTTP_ACCEPT": "text/html"}, 406, "not_acceptable"),
+    "an unknown path": ("GET", "/api/v2/owls", {}, 404, "not_found"),
+    "an unknown internal path": ("GET", "/internal/owls", {}, 404, "not_found"),
+    "a method not allowed": ("DELETE", "/api/v2/me", {}, 405, "method_not_allowed"),
+    "no acceptable media type": ("GET", "/api/v2/me", {"HTTP_ACCEPT": "text/html"}, 406, "not_acceptable"),
     "a body too large": ("POST", "/api/v2/projects", {"data": b" " * (2**21 + 1)}, 413, "payload_too_large"),
-    "a body of another kind": ("POST", "/api/v2/projects", XML, 415, "unsupported_media_type"),
-    "a body that is no JSON": ("POST", "/api/v2/projects", {"data": b"{"}, 400, "malformed_json"),
+    "an unsupported media type": ("POST", "/api/v2/projects", XML, 415, "unsupported_media_type"),
+    "a body that is not JSON": ("POST", "/api/v2/projects", {"data": b"{"}, 400, "malformed_json"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refusals_of_http_itself_are_problems(case: str) -> None:
+def test_http_errors_are_problem_documents(case: str) -> None:
     method, path, extra, status, code = REFUSED[case]
     key = make_api_key()
     response = Client(headers={"X-API-Key": key}).generic(method, path, **{"content_type": "application/json", **extra})
@@ -115,7 +115,7 @@ def test_refusals_of_http_itself_are_problems(case: str) -> None:
         assert body["accepted"] == ["application/json"]
 
 
-def test_uploads_name_both_kinds_of_body() -> None:
+def test_upload_errors_list_both_media_types() -> None:
     client = Client(headers={"X-API-Key": make_api_key()})
     response = client.post("/api/v2/assets", data=b"<a/>", content_type="text/xml")
     assert (response.status_code, response.json()["accepted"]) == (415, ["application/json", "multipart/form-data"])

@@ -1,4 +1,4 @@
-"""What reading costs: each GET of the API and each list of the admin takes the recorded number of SQL statements.
+"""Query counts: each GET of the API and each list of the admin takes the recorded number of SQL statements.
 
 Four rows take as many as one. `GOLDEN=write pytest -n 0 tests/architecture/test_query_counts.py` records the numbers.
 """
@@ -31,7 +31,7 @@ from tests.architecture.source import ROOT
 from tests.architecture.test_etags import has_get
 
 FILE = ROOT / "tests/query_counts.json"
-# A stream: it reads as long as it lasts.
+# A stream, which queries until it is closed.
 UNCOUNTED = {"render-events"}
 ROUTES = {
     f"v{version} {route.name}": (route, version)
@@ -44,7 +44,7 @@ pytestmark = pytest.mark.django_db
 
 
 def add_one_of_each(alice: User, parents: dict[str, Any]) -> None:
-    """Make a row of each kind. parents: kind -> its first row, of which all rows are that belong to one of the kind."""
+    """Create a row of each kind. parents: kind -> its first row, the parent of all dependent rows."""
     project = factories.make_project(alice)
     template = factories.make_template(alice, project_id=project.pk)
     made = {
@@ -77,7 +77,7 @@ def statements(get: Callable[[], Any]) -> int:
 
 def check(name: str, get: Callable[[], Any], add_rows: Callable[[], object]) -> None:
     add_rows()
-    # What is written or remembered at the first request only, such as when a key was last used.
+    # Warm up: the first request also writes or caches, such as when a key was last used.
     get()
     for_one = statements(get)
     for _ in range(3):
@@ -85,8 +85,8 @@ def check(name: str, get: Callable[[], Any], add_rows: Callable[[], object]) -> 
     assert statements(get) == for_one, "more rows take more statements"
     if os.environ.get("GOLDEN") == "write":
         counts = {**recorded(), name: for_one}
-        kept = {name: counts[name] for name in sorted(counts) if name in ROUTES.keys() | MODELS.keys()}
-        FILE.write_text(json.dumps(kept, indent=2) + "\n")
+        known = {name: counts[name] for name in sorted(counts) if name in ROUTES.keys() | MODELS.keys()}
+        FILE.write_text(json.dumps(known, indent=2) + "\n")
     assert recorded().get(name) == for_one, f"GOLDEN=write pytest -n 0 {Path(__file__).relative_to(ROOT)}"
 
 
@@ -96,7 +96,7 @@ def recorded() -> dict[str, int]:
 
 
 @pytest.mark.parametrize("name", ROUTES)
-def test_reading_the_api(name) -> None:
+def test_gets_take_the_recorded_number_of_queries(name) -> None:
     route, version = ROUTES[name]
     alice, parents = factories.make_user("alice"), {}
     client = APIClient(headers={"X-API-Key": factories.make_api_key(alice)})
@@ -109,7 +109,7 @@ def test_reading_the_api(name) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_lists_of_the_admin(name) -> None:
+def test_admin_lists_take_the_recorded_number_of_queries(name) -> None:
     model = MODELS[name]
     client = Client()
     client.force_login(factories.make_user("root", is_staff=True, is_superuser=True))
@@ -118,5 +118,5 @@ def test_lists_of_the_admin(name) -> None:
 
 
 @pytest.mark.skipif(os.environ.get("GOLDEN") == "write", reason="not all are recorded yet")
-def test_nothing_is_recorded_of_what_is_gone() -> None:
+def test_only_existing_routes_and_models_are_recorded() -> None:
     assert recorded().keys() == ROUTES.keys() | MODELS.keys()

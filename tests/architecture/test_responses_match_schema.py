@@ -1,4 +1,4 @@
-"""What the API answers is what its OpenAPI document promises, judged by an outside validator."""
+"""Responses match the OpenAPI documents, checked with jsonschema."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ERROR = {"code": "x", "message": "m", "retryable": True, "pointer": None, "step"
 
 @pytest.fixture
 def answers(api: APIClient) -> dict[str, str]:
-    """One row of everything; returns collection -> public id of a row."""
+    """Creates rows in every collection; returns collection -> public id of a row."""
     alice = make_user("alice")
     api.credentials(HTTP_X_API_KEY=make_api_key(alice))
     project = make_project(alice)
@@ -67,7 +67,7 @@ def answers(api: APIClient) -> dict[str, str]:
 
 
 def without_nullable(schema: Any) -> Any:
-    """A schema with `nullable` put as JSON Schema puts it; also beside `allOf`, as clients read it."""
+    """Return a schema with `nullable` converted to JSON Schema, also beside `allOf`."""
     if isinstance(schema, list):
         return [without_nullable(item) for item in schema]
     if not isinstance(schema, dict):
@@ -83,7 +83,7 @@ def problems_of(document: dict[str, Any], schema: dict[str, Any], body: Any) -> 
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_every_answer_to_get_matches(api: APIClient, answers: dict[str, str], version: int) -> None:
+def test_responses_to_gets_match(api: APIClient, answers: dict[str, str], version: int) -> None:
     document = api.get(f"/api/v{version}/schema", HTTP_ACCEPT="application/json").json()
     checked = 0
     for path, operations in document["paths"].items():
@@ -103,7 +103,7 @@ def test_every_answer_to_get_matches(api: APIClient, answers: dict[str, str], ve
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_secrets_match(api: APIClient, answers: dict[str, str], version: int) -> None:
+def test_responses_with_secrets_match(api: APIClient, answers: dict[str, str], version: int) -> None:
     document = api.get(f"/api/v{version}/schema", HTTP_ACCEPT="application/json").json()
     make_user("bob", password="a long password")
     for path, body, status in (

@@ -1,4 +1,4 @@
-"""Every action of every screen of the admin, done by staff to a row, is on record."""
+"""Every action of the admin writes an audit entry."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _error() -> ErrorLog:
     return ErrorLog.objects.create(fingerprint="f" * 64, type="E", first_seen_at=now, last_seen_at=now, count=1)
 
 
-# "<model>.<action>" -> a row that it does something to.
+# "<model>.<action>" -> a row that the action changes.
 ROWS: dict[str, Callable[[], Any]] = {
     "accounts.apikey.revoke": lambda: make_minted_key().key,
     "accounts.secondfactor.reset": lambda: SecondFactor.objects.create(user=make_user(is_staff=True), salt="x"),
@@ -101,12 +101,12 @@ def every_action() -> list[str]:
     )
 
 
-def test_rows_are_made_for_every_action() -> None:
+def test_there_is_a_row_for_every_action() -> None:
     assert sorted(ROWS) == every_action()
 
 
 @pytest.mark.parametrize("name", sorted(ROWS))
-def test_an_action_is_on_record(name: str) -> None:
+def test_an_action_is_audited(name: str) -> None:
     root = make_user("root", is_staff=True, is_superuser=True)
     client = Client(REMOTE_ADDR="192.0.2.7")
     client.force_login(root)
@@ -118,7 +118,7 @@ def test_an_action_is_on_record(name: str) -> None:
     assert [message.level_tag for message in answer.context["messages"]] == ["success"]
     (entry,) = AuditEntry.objects.filter(id__gt=last.pk) if last else AuditEntry.objects.all()
     assert (entry.actor_name, entry.address) == ("root", "192.0.2.7")
-    # A second factor is its user's, a silence is a row of its own, and queues and schedules have names.
+    # Second factors are recorded under their user, silences as new rows, queues and schedules by name.
     owner = getattr(row, "user", None)
     known = [getattr(each, "public_id", "") for each in (row, owner, *Silence.objects.all())] + [
         getattr(row, "name", "")

@@ -1,4 +1,4 @@
-"""What staff do in the admin is on record: by whom, from where, to what, in the transaction that does it."""
+"""Changes by staff in the admin are audited with actor, address and subject, in the same transaction."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ def act(client: Client, model: str, action: str, *rows) -> None:
     assert response.status_code == 302, response.content
 
 
-def kept() -> list[tuple[str, str]]:
-    """What the audit holds; every entry names root and the address."""
+def recorded() -> list[tuple[str, str]]:
+    """Return the audit entries, all of which must have root and the address."""
     rows = list(AuditEntry.objects.order_by("id"))
     assert {(row.actor_name, row.address) for row in rows} <= {("root", ADDRESS)}
     return [(row.action, row.subject) for row in rows]
 
 
-def test_every_screen_with_a_form_is_on_record() -> None:
+def test_every_writable_admin_is_audited() -> None:
     local = {model: site for model, site in admin.site._registry.items() if "tests" not in model.__module__}
     silent = [model._meta.label for model, site in local.items() if not isinstance(site, AuditedForms | ReadOnlyAdmin)]
     assert silent == [], "inherit core.admin.AuditedForms, or ReadOnlyAdmin where no form writes"
 
 
-def test_actions_on_queues_jobs_and_schedules(client: Client) -> None:
+def test_actions_on_queues_jobs_and_schedules_are_audited(client: Client) -> None:
     queue = QueueState.objects.create(name="renders")
     act(client, "jobs_queuestate", "pause_queues", queue)
     act(client, "jobs_queuestate", "resume_queues", queue)
@@ -70,7 +70,7 @@ def test_actions_on_queues_jobs_and_schedules(client: Client) -> None:
     schedule = Schedule.objects.get(name="deprecation-notices")
     for action in ("disable_schedules", "enable_schedules", "run_schedules"):
         act(client, "jobs_schedule", action, schedule)
-    assert kept() == [
+    assert recorded() == [
         ("queue.paused", "renders"),
         ("queue.resumed", "renders"),
         ("job.retried", dead.public_id),
@@ -81,7 +81,7 @@ def test_actions_on_queues_jobs_and_schedules(client: Client) -> None:
     ]
 
 
-def test_actions_on_renders_and_assets(client: Client) -> None:
+def test_actions_on_renders_and_assets_are_audited(client: Client) -> None:
     answer = Client().post(
         "/api/v2/renders", {"edit": make_edit()}, content_type="application/json", headers={"X-API-Key": make_api_key()}
     )
@@ -90,17 +90,17 @@ def test_actions_on_renders_and_assets(client: Client) -> None:
     done, asset = make_render(status="succeeded"), make_asset()
     AuditEntry.objects.all()._raw_delete("default")
     act(client, "renders_render", "cancel_renders", render)
-    act(client, "renders_render", "cancel_renders", done)  # refused, so not done
+    act(client, "renders_render", "cancel_renders", done)  # refused, so not audited
     act(client, "renders_render", "delete_outputs", done)
     act(client, "assets_asset", "delete_unheld", asset)
-    assert kept() == [
+    assert recorded() == [
         ("render.cancelled", render.public_id),
         ("render.output_deleted", done.public_id),
         ("asset.deleted", asset.public_id),
     ]
 
 
-def test_forms(client: Client) -> None:
+def test_forms_are_audited(client: Client) -> None:
     alice = make_user("alice")
     project = make_project(alice)
     AuditEntry.objects.all()._raw_delete("default")
@@ -109,7 +109,7 @@ def test_forms(client: Client) -> None:
     client.post(reverse("admin:renders_project_add"), {**form, "owner": str(alice.pk)})
     added = Project.objects.exclude(pk=project.pk).get()
     client.post(reverse("admin:renders_project_delete", args=[project.pk]), {"post": "yes"})
-    assert kept() == [
+    assert recorded() == [
         ("project.changed", project.public_id),
         ("project.added", added.public_id),
         ("project.deleted", project.public_id),
@@ -117,7 +117,7 @@ def test_forms(client: Client) -> None:
     assert AuditEntry.objects.get(action="project.changed").details == {"fields": ["Metadata", "Name"]}
 
 
-def test_users_keys_and_passwords(client: Client) -> None:
+def test_changes_of_users_keys_and_passwords_are_audited(client: Client) -> None:
     alice = make_user("alice")
     key = make_minted_key(alice).key
     AuditEntry.objects.all()._raw_delete("default")
@@ -125,7 +125,7 @@ def test_users_keys_and_passwords(client: Client) -> None:
     client.post(reverse("admin:auth_user_password_change", args=[alice.pk]), words)
     act(client, "accounts_user", "suspend", alice)
     act(client, "accounts_apikey", "revoke", key)
-    assert kept() == [
+    assert recorded() == [
         ("user.changed", alice.public_id),
         ("user.suspended", alice.public_id),
         ("key.revoked", key.public_id),
@@ -135,7 +135,7 @@ def test_users_keys_and_passwords(client: Client) -> None:
     assert "a new long password" not in str(list(AuditEntry.objects.values()))
 
 
-def test_what_fails_is_not_on_record(root: User, rf) -> None:
+def test_failures_are_not_audited(root: User, rf) -> None:
     request = rf.post("/")
     request.user = root
     before = AuditEntry.objects.count()
@@ -146,7 +146,7 @@ def test_what_fails_is_not_on_record(root: User, rf) -> None:
     assert AuditEntry.objects.count() == before
 
 
-def test_the_audit_itself_is_only_read(client: Client, root: User) -> None:
+def test_the_audit_log_is_read_only(client: Client, root: User) -> None:
     make_user("alice")
     entry = AuditEntry.objects.first()
     assert entry is not None

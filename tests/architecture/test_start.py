@@ -1,11 +1,11 @@
-"""What every process loads as it starts: on one machine that takes most of a command's time."""
+"""Modules loaded at startup, which takes most of the time of a command."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-# django-health-check loads clients for checks of its own, which we do not use: docs/decisions/0027. All else is ours.
+# Stubbed, as django-health-check imports clients for checks that we do not use: docs/decisions/0027.
 PROGRAM = """
 import sys
 import types
@@ -18,7 +18,7 @@ print(sorted({"redis", "dns", "opentelemetry.sdk", "playwright", "locust"} & set
 """
 
 
-def test_a_worker_starts_without_the_libraries_of_other_installations(tmp_path: Path) -> None:
+def test_a_worker_does_not_load_optional_libraries(tmp_path: Path) -> None:
     env = {
         **os.environ,
         "DATA_DIR": str(tmp_path),

@@ -1,5 +1,6 @@
-"""Who may do what, over every operation that the documents name: nothing is reached without the right, and a refusal
-tells nothing. `tests/permission_matrix.py` goes through each route with more cases; this one cannot forget a route.
+"""Permissions of every operation in the OpenAPI documents: it needs its scope, and a refusal reveals nothing.
+
+`tests/permission_matrix.py` checks more cases of each route; this test cannot miss a route.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from tests.sample_rows import collection_of, fill, make_rows
 
 pytestmark = pytest.mark.django_db
 PUBLIC = {"meta", "auth"}
-# What differs between any two answers.
+# Headers that differ between any two responses.
 OWN_HEADERS = {"X-Request-Id", "Server-Timing"}
 
 
 class World:
-    """Alice, who owns a row of everything; bob, who owns nothing; and keys that are good for little."""
+    """Alice, who owns a row in every collection; Bob, who owns nothing; and useless keys."""
 
     def __init__(self, paths: list[str]) -> None:
         self.alice, self.bob = make_user("alice"), make_user("bob")
@@ -46,11 +47,11 @@ class World:
 
     @cache  # noqa: B019 - lives as long as the test
     def narrow_key(self, without: str) -> str:
-        """Alice's key with every scope but one."""
+        """A key of Alice with every public scope but one."""
         return make_api_key(self.alice, scopes=tuple(sorted(PUBLIC_SCOPES - {without})))
 
     def columns(self) -> dict[str, Any]:
-        """What the rows hold."""
+        """The column values of all rows."""
         return {name: _columns(row) for name, row in self.rows.items()}
 
 
@@ -67,7 +68,7 @@ def send(method: str, path: str, key: str | None) -> Any:
 
 
 def problem(response: Any) -> dict[str, Any]:
-    """The body of a refusal without what is its own."""
+    """Return the body of a refusal without its `instance`."""
     assert response["Content-Type"] == "application/problem+json", response.content
     body: dict[str, Any] = response.json()
     assert body["status"] == response.status_code
@@ -86,7 +87,7 @@ def operations(version: int) -> list[tuple[str, str, str | None]]:
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_every_operation_asks_for_its_right_and_tells_nothing(version: int) -> None:
+def test_every_operation_requires_its_scope_and_reveals_nothing(version: int) -> None:
     found = operations(version)
     assert len(found) > 40
     world = World([path for _, path, _ in found])
@@ -129,7 +130,7 @@ def check_list(world: World, target: str) -> None:
         assert str(row.pk) not in response.content.decode(), target
 
 
-def test_what_needs_no_credential_is_what_the_documents_say() -> None:
+def test_public_operations_are_documented_as_public() -> None:
     for version in (1, 2):
         for path, methods in current_document(version)["paths"].items():
             for method, operation in methods.items():
@@ -137,8 +138,8 @@ def test_what_needs_no_credential_is_what_the_documents_say() -> None:
                 assert is_open == (collection_of(path) in PUBLIC), (method, path)
 
 
-def test_an_owner_is_never_refused_as_somebody_else() -> None:
-    """The other side of it: a matrix that refuses everybody would pass the test above."""
+def test_an_owner_is_not_refused() -> None:
+    """Control: an API that refuses all requests would pass the test above."""
     found = [(method, path) for method, path, _ in operations(2) if method == "get"]
     user: User = make_user("alice")
     rows = make_rows(user, [path for _, path in found])

@@ -1,4 +1,4 @@
-"""A storage of its own for each test, and small real media."""
+"""Fixtures of assets: a separate storage for each test, and small media files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Staff's screens of assets."""
+"""Admin of assets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIST = "admin:assets_asset_changelist"
 
 @pytest.fixture
 def staff():
-    """A client of somebody who may do everything."""
+    """A client logged in as a superuser."""
     client = Client()
     client.force_login(make_user("root", is_staff=True, is_superuser=True))
     return client
@@ -32,7 +32,7 @@ def delete_all(client, *assets):
     return client.post(reverse(LIST), form, follow=True)
 
 
-def test_lists_with_posters_and_searches(staff, alice) -> None:
+def test_the_list_shows_posters_and_searches(staff, alice) -> None:
     make_asset(alice, name="holiday.mp4", poster_key="assets/x/poster.jpg")
     make_asset(alice, name="logo.png", kind="image")
     make_asset(alice, name="broken", status="failed", kind="", probe=None)
@@ -57,7 +57,7 @@ def test_a_page_plays_the_file(staff, alice, kind, tag) -> None:
     assert b"".join(response.streaming_content) == b"film"
 
 
-def test_a_page_shows_what_is_no_picture_and_what_failed(staff, alice) -> None:
+def test_pages_without_a_preview_work(staff, alice) -> None:
     font = make_asset(alice, kind="font")
     failed = make_asset(alice, status="failed", kind="", error={"code": "http_404", "detail": "Gone."})
     pending = Asset.objects.create(owner=alice, name="pending", source_url="https://example.com/x")
@@ -72,7 +72,7 @@ def test_a_name_cannot_inject_a_script(staff, alice) -> None:
         assert "<script>alert(1)" not in staff.get(path).content.decode()
 
 
-def test_the_action_deletes_what_is_free_and_says_what_is_not(staff, alice) -> None:
+def test_the_action_deletes_unheld_assets_and_reports_the_others(staff, alice) -> None:
     free, held = make_asset(alice), make_asset(alice, name="held.mp4")
     make_hold(held, label="rnd_needs")
     page = delete_all(staff, free, held).content.decode()
@@ -93,7 +93,7 @@ def test_the_page_deletes_through_the_service(staff, alice, stored_files) -> Non
     assert stored_files() == []
 
 
-def test_the_page_of_a_held_asset_offers_no_deletion(staff, alice) -> None:
+def test_the_page_of_a_held_asset_has_no_delete_button(staff, alice) -> None:
     asset = make_asset(alice)
     make_hold(asset, label="rnd_needs")
     page = staff.get(detail(asset)).content.decode()
@@ -104,22 +104,22 @@ def test_the_page_of_a_held_asset_offers_no_deletion(staff, alice) -> None:
     assert Asset.objects.exists()
 
 
-def test_a_hold_that_comes_while_staff_hesitate_is_told(staff, alice, monkeypatch) -> None:
+def test_a_hold_taken_after_the_confirmation_page_is_reported(staff, alice, monkeypatch) -> None:
     asset = make_asset(alice)
     real = AssetAdmin.delete_model
 
-    def hesitate(self, request, obj):
+    def take_hold(self, request, obj):
         make_hold(asset, label="rnd_quick")
         real(self, request, obj)
 
-    monkeypatch.setattr(AssetAdmin, "delete_model", hesitate)
+    monkeypatch.setattr(AssetAdmin, "delete_model", take_hold)
     url = reverse("admin:assets_asset_delete", args=[asset.pk])
     response = staff.post(url, {"post": "yes"}, follow=True)
     assert "Needed by rnd_quick." in response.content.decode()
     assert Asset.objects.exists()
 
 
-def test_nothing_is_written_by_hand(staff, alice) -> None:
+def test_assets_cannot_be_added_or_changed(staff, alice) -> None:
     asset = make_asset(alice)
     hold = make_hold(asset)
     assert staff.post(detail(asset), {"name": "changed"}).status_code == 403
@@ -131,21 +131,21 @@ def test_nothing_is_written_by_hand(staff, alice) -> None:
     assert asset.name == "clip.mp4"
 
 
-def test_staff_without_the_permission_may_look_or_nothing(alice) -> None:
+def test_staff_need_permissions_to_view_and_delete(alice) -> None:
     asset = make_asset(alice)
-    looker, nobody = make_user("looker", is_staff=True), make_user("nobody", is_staff=True)
-    looker.user_permissions.add(Permission.objects.get(codename="view_asset"))
+    viewer, unprivileged = make_user("viewer", is_staff=True), make_user("other", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_asset"))
     client = Client()
-    client.force_login(looker)
+    client.force_login(viewer)
     assert client.get(reverse(LIST)).status_code == 200
     delete_all(client, asset)
     assert Asset.objects.exists()
-    client.force_login(nobody)
+    client.force_login(unprivileged)
     for path in (reverse(LIST), detail(asset)):
         assert client.get(path).status_code == 403
 
 
-def test_a_long_list_costs_few_queries(staff, alice, django_assert_max_num_queries) -> None:
+def test_a_long_list_takes_few_queries(staff, alice, django_assert_max_num_queries) -> None:
     for _ in range(20):
         make_asset(alice)
     staff.get(reverse(LIST))
@@ -153,7 +153,7 @@ def test_a_long_list_costs_few_queries(staff, alice, django_assert_max_num_queri
         staff.get(reverse(LIST))
 
 
-def test_screens_show_states_as_words_and_cut_long_names(staff, alice) -> None:
+def test_lists_show_status_labels_and_shorten_long_names(staff, alice) -> None:
     asset = make_asset(alice, name="n" * 200)
     assert "n" * 61 not in staff.get(reverse(LIST)).content.decode().partition("<tbody")[2].partition("</tbody")[0]
     page = staff.get(detail(asset)).content.decode()

@@ -52,7 +52,7 @@ def test_permissions_of_references(alice) -> None:
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_an_asset_has_the_shape_of_the_contract(client, alice, version) -> None:
+def test_an_asset_has_the_members_of_the_contract(client, alice, version) -> None:
     asset = make_asset(alice, project_id=PROJECT)
     make_hold(asset)
     body = client.get(f"/api/v{version}/assets/{asset.public_id}").json()
@@ -63,7 +63,7 @@ def test_an_asset_has_the_shape_of_the_contract(client, alice, version) -> None:
     assert body["url"].startswith("http://testserver/files/")
 
 
-def test_a_pending_asset_knows_nothing_yet(client, alice) -> None:
+def test_a_pending_asset_has_no_media_properties(client, alice) -> None:
     asset = Asset.objects.create(owner=alice, name="x")
     body = client.get(f"/api/v2/assets/{asset.public_id}").json()
     assert body["status"] == "pending"
@@ -95,7 +95,7 @@ def test_lists_are_filtered(client, alice, query, expected) -> None:
     assert ids(client.get(f"/api/v2/assets?{query}")) == [rows[letter].public_id for letter in expected]
 
 
-def test_lists_are_bounded_by_time(client, alice) -> None:
+def test_lists_are_filtered_by_time(client, alice) -> None:
     first, second = make_asset(alice), make_asset(alice)
     moment = second.created_at.isoformat().replace("+", "%2B")
     assert ids(client.get(f"/api/v2/assets?created_at__gte={moment}")) == [second.public_id]
@@ -114,13 +114,13 @@ def test_lists_are_bounded_by_time(client, alice) -> None:
         ("created_at__gte=yesterday", "created_at__gte"),
     ],
 )
-def test_parameters_that_mean_nothing_are_refused(client, query, parameter) -> None:
+def test_unknown_parameters_are_refused(client, query, parameter) -> None:
     response = client.get(f"/api/v2/assets?{query}")
     assert response.status_code == 400
     assert response.json()["parameter"] == parameter
 
 
-def test_version_one_has_pages(client, alice) -> None:
+def test_version_1_has_numbered_pages(client, alice) -> None:
     for _ in range(3):
         make_asset(alice)
     body = client.get("/api/v1/assets?per_page=2&page=2").json()
@@ -128,7 +128,7 @@ def test_version_one_has_pages(client, alice) -> None:
     assert len(body["data"]) == 1
 
 
-def test_a_long_list_costs_few_queries(client, alice) -> None:
+def test_a_long_list_takes_few_queries(client, alice) -> None:
     for _ in range(25):
         make_hold(make_asset(alice))
     client.get("/api/v2/assets")
@@ -141,13 +141,13 @@ def test_a_long_list_costs_few_queries(client, alice) -> None:
     assert len(queries) <= 3, [query["sql"] for query in queries]
 
 
-def test_the_same_list_has_the_same_body(client, alice) -> None:
+def test_an_unchanged_list_has_the_same_body(client, alice) -> None:
     make_asset(alice)
     assert client.get("/api/v2/assets").content == client.get("/api/v2/assets").content
 
 
-@pytest.mark.parametrize("whose", ["bob's", "nobody's"])
-def test_somebody_elses_project_is_refused_as_a_missing_one(client, alice, whose) -> None:
+@pytest.mark.parametrize("whose", ["bob's", "missing"])
+def test_a_project_of_another_user_is_refused_as_missing(client, alice, whose) -> None:
     project = make_project(make_user("bob")).public_id if whose == "bob's" else encode_id("prj", PROJECT)
     asset = make_asset(alice)
     answers = [
@@ -189,7 +189,7 @@ def test_name_and_project_can_be_changed(client, alice) -> None:
         ({"status": "ready"}, "/status"),
     ],
 )
-def test_changes_that_cannot_be_made_are_refused(client, alice, body, pointer) -> None:
+def test_invalid_changes_are_refused(client, alice, body, pointer) -> None:
     asset = make_asset(alice)
     response = client.patch(f"/api/v2/assets/{asset.public_id}", body)
     assert response.status_code == 422
@@ -209,7 +209,7 @@ def test_deletion_removes_the_row_at_once_and_the_file_by_a_job(client, alice, s
     assert stored_files() == []
 
 
-def test_a_file_stays_while_a_twin_uses_it(client, alice, stored_files) -> None:
+def test_a_file_is_kept_while_a_duplicate_uses_it(client, alice, stored_files) -> None:
     first = make_asset(alice, content=b"film")
     second = make_asset(alice, storage_key=first.storage_key, sha256=first.sha256)
     client.delete(f"/api/v2/assets/{first.public_id}")
@@ -235,7 +235,7 @@ def test_an_asset_in_use_is_not_deleted(client, alice, stored_files) -> None:
     assert stored_files() == [asset.storage_key]
 
 
-def test_references_name_who_needs_the_asset(client, alice) -> None:
+def test_references_list_the_holders(client, alice) -> None:
     asset = make_asset(alice)
     make_hold(asset, label="rnd_a")
     make_hold(asset, label="rnd_b")
@@ -246,7 +246,7 @@ def test_references_name_who_needs_the_asset(client, alice) -> None:
     assert client.get(f"/api/v1/assets/{asset.public_id}/references").json()["pagination"]["total"] == 2
 
 
-def test_a_hold_released_frees_the_asset(client, alice) -> None:
+def test_an_asset_can_be_deleted_after_its_release(client, alice) -> None:
     asset = make_asset(alice)
     services.hold(asset_ids=[asset.pk], reference="render:1", label="rnd_1")
     assert client.delete(f"/api/v2/assets/{asset.public_id}").status_code == 409
@@ -254,7 +254,7 @@ def test_a_hold_released_frees_the_asset(client, alice) -> None:
     assert client.delete(f"/api/v2/assets/{asset.public_id}").status_code == 204
 
 
-def test_holding_and_releasing_can_be_repeated(alice) -> None:
+def test_holding_and_releasing_are_idempotent(alice) -> None:
     assets = [make_asset(alice).pk for _ in range(3)]
     for _ in range(2):
         services.hold(asset_ids=[*assets, assets[0]], reference="render:1", label="rnd_1")
@@ -266,7 +266,7 @@ def test_holding_and_releasing_can_be_repeated(alice) -> None:
     services.hold(asset_ids=[], reference="render:3", label="rnd_3")
 
 
-def test_a_missing_asset_is_not_held_nor_are_the_others(alice) -> None:
+def test_no_asset_is_held_if_one_is_missing(alice) -> None:
     from assets.exceptions import AssetMissing
 
     there, missing = make_asset(alice).pk, uuid7()
@@ -276,7 +276,7 @@ def test_a_missing_asset_is_not_held_nor_are_the_others(alice) -> None:
     assert not AssetHold.objects.exists()
 
 
-def test_the_database_refuses_what_the_service_would(alice) -> None:
+def test_constraints_back_the_checks_of_the_services(alice) -> None:
     from django.db import IntegrityError, transaction
     from django.db.models import ProtectedError
 

@@ -19,7 +19,7 @@ def upload(client, content, name="red.png", headers=KEY):
     return client.post(ASSETS, {"file": file}, format="multipart", headers=headers)
 
 
-def test_a_repeated_import_makes_one_asset_and_one_job(client):
+def test_a_repeated_import_creates_one_asset_and_one_job(client):
     body = {"url": "https://example.com/clip.mp4"}
     first, again = (client.post(ASSETS, body, headers=KEY) for _ in range(2))
     assert (first.status_code, again.status_code) == (202, 202)
@@ -28,7 +28,7 @@ def test_a_repeated_import_makes_one_asset_and_one_job(client):
     assert Asset.objects.count() == Job.objects.count() == 1
 
 
-def test_a_repeated_upload_makes_one_asset_and_one_file(client, samples, stored_files):
+def test_a_repeated_upload_creates_one_asset_and_one_file(client, samples, stored_files):
     content = (samples / "red.png").read_bytes()
     first = upload(client, content)
     assert first.status_code == 201, first.content
@@ -54,12 +54,12 @@ def test_a_large_upload_is_compared_from_disk(client, samples, settings):
     assert first.json()["size_bytes"] == len(content)
 
 
-def test_a_refused_upload_leaves_no_key(client):
+def test_a_refused_upload_stores_no_key(client):
     assert upload(client, b"no picture").status_code == 422
     assert not IdempotencyKey.objects.exists()
 
 
-def test_a_late_owner_of_an_upload_leaves_no_file(client, samples, stored_files, monkeypatch):
+def test_an_upload_that_lost_its_key_leaves_no_file(client, samples, stored_files, monkeypatch):
     from api.idempotency import views
 
     original = views.complete_key

@@ -33,7 +33,7 @@ def site(settings):
 
 @pytest.fixture
 def published():
-    """What was published of assets."""
+    """The published events of assets."""
     seen = []
     with events.subscriptions.override():
         events.subscribe(AssetReady, AssetFailed)(seen.append)
@@ -44,8 +44,8 @@ def import_file(client, site, path="/file", **fields):
     return client.post("/api/v2/assets", {"url": site.url(path, "127.0.0.1"), **fields})
 
 
-def run_out() -> None:
-    """Run the job, and its retries without their waits."""
+def run_all_attempts() -> None:
+    """Run the job and its retries without delays."""
     while Job.objects.active().update(status="queued", scheduled_at="2026-01-01T00:00:00Z"):
         run_pending()
 
@@ -63,7 +63,7 @@ def test_an_import_is_accepted_and_pending(client, alice, site) -> None:
 
 
 @pytest.mark.acceptance
-def test_the_job_brings_the_file(client, alice, site, samples, published) -> None:
+def test_the_job_fetches_the_file(client, alice, site, samples, published) -> None:
     content = (samples / "clip.mp4").read_bytes()
     site.serve(body=content, Content_Type="text/html")
     body = import_file(client, site, name="Film", project=make_project(alice, id=PROJECT).public_id).json()
@@ -80,7 +80,7 @@ def test_the_job_brings_the_file(client, alice, site, samples, published) -> Non
 
 
 @pytest.mark.acceptance
-def test_a_file_that_is_no_media_fails_the_asset_and_not_the_worker(client, site, published, stored_files) -> None:
+def test_a_file_that_is_not_media_fails_the_asset_but_not_the_job(client, site, published, stored_files) -> None:
     site.serve(body=b"#EXTM3U\n#EXTINF:10.0,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n")
     body = import_file(client, site).json()
     assert run_pending() == 1
@@ -94,7 +94,7 @@ def test_a_file_that_is_no_media_fails_the_asset_and_not_the_worker(client, site
 
 
 @pytest.mark.parametrize(("status", "code"), [(404, "http_404"), (403, "http_403")])
-def test_a_refusal_of_the_other_side_is_final(client, site, published, status, code) -> None:
+def test_a_refusal_by_the_server_is_final(client, site, published, status, code) -> None:
     site.serve(status=status, body=b"")
     import_file(client, site)
     run_pending()
@@ -104,13 +104,13 @@ def test_a_refusal_of_the_other_side_is_final(client, site, published, status, c
     assert [event.code for event in published] == [code]
 
 
-def test_a_failure_that_may_pass_is_tried_again_and_then_final(client, site, published) -> None:
+def test_a_temporary_failure_is_retried_and_then_final(client, site, published) -> None:
     site.serve(status=503, body=b"")
     import_file(client, site)
     run_pending()
     assert Asset.objects.get().status == "pending"
     assert published == []
-    run_out()
+    run_all_attempts()
     row = Asset.objects.get()
     assert (row.status, row.error["code"]) == ("failed", "http_503")
     assert len(site.requests) == MAX_IMPORT_ATTEMPTS
@@ -133,13 +133,13 @@ def test_an_asset_deleted_meanwhile_stays_deleted(client, site, published) -> No
     assert (Asset.objects.count(), site.requests, published) == (0, [], [])
 
 
-def test_a_dead_job_fails_its_asset_without_telling_why(client, site, published, monkeypatch) -> None:
+def test_a_dead_job_fails_its_asset_without_a_reason(client, site, published, monkeypatch) -> None:
     def crash(*args, **kwargs):
         raise RuntimeError("secret of the house")
 
     monkeypatch.setattr("assets.tasks.fetch_to_file", crash)
     import_file(client, site)
-    run_out()
+    run_all_attempts()
     row = Asset.objects.get()
     assert row.status == "failed"
     assert row.error["code"] == "import_failed"
@@ -159,7 +159,7 @@ def test_a_dead_job_fails_its_asset_without_telling_why(client, site, published,
         ("/local/path.mp4", "url_scheme"),
     ],
 )
-def test_a_url_that_can_never_work_is_refused_at_once(client, url, code) -> None:
+def test_an_invalid_url_is_refused_at_once(client, url, code) -> None:
     response = client.post("/api/v2/assets", {"url": url})
     assert response.status_code == 422
     error = response.json()["errors"][0]
@@ -182,12 +182,12 @@ def test_a_private_address_fails_the_import_without_a_connection(client, host) -
     [({}, "/url"), ({"url": ""}, "/url"), ({"url": None}, "/url"), ({"url": 5, "file": "x"}, "/file"),
      ({"url": "https://a.example/", "name": "\u0000"}, "/name"), ([], "")],
 )  # fmt: skip
-def test_bodies_that_make_no_sense_are_refused(client, body, pointer) -> None:
+def test_invalid_bodies_are_refused(client, body, pointer) -> None:
     response = client.post("/api/v2/assets", body)
     assert response.status_code == 422
     assert response.json()["errors"][0]["pointer"] == pointer
 
 
-def test_an_import_of_another_owner_is_not_seen(client, site, api) -> None:
+def test_an_import_of_another_owner_is_not_found(client, site, api) -> None:
     Asset.objects.create(owner=make_user("bob"), name="x")
     assert client.get("/api/v2/assets").json()["data"] == []

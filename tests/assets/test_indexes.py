@@ -1,4 +1,4 @@
-"""Each index of the assets serves the query that it was made for, on both databases."""
+"""Each index of assets serves its query, on both databases."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def crowd():
+def many_assets():
     users = User.objects.bulk_create([User(username=f"user{number}") for number in range(100)])
     projects = [uuid7() for _ in range(40)]
     rows = [
@@ -37,14 +37,14 @@ def crowd():
         cursor.execute("ANALYZE assets_asset")
         cursor.execute("ANALYZE assets_assethold")
         if connection.vendor == "postgresql":
-            # In so small a table sorting an account's rows is as quick as reading them in order; in a large one not.
+            # In such a small table PostgreSQL prefers to sort an account's rows instead of reading them in order.
             cursor.execute("SET LOCAL enable_sort = off")
             cursor.execute("SET LOCAL enable_incremental_sort = off")
     return users, projects, rows
 
 
-def test_each_index_serves_its_query(crowd) -> None:
-    users, projects, rows = crowd
+def test_each_index_serves_its_query(many_assets) -> None:
+    users, projects, rows = many_assets
     mine = Asset.objects.for_owner(users[3])
     newest = ("-created_at", "-pk")
     plans = {
@@ -55,7 +55,7 @@ def test_each_index_serves_its_query(crowd) -> None:
         "idx_assets_storage_key": Asset.objects.filter(storage_key="assets/1777"),
         "idx_assets_created": Asset.objects.order_by("-created_at")[:50],
         "idx_asset_holds_reference": AssetHold.objects.filter(reference="render:77"),
-        # SQLite keeps the constraint's index under a name of its own.
+        # On SQLite the index of the constraint has another name.
         "uniq_asset_hold_reference"
         if connection.vendor == "postgresql"
         else "autoindex_assets_assethold_2": AssetHold.objects.filter(asset=rows[5]).values("label"),
@@ -65,8 +65,8 @@ def test_each_index_serves_its_query(crowd) -> None:
         assert name in plan, f"{name} is not used:\n{plan}"
 
 
-def test_lists_read_their_page_and_no_more(crowd) -> None:
-    users, _, _ = crowd
+def test_lists_read_only_their_page(many_assets) -> None:
+    users, _, _ = many_assets
     plan = Asset.objects.for_owner(users[3]).filter(kind="video").order_by("-created_at", "-pk")[:26].explain()
     assert "Sort" not in plan
     assert "TEMP B-TREE" not in plan

@@ -1,4 +1,4 @@
-"""Bring the file of an asset to the worker's machine; housekeeping of what lies there."""
+"""Local copies of the files of assets, and housekeeping of temporary files."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.jobs.inline import run_pending
 pytestmark = pytest.mark.django_db
 
 
-class FarStorage(LocalStorage):
-    """A storage that is not on this machine, as far as anybody can tell; counts what it gives."""
+class RemoteStorage(LocalStorage):
+    """A storage without local paths, like a bucket; counts the reads."""
 
     reads = 0
 
@@ -29,18 +29,18 @@ class FarStorage(LocalStorage):
         return None
 
     def read_range(self, key, start, length):
-        FarStorage.reads += 1
+        RemoteStorage.reads += 1
         return super().read_range(key, start, length)
 
 
 @pytest.fixture
-def far(settings, media_root):
-    FarStorage.reads = 0
-    far = {"BACKEND": f"{__name__}.FarStorage", "OPTIONS": {"location": str(media_root)}}
-    settings.STORAGES = {**settings.STORAGES, "default": far}
+def remote(settings, media_root):
+    RemoteStorage.reads = 0
+    remote = {"BACKEND": f"{__name__}.RemoteStorage", "OPTIONS": {"location": str(media_root)}}
+    settings.STORAGES = {**settings.STORAGES, "default": remote}
 
 
-def test_a_file_on_this_machine_is_linked_not_copied(alice, tmp_path, media_root) -> None:
+def test_a_local_file_is_linked_not_copied(alice, tmp_path, media_root) -> None:
     asset = make_asset(alice, content=b"film")
     path = copy_to_folder(asset, tmp_path)
     assert path.read_bytes() == b"film"
@@ -49,17 +49,17 @@ def test_a_file_on_this_machine_is_linked_not_copied(alice, tmp_path, media_root
     assert copy_to_folder(asset, tmp_path) == path
 
 
-def test_a_file_elsewhere_is_fetched_once(alice, tmp_path, far) -> None:
+def test_a_remote_file_is_fetched_once(alice, tmp_path, remote) -> None:
     asset = make_asset(alice, content=b"film")
     for number in range(3):
         folder = tmp_path / str(number)
         folder.mkdir()
         assert copy_to_folder(asset, folder).read_bytes() == b"film"
-    assert FarStorage.reads == 1
+    assert RemoteStorage.reads == 1
     assert file_cache().take(hashlib.sha256(b"film").hexdigest(), tmp_path / "again")
 
 
-def test_a_file_that_arrives_damaged_is_not_used(alice, tmp_path, far, media_root) -> None:
+def test_a_damaged_file_is_not_used(alice, tmp_path, remote, media_root) -> None:
     asset = make_asset(alice, content=b"film")
     (media_root / asset.storage_key).write_bytes(b"fiLm")
     with pytest.raises(OSError, match="damaged"):
@@ -68,7 +68,7 @@ def test_a_file_that_arrives_damaged_is_not_used(alice, tmp_path, far, media_roo
     assert not file_cache().take(asset.sha256, tmp_path / "again")
 
 
-def test_a_file_that_the_storage_lost_is_missed(alice, tmp_path) -> None:
+def test_a_file_missing_from_the_storage_raises(alice, tmp_path) -> None:
     with pytest.raises(FileNotFoundError):
         copy_to_folder(make_asset(alice), tmp_path)
 
@@ -78,7 +78,7 @@ def test_an_asset_without_a_file_is_not_ready(alice, tmp_path) -> None:
         copy_to_folder(Asset.objects.create(owner=alice, name="x"), tmp_path)
 
 
-def test_housekeeping_deletes_what_killed_processes_left(settings) -> None:
+def test_housekeeping_deletes_old_temporary_files(settings) -> None:
     scratch = settings.DATA_DIR / "tmp"
     scratch.mkdir(parents=True)
     for name in ("asset-old", "asset-new"):

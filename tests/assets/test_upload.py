@@ -1,4 +1,4 @@
-"""`POST /assets` with a file: what is refused without looking into it."""
+"""`POST /assets` with a file: requests refused before the content is probed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_permissions() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "shown"),
+    ("given", "cleaned"),
     [
         ("../../etc/passwd", "passwd"),
         ("..\\..\\boot.ini", "boot.ini"),
@@ -29,8 +29,8 @@ def test_permissions() -> None:
         ('quo"te;.png', 'quo"te;.png'),
     ],
 )
-def test_file_names_are_made_harmless(given, shown) -> None:
-    assert clean_filename(given) == shown
+def test_file_names_are_cleaned(given, cleaned) -> None:
+    assert clean_filename(given) == cleaned
 
 
 def test_an_empty_file_is_refused(client) -> None:
@@ -45,7 +45,7 @@ def test_a_form_without_a_file_is_refused(client) -> None:
     assert {error["pointer"] for error in response.json()["errors"]} == {"/file"}
 
 
-def test_an_announced_size_over_the_limit_is_refused_unread(client, settings) -> None:
+def test_a_content_length_over_the_limit_is_refused_unread(client, settings) -> None:
     settings.RENDEROWL_UPLOAD_LIMIT_BYTES = 1000
     response = client.generic(
         "POST", "/api/v2/assets", b"", content_type="multipart/form-data; boundary=x", CONTENT_LENGTH="99999999"

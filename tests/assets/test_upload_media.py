@@ -1,4 +1,4 @@
-"""`POST /assets` with real files, and with files that pretend to be media."""
+"""`POST /assets` with real media, and with files that pretend to be media."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.acceptance]
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_stores_a_video_and_says_what_it_is(client, alice, samples, stored_files, version) -> None:
+def test_stores_and_describes_a_video(client, alice, samples, stored_files, version) -> None:
     content = (samples / "clip.mp4").read_bytes()
     response = upload(client, content, version=version)
     assert response.status_code == 201, response.content
@@ -42,7 +42,7 @@ def test_stores_a_video_and_says_what_it_is(client, alice, samples, stored_files
     assert len(stored_files()) == 2
 
 
-def test_the_file_can_be_had_from_its_url_without_a_key(api, client, samples) -> None:
+def test_the_url_of_the_file_needs_no_key(api, client, samples) -> None:
     content = (samples / "clip.mp4").read_bytes()
     url = upload(client, content).json()["url"]
     assert url.startswith("http://testserver/files/")
@@ -52,7 +52,7 @@ def test_the_file_can_be_had_from_its_url_without_a_key(api, client, samples) ->
     assert response["Content-Type"] == "video/mp4"
 
 
-def test_poster_shows_the_video(api, client, samples, tmp_path) -> None:
+def test_the_poster_shows_the_video(api, client, samples, tmp_path) -> None:
     body = upload(client, (samples / "clip.mp4").read_bytes()).json()
     response = api.get(body["poster_url"])
     picture = Image.open(io.BytesIO(b"".join(response.streaming_content)))
@@ -61,7 +61,7 @@ def test_poster_shows_the_video(api, client, samples, tmp_path) -> None:
     assert len(set(picture.convert("RGB").resize((16, 9)).get_flattened_data())) > 20
 
 
-def test_thumbnail_of_an_image_is_small_and_of_its_colour(api, client, samples) -> None:
+def test_the_poster_of_an_image_is_small_and_has_its_colour(api, client, samples) -> None:
     body = upload(client, (samples / "red.png").read_bytes(), "red.png").json()
     assert (body["kind"], body["content_type"], body["probe"]["duration_s"]) == ("image", "image/png", None)
     picture = Image.open(io.BytesIO(b"".join(api.get(body["poster_url"]).streaming_content)))
@@ -71,7 +71,7 @@ def test_thumbnail_of_an_image_is_small_and_of_its_colour(api, client, samples) 
     assert max(green, blue) < 16
 
 
-def test_thumbnail_keeps_transparency(api, client, samples) -> None:
+def test_the_poster_keeps_transparency(api, client, samples) -> None:
     body = upload(client, (samples / "clear.png").read_bytes(), "clear.png").json()
     assert body["probe"]["has_alpha"] is True
     picture = Image.open(io.BytesIO(b"".join(api.get(body["poster_url"]).streaming_content)))
@@ -79,18 +79,18 @@ def test_thumbnail_keeps_transparency(api, client, samples) -> None:
     assert picture.convert("RGBA").getpixel((20, 10))[3] == pytest.approx(128, abs=2)
 
 
-def test_sound_has_no_poster(client, samples) -> None:
+def test_audio_has_no_poster(client, samples) -> None:
     body = upload(client, (samples / "tone.mp3").read_bytes(), "tone.mp3").json()
     assert (body["kind"], body["content_type"], body["poster_url"]) == ("audio", "audio/mpeg", None)
     assert body["probe"]["audio_codec"] == "mp3"
 
 
-def test_the_name_decides_nothing(client, samples) -> None:
+def test_the_kind_does_not_depend_on_the_name(client, samples) -> None:
     body = upload(client, (samples / "red.png").read_bytes(), "movie.mp4").json()
     assert (body["kind"], body["content_type"], body["name"]) == ("image", "image/png", "movie.mp4")
 
 
-def test_takes_a_name_and_a_project(client, alice, samples) -> None:
+def test_accepts_a_name_and_a_project(client, alice, samples) -> None:
     project = make_project(alice).public_id
     body = upload(client, (samples / "red.png").read_bytes(), name="x.png", project=project).json()
     assert body["project"] == project
@@ -102,7 +102,7 @@ def test_takes_a_name_and_a_project(client, alice, samples) -> None:
     assert response.json()["name"] == "Logo"
 
 
-def test_equal_files_of_one_owner_share_their_bytes(client, samples, stored_files) -> None:
+def test_equal_files_of_one_owner_are_stored_once(client, samples, stored_files) -> None:
     content = (samples / "red.png").read_bytes()
     first, second = upload(client, content).json(), upload(client, content).json()
     assert first["id"] != second["id"]
@@ -111,7 +111,7 @@ def test_equal_files_of_one_owner_share_their_bytes(client, samples, stored_file
     assert len(keys) == 1
 
 
-def test_equal_files_of_two_owners_are_apart(api, client, samples, stored_files) -> None:
+def test_equal_files_of_two_owners_are_stored_separately(api, client, samples, stored_files) -> None:
     content = (samples / "red.png").read_bytes()
     upload(client, content)
     api.credentials(HTTP_X_API_KEY=make_api_key(make_user("bob")))
@@ -121,7 +121,7 @@ def test_equal_files_of_two_owners_are_apart(api, client, samples, stored_files)
 
 
 def hostile_files(folder):
-    """What a file may pretend to be, by name."""
+    """Files that pretend to be media, by name."""
     good = folder / "good.mp4"
     run_ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=2", good)
     video = good.read_bytes()
@@ -140,7 +140,7 @@ def hostile_files(folder):
     }
 
 
-def test_hostile_files_are_refused_and_leave_nothing(client, tmp_path, stored_files) -> None:
+def test_hostile_files_are_refused_and_not_stored(client, tmp_path, stored_files) -> None:
     for name, content in hostile_files(tmp_path).items():
         began = time.monotonic()
         response = upload(client, content, name)
@@ -153,7 +153,7 @@ def test_hostile_files_are_refused_and_leave_nothing(client, tmp_path, stored_fi
     assert stored_files() == []
 
 
-def test_a_picture_of_absurd_size_is_refused_at_once(client, stored_files) -> None:
+def test_an_image_with_huge_dimensions_is_refused_at_once(client, stored_files) -> None:
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
@@ -173,7 +173,7 @@ def test_unknown_fields_are_refused(client, samples) -> None:
     assert response.json()["errors"][0]["pointer"] == "/kind"
 
 
-def test_a_bad_project_is_refused(client, samples) -> None:
+def test_an_invalid_project_is_refused(client, samples) -> None:
     response = upload(client, (samples / "red.png").read_bytes(), project="tpl_1")
     assert response.json()["errors"][0]["pointer"] == "/project"
 
@@ -186,7 +186,7 @@ def test_a_file_over_the_limit_is_refused(client, settings, samples, stored_file
     assert Asset.objects.count() == 0
 
 
-def test_nothing_is_kept_when_the_row_cannot_be_written(client, samples, stored_files, monkeypatch) -> None:
+def test_no_file_is_stored_if_the_row_cannot_be_written(client, samples, stored_files, monkeypatch) -> None:
     def fail(*args, **kwargs):
         raise RuntimeError("disk of the database is full")
 
@@ -196,7 +196,7 @@ def test_nothing_is_kept_when_the_row_cannot_be_written(client, samples, stored_
     assert stored_files() == []
 
 
-def test_temporary_files_are_gone(client, samples, settings) -> None:
+def test_temporary_files_are_deleted(client, samples, settings) -> None:
     upload(client, (samples / "red.png").read_bytes())
     assert list((settings.DATA_DIR / "tmp").iterdir()) == []
 
@@ -209,7 +209,7 @@ def test_ffmpeg_can_decode_what_is_stored(client, samples, media_root) -> None:
 
 
 def test_a_large_upload_is_linked_into_the_storage(client, samples, settings, tmp_path, media_root) -> None:
-    """Large means: more than is kept in memory, so that the upload lies on disk before it is looked at."""
+    """Large means over FILE_UPLOAD_MAX_MEMORY_SIZE, so that Django writes the upload to disk."""
     settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 10
     settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "arriving"
     settings.FILE_UPLOAD_TEMP_DIR.mkdir()

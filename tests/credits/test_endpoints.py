@@ -20,25 +20,25 @@ def as_alice(api, alice):
     return api
 
 
-def test_the_balance_is_decimal_text(as_alice, alice):
+def test_the_balance_is_a_decimal_string(as_alice, alice):
     services.reserve(user_id=alice.pk, amount=20, reference="render:1")
     response = as_alice.get("/api/v2/credits/balance")
     assert response.json() == {"object": "credit_balance", "balance": "9.80", "reserved": "0.20"}
 
 
-def test_the_balance_of_a_user_without_an_account_is_the_welcome(api):
+def test_a_user_without_an_account_gets_the_signup_credits(api):
     user = User.objects.create_user("quiet")
     api.credentials(HTTP_X_API_KEY=make_api_key(user))
     assert api.get("/api/v2/credits/balance").json()["balance"] == "10.00"
 
 
-def test_the_entries_tell_the_story_newest_first(as_alice, alice):
+def test_entries_are_listed_newest_first(as_alice, alice):
     make_user("bob")
     services.reserve(user_id=alice.pk, amount=20, reference="render:1")
     services.settle(reference="render:1", amount=5)
     body = as_alice.get("/api/v2/credits/entries").json()
-    story = [(row["kind"], row["amount"], row["balance_after"]) for row in body["data"]]
-    assert story == [("settle", "0.15", "9.95"), ("reserve", "-0.20", "9.80"), ("grant", "10.00", "10.00")]
+    entries = [(row["kind"], row["amount"], row["balance_after"]) for row in body["data"]]
+    assert entries == [("settle", "0.15", "9.95"), ("reserve", "-0.20", "9.80"), ("grant", "10.00", "10.00")]
     row = body["data"][0]
     assert row["id"].startswith("cre_")
     assert row["created_at"].endswith("Z")
@@ -47,12 +47,12 @@ def test_the_entries_tell_the_story_newest_first(as_alice, alice):
     }  # fmt: skip
 
 
-def test_version_one_counts_pages(as_alice):
+def test_version_1_has_numbered_pages(as_alice):
     body = as_alice.get("/api/v1/credits/entries").json()
     assert body["pagination"] == {"page": 1, "per_page": 25, "total": 1, "total_pages": 1}
 
 
-def test_the_pages_join_without_gap_or_overlap(as_alice, alice):
+def test_pages_have_no_gaps_or_overlaps(as_alice, alice):
     for number in range(7):
         services.grant(user_id=alice.pk, amount=number + 1, reference=f"gift:{number}")
     seen, cursor = [], ""
@@ -84,13 +84,13 @@ def test_refuses_unknown_filters(as_alice, query):
     assert (response.status_code, response.json()["code"]) == (400, "invalid_parameter")
 
 
-def test_nothing_can_be_written(as_alice):
+def test_entries_are_read_only(as_alice):
     for method in ("post", "put", "patch", "delete"):
         for path in ("balance", "entries"):
             assert getattr(as_alice, method)(f"/api/v2/credits/{path}").status_code == 405
 
 
-def test_a_list_costs_two_queries_however_long(as_alice, alice, django_assert_num_queries):
+def test_a_list_takes_two_queries_whatever_its_length(as_alice, alice, django_assert_num_queries):
     as_alice.get("/api/v2/credits/entries")
     for number in range(5):
         services.grant(user_id=alice.pk, amount=1, reference=f"gift:{number}")

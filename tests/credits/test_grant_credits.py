@@ -18,14 +18,14 @@ def grant(*args):
     return out.getvalue()
 
 
-def test_gives_credits_and_says_the_balance():
+def test_grants_credits_and_prints_the_balance():
     alice = make_user("alice")
     assert grant("alice", "2.50", "--note", "For testing") == "alice now has 12.50 credits.\n"
     assert balance_of(alice.pk).available == 1250
     assert CreditEntry.objects.filter(user=alice, kind="grant", amount=250, note="For testing").count() == 1
 
 
-def test_each_call_is_a_grant_of_its_own_unless_named():
+def test_repeated_grants_need_a_reference_to_be_idempotent():
     alice = make_user("alice")
     for _ in range(2):
         grant("alice", "1")
@@ -37,7 +37,7 @@ def test_each_call_is_a_grant_of_its_own_unless_named():
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("nobody", "1"), "no user nobody"),
+        (("mallory", "1"), "no user mallory"),
         (("alice", "ten"), "ten is not an amount"),
         (("alice", "0.001"), "two decimal places"),
         (("alice", "0"), "more than 0"),

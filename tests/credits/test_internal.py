@@ -1,4 +1,4 @@
-"""`/internal/credits/...`: the answer, and the rows, of every movement that a service asks for."""
+"""`/internal/credits/...`: responses and rows of the movements requested by services."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _keys = itertools.count(1)
 
 
 @pytest.fixture(autouse=True)
-def _the_ledger_always_sums(db):
+def _ledger_is_consistent(db):
     yield
     assert list(check_ledger()) == []
 
 
 @pytest.fixture
 def alice():
-    """10 credits from signing up."""
+    """A user with the 10 signup credits."""
     return make_user("alice")
 
 
@@ -38,7 +38,7 @@ def shop():
 
 @pytest.fixture
 def send(api, shop):
-    """POST as the shop; each with a key of its own unless told otherwise."""
+    """Send a POST as the shop, by default with a new idempotency key."""
     api.credentials(HTTP_X_API_KEY=make_minted_key(shop, scopes=("internal:credits",)).plaintext)
 
     def post(what, key=None, **body):
@@ -53,7 +53,7 @@ def movements(user):
     return [(row.kind, row.amount, row.balance_after, row.reference) for row in rows]
 
 
-BODIES = {"POST": {"user": "nobody", "amount": "1.00", "reference": "r"}}
+BODIES = {"POST": {"user": "mallory", "amount": "1.00", "reference": "r"}}
 
 
 def test_permissions():
@@ -63,7 +63,7 @@ def test_permissions():
     check_access(Access("internal-credit-refund", {"POST": "internal:credits"}, bodies=BODIES))
 
 
-def test_staff_without_the_grant_are_refused(api, alice):
+def test_staff_without_the_scope_are_refused(api, alice):
     boss = make_user(is_staff=True)
     api.credentials(HTTP_X_API_KEY=make_minted_key(boss, scopes=("*", "admin:*", "internal:credits")).plaintext)
     response = api.post("/internal/credits/grant", {"user": "alice", "amount": "1.00", "reference": "r"})
@@ -71,7 +71,7 @@ def test_staff_without_the_grant_are_refused(api, alice):
     assert movements(alice) == []
 
 
-def test_check_tells_and_moves_nothing(send, alice):
+def test_check_moves_nothing(send, alice):
     body = send("check", user="alice", amount="10.00").json()
     assert body == {
         "object": "credit_check",
@@ -85,7 +85,7 @@ def test_check_tells_and_moves_nothing(send, alice):
 
 
 @pytest.mark.parametrize("what", ["deduct", "grant", "refund"])
-def test_what_moves_credits_needs_an_idempotency_key(send, api, alice, what):
+def test_movements_need_an_idempotency_key(send, api, alice, what):
     send("deduct", user="alice", amount="1.00", reference="d")
     body = {"user": "alice", "amount": "1.00", "reference": "r"} | ({"deduction": "d"} if what == "refund" else {})
     problem = assert_problem(api.post(f"/internal/credits/{what}", body), 400, "idempotency_key_required")
@@ -93,7 +93,7 @@ def test_what_moves_credits_needs_an_idempotency_key(send, api, alice, what):
     assert len(movements(alice)) == 1
 
 
-def test_check_needs_none(send, api, alice):
+def test_check_needs_no_idempotency_key(send, api, alice):
     assert api.post("/internal/credits/check", {"user": "alice", "amount": "1"}).status_code == 200
 
 
@@ -134,7 +134,7 @@ def test_deduct_never_goes_below_zero(send, alice):
     assert send("deduct", user="alice", amount="10.00", reference="r").json()["balance_after"] == "0.00"
 
 
-def test_a_refusal_is_kept_for_its_key(send, alice):
+def test_a_refusal_is_stored_under_its_key(send, alice):
     first = send("deduct", key="k1", user="alice", amount="10.01", reference="r")
     services.grant(user_id=alice.pk, amount=100, reference="gift")
     again = send("deduct", key="k1", user="alice", amount="10.01", reference="r")
@@ -143,7 +143,7 @@ def test_a_refusal_is_kept_for_its_key(send, alice):
     assert send("deduct", key="k2", user="alice", amount="10.01", reference="r").status_code == 201
 
 
-def test_a_repeat_with_the_same_key_is_the_same_answer(send, alice):
+def test_a_repeat_with_the_same_key_gets_the_same_response(send, alice):
     first = send("deduct", key="k1", user="alice", amount="1.00", reference="r")
     again = send("deduct", key="k1", user="alice", amount="1.00", reference="r")
     assert (again.status_code, again.content, again["Idempotent-Replayed"]) == (201, first.content, "true")
@@ -152,7 +152,7 @@ def test_a_repeat_with_the_same_key_is_the_same_answer(send, alice):
 
 
 @pytest.mark.parametrize("what", ["deduct", "grant"])
-def test_a_reference_moves_once_whatever_the_key(send, alice, what):
+def test_a_reference_moves_credits_once_whatever_the_key(send, alice, what):
     first = send(what, user="alice", amount="1.00", reference="r")
     again = send(what, user="alice", amount="1.00", reference="r")
     assert (first.status_code, again.status_code) == (201, 200)
@@ -169,7 +169,7 @@ def test_a_reference_of_another_movement_is_a_conflict(send, alice):
     assert len(movements(alice)) == 1
 
 
-def test_callers_cannot_touch_the_references_of_this_installation(send, alice):
+def test_callers_cannot_use_internal_references(send, alice):
     services.reserve(user_id=alice.pk, amount=100, reference="render:1")
     assert send("grant", user="alice", amount="0.50", reference="render:1/closed").status_code == 201
     services.refund(reference="render:1")
@@ -204,7 +204,7 @@ def test_refund_in_parts_and_never_more_than_was_deducted(send, alice):
     assert AuditEntry.objects.filter(action="credits.refund").count() == 2
 
 
-def test_a_repeated_refund_is_the_first_one(send, alice):
+def test_a_repeated_refund_returns_the_first(send, alice):
     send("deduct", user="alice", amount="3.00", reference="order")
     first = send("refund", user="alice", deduction="order", reference="back")
     again = send("refund", user="alice", deduction="order", reference="back")
@@ -225,38 +225,38 @@ def test_only_a_deduction_of_this_account_is_refunded(send, alice):
 
 
 def test_an_unknown_account_is_not_found(send):
-    for user in ("nobody", "usr_" + "0" * 26, "\x00"):
+    for user in ("mallory", "usr_" + "0" * 26, "\x00"):
         assert send("deduct", user=user, amount="1.00", reference="r").status_code in (404, 422)
-    assert_problem(send("check", user="nobody", amount="1.00"), 404, "not_found")
+    assert_problem(send("check", user="mallory", amount="1.00"), 404, "not_found")
 
 
 @pytest.mark.parametrize(
     "amount", [1, 1.5, "0", "0.00", "-1.00", "1.001", "1e3", "NaN", " 1", "1 ", "\u0661", "9" * 13, None, "", True]
 )
-def test_refuses_amounts_that_are_none(send, alice, amount):
+def test_refuses_invalid_amounts(send, alice, amount):
     problem = assert_problem(send("grant", user="alice", amount=amount, reference="r"), 422, "validation_error")
     assert problem["errors"][0]["pointer"] == "/amount"
     assert movements(alice) == []
 
 
 @pytest.mark.parametrize("reference", ["", "a b", "ä", "x" * 181, "line\n", None])
-def test_refuses_references_that_are_none(send, alice, reference):
+def test_refuses_invalid_references(send, alice, reference):
     problem = assert_problem(send("grant", user="alice", amount="1.00", reference=reference), 422, "validation_error")
     assert problem["errors"][0]["pointer"] == "/reference"
     assert movements(alice) == []
 
 
-def test_refuses_members_that_nobody_reads(send, alice):
+def test_refuses_unknown_members(send, alice):
     problem = assert_problem(send("grant", user="alice", amount="1", reference="r", x=1), 422, "validation_error")
     assert problem["errors"][0]["pointer"] == "/x"
 
 
-def test_services_have_an_allowance_of_their_own(send, rate_limits, alice):
+def test_services_have_a_separate_rate_limit(send, rate_limits, alice):
     response = send("check", user="alice", amount="1.00")
     assert response["RateLimit-Policy"] == '"key";q=6000;w=60'
 
 
-def test_the_refunds_of_a_deduction_are_found_by_index(alice):
+def test_refunds_of_a_deduction_use_the_index(alice):
     deduction = services.deduct(user_id=alice.pk, amount=900, reference="order").entry
     for number in range(300):
         services.grant(user_id=alice.pk, amount=1, reference=f"gift:{number}")

@@ -1,4 +1,4 @@
-"""Reserve, settle, refund, grant, adjust: each once, and the sum is always the balance."""
+"""Reserve, settle, refund, grant, adjust: each once, and the balance is always the sum of the entries."""
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -16,12 +16,12 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def alice():
-    """10 credits from signing up."""
+    """A user with the 10 signup credits."""
     return make_user("alice")
 
 
 @pytest.fixture(autouse=True)
-def _the_ledger_always_sums(db):
+def _ledger_is_consistent(db):
     yield
     assert list(check_ledger()) == []
 
@@ -31,31 +31,31 @@ def movements(user):
     return [(row.kind, row.amount, row.balance_after) for row in rows]
 
 
-def test_a_new_user_gets_the_welcome_credits_once(alice):
+def test_a_new_user_gets_the_signup_credits_once(alice):
     services.open_account(user_id=alice.pk)
     assert movements(alice) == [("grant", 1000, 1000)]
     assert balance_of(alice.pk) == Balance(available=1000, reserved=0)
 
 
-def test_the_welcome_follows_the_setting(settings):
+def test_the_signup_credits_follow_the_setting(settings):
     settings.RENDEROWL_SIGNUP_CREDITS = 0
     assert movements(make_user()) == []
     settings.RENDEROWL_SIGNUP_CREDITS = 3
     assert movements(make_user()) == [("grant", 300, 300)]
 
 
-def test_a_user_made_behind_the_ledgers_back_has_the_welcome_too():
+def test_a_user_created_without_an_event_gets_the_signup_credits():
     user = User.objects.create_superuser("root", password="x")
     services.reserve(user_id=user.pk, amount=100, reference="render:1")
     assert movements(user) == [("grant", 1000, 1000), ("reserve", -100, 900)]
 
 
-def test_reserving_sets_credits_aside(alice):
+def test_reserving_reduces_the_balance(alice):
     services.reserve(user_id=alice.pk, amount=20, reference="render:1")
     assert balance_of(alice.pk) == Balance(available=980, reserved=20)
 
 
-def test_the_same_reservation_twice_is_one(alice):
+def test_a_repeated_reservation_reserves_once(alice):
     first = services.reserve(user_id=alice.pk, amount=20, reference="render:1")
     second = services.reserve(user_id=alice.pk, amount=20, reference="render:1")
     assert first.pk == second.pk
@@ -67,7 +67,7 @@ def test_a_repeated_reservation_needs_no_further_funds(alice):
     assert services.reserve(user_id=alice.pk, amount=1000, reference="render:1").pk == first.pk
 
 
-def test_refuses_a_reference_of_something_else(alice):
+def test_refuses_a_reference_of_another_movement(alice):
     services.reserve(user_id=alice.pk, amount=20, reference="render:1")
     bob = make_user("bob")
     for user, amount in ((alice, 21), (bob, 20)):
@@ -79,7 +79,7 @@ def test_refuses_a_reference_of_something_else(alice):
     assert balance_of(bob.pk) == Balance(1000, 0)
 
 
-def test_refuses_more_than_there_is(alice):
+def test_refuses_more_than_the_balance(alice):
     with pytest.raises(InsufficientCredits) as refusal:
         services.reserve(user_id=alice.pk, amount=1001, reference="render:1")
     assert (refusal.value.status, refusal.value.code) == (402, "insufficient_credits")
@@ -87,13 +87,13 @@ def test_refuses_more_than_there_is(alice):
     assert movements(alice) == [("grant", 1000, 1000)]
 
 
-def test_all_of_it_may_be_spent(alice):
+def test_the_whole_balance_may_be_spent(alice):
     services.reserve(user_id=alice.pk, amount=1000, reference="render:1")
     assert balance_of(alice.pk) == Balance(0, 1000)
 
 
 @pytest.mark.parametrize("amount", [0, -1])
-def test_refuses_to_reserve_or_grant_nothing(alice, amount):
+def test_refuses_to_reserve_or_grant_amounts_below_1(alice, amount):
     with pytest.raises(ValueError, match="positive"):
         services.reserve(user_id=alice.pk, amount=amount, reference="render:1")
     with pytest.raises(ValueError, match="positive"):
@@ -108,7 +108,7 @@ def test_settling_charges_at_most_the_reservation(alice, charged, back):
     assert balance_of(alice.pk) == Balance(980 + back, 0)
 
 
-def test_refunding_gives_all_back(alice):
+def test_refunding_returns_the_whole_reservation(alice):
     services.reserve(user_id=alice.pk, amount=20, reference="render:1")
     services.refund(reference="render:1")
     assert movements(alice)[1:] == [("reserve", -20, 980), ("refund", 20, 1000)]
@@ -149,7 +149,7 @@ def test_a_closed_reservation_is_not_reserved_again(alice):
     assert balance_of(alice.pk) == Balance(1000, 0)
 
 
-def test_nothing_to_close(alice):
+def test_closing_needs_a_reservation(alice):
     for close in (settle, refund):
         with pytest.raises(NoReservation):
             close()
@@ -158,13 +158,13 @@ def test_nothing_to_close(alice):
         refund()
 
 
-def test_refuses_to_charge_less_than_nothing(alice):
+def test_refuses_a_negative_charge(alice):
     services.reserve(user_id=alice.pk, amount=20, reference="render:1")
     with pytest.raises(ValueError, match="negative"):
         settle(-1)
 
 
-def test_granting_twice_under_one_reference_is_once(alice):
+def test_granting_twice_with_one_reference_grants_once(alice):
     staff = make_user("staff", is_staff=True)
     for _ in range(2):
         services.grant(user_id=alice.pk, amount=250, reference="gift:1", note="Sorry", actor=staff)
@@ -173,7 +173,7 @@ def test_granting_twice_under_one_reference_is_once(alice):
     assert (audit.actor, audit.details["amount"]) == (staff, "2.50")
 
 
-def test_adjusting_takes_no_more_than_there_is(alice):
+def test_adjusting_does_not_go_below_zero(alice):
     services.adjust(user_id=alice.pk, amount=-400, reference="fix:1", note="Paid twice")
     assert balance_of(alice.pk) == Balance(600, 0)
     with pytest.raises(InsufficientCredits):
@@ -183,7 +183,7 @@ def test_adjusting_takes_no_more_than_there_is(alice):
             services.adjust(user_id=alice.pk, amount=amount, reference="fix:3", note=note)
 
 
-def test_a_failed_transaction_leaves_nothing(alice):
+def test_a_failed_transaction_leaves_no_movement(alice):
     with pytest.raises(RuntimeError), transaction.atomic():
         services.reserve(user_id=alice.pk, amount=20, reference="render:1")
         raise RuntimeError
@@ -197,22 +197,22 @@ def test_the_database_itself_refuses_a_negative_balance(alice):
 
 def test_the_database_itself_refuses_a_reference_twice(alice):
     entry = CreditEntry.objects.get(user=alice)
-    twin = CreditEntry(user=alice, kind="grant", amount=1, balance_after=1, reference=entry.reference)
+    duplicate = CreditEntry(user=alice, kind="grant", amount=1, balance_after=1, reference=entry.reference)
     with pytest.raises(IntegrityError), transaction.atomic():
-        twin.save()
+        duplicate.save()
 
 
 def test_the_database_itself_refuses_to_close_twice(alice):
     reservation = services.reserve(user_id=alice.pk, amount=20, reference="render:1")
     refund()
-    twin = CreditEntry(
+    duplicate = CreditEntry(
         user=alice, kind="refund", amount=20, balance_after=1020, reference="other", reservation=reservation
     )
     with pytest.raises(IntegrityError), transaction.atomic():
-        twin.save()
+        duplicate.save()
 
 
-def test_entries_are_written_once(alice):
+def test_entries_are_append_only(alice):
     entry = CreditEntry.objects.get(user=alice)
     entry.amount = 5
     for rewrite in (
@@ -226,7 +226,7 @@ def test_entries_are_written_once(alice):
     assert CreditEntry.objects.get(user=alice).amount == 1000
 
 
-def test_the_check_finds_a_balance_that_does_not_sum(alice):
+def test_the_check_finds_a_balance_unlike_the_sum(alice):
     CreditAccount.objects.filter(user=alice).update(balance=999)
     mismatch = next(iter(check_ledger()))
     assert (mismatch.user_id, mismatch.balance, mismatch.sum_of_entries) == (alice.pk, 999, 1000)
@@ -244,7 +244,7 @@ def test_the_indexes_serve_their_queries(alice):
     newest = CreditEntry.objects.filter(user=alice).order_by("-created_at")[:25]
     of_kind = CreditEntry.objects.filter(user=alice, kind="reserve").order_by("-created_at")[:25]
     with transaction.atomic(), connection.cursor() as cursor:
-        # Enough rows of other kinds that the two indexes differ in price; undone, as the ledger's sums must hold.
+        # Enough rows of other kinds for the two indexes to differ in cost; rolled back to keep the ledger consistent.
         CreditEntry.objects.bulk_create(
             CreditEntry(
                 user=alice, kind="grant" if n % 100 else "reserve", amount=1, balance_after=n, reference=f"fill:{n}"

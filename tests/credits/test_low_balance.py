@@ -1,4 +1,4 @@
-"""A balance that falls below the threshold is published of: once for each fall, with the movement or not at all."""
+"""CreditsLow is published once whenever a balance falls below the threshold, in the transaction of the movement."""
 
 import pytest
 from django.db import transaction
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def published():
-    """What was published."""
+    """The published CreditsLow events."""
     seen = []
 
     def listen(event):
@@ -25,7 +25,7 @@ def published():
         yield seen
 
 
-def test_publishes_once_for_each_fall(published, settings):
+def test_publishes_once_per_fall_below_the_threshold(published, settings):
     settings.RENDEROWL_CREDITS_LOW = 300
     alice = make_user("alice")
     services.reserve(user_id=alice.pk, amount=700, reference="a")
@@ -40,7 +40,7 @@ def test_publishes_once_for_each_fall(published, settings):
     assert published == [(299, 300), (0, 300)]
 
 
-def test_publishes_nothing_of_what_was_refused_or_undone(published, settings):
+def test_publishes_nothing_for_refused_or_rolled_back_movements(published, settings):
     settings.RENDEROWL_CREDITS_LOW = 1000
     alice = make_user("alice")
     with pytest.raises(InsufficientCredits):
@@ -53,7 +53,7 @@ def test_publishes_nothing_of_what_was_refused_or_undone(published, settings):
     assert published == [(999, 1000), (998, 1000)]
 
 
-def test_a_threshold_of_nothing_is_never_crossed(published, settings):
+def test_a_threshold_of_zero_publishes_nothing(published, settings):
     settings.RENDEROWL_CREDITS_LOW = 0
     alice = make_user("alice")
     services.reserve(user_id=alice.pk, amount=1000, reference="a")

@@ -1,4 +1,4 @@
-"""The permission matrix of the endpoints of credits."""
+"""Permissions of the credits endpoints."""
 
 import pytest
 

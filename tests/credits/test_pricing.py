@@ -1,4 +1,4 @@
-"""What a render costs, to the hundredth."""
+"""Prices of renders, and amounts as text."""
 
 from decimal import ROUND_CEILING, Decimal, getcontext
 from fractions import Fraction
@@ -19,14 +19,14 @@ from credits.pricing import cost_of, format_credits, parse_credits
         (3600, 7680, 4320, 120, 384_000),
         (0.04, 16, 16, 1, 1),  # never free
         (Fraction(3, 5), 1920, 1080, 30, 1),  # exactly one hundredth
-        (Fraction(3, 5) + Fraction(1, 10**9), 1920, 1080, 30, 2),  # and a hair more
+        (Fraction(3, 5) + Fraction(1, 10**9), 1920, 1080, 30, 2),  # and slightly more
     ],
 )
-def test_costs_what_the_contract_says(duration_s, width, height, fps, hundredths):
+def test_prices_follow_the_contract(duration_s, width, height, fps, hundredths):
     assert cost_of(duration_s, width, height, fps) == hundredths
 
 
-def test_a_float_costs_what_its_decimal_costs():
+def test_a_float_costs_the_same_as_its_decimal():
     """4.2 is 4.20000000000000017 in binary: exact arithmetic on that would charge a hundredth too much."""
     for tenths in range(6, 6000, 6):
         assert cost_of(tenths / 10, 1920, 1080, 30) == tenths // 6
@@ -44,7 +44,7 @@ def test_agrees_with_decimal_arithmetic():
 
 
 @pytest.mark.parametrize("values", [(0, 16, 16, 1), (-1, 16, 16, 1), (1, 0, 16, 1), (1, 16, 16, 0)])
-def test_refuses_what_is_no_render(values):
+def test_refuses_values_that_are_not_positive(values):
     with pytest.raises(ValueError, match="positive"):
         cost_of(*values)
 
@@ -53,17 +53,17 @@ def test_refuses_what_is_no_render(values):
     ("hundredths", "text"),
     [(0, "0.00"), (1, "0.01"), (20, "0.20"), (100, "1.00"), (-305, "-3.05"), (10**12, "10000000000.00")],
 )
-def test_writes_and_reads_amounts(hundredths, text):
+def test_formats_and_parses_amounts(hundredths, text):
     assert format_credits(hundredths) == text
     assert parse_credits(text) == hundredths
 
 
 @pytest.mark.parametrize(("text", "hundredths"), [("10", 1000), (" 0.5 ", 50), ("1e2", 10_000), ("2.50", 250)])
-def test_reads_what_people_type(text, hundredths):
+def test_parses_amounts_as_users_type_them(text, hundredths):
     assert parse_credits(text) == hundredths
 
 
 @pytest.mark.parametrize("text", ["", "ten", "0.001", "1/2", "NaN", "Infinity", "1e15", "0x10"])
-def test_refuses_what_is_no_amount(text):
+def test_refuses_invalid_amounts(text):
     with pytest.raises(ValueError):
         parse_credits(text)

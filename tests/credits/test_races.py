@@ -1,4 +1,4 @@
-"""Fifty at once: no credit is spent twice, none is lost."""
+"""50 concurrent calls: no credit is spent twice or lost."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.races.fixtures import race  # noqa: F401 - a fixture
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 
 
-def test_funds_for_ten_let_ten_of_fifty_reserve(race):  # noqa: F811
+def test_ten_of_fifty_reservations_succeed_with_funds_for_ten(race):  # noqa: F811
     assert race("credits.reserve_with_funds_for_ten") == {
         "outcomes": {"reserved": 10, "InsufficientCredits": 40},
         "balance": 0,
@@ -27,7 +27,7 @@ def test_one_reference_reserves_once(race):  # noqa: F811
     }
 
 
-def test_a_reservation_is_settled_or_refunded_never_both(race):  # noqa: F811
+def test_a_reservation_is_either_settled_or_refunded(race):  # noqa: F811
     state = race("credits.close_one_reservation")
     assert state["faults"] == state["reserved"] == 0
     assert state["outcomes"]["ReservationClosed"] == 25
@@ -44,7 +44,7 @@ def test_an_account_opens_once(race):  # noqa: F811
     assert (state["accounts"], state["balance"], state["kinds"]) == (1, 1000, {"grant": 1})
 
 
-def test_funds_for_ten_let_ten_of_fifty_posts_deduct(race):  # noqa: F811
+def test_ten_of_fifty_deductions_succeed_with_funds_for_ten(race):  # noqa: F811
     assert race("credits.deduct_over_http_with_funds_for_ten") == {
         "outcomes": {"201": 10, "402": 40},
         "balance": 0,
@@ -54,7 +54,7 @@ def test_funds_for_ten_let_ten_of_fifty_posts_deduct(race):  # noqa: F811
     }
 
 
-def test_a_deduction_is_never_refunded_beyond_itself(race):  # noqa: F811
+def test_refunds_never_exceed_the_deduction(race):  # noqa: F811
     assert race("credits.refund_one_deduction") == {
         "outcomes": {"refunded": 5, "RefundTooLarge": 45},
         "balance": 1000,

@@ -1,6 +1,6 @@
-"""Scenarios in which many threads want the same thing, on a real database.
+"""Race scenarios: many threads compete for the same rows, on a real database.
 
-SQLite in memory locks whole tables between threads, so on SQLite each scenario runs in a process and a file of its own:
+In-memory SQLite locks whole tables between threads, so there each scenario runs in its own process and database file:
 `python -m tests.races NAME` prints its outcome as JSON. On PostgreSQL the test calls `run` itself.
 """
 
@@ -17,7 +17,7 @@ def run(name: str) -> dict[str, Any]:
     """Run a scenario on the configured database. name: `area.function`, such as `credits.open_one_account`."""
     from django.core.handlers.wsgi import WSGIHandler
 
-    # As a server does, before its threads are there: loaded by many clients at once, its metrics register twice.
+    # Load the middleware before any thread, as a server does: loaded concurrently, its metrics would register twice.
     WSGIHandler()
     area, _, function = name.partition(".")
     assert area in AREAS

@@ -1,4 +1,4 @@
-"""Run one scenario in the database that the environment names."""
+"""Run one scenario on the database of DATABASE_URL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.races import run
 
 
 def main(name: str) -> None:
-    """Print the outcome of a scenario."""
+    """Print the outcome of a scenario as JSON."""
     from core.sqlite import install_newer_sqlite
 
     install_newer_sqlite()

@@ -9,7 +9,7 @@ from tests.races.threads import at_once
 
 
 def make_keys_up_to_the_limit() -> dict[str, Any]:
-    """50 keys for a plan that allows 5."""
+    """Create 50 keys on a plan that allows 5."""
     from accounts import services
     from accounts.models import ApiKey
     from tests.factories import make_user
@@ -24,7 +24,7 @@ def make_keys_up_to_the_limit() -> dict[str, Any]:
 
 
 def refresh_one_token() -> dict[str, Any]:
-    """50 uses of one refresh token."""
+    """Use one refresh token 50 times."""
     from accounts import services
     from accounts.models import RevokedToken
     from tests.factories import make_user

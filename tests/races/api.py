@@ -1,4 +1,4 @@
-"""The API's plumbing: idempotency keys, entity tags, and reads that race writes."""
+"""API: idempotency keys, ETags, and reads during writes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.races.threads import at_once
 
 
 def post_one_render() -> dict[str, Any]:
-    """50 times the same POST with one idempotency key; then once more, in peace."""
+    """Send the same POST 50 times with one idempotency key, then once more on its own."""
     from rest_framework.test import APIClient
 
     from api.idempotency.models import IdempotencyKey
@@ -48,7 +48,7 @@ def post_one_render() -> dict[str, Any]:
 
 
 def take_over_one_key() -> dict[str, Any]:
-    """50 repeats of a request whose server died; its lock has passed."""
+    """Repeat a request 50 times whose server died and whose lock has expired."""
     from datetime import timedelta
 
     from django.db import transaction
@@ -82,7 +82,7 @@ def take_over_one_key() -> dict[str, Any]:
 
 
 def write_with_one_tag() -> dict[str, Any]:
-    """50 changes of one template, and 50 of one project, each under the ETag that all have read."""
+    """Change a template 50 times, and a project 50 times, all with the same If-Match."""
     from rest_framework.test import APIClient
 
     from tests.factories import make_api_key, make_project, make_template, make_user
@@ -112,7 +112,7 @@ def write_with_one_tag() -> dict[str, Any]:
 
 
 def read_while_writing() -> dict[str, Any]:
-    """Four read a kept list while one changes its row 25 times; nobody may see less than was acknowledged before."""
+    """Read a cached list in four threads while one changes its row 25 times; count stale reads."""
     import tempfile
 
     from django.test import override_settings

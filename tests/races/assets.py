@@ -9,7 +9,7 @@ from tests.races.threads import at_once
 
 
 def hold_against_delete() -> dict[str, Any]:
-    """25 assets; each is held and deleted at the same moment. Counts of what became of them."""
+    """Hold and delete each of 25 assets concurrently."""
     from assets import services
     from assets.models import Asset, AssetHold
     from tests.factories import make_asset, make_user
@@ -35,7 +35,7 @@ def hold_against_delete() -> dict[str, Any]:
 
 
 def share_against_delete() -> dict[str, Any]:
-    """25 files; each is deleted, and removed from the storage, while a second upload of it comes in."""
+    """Delete each of 25 files while a second upload shares it."""
     from assets import services
     from assets.models import Asset
     from assets.services.creation import _save_sharing
@@ -52,13 +52,13 @@ def share_against_delete() -> dict[str, Any]:
             services.remove_unused_files(file=old.storage_key, poster="")
             return "deleted"
         new = Asset(owner=user, name="again", status="ready", sha256=old.sha256)
-        return "shared" if _save_sharing(new) else "stored anew"
+        return "shared" if _save_sharing(new) else "stored again"
 
     outcomes = Counter(at_once(work))
     left = list(Asset.objects.filter(owner=user).values_list("storage_key", flat=True))
     return {
         "deleted": outcomes["deleted"],
-        "others": sorted(set(outcomes) - {"deleted", "shared", "stored anew"}),
+        "others": sorted(set(outcomes) - {"deleted", "shared", "stored again"}),
         "rows_match": len(left) == outcomes["shared"],
         "lost": sum(not blob_store().exists(key) for key in left),
         "leaked": sum(blob_store().exists(a.storage_key) for a in assets if a.storage_key not in left),

@@ -1,4 +1,4 @@
-"""Automations: many triggers at one time."""
+"""Automations: concurrent triggers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.races.threads import at_once
 
 
 def fire_one_trigger() -> dict[str, Any]:
-    """20 triggers with one id, of an automation that renders; then its job is run."""
+    """Trigger an automation 20 times with one id, then run its job."""
     from automations.models import AutomationRun
     from automations.services import AutomationTrigger, start_run
     from jobs.models import Job
@@ -36,7 +36,7 @@ def fire_one_trigger() -> dict[str, Any]:
 
 
 def tick_with_four_workers() -> dict[str, Any]:
-    """25 automations that are due, seen by 4 workers at one moment, each of which looks twice."""
+    """Run the scheduler twice in each of 4 workers, with 25 due automations."""
     from django.utils import timezone
 
     from automations import services
@@ -64,7 +64,7 @@ def tick_with_four_workers() -> dict[str, Any]:
 
 
 def trigger_up_to_a_limit() -> dict[str, Any]:
-    """20 triggers of an automation that may run 7 times an hour."""
+    """Trigger an automation 20 times that may run 7 times an hour."""
     from automations.models import AutomationRun
     from automations.services import AutomationTrigger, start_run
     from tests.factories import make_automation
@@ -80,7 +80,7 @@ def trigger_up_to_a_limit() -> dict[str, Any]:
 
 
 def trigger_up_to_the_limit_of_an_account() -> dict[str, Any]:
-    """20 triggers of 10 automations of one account that may run 7 times an hour, all of them together."""
+    """Trigger 10 automations 20 times on an account that may run 7 per hour."""
     from django.test import override_settings
 
     from automations.models import AutomationRun
@@ -100,7 +100,7 @@ def trigger_up_to_the_limit_of_an_account() -> dict[str, Any]:
 
 
 def events_beside_occurrences() -> dict[str, Any]:
-    """Ticks, events and triggers by hand of one account at one time, which lock the same rows: all are run."""
+    """Run schedules, events and manual triggers of one account concurrently, which lock the same rows."""
     from django.db import transaction
     from django.utils import timezone
 
@@ -121,7 +121,7 @@ def events_beside_occurrences() -> dict[str, Any]:
             start_run(automation_id=rows[index % 8].pk, trigger=AutomationTrigger("manual", str(index), "manual", {}))
             return 1
         with transaction.atomic():
-            # As the end of a render does that one automation made and that the others listen to.
+            # As when a render created by one automation finishes and triggers the others.
             lock_account(user.pk)
             record_success(automation_id=rows[index % 8].pk)
             started = [

@@ -1,4 +1,4 @@
-"""Credits: reservations, settlements and deductions at one time."""
+"""Credits: concurrent reservations, settlements and deductions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.races.threads import at_once
 
 
 def reserve_with_funds_for_ten() -> dict[str, Any]:
-    """50 reservations of 1.00 against 10.00."""
+    """Make 50 reservations of 1.00 against 10.00."""
     from credits import services
     from tests.factories import make_user
 
@@ -24,7 +24,7 @@ def reserve_with_funds_for_ten() -> dict[str, Any]:
 
 
 def reserve_one_reference() -> dict[str, Any]:
-    """50 times the same reservation, of all there is."""
+    """Reserve the whole balance 50 times with one reference."""
     from credits import services
     from tests.factories import make_user
 
@@ -37,7 +37,7 @@ def reserve_one_reference() -> dict[str, Any]:
 
 
 def close_one_reservation() -> dict[str, Any]:
-    """25 settlements and 25 refunds of one reservation."""
+    """Settle one reservation 25 times and refund it 25 times."""
     from credits import services
     from tests.factories import make_user
 
@@ -53,7 +53,7 @@ def close_one_reservation() -> dict[str, Any]:
 
 
 def deduct_over_http_with_funds_for_ten() -> dict[str, Any]:
-    """50 deductions of 1.00 against 10.00, each with a key of its own, as a shop would post them."""
+    """Make 50 deductions of 1.00 against 10.00 over HTTP, each with its own idempotency key."""
     from rest_framework.test import APIClient
 
     from tests.factories import make_api_key, make_user
@@ -71,7 +71,7 @@ def deduct_over_http_with_funds_for_ten() -> dict[str, Any]:
 
 
 def refund_one_deduction() -> dict[str, Any]:
-    """50 refunds of 1.00 against a deduction of 5.00."""
+    """Refund 1.00 of a deduction of 5.00 50 times."""
     from credits import services
     from tests.factories import make_user
 
@@ -88,7 +88,7 @@ def refund_one_deduction() -> dict[str, Any]:
 
 
 def open_one_account() -> dict[str, Any]:
-    """50 first looks at an account that nobody opened."""
+    """Open the account of one user 50 times."""
     from accounts.models import User
     from credits import services
 

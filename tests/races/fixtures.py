@@ -1,4 +1,4 @@
-"""Run a scenario of `tests.races` on the database of the session: `race("credits.reserve_one_reference")`."""
+"""The `race` fixture, which runs a scenario: `race("credits.reserve_one_reference")`."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def _run_on_sqlite(directory: Path, name: str) -> dict[str, Any]:
 
 @pytest.fixture
 def race(transactional_db: None, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Race]:
-    """The runner of scenarios in the session's database; on SQLite in a process and a database of their own.
+    """Runs scenarios on the database of the session; on SQLite in a separate process and database.
 
-    transactional_db stands in the signature, as only then does the test's database get committed to.
+    transactional_db is requested so that transactions are committed.
     """
     if connection.vendor == "postgresql":
-        # One race at a time of all test processes: each has up to fifty connections, and the server a hundred.
+        # One race at a time across all test processes: each uses up to 50 connections, and the server allows 100.
         with (tmp_path_factory.getbasetemp().parent / "race.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield races.run

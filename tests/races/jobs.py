@@ -9,7 +9,7 @@ from tests.races.threads import at_once
 
 
 def work_under_a_limit() -> dict[str, Any]:
-    """50 jobs of one key with a limit of 3, enqueued, claimed and finished at one time."""
+    """Enqueue, claim and finish 50 jobs of one key with a limit of 3."""
     from jobs import services, sql
     from jobs.models import Job
     from jobs.registry import Handler, handlers

@@ -1,4 +1,4 @@
-"""What the ledger says of an account after a race."""
+"""State of an account's ledger after a race."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Renders: ends of a batch, claims and reports of external workers."""
+"""Renders: completion of a batch, claims and reports of external workers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.races.threads import at_once
 
 
 def end_all_renders_of_a_batch() -> dict[str, Any]:
-    """50 renders of one batch end at one time, some of them by two hands at once."""
+    """Finish 50 renders of one batch concurrently, some of them twice."""
     from core.events import subscribe, subscriptions
     from credits.services import grant
     from jobs.models import Job
@@ -29,7 +29,7 @@ def end_all_renders_of_a_batch() -> dict[str, Any]:
     request = BatchRequest("rows", [item] * (50 - 10))
     batch = accept_batch(owner=user, prepared=prepare_batch(owner=user, request=request))
     ids = list(Render.objects.filter(batch=batch).order_by("pk").values_list("pk", flat=True))
-    told: list[BatchCompleted] = []
+    published: list[BatchCompleted] = []
 
     def work(index: int) -> str:
         render_id = ids[index % len(ids)]
@@ -41,17 +41,17 @@ def end_all_renders_of_a_batch() -> dict[str, Any]:
         return str(close_cancelled(render_id=render_id))
 
     with subscriptions.override():
-        subscribe(BatchCompleted)(told.append)
+        subscribe(BatchCompleted)(published.append)
         outcomes = Counter(at_once(work))
         cancel_batch(batch=batch)
     batch = Batch.objects.get(pk=batch.pk)
     statuses = Counter(Render.objects.filter(batch=batch).values_list("status", flat=True))
-    event = told[0] if told else None
+    event = published[0] if published else None
     return {
         "failures": outcomes[""],
-        "told": len(told),
+        "told": len(published),
         "status": batch.status,
-        # Counters: what is missing in one is a zero in the other, as where the cancelling was first.
+        # Counters, so that missing keys equal zero, as when the cancellation was first.
         "counted": Counter(failed=batch.failed, cancelled=batch.cancelled) == statuses,
         "event": event is not None and (event.failed, event.cancelled) == (batch.failed, batch.cancelled),
         "ended": sum(statuses.values()),
@@ -69,7 +69,7 @@ def _waiting_renders(count: int) -> list[Any]:
 
 
 def claim_external() -> dict[str, Any]:
-    """50 external workers want one of 10 renders."""
+    """Claim one of 10 renders in 50 external workers."""
     from jobs.models import Job
     from renders.external.claiming import WorkerIdentity, claim_render
     from renders.models import ExternalLease
@@ -92,7 +92,7 @@ def claim_external() -> dict[str, Any]:
 
 
 def report_external_success() -> dict[str, Any]:
-    """25 times one message of success, and 25 other messages of progress and failure, of one attempt."""
+    """Send one success message 25 times, with 25 progress and failure messages of the same attempt."""
     from jobs.models import Job
     from renders.external.claiming import WorkerIdentity, claim_render
     from renders.external.messages import VerifiedMessage

@@ -1,4 +1,4 @@
-"""Threads that start together, for the scenarios of races."""
+"""Threads that start together, for race scenarios."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ THREADS = 50
 def at_once(work: Callable[[int], Any], count: int = THREADS) -> list[str]:
     """Call `work(0..count-1)` in threads that start together; return results, or names of DomainErrors.
 
-    Any other error leaves an empty outcome, which no test expects.
+    Any other error leaves an empty string, which no test expects.
     """
     from django.db import connections
 
@@ -35,5 +35,5 @@ def at_once(work: Callable[[int], Any], count: int = THREADS) -> list[str]:
         thread.start()
     for thread in threads:
         thread.join(timeout=60)
-    assert not any(thread.is_alive() for thread in threads), "the threads wait for each other"
+    assert not any(thread.is_alive() for thread in threads), "deadlock between the threads"
     return outcomes

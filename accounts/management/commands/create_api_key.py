@@ -1,4 +1,4 @@
-"""Make an API key, and its user where asked to."""
+"""Create an API key and, with --create-user, its user."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from core.scopes import RESTRICTED_SCOPES, expand
 
 
 class Command(BaseCommand):
-    """`create_api_key USER --scopes a,b`. Made by whoever runs the machine, so no scope is out of reach."""
+    """`create_api_key USER --scopes a,b`. May grant any scope: only operators can run commands."""
 
-    help = "Make an API key and print it, this one time."
+    help = "Create an API key and print it once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the arguments."""
@@ -26,13 +26,13 @@ class Command(BaseCommand):
         parser.add_argument("--scopes", required=True, help="comma-separated, e.g. renders:*,assets:read or *")
         parser.add_argument("--type", choices=KeyType.values, default=KeyType.LIVE.value, help="default: live")
         parser.add_argument("--name", default="", help="what the key is for")
-        parser.add_argument("--create-user", action="store_true", help="make the user if there is none")
+        parser.add_argument("--create-user", action="store_true", help="create the user if it does not exist")
         parser.add_argument("--staff", action="store_true", help="make the user a member of staff")
         parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
-        """Make the key, grant its owner what it needs, print it."""
+        """Create the key, grant its owner the restricted scopes it needs, and print it."""
         grants = [grant.strip() for grant in options["scopes"].split(",") if grant.strip()]
         try:
             scopes = expand(grants)
@@ -59,7 +59,7 @@ class Command(BaseCommand):
     def _user(self, username: str, *, create: bool, staff: bool) -> User:
         user = User.objects.filter(username=username).first()
         if user is None and not create:
-            raise CommandError(f"There is no user {username}. Add --create-user to make one.")
+            raise CommandError(f"There is no user {username}. Add --create-user to create it.")
         if user is None:
             try:
                 return services.create_user(username=username, is_staff=staff)

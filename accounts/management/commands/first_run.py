@@ -1,4 +1,4 @@
-"""Make the first superuser and API key of a new installation, and print both, once."""
+"""Create the first superuser and API key of a new installation, and print both once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ USERNAME = "admin"
 
 
 class Command(BaseCommand):
-    """Do nothing where a user exists: what was printed once is never printed again."""
+    """Does nothing if a user exists: the credentials are printed only once."""
 
     help = __doc__ or ""
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
                 return
             user = create_user(username=USERNAME, password=password, is_staff=True, is_superuser=True)
             minted = create_api_key(user=user, scopes=["*"], name="first key")
-        self.stdout.write("First run. Written down nowhere else:")
+        self.stdout.write("First run. These credentials are shown only once:")
         self.stdout.write(f"  admin user  {USERNAME}")
         self.stdout.write(f"  password    {password}")
         self.stdout.write(f"  API key     {minted.plaintext}")

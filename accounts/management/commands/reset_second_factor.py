@@ -1,4 +1,4 @@
-"""Take away the second factor of somebody who has lost phone and recovery codes."""
+"""Remove the second factor of a user who has lost the app and the recovery codes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from accounts.services import remove_second_factor
 
 
 class Command(BaseCommand):
-    """`manage.py reset_second_factor`: see `help`."""
+    """`reset_second_factor USER`."""
 
-    help = "Remove a user's second factor and recovery codes; a password alone lets them in again, or makes them enrol."
+    help = "Remove a user's second factor and recovery codes, so that they log in with a password only or enrol again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Name the user."""
-        parser.add_argument("user", help="the name of the account")
+        """Declare the arguments."""
+        parser.add_argument("user", help="user name")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Reset."""
+        """Remove the second factor and report whether there was one."""
         user = User.objects.filter(username=options["user"]).first()
         if user is None:
             raise CommandError(f"There is no user named {options['user']!r}.")

@@ -1,4 +1,4 @@
-"""Put a user on a plan."""
+"""Change the plan of a user."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from accounts.plans import AccountPlan
 class Command(BaseCommand):
     """`set_plan USER PLAN`."""
 
-    help = "Put a user on a plan."
+    help = "Change the plan of a user."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the arguments."""
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("plan", metavar="PLAN", choices=AccountPlan.values, help=", ".join(AccountPlan.values))
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Change the plan and say so."""
+        """Change the plan and report it."""
         user = User.objects.filter(username=options["user"]).first()
         if user is None:
             raise CommandError(f"There is no user {options['user']}.")

@@ -1,4 +1,4 @@
-"""Give a user credits."""
+"""Grant a user credits."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from credits.pricing import format_credits, parse_credits
 class Command(BaseCommand):
     """`grant_credits USER AMOUNT`."""
 
-    help = "Give a user credits."
+    help = "Grant a user credits."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the arguments."""
         parser.add_argument("user", metavar="USER", help="user name")
         parser.add_argument("amount", metavar="AMOUNT", help="credits, e.g. 25 or 0.50")
         parser.add_argument("--note", default="", help="the reason, shown to the user")
-        parser.add_argument("--reference", default="", help="name of this grant; the same name again grants nothing")
+        parser.add_argument("--reference", default="", help="reference of the grant, which makes it idempotent")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Grant, and print the new balance."""
