@@ -257,7 +257,7 @@ class QueueState(BaseModel):
     paused = models.BooleanField(default=False)
     paused_at = models.DateTimeField(null=True, blank=True)
     max_running = models.PositiveIntegerField(
-        null=True, blank=True, help_text="How many jobs of the queue may run at a time, over all workers."
+        null=True, blank=True, help_text="Maximum number of running jobs of the queue, over all workers."
     )
 
     class Meta:
