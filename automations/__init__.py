@@ -1,1 +1,1 @@
-"""Triggers that submit renders or tell their owner something."""
+"""Automations: triggers that submit renders or notify their owner."""

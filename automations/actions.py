@@ -1,4 +1,4 @@
-"""What an action comes to with the data of one trigger. Reads, never writes."""
+"""Preparation of an automation's action with the data of a trigger. Read-only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from renders.requests import PreparedRender, RenderRequest
 from renders.serializers.requests import RenderCreateSerializer
 from renders.services.prepare import prepare_render
 
-# Members of an action whose texts are filled. An edit's own placeholders are for its merge values.
+# Members of an action that are interpolated. Placeholders of the edit itself are for its merge values.
 INTERPOLATED_MEMBERS = {ActionType.RENDER.value: ("merge", "metadata"), ActionType.NOTIFY.value: ("title", "body")}
 RENDER_SCOPE = "renders:write"
 MAX_REQUEST_BYTES = 128 * 1024
@@ -27,33 +27,27 @@ MAX_REQUEST_BYTES = 128 * 1024
 
 @dataclass(frozen=True, slots=True)
 class PreparedAction:
-    """What a run would do. request: the action, filled; prepared: the render, for actions that submit one."""
+    """An action ready to run. request: the interpolated action; prepared: the render, for render actions."""
 
     request: dict[str, Any]
     prepared: PreparedRender | None = None
 
 
 def prepare_action(automation: Automation, event: Mapping[str, Any]) -> PreparedAction:
-    """Return what the automation would do for this event.
-
-    Raises ActionRefused with pointers into the automation.
-    """
+    """Return the action for this event. Raises ActionRefused with pointers into the automation."""
     request = interpolate_action(automation, event)
     if automation.action_type == ActionType.NOTIFY:
         return PreparedAction(request)
     if RENDER_SCOPE not in automation.owner.scopes.intersection(automation.author_scopes):
-        detail = f"Whoever made this action had not the scope {RENDER_SCOPE}."
+        detail = f"The credential that set this action lacks the scope {RENDER_SCOPE}."
         raise ActionRefused([{"pointer": "/action", "code": "missing_scope", "detail": detail}])
     return PreparedAction(request, prepare_action_render(automation, request))
 
 
 def interpolate_action(automation: Automation, event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the action with the event's values in its texts.
-
-    Raises ActionRefused.
-    """
-    about = {"id": automation.public_id, "name": automation.name}
-    interpolator = Interpolator({"event": event, "automation": about})
+    """Return the action with the event's values interpolated. Raises ActionRefused."""
+    context = {"id": automation.public_id, "name": automation.name}
+    interpolator = Interpolator({"event": event, "automation": context})
     request = dict(automation.action)
     for name in INTERPOLATED_MEMBERS[automation.action_type]:
         if name in request:
@@ -61,15 +55,12 @@ def interpolate_action(automation: Automation, event: Mapping[str, Any]) -> dict
     if interpolator.problems:
         raise ActionRefused(interpolator.problems)
     if len(orjson.dumps(request)) > MAX_REQUEST_BYTES:
-        raise ActionRefused([{"pointer": "/action", "code": "too_long", "detail": "The filled action is too long."}])
+        raise ActionRefused([{"pointer": "/action", "code": "too_long", "detail": "The action is too long."}])
     return request
 
 
 def prepare_action_render(automation: Automation, request: Mapping[str, Any]) -> PreparedRender:
-    """Return the render that a filled action asks for, judged as if its owner had posted it.
-
-    Raises ActionRefused.
-    """
+    """Return the render of an interpolated action, validated like a request of its owner. Raises ActionRefused."""
     body = RenderCreateSerializer(data={name: value for name, value in request.items() if name != "type"})
     if not body.is_valid():
         raise ActionRefused(_below_action(flatten_errors(body.errors)))
@@ -93,5 +84,5 @@ def _render_request(body: Mapping[str, Any]) -> RenderRequest:
 
 
 def _below_action(errors: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
-    found = [{**error, "pointer": f"/action{error.get('pointer', '')}"} for error in errors]
-    return found[: Unprocessable.MAX_ERRORS]
+    prefixed = [{**error, "pointer": f"/action{error.get('pointer', '')}"} for error in errors]
+    return prefixed[: Unprocessable.MAX_ERRORS]

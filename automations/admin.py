@@ -1,4 +1,4 @@
-"""Staff's screens of automations and their runs."""
+"""Admin of automations and their runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from core.admin import ReadOnlyAdmin, pretty_json, short_text
 from core.exceptions import DomainError
 from core.ids import encode_id, uuid7
 
-_LABELS = {
+_STATUS_COLORS = {
     AutomationRunStatus.QUEUED: "info",
     AutomationRunStatus.SUCCEEDED: "success",
     AutomationRunStatus.FAILED: "danger",
@@ -32,7 +32,7 @@ _LABELS = {
 
 @admin.register(Automation)
 class AutomationAdmin(ReadOnlyAdmin):
-    """Automations of all accounts: look, run now, pause, resume. What they do is their owners' to say."""
+    """Automations of all accounts, which staff can run, pause and resume, but not edit."""
 
     list_display = (
         "show_name",
@@ -75,16 +75,16 @@ class AutomationAdmin(ReadOnlyAdmin):
     )
 
     def has_run_permission(self, request: HttpRequest) -> bool:
-        """Return whether automations can be run by hand."""
+        """Return whether the user may run automations manually."""
         return request.user.has_perm("automations.run_automation")
 
     def has_pause_permission(self, request: HttpRequest) -> bool:
-        """Return whether automations can be paused and resumed."""
+        """Return whether the user may pause and resume automations."""
         return request.user.has_perm("automations.pause_automation")
 
     @admin.action(description="Run now", permissions=["run"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[Automation]) -> None:
-        """Set the chosen automations off, without any data, and say which could not be."""
+        """Trigger the selected automations with empty data, and report those refused."""
         assert isinstance(request.user, User)
         started = 0
         for automation in queryset:
@@ -100,55 +100,55 @@ class AutomationAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Pause", permissions=["pause"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Automation]) -> None:
-        """Stop the chosen automations."""
+        """Pause the selected automations."""
         assert isinstance(request.user, User)
         reason, actor = "Paused by staff.", request.user
-        done = sum(services.pause_automation(automation_id=row.pk, reason=reason, actor=actor) for row in queryset)
-        self._report(request, done, "paused")
+        count = sum(services.pause_automation(automation_id=row.pk, reason=reason, actor=actor) for row in queryset)
+        self._report(request, count, "paused")
 
     @admin.action(description="Resume", permissions=["pause"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Automation]) -> None:
-        """Let the chosen automations go on."""
+        """Resume the selected automations that are paused."""
         assert isinstance(request.user, User)
-        done = 0
+        count = 0
         for row in queryset.filter(is_active=False):
             services.resume_automation(automation=row, actor=request.user)
-            done += 1
-        self._report(request, done, "resumed")
+            count += 1
+        self._report(request, count, "resumed")
 
-    def _report(self, request: HttpRequest, count: int, what: str) -> None:
-        self.message_user(request, f"{count} {what}.", messages.SUCCESS if count else messages.WARNING)
+    def _report(self, request: HttpRequest, count: int, verb: str) -> None:
+        self.message_user(request, f"{count} {verb}.", messages.SUCCESS if count else messages.WARNING)
 
     @admin.display(description="name", ordering="name")
     def show_name(self, row: Automation) -> str:
-        """Return the name, cut to the width of a column."""
+        """Return the name, shortened for the list."""
         return short_text(row.name)
 
     @admin.display(description="trigger")
     def show_trigger(self, row: Automation) -> SafeString | str:
-        """Return the trigger."""
+        """Return the trigger as indented JSON."""
         return pretty_json(row.trigger)
 
     @admin.display(description="action")
     def show_action(self, row: Automation) -> SafeString | str:
-        """Return the action."""
+        """Return the action as indented JSON."""
         return pretty_json(row.action)
 
-    @admin.display(description="scopes of its maker")
+    @admin.display(description="author scopes")
     def show_scopes(self, row: Automation) -> str:
-        """Return what the credential could do that gave the action."""
+        """Return the scopes of the credential that set the action."""
         return ", ".join(row.author_scopes) or "—"
 
     @admin.display(description="runs")
     def show_runs(self, row: Automation) -> SafeString:
-        """Lead to the trail."""
+        """Return a link to the automation's runs."""
         url = reverse("admin:automations_automationrun_changelist")
-        return format_html('<a href="{}?automation__id__exact={}">Every run</a>', url, row.pk)
+        return format_html('<a href="{}?automation__id__exact={}">All runs</a>', url, row.pk)
 
 
 @admin.register(AutomationRun)
 class AutomationRunAdmin(ReadOnlyAdmin):
-    """The trail: what set automations off, and what came of it."""
+    """Runs of automations, with their triggers and outcomes; read-only."""
 
     list_display = ("created_at", "show_automation", "owner", "trigger_type", "show_status", "show_error", "render")
     list_display_links = ("created_at",)
@@ -177,39 +177,39 @@ class AutomationRunAdmin(ReadOnlyAdmin):
     )
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        """Let the page of an automation lead to its runs."""
+        """Allow the lookup used by the link from an automation to its runs."""
         return lookup == "automation__id__exact" or super().lookup_allowed(lookup, value, request)
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """Return the rows; the long columns are read where one of them is shown."""
+        """Return the rows without their large columns, which only the detail page loads."""
         return super().get_queryset(request).defer("input", "request", "render__edit", "render__merge", "render__log")
 
     @admin.display(description="automation", ordering="automation__name")
     def show_automation(self, row: AutomationRun) -> str:
-        """Return the automation's name, cut to the width of a column."""
+        """Return the automation's name, shortened for the list."""
         return short_text(row.automation.name)
 
-    @display(description="status", label=_LABELS, ordering="status")  # type: ignore[untyped-decorator]
+    @display(description="status", label=_STATUS_COLORS, ordering="status")  # type: ignore[untyped-decorator]
     def show_status(self, row: AutomationRun) -> Any:
-        """Show the status in its colour."""
+        """Return the status as a coloured label."""
         return row.status, row.get_status_display()
 
     @admin.display(description="error")
     def show_error(self, row: AutomationRun) -> str:
-        """Return the error's code."""
+        """Return the code of the error."""
         return str(row.error["code"]) if row.error else "—"
 
     @admin.display(description="input")
     def show_input(self, row: AutomationRun) -> SafeString | str:
-        """Return what came with the trigger."""
+        """Return the input of the trigger as indented JSON."""
         return pretty_json(row.input)
 
     @admin.display(description="request")
     def show_request(self, row: AutomationRun) -> SafeString | str:
-        """Return the action as it was filled."""
+        """Return the interpolated action as indented JSON."""
         return pretty_json(row.request)
 
     @admin.display(description="error")
     def show_whole_error(self, row: AutomationRun) -> SafeString | str:
-        """Return why it came to nothing."""
+        """Return the error as indented JSON."""
         return pretty_json(row.error)

@@ -1,10 +1,10 @@
-"""The automations app."""
+"""App configuration of automations."""
 
 from django.apps import AppConfig
 
 
 class AutomationsConfig(AppConfig):
-    """See the package's docstring."""
+    """Automations and their API."""
 
     name = "automations"
     public_scopes = ("automations:read", "automations:write")

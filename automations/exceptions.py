@@ -1,12 +1,12 @@
-"""Errors of this app.
+"""Errors of automations.
 
 DomainError
 ├── Unprocessable
-│   └── ActionRefused          422  what an automation should do cannot be done; lists why
+│   └── ActionRefused          422  the action cannot be run; lists the errors
 ├── InvalidState
 │   ├── AutomationInactive     409
-│   ├── TriggerIdReused        409  the trigger id came before, with other data
-│   └── NoWebhookTrigger                 409  the automation is not triggered by webhooks
+│   ├── TriggerIdReused        409  the trigger id was used before with other data
+│   └── NoWebhookTrigger       409  the automation has no webhook trigger
 ├── TooManyAutomations         422
 └── TooManyRuns                429
 """
@@ -19,7 +19,7 @@ from core.exceptions import DomainError, InvalidState, Unprocessable
 
 
 class ActionRefused(Unprocessable):
-    """The automation's action cannot be done."""
+    """The automation's action cannot be run."""
 
     def __init__(self, errors: Sequence[Mapping[str, str]]) -> None:
         """errors: with pointers into the automation, such as `/action/merge/NAME`."""
@@ -32,24 +32,23 @@ class AutomationInactive(InvalidState):
 
 
 class TriggerIdReused(InvalidState):
-    """The trigger id was used before, with other data."""
+    """The trigger id was used before with other data."""
 
 
 class NoWebhookTrigger(InvalidState):
-    """The automation is not triggered by webhooks, so it has no secret."""
+    """The automation has no webhook trigger, and so no secret."""
 
 
 class TooManyAutomations(Unprocessable):
-    """The account has as many automations as it may have."""
+    """The account has the maximum number of automations."""
 
-    def __init__(self, most: int) -> None:
-        """most: the limit."""
-        detail = f"An account has at most {most} automations."
+    def __init__(self, limit: int) -> None:
+        detail = f"An account can have at most {limit} automations."
         super().__init__([{"pointer": "", "code": "too_many", "detail": detail}], detail)
 
 
 class TooManyRuns(DomainError):
-    """As many runs began within the last hour as may."""
+    """The limit of runs per hour is reached."""
 
     code = "rate_limited"
     status = 429

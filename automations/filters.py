@@ -1,4 +1,4 @@
-"""Filters of lists."""
+"""Filters of automations and their runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class AutomationFilterSet(ApiFilterSet):
         fields: tuple[str, ...] = ()
 
     def filter_active(self, rows: AutomationQuerySet, name: str, value: bool) -> AutomationQuerySet:
-        """Keep the automations that can be set off, or the paused ones."""
+        """Return the active automations, or the paused ones."""
         return rows.active(value)
 
 

@@ -1,11 +1,11 @@
-"""`{{ event.data.name }}`: values of a trigger put into texts. It looks up and does nothing else.
+"""Interpolation of a trigger's values into texts: `{{ event.data.name }}`. Lookups only, no calls or operators.
 
-    {{ path }}                      a value of what triggered the run; missing or null is an error of the run
-    {{ path | default("nobody") }}  the same, or this string, number, true, false or null
+    {{ path }}                      a value of the trigger; a missing or null value fails the run
+    {{ path | default("none") }}    the same with a default: a string, number, true, false or null
 
-A path begins with `event` or `automation`; its parts are names of members, or places in a list. A text that is one
-expression becomes the value with its type; elsewhere strings, numbers and booleans are put in as text. What was put in
-is never looked at again, so data cannot bring expressions of its own.
+A path begins with `event` or `automation`; its parts are member names or list indexes. A text that is a single
+expression becomes the value with its type; otherwise strings, numbers and booleans are inserted as text. Inserted text
+is not parsed again, so data cannot inject expressions.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _MISSING = object()
 
 
 class InvalidExpression(ValueError):
-    """An expression cannot be read. The message says why."""
+    """An expression that cannot be parsed; the message is for clients."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """One expression. default: _MISSING where it has none."""
+    """A parsed expression. default: _MISSING if it has none."""
 
     path: tuple[str, ...]
     default: Any = _MISSING
@@ -50,52 +50,49 @@ Part = str | Expression
 
 
 def parse_text(text: str) -> list[Part]:
-    """Return the text's literal pieces and expressions, in order.
-
-    Raises InvalidExpression.
-    """
+    """Return the text's literals and expressions, in order. Raises InvalidExpression."""
     if len(text) > MAX_TEXT_LENGTH:
-        raise InvalidExpression(f"A text has at most {MAX_TEXT_LENGTH} characters.")
+        raise InvalidExpression(f"A text can have at most {MAX_TEXT_LENGTH} characters.")
     parts: list[Part] = []
-    place = found = 0
-    while (start := text.find("{{", place)) >= 0:
+    position = count = 0
+    while (start := text.find("{{", position)) >= 0:
         end = _end_of(text, start + 2)
-        found += 1
-        if found > MAX_EXPRESSIONS:
-            raise InvalidExpression(f"A text has at most {MAX_EXPRESSIONS} expressions.")
-        if start > place:
-            parts.append(text[place:start])
+        count += 1
+        if count > MAX_EXPRESSIONS:
+            raise InvalidExpression(f"A text can have at most {MAX_EXPRESSIONS} expressions.")
+        if start > position:
+            parts.append(text[position:start])
         parts.append(_parse_expression(text[start + 2 : end]))
-        place = end + 2
-    if place < len(text):
-        parts.append(text[place:])
+        position = end + 2
+    if position < len(text):
+        parts.append(text[position:])
     return parts
 
 
-def _end_of(text: str, place: int) -> int:
-    """Return where the braces close that opened before `place`; those within a quoted default do not count."""
+def _end_of(text: str, position: int) -> int:
+    """Return the position of the closing braces, skipping those in a quoted default."""
     quoted = False
-    while place < len(text):
-        character = text[place]
+    while position < len(text):
+        character = text[position]
         if quoted and character == "\\":
-            place += 1
+            position += 1
         elif character == '"':
             quoted = not quoted
-        elif not quoted and text.startswith("}}", place):
-            return place
-        place += 1
-    raise InvalidExpression("An expression that begins with {{ ends with }}.")
+        elif not quoted and text.startswith("}}", position):
+            return position
+        position += 1
+    raise InvalidExpression("An expression that begins with {{ must end with }}.")
 
 
 def _parse_expression(text: str) -> Expression:
     match = _EXPRESSION.fullmatch(text)
     if match is None:
-        raise InvalidExpression('An expression is {{ path }} or {{ path | default("...") }}.')
+        raise InvalidExpression('An expression must be {{ path }} or {{ path | default("...") }}.')
     path = tuple(match[1].split("."))
     if path[0] not in ROOTS:
-        raise InvalidExpression(f"A path begins with event or automation, not with {path[0][:40]}.")
+        raise InvalidExpression(f"A path must begin with event or automation, not with {path[0][:40]}.")
     if len(path) > MAX_PARTS:
-        raise InvalidExpression(f"A path has at most {MAX_PARTS} parts.")
+        raise InvalidExpression(f"A path can have at most {MAX_PARTS} parts.")
     return Expression(path, _MISSING if match[2] is None else _parse_default(match[2]))
 
 
@@ -107,14 +104,14 @@ def _parse_default(text: str) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         value = _MISSING
     if value is _MISSING or isinstance(value, dict | list):
-        raise InvalidExpression("A default is a string in double quotes, a number, true, false or null.")
+        raise InvalidExpression("A default must be a string in double quotes, a number, true, false or null.")
     if isinstance(value, str) and "\x00" in value:
         raise InvalidExpression("The NUL character is not allowed.")
     return value
 
 
 def find_invalid_expressions(value: Any, pointer: str = "", depth: int = 0) -> Iterator[dict[str, str]]:
-    """Yield what is wrong with the texts of a JSON value, before there is anything to put in."""
+    """Yield the errors in the expressions of a JSON value, without interpolating it."""
     if depth > MAX_DEPTH:
         yield _problem(pointer, "too_deep", f"Values may be nested at most {MAX_DEPTH} deep.")
     elif isinstance(value, str):
@@ -129,9 +126,9 @@ def find_invalid_expressions(value: Any, pointer: str = "", depth: int = 0) -> I
 
 @dataclass(slots=True)
 class Interpolator:
-    """Fills one automation's texts with one trigger's data, and notes what it could not.
+    """Interpolates an automation's texts with a trigger's data, and collects problems.
 
-    remaining_bytes: how many bytes may still be put in; a short text can name a long value many times.
+    remaining_bytes: limits the inserted bytes, as a short text can reference a long value many times.
     """
 
     data: Mapping[str, Any]
@@ -139,7 +136,7 @@ class Interpolator:
     remaining_bytes: int = MAX_RESULT_BYTES
 
     def interpolate(self, value: Any, pointer: str = "", depth: int = 0) -> Any:
-        """Return a JSON value with its texts filled; names of members are left as they are."""
+        """Return a JSON value with its texts interpolated; member names are unchanged."""
         if len(self.problems) >= Unprocessable.MAX_ERRORS or self.remaining_bytes < 0:
             return None
         if depth > MAX_DEPTH:
@@ -164,19 +161,19 @@ class Interpolator:
             return None
         if len(parts) == 1 and isinstance(parts[0], Expression):
             return self._look_up(parts[0], pointer)
-        filled = "".join(part if isinstance(part, str) else self._as_text(part, pointer) for part in parts)
-        if len(filled) > MAX_RESULT_LENGTH:
-            self._note(pointer, "too_long", f"The text would have more than {MAX_RESULT_LENGTH} characters.")
+        result = "".join(part if isinstance(part, str) else self._as_text(part, pointer) for part in parts)
+        if len(result) > MAX_RESULT_LENGTH:
+            self._note(pointer, "too_long", f"The interpolated text has more than {MAX_RESULT_LENGTH} characters.")
             return None
-        return filled
+        return result
 
     def _consume_bytes(self, value: Any, pointer: str) -> bool:
-        """Return whether a value still fits, and count it; say so once where it does not."""
+        """Count the bytes of a value; return False, and note the problem once, if it exceeds the limit."""
         if self.remaining_bytes < 0:
             return False
         self.remaining_bytes -= len(orjson.dumps(value))
         if self.remaining_bytes < 0:
-            self._note(pointer, "too_long", f"More than {MAX_RESULT_BYTES} bytes would be put in.")
+            self._note(pointer, "too_long", f"The inserted values have more than {MAX_RESULT_BYTES} bytes.")
         return self.remaining_bytes >= 0
 
     def _look_up(self, expression: Expression, pointer: str) -> Any:
@@ -186,7 +183,7 @@ class Interpolator:
         if value is _MISSING or value is None:
             if expression.default is not _MISSING:
                 return expression.default
-            self._note(pointer, "missing_value", f"What triggered the run has no {str(expression)[:200]}.")
+            self._note(pointer, "missing_value", f"The trigger has no value for {str(expression)[:200]}.")
             return None
         return value if self._consume_bytes(value, pointer) else None
 
@@ -195,7 +192,7 @@ class Interpolator:
         if isinstance(value, str):
             return value
         if isinstance(value, dict | list):
-            self._note(pointer, "not_text", f"{str(expression)[:200]} is an object or a list, which is no text.")
+            self._note(pointer, "not_text", f"{str(expression)[:200]} is an object or a list, not a text.")
             return ""
         return "" if value is None else orjson.dumps(value).decode()
 
@@ -204,7 +201,7 @@ class Interpolator:
 
 
 def _member(value: Any, name: str) -> Any:
-    """Return a member of plain data: never an attribute, never a call."""
+    """Return a member or list item of plain data, never an attribute; _MISSING if there is none."""
     if isinstance(value, dict):
         return value.get(name, _MISSING)
     if isinstance(value, list) and name.isascii() and name.isdigit() and len(name) < 9 and int(name) < len(value):

@@ -1,6 +1,6 @@
-"""Types of job, and their queue."""
+"""Job types of automations, and the queue of the scheduling job."""
 
 RUN_JOB = "automations.run"
 SCHEDULE_JOB = "automations.schedule"
-# A queue of its own, which render jobs cannot keep waiting.
+# A separate queue, so that renders cannot delay it.
 SCHEDULE_QUEUE = "automations"

@@ -1,6 +1,6 @@
-"""Limits that several modules use."""
+"""Limits shared by several modules."""
 
-# How many automations may follow from each other, each by an event of what the one before made.
+# The number of automations that may trigger each other in a chain, each by an event of the previous one's work.
 MAX_CHAIN_LENGTH = 5
 MAX_INPUT_BYTES = 64 * 1024
 MAX_ACTION_BYTES = 64 * 1024

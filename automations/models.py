@@ -1,4 +1,4 @@
-"""What is to be done when, and every time that it was."""
+"""Models of automations and their runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from renders.models import Project, Render
 
 
 class TriggerType(models.TextChoices):
-    """What sets an automation off."""
+    """Types of trigger."""
 
     CRON = "cron"
     EVENT = "event"
@@ -24,63 +24,63 @@ class TriggerType(models.TextChoices):
 
 
 class ActionType(models.TextChoices):
-    """What an automation does."""
+    """Types of action."""
 
     RENDER = "render"
     NOTIFY = "notify"
 
 
 class AutomationRunStatus(models.TextChoices):
-    """How far a run got."""
+    """Status of a run."""
 
     QUEUED = "queued"
-    SUCCEEDED = "succeeded"  # the render was submitted, the notification given
+    SUCCEEDED = "succeeded"  # the render was submitted, or the notification sent
     FAILED = "failed"
-    SKIPPED = "skipped"  # triggered, but not to be done: too many runs, too long a chain, paused meanwhile
+    SKIPPED = "skipped"  # not run: too many runs, chain too long, or paused in the meantime
 
 
 def trigger_choices() -> list[tuple[str, str]]:
-    """Return the types of trigger; a callable, so that a new one needs no migration."""
+    """Return the trigger types; a callable, so that a new one needs no migration."""
     return list(TriggerType.choices)
 
 
 def action_choices() -> list[tuple[str, str]]:
-    """Return the types of action."""
+    """Return the action types; a callable like `trigger_choices`."""
     return list(ActionType.choices)
 
 
 def automation_run_status_choices() -> list[tuple[str, str]]:
-    """Return the states of a run."""
+    """Return the statuses of a run; a callable like `trigger_choices`."""
     return list(AutomationRunStatus.choices)
 
 
 class AutomationQuerySet(models.QuerySet["Automation"]):
-    """Questions about automations."""
+    """Filters of automations."""
 
     def for_owner(self, user: Any) -> Self:
         """Return the automations of one user."""
         return self.filter(owner=user)
 
     def active(self, is_active: bool = True) -> Self:
-        """Return those that can be set off, or the paused ones.
+        """Return the active automations, or the paused ones.
 
-        A list of one, as Django writes a plain test of a boolean without an operator, which no index of SQLite serves.
+        With `__in`, as Django compiles a boolean test to a bare column, for which SQLite uses no index.
         """
         return self.filter(is_active__in=[is_active])
 
     def due(self, now: Any) -> Self:
-        """Return those whose occurrence has come, as idx_automations_due puts it."""
+        """Return the due automations, with the condition of idx_automations_due."""
         return self.filter(next_run_at__isnull=False, next_run_at__lte=now)
 
 
 class Automation(VersionedModel):
-    """One trigger and one action.
+    """A trigger and the action it starts.
 
-    trigger, action: as the API shows them, their types in columns as well. author_scopes: of the credential that gave
-    the action; an action never does what that credential could not.
-    next_run_at: the next occurrence of an active cron trigger. webhook_salt: from which, with SECRET_KEY, the secret of
-    a webhook trigger is derived; the previous one counts until previous_webhook_salt_until.
-    failures: in a row; at max_failures the automation is paused, and paused_reason says so.
+    trigger, action: as in the API; their types are also in columns. author_scopes: of the credential that set the
+    action, which can do no more than that credential.
+    next_run_at: the next occurrence of an active cron trigger. webhook_salt: the secret of a webhook trigger is derived
+    from it and SECRET_KEY; the previous one is valid until previous_webhook_salt_until.
+    failures: consecutive ones; at max_failures the automation is paused, with a paused_reason.
     """
 
     ID_PREFIX: ClassVar[str] = "aut"
@@ -118,13 +118,13 @@ class Automation(VersionedModel):
             ("pause_automation", "Can pause and resume automations"),
         ]
         indexes: ClassVar = [
-            # Which active automations of an owner an event sets off; GET /automations?active=.
+            # The active automations of an owner that an event triggers; GET /automations?active=.
             NamedIndex(fields=["owner", "is_active", "trigger_type"], name="idx_automations_user_active"),
             # GET /automations, newest first.
             NamedIndex(fields=["owner", "-created_at", "-id"], name="idx_automations_user_created"),
-            # GET /automations?project=; what deleting a project looks for.
+            # GET /automations?project=; the lookup when a project is deleted.
             NamedIndex(fields=["project", "-created_at", "-id"], name="idx_automations_project"),
-            # Cron triggers that have come due.
+            # Due cron triggers.
             NamedIndex(fields=["next_run_at"], name="idx_automations_due", condition=Q(next_run_at__isnull=False)),
             # The admin's list, newest first.
             NamedIndex(fields=["created_at"], name="idx_automations_created"),
@@ -135,23 +135,19 @@ class Automation(VersionedModel):
 
 
 class AutomationRunQuerySet(models.QuerySet["AutomationRun"]):
-    """Questions about runs."""
+    """Filters of runs."""
 
     def for_owner(self, user: Any) -> Self:
         """Return the runs of one user's automations."""
         return self.filter(owner=user)
 
-    def counted(self) -> Self:
-        """Return the runs that count for limits."""
-        return self.exclude(status=AutomationRunStatus.SKIPPED)
-
 
 class AutomationRun(BaseModel):
-    """One time that an automation was set off, from the trigger to what came of it.
+    """A run of an automation, from its trigger to its outcome.
 
-    trigger_key: names the trigger: the occurrence, the event, the message, the client's own id. One run for each.
-    input: what came with the trigger, as `event` in the action's texts; body_sha256: of its data, so that one id for
-    two messages is noticed. request: the action with its texts filled. chain: the automations whose work led here.
+    trigger_key: identifies the trigger by occurrence, event, message or client id; unique for each automation.
+    input: the trigger's data, `event` in the action's texts; body_sha256: its digest, to detect a reused id with
+    other data. request: the interpolated action. chain: the automations whose work led to this run.
     """
 
     ID_PREFIX: ClassVar[str] = "arn"
@@ -177,7 +173,7 @@ class AutomationRun(BaseModel):
 
     class Meta:
         constraints: ClassVar = [
-            # One run a trigger, whoever fires it how often.
+            # One run for each trigger, however often it fires.
             models.UniqueConstraint(F("automation"), F("trigger_key"), name="idx_automation_runs_trigger"),
             models.CheckConstraint(
                 name="automations_ended_run_has_time",
@@ -190,7 +186,7 @@ class AutomationRun(BaseModel):
             NamedIndex(fields=["automation", "-created_at", "-id"], name="idx_automation_runs_created"),
             # The runs of an account within the last hour.
             NamedIndex(fields=["owner", "created_at"], name="idx_automation_runs_owner"),
-            # Which automation made the render that an event is about.
+            # The run that submitted the render of an event.
             NamedIndex(fields=["render"], name="idx_automation_runs_render", condition=Q(render__isnull=False)),
             # The admin's list, newest first; runs past their retention.
             NamedIndex(fields=["created_at"], name="idx_automation_runs_old"),
@@ -201,5 +197,5 @@ class AutomationRun(BaseModel):
 
     @property
     def is_ended(self) -> bool:
-        """Return whether there is nothing left to do."""
+        """Return whether the run has a final status."""
         return self.status != AutomationRunStatus.QUEUED

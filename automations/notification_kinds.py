@@ -1,4 +1,4 @@
-"""The kinds of notification that this app gives."""
+"""Kinds of notifications sent by automations."""
 
 from core.notifications import NotificationKind, notification_kinds
 

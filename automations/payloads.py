@@ -1,4 +1,4 @@
-"""What automations see of an event, as `event.data` in their texts."""
+"""Payloads of events, `event.data` in the texts of automations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from renders.models import Batch, Render
 
 
 def render_data(render: Render) -> dict[str, Any]:
-    """Return what there is to say of a render that ended."""
+    """Return the payload of an event of a finished render."""
     template, project = render.template_id, render.project_id
     data: dict[str, Any] = {
         "id": render.public_id,
@@ -39,7 +39,7 @@ def render_data(render: Render) -> dict[str, Any]:
 
 
 def batch_data(batch: Batch) -> dict[str, Any]:
-    """Return what there is to say of a batch that ended."""
+    """Return the payload of a finished batch, without its counts."""
     return {
         "id": batch.public_id,
         "object": "batch",
@@ -51,7 +51,7 @@ def batch_data(batch: Batch) -> dict[str, Any]:
 
 
 def asset_data(asset: Asset) -> dict[str, Any]:
-    """Return what there is to say of an asset."""
+    """Return the payload of an event of an asset."""
     return {
         "id": asset.public_id,
         "object": "asset",

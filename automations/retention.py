@@ -1,4 +1,4 @@
-"""How long the record of runs is kept."""
+"""Retention policy of automation runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from core.retention import Retention, retentions
 
 
 def _old_runs(moment: datetime) -> QuerySet[AutomationRun]:
-    """Return old runs; those that have not ended are kept."""
     old = AutomationRun.objects.filter(created_at__lt=moment)
     return old.exclude(status=AutomationRunStatus.QUEUED).order_by("created_at")
 

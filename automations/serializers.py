@@ -1,4 +1,4 @@
-"""Serializers of automations, their triggers and actions, their runs."""
+"""Serializers of automations, with their triggers, actions and runs."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ MAX_FAILURES = 1000
 
 
 class CronTriggerSerializer(StrictSerializer):
-    """Sets off by the clock."""
+    """Triggers on a cron schedule."""
 
     type = serializers.CharField()
     cron = serializers.CharField(max_length=100)
     timezone = serializers.CharField(max_length=60, default="UTC")
 
     def validate_cron(self, value: str) -> str:
-        """Refuse what is no schedule."""
+        """Refuse invalid cron expressions."""
         try:
             check_schedule(value)
         except ValueError as error:
@@ -44,14 +44,14 @@ class CronTriggerSerializer(StrictSerializer):
         return value
 
     def validate_timezone(self, value: str) -> str:
-        """Refuse what is no time zone."""
+        """Refuse unknown time zones."""
         if not is_zone(value):
-            raise serializers.ValidationError("There is no such time zone.", code="unknown_timezone")
+            raise serializers.ValidationError("This time zone is unknown.", code="unknown_timezone")
         return value
 
 
 class EventFilterSerializer(StrictSerializer):
-    """Which events count: those of a project, of a template, of renders with these labels."""
+    """Filters events by project, template and metadata."""
 
     project = PublicIdField("prj", required=False, allow_null=True)
     template = PublicIdField("tpl", required=False, allow_null=True)
@@ -59,7 +59,7 @@ class EventFilterSerializer(StrictSerializer):
 
 
 class EventTriggerSerializer(StrictSerializer):
-    """Sets off by what happens in the account."""
+    """Triggers on events of the account."""
 
     type = serializers.CharField()
     events = serializers.ListField(
@@ -69,7 +69,7 @@ class EventTriggerSerializer(StrictSerializer):
 
 
 class PlainTriggerSerializer(StrictSerializer):
-    """Sets off by a signed message, or by hand."""
+    """Triggers on a signed webhook, or manually."""
 
     type = serializers.CharField()
 
@@ -88,7 +88,7 @@ class RenderActionSerializer(StrictSerializer):
 
 
 class NotifyActionSerializer(StrictSerializer):
-    """Tells the owner something."""
+    """Sends the owner a notification."""
 
     type = serializers.CharField()
     title = serializers.CharField(max_length=500)
@@ -96,17 +96,17 @@ class NotifyActionSerializer(StrictSerializer):
 
 
 class _TypedField(serializers.Field[Any, Any, Any, Any]):
-    """An object whose member `type` says which other members it has. Kept as it came."""
+    """An object whose `type` selects its serializer; stored as sent, with defaults added."""
 
     serializer_classes: Mapping[str, type[StrictSerializer]] = {}
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        """Return the object with its defaults, once it was found good."""
+        """Validate the object, and return it with its defaults."""
         if not isinstance(data, Mapping):
             raise serializers.ValidationError("This must be an object.", code="invalid_type")
         kind = data.get("type")
         if not isinstance(kind, str) or kind not in self.serializer_classes:
-            message = f"type is one of: {', '.join(self.serializer_classes)}."
+            message = f"type must be one of: {', '.join(self.serializer_classes)}."
             raise serializers.ValidationError({"type": [serializers.ErrorDetail(message, code="invalid_choice")]})
         body = self.serializer_classes[kind](data=data)
         body.is_valid(raise_exception=True)
@@ -114,7 +114,7 @@ class _TypedField(serializers.Field[Any, Any, Any, Any]):
         return {**defaults, **data}
 
     def to_representation(self, value: Any) -> Any:
-        """Return the object as it is."""
+        """Return the stored object."""
         return value
 
 
@@ -125,7 +125,7 @@ def _typed_schema(*kinds: str) -> dict[str, Any]:
 
 @extend_schema_field(_typed_schema("cron", "event", "webhook", "manual"))
 class TriggerField(_TypedField):
-    """What sets an automation off."""
+    """The trigger of an automation."""
 
     serializer_classes = {
         "cron": CronTriggerSerializer,
@@ -137,15 +137,15 @@ class TriggerField(_TypedField):
 
 @extend_schema_field(_typed_schema("render", "notify"))
 class ActionField(_TypedField):
-    """What an automation does."""
+    """The action of an automation."""
 
     serializer_classes = {"render": RenderActionSerializer, "notify": NotifyActionSerializer}
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        """Return the action; texts that can never be filled are refused."""
+        """Validate the action, its size and the expressions in its texts."""
         action = super().to_internal_value(data)
         if len(orjson.dumps(action)) > MAX_ACTION_BYTES:
-            raise serializers.ValidationError(f"An action has at most {MAX_ACTION_BYTES} bytes.", code="too_long")
+            raise serializers.ValidationError(f"An action can have at most {MAX_ACTION_BYTES} bytes.", code="too_long")
         for name in INTERPOLATED_MEMBERS[action["type"]]:
             for problem in find_invalid_expressions(action.get(name), f"/{name}"):
                 error: Any = [serializers.ErrorDetail(problem["detail"], code=problem["code"])]
@@ -156,14 +156,14 @@ class ActionField(_TypedField):
 
 
 class AutomationLimitsChangeSerializer(StrictSerializer):
-    """How often an automation may run, and fail in a row."""
+    """Limits of an automation: runs per hour, consecutive failures."""
 
     runs_per_hour = serializers.IntegerField(min_value=1, max_value=MAX_RUNS_PER_HOUR, required=False)
     max_failures = serializers.IntegerField(min_value=1, max_value=MAX_FAILURES, required=False)
 
 
 class AutomationChangeSerializer(StrictSerializer):
-    """PATCH /automations/{id}. A trigger or an action is replaced as a whole."""
+    """Body of PATCH /automations/{id}. A trigger or an action is replaced as a whole."""
 
     name = serializers.CharField(max_length=200, required=False)
     project = PublicIdField("prj", required=False, allow_null=True)
@@ -174,7 +174,7 @@ class AutomationChangeSerializer(StrictSerializer):
 
 
 class AutomationCreateSerializer(AutomationChangeSerializer):
-    """POST /automations."""
+    """Body of POST /automations."""
 
     name = serializers.CharField(max_length=200)
     trigger = TriggerField()
@@ -189,7 +189,7 @@ class AutomationLimitsSerializer(serializers.Serializer[Any]):
 
 
 class AutomationSerializer(serializers.ModelSerializer[Automation]):
-    """An automation. paused_reason: why it was paused, where nobody did it by hand."""
+    """An automation. paused_reason: null if its owner paused it."""
 
     id = serializers.CharField(source="public_id", read_only=True)
     object = ConstantField("automation")
@@ -229,14 +229,14 @@ class AutomationSerializer(serializers.ModelSerializer[Automation]):
 
     @extend_schema_field({"type": "string", "nullable": True})
     def get_hook_url(self, row: Automation) -> str | None:
-        """Return where signed messages are posted to."""
+        """Return the URL for signed webhooks."""
         if row.trigger_type != TriggerType.WEBHOOK:
             return None
         return absolute_url(self.context.get("request"), f"{WEBHOOK_PATH}{row.public_id}")
 
 
 class AutomationWithSecretSerializer(AutomationSerializer):
-    """An automation with the secret of its webhook, which is never shown again."""
+    """An automation with the secret of its webhook, which is shown only once."""
 
     secret = serializers.SerializerMethodField()
 
@@ -246,44 +246,44 @@ class AutomationWithSecretSerializer(AutomationSerializer):
 
     @extend_schema_field({"type": "string", "nullable": True})
     def get_secret(self, row: Automation) -> str | None:
-        """Return the secret, for triggers that have one."""
+        """Return the secret of a webhook trigger."""
         return formatted_secret(row) if row.trigger_type == TriggerType.WEBHOOK else None
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True})
 class TriggerDataField(ObjectField):
-    """What comes with a trigger, kept as it came."""
+    """The data of a trigger, stored as sent."""
 
 
 class AutomationTriggerSerializer(StrictSerializer):
-    """POST /automations/{id}/trigger. trigger_id: sent again, it starts nothing again."""
+    """Body of POST /automations/{id}/trigger. trigger_id: makes repeated requests start one run."""
 
     trigger_id = serializers.RegexField(r"^[\x21-\x7e]+$", max_length=150, required=False)
     data = TriggerDataField(required=False, default=dict)  # type: ignore[assignment]
     dry_run = StrictBooleanField(required=False, default=False)
 
     def validate_data(self, value: dict[str, Any]) -> dict[str, Any]:
-        """Bound what is kept of a trigger."""
+        """Refuse data over the size limit."""
         if len(orjson.dumps(value)) > MAX_INPUT_BYTES:
-            raise serializers.ValidationError(f"At most {MAX_INPUT_BYTES} bytes are kept.", code="too_long")
+            raise serializers.ValidationError(f"The data can have at most {MAX_INPUT_BYTES} bytes.", code="too_long")
         return value
 
 
 class AutomationRunTriggerSerializer(serializers.Serializer[Any]):
-    """What set a run off."""
+    """The trigger of a run."""
 
     type = serializers.CharField(source="trigger_type")
     id = serializers.SerializerMethodField()
 
     @extend_schema_field({"type": "string", "nullable": True})
     def get_id(self, row: AutomationRun) -> str | None:
-        """Return the occurrence, the event, the message or the client's own id."""
-        found: str | None = row.input.get("id")
-        return found
+        """Return the occurrence, event id, message id or the client's trigger id."""
+        trigger_id: str | None = row.input.get("id")
+        return trigger_id
 
 
 class AutomationRunErrorSerializer(serializers.Serializer[Any]):
-    """Why a run came to nothing. errors: all that was found, where there is more to say."""
+    """Why a run failed or was skipped. errors: the full list of a refused action."""
 
     code = serializers.CharField()
     message = serializers.CharField()
@@ -292,7 +292,7 @@ class AutomationRunErrorSerializer(serializers.Serializer[Any]):
 
 
 class AutomationRunSerializer(serializers.ModelSerializer[AutomationRun]):
-    """A run. input: `event` in the action's texts; request: the action as it was filled."""
+    """A run of an automation. input: `event` in the action's texts; request: the interpolated action."""
 
     id = serializers.CharField(source="public_id", read_only=True)
     object = ConstantField("automation_run")
@@ -329,29 +329,29 @@ class AutomationRunSerializer(serializers.ModelSerializer[AutomationRun]):
 
     @extend_schema_field({"type": "string", "nullable": True})
     def get_outcome(self, row: AutomationRun) -> str | None:
-        """Return what was done: `render_submitted`, `notified` or nothing."""
+        """Return `render_submitted` or `notified`; null unless the run succeeded."""
         if row.status != AutomationRunStatus.SUCCEEDED:
             return None
         return "notified" if (row.request or {}).get("type") == "notify" else "render_submitted"
 
     @extend_schema_field({"type": "string", "nullable": True})
     def get_render(self, row: AutomationRun) -> str | None:
-        """Return the id of the render that was submitted."""
+        """Return the id of the submitted render."""
         return None if row.render_id is None else encode_id("rnd", row.render_id)
 
     @extend_schema_field({"type": "object", "nullable": True, "additionalProperties": True})
     def get_request(self, row: AutomationRun) -> Any:
-        """Return the action as it was filled."""
+        """Return the interpolated action."""
         return row.request
 
     @extend_schema_field(AutomationRunErrorSerializer(allow_null=True))
     def get_error(self, row: AutomationRun) -> Any:
-        """Return why it came to nothing."""
+        """Return the error of a failed or skipped run."""
         return row.error
 
 
 class AutomationDryRunSerializer(ValidationResultSerializer):
-    """What a trigger would do. request: the action, filled; null where it cannot be."""
+    """Result of a dry run. request: the interpolated action; null if it is invalid."""
 
     object = serializers.ChoiceField(choices=["automation_dry_run"])
     action = serializers.CharField()

@@ -1,4 +1,4 @@
-"""What this app does when others report, in the event's transaction."""
+"""Subscribers to events of renders, batches and assets, in the event's transaction."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from renders.models import Batch, Render
 
 @subscribe(RenderSucceeded)
 def on_render_succeeded(event: RenderSucceeded) -> None:
-    """Note how the run's render ended, and set off what listens."""
+    """Record the success of the run that submitted the render, and trigger subscribed automations."""
     run = find_run_of_render(event.render_id)
     if run is not None:
         lock_account(event.owner_id)
@@ -30,7 +30,7 @@ def on_render_succeeded(event: RenderSucceeded) -> None:
 
 @subscribe(RenderFailed)
 def on_render_failed(event: RenderFailed) -> None:
-    """Note how the run's render ended, and set off what listens."""
+    """Record the failure of the run that submitted the render, and trigger subscribed automations."""
     run = find_run_of_render(event.render_id)
     if run is not None:
         lock_account(event.owner_id)
@@ -40,49 +40,47 @@ def on_render_failed(event: RenderFailed) -> None:
 
 @subscribe(RenderCancelled)
 def on_render_cancelled(event: RenderCancelled) -> None:
-    """Set off what listens."""
+    """Trigger subscribed automations."""
     _after_render("render.cancelled", event, chain_of(find_run_of_render(event.render_id)))
 
 
 @subscribe(AssetReady)
 def on_asset_ready(event: AssetReady) -> None:
-    """Set off what listens."""
+    """Trigger subscribed automations."""
     _after_asset("asset.ready", event.asset_id, event.owner_id)
 
 
 @subscribe(AssetFailed)
 def on_asset_failed(event: AssetFailed) -> None:
-    """Set off what listens."""
+    """Trigger subscribed automations."""
     _after_asset("asset.failed", event.asset_id, event.owner_id)
 
 
 @subscribe(BatchCompleted)
 def on_batch_completed(event: BatchCompleted) -> None:
-    """Set off what listens."""
-    if found := subscribed_automations(owner_id=event.owner_id, event="batch.completed"):
+    """Trigger subscribed automations."""
+    if rows := subscribed_automations(owner_id=event.owner_id, event="batch.completed"):
         batch = Batch.objects.get(pk=event.batch_id)
         counts = {name: getattr(event, name) for name in ("total", "succeeded", "failed", "cancelled")}
         data = {**batch_data(batch), **counts, "credits_charged": format_credits(event.credits_charged)}
-        _start_runs(found, "batch.completed", batch.public_id, data, ())
+        _start_runs(rows, "batch.completed", batch.public_id, data, ())
 
 
 def _after_render(name: str, event: RenderEvent, chain: tuple[str, ...]) -> None:
-    if found := subscribed_automations(owner_id=event.owner_id, event=name):
+    if rows := subscribed_automations(owner_id=event.owner_id, event=name):
         render = Render.objects.without_large_columns().get(pk=event.render_id)
-        _start_runs(found, name, render.public_id, render_data(render), chain)
+        _start_runs(rows, name, render.public_id, render_data(render), chain)
 
 
 def _after_asset(name: str, asset_id: UUID, owner_id: UUID) -> None:
-    if found := subscribed_automations(owner_id=owner_id, event=name):
+    if rows := subscribed_automations(owner_id=owner_id, event=name):
         asset = Asset.objects.get(pk=asset_id)
-        _start_runs(found, name, asset.public_id, asset_data(asset), ())
+        _start_runs(rows, name, asset.public_id, asset_data(asset), ())
 
 
-def _start_runs(
-    found: list[Automation], name: str, resource: str, data: dict[str, Any], chain: tuple[str, ...]
-) -> None:
-    for automation in found:
-        # What an automation led to never sets it off again.
+def _start_runs(rows: list[Automation], name: str, resource: str, data: dict[str, Any], chain: tuple[str, ...]) -> None:
+    for automation in rows:
+        # An automation is never triggered by its own effects.
         if automation.pk.hex not in chain and matches_filter(automation, data):
             trigger = AutomationTrigger("event", f"{name}:{resource}", name, data, chain)
             start_run_if_allowed(automation_id=automation.pk, trigger=trigger)

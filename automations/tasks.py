@@ -1,4 +1,4 @@
-"""The jobs of this app."""
+"""Job handlers of automations: running actions, and starting scheduled runs."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from jobs.exceptions import RetryLater
 from jobs.registry import IoSteps, handler, io_handler
 from jobs.snapshot import DeadJob, JobSnapshot
 
-# A run that found no room in its owner's rate of renders for so long has failed.
+# A run that waits longer for its owner's render rate fails.
 MAX_RATE_LIMIT_WAIT = timedelta(hours=1)
 RUN_TIMEOUT_S = 120
 
 
 def fail_dead_run(dead: DeadJob) -> None:
-    """Fail the run of a dead job."""
+    """Fail the run of a dead-lettered job."""
     run = _find_run(dead.payload)
     if run is not None:
-        error = {"code": "internal_error", "message": "The run broke down; staff can see why.", "pointer": None}
+        error = {"code": "internal_error", "message": "Internal error; staff can see the cause.", "pointer": None}
         services.fail_run(run=run, error=error)
 
 
 def skip_cancelled_run(job: JobSnapshot) -> None:
-    """Note that staff cancelled the job of a run."""
+    """Skip the run whose job staff cancelled."""
     run = _find_run(job.payload)
     if run is not None:
         services.skip_run(run=run, error={"code": "cancelled", "message": "Staff cancelled the run.", "pointer": None})
@@ -46,14 +46,14 @@ def skip_cancelled_run(job: JobSnapshot) -> None:
     job_types.RUN_JOB, on_dead=fail_dead_run, on_cancelled=skip_cancelled_run, max_attempts=3, timeout_s=RUN_TIMEOUT_S
 )
 def run_automation(context: JobContext) -> None:
-    """Do what an automation does, once for each trigger."""
+    """Run the action of an automation, once for each trigger."""
     run = _find_run(context.job.payload)
     if run is None or run.is_ended:
         return
     AutomationRun.objects.filter(pk=run.pk, started_at=None).update(started_at=timezone.now())
     automation, owner = run.automation, run.automation.owner
     if not automation.is_active or not owner.is_active or owner.is_suspended:
-        error = {"code": "paused", "message": "The automation or its owner's account was paused meanwhile."}
+        error = {"code": "paused", "message": "The automation or its owner's account was paused."}
         services.skip_run(run=run, error=error, conclude=context.complete)
         return
     try:
@@ -71,9 +71,9 @@ def _find_run(payload: dict[str, Any]) -> AutomationRun | None:
 
 
 def _await_render_rate(run: AutomationRun, owner: User) -> None:
-    """Take one render from the owner's hourly rate, as a request would.
+    """Charge one render to the owner's render rate, like a request.
 
-    Raises RetryLater while there is none, TooManyRuns in the end.
+    Raises RetryLater while the rate is used up, and TooManyRuns after MAX_RATE_LIMIT_WAIT.
     """
     limits, limit = limiter(), render_limit(owner)
     decision = None if limits is None or limit is None else limits.take([limit])
@@ -86,7 +86,7 @@ def _await_render_rate(run: AutomationRun, owner: User) -> None:
 
 
 def error_details(refusal: DomainError) -> dict[str, Any]:
-    """Return a refusal as the run's record keeps it."""
+    """Return an error as stored in the run."""
     error: dict[str, Any] = {"code": refusal.code, "message": refusal.detail, "pointer": None}
     if isinstance(refusal, ActionRefused):
         first = refusal.errors[0]
@@ -96,10 +96,7 @@ def error_details(refusal: DomainError) -> dict[str, Any]:
 
 
 def start_scheduled_runs(context: JobContext) -> int:
-    """Start what the clock sets off. Quick, as others share its process; where there is much, it comes again.
-
-    Raises RetryLater.
-    """
+    """Start the runs of due cron triggers; raise RetryLater if there may be more, as other jobs share the process."""
     started = services.start_due_runs(now=timezone.now())
     if started >= MAX_RUNS_PER_CALL:
         raise RetryLater(0.1)
@@ -107,11 +104,11 @@ def start_scheduled_runs(context: JobContext) -> int:
 
 
 def report_started(context: JobContext, started: int) -> dict[str, Any]:
-    """Say how many it was."""
+    """Return the number of started runs as the job's result."""
     return {"started": started}
 
 
-# Among the I/O jobs, which no render keeps waiting for a free slot.
+# An I/O job, so that it need not wait for a slot that is busy with a render.
 io_handler(
     job_types.SCHEDULE_JOB,
     IoSteps(load=start_scheduled_runs, perform=int, settle=report_started),

@@ -1,4 +1,4 @@
-"""Paths of the API, and of the signed messages."""
+"""Routes of the API, and the URL of signed webhooks."""
 
 from django.urls import URLPattern, path
 

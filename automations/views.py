@@ -1,4 +1,4 @@
-"""Endpoints of automations."""
+"""Views of automations and their runs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from core.ids import encode_id, uuid7
 
 
 def _members(body: dict[str, Any]) -> dict[str, Any]:
-    """Return the members of a checked body under the names of the model."""
+    """Return the members of a validated body by model field name."""
     fields = {**body, **body.get("limits", {})}
     fields.pop("limits", None)
     if "project" in fields:
@@ -45,7 +45,7 @@ def _members(body: dict[str, Any]) -> dict[str, Any]:
 
 
 class AutomationViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiViewSet):
-    """What is to be done when."""
+    """Automations of the caller."""
 
     queryset = Automation.objects.all()
     filterset_class = AutomationFilterSet
@@ -63,7 +63,7 @@ class AutomationViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, Api
     @extend_schema(request=AutomationCreateSerializer, responses={201: AutomationWithSecretSerializer})
     @idempotent
     def create(self, request: Request, **kwargs: Any) -> Response:
-        """Make an automation. The secret of a webhook is shown here and never again."""
+        """Create an automation. The secret of a webhook trigger is shown only in this response."""
         self._require_scopes_of_action()
         body = _members(self.validated(AutomationCreateSerializer))
         assert isinstance(request.user, User)
@@ -90,7 +90,7 @@ class AutomationViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, Api
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, **kwargs: Any) -> Response:
-        """Remove an automation and the record of its runs; renders that it made stay."""
+        """Delete an automation and its runs; its renders stay."""
         row = self.get_object()
         with self.unchanged(row):
             services.delete_automation(automation=row)
@@ -101,7 +101,7 @@ class AutomationViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, Api
     )
     @idempotent
     def trigger(self, request: Request, **kwargs: Any) -> Response:
-        """Set an automation off by hand (202; 200 with the run that a trigger id started before), or only try it."""
+        """Trigger an automation (202; 200 with the existing run of a repeated trigger id), or dry-run it."""
         row, body = self.get_object(), self.validated(AutomationTriggerSerializer)
         trigger_id = body.get("trigger_id") or encode_id("trg", uuid7())
         if body["dry_run"]:
@@ -128,7 +128,7 @@ class AutomationViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, Api
 
     @extend_schema(request=None, responses=AutomationWithSecretSerializer)
     def rotate_secret(self, request: Request, **kwargs: Any) -> Response:
-        """Give a webhook trigger a new secret; the old one counts for another 24 hours."""
+        """Replace the secret of a webhook trigger; the old one stays valid for 24 hours."""
         row = services.rotate_webhook_secret(automation=self.get_object())
         return self._with_secret(row, status.HTTP_200_OK, {})
 
@@ -137,29 +137,24 @@ class AutomationViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, Api
         return scopes
 
     def _require_scopes_of_action(self) -> None:
-        """Refuse an action that the credential could not do by itself; 403 comes before 404 and 422."""
+        """Refuse an action for which the credential lacks the scope; 403 takes precedence over 404 and 422."""
         data = self.request.data
         action = data.get("action") if isinstance(data, dict) else None
-        wanted = action.get("type") if isinstance(action, dict) else None
-        if wanted == ActionType.RENDER and RENDER_SCOPE not in self._scopes():
+        action_type = action.get("type") if isinstance(action, dict) else None
+        if action_type == ActionType.RENDER and RENDER_SCOPE not in self._scopes():
             raise MissingScope(required_scope=RENDER_SCOPE)
 
 
 class AutomationRunViewSet(ListModelMixin, ApiViewSet):
-    """Every time that an automation was set off, newest first."""
+    """Runs of an automation, newest first."""
 
     queryset = AutomationRun.objects.all()
     filterset_class = AutomationRunFilterSet
     serializers = {"default": AutomationRunSerializer}
-    endpoints = {
-        "list": Endpoint("automations:read"),
-    }
+    endpoints = {"list": Endpoint("automations:read")}
 
     def get_queryset(self) -> QuerySet[Any]:
-        """Return the runs of the caller's automation.
-
-        Raises NotFound.
-        """
+        """Return the runs of the caller's automation. Raises NotFound."""
         if getattr(self, "swagger_fake_view", False):
             return AutomationRun.objects.none()
         parents = AutomationViewSet(request=self.request, kwargs=self.kwargs, action="retrieve")

@@ -1,4 +1,4 @@
-"""The secrets of webhook triggers. None is stored: each is made from the installation's key and a salt."""
+"""Secrets of webhook triggers. They are not stored, but derived from SECRET_KEY and a salt."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ WEBHOOK_PATH = "/webhooks/automations/"
 
 
 def new_salt() -> str:
-    """Return the salt of a new secret."""
+    """Return a random salt, for a new secret."""
     return secrets.token_hex(16)
 
 
 def derive_secret(salt: str) -> bytes:
-    """Return the secret that belongs to a salt."""
+    """Return the secret derived from a salt."""
     return hmac.new(settings.SECRET_KEY.encode(), f"automation webhook {salt}".encode(), hashlib.sha256).digest()
 
 
 def formatted_secret(automation: Automation) -> str:
-    """Return the secret in force as clients write it."""
+    """Return the current secret in its text form, `whsec_...`."""
     return format_secret(derive_secret(automation.webhook_salt))
 
 
 def active_secrets(automation: Automation | None, now: datetime) -> list[bytes]:
-    """Return the secrets that may sign; for no automation one that nobody knows, so that the time tells nothing."""
+    """Return the valid secrets; without an automation a random one, so that the response time reveals nothing."""
     if automation is None or not automation.webhook_salt:
         return [derive_secret(new_salt())]
     salts = [automation.webhook_salt]

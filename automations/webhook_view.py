@@ -1,4 +1,4 @@
-"""`POST /webhooks/automations/{id}`: a signed message sets an automation off."""
+"""View of `POST /webhooks/automations/{id}`: a signed webhook that triggers an automation."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ from renders.serializers.fields import find_unstorable
 
 
 class AutomationWebhookView(ApiView):
-    """Messages in the form of Standard Webhooks, signed with the automation's secret.
+    """Accepts Standard Webhooks messages signed with the automation's secret.
 
-    In this order: size (413), signature and its time (401, the same for a missing automation), JSON (400), shape (422).
+    Checks in order: size (413), signature and timestamp (401, also for an unknown automation), JSON (400), data (422).
     """
 
     authentication_classes = ()
     permission_classes = ()
-    # Nothing is counted by address: one sender serves many accounts. The automation's own limit counts the runs.
+    # No limit by address, as one sender serves many accounts; the automation limits its runs per hour.
     throttle_classes: tuple[type[BaseThrottle], ...] = ()
 
-    def post(self, request: Request, id: str) -> Response:  # noqa: A002 - the name in the path
-        """Start a run (202), or say that the message came before (200)."""
+    def post(self, request: Request, id: str) -> Response:  # noqa: A002 - the name in the URL
+        """Start a run (202), or return the run of a repeated message (200)."""
         body = _read(request)
         automation = _find(id)
         message = SignedMessage.from_headers(request.headers, body)
         verify(message, secrets=active_secrets(automation, timezone.now()), now=time.time())
         if automation is None or not automation.owner.is_active or automation.owner.is_suspended:
-            raise SignatureRefused("nobody can have signed this")
+            raise SignatureRefused("unknown automation or inactive owner")
         trigger = AutomationTrigger("webhook", message.message_id, "webhook", _parse(body))
         run, is_new = start_run(automation_id=automation.pk, trigger=trigger)
-        answer = {"object": "automation_hook", "run": run.public_id, "duplicate": not is_new}
-        return Response(answer, status.HTTP_202_ACCEPTED if is_new else status.HTTP_200_OK)
+        content = {"object": "automation_hook", "run": run.public_id, "duplicate": not is_new}
+        return Response(content, status.HTTP_202_ACCEPTED if is_new else status.HTTP_200_OK)
 
 
 def _read(request: Request) -> bytes:
-    """Return the body as it was sent. Raises PayloadTooLarge, where its length was announced without reading it."""
-    plain = request._request  # noqa: SLF001 - DRF's own would parse it
+    """Return the raw body. Raises PayloadTooLarge, if possible from Content-Length without reading the body."""
+    plain = request._request  # noqa: SLF001 - DRF's request would parse it
     length = plain.headers.get("Content-Length", "0")
     if (length.isdigit() and int(length) > MAX_INPUT_BYTES) or len(body := plain.body) > MAX_INPUT_BYTES:
         raise PayloadTooLarge(limit_bytes=MAX_INPUT_BYTES)
@@ -63,8 +63,7 @@ def _find(public_id: str) -> Automation | None:
         pk = decode_id(Automation.ID_PREFIX, public_id)
     except ValueError:
         return None
-    found = Automation.objects.select_related("owner").filter(pk=pk, trigger_type=TriggerType.WEBHOOK)
-    return found.first()
+    return Automation.objects.select_related("owner").filter(pk=pk, trigger_type=TriggerType.WEBHOOK).first()
 
 
 def _parse(body: bytes) -> dict[str, Any]:
@@ -74,6 +73,6 @@ def _parse(body: bytes) -> dict[str, Any]:
         raise ParseError(f"The body is not JSON: {error}.") from error
     if not isinstance(data, dict):
         raise Unprocessable([{"pointer": "", "code": "invalid_type", "detail": "This must be an object."}])
-    if found := find_unstorable(data):
-        raise Unprocessable([{"pointer": found[0], "code": "invalid_value", "detail": found[1]}])
+    if problem := find_unstorable(data):
+        raise Unprocessable([{"pointer": problem[0], "code": "invalid_value", "detail": problem[1]}])
     return data

@@ -1,1 +1,1 @@
-"""A generic queue on the database: enqueue, claim, retry, dead letter, schedule, worker. Knows no product."""
+"""A generic job queue in the database: enqueue, claim, retry, dead-letter, schedule, and the workers."""

@@ -1,10 +1,10 @@
-"""The jobs app."""
+"""App configuration of the job queue."""
 
 from django.apps import AppConfig
 
 
 class JobsConfig(AppConfig):
-    """See the package's docstring."""
+    """The job queue and its internal API for staff."""
 
     name = "jobs"
     staff_scopes = ("jobs:read", "jobs:write")

@@ -1,4 +1,4 @@
-"""System checks of jobs."""
+"""System checks of the job queue's settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 
 @register(Tags.compatibility)
 def check_jobs_engine(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Refuse an unknown job engine at boot, not at the first job."""
+    """Report an unsupported `JOBS_ENGINE` at start-up instead of at the first job."""
     if settings.RENDEROWL_JOBS_ENGINE in settings.RENDEROWL_JOBS_ENGINES:
         return []
     return [

@@ -1,4 +1,4 @@
-"""Cron expressions, in UTC."""
+"""Cron expressions, evaluated in UTC."""
 
 from __future__ import annotations
 
@@ -8,20 +8,17 @@ from cronsim import CronSim, CronSimError
 
 
 def validate_cron(expression: str) -> None:
-    """Raise ValueError unless the expression can be read."""
+    """Raise ValueError for an invalid expression."""
     try:
-        CronSim(expression, datetime(2026, 1, 1))  # noqa: DTZ001 - only the expression is looked at
+        CronSim(expression, datetime(2026, 1, 1))  # noqa: DTZ001 - only the expression is parsed
     except CronSimError as error:
-        raise ValueError(f"{expression!r} is no cron expression") from error
+        raise ValueError(f"{expression!r} is not a cron expression") from error
 
 
 def next_run(expression: str, after: datetime) -> datetime:
-    """Return the first tick later than `after`, an aware time.
-
-    Raises ValueError if the expression cannot be read or never comes due.
-    """
+    """Return the first run later than `after`, an aware time. Raises ValueError for none, or an invalid expression."""
     validate_cron(expression)
     try:
         return next(CronSim(expression, after))
     except StopIteration as error:
-        raise ValueError(f"{expression!r} never comes due") from error
+        raise ValueError(f"{expression!r} never runs") from error

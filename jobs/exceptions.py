@@ -1,15 +1,15 @@
 """Errors of the queue.
 
-UnknownJobType             a type that no handler is registered for
+UnknownJobType             no handler is registered for the type
 JobNotFound          404   (DomainError)
-JobInterrupted             raised by `JobContext` inside a handler, which should let it pass
-├── LeaseLost              another worker owns the job by now; nothing more may be written
-├── JobCancelled           somebody asked to cancel
-├── AttemptTimedOut        the attempt used up its time
-└── ShuttingDown           the worker must stop; the attempt is not counted
-PermanentFailure           raised by a handler: trying again is no use
-TransientFailure           raised by a handler: went wrong for a known reason that may pass; counted as a failure
-RetryLater                 raised by a handler: not now; not counted as a failure
+JobInterrupted             raised by `JobContext` inside a handler, which should let it propagate
+├── LeaseLost              another worker owns the job; nothing more may be written
+├── JobCancelled           cancellation was requested
+├── AttemptTimedOut        the attempt exceeded its timeout
+└── ShuttingDown           the worker is stopping; the attempt is not counted
+PermanentFailure           raised by a handler: a retry cannot help
+TransientFailure           raised by a handler: an expected error that a retry may fix; counted as a failure
+RetryLater                 raised by a handler: run again later; not counted as a failure
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ class LeaseLost(JobInterrupted):
 
 
 class JobCancelled(JobInterrupted):
-    """The job is to be cancelled."""
+    """Cancellation of the job was requested."""
 
 
 class AttemptTimedOut(JobInterrupted):
-    """The attempt took longer than it may."""
+    """The attempt exceeded its timeout."""
 
 
 class ShuttingDown(JobInterrupted):
-    """The worker stops and releases the job."""
+    """The worker is stopping and releases the job."""
 
 
 class PermanentFailure(Exception):
-    """Trying again would fail in the same way."""
+    """The work failed in a way that a retry cannot fix."""
 
     def __init__(self, code: str, message: str) -> None:
         """code: stable, for programs; message: a sentence for people."""
@@ -56,9 +56,9 @@ class PermanentFailure(Exception):
 
 
 class TransientFailure(Exception):
-    """The work failed for a reason that a later attempt may not meet, such as a server that does not answer.
+    """The work failed for an expected, temporary reason, such as an unreachable server.
 
-    Counted and retried like any failure, but logged in one line: nothing in our code needs looking at.
+    Counted and retried like any failure, but logged in one line without a traceback.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -72,6 +72,6 @@ class RetryLater(Exception):
     """The work cannot be done yet."""
 
     def __init__(self, delay_s: float) -> None:
-        """delay_s: how long to wait before the next attempt."""
-        super().__init__(f"try again in {delay_s:g} s")
+        """delay_s: seconds to wait before the next attempt."""
+        super().__init__(f"retry in {delay_s:g} s")
         self.delay_s = delay_s

@@ -1,7 +1,7 @@
-"""Conditions on the status with the value in the SQL itself.
+"""Conditions on a job's status with the value as a literal in the SQL.
 
-Both databases plan a partial index only when its condition stands literally in the query: SQLite always, and
-PostgreSQL once it has made a generic plan. A bound parameter would read the whole table.
+A partial index is used only when its condition appears literally in the query: on SQLite always, on PostgreSQL with a
+generic plan. With a bound parameter the whole table would be read.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from jobs.states import JobStatus
 
 
 class StatusLiteral(Expression):
-    """One status, quoted into the SQL. Only members of the enum get here, never a client's text."""
+    """A status as a quoted SQL literal. Accepts members of the enum only, so client input never reaches the SQL."""
 
     def __init__(self, status: JobStatus) -> None:
         super().__init__(output_field=CharField())
         self.status = JobStatus(status)
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, tuple[str | int, ...]]:
-        """Return the quoted value and no parameters."""
+        """Return the quoted value, without parameters."""
         return f"'{self.status.value}'", ()
 
 
@@ -31,5 +31,5 @@ def status_is(status: JobStatus) -> Q:
 
 
 def status_in(*statuses: JobStatus) -> Q:
-    """Return the condition `status IN ('...', ...)`, in the order given, as the index states it."""
+    """Return the condition `status IN ('...', ...)`, in the order given, which must be the index condition's."""
     return Q(status__in=[StatusLiteral(status) for status in statuses])

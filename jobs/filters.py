@@ -13,7 +13,7 @@ from jobs.states import ACTIVE, JobStatus
 
 
 class JobFilterSet(ApiFilterSet):
-    """By state, queue, type, reference and time."""
+    """Filters jobs by status, queue, type, reference and time of creation."""
 
     status = ChoicesFilter(choices=JobStatus.choices, method="filter_status")
     queue = django_filters.CharFilter()
@@ -25,8 +25,8 @@ class JobFilterSet(ApiFilterSet):
         fields: tuple[str, ...] = ()
 
     def filter_status(self, jobs: JobQuerySet, name: str, value: list[str]) -> Any:
-        """Keep jobs in these states, said in the words of the partial indexes."""
-        wanted = [JobStatus(text) for text in value]
-        if set(wanted) <= set(ACTIVE):
+        """Return the jobs in these states, with the conditions that the partial indexes need."""
+        statuses = [JobStatus(text) for text in value]
+        if set(statuses) <= set(ACTIVE):
             jobs = jobs.active()
-        return jobs.filter(status_in(*wanted))
+        return jobs.filter(status_in(*statuses))

@@ -1,4 +1,4 @@
-"""Rows of the queue. The job row is the truth: what it says happened, and nothing else."""
+"""Models of the queue. A job's row is the only authority on its state."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from jobs.states import ACTIVE, DEFAULT_QUEUE, FINISHED, AttemptOutcome, JobPrio
 
 
 class JobQuerySet(models.QuerySet["Job"]):
-    """Questions about jobs, written so that the partial indexes serve them."""
+    """Filters whose conditions match those of the partial indexes."""
 
     def active(self) -> JobQuerySet:
-        """Jobs that still have something to come."""
+        """Jobs that are not finished."""
         return self.filter(status_in(*ACTIVE))
 
     def dead(self) -> JobQuerySet:
-        """The dead letters."""
+        """Dead letters."""
         return self.filter(status_is(JobStatus.DEAD))
 
     def running(self) -> JobQuerySet:
-        """Jobs that a worker holds."""
+        """Jobs leased to a worker."""
         return self.filter(status_is(JobStatus.RUNNING))
 
     def finished(self) -> JobQuerySet:
-        """Jobs that are over."""
+        """Jobs in a final status."""
         return self.filter(status_in(*FINISHED))
 
 
 class Job(BaseModel):
-    """One piece of work, from enqueue to its end.
+    """One job, from enqueue to its final status.
 
-    `attempts` counts every claim and never falls: with `worker` it is the fence that keeps a late worker from
-    writing. `failures` counts what the handler did wrong, `lost` what happened to its workers; only these two
-    decide when a job is dead.
+    `attempts` counts every claim and never decreases: with `worker` it is the fence against writes of a worker whose
+    lease ran out. `failures` counts failures of the handler, `lost` workers that died; these two alone decide when a
+    job is dead.
 
-    limit_key, limit_running: of the jobs with one key so many are queued or running at a time; the rest is blocked.
+    limit_key, limit_running: at most `limit_running` jobs of a key are queued or running; the others are blocked.
     """
 
     ID_PREFIX: ClassVar[str] = "job"
@@ -60,7 +60,7 @@ class Job(BaseModel):
     timeout_s = models.PositiveIntegerField(default=600)
     worker = models.CharField(max_length=120, blank=True, default="")
     lease_expires_at = models.DateTimeField(null=True, blank=True)
-    # NULL, not "", for no key: an equality then proves NOT NULL, so that both databases use the partial index.
+    # NULL, not "", for no key: an equality then implies NOT NULL, so that both databases use the partial index.
     unique_key = models.CharField(max_length=200, null=True, blank=True, default=None)  # noqa: DJ001
     limit_key = models.CharField(max_length=100, null=True, blank=True, default=None)  # noqa: DJ001 - as above
     limit_running = models.PositiveIntegerField(null=True, blank=True)
@@ -87,37 +87,37 @@ class Job(BaseModel):
 
     class Meta:
         indexes = [
-            # The claim: the best queued job of a queue. `id` ends it, or PostgreSQL sorts the ties.
+            # The claim: the first queued job of a queue. Without `id` at the end PostgreSQL would sort the ties.
             NamedIndex(
                 fields=["queue", "status", "priority", "scheduled_at", "id"],
                 name="idx_jobs_queue_status_priority_scheduled",
             ),
-            # How much waits and runs in each queue, and since when: the dashboard. It must not begin with queue or
-            # status: with stale statistics PostgreSQL then takes it for the claim, and sorts all that waits.
+            # Depth and age of each queue: the dashboard. It must not begin with queue or status: with stale statistics
+            # PostgreSQL would use it for the claim, and sort all waiting jobs.
             NamedIndex(
                 fields=["scheduled_at", "queue", "status"],
                 name="idx_jobs_active",
                 condition=Q(status__in=["scheduled", "queued", "running", "blocked"]),
             ),
-            # What is blocked under one key, best first; which keys have anything blocked. Empty most of the time.
+            # The blocked jobs of a key in claim order; the keys with blocked jobs. Empty most of the time.
             NamedIndex(
                 fields=["limit_key", "priority", "scheduled_at", "id"],
                 name="idx_jobs_blocked",
                 condition=Q(status="blocked"),
             ),
-            # How many jobs of one key are at work.
+            # How many jobs of a key are queued or running.
             NamedIndex(
                 fields=["limit_key", "status"],
                 name="idx_jobs_limit_key",
                 condition=Q(status__in=["queued", "running"], limit_key__isnull=False),
             ),
-            # Jobs of one kind in one state: the admin's filters, the metrics by type.
+            # Jobs by type and status: the admin's filters, the metrics by type.
             NamedIndex(fields=["type", "status"], name="idx_jobs_type_status"),
             # The newest jobs: the admin's list and its date hierarchy.
             NamedIndex(fields=["created_at"], name="idx_jobs_created_at"),
-            # The newest jobs of one account; also what deleting an account looks for.
+            # The newest jobs of an account; also the lookup when an account is deleted.
             NamedIndex(fields=["user", "created_at"], name="idx_jobs_user_created"),
-            # What a worker that died was holding.
+            # The jobs that a dead worker held.
             NamedIndex(fields=["worker", "status"], name="idx_jobs_worker_status", condition=Q(status="running")),
             # Finished jobs past their retention.
             NamedIndex(
@@ -127,9 +127,9 @@ class Job(BaseModel):
             ),
             # The dead letters, newest first.
             NamedIndex(fields=["finished_at", "id"], name="idx_jobs_dlq", condition=Q(status="dead")),
-            # The promoter: scheduled jobs that have become due.
+            # The promoter: scheduled jobs that are due.
             NamedIndex(fields=["scheduled_at"], name="idx_jobs_scheduled_due", condition=Q(status="scheduled")),
-            # The reaper: running jobs whose lease has run out.
+            # The reaper: running jobs with an expired lease.
             NamedIndex(fields=["lease_expires_at"], name="idx_jobs_lease", condition=Q(status="running")),
         ]
         constraints = [
@@ -139,7 +139,7 @@ class Job(BaseModel):
                 condition=Q(status__in=["scheduled", "queued", "running", "blocked"], unique_key__isnull=False),
             ),
             models.CheckConstraint(condition=Q(priority__lte=3), name="jobs_priority_is_known"),
-            # A limit of nothing would block for ever. Comparing NULL is no violation, so that is asked for as well.
+            # A limit of 0 would block for ever. A comparison with NULL passes a check, hence the explicit NULL tests.
             models.CheckConstraint(
                 condition=Q(limit_key=None, limit_running=None)
                 | Q(limit_key__isnull=False, limit_running__isnull=False, limit_running__gte=1),
@@ -153,12 +153,12 @@ class Job(BaseModel):
 
     @property
     def is_terminal(self) -> bool:
-        """Say whether the job is over; only staff bring a dead one back."""
+        """Return whether the job is finished; only staff can requeue a dead one."""
         return self.status in FINISHED
 
 
 class JobAttempt(BaseModel):
-    """One ended attempt of a job. The attempt that runs is the job row itself."""
+    """A finished attempt of a job. The running attempt is in the job's row itself."""
 
     ID_PREFIX: ClassVar[str] = "att"
 
@@ -181,14 +181,14 @@ class JobAttempt(BaseModel):
 
     @property
     def duration_s(self) -> float | None:
-        """Return how long the attempt took."""
+        """Return the duration of the attempt; None if it has no start time."""
         if self.started_at is None:
             return None
         return (self.finished_at - self.started_at).total_seconds()
 
 
 class KeyLimit(BaseModel):
-    """A limit that overrules what the jobs of its key say, for limits that change while many jobs wait."""
+    """A limit that overrides `limit_running` of the jobs of its key, so that it can change while many are waiting."""
 
     ID_PREFIX: ClassVar[str] = "lim"
 
@@ -196,16 +196,14 @@ class KeyLimit(BaseModel):
     limit_running = models.PositiveIntegerField()
 
     class Meta:
-        constraints = [
-            models.CheckConstraint(condition=Q(limit_running__gte=1), name="jobs_key_limit_is_not_zero"),
-        ]
+        constraints = [models.CheckConstraint(condition=Q(limit_running__gte=1), name="jobs_key_limit_is_not_zero")]
 
     def __str__(self) -> str:
         return f"{self.limit_key}: {self.limit_running}"
 
 
 class Worker(BaseModel):
-    """One `run_worker` process with its slots, as last heard of."""
+    """A `run_worker` process with its slots, as of its last heartbeat."""
 
     ID_PREFIX: ClassVar[str] = "wrk"
     HEARTBEAT_S: ClassVar[int] = 5
@@ -225,13 +223,13 @@ class Worker(BaseModel):
 
     @property
     def is_alive(self) -> bool:
-        """Say whether it was heard of within the last three heartbeats."""
+        """Return whether a heartbeat arrived within the last three intervals."""
         silence = timezone.now() - self.last_seen_at
         return self.stopped_at is None and silence < timedelta(seconds=3 * self.HEARTBEAT_S)
 
 
 class Schedule(BaseModel):
-    """A job that comes back by the clock, in UTC. Code owns its terms, staff own `enabled`."""
+    """A job that runs periodically, on a cron expression in UTC. Defined in code; staff change only `enabled`."""
 
     ID_PREFIX: ClassVar[str] = "sch"
 
@@ -251,7 +249,7 @@ class Schedule(BaseModel):
 
 
 class QueueState(BaseModel):
-    """What staff decided about a queue. A queue without a row is open and unlimited."""
+    """Staff's settings of a queue. A queue without a row is open and unlimited."""
 
     ID_PREFIX: ClassVar[str] = "que"
 
@@ -259,7 +257,7 @@ class QueueState(BaseModel):
     paused = models.BooleanField(default=False)
     paused_at = models.DateTimeField(null=True, blank=True)
     max_running = models.PositiveIntegerField(
-        null=True, blank=True, help_text="How many jobs of the queue may run at a time, over all workers."
+        null=True, blank=True, help_text="Maximum number of running jobs of the queue, over all workers."
     )
 
     class Meta:

@@ -1,4 +1,4 @@
-"""Tell idle workers that there is work. It only saves them waiting: they look for themselves every second."""
+"""Notifications that wake idle workers. They only reduce latency: workers also poll once a second."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ CHANNEL = "renderowl_jobs"
 
 
 def notify_workers_on_commit() -> None:
-    """Wake workers once the open transaction commits; at most once a transaction, as a NOTIFY costs a quarter of the
-    insert rate. On SQLite workers see the commit itself.
-    """
+    """Send one NOTIFY when the open transaction commits. A no-op on SQLite, where workers detect the commit itself."""
     if connection.vendor != "postgresql":
         return
+    # A NOTIFY for each job would cost a quarter of the insert rate.
     if any(entry[1] is _notify for entry in connection.run_on_commit):
         return
     transaction.on_commit(_notify, robust=True)

@@ -1,4 +1,4 @@
-"""What a child process owes its parent."""
+"""Child processes that end with their parent."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-# For `preexec_fn` of a child that must not outlive its parent, even one killed outright. None where the system cannot.
-# Between fork and exec it may only run in programs with one thread.
+# The `preexec_fn` of a child that must not outlive its parent, even after SIGKILL; None where unsupported.
+# Only for single-threaded programs, as it runs between fork and exec.
 die_with_parent: Callable[[], None] | None = _die_with_parent if sys.platform == "linux" else None

@@ -1,4 +1,4 @@
-"""Which code does which job. Every app registers its handlers, schedules and periodic tasks in its `tasks.py`."""
+"""Registry of job handlers, schedules and periodic tasks, which each app registers in its `tasks.py`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Run = TypeVar("Run", bound=Callable[[JobContext], dict[str, Any] | None])
 
 @dataclass(frozen=True, slots=True)
 class IoSteps:
-    """The work of a handler that mostly waits for somebody else's computer, in three steps.
+    """An I/O-bound handler, in three steps.
 
     Many such jobs share one process and one database connection: only `perform` runs in a thread of its own.
 
-    load: reads what the work needs; what it raises ends the attempt, as in any handler.
-    perform: does the slow part with what `load` returned, within the job's `timeout_s`; must not touch the database.
-    settle: writes what came of it, quickly: every other job of the process waits meanwhile.
+    load: reads the input; an exception ends the attempt, as in any handler.
+    perform: does the slow part with the result of `load`, within the job's `timeout_s`; must not touch the database.
+    settle: writes the result, quickly, as every other job of the process waits for it.
     """
 
     load: Callable[[JobContext], Any]
@@ -32,24 +32,24 @@ class IoSteps:
     settle: Callable[[JobContext, Any], dict[str, Any] | None]
 
     def run(self, context: JobContext) -> dict[str, Any] | None:
-        """Do all three where the caller is, one after the other."""
+        """Run the three steps in sequence in the calling thread."""
         return self.settle(context, self.perform(self.load(context)))
 
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """How jobs of one type are done.
+    """The handler of one job type, and the defaults of its jobs.
 
-    run: does the work; may run twice for one job, so its lasting effects belong into the transaction in which it
-        calls `context.complete()`. What it returns is stored as the job's result.
-    on_dead: told in the transaction that makes a job a dead letter; may only write rows or enqueue jobs.
-    on_cancelled: the same for a cancelled job, whether it waited or ran.
-    max_attempts: failures of the handler before the job is dead; lost workers are not counted here.
-    timeout_s: the time of one attempt; past it the process is killed. Processes that a handler starts must stay in
-        its process group, or ask the kernel to die with their parent.
-    retry_delays_s: the waits after the first, second, ... failure; empty means exponential backoff.
-    io: the same work as `run`, in the steps that let a worker do many at a time; see `io_handler`.
-    more_queues: further queues that its jobs may be put into, for workers to serve.
+    run: does the work; may run twice for one job, so its effects belong in the transaction in which it calls
+        `context.complete()`. The return value is stored as the job's result.
+    on_dead: called in the transaction that dead-letters a job; may only write rows or enqueue jobs.
+    on_cancelled: the same for a cancelled job, waiting or running.
+    max_attempts: failures of the handler before the job is dead; lost workers are not counted.
+    timeout_s: limit of one attempt, after which the process is killed. Child processes must stay in its process
+        group, or set a parent-death signal.
+    retry_delays_s: the delays after the first, second, ... failure; empty means exponential backoff.
+    io: the work of `run` in steps that let a worker run many jobs concurrently; see `io_handler`.
+    more_queues: other queues that its jobs may be moved to, for workers to serve.
     """
 
     name: str
@@ -65,13 +65,13 @@ class Handler:
 
     @property
     def queues(self) -> tuple[str, ...]:
-        """Return the queues that its jobs may be in."""
+        """Return all queues that its jobs may be in."""
         return (self.queue, *self.more_queues)
 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredSchedule:
-    """A job that comes back by the clock. cron: five fields, in UTC. Raises ValueError if it cannot be read."""
+    """A periodic job. cron: five fields, in UTC. Raises ValueError for an invalid expression."""
 
     name: str
     cron: str
@@ -84,9 +84,9 @@ class RegisteredSchedule:
 
 @dataclass(frozen=True, slots=True)
 class PeriodicTask:
-    """Something that every worker's supervisor does every so often, beside its jobs and however busy they keep it.
+    """A task that every worker's supervisor runs at an interval, independent of jobs and free slots.
 
-    run: quick, and safe to race with other workers; it is given the worker's name. every_s: asked once, at the start.
+    run: called with the worker's name; quick, and safe to race with other workers. every_s: read once, at the start.
     """
 
     name: str
@@ -96,30 +96,26 @@ class PeriodicTask:
 
 class _Handlers(Registry[str, Handler]):
     def register(self, value: Handler) -> Handler:
-        """Make a handler known.
-
-        Raises ValueError if another handler has its name, or one of the other kind has one of its queues.
-        """
         for other in self.values():
             if (other.io is None) != (value.io is None) and set(other.queues) & set(value.queues):
-                raise ValueError(f"jobs of {value.name!r} and {other.name!r} cannot share a queue: one of them is I/O")
+                raise ValueError(f"jobs of {value.name!r} and {other.name!r} cannot share a queue: only one is I/O")
         return super().register(value)
 
 
 handlers = _Handlers("handler")
-# Workers take schedules up as they start.
+# Workers write the schedules to the database when they start.
 schedules = Registry[str, RegisteredSchedule]("schedule")
 periodic_tasks = Registry[str, PeriodicTask]("periodic task")
 
 
-def handler(name: str, *, cron: str = "", schedule: str = "", **terms: Any) -> Callable[[Run], Run]:
-    """Have the decorated function do the jobs of a type. Every app's `tasks.py` is imported as the program starts.
+def handler(name: str, *, cron: str = "", schedule: str = "", **options: Any) -> Callable[[Run], Run]:
+    """Register the decorated function as the handler of a job type.
 
-    cron: also enqueue one whenever it comes due; schedule: under this name instead of the type's; terms: of `Handler`.
+    cron: also enqueue a job on this schedule; schedule: its name, by default the type's; options: fields of `Handler`.
     """
 
     def decorate(run: Run) -> Run:
-        handlers.register(Handler(name, run, **terms))
+        handlers.register(Handler(name, run, **options))
         if cron:
             schedules.register(RegisteredSchedule(schedule or name, cron, name))
         return run
@@ -127,16 +123,13 @@ def handler(name: str, *, cron: str = "", schedule: str = "", **terms: Any) -> C
     return decorate
 
 
-def io_handler(name: str, steps: IoSteps, **terms: Any) -> None:
-    """Register a handler whose jobs run many at a time in one process. Its queues hold nothing else."""
-    handler(name, io=steps, **terms)(steps.run)
+def io_handler(name: str, steps: IoSteps, **options: Any) -> None:
+    """Register an I/O-bound handler, whose jobs run concurrently in one process, in queues only for I/O jobs."""
+    handler(name, io=steps, **options)(steps.run)
 
 
 def get_handler(name: str) -> Handler:
-    """Return the handler of a type.
-
-    Raises UnknownJobType.
-    """
+    """Return the handler of a job type. Raises UnknownJobType."""
     try:
         return handlers[name]
     except KeyError:
@@ -144,10 +137,10 @@ def get_handler(name: str) -> Handler:
 
 
 def known_queues() -> list[str]:
-    """Return the queues that registered handlers use, the default one included."""
+    """Return the default queue and those of all registered handlers, sorted."""
     return sorted({DEFAULT_QUEUE, *(queue for handler in handlers.values() for queue in handler.queues)})
 
 
 def io_queues() -> frozenset[str]:
-    """Return the queues whose jobs mostly wait, and run many at a time in one process."""
+    """Return the queues of I/O handlers."""
     return frozenset(queue for handler in handlers.values() if handler.io for queue in handler.queues)

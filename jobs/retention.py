@@ -1,4 +1,4 @@
-"""How long rows of the queue are kept."""
+"""Retention policies of finished jobs and stopped workers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jobs.models import Job, Worker
 from jobs.states import JobStatus
 
 WORKER_RETENTION = timedelta(days=1)
-# The jobs of the clock come back each minute or hour; what they did last year interests nobody.
+# Scheduled jobs run every minute or hour, so their rows pile up.
 MAINTENANCE_JOB_RETENTION = timedelta(days=7)
 MAINTENANCE_QUEUE = "maintenance"
 

@@ -1,4 +1,4 @@
-"""Reads of the queue that more than one caller wants."""
+"""Shared queries of the queue: depth and load."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jobs.states import JobStatus
 
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
-    """How much waits in one queue. oldest_ready_at: since when the longest-waiting ready job is due."""
+    """Active jobs of one queue by status. oldest_ready_at: when the longest-waiting ready job came due."""
 
     queue: str
     scheduled: int
@@ -29,20 +29,19 @@ class QueueDepth:
 
 
 def depth_rows() -> Any:
-    """Count the active jobs by queue and status, with the earliest time among them; a queryset of dicts."""
-    # Grouped by expressions: grouped by the columns, SQLite would walk the whole claim index, finished jobs and all, to
-    # have the groups in order, and not the small idx_jobs_active.
+    """Return a queryset of dicts: active jobs by queue and status, with their earliest `scheduled_at`."""
+    # Grouped by expressions: for the plain columns SQLite would walk the claim index, which includes finished jobs, to
+    # get ordered groups, instead of the small idx_jobs_active.
     rows = Job.objects.active().order_by().values(name=_expression("queue"), state=_expression("status"))
     return rows.annotate(jobs=Count("*"), oldest=Min("scheduled_at"))
 
 
 def _expression(column: str) -> Coalesce:
-    """Return a column as an expression of the same value."""
     return Coalesce(column, Value(""))
 
 
 def queue_depths() -> list[QueueDepth]:
-    """Return the depth of every queue that has anything active, by name."""
+    """Return the depth of every queue with active jobs, sorted by name."""
     counts: dict[str, dict[str, int]] = {}
     oldest: dict[str, datetime] = {}
     for row in depth_rows():
@@ -64,9 +63,9 @@ def queue_depths() -> list[QueueDepth]:
 
 @dataclass(frozen=True, slots=True)
 class QueueLoad:
-    """What a queue asks of workers. claimable: ready jobs that may start now, below the queue's own limit.
+    """A queue's demand for workers. claimable: queued jobs that may start now: not paused, below the queue's limit.
 
-    What is paused, scheduled or blocked is not ready. oldest_s: for how long the longest-waiting of them is due.
+    oldest_s: how long the longest-waiting claimable job has been due.
     """
 
     queue: str
@@ -76,7 +75,7 @@ class QueueLoad:
 
 
 def queue_loads() -> list[QueueLoad]:
-    """Return the load of every queue that has anything active, by name."""
+    """Return the load of every queue with active jobs, sorted by name."""
     now = timezone.now()
     states = {state.name: state for state in QueueState.objects.all()}
     return [_load_of(depth, states.get(depth.queue), now) for depth in queue_depths()]
@@ -94,9 +93,9 @@ def _load_of(depth: QueueDepth, state: QueueState | None, now: datetime) -> Queu
 
 
 def has_work(queues: Sequence[str]) -> bool:
-    """Say whether anything is ready or running in these queues; what waits in a paused one is not ready."""
+    """Return whether these queues have running jobs, or queued ones outside paused queues."""
     paused = set(QueueState.objects.filter(paused=True).values_list("name", flat=True))
     running = status_is(JobStatus.RUNNING) & Q(queue__in=queues)
     ready = status_is(JobStatus.QUEUED) & Q(queue__in=[queue for queue in queues if queue not in paused])
-    # In one statement: a job that is claimed between two would be seen by neither.
+    # One statement: with two, a job claimed in between would be missed by both.
     return Job.objects.filter(running | ready).exists()

@@ -1,4 +1,4 @@
-"""Shapes of `/internal/jobs`."""
+"""Serializers of `/internal/jobs`."""
 
 from __future__ import annotations
 
@@ -57,21 +57,21 @@ class JobSerializer(serializers.ModelSerializer[Job]):
         read_only_fields = fields
 
     def get_object(self, job: Job) -> str:
-        """Return the type name."""
+        """Return the object type, `job`."""
         return "job"
 
     def get_priority(self, job: Job) -> str:
-        """Return the priority by its name."""
+        """Return the priority's name in lower case."""
         return job.get_priority_display().lower()
 
     def get_user(self, job: Job) -> str | None:
-        """Return the id of the account that the job is for."""
+        """Return the public id of the job's account, if it has one."""
         prefix: str = get_user_model().ID_PREFIX
         return None if job.user_id is None else encode_id(prefix, job.user_id)
 
 
 class JobAttemptSerializer(serializers.ModelSerializer[JobAttempt]):
-    """An ended attempt."""
+    """A finished attempt of a job."""
 
     started_at = TimeField()
     finished_at = TimeField()
@@ -84,7 +84,7 @@ class JobAttemptSerializer(serializers.ModelSerializer[JobAttempt]):
 
 
 class JobDetailSerializer(JobSerializer):
-    """A job with what it was given, what it gave, and the attempts that have ended."""
+    """A job with its payload, result and finished attempts."""
 
     history = serializers.SerializerMethodField()
 
@@ -102,5 +102,5 @@ class JobDetailSerializer(JobSerializer):
         read_only_fields = fields
 
     def get_history(self, job: Job) -> list[dict[str, Any]]:
-        """Return the attempts, first to last."""
+        """Return the finished attempts, oldest first."""
         return [dict(JobAttemptSerializer(attempt).data) for attempt in job.history.order_by("number")]

@@ -1,4 +1,4 @@
-"""What a handler and the hooks see of a job: plain data, taken when the attempt began."""
+"""Immutable job data for handlers and hooks, as of the start of the attempt."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from jobs.models import Job
 class JobSnapshot:
     """A job at the start of an attempt.
 
-    attempt: number of this attempt, from 1, lost ones included; with `worker` the fence of every write.
-    failures, lost: how often the handler failed and how often a worker was lost before this attempt.
+    attempt: number of this attempt, from 1, including lost ones; with `worker` the fence of every write.
+    failures, lost: earlier attempts in which the handler failed, or the worker was lost.
     """
 
     id: uuid.UUID
@@ -37,12 +37,12 @@ class JobSnapshot:
 
     @property
     def public_id(self) -> str:
-        """Return the id as logs and the admin show it."""
+        """Return the prefixed id, as in logs and the admin."""
         return encode_id(Job.ID_PREFIX, self.id)
 
     @classmethod
     def of(cls, job: Job) -> JobSnapshot:
-        """Return the snapshot of a row."""
+        """Build the snapshot of a row."""
         return cls(
             id=job.id,
             queue=job.queue,
@@ -65,41 +65,26 @@ class JobSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class JobError:
-    """Why an attempt did not succeed. code: stable, for programs; message: for people; traceback: for staff."""
+    """The error of an attempt. code: stable, for programs; message: for people; traceback: for staff only."""
 
     code: str
     message: str
     traceback: str = ""
 
     def as_json(self) -> dict[str, str]:
-        """Return what the row stores."""
+        """Return the JSON stored in the row; without a traceback if there is none."""
         stored = {"code": self.code, "message": self.message}
         return {**stored, "traceback": self.traceback} if self.traceback else stored
 
 
 @dataclass(frozen=True, slots=True)
 class DeadJob:
-    """A job that has just become a dead letter, for its handler's `on_dead`."""
+    """A job that was just dead-lettered, for its handler's `on_dead`."""
 
     job: JobSnapshot
     error: JobError
 
     @property
-    def id(self) -> uuid.UUID:
-        """Return the job's id."""
-        return self.job.id
-
-    @property
     def payload(self) -> dict[str, Any]:
         """Return the job's payload."""
         return self.job.payload
-
-    @property
-    def reference(self) -> str:
-        """Return the job's reference."""
-        return self.job.reference
-
-    @property
-    def user_id(self) -> Any:
-        """Return the id of the user whom the job is for, if any."""
-        return self.job.user_id

@@ -1,13 +1,13 @@
-"""The states of a job, and how they follow one another.
+"""States of a job and of its attempts, and the transitions between them.
 
 scheduled ──due──> queued ──claim──> running ──> succeeded
-    ^                ^                  ├──retry, later──> scheduled
+    ^                ^                  ├──retry, postpone──> scheduled
     │                │                  ├──lost, released──> queued
     │                └──retry by staff──┼──> dead        (the dead letters)
     └──cancel (also from queued)────────┴──> cancelled
 
-A job with a limit key goes through `blocked` on its way to `queued`, and stays there while as many jobs of its key as
-the limit allows are queued or running.
+A job with a limit key passes through `blocked` before `queued`, and stays there while its key is at its limit of queued
+and running jobs.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ DEFAULT_QUEUE = "default"
 
 
 class JobStatus(models.TextChoices):
-    """Where a job stands."""
+    """Status of a job."""
 
     SCHEDULED = "scheduled"  # due later: a retry, or `run_at`
-    BLOCKED = "blocked"  # due, but enough of its key are at work
+    BLOCKED = "blocked"  # due, but its key is at its limit
     QUEUED = "queued"  # due: a worker may claim it
     RUNNING = "running"  # leased to a worker
     SUCCEEDED = "succeeded"
-    DEAD = "dead"  # the dead letter: out of attempts, or beyond help
+    DEAD = "dead"  # a dead letter: out of attempts, or failed permanently
     CANCELLED = "cancelled"
 
 
 class JobPriority(models.IntegerChoices):
-    """Which job goes first; the smallest number does, so that one ascending index serves the claim."""
+    """Priority of a job; the smallest number is claimed first, so that one ascending index serves the claim."""
 
     URGENT = 0
     HIGH = 1
@@ -39,19 +39,19 @@ class JobPriority(models.IntegerChoices):
 
 
 class AttemptOutcome(models.TextChoices):
-    """How one attempt ended."""
+    """Outcome of an attempt."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"  # the handler raised
     TIMEOUT = "timeout"  # counted as a failure of the handler
     POSTPONED = "postponed"  # the handler asked to run later
-    LOST = "lost"  # the worker died, or was not heard of for a lease
-    RELEASED = "released"  # the worker was told to stop; not counted
+    LOST = "lost"  # the worker died, or its lease expired
+    RELEASED = "released"  # the worker was stopping; not counted
     CANCELLED = "cancelled"
 
 
 WAITING = (JobStatus.SCHEDULED, JobStatus.BLOCKED, JobStatus.QUEUED)
-# In the order in which the conditions of the indexes name them.
+# In the order of the index conditions, which must match literally.
 ACTIVE = (JobStatus.SCHEDULED, JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.BLOCKED)
 FINISHED = (JobStatus.SUCCEEDED, JobStatus.DEAD, JobStatus.CANCELLED)
 

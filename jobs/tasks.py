@@ -1,4 +1,4 @@
-"""The queue's own jobs, and those of core."""
+"""Maintenance jobs of the queue and of core."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["MAINTENANCE_QUEUE", "compact_cache_tags", "delete_old_rows"]
 
 @handler("core.delete_old_rows", queue=MAINTENANCE_QUEUE, timeout_s=3600, cron="37 * * * *")
 def delete_old_rows(context: JobContext) -> dict[str, Any]:
-    """Delete what is past its retention in all tables, in batches."""
+    """Delete rows past their retention from all tables, in batches; return the count of each policy."""
     now = timezone.now()
     deleted: dict[str, Any] = {}
     for retention in retentions.by_name():
@@ -30,13 +30,13 @@ def delete_old_rows(context: JobContext) -> dict[str, Any]:
     return deleted
 
 
-# Elsewhere there is nothing to add.
+# Only PostgreSQL collects increments in rows of their own.
 _COMPACT_CRON = "* * * * *" if connection.vendor == "postgresql" else ""
 
 
 @handler("core.compact_tags", queue=MAINTENANCE_QUEUE, cron=_COMPACT_CRON)
 def compact_cache_tags(context: JobContext) -> dict[str, Any]:
-    """Add what transactions noted of changes to the tags of the cache, in batches."""
+    """Fold recorded increments into the versions of cache tags, in batches."""
     compacted = 0
     while batch := compact_tag_increments():
         compacted += batch

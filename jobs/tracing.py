@@ -1,7 +1,7 @@
-"""Jobs in traces: a PRODUCER span where they are enqueued, a CONSUMER span for each attempt, and labels for the log.
+"""Tracing of jobs: a PRODUCER span when they are enqueued, a CONSUMER span for each attempt, and log context.
 
-Source of the names: OpenTelemetry, semantic conventions for messaging spans. The row carries the place of the PRODUCER
-span, so that attempts, hours later and on other machines, are its children; each is also linked to it.
+Names follow the OpenTelemetry semantic conventions for messaging spans. The row stores the PRODUCER span's traceparent,
+so that attempts, hours later and on other machines, are its children; each is also linked to it.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from jobs.snapshot import JobSnapshot
 from jobs.states import AttemptOutcome
 
 SYSTEM = "renderowl"
-# Ends that are nobody's fault, and those that are not an end.
-_NO_FAILURES = frozenset(
+# Outcomes that are not errors; None is an attempt that has not ended.
+_NON_ERRORS = frozenset(
     {None, AttemptOutcome.SUCCEEDED, AttemptOutcome.POSTPONED, AttemptOutcome.RELEASED, AttemptOutcome.CANCELLED}
 )
 
 
 @contextmanager
 def producer_spans(jobs: Sequence[Job]) -> Iterator[None]:
-    """Give new jobs their place in the trace of the work in progress; the block writes them.
+    """Set `traceparent` on new jobs, which the block writes. Jobs that have one keep it.
 
-    Jobs that bring a place keep it. One span for each queue, however many jobs it gets.
+    Starts one span for each queue, however many jobs it gets.
     """
     queues: dict[str, list[Job]] = {}
     for job in jobs:
@@ -37,15 +37,14 @@ def producer_spans(jobs: Sequence[Job]) -> Iterator[None]:
             queues.setdefault(job.queue, []).append(job)
     with ExitStack() as spans:
         for queue, rows in queues.items():
-            span = tracing.start_span(f"send {queue}", kind=SpanKind.PRODUCER, attributes=_sent(queue, rows))
+            span = tracing.start_span(f"send {queue}", kind=SpanKind.PRODUCER, attributes=_send_attributes(queue, rows))
             spans.callback(span.end)
-            place = tracing.traceparent_of(span)
             for job in rows:
-                job.traceparent = place
+                job.traceparent = tracing.traceparent_of(span)
         yield
 
 
-def _sent(queue: str, rows: Sequence[Job]) -> tracing.Attributes:
+def _send_attributes(queue: str, rows: Sequence[Job]) -> tracing.Attributes:
     is_one = len(rows) == 1
     return {
         "messaging.system": SYSTEM,
@@ -59,7 +58,7 @@ def _sent(queue: str, rows: Sequence[Job]) -> tracing.Attributes:
 
 
 def start_attempt_span(job: JobSnapshot) -> Span:
-    """Return the span of an attempt, for its worker to end; off, it only carries the place of the job's row."""
+    """Start the span of an attempt, for its worker to end; with tracing off it only carries the row's traceparent."""
     attributes: tracing.Attributes = {
         "messaging.system": SYSTEM,
         "messaging.operation.name": "process",
@@ -84,7 +83,7 @@ def start_attempt_span(job: JobSnapshot) -> Span:
 
 @contextmanager
 def attempt_context(job: JobSnapshot, span: Span) -> Iterator[None]:
-    """Let log lines and spans of the block belong to an attempt."""
+    """Attach the log lines and spans of the block to an attempt."""
     token = request_id.set(job.request_id or job.public_id)
     try:
         with bind_log_context(_labels(job)), tracing.as_current(span):
@@ -94,9 +93,9 @@ def attempt_context(job: JobSnapshot, span: Span) -> Iterator[None]:
 
 
 def end_attempt_span(context: JobContext, span: Span) -> None:
-    """End the span of an attempt with how it ended."""
+    """End the span of an attempt, with its outcome."""
     tracing.set_attributes(span, {"renderowl.job.outcome": context.outcome.value if context.outcome else None})
-    if context.outcome not in _NO_FAILURES:
+    if context.outcome not in _NON_ERRORS:
         tracing.set_error(span, context.error_code or str(context.outcome))
     span.end()
 

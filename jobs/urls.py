@@ -1,4 +1,4 @@
-"""Paths of the queue: for staff, under `/internal/`."""
+"""Routes of `/internal/jobs`, for staff."""
 
 from api.routing import Route
 from jobs.views import JobViewSet

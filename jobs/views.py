@@ -1,4 +1,4 @@
-"""`/internal/jobs`: the queue, for members of staff and their programs."""
+"""Views of `/internal/jobs`, for staff and their programs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from jobs.states import JobStatus
 
 
 class JobViewSet(IdempotentMixin, ApiViewSet):
-    """Jobs of all accounts: listed, looked at, retried, cancelled."""
+    """List, show, retry and cancel the jobs of all accounts."""
 
     queryset = Job.objects.all()
     filterset_class = JobFilterSet
@@ -35,7 +35,7 @@ class JobViewSet(IdempotentMixin, ApiViewSet):
     serializers: ClassVar = {"default": JobDetailSerializer, "list": JobSerializer}
 
     def get_queryset(self) -> QuerySet[Any]:
-        """Return the jobs of everybody: whoever gets here is staff."""
+        """Return the jobs of all accounts, as only staff have access; a list omits the large columns."""
         return Job.objects.defer("payload", "result") if self.action == "list" else Job.objects.all()
 
     def list(self, request: Request) -> Response:
@@ -45,20 +45,20 @@ class JobViewSet(IdempotentMixin, ApiViewSet):
 
     def retrieve(self, request: Request, id: str) -> Response:  # noqa: A002 - the name in the URL
         """Show a job with its attempts."""
-        return self._answer(self.get_object())
+        return self._response(self.get_object())
 
     @idempotent
     def retry(self, request: Request, id: str) -> Response:  # noqa: A002
         """Queue a dead job again."""
         job = self.get_object()
-        return self.once(lambda: self._answer(services.retry_job(job_id=job.pk, actor=request.user)))
+        return self.once(lambda: self._response(services.retry_job(job_id=job.pk, actor=request.user)))
 
     def cancel(self, request: Request, id: str) -> Response:  # noqa: A002
-        """Cancel a waiting job, ask a running one to stop; 409 where it was over before."""
+        """Cancel a waiting job, or ask a running one to stop; 409 for a succeeded or dead one."""
         job = services.cancel_job(job_id=self.get_object().pk, actor=request.user)
         if job.status in {JobStatus.SUCCEEDED, JobStatus.DEAD}:
             raise InvalidState(f"The job is {job.status}.")
-        return self._answer(job)
+        return self._response(job)
 
-    def _answer(self, job: Job) -> Response:
+    def _response(self, job: Job) -> Response:
         return Response(self.get_serializer(job).data)

@@ -1,4 +1,4 @@
-"""Every write of this app."""
+"""Services of automations: all writes of the app."""
 
 from automations.services.definitions import (
     change_automation,

@@ -1,4 +1,4 @@
-"""Automations: made, changed, paused, removed."""
+"""Services that create, change, pause, resume and delete automations."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def create_automation(
     conclude: Callable[[Automation], None] = lambda _: None,
     **fields: Any,
 ) -> Automation:
-    """Make an automation of a checked trigger and action. conclude: called with the row in its transaction.
+    """Create an automation from a validated trigger and action. conclude: called with the row in the transaction.
 
     Raises TooManyAutomations, and ActionRefused for a template or project that is not the owner's.
     """
@@ -63,11 +63,11 @@ def create_automation(
     _set_action(automation, action)
     _set_next_run(automation, now)
     with transaction.atomic():
-        # The owner's row is what two makers at one time have in common.
+        # Locks the owner, so that concurrent requests cannot exceed the limit.
         User.objects.select_for_update(no_key=True).get(pk=owner.pk)
-        most: int = settings.RENDEROWL_AUTOMATIONS_PER_ACCOUNT
-        if Automation.objects.for_owner(owner).count() >= most:
-            raise TooManyAutomations(most)
+        limit: int = settings.RENDEROWL_AUTOMATIONS_PER_ACCOUNT
+        if Automation.objects.for_owner(owner).count() >= limit:
+            raise TooManyAutomations(limit)
         automation.save(force_insert=True)
         conclude(automation)
     return automation
@@ -77,9 +77,9 @@ def create_automation(
 def change_automation(
     *, automation: Automation, changes: Mapping[str, Any], author_scopes: Iterable[str]
 ) -> Automation:
-    """Set members of an automation. A new action is bound to the scopes of whoever gives it.
+    """Change fields of an automation. A new action is bound to `author_scopes`, those of the caller.
 
-    changes: of name, project_id, is_active, trigger, action, runs_per_hour, max_failures.
+    changes: any of name, project_id, is_active, trigger, action, runs_per_hour, max_failures.
     Raises ActionRefused for a template or project that is not the owner's.
     """
     row: Automation = Automation.objects.select_for_update().get(pk=automation.pk)
@@ -91,7 +91,7 @@ def change_automation(
         _set_action(row, fields.pop("action"))
         row.author_scopes = sorted(author_scopes)
     if fields.get("is_active") and not row.is_active:
-        _forget_failures(row)
+        _reset_failures(row)
     for name, value in fields.items():
         setattr(row, name, value)
     row.updated_at = timezone.now()
@@ -102,35 +102,32 @@ def change_automation(
 
 
 def delete_automation(*, automation: Automation) -> None:
-    """Remove an automation and the record of its runs; renders that it made stay."""
+    """Delete an automation and its runs; its renders stay."""
     automation.delete()
 
 
 @transaction.atomic
 def pause_automation(*, automation_id: UUID, reason: str, actor: User | None = None) -> bool:
-    """Stop an automation; return whether this call did it. actor: of the staff, whose deeds are in the audit."""
+    """Pause an automation; return whether this call did it. actor: a member of staff, for the audit log."""
     now = timezone.now()
-    done = Automation.objects.filter(pk=automation_id, is_active=True).update(
+    paused = Automation.objects.filter(pk=automation_id, is_active=True).update(
         is_active=False, next_run_at=None, paused_at=now, paused_reason=reason[:200], updated_at=now
     )
-    if done and actor is not None:
+    if paused and actor is not None:
         record_audit(action="automation.paused", subject=encode_id(Automation.ID_PREFIX, automation_id), actor=actor)
-    return bool(done)
+    return bool(paused)
 
 
 @transaction.atomic
 def resume_automation(*, automation: Automation, actor: User) -> Automation:
-    """Let an automation go on from now; occurrences of the time between are not made up for. actor: of the staff."""
+    """Resume an automation; occurrences missed while it was paused do not run. actor: a member of staff."""
     record_audit(action="automation.resumed", subject=automation.public_id, actor=actor)
     return change_automation(automation=automation, changes={"is_active": True}, author_scopes=automation.author_scopes)
 
 
 @transaction.atomic
 def rotate_webhook_secret(*, automation: Automation) -> Automation:
-    """Give a webhook trigger a new secret; the old one counts for another day.
-
-    Raises NoWebhookTrigger.
-    """
+    """Replace the secret of a webhook trigger; the old one is valid for 24 hours. Raises NoWebhookTrigger."""
     row = Automation.objects.select_for_update().get(pk=automation.pk)
     if row.trigger_type != TriggerType.WEBHOOK:
         raise NoWebhookTrigger
@@ -142,14 +139,14 @@ def rotate_webhook_secret(*, automation: Automation) -> Automation:
 
 def _require_owned(owner_id: Any, fields: Mapping[str, Any]) -> None:
     action = fields.get("action") or {}
-    wanted: list[tuple[type[Project | Template], str, UUID | None]] = [
+    references: list[tuple[type[Project | Template], str, UUID | None]] = [
         (Project, "/project", fields.get("project_id")),
         (Project, "/action/project", _uuid_of("prj", action.get("project"))),
         (Template, "/action/template", _uuid_of("tpl", action.get("template"))),
     ]
     errors = [
         {"pointer": pointer, "code": "not_found", "detail": f"There is no such {model._meta.verbose_name}."}
-        for model, pointer, pk in wanted
+        for model, pointer, pk in references
         if pk is not None and not model.objects.for_owner(owner_id).filter(pk=pk).exists()
     ]
     if errors:
@@ -172,7 +169,7 @@ def _set_action(row: Automation, action: Mapping[str, Any]) -> None:
     row.action, row.action_type = dict(action), action["type"]
 
 
-def _forget_failures(row: Automation) -> None:
+def _reset_failures(row: Automation) -> None:
     row.failures, row.paused_at, row.paused_reason = 0, None, ""
 
 

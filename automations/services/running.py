@@ -1,4 +1,4 @@
-"""What comes of a run: one transaction each, in which its job ends as well."""
+"""Outcomes of runs: each is one transaction, in which the run's job also ends."""
 
 from __future__ import annotations
 
@@ -20,20 +20,16 @@ from renders.services.submit import accept_render
 Conclude = Callable[[], None]
 
 
-def _no_op() -> None:
-    """End no job."""
+def complete_run(*, run: AutomationRun, action: PreparedAction, conclude: Conclude = lambda: None) -> bool:
+    """Run the prepared action; return whether this call did it. conclude: called in the transaction.
 
-
-def complete_run(*, run: AutomationRun, action: PreparedAction, conclude: Conclude = _no_op) -> bool:
-    """Do what was planned; return whether this call did it. conclude: called in the transaction.
-
-    Raises what submitting a render raises; then nothing was done.
+    Raises the errors of submitting a render, which roll everything back.
     """
     automation = run.automation
     with transaction.atomic():
         now = timezone.now()
-        waiting = AutomationRun.objects.filter(pk=run.pk, status=AutomationRunStatus.QUEUED)
-        if not waiting.update(status=AutomationRunStatus.SUCCEEDED, request=action.request, finished_at=now):
+        queued = AutomationRun.objects.filter(pk=run.pk, status=AutomationRunStatus.QUEUED)
+        if not queued.update(status=AutomationRunStatus.SUCCEEDED, request=action.request, finished_at=now):
             conclude()
             return False
         if action.prepared is None:
@@ -47,51 +43,51 @@ def complete_run(*, run: AutomationRun, action: PreparedAction, conclude: Conclu
             record_success(automation_id=automation.pk)
         else:
             render = accept_render(owner=automation.owner, prepared=action.prepared)
-            # Whether it was a success is known when the render ends.
+            # Success or failure is counted when the render ends.
             AutomationRun.objects.filter(pk=run.pk).update(render=render)
         conclude()
     return True
 
 
-def fail_run(*, run: AutomationRun, error: Mapping[str, Any], conclude: Conclude = _no_op) -> bool:
-    """Note why a run came to nothing, and tell its owner; return whether this call did it."""
+def fail_run(*, run: AutomationRun, error: Mapping[str, Any], conclude: Conclude = lambda: None) -> bool:
+    """Fail a run and notify its owner; return whether this call did it."""
     with transaction.atomic():
-        waiting = AutomationRun.objects.filter(pk=run.pk, status=AutomationRunStatus.QUEUED)
-        done = waiting.update(status=AutomationRunStatus.FAILED, error=dict(error), finished_at=timezone.now()) == 1
-        if done:
+        queued = AutomationRun.objects.filter(pk=run.pk, status=AutomationRunStatus.QUEUED)
+        changed = queued.update(status=AutomationRunStatus.FAILED, error=dict(error), finished_at=timezone.now()) == 1
+        if changed:
             record_failure(automation_id=run.automation_id, message=str(error["message"]))
         conclude()
-    return done
+    return changed
 
 
-def skip_run(*, run: AutomationRun, error: Mapping[str, Any], conclude: Conclude = _no_op) -> bool:
-    """Note why a run was not done, which is nobody's failure; return whether this call did it."""
+def skip_run(*, run: AutomationRun, error: Mapping[str, Any], conclude: Conclude = lambda: None) -> bool:
+    """Skip a run, which does not count as a failure; return whether this call did it."""
     with transaction.atomic():
-        waiting = AutomationRun.objects.filter(pk=run.pk, status=AutomationRunStatus.QUEUED)
-        done = waiting.update(status=AutomationRunStatus.SKIPPED, error=dict(error), finished_at=timezone.now()) == 1
+        queued = AutomationRun.objects.filter(pk=run.pk, status=AutomationRunStatus.QUEUED)
+        changed = queued.update(status=AutomationRunStatus.SKIPPED, error=dict(error), finished_at=timezone.now()) == 1
         conclude()
-    return done
+    return changed
 
 
 @transaction.atomic
 def record_failure(*, automation_id: UUID, message: str) -> None:
-    """Count a failure, tell the owner, and pause the automation after too many in a row."""
+    """Count a failure, notify the owner, and pause the automation after too many consecutive ones."""
     rows = Automation.objects.filter(pk=automation_id)
     if not rows.update(failures=F("failures") + 1):
         return
     automation = rows.get()
     body = f"{automation.name}: {message}"
     if automation.failures >= automation.max_failures and pause_automation(
-        automation_id=automation_id, reason=f"{automation.failures} failures in a row. The last: {message}"
+        automation_id=automation_id, reason=f"{automation.failures} consecutive failures. The last: {message}"
     ):
-        title = f"Automation paused after {automation.failures} failures in a row"
+        title = f"Automation paused after {automation.failures} consecutive failures"
         _notify(automation, PAUSED.name, title, body)
     else:
         _notify(automation, FAILED.name, "Automation failed", body)
 
 
 def record_success(*, automation_id: UUID) -> None:
-    """Begin to count failures anew."""
+    """Reset the count of consecutive failures."""
     Automation.objects.filter(pk=automation_id, failures__gt=0).update(failures=0)
 
 

@@ -1,4 +1,4 @@
-"""Cron triggers that have come due."""
+"""Runs of due cron triggers."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from automations.services.definitions import pause_automation
 from automations.services.triggering import AutomationTrigger, lock_account, start_run_if_allowed
 from core.times import format_time
 
-# So many take a fraction of a second.
+# These take a fraction of a second.
 MAX_RUNS_PER_CALL = 50
 
 
 def start_due_runs(*, now: datetime, limit: int = MAX_RUNS_PER_CALL) -> int:
-    """Start the runs of cron triggers that have come due, of at most `limit`; return how many this call moved on.
+    """Start the runs of at most `limit` due cron triggers; return how many this call advanced.
 
-    Any number of workers may call this at one time: the one that moves `next_run_at` on starts the run, in the same
-    transaction, and the run is unique by occurrence. Of several missed occurrences only the latest starts a run.
+    Safe to race: the worker that advances `next_run_at` starts the run, in the same transaction, and the run is unique
+    by occurrence. Of several missed occurrences only the latest starts a run.
     """
-    return sum(
-        _start_due(automation, now) for automation in Automation.objects.due(now).order_by("next_run_at")[:limit]
-    )
+    automations = Automation.objects.due(now).order_by("next_run_at")[:limit]
+    return sum(_start_due(automation, now) for automation in automations)
 
 
 def _start_due(automation: Automation, now: datetime) -> bool:
@@ -32,17 +31,15 @@ def _start_due(automation: Automation, now: datetime) -> bool:
     assert due is not None
     expression, zone = automation.trigger["cron"], automation.trigger["timezone"]
     try:
-        occurrence, following = (
-            latest_occurrence(expression, zone, due, now),
-            next_occurrence(expression, zone, max(now, due)),
-        )
+        occurrence = latest_occurrence(expression, zone, due, now)
+        next_run_at = next_occurrence(expression, zone, max(now, due))
     except NoNextOccurrence as error:
-        # One that cannot go on must not keep the others waiting.
+        # An invalid schedule must not hold up the others.
         return pause_automation(automation_id=automation.pk, reason=str(error))
     with transaction.atomic():
         lock_account(automation.owner_id)
-        here = Automation.objects.filter(pk=automation.pk, is_active=True, next_run_at=due)
-        if not here.update(next_run_at=following):
+        unchanged = Automation.objects.filter(pk=automation.pk, is_active=True, next_run_at=due)
+        if not unchanged.update(next_run_at=next_run_at):
             return False
         time_text = format_time(occurrence) or ""
         trigger = AutomationTrigger("cron", time_text, "cron", {"scheduled_at": time_text})

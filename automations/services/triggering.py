@@ -1,4 +1,4 @@
-"""From a trigger to a run: one for each trigger, within the limits."""
+"""Services that start runs: one for each trigger, within the hourly limits."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class AutomationTrigger:
-    """What sets an automation off.
+    """A trigger of an automation.
 
-    type: cron, event, webhook or manual. key: unique among those of its type, and the same when it comes again.
-    name: of the event, such as `render.failed`. data: what came with it. chain: the automations that led to it.
+    type: cron, event, webhook or manual. key: unique for its type, and the same when the trigger is repeated.
+    name: of the event, such as `render.failed`. data: its payload. chain: the automations that led to it.
     """
 
     type: str
@@ -43,28 +43,28 @@ class AutomationTrigger:
 
     @property
     def unique_key(self) -> str:
-        """Return the key under which its run is found; a long one as a digest."""
+        """Return the key of its run; a long one is hashed."""
         key = f"{self.type}:{self.key}"
         return key if len(key) <= 200 else f"{self.type}:{hashlib.sha256(key.encode()).hexdigest()}"
 
     @property
     def digest(self) -> str:
-        """Return what tells two triggers with one key apart."""
+        """Return a hash of name and data, to detect a reused key with other data."""
         return hashlib.sha256(orjson.dumps([self.name, self.data], option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def start_run(*, automation_id: UUID, trigger: AutomationTrigger) -> tuple[AutomationRun, bool]:
-    """Return the run of a trigger, and whether this call made it. Its work is a job of the same transaction.
+    """Return the run of a trigger, and whether this call created it, with its job in the same transaction.
 
     Raises TriggerIdReused, AutomationInactive, TooManyRuns.
     """
     with transaction.atomic():
-        if known := _existing_run(automation_id, trigger):
-            return known, False
+        if run := _existing_run(automation_id, trigger):
+            return run, False
         automation = _lock(automation_id)
-        # Of many at one time one has the lock; the others find its run here.
-        if known := _existing_run(automation_id, trigger):
-            return known, False
+        # Checked again with the lock, as a concurrent request may have created the run.
+        if run := _existing_run(automation_id, trigger):
+            return run, False
         if automation is None:
             raise AutomationInactive
         _check_limits(automation)
@@ -72,13 +72,13 @@ def start_run(*, automation_id: UUID, trigger: AutomationTrigger) -> tuple[Autom
 
 
 def start_run_if_allowed(*, automation_id: UUID, trigger: AutomationTrigger) -> AutomationRun | None:
-    """Start the run of a trigger that nobody waits for, or note in the trail why it was skipped.
+    """Start the run of a cron or event trigger, or record it as skipped if a limit refuses it.
 
-    Returns None where there is nothing to note: the trigger came before, or the automation is paused.
+    Returns None, without a record, for a repeated trigger or a paused automation.
     """
     try:
         if len(trigger.chain) >= MAX_CHAIN_LENGTH:
-            error = {"code": "chain_too_long", "message": f"{MAX_CHAIN_LENGTH} automations led to this one already."}
+            error = {"code": "chain_too_long", "message": f"{MAX_CHAIN_LENGTH} automations led to this run."}
             return _insert_skipped(automation_id, trigger, error)
         run, is_new = start_run(automation_id=automation_id, trigger=trigger)
     except (AutomationInactive, TriggerIdReused):
@@ -97,16 +97,15 @@ def _existing_run(automation_id: UUID, trigger: AutomationTrigger) -> Automation
 
 
 def lock_account(owner_id: UUID) -> None:
-    """Let nobody else start runs of an account until the transaction ends, as its hourly limit is of all of them.
+    """Lock the starting of runs of an account until the transaction ends, as its hourly limit spans all automations.
 
-    Whoever locks an automation as well locks the account first: two in another order would wait for each other. SQLite
-    has one writer anyway.
+    Always lock the account before an automation, to avoid deadlocks. SQLite has a single writer anyway.
     """
     User.objects.select_for_update(no_key=True).filter(pk=owner_id).values_list("pk").first()
 
 
 def _lock(automation_id: UUID) -> Automation | None:
-    """Return the automation, locked with its account until the transaction ends; None for a paused one."""
+    """Return the automation, locked with its account until the transaction ends; None if either is inactive."""
     active = Automation.objects.filter(pk=automation_id, is_active=True, owner__is_active=True)
     owner_id = active.filter(owner__is_suspended=False).values_list("owner_id", flat=True).first()
     if owner_id is None:
@@ -125,13 +124,13 @@ def _check_limits(automation: Automation) -> None:
     _check_hourly_limit(of_account, settings.RENDEROWL_AUTOMATION_RUNS_PER_HOUR, "automations", now)
 
 
-def _check_hourly_limit(runs: QuerySet[AutomationRun], most: int, policy: str, now: datetime) -> None:
+def _check_hourly_limit(runs: QuerySet[AutomationRun], limit: int, policy: str, now: datetime) -> None:
     counted = runs.exclude(status=AutomationRunStatus.SKIPPED)
-    over = counted.count() - most
+    over = counted.count() - limit
     if over >= 0:
-        # There is room when so many have left the hour that fewer than the limit are in it.
-        leaves_at = counted.order_by("created_at").values_list("created_at", flat=True)[over] + HOUR
-        raise TooManyRuns(policy=policy, retry_after_s=max(1, math.ceil((leaves_at - now).total_seconds())))
+        # The next run is allowed when this one is more than an hour old.
+        frees_at = counted.order_by("created_at").values_list("created_at", flat=True)[over] + HOUR
+        raise TooManyRuns(policy=policy, retry_after_s=max(1, math.ceil((frees_at - now).total_seconds())))
 
 
 def _insert(automation: Automation, trigger: AutomationTrigger) -> tuple[AutomationRun, bool]:
@@ -156,7 +155,7 @@ def _insert_skipped(automation_id: UUID, trigger: AutomationTrigger, error: dict
         with transaction.atomic():
             run.save(force_insert=True)
     except IntegrityError:
-        return None  # noted already
+        return None  # already recorded
     return run
 
 

@@ -1,4 +1,4 @@
-"""Staff's screens of the queue."""
+"""Admin of the job queue."""
 
 from jobs.admin.attempts import JobAttemptAdmin
 from jobs.admin.jobs import JobAdmin

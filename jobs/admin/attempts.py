@@ -1,4 +1,4 @@
-"""Attempts: below their job, and all together to see what fails."""
+"""Admin of job attempts: an inline of their job, and a list of their own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OUTCOME_COLORS: dict[str, str] = {
 
 
 class AttemptColumnsMixin:
-    """Columns of an attempt."""
+    """Columns shared by the inline and the list."""
 
     @display(description="outcome", label=OUTCOME_COLORS)  # type: ignore[untyped-decorator]
     def shown_outcome(self, attempt: JobAttempt) -> tuple[str, str]:
@@ -35,17 +35,17 @@ class AttemptColumnsMixin:
 
     @admin.display(description="duration")
     def shown_duration(self, attempt: JobAttempt) -> str:
-        """Return how long it took."""
+        """Return the duration in seconds."""
         return "-" if attempt.duration_s is None else f"{attempt.duration_s:.2f} s"
 
     @admin.display(description="error")
     def shown_error(self, attempt: JobAttempt) -> SafeString | str:
-        """Return why it did not succeed."""
+        """Return the error, with its traceback if it has one."""
         return error_text(attempt.error)
 
 
 class JobAttemptInline(AttemptColumnsMixin, TabularInline):
-    """The ended attempts of a job."""
+    """The finished attempts of a job, read-only."""
 
     model = JobAttempt
     fields = ("number", "shown_outcome", "worker", "started_at", "shown_duration", "shown_error")
@@ -55,22 +55,22 @@ class JobAttemptInline(AttemptColumnsMixin, TabularInline):
     can_delete = False
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse."""
+        """Return False: workers write attempts."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse."""
+        """Return False: workers write attempts."""
         return False
 
 
 @admin.register(JobAttempt)
 class JobAttemptAdmin(AttemptColumnsMixin, ReadOnlyAdmin):
-    """The attempts of all jobs, the latest first: their ids are in the order of time."""
+    """The attempts of all jobs, newest first; ids are in the order of time."""
 
     list_display = ("job", "number", "shown_outcome", "worker", "started_at", "shown_duration")
     list_filter = ("outcome",)
     search_fields = ("=job__reference",)
-    search_help_text = "A job's id, or its whole reference"
+    search_help_text = "A job's id, or its exact reference"
     list_select_related = ("job",)
     raw_id_fields = ("job",)
     ordering = ("-id",)
@@ -79,7 +79,7 @@ class JobAttemptAdmin(AttemptColumnsMixin, ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[JobAttempt], search_term: str
     ) -> tuple[QuerySet[JobAttempt], bool]:
-        """Find the attempts of a job by its id, or by what `search_fields` name."""
+        """Search by the job's id, falling back to `search_fields`."""
         try:
             return queryset.filter(job_id=decode_id(Job.ID_PREFIX, search_term.strip())), False
         except ValueError:

@@ -1,4 +1,4 @@
-"""How the screens of the queue show an error."""
+"""Display of job errors in the admin."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ from django.utils.safestring import SafeString
 
 
 def error_text(error: dict[str, str] | None) -> SafeString | str:
-    """Return an error with its traceback, where there is one."""
+    """Return the error as escaped HTML, with its traceback if it has one; "-" for no error."""
     if not error:
         return "-"
     headline = f"{error.get('code', '')}: {error.get('message', '')}"
     if "traceback" not in error:
         return headline
-    return format_html(
-        '{}<pre class="whitespace-pre-wrap text-xs mt-2">{}</pre>',
-        headline,
-        error["traceback"],
-    )
+    return format_html('{}<pre class="whitespace-pre-wrap text-xs mt-2">{}</pre>', headline, error["traceback"])

@@ -1,4 +1,4 @@
-"""Filters whose choices come from the code: asking a large table for its distinct values reads all of it."""
+"""Admin filters with choices from the code, as finding distinct values would scan the whole job table."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from jobs.states import JobStatus
 
 
 class StatusFilter(SimpleListFilter):
-    """By state, with the literal that the partial indexes want."""
+    """Filter by status, as a literal for the partial indexes."""
 
     title = "status"
     parameter_name = "status"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return the states."""
+        """Return all statuses."""
         return [(str(value), str(label)) for value, label in JobStatus.choices]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        """Return the jobs in the chosen state; a dead letter is sorted by its death in its own index."""
+        """Return the jobs with the chosen status."""
         if self.value() not in JobStatus.values:
             return queryset
         return queryset.filter(status_is(JobStatus(str(self.value()))))
 
 
 class TypeFilter(SimpleListFilter):
-    """By type, of those that have a handler."""
+    """Filter by job type, among those with a handler."""
 
     title = "type"
     parameter_name = "type"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return the types."""
+        """Return the registered types, sorted."""
         return [(name, name) for name in sorted(handlers)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
@@ -47,13 +47,13 @@ class TypeFilter(SimpleListFilter):
 
 
 class QueueFilter(SimpleListFilter):
-    """By queue, of those that handlers use."""
+    """Filter by queue, among those of registered handlers."""
 
     title = "queue"
     parameter_name = "queue"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return the queues."""
+        """Return the known queues."""
         return [(name, name) for name in known_queues()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:

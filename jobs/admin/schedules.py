@@ -1,4 +1,4 @@
-"""Schedules: what comes back by the clock, and when."""
+"""Admin of schedules: enable, disable, run now."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jobs.models import Schedule
 
 @admin.register(Schedule)
 class ScheduleAdmin(ReadOnlyAdmin):
-    """Code owns the terms of a schedule; staff switch it on and off, or run it now."""
+    """Schedules are defined in code; staff enable, disable or run them."""
 
     list_display = ("name", "enabled", "cron", "type", "next_run_at", "last_run_at")
     list_filter = ("enabled",)
@@ -26,30 +26,30 @@ class ScheduleAdmin(ReadOnlyAdmin):
 
     @admin.display(description="payload")
     def shown_payload(self, schedule: Schedule) -> SafeString | str:
-        """Return the payload."""
+        """Return the payload as indented JSON."""
         return pretty_json(schedule.payload)
 
     def has_switch_permission(self, request: HttpRequest) -> bool:
-        """Return whether staff may switch schedules on and off."""
+        """Return whether the user may enable and disable schedules."""
         return request.user.has_perm("jobs.change_schedule")
 
     def has_run_permission(self, request: HttpRequest) -> bool:
-        """Return whether staff may run schedules at once."""
+        """Return whether the user may run schedules immediately."""
         return request.user.has_perm("jobs.run_schedule")
 
     @admin.action(description="Enable schedules", permissions=["switch"])
     def enable_schedules(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
-        """Switch on; they wait for their next tick."""
+        """Enable the selected schedules; each waits for its next run."""
         self._switch(request, queryset, enabled=True)
 
     @admin.action(description="Disable schedules", permissions=["switch"])
     def disable_schedules(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
-        """Switch off."""
+        """Disable the selected schedules."""
         self._switch(request, queryset, enabled=False)
 
     @admin.action(description="Run now", permissions=["run"])
     def run_schedules(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
-        """Enqueue their jobs without waiting."""
+        """Enqueue the jobs of the selected schedules immediately."""
         enqueued = 0
         for schedule in queryset:
             try:
@@ -61,8 +61,8 @@ class ScheduleAdmin(ReadOnlyAdmin):
         self.message_user(request, f"{enqueued} enqueued.", messages.SUCCESS)
 
     def _switch(self, request: HttpRequest, queryset: QuerySet[Schedule], *, enabled: bool) -> None:
-        chosen = list(queryset.values_list("pk", "name"))
-        for schedule_id, name in chosen:
-            with audited(request, f"schedule.{'enabled' if enabled else 'disabled'}", name):
+        selected, state = list(queryset.values_list("pk", "name")), "enabled" if enabled else "disabled"
+        for schedule_id, name in selected:
+            with audited(request, f"schedule.{state}", name):
                 services.set_schedule_enabled(schedule_id=schedule_id, enabled=enabled)
-        self.message_user(request, f"{len(chosen)} {'enabled' if enabled else 'disabled'}.", messages.SUCCESS)
+        self.message_user(request, f"{len(selected)} {state}.", messages.SUCCESS)

@@ -1,4 +1,4 @@
-"""Workers: who is there, and how busy."""
+"""Admin of workers: liveness and load."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jobs.models import Worker
 
 @admin.register(Worker)
 class WorkerAdmin(ReadOnlyAdmin):
-    """One row for each `run_worker` process of the last day."""
+    """The `run_worker` processes of the last day."""
 
     list_display = ("name", "alive", "hostname", "pid", "shown_load", "shown_queues", "started_at", "last_seen_at")
     list_filter = ("hostname",)
@@ -32,15 +32,15 @@ class WorkerAdmin(ReadOnlyAdmin):
 
     @display(boolean=True)  # type: ignore[untyped-decorator]
     def alive(self, worker: Worker) -> bool:
-        """Return whether it was heard of lately."""
+        """Return whether its heartbeat is recent."""
         return worker.is_alive
 
     @admin.display(description="busy")
     def shown_load(self, worker: Worker) -> str:
-        """Return how many slots have a job."""
+        """Return busy slots out of all slots."""
         return f"{worker.busy}/{worker.concurrency}"
 
     @admin.display(description="queues")
     def shown_queues(self, worker: Worker) -> str:
-        """Return what it serves."""
+        """Return the queues it serves."""
         return ", ".join(worker.queues)

@@ -1,4 +1,4 @@
-"""As many workers on this machine as the queue asks for: `manage.py autoscale_workers`.
+"""Autoscaling of the workers on this machine: `manage.py autoscale_workers`.
 
-autoscaler (reads the queue) -> policy (how many) -> fleet (starts, retires and replaces `run_worker` processes)
+autoscaler (reads the load) -> policy (number of workers) -> fleet (starts, retires and replaces `run_worker` processes)
 """

@@ -1,4 +1,4 @@
-"""Look at the queue, adjust the fleet, until told to stop."""
+"""The autoscaler's main loop: reads the load of the queues and adjusts the fleet."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ POLL_INTERVAL_S = 0.5
 
 
 class Autoscaler:
-    """The process of `autoscale_workers`. Starts no thread."""
+    """The process of `autoscale_workers`. Starts no threads, as its children use `preexec_fn`."""
 
-    def __init__(self, *, queues: Sequence[str], options: AutoscalerOptions, tell: Callable[[str], None]) -> None:
-        """tell: gets a line whenever the number of workers is to change."""
+    def __init__(self, *, queues: Sequence[str], options: AutoscalerOptions, report: Callable[[str], None]) -> None:
+        """report: called with a line whenever the target number of workers changes."""
         self._queues = frozenset(queues)
         self._options = options
-        self._tell = tell
+        self._report = report
         self._policy = ScalingPolicy(options)
         arguments = ["--queues", ",".join(queues), "--concurrency", str(options.concurrency)]
         self._fleet = Fleet(max_workers=options.max_workers, arguments=arguments)
@@ -36,7 +36,7 @@ class Autoscaler:
         self._stopping = False
 
     def run(self) -> None:
-        """Work until SIGTERM or SIGINT; then stop the workers."""
+        """Run until SIGTERM or SIGINT, then stop the workers."""
         signals = SignalPipe()
         on_stop(self._stop)
         self._try(services.sync_schedules)
@@ -44,7 +44,7 @@ class Autoscaler:
             self._try(self._evaluate)
             select.select([signals.reader], [], [], POLL_INTERVAL_S)
             signals.drain()
-        self._tell(f"stopping {self._fleet.active + self._fleet.retiring} workers")
+        self._report(f"stopping {self._fleet.active + self._fleet.retiring} workers")
         self._fleet.stop()
         connections.close_all()
         signals.close()
@@ -60,20 +60,20 @@ class Autoscaler:
         oldest_s = max((load.oldest_s for load in loads), default=0.0)
         target = self._policy.decide(now=time.monotonic(), needed=needed, oldest_s=oldest_s)
         if target != self._target:
-            self._tell(f"{_describe(loads)}: {self._target} -> {target} workers")
+            self._report(f"{_describe(loads)}: {self._target} -> {target} workers")
             self._target = target
         self._fleet.adjust(target)
         reset_queries()
 
     def _run_housekeeping(self) -> None:
-        """Do what workers do for the queue beside their jobs, or nothing would ever become ready again."""
+        """Do the workers' housekeeping while there are none, or no job would become ready again."""
         services.promote_due()
         services.admit_blocked()
         services.reap_expired()
         services.fire_due_schedules()
 
     def _try(self, action: Callable[[], object]) -> None:
-        """Do it; where the database is away, leave the workers as they are."""
+        """Run the action; if the database is unavailable, leave the workers as they are."""
         try:
             action()
         except Error:

@@ -20,16 +20,16 @@ from jobs.worker.signals import RETIRE_SIGNAL
 logger = logging.getLogger(__name__)
 
 PROGRAM = [sys.executable, str(settings.BASE_DIR / "manage.py"), "run_worker"]
-# A worker that lived this long did not die of being started.
+# A worker that ran this long did not crash on start.
 STABLE_AFTER_S = 10.0
 MAX_BACKOFF_S = 30.0
-# What a worker needs beyond the grace of its jobs; it kills stubborn slots itself before that.
+# Time to stop beyond the grace period of its jobs; the worker kills its own slots before that.
 KILL_AFTER_GRACE_S = 8.0
 
 
 @dataclass(slots=True)
 class WorkerProcess:
-    """One `run_worker`. retiring: it finishes what it has, and counts no more."""
+    """A `run_worker` process. retiring: it finishes its jobs, and no longer counts as active."""
 
     process: subprocess.Popen[bytes]
     started_at: float
@@ -37,7 +37,7 @@ class WorkerProcess:
 
 
 class Fleet:
-    """Keeps as many workers as it is told, and never more than `max_workers` processes, retiring ones included."""
+    """Keeps a target number of workers, with at most `max_workers` processes including retiring ones."""
 
     def __init__(self, *, max_workers: int, arguments: Sequence[str]) -> None:
         self._max_workers = max_workers
@@ -48,16 +48,16 @@ class Fleet:
 
     @property
     def active(self) -> int:
-        """Return how many workers take jobs."""
+        """Return how many workers claim jobs."""
         return sum(not worker.retiring for worker in self._processes)
 
     @property
     def retiring(self) -> int:
-        """Return how many are finishing."""
+        """Return how many workers are finishing their last jobs."""
         return sum(worker.retiring for worker in self._processes)
 
     def adjust(self, target: int) -> None:
-        """Start or retire workers until there are `target`; replace those that died."""
+        """Start or retire workers to reach `target`; replace dead ones."""
         self._reap_exited()
         surplus = self.active - target
         if surplus > 0:
@@ -70,7 +70,7 @@ class Fleet:
             self._start()
 
     def stop(self) -> None:
-        """Stop all workers, as SIGTERM does: with a grace for their jobs, which are released after it."""
+        """Stop all workers with SIGTERM; after their grace period, running jobs are released and workers killed."""
         for worker in self._processes:
             if worker.process.poll() is None:
                 worker.process.terminate()
@@ -80,19 +80,19 @@ class Fleet:
                 worker.process.wait(max(0.1, until - time.monotonic()))
             if worker.process.poll() is None:
                 logger.error("worker killed: it did not stop in time", extra={"pid": worker.process.pid})
-                # Its slots notice by themselves.
+                # Its slots end themselves when it is gone.
                 worker.process.kill()
                 worker.process.wait()
         self._processes.clear()
 
     def _start(self) -> None:
-        # A session of its own: a Ctrl-C at the terminal reaches the autoscaler alone, which stops them its own way.
+        # A new session: Ctrl-C at the terminal reaches only the autoscaler, which stops the workers itself.
         process = subprocess.Popen(
             self._command,
             cwd=settings.BASE_DIR,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            # Workers that nobody counts any more would stand beside those of the next autoscaler.
+            # Orphaned workers would add to those of the next autoscaler.
             preexec_fn=die_with_parent,  # noqa: PLW1509 - no threads here
         )
         self._processes.append(WorkerProcess(process, time.monotonic()))
@@ -112,12 +112,12 @@ class Fleet:
                 "worker process died", extra={"pid": worker.process.pid, "code": code, "lived_s": round(lived_s, 1)}
             )
             self._early_crashes = self._early_crashes + 1 if lived_s < STABLE_AFTER_S else 0
-            # The first replacement comes at once; where none of them lives, a core is not spent on starting them.
+            # The first replacement is immediate; repeated early crashes back off.
             wait_s = min(MAX_BACKOFF_S, 0.5 * 2**self._early_crashes) if self._early_crashes > 1 else 0.0
             self._start_not_before = time.monotonic() + wait_s
 
     def _retire(self, count: int) -> None:
-        """Retire so many workers: idle ones first, among equals the youngest."""
+        """Retire `count` workers, the least busy first, then the newest."""
         busy = _busy_by_pid()
         active = [worker for worker in self._processes if not worker.retiring]
         active.sort(key=lambda worker: (busy.get(worker.process.pid, 0), -worker.started_at))
@@ -128,7 +128,7 @@ class Fleet:
 
 
 def _busy_by_pid() -> dict[int, int]:
-    """Return how many slots of each worker of this machine were busy when last heard of."""
+    """Return the busy slots of each worker on this machine, as of its last heartbeat."""
     hostname = socket.gethostname()[:40]
     rows = Worker.objects.filter(hostname=hostname, stopped_at__isnull=True)
     return dict(rows.order_by("last_seen_at").values_list("pid", "busy"))

@@ -1,4 +1,4 @@
-"""How many workers there should be. Nothing here knows of processes or of a clock."""
+"""The scaling policy: computes the number of workers from the load, without processes or a clock."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from jobs.selectors import QueueLoad
 
 @dataclass(frozen=True, slots=True)
 class AutoscalerOptions:
-    """What the operator decided.
+    """Options of `autoscale_workers`.
 
-    concurrency: jobs at a time of one worker.
-    scale_out_after_s: how long a ready job must have waited before more workers come.
-    scale_in_after_s: for how long fewer must have been enough before any goes.
+    concurrency: concurrent jobs of one worker.
+    scale_out_after_s: how long a job must have been ready before workers are added.
+    scale_in_after_s: how long fewer workers must have sufficed before any is retired.
     """
 
     min_workers: int
@@ -27,44 +27,43 @@ class AutoscalerOptions:
 
 
 def count_needed(loads: Iterable[QueueLoad], *, concurrency: int, io: Collection[str]) -> int:
-    """Return how many workers could be busy now. io: queues of which one worker does nearly any number at a time."""
+    """Return how many workers the load can keep busy. io: I/O queues, for which one worker is enough."""
     slots = 0
-    waits_for_others = False
+    has_io_jobs = False
     for load in loads:
         jobs = load.claimable + load.running
         if load.queue in io:
-            waits_for_others = waits_for_others or jobs > 0
+            has_io_jobs = has_io_jobs or jobs > 0
         else:
             slots += jobs
-    return max(math.ceil(slots / concurrency), int(waits_for_others))
+    return max(math.ceil(slots / concurrency), int(has_io_jobs))
 
 
 class ScalingPolicy:
-    """Follows the load up at once, and down only after it stayed down: the highest need of a while is what counts.
+    """Scales out immediately, and in only to the highest need within `scale_in_after_s`.
 
-    What is returned is a number of workers, never a step, so that workers which are still starting are not started
-    again by the next look.
+    It returns an absolute number of workers, not a step, so that workers that are still starting are counted.
     """
 
     def __init__(self, options: AutoscalerOptions) -> None:
         self._options = options
         self._target = options.min_workers
-        self._began: float | None = None
+        self._started_at: float | None = None
         self._needs: deque[tuple[float, int]] = deque()
 
     def decide(self, *, now: float, needed: int, oldest_s: float) -> int:
-        """Return the number of workers. now: of any clock that only goes forward; oldest_s: of the jobs to claim."""
+        """Return the number of workers. now: of a monotonic clock; oldest_s: age of the oldest claimable job."""
         options = self._options
-        wanted = min(max(needed, options.min_workers), options.max_workers)
-        if self._began is None:
-            self._began = now
-        self._needs.append((now, wanted))
+        desired = min(max(needed, options.min_workers), options.max_workers)
+        if self._started_at is None:
+            self._started_at = now
+        self._needs.append((now, desired))
         while self._needs[0][0] < now - options.scale_in_after_s:
             self._needs.popleft()
-        # A job that has just come is for a slot that is about to be free; where there is none at all, nobody waits.
+        # A new job may soon get a free slot, so it waits first, unless there are no workers.
         is_late = oldest_s >= options.scale_out_after_s or self._target == 0
-        if wanted > self._target and is_late:
-            self._target = wanted
-        elif now - self._began >= options.scale_in_after_s:
+        if desired > self._target and is_late:
+            self._target = desired
+        elif now - self._started_at >= options.scale_in_after_s:
             self._target = min(self._target, max(need for _, need in self._needs))
         return self._target

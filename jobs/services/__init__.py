@@ -1,4 +1,4 @@
-"""Every write to the queue, for other apps and for the worker."""
+"""Services of the queue: all writes, by other apps and by workers."""
 
 from jobs.services.control import (
     cancel_job,

@@ -1,4 +1,4 @@
-"""What people and other apps do to jobs and queues: cancel, retry, pause."""
+"""Control of jobs and queues by staff and other apps: cancel, retry, limit, move, pause."""
 
 from __future__ import annotations
 
@@ -24,16 +24,15 @@ from jobs.snapshot import JobSnapshot
 from jobs.states import WAITING, JobStatus
 
 logger = logging.getLogger(__name__)
-_WAITING_ANEW = Case(When(limit_key=None, then=Value(JobStatus.QUEUED)), default=Value(JobStatus.BLOCKED))
+_STATUS_ON_RETRY = Case(When(limit_key=None, then=Value(JobStatus.QUEUED)), default=Value(JobStatus.BLOCKED))
 
 
 def cancel_job(*, job_id: uuid.UUID, actor: Any = None) -> Job:
-    """Cancel a waiting job at once, ask a running one to stop; leave a finished one as it is.
+    """Cancel a waiting job, or ask a running one to stop; leave a finished one unchanged.
 
-    actor: the member of staff who decided it, for the audit; None for the program, and for an owner's own wish.
-    Returns the job as it is then: `status` is `cancelled`, or `cancel_requested_at` is set, or it was too late.
-    The handler's `on_cancelled` is told in the transaction in which the job becomes cancelled.
-    Raises JobNotFound.
+    actor: the member of staff, for the audit log; None for the owner and for the program itself.
+    Returns the job after the call: `status` is `cancelled`, or `cancel_requested_at` is set, or it had finished.
+    The handler's `on_cancelled` runs in the transaction that cancels the job. Raises JobNotFound.
     """
     with transaction.atomic():
         waiting = Job.objects.filter(status_in(*WAITING), pk=job_id)
@@ -50,12 +49,12 @@ def cancel_job(*, job_id: uuid.UUID, actor: Any = None) -> Job:
 
 
 def cancel_waiting_jobs(*, job_ids: Sequence[uuid.UUID]) -> int:
-    """Cancel those of many jobs that wait, in one transaction; return how many did. Others are left as they are.
+    """Cancel the waiting ones among these jobs in one transaction; return how many there were.
 
-    The handlers' `on_cancelled` are told in the same transaction, in the order of the jobs' ids.
+    The handlers' `on_cancelled` run in the same transaction, ordered by job id.
     """
     with transaction.atomic():
-        # All rows are locked before any hook writes, so that no two callers can wait for each other.
+        # Locks all rows in id order before any hook writes, so that two callers cannot deadlock.
         waiting = Job.objects.select_for_update().filter(status_in(*WAITING), pk__in=job_ids).order_by("pk")
         jobs = list(waiting)
         now = timezone.now()
@@ -69,20 +68,20 @@ def cancel_waiting_jobs(*, job_ids: Sequence[uuid.UUID]) -> int:
 
 
 def request_cancel(*, job_id: uuid.UUID) -> bool:
-    """Ask a running job to stop; say whether the request is new. Its worker notices within about a second."""
+    """Ask a running job to stop; return whether the request is new. Its worker notices within about a second."""
     running = Job.objects.filter(status_is(JobStatus.RUNNING), pk=job_id, cancel_requested_at=None)
     return running.update(cancel_requested_at=Now()) == 1
 
 
 def retry_job(*, job_id: uuid.UUID, actor: Any = None) -> Job:
-    """Queue a dead job again with all its attempts to spend. actor: as for `cancel_job`.
+    """Requeue a dead job with its counts of failures reset. actor: as for `cancel_job`.
 
-    Raises JobNotFound; InvalidState if the job is not dead, or a newer one has its unique key.
+    Raises JobNotFound; InvalidState if the job is not dead, or another active job has its unique key.
     """
     try:
         with transaction.atomic():
-            revived = Job.objects.filter(status_is(JobStatus.DEAD), pk=job_id).update(
-                status=_WAITING_ANEW,
+            requeued = Job.objects.filter(status_is(JobStatus.DEAD), pk=job_id).update(
+                status=_STATUS_ON_RETRY,
                 failures=0,
                 lost=0,
                 error=None,
@@ -94,7 +93,7 @@ def retry_job(*, job_id: uuid.UUID, actor: Any = None) -> Job:
                 finished_at=None,
             )
             job = _get(job_id)
-            if not revived:
+            if not requeued:
                 raise InvalidState(f"The job is {job.status}; only dead jobs can be retried.")
             if job.limit_key is not None:
                 sql.admit(job.limit_key)
@@ -108,62 +107,56 @@ def retry_job(*, job_id: uuid.UUID, actor: Any = None) -> Job:
 
 
 def change_limit(*, limit_key: str, limit_running: int) -> int:
-    """Change how many jobs of a key may be at work, for those that wait already; return how many waited.
-
-    A smaller limit stops nothing: it lets no more begin.
-    """
+    """Set the limit on the waiting jobs of a key; return how many were blocked. A lower limit stops no running job."""
     with transaction.atomic():
-        waiting = Job.objects.filter(status_is(JobStatus.BLOCKED), limit_key=limit_key)
-        waiting_count = waiting.update(limit_running=limit_running)
+        blocked = Job.objects.filter(status_is(JobStatus.BLOCKED), limit_key=limit_key)
+        blocked_count = blocked.update(limit_running=limit_running)
         Job.objects.filter(status_is(JobStatus.SCHEDULED), limit_key=limit_key).update(limit_running=limit_running)
         sql.admit(limit_key)
-    return waiting_count
+    return blocked_count
 
 
 def run_now(*, job_id: uuid.UUID) -> bool:
-    """Let a job that waits for its time wait no longer; return whether it did wait."""
+    """Make a scheduled job due immediately; return False if it was not scheduled."""
     with transaction.atomic():
         moved = Job.objects.filter(status_is(JobStatus.SCHEDULED), pk=job_id).update(scheduled_at=Now())
     return moved == 1
 
 
 def move_job(*, job_id: uuid.UUID, queue: str) -> bool:
-    """Put a job that waits for its time into another queue; return whether it did wait."""
+    """Move a scheduled job to another queue; return False if it was not scheduled."""
     return Job.objects.filter(status_is(JobStatus.SCHEDULED), pk=job_id).update(queue=queue) == 1
 
 
 def set_key_limit(*, limit_key: str, limit_running: int) -> None:
-    """Let this many jobs of a key be at work from now on, whatever the jobs themselves say: one row, however many wait.
-
-    A smaller limit stops nothing: it lets no more begin.
-    """
+    """Override the limit of a key's jobs in one row, however many are waiting. A lower limit stops no running job."""
     with transaction.atomic():
         KeyLimit.objects.update_or_create(limit_key=limit_key, defaults={"limit_running": limit_running})
         sql.admit(limit_key)
 
 
 def clear_key_limit(*, limit_key: str) -> None:
-    """Let the jobs of a key say again how many of them may be at work."""
+    """Remove the override of a key, so that the limits of its jobs apply again."""
     with transaction.atomic():
         KeyLimit.objects.filter(limit_key=limit_key).delete()
         sql.admit(limit_key)
 
 
 def move_waiting(*, limit_key: str, queue: str) -> int:
-    """Put the jobs of a key that are due, but not begun, into another queue; return how many."""
+    """Move the blocked and queued jobs of a key to another queue; return how many were moved."""
     with transaction.atomic():
-        waiting = Job.objects.filter(status_is(JobStatus.BLOCKED), limit_key=limit_key)
-        # Both states, as the condition of idx_jobs_limit_key names them.
-        ready = Job.objects.filter(
+        blocked = Job.objects.filter(status_is(JobStatus.BLOCKED), limit_key=limit_key)
+        # Both statuses, to match the condition of idx_jobs_limit_key.
+        queued = Job.objects.filter(
             status_in(JobStatus.QUEUED, JobStatus.RUNNING), limit_key=limit_key, status=JobStatus.QUEUED
         )
-        moved = sum(jobs.exclude(queue=queue).update(queue=queue) for jobs in (waiting, ready))
+        moved = sum(jobs.exclude(queue=queue).update(queue=queue) for jobs in (blocked, queued))
         notify_workers_on_commit()
     return moved
 
 
 def pause_queue(*, name: str) -> None:
-    """Let no worker claim from a queue; what runs goes on."""
+    """Stop claims from a queue; running jobs continue."""
     with transaction.atomic():
         QueueState.objects.get_or_create(name=name)
         QueueState.objects.filter(name=name, paused=False).update(paused=True, paused_at=Now())
@@ -171,7 +164,7 @@ def pause_queue(*, name: str) -> None:
 
 
 def resume_queue(*, name: str) -> None:
-    """Let workers claim from a queue again."""
+    """Allow claims from a queue again, and wake workers."""
     with transaction.atomic():
         QueueState.objects.filter(name=name, paused=True).update(paused=False, paused_at=None)
         notify_workers_on_commit()
@@ -179,14 +172,14 @@ def resume_queue(*, name: str) -> None:
 
 
 def set_queue_limit(*, name: str, max_running: int | None) -> None:
-    """Bound how many jobs of a queue run at a time, over all workers; None for no bound."""
+    """Limit the running jobs of a queue over all workers; None for no limit."""
     with transaction.atomic():
         QueueState.objects.update_or_create(name=name, defaults={"max_running": max_running})
         notify_workers_on_commit()
 
 
 def ensure_queues(*, names: Sequence[str]) -> None:
-    """Make sure that staff see these queues in their list; what was decided about them stays."""
+    """Create missing rows for these queues, so that the admin lists them; existing settings are unchanged."""
     missing = [QueueState(name=name) for name in names]
     QueueState.objects.bulk_create(missing, ignore_conflicts=True)
 

@@ -1,4 +1,4 @@
-"""Put work into the queue."""
+"""Enqueueing of jobs, one or many, in the caller's transaction."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """One job for `enqueue_many`; the fields mean what they mean in `enqueue`."""
+    """A job for `enqueue_many`; the fields are the parameters of `enqueue`."""
 
     type: str
     payload: Mapping[str, Any] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class NewJob:
 
 def enqueue(
     *,
-    type: str,  # noqa: A002 - the job's type, as everywhere
+    type: str,  # noqa: A002 - the name of the model's field
     payload: Mapping[str, Any] | None = None,
     queue: str | None = None,
     priority: JobPriority = JobPriority.NORMAL,
@@ -56,14 +56,13 @@ def enqueue(
     limit_key: str | None = None,
     limit_running: int | None = None,
 ) -> Job:
-    """Write a job in the caller's transaction: it exists if and only if that commits.
+    """Insert a job in the caller's transaction, and wake workers when it commits.
 
-    queue, max_attempts, timeout_s: by default what the type's handler says. run_at: not before this time.
+    queue, max_attempts, timeout_s: default to those of the type's handler. run_at: the earliest start.
     reference: opaque text of the caller, such as `render:<uuid>`.
-    limit_key, limit_running: of all jobs with this key no more than so many are queued or running at a time.
-    unique_key: while a job with this key waits or runs, that one is returned and nothing is written.
-    traceparent: the place in a trace, by default that of the work in progress.
-    Raises UnknownJobType.
+    limit_key, limit_running: at most `limit_running` jobs with this key are queued or running at a time.
+    unique_key: if an unfinished job has this key, it is returned and nothing is written.
+    traceparent: the parent of its spans, by default the current span. Raises UnknownJobType.
     """
     new = NewJob(
         type=type,
@@ -92,10 +91,7 @@ def enqueue(
 
 
 def enqueue_many(*, jobs: Sequence[NewJob]) -> list[Job]:
-    """Write many jobs at once, in the caller's transaction.
-
-    Raises UnknownJobType, and then writes none.
-    """
+    """Insert many jobs in the caller's transaction, all or none. Raises UnknownJobType."""
     now = timezone.now()
     rows = [_build(new, now) for new in jobs]
     with producer_spans(rows), transaction.atomic():
@@ -107,9 +103,9 @@ def enqueue_many(*, jobs: Sequence[NewJob]) -> list[Job]:
 
 def _build(new: NewJob, now: datetime) -> Job:
     handler = get_handler(new.type)
-    waits = new.run_at is not None and new.run_at > now
+    is_later = new.run_at is not None and new.run_at > now
     due = JobStatus.QUEUED if new.limit_key is None else JobStatus.BLOCKED
-    status = JobStatus.SCHEDULED if waits else due
+    status = JobStatus.SCHEDULED if is_later else due
     current_request = request_id.get()
     return Job(
         type=new.type,
@@ -131,7 +127,7 @@ def _build(new: NewJob, now: datetime) -> Job:
 
 
 def _admit(rows: Sequence[Job]) -> None:
-    """Queue the best of the new jobs' keys, and note on the rows which of them are queued now."""
+    """Admit jobs of the new rows' keys, and update the rows that are queued now."""
     blocked = {job.pk: job for job in rows if job.status == JobStatus.BLOCKED}
     if not blocked:
         return
@@ -142,15 +138,15 @@ def _admit(rows: Sequence[Job]) -> None:
     for key, priority in most_urgent.items():
         sql.demote(key, priority)
         sql.admit(key)
-    # The condition as idx_jobs_limit_key states it; a new job cannot run before it is committed.
-    at_work = Job.objects.filter(status_in(JobStatus.QUEUED, JobStatus.RUNNING), limit_key__in=most_urgent)
-    for pk, queued_at in at_work.values_list("pk", "queued_at"):
+    # Both statuses match the condition of idx_jobs_limit_key; a new job cannot run before the commit.
+    admitted = Job.objects.filter(status_in(JobStatus.QUEUED, JobStatus.RUNNING), limit_key__in=most_urgent)
+    for pk, queued_at in admitted.values_list("pk", "queued_at"):
         if pk in blocked:
             blocked[pk].status, blocked[pk].queued_at = JobStatus.QUEUED, queued_at
 
 
 def _insert_unless_active(job: Job) -> Job:
-    """Return the active job with the same key, or this one, now written."""
+    """Return the active job with the same unique key, or insert this one."""
     while True:
         existing = Job.objects.active().filter(unique_key=job.unique_key).first()
         if existing is not None:
@@ -159,7 +155,7 @@ def _insert_unless_active(job: Job) -> Job:
             with transaction.atomic():
                 job.save(force_insert=True)
         except IntegrityError:
-            # Somebody was quicker. Another cause of the error would come back for ever, so it must be this one.
+            # Retry only if another transaction inserted the key; any other cause would loop for ever.
             if not Job.objects.active().filter(unique_key=job.unique_key).exists():
                 raise
         else:

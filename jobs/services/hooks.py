@@ -1,4 +1,4 @@
-"""Tell a job's handler what became of it, in the transaction that decides it."""
+"""Hooks of job handlers, called in the transaction that changes the job's status."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ Subject = TypeVar("Subject")
 
 
 def call_on_dead(job: JobSnapshot, error: JobError) -> None:
-    """Run `on_dead` of the job's handler."""
+    """Call `on_dead` of the job's handler, if it has one."""
     handler = handlers.get(job.type)
     if handler is not None and handler.on_dead is not None:
         _call(handler.on_dead, DeadJob(job=job, error=error), job)
 
 
 def call_on_cancelled(job: JobSnapshot) -> None:
-    """Run `on_cancelled` of the job's handler."""
+    """Call `on_cancelled` of the job's handler, if it has one."""
     handler = handlers.get(job.type)
     if handler is not None and handler.on_cancelled is not None:
         _call(handler.on_cancelled, job, job)
 
 
 def _call(hook: Callable[[Subject], None], subject: Subject, job: JobSnapshot) -> None:
-    """Run a hook in a savepoint.
+    """Call a hook in a savepoint.
 
-    A database that is busy or gone undoes the whole ending, which is tried again. A mistake in the hook is logged: the
-    job must not run for ever because of it.
+    A database error propagates, and the status change is retried. Any other error is only logged, or the job would
+    never end.
     """
     try:
         with transaction.atomic():

@@ -1,4 +1,4 @@
-"""What keeps the queue going: due jobs, old rows, the list of workers."""
+"""Housekeeping of the queue: promotion of due jobs, admission of blocked ones, rows of workers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from jobs.notify import notify_workers_on_commit
 
 
 def promote_due(*, limit: int = 1000) -> int:
-    """Queue scheduled jobs that have become due; return how many."""
+    """Queue scheduled jobs that are due; return how many."""
     if not sql.any_due():
-        # Read before any transaction: SQLite's takes the write lock at BEGIN.
+        # Checked outside the transaction, as SQLite takes the write lock at BEGIN.
         return 0
     with transaction.atomic():
         promoted = sql.promote(limit=limit)
@@ -27,10 +27,9 @@ def promote_due(*, limit: int = 1000) -> int:
 
 
 def admit_blocked() -> int:
-    """Queue blocked jobs that there is room for; return how many.
+    """Queue blocked jobs whose key is below its limit; return how many.
 
-    Whatever makes room admits the next at once. This is for what slipped through: two that came at one moment, a
-    process that was killed between the two.
+    An ended job admits the next itself; this catches those missed in a race or by a killed process.
     """
     admitted = 0
     for key in sql.list_admissible():
@@ -40,16 +39,16 @@ def admit_blocked() -> int:
 
 
 def record_worker_started(*, name: str, hostname: str, pid: int, queues: list[str], concurrency: int) -> uuid.UUID:
-    """Add a worker to the list."""
+    """Insert the row of a worker; return its id."""
     worker = Worker.objects.create(name=name, hostname=hostname, pid=pid, queues=queues, concurrency=concurrency)
     return worker.id
 
 
 def record_heartbeat(*, worker_id: uuid.UUID, busy: int) -> None:
-    """Say that a worker lives, and how many of its slots are busy."""
+    """Record that a worker is alive, and how many of its slots are busy."""
     Worker.objects.filter(pk=worker_id).update(last_seen_at=Now(), busy=busy)
 
 
 def record_worker_stopped(*, worker_id: uuid.UUID) -> None:
-    """Say that a worker has left in good order."""
+    """Record that a worker has stopped cleanly."""
     Worker.objects.filter(pk=worker_id).update(last_seen_at=Now(), stopped_at=Now(), busy=0)

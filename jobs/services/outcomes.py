@@ -1,6 +1,6 @@
-"""How an attempt ends: one fenced transaction each, in which the job's handler is told.
+"""Outcomes of attempts: each is one fenced transaction that also calls the handler's hooks.
 
-All of these raise LeaseLost, and change nothing, where the job belongs to another attempt by now.
+All services of one attempt raise LeaseLost, and change nothing, if the job belongs to another attempt.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from jobs.states import AttemptOutcome, JobStatus
 
 logger = logging.getLogger(__name__)
 
-# Attempts lost to dead workers before the job itself is taken for what kills them.
+# Lost workers before the job itself is considered the cause.
 MAX_LOST = 12
-LOST = JobError("worker_lost", "The worker died or was not heard of for a lease.")
-POISON = JobError("lost_too_often", f"{MAX_LOST} workers died while they ran the job.")
-TIMED_OUT = JobError("timeout", "The attempt took longer than it may.")
-RELEASED = JobError("released", "The worker was told to stop.")
+LOST = JobError("worker_lost", "The worker died or did not renew its lease.")
+POISON = JobError("lost_too_often", f"{MAX_LOST} workers died while running the job.")
+TIMED_OUT = JobError("timeout", "The attempt exceeded its timeout.")
+RELEASED = JobError("released", "The worker was stopped.")
 CANCELLED = JobError("cancelled", "The job was cancelled.")
 
 
 def finish(*, job: JobSnapshot, result: dict[str, Any] | None = None) -> None:
-    """Record success."""
+    """Record success and the result."""
     with sql.end_transaction():
         _require(sql.end(job, JobStatus.SUCCEEDED, AttemptOutcome.SUCCEEDED, result=result))
 
@@ -44,10 +44,10 @@ def fail_attempt(
     permanent: bool = False,
     delay_s: float | None = None,
 ) -> JobStatus:
-    """Record a failure of the handler: wait for the next attempt, or dead-letter the job after the last.
+    """Record a failure of the handler: schedule a retry, or dead-letter the job after its last attempt.
 
-    permanent: no further attempt has any hope. A job that is to be cancelled is, instead.
-    delay_s: the wait before the next attempt, where the caller knows better than the handler's terms.
+    permanent: dead-letter without a retry. A job whose cancellation was requested is cancelled instead.
+    delay_s: the delay before the next attempt, by default the handler's.
     """
     with transaction.atomic():
         if _lock(job):
@@ -62,7 +62,7 @@ def fail_attempt(
 
 
 def postpone(*, job: JobSnapshot, delay_s: float) -> JobStatus:
-    """Run the job again later, without counting a failure."""
+    """Schedule the job again after a delay, without counting a failure."""
     with transaction.atomic():
         if _lock(job):
             return _cancel(job)
@@ -71,13 +71,13 @@ def postpone(*, job: JobSnapshot, delay_s: float) -> JobStatus:
 
 
 def cancel_attempt(*, job: JobSnapshot) -> JobStatus:
-    """Record that a running job was stopped because somebody asked for it."""
+    """Cancel a running job that has stopped on request."""
     with transaction.atomic():
         return _cancel(job)
 
 
 def release_job(*, job: JobSnapshot) -> JobStatus:
-    """Release the job because its worker must stop; the attempt is not counted."""
+    """Requeue the job because its worker is stopping; the attempt is not counted."""
     with transaction.atomic():
         if _lock(job):
             return _cancel(job)
@@ -87,38 +87,33 @@ def release_job(*, job: JobSnapshot) -> JobStatus:
 
 
 def reap_expired(*, limit: int = 100) -> int:
-    """Take jobs from workers that have not been heard of for a lease; return how many.
-
-    Each goes back to its queue, or to the dead letters when it has lost too many workers.
-    """
+    """Requeue running jobs with an expired lease, or dead-letter those that lost too many workers; return how many."""
     reaped = 0
     for expired in sql.list_expired(limit=limit):
         try:
             _end_lost(expired.job, cancel_requested=expired.cancel_requested)
         except LeaseLost:
-            # A heartbeat came in after all, or another reaper was first.
+            # The lease was renewed in the meantime, or another reaper was first.
             continue
         reaped += 1
-        logger.warning("lease of a job ran out", extra=_fields(expired.job))
+        logger.warning("lease of a job expired", extra=_fields(expired.job))
     return reaped
 
 
 def requeue_lost_jobs(*, slot: str) -> int:
-    """Take back at once what a slot held that is known to be dead; return how many jobs."""
+    """Requeue the jobs of a slot that is known to be dead; return how many."""
     if not sql.expire_worker(slot):
         return 0
     return _end_each(slot, lambda held: _end_lost(held.job, cancel_requested=held.cancel_requested))
 
 
 def release_held_jobs(*, slot: str) -> int:
-    """Release what a slot held that had to be killed for the worker to stop; return how many jobs."""
+    """Release the jobs of a slot that was killed to stop its worker; return how many."""
     return _end_each(slot, lambda held: release_job(job=held.job))
 
 
 def fail_timed_out(*, slot: str) -> int:
-    """Fail the attempts for whose overrun a slot was killed, and release uncounted what else it held; return how many
-    failed.
-    """
+    """Fail the timed-out attempts of a killed slot, and release its other jobs uncounted; return how many failed."""
     failed: list[JobSnapshot] = []
 
     def settle(held: sql.HeldJob) -> None:
@@ -133,31 +128,29 @@ def fail_timed_out(*, slot: str) -> int:
 
 
 def _end_each(slot: str, settle: Callable[[sql.HeldJob], object]) -> int:
-    """Do it for all that a slot holds; return for how many. What another worker has taken by now is left to it."""
+    """Apply `settle` to each job of a slot; return how many. Skip jobs that another worker has taken over."""
     settled = 0
     for held in sql.list_held(slot):
         try:
             settle(held)
         except LeaseLost:
-            logger.info("a dead slot's job was taken back by another worker", extra=_fields(held.job))
+            logger.info("job of a dead slot was already recovered by another worker", extra=_fields(held.job))
         else:
             settled += 1
     return settled
 
 
 def _end_lost(job: JobSnapshot, *, cancel_requested: bool) -> None:
+    outcome = AttemptOutcome.LOST
     with transaction.atomic():
         if cancel_requested:
-            ended = sql.end(
-                job, JobStatus.CANCELLED, AttemptOutcome.LOST, error=CANCELLED, lost=1, only_if_expired=True
-            )
-            _require(ended)
+            _require(sql.end(job, JobStatus.CANCELLED, outcome, error=CANCELLED, lost=1, only_if_expired=True))
             call_on_cancelled(job)
         elif job.lost + 1 >= MAX_LOST:
-            _require(sql.end(job, JobStatus.DEAD, AttemptOutcome.LOST, error=POISON, lost=1, only_if_expired=True))
+            _require(sql.end(job, JobStatus.DEAD, outcome, error=POISON, lost=1, only_if_expired=True))
             call_on_dead(job, POISON)
         else:
-            _require(sql.requeue(job, AttemptOutcome.LOST, error=LOST, lost=1, only_if_expired=True))
+            _require(sql.requeue(job, outcome, error=LOST, lost=1, only_if_expired=True))
             notify_workers_on_commit()
 
 
@@ -175,7 +168,7 @@ def _dead_letter(job: JobSnapshot, outcome: AttemptOutcome, error: JobError, *, 
 
 
 def _lock(job: JobSnapshot) -> bool:
-    """Hold the row until the transaction ends; say whether the job is to be cancelled."""
+    """Lock the row until the transaction ends; return whether cancellation was requested."""
     cancel_requested = sql.lock(job)
     if cancel_requested is None:
         raise LeaseLost
@@ -183,7 +176,6 @@ def _lock(job: JobSnapshot) -> bool:
 
 
 def _require(changed: bool) -> None:
-    """Undo the transaction where the fence let nothing through."""
     if not changed:
         raise LeaseLost
 

@@ -1,4 +1,4 @@
-"""Jobs that come back by the clock."""
+"""Services of schedules: sync with the code, fire, run now, enable and disable."""
 
 from __future__ import annotations
 
@@ -18,52 +18,52 @@ logger = logging.getLogger(__name__)
 
 
 def sync_schedules() -> None:
-    """Bring the rows up to date with what the code registers.
+    """Create and update the rows of registered schedules.
 
-    Rows that this version of the program does not know are kept: a worker of another version may.
+    Rows of schedules that are not registered stay, as a worker of another version may have registered them.
     """
     now = timezone.now()
     for registered in schedules.by_name():
-        terms = {"cron": registered.cron, "type": registered.type, "payload": dict(registered.payload)}
+        fields = {"cron": registered.cron, "type": registered.type, "payload": dict(registered.payload)}
         with transaction.atomic():
             row, created = Schedule.objects.get_or_create(
-                name=registered.name, defaults={**terms, "next_run_at": next_run(registered.cron, now)}
+                name=registered.name, defaults={**fields, "next_run_at": next_run(registered.cron, now)}
             )
-            if not created and any(getattr(row, name) != value for name, value in terms.items()):
-                Schedule.objects.filter(pk=row.pk).update(**terms, next_run_at=next_run(registered.cron, now))
+            if not created and any(getattr(row, name) != value for name, value in fields.items()):
+                Schedule.objects.filter(pk=row.pk).update(**fields, next_run_at=next_run(registered.cron, now))
 
 
 def fire_due_schedules() -> int:
-    """Enqueue the jobs of schedules that have come due; return how many.
+    """Enqueue the jobs of due schedules; return how many schedules fired.
 
-    Any number of workers may call this: the one that moves `next_run_at` on enqueues, in the same transaction.
-    Ticks missed while no worker ran are made up for by one run. A run that is still active is not piled on.
+    Safe to race: the worker that advances `next_run_at` enqueues, in the same transaction. Runs missed while no worker
+    was running are replaced by one. While a schedule's job is active, no second one is enqueued.
     """
     fired = 0
     for schedule in Schedule.objects.filter(enabled=True, next_run_at__lte=Now()):
         if schedule.type not in handlers:
             continue
-        # Not before the tick that fires: this machine's clock may run behind the database's.
-        following = next_run(schedule.cron, max(timezone.now(), schedule.next_run_at))
+        # Later than the run that fires, even if this machine's clock is behind the database's.
+        next_at = next_run(schedule.cron, max(timezone.now(), schedule.next_run_at))
         with transaction.atomic():
-            tick = Schedule.objects.filter(pk=schedule.pk, enabled=True, next_run_at=schedule.next_run_at)
-            if tick.update(next_run_at=following, last_run_at=schedule.next_run_at):
+            due = Schedule.objects.filter(pk=schedule.pk, enabled=True, next_run_at=schedule.next_run_at)
+            if due.update(next_run_at=next_at, last_run_at=schedule.next_run_at):
                 _enqueue(schedule)
                 fired += 1
     return fired
 
 
 def run_schedule_now(*, schedule_id: uuid.UUID) -> Job:
-    """Enqueue the job of a schedule without waiting for its tick; the running one, if there is one."""
+    """Enqueue the job of a schedule immediately; return its active job if there is one."""
     with transaction.atomic():
         return _enqueue(Schedule.objects.get(pk=schedule_id))
 
 
 def set_schedule_enabled(*, schedule_id: uuid.UUID, enabled: bool) -> None:
-    """Switch a schedule on or off. One that is switched on waits for its next tick."""
+    """Enable or disable a schedule. An enabled one waits for its next run."""
     schedule = Schedule.objects.get(pk=schedule_id)
-    following = next_run(schedule.cron, timezone.now())
-    Schedule.objects.filter(pk=schedule_id).update(enabled=enabled, next_run_at=following)
+    next_at = next_run(schedule.cron, timezone.now())
+    Schedule.objects.filter(pk=schedule_id).update(enabled=enabled, next_run_at=next_at)
 
 
 def _enqueue(schedule: Schedule) -> Job:

@@ -1,6 +1,6 @@
-"""The hot statements of the queue, in SQL: through the ORM they cost seven times as much.
+"""Raw SQL for the queue's hot statements, which cost seven times as much through the ORM.
 
-Each stands above the function that runs it; services and workers call the functions as `sql.claim(...)`.
+Each statement is above the function that runs it. Callers use `sql.claim(...)`.
 """
 
 from jobs.sql.claiming import claim, claim_limited, is_ready

@@ -1,22 +1,14 @@
-"""Statements that give jobs to workers."""
+"""SQL that claims jobs for workers."""
 
-# ruff: noqa: S608 - only constants of this package are put into the texts
+# ruff: noqa: S608 - interpolates only constants of this package
 from __future__ import annotations
 
 from django.db import transaction
 
 from jobs.snapshot import JobSnapshot
-from jobs.sql.database import (
-    IS_POSTGRESQL,
-    NOW,
-    SKIP_LOCKED,
-    SNAPSHOT_COLUMNS,
-    fetch,
-    seconds_from_now,
-    to_snapshot,
-)
+from jobs.sql.database import IS_POSTGRESQL, NOW, SKIP_LOCKED, SNAPSHOT_COLUMNS, fetch, seconds_from_now, to_snapshot
 
-# One statement takes the write lock of SQLite before it reads, so that no other worker takes the same row in between.
+# A single UPDATE takes SQLite's write lock before it reads, so that no other worker can claim the same row.
 CLAIM = f"""
     UPDATE jobs_job
     SET status = 'running', worker = %(worker)s, attempts = attempts + 1,
@@ -38,7 +30,7 @@ CLAIM = f"""
 
 
 def claim(*, queue: str, worker: str, lease_s: float) -> JobSnapshot | None:
-    """Lease the best queued job of a queue that is open and below its limit; None where there is nothing to do."""
+    """Lease the next job of a queue; None if it has none, is paused, or is at its limit."""
     rows = fetch(CLAIM, queue=queue, worker=worker, lease_s=lease_s)
     return to_snapshot(rows[0]) if rows else None
 
@@ -47,7 +39,7 @@ LOCK_LIMITED_QUEUE = "SELECT 1 FROM jobs_queuestate WHERE name = %(queue)s AND m
 
 
 def claim_limited(*, queue: str, worker: str, lease_s: float) -> JobSnapshot | None:
-    """Do the same for a queue that has a limit, one claim at a time: two could count the same running jobs."""
+    """Claim from a queue with a limit, one transaction at a time, as two could count the same running jobs."""
     if not IS_POSTGRESQL:
         return claim(queue=queue, worker=worker, lease_s=lease_s)
     with transaction.atomic():
@@ -55,12 +47,12 @@ def claim_limited(*, queue: str, worker: str, lease_s: float) -> JobSnapshot | N
         return claim(queue=queue, worker=worker, lease_s=lease_s)
 
 
-# Ordered like the claim: without an order PostgreSQL may read the table from its front, over all finished jobs.
+# Ordered like the claim: without an order PostgreSQL may scan the table, past all finished jobs.
 IS_READY = """
     SELECT 1 FROM jobs_job WHERE queue = %(queue)s AND status = 'queued' ORDER BY priority, scheduled_at, id LIMIT 1
 """
 
 
 def is_ready(queue: str) -> bool:
-    """Say whether a queue has a job to claim, be it paused or not."""
+    """Return whether a queue has queued jobs, even if it is paused."""
     return bool(fetch(IS_READY, queue=queue))

@@ -1,8 +1,7 @@
-"""How the database in use spells what the statements need, and how they are run on the default connection.
+"""SQL fragments for the database in use, and helpers that run statements on the default connection.
 
-Rules that all statements keep: the time is the database's, never the worker's; a status in a WHERE clause is a
-literal, or the partial indexes are not used; no `%` but the placeholders, as a doubled one is read differently with
-and without parameters.
+Rules for all statements: times are the database's, never the worker's; a status in a WHERE clause is a literal, or the
+partial indexes are not used; `%` occurs only in placeholders, as `%%` is unescaped only when there are parameters.
 """
 
 from __future__ import annotations
@@ -20,38 +19,38 @@ from jobs.snapshot import JobSnapshot
 IS_POSTGRESQL = connection.vendor == "postgresql"
 
 if IS_POSTGRESQL:
-    # The time of the statement: that of the transaction may lie far back, that of the clock is no use to an index.
+    # Not now(), which is the start of the transaction; not clock_timestamp(), which is volatile and uses no index.
     NOW = "statement_timestamp()"
     ELAPSED_S = "extract(epoch FROM statement_timestamp() - started_at)"
     SKIP_LOCKED, FOR_UPDATE = "FOR UPDATE SKIP LOCKED", "FOR UPDATE"
 else:
-    # Django writes times to SQLite as text, `2026-11-23 12:00:00.123456`; this form sorts with it. Its transactions
-    # hold the whole database, so that no row needs a lock.
+    # Sorts with Django's text format on SQLite, `2026-11-23 12:00:00.123456`. Row locks are not needed, as a
+    # transaction locks the whole database.
     NOW = "datetime('now', 'subsec')"
     ELAPSED_S = "unixepoch('now', 'subsec') - unixepoch(started_at, 'subsec')"
     SKIP_LOCKED, FOR_UPDATE = "", ""
 
-# In the order of the fields of JobSnapshot.
+# In the order of JobSnapshot's fields.
 SNAPSHOT_COLUMNS = (
     "id, queue, type, priority, payload, attempts, failures, lost, max_attempts, timeout_s, worker, user_id, "
     "reference, traceparent, request_id, limit_key"
 )
 SNAPSHOT_WIDTH = 16
 
-# Every write to a running job is fenced: it names the worker and the attempt, and changes nothing once another attempt
-# has begun.
+# Every write to a running job is fenced by worker and attempt, so that it changes nothing once another attempt has
+# started.
 FENCE = "id = %(id)s AND status = 'running' AND worker = %(worker)s AND attempts = %(attempt)s"
 
 
 def seconds_from_now(parameter: str) -> str:
-    """Return SQL for the time that lies a parameter's seconds ahead."""
+    """Return SQL for the current time plus a parameter in seconds."""
     if IS_POSTGRESQL:
         return f"statement_timestamp() + make_interval(secs => %({parameter})s)"
     return f"datetime('now', 'subsec', %({parameter})s || ' seconds')"
 
 
 def json_of(parameter: str) -> str:
-    """Return SQL for a parameter that holds JSON text."""
+    """Return the SQL placeholder of a parameter with JSON text."""
     return f"%({parameter})s::jsonb" if IS_POSTGRESQL else f"%({parameter})s"
 
 
@@ -64,7 +63,7 @@ def fetch(statement: str, **parameters: Any) -> list[Any]:
 
 
 def change(statement: str, **parameters: Any) -> int:
-    """Run a statement and return how many rows it wrote."""
+    """Run a statement and return the number of affected rows."""
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         changed: int = cursor.rowcount
@@ -72,22 +71,22 @@ def change(statement: str, **parameters: Any) -> int:
 
 
 def fence(job: JobSnapshot) -> dict[str, Any]:
-    """Return the parameters of `FENCE`."""
+    """Return the query parameters of `FENCE`."""
     return {"id": uuid_parameter(job.id), "worker": job.worker, "attempt": job.attempt}
 
 
 def uuid_parameter(value: uuid.UUID) -> str | uuid.UUID:
-    """Return an id in the form that the database stores."""
+    """Return an id as the database stores it: native, or hexadecimal on SQLite."""
     return value if connection.features.has_native_uuid_field else value.hex
 
 
 def json_parameter(value: dict[str, Any] | None) -> str | None:
-    """Return JSON text, or None for NULL."""
+    """Return the value as JSON text; None stays NULL."""
     return None if value is None else json.dumps(value)
 
 
 def to_snapshot(row: Sequence[Any]) -> JobSnapshot:
-    """Return the snapshot of a row that begins with `SNAPSHOT_COLUMNS`."""
+    """Build a snapshot from a row that starts with `SNAPSHOT_COLUMNS`."""
     fields = list(row[:SNAPSHOT_WIDTH])
     job_id, payload, user_id = fields[0], fields[4], fields[11]
     fields[0] = job_id if isinstance(job_id, uuid.UUID) else uuid.UUID(job_id)

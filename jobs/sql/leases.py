@@ -1,6 +1,6 @@
-"""Statements about the leases of running jobs."""
+"""SQL on the leases of running jobs."""
 
-# ruff: noqa: S608 - only constants of this package are put into the texts
+# ruff: noqa: S608 - interpolates only constants of this package
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from jobs.sql.database import (
 
 @dataclass(frozen=True, slots=True)
 class ExpiredJob:
-    """A running job whose lease has run out."""
+    """A running job with an expired lease."""
 
     job: JobSnapshot
     cancel_requested: bool
@@ -31,7 +31,7 @@ class ExpiredJob:
 
 @dataclass(frozen=True, slots=True)
 class HeldJob:
-    """A job that a slot holds. elapsed_s: since the attempt began, by the database's clock."""
+    """A running job of a slot. elapsed_s: since the start of the attempt, by the database's clock."""
 
     job: JobSnapshot
     cancel_requested: bool
@@ -45,7 +45,7 @@ RENEW = f"""
 
 
 def renew(job: JobSnapshot, *, lease_s: float) -> bool | None:
-    """Renew the lease: None if it is lost, else whether the job is to be cancelled."""
+    """Renew the lease; return whether cancellation was requested, or None if the lease is lost."""
     rows = fetch(RENEW, lease_s=lease_s, **fence(job))
     return bool(rows[0][0]) if rows else None
 
@@ -54,7 +54,7 @@ WATCH = f"SELECT cancel_requested_at IS NOT NULL FROM jobs_job WHERE {FENCE}"
 
 
 def watch(job: JobSnapshot) -> bool | None:
-    """Return the same without renewing anything."""
+    """Return the same as `renew`, without renewing the lease."""
     rows = fetch(WATCH, **fence(job))
     return bool(rows[0][0]) if rows else None
 
@@ -63,7 +63,7 @@ LOCK = f"{WATCH} {FOR_UPDATE}"
 
 
 def lock(job: JobSnapshot) -> bool | None:
-    """Return the same and hold the row until the open transaction ends. SQLite's transaction holds everything."""
+    """Return the same as `watch`, and lock the row until the open transaction ends (on SQLite, the database)."""
     rows = fetch(LOCK, **fence(job))
     return bool(rows[0][0]) if rows else None
 
@@ -75,7 +75,7 @@ LIST_EXPIRED = f"""
 
 
 def list_expired(*, limit: int) -> list[ExpiredJob]:
-    """Return running jobs whose lease has run out, the longest first."""
+    """Return running jobs with an expired lease, the earliest first."""
     rows = fetch(LIST_EXPIRED, limit=limit)
     return [ExpiredJob(to_snapshot(row), bool(row[SNAPSHOT_WIDTH])) for row in rows]
 
@@ -84,7 +84,7 @@ EXPIRE_WORKER = f"UPDATE jobs_job SET lease_expires_at = {NOW} WHERE status = 'r
 
 
 def expire_worker(worker: str) -> int:
-    """Let the leases of a dead slot run out now; return how many."""
+    """Expire the leases of a dead slot now; return how many."""
     return change(EXPIRE_WORKER, worker=worker)
 
 
@@ -95,6 +95,6 @@ LIST_HELD = f"""
 
 
 def list_held(worker: str) -> list[HeldJob]:
-    """Return what a slot holds: one job or none, or many where its jobs are I/O."""
+    """Return the running jobs of a slot: at most one, or many for an I/O slot."""
     rows = fetch(LIST_HELD, worker=worker)
     return [HeldJob(to_snapshot(row), bool(row[SNAPSHOT_WIDTH]), float(row[SNAPSHOT_WIDTH + 1] or 0.0)) for row in rows]

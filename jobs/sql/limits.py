@@ -1,48 +1,48 @@
-"""Statements about limits by key: what is over the limit is blocked until there is room."""
+"""SQL of limits by key: jobs over the limit of their key are blocked until others end."""
 
-# ruff: noqa: S608 - only constants of this package are put into the texts
+# ruff: noqa: S608 - interpolates only constants of this package
 from __future__ import annotations
 
 from jobs.notify import notify_workers_on_commit
 from jobs.sql.database import IS_POSTGRESQL, NOW, SKIP_LOCKED, change, fetch
 
-# Of one key, as idx_jobs_limit_key counts it.
-_AT_WORK = "status IN ('queued', 'running') AND limit_key IS NOT NULL"
+# The jobs that count against a limit; the condition of idx_jobs_limit_key.
+_COUNTED = "status IN ('queued', 'running') AND limit_key IS NOT NULL"
 
-# PostgreSQL: become the only one that admits jobs of a key until the transaction ends, or learn that another does. Two
-# that counted at one time would both find room. No transaction waits here, holding other rows: the later one leaves
-# the job blocked, and the housekeeping looks again.
-TRY_LIMIT = "SELECT pg_try_advisory_xact_lock(hashtextextended('renderowl.jobs.limit:' || %(key)s, 0))"
-# The limit of a key, NULL where nothing is blocked under it, and how many are at work. It is the limit that the best
-# blocked job has, unless the key has a limit of its own.
-ROOM = f"""
+# PostgreSQL: locks the admission of a key until the transaction ends, as two concurrent transactions would both count a
+# free place. It does not wait, as the transaction may hold other locks: the job then stays blocked until housekeeping
+# admits it.
+TRY_LOCK_KEY = "SELECT pg_try_advisory_xact_lock(hashtextextended('renderowl.jobs.limit:' || %(key)s, 0))"
+# The limit of a key and how many jobs count against it. The limit is the KeyLimit's or else the first blocked job's;
+# NULL if nothing is blocked.
+KEY_USAGE = f"""
     SELECT
         (SELECT coalesce((SELECT limit_running FROM jobs_keylimit WHERE limit_key = %(key)s), limit_running)
          FROM jobs_job WHERE limit_key = %(key)s AND status = 'blocked' ORDER BY priority, scheduled_at, id LIMIT 1),
-        (SELECT count(*) FROM jobs_job WHERE limit_key = %(key)s AND {_AT_WORK})
+        (SELECT count(*) FROM jobs_job WHERE limit_key = %(key)s AND {_COUNTED})
 """
 ADMIT = f"""
-    WITH best AS MATERIALIZED (
+    WITH admitted AS MATERIALIZED (
         SELECT id FROM jobs_job WHERE limit_key = %(key)s AND status = 'blocked'
-        ORDER BY priority, scheduled_at, id LIMIT %(room)s {SKIP_LOCKED}
+        ORDER BY priority, scheduled_at, id LIMIT %(count)s {SKIP_LOCKED}
     )
     UPDATE jobs_job SET status = 'queued', queued_at = {NOW}
-    WHERE status = 'blocked' AND id IN (SELECT id FROM best)
+    WHERE status = 'blocked' AND id IN (SELECT id FROM admitted)
 """
 
 
 def admit(limit_key: str) -> int:
-    """Queue the best blocked jobs of a key as far as its limit allows; return how many.
+    """Queue the first blocked jobs of a key up to its limit; return how many.
 
-    Only this makes a job with a limit queued, in a transaction and one process at a time: what is queued or running
-    never exceeds the limit, and the claim need not look at it.
+    This is the only way for a job with a limit to be queued, one transaction at a time for each key, so the queued and
+    running jobs never exceed the limit, and a claim need not check it.
     """
-    if IS_POSTGRESQL and not fetch(TRY_LIMIT, key=limit_key)[0][0]:
+    if IS_POSTGRESQL and not fetch(TRY_LOCK_KEY, key=limit_key)[0][0]:
         return 0
-    ((limit, at_work),) = fetch(ROOM, key=limit_key)
-    if limit is None or at_work >= limit:
+    ((limit, used),) = fetch(KEY_USAGE, key=limit_key)
+    if limit is None or used >= limit:
         return 0
-    admitted = change(ADMIT, key=limit_key, room=limit - at_work)
+    admitted = change(ADMIT, key=limit_key, count=limit - used)
     if admitted:
         notify_workers_on_commit()
     return admitted
@@ -51,7 +51,7 @@ def admit(limit_key: str) -> int:
 DEMOTE = f"""
     WITH later AS MATERIALIZED (
         SELECT id FROM jobs_job
-        WHERE limit_key = %(key)s AND {_AT_WORK} AND status = 'queued' AND priority > %(priority)s {SKIP_LOCKED}
+        WHERE limit_key = %(key)s AND {_COUNTED} AND status = 'queued' AND priority > %(priority)s {SKIP_LOCKED}
     )
     UPDATE jobs_job SET status = 'blocked', queued_at = NULL
     WHERE status = 'queued' AND id IN (SELECT id FROM later)
@@ -59,11 +59,11 @@ DEMOTE = f"""
 
 
 def demote(limit_key: str, priority: int) -> int:
-    """Block queued jobs of a key that are less urgent, to be admitted again in their turn; return how many."""
+    """Block queued jobs of a key with a lower priority, to be admitted again in order; return how many."""
     return change(DEMOTE, key=limit_key, priority=priority)
 
 
-# Steps from key to key, as a DISTINCT would read every blocked job of every key.
+# A loose index scan from key to key, as DISTINCT would read every blocked job.
 LIST_ADMISSIBLE = f"""
     WITH RECURSIVE blocked(name) AS (
         SELECT (SELECT min(limit_key) FROM jobs_job WHERE status = 'blocked')
@@ -72,7 +72,7 @@ LIST_ADMISSIBLE = f"""
         FROM blocked WHERE blocked.name IS NOT NULL
     )
     SELECT name FROM blocked WHERE name IS NOT NULL AND (
-        SELECT count(*) FROM jobs_job WHERE limit_key = blocked.name AND {_AT_WORK}
+        SELECT count(*) FROM jobs_job WHERE limit_key = blocked.name AND {_COUNTED}
     ) < (
         SELECT coalesce((SELECT own.limit_running FROM jobs_keylimit AS own WHERE own.limit_key = blocked.name),
                         jobs_job.limit_running)
@@ -83,5 +83,5 @@ LIST_ADMISSIBLE = f"""
 
 
 def list_admissible() -> list[str]:
-    """Return the keys that have blocked jobs and room for them."""
+    """Return the keys that have blocked jobs and are below their limit."""
     return [row[0] for row in fetch(LIST_ADMISSIBLE)]

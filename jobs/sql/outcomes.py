@@ -1,8 +1,9 @@
-"""Statements that end an attempt. They also record it, on SQLite in a second statement: callers use
-`end_transaction()` or a transaction of their own, and roll it back when they get False.
+"""SQL that ends an attempt and records it, on SQLite in two statements.
+
+Callers use `end_transaction()` or their own transaction, and roll it back if the result is False.
 """
 
-# ruff: noqa: S608 - only constants of this package are put into the texts
+# ruff: noqa: S608 - interpolates only constants of this package
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
@@ -30,9 +31,7 @@ _IF_EXPIRED = f" AND lease_expires_at <= {NOW}"
 
 
 def end_transaction() -> AbstractContextManager[None]:
-    """Return the transaction that ending an attempt needs when nothing else goes with it; none where one statement
-    does it all.
-    """
+    """Return the transaction for ending an attempt; a null context on PostgreSQL, where one statement is enough."""
     return nullcontext() if IS_POSTGRESQL else transaction.atomic()
 
 
@@ -55,10 +54,10 @@ def end(
     lost: int = 0,
     only_if_expired: bool = False,
 ) -> bool:
-    """Bring a running job to a final status and record the attempt; False if fenced off."""
+    """Move a running job to a final status and record the attempt; return False if fenced off."""
     statement = END + _IF_EXPIRED if only_if_expired else END
-    terms = {"status": status.value, "failures": failures, "lost": lost, "result": json_parameter(result)}
-    return _end_attempt(statement, job, outcome, error, **terms)
+    values = {"status": status.value, "failures": failures, "lost": lost, "result": json_parameter(result)}
+    return _end_attempt(statement, job, outcome, error, **values)
 
 
 RETRY = f"""
@@ -70,7 +69,7 @@ RETRY = f"""
 
 
 def retry(job: JobSnapshot, outcome: AttemptOutcome, *, delay_s: float, error: JobError | None, failures: int) -> bool:
-    """Have a running job wait for its next attempt and record this one; False if fenced off."""
+    """Schedule the next attempt of a running job and record this one; return False if fenced off."""
     return _end_attempt(RETRY, job, outcome, error, delay_s=delay_s, failures=failures)
 
 
@@ -84,7 +83,7 @@ REQUEUE = f"""
 def requeue(
     job: JobSnapshot, outcome: AttemptOutcome, *, error: JobError, lost: int, only_if_expired: bool = False
 ) -> bool:
-    """Give a running job back to its old place in the queue and record the attempt; False if fenced off."""
+    """Requeue a running job at its old place and record the attempt; return False if fenced off."""
     return _end_attempt(REQUEUE + _IF_EXPIRED if only_if_expired else REQUEUE, job, outcome, error, lost=lost)
 
 
@@ -95,20 +94,20 @@ _RECORD_ATTEMPT = f"""
 
 
 def _end_attempt(
-    statement: str, job: JobSnapshot, outcome: AttemptOutcome, error: JobError | None, **terms: Any
+    statement: str, job: JobSnapshot, outcome: AttemptOutcome, error: JobError | None, **values: Any
 ) -> bool:
-    """End the attempt and record it: at once where the database can, for each statement is a round trip there."""
-    terms |= fence(job)
-    terms["error"] = json_parameter(None if error is None else error.as_json())
+    """End and record the attempt, on PostgreSQL in one statement, as each is a round trip."""
+    values |= fence(job)
+    values["error"] = json_parameter(None if error is None else error.as_json())
     attempt = {"attempt_id": uuid_parameter(uuid7()), "outcome": outcome.value}
     if IS_POSTGRESQL:
-        returning = "RETURNING id, attempts, worker, started_at"
-        left = change(f"WITH ended AS ({statement} {returning}) {_RECORD_ATTEMPT} FROM ended", **terms, **attempt) == 1
+        update = f"{statement} RETURNING id, attempts, worker, started_at"
+        ended = change(f"WITH ended AS ({update}) {_RECORD_ATTEMPT} FROM ended", **values, **attempt) == 1
     else:
-        # Before the job is changed, as the row still says what the attempt was.
-        recorded = change(f"{_RECORD_ATTEMPT} FROM jobs_job WHERE {FENCE}", **terms, **attempt) == 1
-        left = recorded and change(statement, **terms) == 1
-    if left and job.limit_key is not None:
+        # Before the update, while the row still has the data of the attempt.
+        recorded = change(f"{_RECORD_ATTEMPT} FROM jobs_job WHERE {FENCE}", **values, **attempt) == 1
+        ended = recorded and change(statement, **values) == 1
+    if ended and job.limit_key is not None:
         with transaction.atomic():
             admit(job.limit_key)
-    return left
+    return ended

@@ -1,6 +1,6 @@
-"""Statements that queue scheduled jobs once they are due."""
+"""SQL that queues scheduled jobs once they are due."""
 
-# ruff: noqa: S608 - only constants of this package are put into the texts
+# ruff: noqa: S608 - interpolates only constants of this package
 from __future__ import annotations
 
 from jobs.sql.database import NOW, SKIP_LOCKED, change, fetch
@@ -11,11 +11,11 @@ ANY_DUE = f"""
 
 
 def any_due() -> bool:
-    """Say whether a scheduled job is due: a read, so that an idle promoter takes no lock."""
+    """Return whether a scheduled job is due; a read, so that an idle promoter takes no lock."""
     return bool(fetch(ANY_DUE))
 
 
-# Materialized, as PostgreSQL may run a subquery in a condition once for each row, each time past other locks.
+# Materialized, as PostgreSQL may run a subquery with SKIP LOCKED again for each row, and so exceed its LIMIT.
 PROMOTE = f"""
     WITH due AS MATERIALIZED (
         SELECT id FROM jobs_job WHERE status = 'scheduled' AND scheduled_at <= {NOW}
@@ -28,5 +28,5 @@ PROMOTE = f"""
 
 
 def promote(*, limit: int) -> int:
-    """Queue scheduled jobs that are due, the earliest first; return how many. Those with a limit are to be admitted."""
+    """Queue due jobs, the earliest first, or block those with a limit key until admitted; return how many."""
     return change(PROMOTE, limit=limit)

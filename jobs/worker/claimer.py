@@ -1,4 +1,4 @@
-"""Choose the next job of a slot among its queues."""
+"""Claims of a slot, in turn from each of its queues."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ LIMITS_VALID_S = 1.0
 
 
 class Claimer:
-    """Claims for one slot, each time from another of its queues, so that a long queue keeps no other waiting.
+    """Claims jobs for one slot, round-robin over its queues, so that a long queue does not starve the others.
 
-    A queue that was empty is looked into before it is claimed from: a claim takes the write lock of SQLite.
+    A queue that was empty is first checked with a read, as a claim takes SQLite's write lock.
     """
 
     def __init__(self, *, slot: str, queues: Sequence[str], lease_s: float) -> None:
-        """slot: the name that the claims carry, unlike that of any other slot that ever was."""
+        """slot: the name stored in the claims, unique over time."""
         self._slot = slot
         self._queues = deque(queues)
         self._lease_s = lease_s
@@ -29,7 +29,7 @@ class Claimer:
         self._limits_read_at = float("-inf")
 
     def claim(self) -> JobSnapshot | None:
-        """Return a job that the slot now holds, or None."""
+        """Lease the next job to the slot; None if no queue has one."""
         self._read_limits()
         for _ in range(len(self._queues)):
             queue = self._queues[0]

@@ -1,4 +1,4 @@
-"""Memory shared between the supervisor and its slots: until when each slot may go on with its job."""
+"""Memory shared between the supervisor and its slots: the deadline of each slot's job."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ IDLE = 0.0
 
 
 class SharedDeadlines:
-    """One cell a slot: the moment (monotonic clock, seconds) at which its attempt is overdue, or IDLE.
+    """A cell for each slot: when its attempt is overdue, in seconds of the monotonic clock, or IDLE.
 
-    Made before the slots are forked. A cell is written by its slot alone, eight aligned bytes at a time.
+    Created before the slots are forked. Only its slot writes a cell, as eight aligned bytes, so reads need no lock.
     """
 
     def __init__(self, slots: int, *, counted: int | None = None) -> None:
-        """counted: how many of them, from the first, `count_busy` is about; all of them by default."""
+        """counted: the number of slots, from the first, that `count_busy` includes; by default all."""
         self._counted = slots if counted is None else counted
         self._memory = mmap.mmap(-1, max(slots, 1) * _CELL.size)
 
     def write(self, slot: int, overdue_at: float) -> None:
-        """Set the cell of a slot."""
+        """Set the deadline of a slot."""
         _CELL.pack_into(self._memory, slot * _CELL.size, overdue_at)
 
     def read(self, slot: int) -> float:
-        """Return the cell of a slot."""
+        """Return the deadline of a slot, or IDLE."""
         value: float = _CELL.unpack_from(self._memory, slot * _CELL.size)[0]
         return value
 
     def count_busy(self) -> int:
-        """Return how many slots have a job."""
+        """Return how many of the counted slots have a job."""
         return sum(self.read(slot) != IDLE for slot in range(self._counted))

@@ -1,4 +1,4 @@
-"""The thread beside a slot's jobs: renews leases, and hears of cancels, lost leases and the supervisor's death."""
+"""The heartbeat thread of a slot: renews leases, and detects cancellation, lost leases and a dead supervisor."""
 
 from __future__ import annotations
 
@@ -20,59 +20,59 @@ CHECK_INTERVAL_S = 0.5
 
 
 class Heartbeat(threading.Thread):
-    """Works on its own database connection, so that a handler's transaction cannot hold it up on PostgreSQL."""
+    """Uses its own database connection, so that on PostgreSQL a handler's transaction does not block it."""
 
-    def __init__(self, *, lease_s: float, lifeline: int, listens: bool = True) -> None:
-        """lifeline: read end of a pipe whose other end only the supervisor has; it ends with the supervisor.
+    def __init__(self, *, lease_s: float, lifeline: int, poll_cancel: bool = True) -> None:
+        """lifeline: read end of a pipe whose write end only the supervisor has, so that it is closed when that dies.
 
-        listens: whether to ask about cancels between the renewals; no use where nobody calls `check`.
+        poll_cancel: also check for cancellation between renewals; useless for handlers that do not call `check`.
         """
         super().__init__(name="heartbeat", daemon=True)
         self._lease_s = lease_s
         self._lifeline = lifeline
-        self._listens = listens
+        self._poll_cancel = poll_cancel
         self._lock = threading.Lock()
-        # When the lease of each attempt was renewed, by the monotonic clock.
+        # When each attempt's lease was renewed, by the monotonic clock.
         self._renewed_at: dict[JobContext, float] = {}
 
     def watch(self, context: JobContext) -> None:
-        """Look after this attempt from now on."""
+        """Start renewing the lease of this attempt."""
         with self._lock:
             self._renewed_at[context] = time.monotonic()
 
     def forget(self, context: JobContext) -> None:
-        """Look after it no longer."""
+        """Stop renewing the lease of this attempt."""
         with self._lock:
             self._renewed_at.pop(context, None)
 
     def run(self) -> None:
-        """Look every half second; die with the supervisor."""
+        """Renew leases every half second as needed; kill the process group if the supervisor is dead."""
         tick_s = min(CHECK_INTERVAL_S, self._lease_s / 6)
         while True:
             if select.select([self._lifeline], [], [], tick_s)[0]:
-                # Nothing is ever written to it: it is readable because the supervisor is gone. Whatever runs here is
-                # done again elsewhere, and children of this process group must not outlive it.
+                # Nothing is ever written to the pipe, so it is readable only when the supervisor is dead. Other workers
+                # run the jobs again, and children in this process group must not outlive it.
                 os.killpg(0, signal.SIGKILL)
             with self._lock:
                 watched = list(self._renewed_at.items())
             for context, renewed_at in watched:
-                # A job that is over before the first look costs the database nothing.
+                # A job shorter than one interval costs no query.
                 if context.age_s >= tick_s:
-                    self._look_after(context, renewed_at)
+                    self._beat(context, renewed_at)
 
-    def _look_after(self, context: JobContext, renewed_at: float) -> None:
+    def _beat(self, context: JobContext, renewed_at: float) -> None:
         now = time.monotonic()
         try:
             if now - renewed_at >= self._lease_s / 3:
                 context.apply_heartbeat(sql.renew(context.job, lease_s=self._lease_s))
                 self._note_renewal(context, now)
-            elif self._listens:
+            elif self._poll_cancel:
                 context.apply_heartbeat(sql.watch(context.job))
         except Error:
             logger.warning("heartbeat failed", exc_info=True, extra={"job_id": context.job.public_id})
             connection.close()
             if now - renewed_at >= self._lease_s:
-                # Nobody can be told, but by now the reaper may have given the job away.
+                # The lease has expired, so the reaper may have requeued the job.
                 context.apply_heartbeat(None)
 
     def _note_renewal(self, context: JobContext, moment: float) -> None:

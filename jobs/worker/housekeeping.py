@@ -1,4 +1,4 @@
-"""What the supervisor does for the queue between looks at its slots."""
+"""Housekeeping of the supervisor: maintains the queue and runs periodic tasks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ERROR_BACKOFF_S = 2.0
 
 @dataclass(slots=True)
 class IntervalTask:
-    """Something to do every so often."""
+    """An action that runs at an interval."""
 
     every_s: float
     action: Callable[[], object]
@@ -32,13 +32,13 @@ class IntervalTask:
 
 
 class Housekeeping:
-    """Promotes, admits, reaps, fires schedules, reports the worker, and does what other apps registered.
+    """Promotes, admits, reaps, fires schedules, reports the worker, and runs registered periodic tasks.
 
-    Every worker does all of it, without a leader: each step is safe to race.
+    Every worker does all of this, without a leader, as each step is safe to race.
     """
 
-    def __init__(self, *, worker: str, hostname: str, queues: list[str], concurrency: int, ticks: bool = True) -> None:
-        """ticks: whether to do what other apps registered; a worker that only drains the queues leaves it to others."""
+    def __init__(self, *, worker: str, hostname: str, queues: list[str], concurrency: int, tasks: bool = True) -> None:
+        """tasks: run the registered periodic tasks; False for a worker that only drains its queues."""
         self._worker = worker
         self._hostname = hostname
         self._queues = queues
@@ -53,17 +53,17 @@ class Housekeeping:
             IntervalTask(1.0, services.fire_due_schedules),
             IntervalTask(Worker.HEARTBEAT_S, self._report),
         ]
-        for task in periodic_tasks.by_name() if ticks else ():
+        for task in periodic_tasks.by_name() if tasks else ():
             self._tasks.append(IntervalTask(task.every_s(), partial(self._run_periodic_task, task)))
 
     def start(self) -> None:
-        """Announce the worker and take up the schedules of this version of the program."""
+        """Insert the worker's row, and sync schedules and queues with the code."""
         self._try(services.sync_schedules)
         self._try(lambda: services.ensure_queues(names=self._queues))
         self._try(self._report)
 
     def tick(self, *, busy: int) -> None:
-        """Do what is due. busy: how many slots have a job."""
+        """Run the actions that are due. busy: the number of slots with a job."""
         self._busy = busy
         now = time.monotonic()
         if now < self._paused_until:
@@ -72,22 +72,22 @@ class Housekeeping:
             if now >= task.due_at:
                 task.due_at = now + task.every_s
                 if not self._try(task.action):
-                    # With the database away, the rest would fail as well, five times a second.
+                    # Without the database the rest would fail as well, five times a second.
                     self._paused_until = time.monotonic() + ERROR_BACKOFF_S
                     return
         reset_queries()
 
     def is_drained(self) -> bool:
-        """Say whether nothing is ready and nothing runs in the worker's queues."""
+        """Return whether the worker's queues have no ready or running jobs."""
         try:
             return not has_work(self._queues)
         except Error:
-            logger.exception("the queue could not be read")
+            logger.exception("checking for remaining jobs failed")
             connections.close_all()
             return False
 
     def stop(self) -> None:
-        """Take the worker off the list of those alive."""
+        """Record that the worker has stopped."""
         worker_id = self._worker_id
         if worker_id is not None:
             self._try(lambda: services.record_worker_stopped(worker_id=worker_id))
@@ -98,7 +98,7 @@ class Housekeeping:
         except Error:
             raise
         except Exception:
-            # The worker's edge: what another app does wrong must not end the worker.
+            # An error in another app's task must not end the worker.
             logger.exception("periodic task failed", extra={"periodic_task": task.name})
 
     def _report(self) -> None:
@@ -114,7 +114,7 @@ class Housekeeping:
         )
 
     def _try(self, action: Callable[[], object]) -> bool:
-        """Do it now, or at its next turn if the database is busy or gone; say whether it was done."""
+        """Run the action; return False if the database is busy or unavailable, to try again at the next interval."""
         try:
             action()
         except Error:

@@ -1,4 +1,4 @@
-"""One process that runs many jobs at a time, all of which mostly wait for somebody else's computer."""
+"""The I/O slot: one process that runs many I/O-bound jobs concurrently."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from jobs.worker.slot import DATABASE_ERROR_BACKOFF_S, OVERDUE_AFTER_S, SlotConf
 
 logger = logging.getLogger(__name__)
 
-# While it stops, or every thread is taken, the process looks about this often even if nothing wakes it.
+# Poll interval while the slot is stopping.
 FALLBACK_POLL_S = 0.5
 
 
 class QueuePool:
-    """One queue with threads of its own, so that a queue full of slow work keeps no other waiting."""
+    """A queue with its own threads, so that slow jobs in one queue do not block another."""
 
     def __init__(self, *, slot: str, name: str, threads: int) -> None:
         self._claimer = Claimer(slot=slot, queues=[name], lease_s=settings.RENDEROWL_JOBS_LEASE_S)
@@ -46,25 +46,22 @@ class QueuePool:
         self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=f"io-{name}")
 
     def claim(self) -> JobSnapshot | None:
-        """Return a job that there is a thread for, or None."""
+        """Claim a job if a thread is free; else return None."""
         return self._claimer.claim() if self._free else None
 
     def start(self, work: Callable[[], Any]) -> Future[Any]:
-        """Do it in a thread."""
+        """Run the work in a thread, with the current context variables."""
         self._free -= 1
         return self._pool.submit(contextvars.copy_context().run, work)
 
     def release_thread(self) -> None:
-        """Say that the work of a thread has been dealt with."""
+        """Count a thread as free once its job is settled."""
         self._free += 1
 
 
 @dataclass(frozen=True, slots=True)
 class InFlightJob:
-    """A job whose slow part runs in a thread, or has ended there.
-
-    overdue_at: when the process is killed for it. span: of the whole attempt.
-    """
+    """A job whose `perform` step runs in a thread or has ended. overdue_at: when the process is killed for it."""
 
     context: JobContext
     steps: IoSteps
@@ -74,15 +71,15 @@ class InFlightJob:
     span: Span
 
     def settle(self, context: JobContext) -> dict[str, Any] | None:
-        """Write what came of the slow part, or raise what it raised."""
+        """Write the result of `perform`, or raise its exception."""
         return self.steps.settle(context, self.future.result())
 
 
 class IoSlot:
-    """The main loop of such a process, from fork to the signal to stop.
+    """The main loop of an I/O slot, from fork to the stop signal.
 
-    All that touches the database happens in its one main thread: a hundred waiting jobs need two connections, the
-    other for the heartbeat, and no claim waits for a stranger's server.
+    Only its main thread and the heartbeat use the database, so a hundred concurrent jobs need two connections, and no
+    claim waits for a remote server.
     """
 
     def __init__(self, config: SlotConfig) -> None:
@@ -92,7 +89,7 @@ class IoSlot:
         on_stop(self._stop)
         on_retire(self._retire)
         lease_s = settings.RENDEROWL_JOBS_LEASE_S
-        self._heartbeat = Heartbeat(lease_s=lease_s, lifeline=config.lifeline, listens=False)
+        self._heartbeat = Heartbeat(lease_s=lease_s, lifeline=config.lifeline, poll_cancel=False)
         threads = settings.RENDEROWL_JOBS_IO_THREADS
         self._pools = [QueuePool(slot=config.name, name=name, threads=threads) for name in config.queues]
         self._in_flight: dict[Future[Any], InFlightJob] = {}
@@ -100,7 +97,7 @@ class IoSlot:
         self._listener = make_listener()
 
     def run(self) -> None:
-        """Claim and run jobs until told to stop; then wait for those in flight, as long as the grace allows."""
+        """Claim and run jobs until stopped; then wait for jobs in flight, up to the grace period."""
         self._heartbeat.start()
         while self._stop_by is None or (self._in_flight and time.monotonic() < self._stop_by):
             try:
@@ -117,12 +114,12 @@ class IoSlot:
         connections.close_all()
 
     def _step(self) -> None:
-        """Settle what has ended, begin what there is a thread for, or wait for either."""
+        """Settle ended jobs, start new ones on free threads, or wait for either."""
         self._listener.prepare()
         settled = self._settle_ended()
         claimed = 0
         if self._stop_by is None:
-            # One of each queue at a time: what has ended frees threads, and is not to wait for a long queue.
+            # One job of each queue at a time, so that ended jobs are settled in between.
             claimed = sum(self._start_next(pool) for pool in self._pools)
         if settled or claimed:
             self._listener.found_work()
@@ -141,8 +138,7 @@ class IoSlot:
             try:
                 steps = _steps_of(job)
                 loaded = steps.load(context)
-            except Exception as raised:  # noqa: BLE001 - the edge of the worker
-                # Raised again where the runner turns whatever a handler raises into the end of the attempt.
+            except Exception as raised:  # noqa: BLE001 - run_job records it
                 run_job(context, partial(_raise, raised), span=span)
             else:
                 self._start(context, steps, pool, loaded, span)
@@ -157,12 +153,12 @@ class IoSlot:
         future.add_done_callback(self._note_done)
 
     def _note_done(self, future: Future[Any]) -> None:
-        """Tell the main thread; called in the thread of the work."""
+        # Called in the worker thread.
         self._ended.put(future)
         self._signals.wake()
 
     def _settle_ended(self) -> int:
-        """Write what came of the work that has ended by now; return of how much."""
+        """Settle the jobs whose `perform` step has ended; return how many."""
         settled = 0
         while True:
             try:
@@ -179,17 +175,17 @@ class IoSlot:
             settled += 1
 
     def _note_overdue(self) -> None:
-        """Tell the supervisor when the first of the jobs will be over its time."""
+        """Share the earliest deadline with the supervisor."""
         first = min((in_flight.overdue_at for in_flight in self._in_flight.values()), default=IDLE)
         self._config.deadlines.write(self._config.index, first)
 
     def _retire(self) -> None:
-        """Claim no more; let the jobs at hand come to their end."""
+        """Claim no more jobs; let the running ones finish."""
         if self._stop_by is None:
             self._stop_by = math.inf
 
     def _stop(self) -> None:
-        """Claim no more; give the jobs at hand their grace."""
+        """Claim no more jobs; give the running ones their grace period."""
         if self._stop_by in {None, math.inf}:
             self._stop_by = time.monotonic() + settings.RENDEROWL_JOBS_GRACE_S
 
@@ -209,5 +205,5 @@ def _perform(steps: IoSteps, loaded: Any) -> Any:
     try:
         return steps.perform(loaded)
     finally:
-        # It should have opened none; one that stays open would be one for each thread.
+        # `perform` should not use the database; if it did, each thread would keep a connection open.
         connections.close_all()

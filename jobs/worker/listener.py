@@ -1,4 +1,4 @@
-"""Wait for work in milliseconds without keeping a core busy."""
+"""Listeners that wait for new jobs: LISTEN on PostgreSQL, polling `data_version` on SQLite."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from django.db import connection
 
 from jobs.notify import CHANNEL
 
-# However it is woken, a slot looks for itself this often: a wake-up may get lost, a row may not.
+# A slot polls at least this often, as a notification may get lost.
 FALLBACK_POLL_S = 1.0
-# How long SQLite's idle slot sleeps between looks: short while work is likely, longer as it stays away.
+# Poll intervals on SQLite by idle time: (idle for less than, interval).
 POLL_INTERVALS_S = ((2.0, 0.005), (10.0, 0.010), (float("inf"), 0.020))
 
 
 class SqliteListener:
-    """Asks SQLite whether another connection has committed anything: 3 us a time."""
+    """Polls SQLite for commits of other connections, at 3 us a query."""
 
     def __init__(self) -> None:
         self._seen = 0
         self._idle_since = time.monotonic()
 
     def prepare(self) -> None:
-        """Note the version of the data."""
+        """Remember the current data version."""
         self._seen = self._data_version()
 
     def wait(self, interrupt: int) -> None:
-        """Poll until the data has another version, `interrupt` (a file descriptor) can be read, or a second is over."""
-        began = time.monotonic()
-        while (now := time.monotonic()) - began < FALLBACK_POLL_S:
+        """Poll until the data version changes, `interrupt` (a file descriptor) is readable, or a second has passed."""
+        started_at = time.monotonic()
+        while (now := time.monotonic()) - started_at < FALLBACK_POLL_S:
             interval_s = next(interval for until, interval in POLL_INTERVALS_S if now - self._idle_since < until)
             if select.select([interrupt], [], [], interval_s)[0]:
                 return
@@ -37,7 +37,7 @@ class SqliteListener:
                 return
 
     def found_work(self) -> None:
-        """Start over with short intervals."""
+        """Return to the shortest interval."""
         self._idle_since = time.monotonic()
 
     def _data_version(self) -> int:
@@ -48,13 +48,13 @@ class SqliteListener:
 
 
 class PostgresListener:
-    """Listens for the NOTIFY of whoever enqueues."""
+    """Listens for the NOTIFY sent when jobs are enqueued."""
 
     def __init__(self) -> None:
         self._listening_on: object = None
 
     def prepare(self) -> None:
-        """Listen, also on a connection that was made anew."""
+        """Execute LISTEN, again after a reconnect."""
         connection.ensure_connection()
         if self._listening_on is not connection.connection:
             with connection.cursor() as cursor:
@@ -62,21 +62,20 @@ class PostgresListener:
             self._listening_on = connection.connection
 
     def wait(self, interrupt: int) -> None:
-        """Sleep until notified, `interrupt` can be read, or a second is over."""
+        """Wait for a notification, until `interrupt` is readable, or for a second."""
         if self._drain():
             return
         select.select([connection.connection.fileno(), interrupt], [], [], FALLBACK_POLL_S)
         self._drain()
 
     def found_work(self) -> None:
-        """Nothing to do: the sleep does not depend on how long the slot was idle."""
+        """Do nothing, as there are no intervals to reset."""
 
     def _drain(self) -> int:
-        """Take the notifications that have come in; return how many."""
         with connection.wrap_database_errors:
             return sum(1 for _ in connection.connection.notifies(timeout=0))
 
 
 def make_listener() -> SqliteListener | PostgresListener:
-    """Return the way of waiting that fits the database."""
+    """Return the listener for the database in use."""
     return PostgresListener() if connection.vendor == "postgresql" else SqliteListener()

@@ -1,4 +1,4 @@
-"""Run one claimed job and record how it ended: the worker's edge, where nothing may escape."""
+"""Runs a claimed job and records its outcome, whatever the handler raises."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ logger = logging.getLogger(__name__)
 
 MESSAGE_LENGTH = 2000
 TRACEBACK_LENGTH = 8000
-# A database that is away for a moment must not cost a finished job its result.
+# A short database outage must not lose the result of a finished job.
 RECORD_RETRY_DELAYS_S = (0.1, 0.5, 2.0)
 
-COMPLETION_UNDONE = JobError("completion_undone", "The handler returned after its transaction had been undone.")
+COMPLETION_UNDONE = JobError("completion_undone", "The handler's transaction was rolled back after complete().")
 
 RecordOutcome = Callable[[], object]
 Work = Callable[[JobContext], dict[str, Any] | None]
 
 
 def run_job(context: JobContext, run: Work | None = None, *, span: Span | None = None) -> None:
-    """Run the handler of a job and record the outcome. Never raises for what the handler did.
+    """Run the handler of a job and record the outcome; exceptions of the handler do not propagate.
 
-    run, span: what to call in place of the handler, and the attempt's span, where part of the work is done already.
+    run: called instead of the handler. span: that of the attempt, if it was already started.
     """
     attempt_span = start_attempt_span(context.job) if span is None else span
     try:
@@ -58,7 +58,7 @@ def run_job(context: JobContext, run: Work | None = None, *, span: Span | None =
 
 
 def release_claimed_job(job: JobSnapshot) -> None:
-    """Put a claimed job back into its queue, not to be counted as an attempt."""
+    """Requeue a claimed job that was not run."""
     try:
         services.release_job(job=job)
     except LeaseLost:
@@ -66,7 +66,7 @@ def release_claimed_job(job: JobSnapshot) -> None:
 
 
 def _run(context: JobContext, run: Work | None) -> RecordOutcome:
-    """Run the handler; return what records the outcome."""
+    """Run the handler; return the function that records the outcome."""
     job = context.job
     try:
         result = (run or get_handler(job.type).run)(context)
@@ -106,7 +106,7 @@ def _run(context: JobContext, run: Work | None) -> RecordOutcome:
 
 
 def _confirm(context: JobContext) -> None:
-    """Fail the attempt if the transaction in which it completed was undone after all."""
+    """Fail the attempt if the transaction that called `complete` was rolled back."""
     running = Job.objects.filter(status_is(JobStatus.RUNNING), pk=context.job.id, attempts=context.job.attempt)
     if running.exists():
         services.fail_attempt(job=context.job, error=COMPLETION_UNDONE)
@@ -114,7 +114,7 @@ def _confirm(context: JobContext) -> None:
 
 
 def _record(context: JobContext, record: RecordOutcome) -> None:
-    """Record the outcome, through short absences of the database; after that the reaper takes over."""
+    """Record the outcome, with retries during short database outages; after that the reaper takes over."""
     for wait_s in (*RECORD_RETRY_DELAYS_S, None):
         try:
             record()
@@ -131,7 +131,6 @@ def _record(context: JobContext, record: RecordOutcome) -> None:
 
 
 def _log_lost(context: JobContext) -> RecordOutcome:
-    """Say that another attempt owns the job; nothing may be written."""
     job = context.job
     context.set_outcome(AttemptOutcome.LOST, error_code="lease_lost")
     logger.warning("lease of a running job was lost", extra={"job_id": job.public_id, "attempt": job.attempt})

@@ -1,4 +1,4 @@
-"""Signals as something to wait for."""
+"""Signal handling: a pipe for select(), and handlers for stop, retire and child signals."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from contextlib import suppress
 from types import FrameType
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-# Claim no more, but let what runs come to its end however long it takes: for a worker that is one too many.
+# Claim no more jobs and exit when the running ones have finished, however long they take.
 RETIRE_SIGNAL = signal.SIGUSR1
 HANDLED_SIGNALS = (*STOP_SIGNALS, RETIRE_SIGNAL)
 Action = Callable[[], None]
 
 
 class SignalPipe:
-    """Makes a file descriptor readable whenever the process gets a signal that it handles."""
+    """A pipe whose read end becomes readable when the process receives a handled signal."""
 
     def __init__(self) -> None:
         self.reader, self._writer = os.pipe()
@@ -25,7 +25,7 @@ class SignalPipe:
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
 
     def drain(self) -> None:
-        """Take what has come in."""
+        """Discard pending bytes."""
         try:
             while os.read(self.reader, 4096):
                 pass
@@ -33,20 +33,20 @@ class SignalPipe:
             return
 
     def wake(self) -> None:
-        """Make the descriptor readable, from any thread."""
-        # Where the pipe is full it is readable already.
+        """Make the read end readable; callable from any thread."""
+        # A full pipe is readable already.
         with suppress(BlockingIOError):
             os.write(self._writer, b"\0")
 
     def close(self) -> None:
-        """Give the descriptors back."""
+        """Close both ends and unset the wakeup descriptor."""
         signal.set_wakeup_fd(-1)
         os.close(self.reader)
         os.close(self._writer)
 
 
 def on_stop(action: Action) -> None:
-    """Call `action` at SIGTERM and SIGINT."""
+    """Call `action` on SIGTERM and SIGINT."""
 
     def handle(number: int, frame: FrameType | None) -> None:
         action()
@@ -56,10 +56,10 @@ def on_stop(action: Action) -> None:
 
 
 def on_retire(action: Action) -> None:
-    """Call `action` at SIGUSR1."""
+    """Call `action` on SIGUSR1."""
     signal.signal(RETIRE_SIGNAL, lambda number, frame: action())
 
 
 def wake_on_child() -> None:
-    """Have the end of a child write to the pipe: a handler that does nothing is still a handler."""
+    """Wake the pipe on SIGCHLD; the wakeup descriptor works only for signals with a handler."""
     signal.signal(signal.SIGCHLD, lambda number, frame: None)

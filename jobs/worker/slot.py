@@ -1,4 +1,4 @@
-"""One process that runs one job at a time."""
+"""A worker slot: a process that runs one job at a time."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from jobs.worker.signals import SignalPipe, on_retire, on_stop
 
 logger = logging.getLogger(__name__)
 
-# A handler that calls `check` ends by itself at its time-out; only past this is its process killed.
+# Time after the timeout until the process is killed; a handler that calls `check` stops itself before.
 OVERDUE_AFTER_S = 5.0
 DATABASE_ERROR_BACKOFF_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class SlotConfig:
-    """What a slot needs to know. name: unlike that of any slot before; index: its cell of the shared deadlines."""
+    """Configuration of a slot. name: unique over time; index: its cell in the shared deadlines."""
 
     name: str
     index: int
@@ -39,7 +39,7 @@ class SlotConfig:
 
 
 class WorkerSlot:
-    """The main loop of a slot, from fork to the signal to stop."""
+    """The main loop of a slot, from fork to the stop signal."""
 
     def __init__(self, config: SlotConfig) -> None:
         self._config = config
@@ -54,7 +54,7 @@ class WorkerSlot:
         self._listener = make_listener()
 
     def run(self) -> None:
-        """Claim and run jobs until told to stop."""
+        """Claim and run jobs until stopped."""
         self._heartbeat.start()
         while not self._stopping:
             try:
@@ -66,7 +66,6 @@ class WorkerSlot:
         connections.close_all()
 
     def _step(self) -> None:
-        """Run the next job, or wait for one."""
         self._listener.prepare()
         job = self._claimer.claim()
         if job is None:
@@ -83,7 +82,7 @@ class WorkerSlot:
         self._heartbeat.watch(context)
         self._context = context
         if self._has_grace:
-            # The signal came between the claim and the line above, and found no attempt to tell.
+            # The signal arrived after the claim but before the context was set.
             self._stop()
         try:
             run_job(context)
@@ -93,11 +92,11 @@ class WorkerSlot:
             self._config.deadlines.write(self._config.index, IDLE)
 
     def _retire(self) -> None:
-        """Claim no more; let the job at hand come to its end."""
+        """Claim no more jobs; let the running one finish."""
         self._stopping = True
 
     def _stop(self) -> None:
-        """Claim no more; give the job at hand its grace."""
+        """Claim no more jobs; give the running one its grace period."""
         self._stopping = self._has_grace = True
         context = self._context
         if context is not None:

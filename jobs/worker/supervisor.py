@@ -1,4 +1,4 @@
-"""Start the slots, look after them, and keep the queue going."""
+"""The supervisor: starts and monitors the slots of a worker, and runs the housekeeping."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ logger = logging.getLogger(__name__)
 
 TICK_S = 0.25
 DRAIN_TICK_S = 0.02
-# A slot that lived this long did not crash because it was started.
+# A slot that ran this long did not crash on start.
 STABLE_AFTER_S = 5.0
 MAX_BACKOFF_S = 10.0
-# What a stopping slot gets beyond the grace of its job before it is killed.
+# Time for a slot to stop beyond the grace period of its job, before it is killed.
 KILL_AFTER_GRACE_S = 3.0
 
 
 @dataclass(slots=True)
 class SlotProcess:
-    """A slot as its supervisor sees it. early_crashes: crashes in a row soon after the start."""
+    """The supervisor's record of a slot. early_crashes: consecutive crashes soon after the start."""
 
     index: int
     queues: list[str]
@@ -55,59 +55,56 @@ class SlotProcess:
     start_not_before: float = 0.0
 
     @property
-    def runs(self) -> bool:
-        """Say whether there is a process."""
+    def is_running(self) -> bool:
+        """Return whether the slot has a process."""
         return self.pid != 0
 
 
 def plan_slots(queues: Sequence[str], concurrency: int) -> list[SlotProcess]:
-    """Return a slot for each job at a time, and one more for the I/O queues, all of whose jobs it runs.
-
-    concurrency: how many slots serve the other queues; none where there are none.
-    """
+    """Return `concurrency` slots for the ordinary queues, and one more for all I/O queues, if there are any of each."""
     io = io_queues()
-    own = [queue for queue in queues if queue not in io]
-    slots = [SlotProcess(index=index, queues=own) for index in range(concurrency if own else 0)]
-    waiting = [queue for queue in queues if queue in io]
-    if waiting:
-        slots.append(SlotProcess(index=len(slots), queues=waiting, slot_class=IoSlot))
+    ordinary = [queue for queue in queues if queue not in io]
+    slots = [SlotProcess(index=index, queues=ordinary) for index in range(concurrency if ordinary else 0)]
+    io_bound = [queue for queue in queues if queue in io]
+    if io_bound:
+        slots.append(SlotProcess(index=len(slots), queues=io_bound, slot_class=IoSlot))
     return slots
 
 
 class Supervisor:
     """The process of `run_worker`.
 
-    It never holds a database connection while it forks, as SQLite's locks do not survive that, and starts no thread.
+    It closes its database connections before it forks, as SQLite's locks do not survive a fork, and starts no threads.
     """
 
     def __init__(self, *, queues: Sequence[str], concurrency: int, drain: bool = False) -> None:
-        """drain: leave when nothing is ready and nothing runs."""
+        """drain: exit when no job is ready or running."""
         hostname = socket.gethostname()[:40]
         self.name = f"{hostname}:{os.getpid()}:{secrets.token_hex(4)}"
         self._queues = list(queues)
         self._drain = drain
         self._slots = plan_slots(self._queues, concurrency)
-        # One slot for all that waits for others is never busy in the sense of the word that asks for more workers.
+        # The I/O slot has spare threads, so its jobs do not count as a busy slot.
         counted = sum(slot.slot_class is WorkerSlot for slot in self._slots)
         self._deadlines = SharedDeadlines(len(self._slots), counted=counted)
         self._housekeeping = Housekeeping(
-            worker=self.name, hostname=hostname, queues=self._queues, concurrency=counted, ticks=not drain
+            worker=self.name, hostname=hostname, queues=self._queues, concurrency=counted, tasks=not drain
         )
         self._stop_at: float | None = None
 
     def run(self) -> None:
-        """Work until told to stop, or until the queues are drained."""
+        """Run until stopped, or until the queues are drained."""
         signals = SignalPipe()
         on_stop(self._stop)
         on_retire(self._retire)
         wake_on_child()
-        # Its other end is closed by the kernel when this process ends, however it ends.
+        # The kernel closes the write end when this process ends, even by SIGKILL.
         self._lifeline, lifeline_writer = os.pipe()
         self._inherited = (signals, lifeline_writer)
         tracing.preload()
         self._housekeeping.start()
         logger.info("worker started", extra={"worker": self.name, "queues": self._queues})
-        while self._stop_at is None or any(slot.runs for slot in self._slots):
+        while self._stop_at is None or any(slot.is_running for slot in self._slots):
             self._tick()
             select.select([signals.reader], [], [], DRAIN_TICK_S if self._drain else TICK_S)
             signals.drain()
@@ -126,32 +123,32 @@ class Supervisor:
             if self._drain and self._housekeeping.is_drained():
                 self._stop()
         elif self._stop_at == math.inf:
-            # Its last jobs may take an hour: until then it is a worker like any other, but for the claims.
+            # The last jobs may take an hour, so all but the claims continues.
             self._kill_overdue_slots()
             self._housekeeping.tick(busy=self._deadlines.count_busy())
         else:
-            self._kill_stubborn_slots(self._stop_at)
+            self._kill_unstopped_slots(self._stop_at)
 
     def _retire(self) -> None:
-        """Have the slots finish what they are at, and leave after that."""
+        """Let the slots finish their running jobs and exit."""
         if self._stop_at is None:
             self._stop_at = math.inf
             self._signal_slots(RETIRE_SIGNAL)
 
     def _stop(self) -> None:
-        """Pass the signal on; a second one changes nothing."""
+        """Forward the signal to the slots; a second one has no effect."""
         if self._stop_at in {None, math.inf}:
             self._stop_at = time.monotonic() + settings.RENDEROWL_JOBS_GRACE_S + KILL_AFTER_GRACE_S
             self._signal_slots(signal.SIGTERM)
 
     def _signal_slots(self, number: signal.Signals) -> None:
         for slot in self._slots:
-            if slot.runs:
+            if slot.is_running:
                 os.kill(slot.pid, number)
 
     def _start_missing_slots(self) -> None:
         now = time.monotonic()
-        missing = [slot for slot in self._slots if not slot.runs and now >= slot.start_not_before]
+        missing = [slot for slot in self._slots if not slot.is_running and now >= slot.start_not_before]
         if missing:
             connections.close_all()
         for slot in missing:
@@ -161,20 +158,20 @@ class Supervisor:
         slot.generation += 1
         slot.name = f"{self.name}/{slot.index}.{slot.generation}"
         slot.started_at = now
-        # A signal between the fork and the child's own handlers would be lost: it waits until they stand.
+        # Blocks signals until the child has installed its handlers, or one in between would be lost.
         signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED_SIGNALS)
         sys.stdout.flush()
         sys.stderr.flush()
         slot.pid = os.fork()
         if slot.pid == 0:
             self._become_slot(slot)
-        # Both sides do it, as either may be first to need it; the child may also be dead by now.
+        # Parent and child both set it, as either may need it first; the child may already be dead.
         with suppress(ProcessLookupError, PermissionError):
             os.setpgid(slot.pid, slot.pid)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED_SIGNALS)
 
     def _become_slot(self, slot: SlotProcess) -> None:
-        """Turn this process, just forked, into a slot; it never returns."""
+        """Run a slot in this forked child process; never returns."""
         code = 1
         try:
             os.setpgid(0, 0)
@@ -195,24 +192,24 @@ class Supervisor:
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
-            # Not sys.exit: what the supervisor's frames would clean up is the supervisor's.
+            # Not sys.exit, which would run the supervisor's cleanup in the child.
             os._exit(code)
 
     def _reap_dead_slots(self) -> None:
         for slot in self._slots:
-            if slot.runs and self._has_ended(slot):
+            if slot.is_running and self._has_ended(slot):
                 self._schedule_restart(slot)
                 self._recover_jobs(partial(services.requeue_lost_jobs, slot=slot.name))
 
     def _has_ended(self, slot: SlotProcess) -> bool:
-        """Say whether the process is over; if so, what it started is killed before its number can be used again."""
+        """Return whether the process has ended; if so, kill its children before its pid can be reused."""
         if os.waitid(os.P_PID, slot.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             return False
         self._kill_and_wait(slot)
         return True
 
     def _kill_and_wait(self, slot: SlotProcess) -> None:
-        # An empty group; some systems say "not permitted" of a group of zombies.
+        # The group may be empty; for a group of zombies some systems raise PermissionError.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(slot.pid, signal.SIGKILL)
         os.waitpid(slot.pid, 0)
@@ -220,7 +217,7 @@ class Supervisor:
         slot.pid = 0
 
     def _schedule_restart(self, slot: SlotProcess) -> None:
-        """Start a slot that crashed again, at once the first time, then after growing waits."""
+        """Schedule the restart of a crashed slot: immediate the first time, then with exponential backoff."""
         if self._stop_at is not None:
             return
         now = time.monotonic()
@@ -234,26 +231,26 @@ class Supervisor:
         now = time.monotonic()
         for slot in self._slots:
             overdue_at = self._deadlines.read(slot.index)
-            if slot.runs and overdue_at != IDLE and now >= overdue_at:
-                logger.error("slot killed: its attempt ran over time", extra={"slot": slot.name})
+            if slot.is_running and overdue_at != IDLE and now >= overdue_at:
+                logger.error("slot killed: its attempt timed out", extra={"slot": slot.name})
                 self._kill_and_wait(slot)
                 self._recover_jobs(partial(services.fail_timed_out, slot=slot.name))
 
-    def _kill_stubborn_slots(self, stop_at: float) -> None:
+    def _kill_unstopped_slots(self, stop_at: float) -> None:
         if time.monotonic() < stop_at:
             return
         for slot in self._slots:
-            if slot.runs:
+            if slot.is_running:
                 logger.error("slot killed: it did not stop in time", extra={"slot": slot.name})
                 self._kill_and_wait(slot)
                 self._recover_jobs(partial(services.release_held_jobs, slot=slot.name))
 
     def _recover_jobs(self, action: Callable[[], object]) -> None:
-        """Take back what a dead slot held. Where that fails, its lease runs out and the reaper does it."""
+        """Recover the jobs of a dead slot; if that fails, the reaper does it when the lease expires."""
         try:
             action()
         except LeaseLost:
-            logger.info("a dead slot's job was taken back by another worker")
+            logger.info("job of a dead slot was already recovered by another worker")
         except Error:
-            logger.exception("a dead slot's job could not be taken back")
+            logger.exception("recovering the jobs of a dead slot failed")
             connections.close_all()

@@ -1,4 +1,4 @@
-"""What the tests of automations start from."""
+"""Fixtures of the automations tests."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tests.factories import make_api_key, make_user
 
 @pytest.fixture
 def alice() -> User:
-    """Who owns the automations."""
+    """The owner of the automations."""
     return make_user("alice")
 
 
 @pytest.fixture
 def client_of_alice(alice: User) -> APIClient:
-    """A client with alice's key."""
+    """A client with Alice's API key."""
     return APIClient(headers={"X-API-Key": make_api_key(alice)})

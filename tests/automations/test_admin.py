@@ -1,4 +1,4 @@
-"""Staff's screens of automations."""
+"""The admin of automations and their runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def act(client, action, *rows) -> str:
     return client.post(reverse(LIST), form, follow=True).content.decode()
 
 
-def test_shows_what_there_is(staff, alice) -> None:
+def test_lists_and_details_escape_texts_and_hide_secrets(staff, alice) -> None:
     row = make_automation(alice, name="<script>alert(1)</script>" + "n" * 100, trigger={"type": "webhook"})
     run = make_run(row, status="failed", error={"code": "missing_value", "message": "<b>No.</b>", "pointer": "/x"})
     detail = reverse("admin:automations_automation_change", args=[row.pk])
@@ -54,10 +54,10 @@ def test_shows_what_there_is(staff, alice) -> None:
 
 def test_runs_pauses_and_resumes(staff, alice) -> None:
     trigger = {"type": "cron", "cron": "0 9 * * *", "timezone": "UTC"}
-    active, paused = make_automation(alice, trigger=trigger), make_automation(alice, is_active=False, name="resting")
+    active, paused = make_automation(alice, trigger=trigger), make_automation(alice, is_active=False, name="paused one")
     page = act(staff, "run_now", active, paused)
     assert "1 started." in page
-    assert "resting: The automation is paused." in page
+    assert "paused one: The automation is paused." in page
     assert AutomationRun.objects.get().automation == active
     assert "1 paused." in act(staff, "pause", active, paused)
     active.refresh_from_db()
@@ -66,15 +66,15 @@ def test_runs_pauses_and_resumes(staff, alice) -> None:
     active.refresh_from_db()
     assert (active.is_active, active.paused_reason) == (True, "")
     assert active.next_run_at is not None
-    noted = AuditEntry.objects.filter(subject=active.public_id).order_by("created_at")
-    assert list(noted.values_list("action", "actor_name")) == [
+    entries = AuditEntry.objects.filter(subject=active.public_id).order_by("created_at")
+    assert list(entries.values_list("action", "actor_name")) == [
         ("automation.run", "root"),
         ("automation.paused", "root"),
         ("automation.resumed", "root"),
     ]
 
 
-def test_nothing_is_written_by_hand(staff, alice) -> None:
+def test_rows_are_read_only(staff, alice) -> None:
     row = make_automation(alice)
     run = make_run(row)
     for name, pk in (("automation", row.pk), ("automationrun", run.pk)):
@@ -86,12 +86,12 @@ def test_nothing_is_written_by_hand(staff, alice) -> None:
 
 def test_actions_need_their_permissions(alice) -> None:
     row = make_automation(alice)
-    looker = make_user("looker", is_staff=True)
+    viewer = make_user("viewer", is_staff=True)
     client = Client()
-    client.force_login(looker)
+    client.force_login(viewer)
     assert client.get(reverse(LIST)).status_code == 403
-    looker.user_permissions.add(Permission.objects.get(codename="view_automation"))
-    client.force_login(type(looker).objects.get(pk=looker.pk))
+    viewer.user_permissions.add(Permission.objects.get(codename="view_automation"))
+    client.force_login(type(viewer).objects.get(pk=viewer.pk))
     assert client.get(reverse(LIST)).status_code == 200
     for action in ("run_now", "pause"):
         act(client, action, row)
@@ -100,7 +100,7 @@ def test_actions_need_their_permissions(alice) -> None:
     assert not AutomationRun.objects.exists()
 
 
-def test_long_lists_cost_few_queries(staff, alice, django_assert_max_num_queries) -> None:
+def test_long_lists_take_few_queries(staff, alice, django_assert_max_num_queries) -> None:
     row = make_automation(alice)
     for _ in range(20):
         make_run(row)

@@ -19,40 +19,40 @@ def body(**fields):
     return {"name": "Nightly", "trigger": {"type": "manual"}, "action": NOTIFY, **fields}
 
 
-def test_makes_one_that_renders_by_the_clock(client_of_alice, alice) -> None:
+def test_creates_one_that_renders_on_a_cron_schedule(client_of_alice, alice) -> None:
     project, template = make_project(alice), make_template(alice)
     trigger = {"type": "cron", "cron": "0 9 * * 1-5", "timezone": "Europe/Berlin"}
     action = {"type": "render", "template": template.public_id, "merge": {"NAME": "{{ event.data.scheduled_at }}"}}
     limits = {"runs_per_hour": 10, "max_failures": 2}
-    wanted = body(trigger=trigger, action=action, project=project.public_id, limits=limits)
-    answer = client_of_alice.post(PATH, wanted)
+    data = body(trigger=trigger, action=action, project=project.public_id, limits=limits)
+    answer = client_of_alice.post(PATH, data)
     assert answer.status_code == 201, answer.content
-    made = answer.json()
+    created = answer.json()
     row = Automation.objects.get()
     assert answer["Location"] == f"{PATH}/{row.public_id}"
     assert answer["Cache-Control"] == "no-store"
-    assert (made["object"], made["name"], made["project"]) == ("automation", "Nightly", project.public_id)
-    assert (made["trigger"], made["action"], made["limits"]) == (trigger, action, limits)
-    assert (made["is_active"], made["failures"], made["secret"], made["hook_url"]) == (True, 0, None, None)
-    assert (made["paused_at"], made["paused_reason"], made["last_triggered_at"]) == (None, None, None)
+    assert (created["object"], created["name"], created["project"]) == ("automation", "Nightly", project.public_id)
+    assert (created["trigger"], created["action"], created["limits"]) == (trigger, action, limits)
+    assert (created["is_active"], created["failures"], created["secret"], created["hook_url"]) == (True, 0, None, None)
+    assert (created["paused_at"], created["paused_reason"], created["last_triggered_at"]) == (None, None, None)
     assert row.next_run_at is not None
-    assert made["next_run_at"] == row.next_run_at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    assert created["next_run_at"] == row.next_run_at.isoformat(timespec="microseconds").replace("+00:00", "Z")
     assert timezone.now() < row.next_run_at < timezone.now() + timedelta(days=4)
     assert row.owner == alice
     assert "renders:write" in row.author_scopes
     assert "admin:*" not in row.author_scopes
     detail = client_of_alice.get(f"{PATH}/{row.public_id}").json()
-    assert detail == {name: value for name, value in made.items() if name != "secret"}
+    assert detail == {name: value for name, value in created.items() if name != "secret"}
     assert client_of_alice.get(PATH).json()["data"] == [detail]
 
 
 def test_the_secret_of_a_webhook_is_shown_once(client_of_alice) -> None:
-    made = client_of_alice.post(PATH, body(trigger={"type": "webhook"}), headers={"Idempotency-Key": "one"})
-    assert made.json()["secret"].startswith("whsec_")
+    created = client_of_alice.post(PATH, body(trigger={"type": "webhook"}), headers={"Idempotency-Key": "one"})
+    assert created.json()["secret"].startswith("whsec_")
     row = Automation.objects.get()
-    assert made.json()["hook_url"] == f"http://testserver/webhooks/automations/{row.public_id}"
+    assert created.json()["hook_url"] == f"http://testserver/webhooks/automations/{row.public_id}"
     stored = [str(value) for value in Automation.objects.values().get().values()]
-    assert not any(made.json()["secret"][6:20] in text for text in stored)
+    assert not any(created.json()["secret"][6:20] in text for text in stored)
     for answer in (
         client_of_alice.get(PATH),
         client_of_alice.get(f"{PATH}/{row.public_id}"),
@@ -103,7 +103,7 @@ def test_the_secret_of_a_webhook_is_shown_once(client_of_alice) -> None:
         ({"is_active": "yes"}, "/is_active", "invalid_type"),
     ],
 )
-def test_refuses_what_could_never_work(client_of_alice, fields, pointer, code) -> None:
+def test_refuses_invalid_definitions(client_of_alice, fields, pointer, code) -> None:
     answer = client_of_alice.post(PATH, body(**fields))
     assert answer.status_code == 422, answer.content
     errors = [(error["pointer"], error["code"]) for error in answer.json()["errors"]]
@@ -111,7 +111,7 @@ def test_refuses_what_could_never_work(client_of_alice, fields, pointer, code) -
     assert not Automation.objects.exists()
 
 
-def test_refuses_texts_that_cannot_be_filled_or_stored(client_of_alice, alice) -> None:
+def test_refuses_texts_that_cannot_be_interpolated_or_stored(client_of_alice, alice) -> None:
     template = make_template(alice).public_id
     deep: object = "x"
     for _ in range(30):
@@ -127,7 +127,7 @@ def test_refuses_texts_that_cannot_be_filled_or_stored(client_of_alice, alice) -
         assert answer.json()["errors"][0]["pointer"].startswith(pointer), answer.json()
 
 
-def test_refuses_templates_and_projects_of_others(client_of_alice) -> None:
+def test_refuses_templates_and_projects_of_other_users(client_of_alice) -> None:
     template, project = make_template(), make_project()
     for fields, pointer in (
         ({"action": {"type": "render", "template": template.public_id}}, "/action/template"),
@@ -138,7 +138,7 @@ def test_refuses_templates_and_projects_of_others(client_of_alice) -> None:
     assert not Automation.objects.exists()
 
 
-def test_an_account_has_only_so_many(client_of_alice, alice, settings) -> None:
+def test_the_number_of_automations_of_an_account_is_limited(client_of_alice, alice, settings) -> None:
     settings.RENDEROWL_AUTOMATIONS_PER_ACCOUNT = 2
     make_automation(alice)
     make_automation()
@@ -167,7 +167,7 @@ def test_filters(client_of_alice, alice) -> None:
         assert client_of_alice.get(f"{PATH}?{query}").json()["code"] == "invalid_parameter"
 
 
-def test_changes_parts_of_it(client_of_alice, alice) -> None:
+def test_patch_changes_single_members(client_of_alice, alice) -> None:
     row = make_automation(alice, trigger={"type": "cron", "cron": "0 9 * * *", "timezone": "UTC"})
     path = f"{PATH}/{row.public_id}"
     changed = client_of_alice.patch(path, {"name": "New", "limits": {"runs_per_hour": 7}}).json()
@@ -175,11 +175,11 @@ def test_changes_parts_of_it(client_of_alice, alice) -> None:
     assert changed["next_run_at"] == row.next_run_at.isoformat(timespec="microseconds").replace("+00:00", "Z")
     paused = client_of_alice.patch(path, {"is_active": False}).json()
     assert (paused["is_active"], paused["next_run_at"]) == (False, None)
-    back = client_of_alice.patch(path, {"is_active": True}).json()
-    assert back["next_run_at"] == changed["next_run_at"]
-    hooked = client_of_alice.patch(path, {"trigger": {"type": "webhook"}}).json()
-    assert hooked["next_run_at"] is None
-    assert hooked["hook_url"].endswith(row.public_id)
+    resumed = client_of_alice.patch(path, {"is_active": True}).json()
+    assert resumed["next_run_at"] == changed["next_run_at"]
+    webhook = client_of_alice.patch(path, {"trigger": {"type": "webhook"}}).json()
+    assert webhook["next_run_at"] is None
+    assert webhook["hook_url"].endswith(row.public_id)
     assert client_of_alice.patch(path, {"trigger": {"type": "manual"}}).json()["hook_url"] is None
     row.refresh_from_db()
     assert (row.webhook_salt, row.trigger, row.trigger_type) == ("", {"type": "manual"}, "manual")
@@ -187,28 +187,28 @@ def test_changes_parts_of_it(client_of_alice, alice) -> None:
     assert client_of_alice.patch(path, {"project": make_project().public_id}).status_code == 422
 
 
-def test_resuming_forgets_the_failures(client_of_alice, alice) -> None:
+def test_resuming_resets_the_failures(client_of_alice, alice) -> None:
     row = make_automation(alice, is_active=False)
-    Automation.objects.update(failures=5, paused_at=timezone.now(), paused_reason="5 failures in a row.")
+    Automation.objects.update(failures=5, paused_at=timezone.now(), paused_reason="5 consecutive failures.")
     path = f"{PATH}/{row.public_id}"
-    assert client_of_alice.get(path).json()["paused_reason"] == "5 failures in a row."
-    back = client_of_alice.patch(path, {"is_active": True}).json()
-    assert (back["is_active"], back["failures"], back["paused_at"], back["paused_reason"]) == (True, 0, None, None)
+    assert client_of_alice.get(path).json()["paused_reason"] == "5 consecutive failures."
+    row = client_of_alice.patch(path, {"is_active": True}).json()
+    assert (row["is_active"], row["failures"], row["paused_at"], row["paused_reason"]) == (True, 0, None, None)
 
 
-def test_two_writers_with_one_tag(client_of_alice, alice) -> None:
+def test_if_match_refuses_the_second_of_two_writers(client_of_alice, alice) -> None:
     row = make_automation(alice)
     path = f"{PATH}/{row.public_id}"
-    tag = client_of_alice.get(path)["ETag"]
-    assert client_of_alice.get(path, headers={"If-None-Match": tag}).status_code == 304
-    assert client_of_alice.patch(path, {"name": "first"}, headers={"If-Match": tag}).status_code == 200
-    assert client_of_alice.patch(path, {"name": "second"}, headers={"If-Match": tag}).status_code == 412
-    assert client_of_alice.delete(path, headers={"If-Match": tag}).status_code == 412
+    etag = client_of_alice.get(path)["ETag"]
+    assert client_of_alice.get(path, headers={"If-None-Match": etag}).status_code == 304
+    assert client_of_alice.patch(path, {"name": "first"}, headers={"If-Match": etag}).status_code == 200
+    assert client_of_alice.patch(path, {"name": "second"}, headers={"If-Match": etag}).status_code == 412
+    assert client_of_alice.delete(path, headers={"If-Match": etag}).status_code == 412
     row.refresh_from_db()
     assert row.name == "first"
 
 
-def test_removes_it_with_its_trail_and_keeps_its_renders(client_of_alice, alice) -> None:
+def test_deletes_it_with_its_runs_but_not_its_renders(client_of_alice, alice) -> None:
     row = make_automation(alice)
     render = make_render(alice)
     make_run(row, render=render, status="succeeded")
@@ -219,7 +219,7 @@ def test_removes_it_with_its_trail_and_keeps_its_renders(client_of_alice, alice)
     assert client_of_alice.delete(f"{PATH}/{row.public_id}").status_code == 404
 
 
-def test_shows_the_trail_newest_first(client_of_alice, alice, django_assert_max_num_queries) -> None:
+def test_lists_runs_newest_first(client_of_alice, alice, django_assert_max_num_queries) -> None:
     row = make_automation(alice)
     render = make_render(alice)
     error = {"code": "missing_value", "message": "No.", "pointer": "/action/title"}
@@ -235,20 +235,20 @@ def test_shows_the_trail_newest_first(client_of_alice, alice, django_assert_max_
     with django_assert_max_num_queries(3):
         data = client_of_alice.get(path).json()["data"]
     assert len(data) == 23
-    noticed, rendered, failed = data[-3:]
+    notified, rendered, failed = data[-3:]
     assert (failed["status"], failed["error"], failed["outcome"]) == ("failed", error, None)
     assert (failed["trigger"], failed["input"]) == ({"type": "event", "id": "evt-1"}, event)
     assert (rendered["render"], rendered["outcome"]) == (render.public_id, "render_submitted")
     assert rendered["request"] == {"type": "render", "template": "tpl_1"}
-    assert (noticed["outcome"], noticed["render"], noticed["automation"]) == ("notified", None, row.public_id)
-    assert noticed["object"] == "automation_run"
+    assert (notified["outcome"], notified["render"], notified["automation"]) == ("notified", None, row.public_id)
+    assert notified["object"] == "automation_run"
     found = client_of_alice.get(f"{path}?status=failed&trigger=event").json()["data"]
     assert [item["id"] for item in found] == [failed["id"]]
     assert client_of_alice.get(f"{PATH}/{make_automation().public_id}/runs").status_code == 404
     assert client_of_alice.get(f"/api/v1/automations/{row.public_id}/runs").json()["pagination"]["total"] == 23
 
 
-def test_secrets_are_rotated_where_there_is_one(client_of_alice, alice) -> None:
+def test_rotates_the_secret_of_webhook_triggers_only(client_of_alice, alice) -> None:
     with_webhook, plain = make_automation(alice, trigger={"type": "webhook"}), make_automation(alice)
     first = client_of_alice.post(f"{PATH}/{with_webhook.public_id}/rotate-secret")
     second = client_of_alice.post(f"{PATH}/{with_webhook.public_id}/rotate-secret")

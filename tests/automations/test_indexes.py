@@ -1,4 +1,4 @@
-"""Each index serves the query that it was made for, on both databases."""
+"""Each index is used by its query, on both databases."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def crowd():
+def many_rows():
     now = timezone.now()
     users = [make_user() for _ in range(20)]
     project, render = make_project(users[0]), make_render(users[0])
@@ -51,15 +51,15 @@ def crowd():
         cursor.execute("ANALYZE automations_automation")
         cursor.execute("ANALYZE automations_automationrun")
         if connection.vendor == "postgresql":
-            # A table of 80 pages, in the order of time, is cheaper to read through than any of a real size.
+            # A table of 80 pages, in the order of time, is cheaper to scan than a table of realistic size.
             cursor.execute("SET LOCAL random_page_cost = 1")
-            for what in ("sort", "incremental_sort", "seqscan", "bitmapscan"):
-                cursor.execute(f"SET LOCAL enable_{what} = off")
+            for node in ("sort", "incremental_sort", "seqscan", "bitmapscan"):
+                cursor.execute(f"SET LOCAL enable_{node} = off")
     return users[0], project, render, rows[0], now
 
 
-def test_each_index_serves_its_query(crowd) -> None:
-    user, project, render, automation, now = crowd
+def test_each_index_serves_its_query(many_rows) -> None:
+    user, project, render, automation, now = many_rows
     mine, newest, hour = Automation.objects.for_owner(user), ("-created_at", "-pk"), now - timedelta(hours=1)
     runs = AutomationRun.objects.order_by()
     plans = {

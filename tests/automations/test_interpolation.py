@@ -1,4 +1,4 @@
-"""`{{ event.data.x }}`: looks values up and does nothing else."""
+"""Interpolation: `{{ event.data.x }}` looks values up, and does nothing else."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ DATA = {
 }
 
 
-def fill(text):
+def interpolate(text):
     interpolator = Interpolator(DATA)
     return interpolator.interpolate(text, "/t"), [
         (problem["pointer"], problem["code"]) for problem in interpolator.problems
@@ -60,22 +60,22 @@ def fill(text):
         ("{{ event.data.items.0.sku }}", "a-1"),
         ("{{ event.data.items.1 }}", "second"),
         ("{{ event.data.nested.a.b }}", "deep"),
-        ('{{ event.data.gone | default("nobody") }}', "nobody"),
+        ('{{ event.data.gone | default("none") }}', "none"),
         ('{{ event.data.gone | default("}} {{ \\" ") }}', '}} {{ " '),
-        ('{{ event.data.name | default("nobody") }}', "Ana"),
+        ('{{ event.data.name | default("none") }}', "Ana"),
         ("{{ event.data.nothing | default(7) }}", 7),
         ("{{ event.data.gone | default(null) }}", None),
         ("x{{ event.data.gone | default(false) }}", "xfalse"),
-        # What was put in is never looked at again.
+        # Inserted text is not parsed again.
         ("{{ event.data.evil }}", "{{ event.data.name }}"),
         ("{{ event.data.evil }}.", "{{ event.data.name }}."),
-        # Members of data, whatever they are called; never attributes.
+        # Members of data, whatever their names; never attributes.
         ("{{ event.data.__class__ }}", "a plain member"),
         ("{{ event.data.keys }}", "x"),
     ],
 )
-def test_puts_values_in(text, value) -> None:
-    assert fill(text) == (value, [])
+def test_inserts_values(text, value) -> None:
+    assert interpolate(text) == (value, [])
 
 
 @pytest.mark.parametrize(
@@ -115,28 +115,28 @@ def test_puts_values_in(text, value) -> None:
         ("x" * (MAX_TEXT_LENGTH + 1), "malformed_expression"),
     ],
 )
-def test_says_what_it_cannot_do(text, code) -> None:
-    _, problems = fill(text)
+def test_reports_problems(text, code) -> None:
+    _, problems = interpolate(text)
     assert problems == [("/t", code)]
 
 
-def test_fills_whole_values_and_points_at_what_is_wrong() -> None:
+def test_interpolates_json_values_and_reports_problems_with_pointers() -> None:
     value = {
         "A": "{{ event.data.name }}",
         "list": ["{{ event.data.n }}", "{{ gone }}"],
         "x/y~": "{{ event.no }}",
         "n": 1,
     }
-    filled, problems = fill(value)
-    assert (filled["A"], filled["list"][0], filled["n"]) == ("Ana", 3, 1)
+    result, problems = interpolate(value)
+    assert (result["A"], result["list"][0], result["n"]) == ("Ana", 3, 1)
     assert problems == [("/t/list/1", "malformed_expression"), ("/t/x~1y~0", "missing_value")]
 
 
-def test_bounds_depth_number_of_problems_and_length() -> None:
+def test_limits_depth_number_of_problems_and_length() -> None:
     deep: object = "{{ event.type }}"
     for _ in range(200):
         deep = [deep]
-    assert fill(deep)[1][0][1] == "too_deep"
+    assert interpolate(deep)[1][0][1] == "too_deep"
     assert [problem["code"] for problem in find_invalid_expressions(deep)] == ["too_deep"]
     interpolator = Interpolator(DATA)
     interpolator.interpolate(["{{ event.gone }}"] * 10_000)
@@ -146,7 +146,7 @@ def test_bounds_depth_number_of_problems_and_length() -> None:
     assert big.problems[0]["code"] == "too_long"
 
 
-def test_a_short_text_cannot_name_a_long_value_many_times() -> None:
+def test_a_short_text_cannot_insert_a_long_value_many_times() -> None:
     for text in ("{{ event.data }}", "a {{ event.data.0 }}"):
         interpolator = Interpolator({"event": {"data": ["x" * 15_000]}})
         interpolator.interpolate({"texts": [text] * 3000}, "/merge")
@@ -155,26 +155,26 @@ def test_a_short_text_cannot_name_a_long_value_many_times() -> None:
         ]
 
 
-def test_finds_what_is_malformed_before_there_is_data() -> None:
+def test_finds_malformed_expressions_without_data() -> None:
     value = {"a": "{{ event.data.x }}", "b": ["{{ x }}", "{{"], "c": None, "d": 1}
     assert [problem["pointer"] for problem in find_invalid_expressions(value, "/merge")] == ["/merge/b/0", "/merge/b/1"]
 
 
 @pytest.mark.parametrize("piece", ["{{", "{{ a", '{{ "', "{{ event.a", "{", '{{ event | default("', "}}{{", "\\", '"'])
-def test_hostile_texts_cost_little(piece) -> None:
+def test_hostile_texts_are_parsed_quickly(piece) -> None:
     text = (piece * MAX_TEXT_LENGTH)[:MAX_TEXT_LENGTH]
-    began = time.process_time()
+    started_at = time.process_time()
     for _ in range(10):
         with suppress(InvalidExpression):
             parse_text(text)
-    assert time.process_time() - began < 1.0
+    assert time.process_time() - started_at < 1.0
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.text(alphabet='{}" \\|.abeventdefault()0_', max_size=60))
-def test_never_breaks(text) -> None:
+def test_never_raises(text) -> None:
     interpolator = Interpolator(DATA)
-    filled = interpolator.interpolate(text)
-    assert interpolator.problems or filled is not None or "default(null)" in text
+    result = interpolator.interpolate(text)
+    assert interpolator.problems or result is not None or "default(null)" in text
     if "{{" not in text:
-        assert filled == text
+        assert result == text

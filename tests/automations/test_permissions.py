@@ -1,4 +1,4 @@
-"""Who may see, change and set off which automation; and that none can do more than its maker could."""
+"""Permissions of automations, and the scopes that limit their actions."""
 
 import pytest
 from rest_framework.test import APIClient
@@ -29,8 +29,8 @@ def test_permissions_of_the_list():
 
 
 @pytest.fixture
-def narrow():
-    """Alice with a key that may not submit renders."""
+def without_render_scope():
+    """Alice, and a client with a key of hers that may not submit renders."""
     alice = make_user("alice")
     key = make_api_key(alice, scopes=("automations:read", "automations:write", "templates:*"))
     return alice, APIClient(headers={"X-API-Key": key})
@@ -44,22 +44,22 @@ def refused(answer) -> bool:
     )
 
 
-def test_a_key_that_may_not_render_makes_no_automation_that_does(narrow):
-    alice, client = narrow
+def test_a_key_without_the_render_scope_cannot_create_render_automations(without_render_scope):
+    alice, client = without_render_scope
     action = {"type": "render", "template": make_template(alice).public_id}
     body = {"name": "x", "trigger": {"type": "manual"}, "action": action}
     assert refused(client.post("/api/v2/automations", body))
     assert not Automation.objects.exists()
-    quiet = client.post("/api/v2/automations", {**body, "action": {"type": "notify", "title": "x"}})
-    assert quiet.status_code == 201
-    path = f"/api/v2/automations/{quiet.json()['id']}"
+    notifying = client.post("/api/v2/automations", {**body, "action": {"type": "notify", "title": "x"}})
+    assert notifying.status_code == 201
+    path = f"/api/v2/automations/{notifying.json()['id']}"
     assert refused(client.patch(path, {"action": action}))
     assert refused(client.patch("/api/v2/automations/aut_00000000000000000000000000", {"action": action}))
     assert Automation.objects.get().action_type == "notify"
 
 
-def test_a_narrow_key_may_pause_what_a_wider_one_made(narrow):
-    alice, client = narrow
+def test_a_key_without_the_render_scope_can_pause_a_render_automation(without_render_scope):
+    alice, client = without_render_scope
     action = {"type": "render", "template": make_template(alice).public_id}
     row = make_automation(alice, action=action, author_scopes=("automations:write", "renders:write"))
     answer = client.patch(f"/api/v2/automations/{row.public_id}", {"is_active": False})
@@ -68,8 +68,8 @@ def test_a_narrow_key_may_pause_what_a_wider_one_made(narrow):
     assert row.author_scopes == ["automations:write", "renders:write"]
 
 
-def test_scopes_are_those_of_whoever_gave_the_action(narrow):
-    alice, client = narrow
+def test_author_scopes_are_those_of_the_key_that_set_the_action(without_render_scope):
+    alice, client = without_render_scope
     row = make_automation(alice, author_scopes=("automations:write", "renders:write"))
     client.patch(f"/api/v2/automations/{row.public_id}", {"action": {"type": "notify", "title": "new"}})
     row.refresh_from_db()

@@ -1,4 +1,4 @@
-"""POST /webhooks/automations/{id}: signed messages, in the order of checks of all inbound webhooks."""
+"""POST /webhooks/automations/{id}: signed messages, and the order of checks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def automation():
 
 
 def sign(secret: str, message_id: str, at: int, body: bytes) -> str:
-    """By the book, without our own code."""
+    """Sign as in the specification, without our own code."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
     mac = hmac.new(key, f"{message_id}.{at}.".encode() + body, hashlib.sha256).digest()
     return "v1," + base64.b64encode(mac).decode()
@@ -52,7 +52,7 @@ def outcome(answer) -> tuple[int, str]:
     return answer.status_code, answer.json().get("code", "")
 
 
-def test_a_signed_message_sets_it_off_once(automation) -> None:
+def test_a_signed_message_starts_one_run(automation) -> None:
     first, again = send(automation), send(automation)
     run = AutomationRun.objects.get()
     assert (first.status_code, first.json()) == (
@@ -71,7 +71,7 @@ def test_a_signed_message_sets_it_off_once(automation) -> None:
     assert AutomationRun.objects.count() == 2
 
 
-def test_the_reference_library_signs_what_is_taken(automation) -> None:
+def test_accepts_signatures_of_the_reference_library(automation) -> None:
     body, now = json.dumps({"order": 7}), timezone.now()
     signature = Webhook(formatted_secret(automation)).sign("msg_ref", now, body)
     headers = {"webhook-id": "msg_ref", "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signature}
@@ -79,7 +79,7 @@ def test_the_reference_library_signs_what_is_taken(automation) -> None:
     assert Client().post(path, body, content_type="application/json", headers=headers).status_code == 202
 
 
-def test_all_that_is_not_signed_right_gets_one_answer(automation) -> None:
+def test_all_invalid_signatures_get_the_same_answer(automation) -> None:
     other = make_automation(trigger=HOOK)
     manual = make_automation(automation.owner)
     bad = make_user("bad", is_suspended=True)
@@ -112,7 +112,7 @@ def test_all_that_is_not_signed_right_gets_one_answer(automation) -> None:
     assert not AutomationRun.objects.exists()
 
 
-def test_a_captured_message_is_worth_nothing_later(automation, monkeypatch) -> None:
+def test_a_replayed_message_is_refused_later(automation, monkeypatch) -> None:
     at = int(time.time())
     assert send(automation, at=at).status_code == 202
     real = time.time
@@ -121,35 +121,35 @@ def test_a_captured_message_is_worth_nothing_later(automation, monkeypatch) -> N
     assert AutomationRun.objects.count() == 1
 
 
-def test_one_flipped_bit_anywhere_is_refused(automation) -> None:
+def test_any_flipped_bit_is_refused(automation) -> None:
     body, at = b'{"order":7}', int(time.time())
     signature = sign(formatted_secret(automation), "msg_1", at, body)
     client = Client(raise_request_exception=False)
     path = f"/webhooks/automations/{automation.public_id}"
 
-    def post(message_id, stamp, text, content):
-        headers = {"webhook-id": message_id, "webhook-timestamp": stamp, "webhook-signature": text}
+    def post(message_id, timestamp, signature, content):
+        headers = {"webhook-id": message_id, "webhook-timestamp": timestamp, "webhook-signature": signature}
         return client.post(path, content, content_type="application/json", headers=headers).status_code
 
     parts = ["msg_1", str(at), signature, body]
-    tried = 0
-    for place, part in enumerate(parts):
+    attempts = 0
+    for position, part in enumerate(parts):
         raw = part if isinstance(part, bytes) else part.encode()
         for index in range(len(raw)):
             for bit in range(0, 8, 3):
                 flipped = bytearray(raw)
                 flipped[index] ^= 1 << bit
                 changed = bytes(flipped) if isinstance(part, bytes) else flipped.decode("latin-1")
-                tried += 1
-                assert post(*parts[:place], changed, *parts[place + 1 :]) == 401, (place, index, bit)
-    assert tried > 200
+                attempts += 1
+                assert post(*parts[:position], changed, *parts[position + 1 :]) == 401, (position, index, bit)
+    assert attempts > 200
     assert not AutomationRun.objects.exists()
 
 
-def test_checks_come_in_order(automation) -> None:
-    stranger = formatted_secret(make_automation(trigger=HOOK))
+def test_checks_are_in_order(automation) -> None:
+    wrong_secret = formatted_secret(make_automation(trigger=HOOK))
     big = b"x" * (64 * 1024 + 1)
-    assert outcome(send(automation, big, secret=stranger, at=0)) == (413, "payload_too_large")
+    assert outcome(send(automation, big, secret=wrong_secret, at=0)) == (413, "payload_too_large")
     assert send(automation, big).json()["limit_bytes"] == 64 * 1024
     assert outcome(send(automation, b"not json")) == (400, "malformed_json")
     assert outcome(send(automation, b"[1]")) == (422, "validation_error")
@@ -159,20 +159,20 @@ def test_checks_come_in_order(automation) -> None:
     assert send(automation, b'{"a": "%s"}' % (b"x" * (64 * 1024 - 9))).status_code == 202
 
 
-def test_a_paused_one_and_one_at_its_limit_say_so(automation) -> None:
+def test_reports_a_paused_automation_and_a_reached_limit(automation) -> None:
     Automation.objects.update(runs_per_hour=1)
     assert send(automation).status_code == 202
     refused = send(automation, message_id="msg_2")
     assert outcome(refused) == (429, "rate_limited")
     assert int(refused["Retry-After"]) > 3500
-    # What came before is known all the same.
+    # A repeated message still returns its run.
     assert send(automation).json()["duplicate"] is True
     services.pause_automation(automation_id=automation.pk, reason="")
     assert outcome(send(automation, message_id="msg_3")) == (409, "invalid_state")
     assert AutomationRun.objects.count() == 1
 
 
-def test_the_old_secret_counts_for_a_day(automation) -> None:
+def test_the_old_secret_is_valid_for_a_day(automation) -> None:
     old = formatted_secret(automation)
     new = formatted_secret(services.rotate_webhook_secret(automation=automation))
     assert old != new
@@ -183,7 +183,7 @@ def test_the_old_secret_counts_for_a_day(automation) -> None:
     assert send(automation, secret=new, message_id="msg_4").status_code == 202
 
 
-def test_only_posts_and_no_limit_by_address(automation, rate_limits) -> None:
+def test_allows_only_post_without_a_limit_by_address(automation, rate_limits) -> None:
     path = f"/webhooks/automations/{automation.public_id}"
     assert Client().get(path).status_code == 405
     Automation.objects.update(runs_per_hour=1000)

@@ -1,4 +1,4 @@
-"""Handlers that the tests of the queue run."""
+"""Fixtures of the queue's tests."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from jobs.registry import Handler, handlers
 def handler() -> Iterator[Callable[..., Handler]]:
     """Register handlers for one test: `handler(run, name="test.job", ...)`."""
 
-    def add(run=lambda context: None, *, name="test.job", **terms) -> Handler:
-        made = Handler(name=name, run=run, **terms)
-        return handlers.register(made)
+    def add(run=lambda context: None, *, name="test.job", **options) -> Handler:
+        return handlers.register(Handler(name=name, run=run, **options))
 
     with handlers.override():
         yield add

@@ -23,17 +23,17 @@ TABLES = "jobs_jobattempt, jobs_job, jobs_worker, jobs_schedule, jobs_queuestate
 PROGRAM = [sys.executable, "-m", "tests.jobs.worker_main"]
 
 
-def wait_until(what, within_s=30.0):
-    """Return the first true answer of `what()`; fail after a while."""
+def wait_until(condition, within_s=30.0):
+    """Return the first true result of `condition()`; fail after a timeout."""
     end = time.monotonic() + within_s
-    while not (answer := what()):
-        assert time.monotonic() < end, "waited in vain"
+    while not (result := condition()):
+        assert time.monotonic() < end, "timed out"
         time.sleep(0.02)
-    return answer
+    return result
 
 
 class WorkerHarness:
-    """A database, and the processes that work on it. Everything it starts carries a mark in its environment."""
+    """A database, and the processes that use it, each with a mark in its environment."""
 
     def __init__(self, folder: Path, *, template: WorkerHarness | None = None, **environment: str) -> None:
         self.mark = f"renderowl-test-{secrets.token_hex(8)}"
@@ -44,7 +44,7 @@ class WorkerHarness:
         self.is_postgres = server.startswith("postgres")
         self._owns_database = template is None
         if self.is_postgres:
-            # One database for all harnesses of a module, emptied: making one costs PostgreSQL seconds of disk work.
+            # One database for all harnesses of a module, truncated, as creating one takes PostgreSQL seconds.
             self.url = template.url if template else renamed(server, f"renderowl_jobs_{secrets.token_hex(6)}")
             if template:
                 self.change(f"TRUNCATE {TABLES}")
@@ -68,10 +68,10 @@ class WorkerHarness:
             self.change("CREATE TABLE effects (job_id text, attempt integer, word text)")
 
     def call(self, *arguments: str) -> str:
-        """Run a command to its end; return what it prints."""
+        """Run a command to its end; return its output."""
         done = subprocess.run(
             [*PROGRAM, *arguments],
-            check=False,  # the assertion below shows what went wrong
+            check=False,  # the assertion below shows the error
             cwd=ROOT,
             env=self._environment,
             capture_output=True,
@@ -82,17 +82,17 @@ class WorkerHarness:
         return done.stdout
 
     def start(self, *arguments: str) -> subprocess.Popen:
-        """Start a program and go on."""
+        """Start a program in the background."""
         process = subprocess.Popen([*PROGRAM, *arguments], cwd=ROOT, env=self._environment, stderr=self._log)
         self.processes.append(process)
         return process
 
-    def enqueue(self, kind: str, count: int = 1, payload: dict | None = None, **terms) -> list[str]:
+    def enqueue(self, kind: str, count: int = 1, payload: dict | None = None, **options) -> list[str]:
         """Enqueue jobs; return their ids."""
-        return self.call("enqueue", kind, str(count), json.dumps(payload or {}), json.dumps(terms)).split()
+        return self.call("enqueue", kind, str(count), json.dumps(payload or {}), json.dumps(options)).split()
 
     def query(self, text: str) -> list[tuple]:
-        """Ask the database directly, beside all of the program."""
+        """Query the database directly, without Django."""
         if self.is_postgres:
             with psycopg.connect(self.url) as connection:
                 return connection.execute(text).fetchall()
@@ -104,7 +104,7 @@ class WorkerHarness:
         return self.query(text)[0][0]
 
     def change(self, text: str) -> None:
-        """Write to the database directly."""
+        """Write to the database directly, without Django."""
         if self.is_postgres:
             with psycopg.connect(self.url) as connection:
                 connection.execute(text)
@@ -114,17 +114,17 @@ class WorkerHarness:
             connection.commit()
 
     def statuses(self) -> dict[str, int]:
-        """Return how many test jobs are in each state."""
+        """Count the test jobs by status."""
         text = "SELECT status, count(*) FROM jobs_job WHERE type LIKE 'test.%' GROUP BY status"
         return dict(self.query(text))
 
     def outcomes(self) -> dict[str, int]:
-        """Return how the attempts at test jobs ended; jobs of the product's own schedule may run beside them."""
+        """Count the attempts of test jobs by outcome; jobs of the product's schedules may also run."""
         text = "SELECT outcome, count(*) FROM jobs_jobattempt a JOIN jobs_job j ON j.id = a.job_id"
         return dict(self.query(f"{text} WHERE j.type LIKE 'test.%' GROUP BY outcome"))
 
     def marked_pids(self) -> set[int]:
-        """Return every process that descends from what was started here, alive and not a zombie."""
+        """Return all living descendants of the started processes, without zombies."""
         found = set()
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit():
@@ -146,7 +146,7 @@ class WorkerHarness:
             return set()
 
     def close(self) -> None:
-        """End whatever is left, and drop the database."""
+        """Kill the remaining processes, and drop the database."""
         for pid in self.marked_pids():
             try:
                 os.kill(pid, signal.SIGKILL)

@@ -15,9 +15,9 @@ from jobs.worker.runner import run_job
 
 
 def run_pending(*, queues: Sequence[str] | None = None, limit: int = 1000) -> int:
-    """Run what is due, in order, until nothing is or `limit` jobs have run; return how many ran.
+    """Run due jobs in order until there are none or `limit` have run; return how many ran.
 
-    queues: by default every queue of a registered handler. Leases are not renewed meanwhile.
+    queues: by default every queue of a registered handler. Leases are not renewed.
     """
     claimer = Claimer(
         slot=f"inline:{secrets.token_hex(6)}",

@@ -1,4 +1,4 @@
-"""Staff's screens of the queue: list, search, detail, each action, and who may."""
+"""The queue's admin: list, search, detail, each action and its permission."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def texts(response):
     return [str(message) for message in response.context["messages"]]
 
 
-def test_the_list_shows_filters_and_finds_jobs(client):
+def test_list_filters_and_searches_jobs(client):
     dead = make_job(status="dead", type="type.one", reference="render:dead", failures=3)
     waiting = make_job(type="type.two", queue="maintenance", user=make_user("alice"))
     page = client.get(changelist("job"), secure=True)
     assert dead.public_id in page.text
     assert waiting.public_id in page.text
-    for query, found, left_out in (
+    for query, found, excluded in (
         ({"status": "dead"}, dead, waiting),
         ({"queue": "maintenance"}, waiting, dead),
         ({"priority__exact": "2", "q": "render:dead"}, dead, waiting),
@@ -58,17 +58,17 @@ def test_the_list_shows_filters_and_finds_jobs(client):
     ):
         page = client.get(changelist("job"), query, secure=True)
         assert found.public_id in page.text, query
-        assert left_out.public_id not in page.text, query
+        assert excluded.public_id not in page.text, query
 
 
-def test_the_list_takes_the_same_number_of_queries_for_many_rows(client, django_assert_max_num_queries):
+def test_list_query_count_does_not_grow_with_rows(client, django_assert_max_num_queries):
     for number in range(30):
         make_job(user=make_user(f"user-{number}"))
     with django_assert_max_num_queries(12):
         assert client.get(changelist("job"), secure=True).status_code == 200
 
 
-def test_the_detail_shows_attempts_and_escapes_what_handlers_wrote(client):
+def test_detail_shows_attempts_and_escapes_handler_output(client):
     error = {"code": "handler_error", "message": "<script>alert(1)</script>", "traceback": "Traceback: here"}
     job = make_job(status="dead", payload={"n": "<b>"}, error=error)
     JobAttempt.objects.create(
@@ -87,7 +87,7 @@ def test_the_detail_shows_attempts_and_escapes_what_handlers_wrote(client):
     assert client.get(reverse("admin:jobs_jobattempt_change", args=[attempt.pk]), secure=True).status_code == 200
 
 
-def test_nobody_adds_changes_or_deletes_jobs_by_hand(client):
+def test_jobs_cannot_be_added_changed_or_deleted(client):
     job = make_job()
     assert client.get(reverse("admin:jobs_job_add"), secure=True).status_code == 403
     assert client.post(reverse("admin:jobs_job_delete", args=[job.pk]), {"post": "yes"}, secure=True).status_code == 403
@@ -96,11 +96,11 @@ def test_nobody_adds_changes_or_deletes_jobs_by_hand(client):
     assert job.type == "test.job"
 
 
-def test_retries_dead_jobs_and_says_what_it_refused(client):
+def test_retries_dead_jobs_and_reports_refused_ones(client):
     dead, done = make_job(status="dead"), make_job(status="succeeded")
     response = act(client, "job", "retry_jobs", [dead, done])
     assert texts(response) == [
-        "1 queued again.",
+        "1 requeued.",
         "1 refused: The job is succeeded; only dead jobs can be retried.",
     ]
     assert Job.objects.get(pk=dead.pk).status == "queued"
@@ -110,7 +110,7 @@ def test_retries_dead_jobs_and_says_what_it_refused(client):
 def test_cancels_waiting_jobs_and_asks_running_ones(client):
     rows = [make_job(), make_job(status="scheduled"), make_job(status="running"), make_job(status="succeeded")]
     response = act(client, "job", "cancel_jobs", rows)
-    assert texts(response) == ["2 cancelled, 1 asked to stop, 1 already over."]
+    assert texts(response) == ["2 cancelled, 1 asked to stop, 1 already finished."]
     assert [Job.objects.get(pk=row.pk).status for row in rows] == ["cancelled", "cancelled", "running", "succeeded"]
     assert Job.objects.get(pk=rows[2].pk).cancel_requested_at is not None
 
@@ -161,13 +161,13 @@ def test_queues_show_their_depth_and_can_be_paused_and_resumed(client):
     for _ in range(7):
         make_job(queue="renders")
     assert ">7<" in client.get(changelist("queuestate"), secure=True).text.replace("\n", "").replace(" ", "")
-    assert texts(act(client, "queuestate", "pause_queues", rows)) == ["2 paused; what runs goes on."]
+    assert texts(act(client, "queuestate", "pause_queues", rows)) == ["2 paused; running jobs continue."]
     assert set(QueueState.objects.values_list("paused", flat=True)) == {True}
     act(client, "queuestate", "resume_queues", rows[:1])
     assert dict(QueueState.objects.values_list("name", "paused")) == {"default": False, "renders": True}
 
 
-def test_the_limit_of_a_queue_is_set_in_its_form(client):
+def test_queue_limit_is_set_in_its_form(client):
     services.ensure_queues(names=["renders"])
     row = QueueState.objects.get()
     url = reverse("admin:jobs_queuestate_change", args=[row.pk])
@@ -189,7 +189,7 @@ def test_workers_show_whether_they_are_alive(client):
     assert client.get(reverse("admin:jobs_worker_change", args=[worker.pk]), secure=True).status_code == 200
 
 
-def test_schedules_are_switched_and_run_by_hand(client):
+def test_schedules_are_disabled_enabled_and_run(client):
     row = make_schedule()
     assert client.get(reverse("admin:jobs_schedule_change", args=[row.pk]), secure=True).status_code == 200
     act(client, "schedule", "disable_schedules", [row])
@@ -202,7 +202,7 @@ def test_schedules_are_switched_and_run_by_hand(client):
     assert "no handler" in texts(act(client, "schedule", "run_schedules", [row]))[0]
 
 
-def test_detail_shows_the_state_as_a_word(client) -> None:
+def test_detail_shows_the_status_label(client) -> None:
     job = make_job(status="dead")
     page = client.get(reverse("admin:jobs_job_change", args=[job.pk])).content.decode()
     assert "&#x27;dead&#x27;" not in page

@@ -1,4 +1,4 @@
-"""How many workers there should be, and that they come and go."""
+"""Autoscaling: the scaling policy, the queues' load, and workers that start and retire."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jobs.selectors import QueueLoad, queue_loads
 from jobs.states import JobStatus
 from tests.jobs.harness import WorkerHarness, wait_until
 
-TERMS = AutoscalerOptions(min_workers=1, max_workers=4, concurrency=1, scale_out_after_s=2, scale_in_after_s=60)
+OPTIONS = AutoscalerOptions(min_workers=1, max_workers=4, concurrency=1, scale_out_after_s=2, scale_in_after_s=60)
 
 
 @pytest.mark.parametrize(
@@ -27,52 +27,52 @@ TERMS = AutoscalerOptions(min_workers=1, max_workers=4, concurrency=1, scale_out
         ([("a", 3, 2)], 1, 5),
         ([("a", 3, 2)], 2, 3),
         ([("a", 1, 0), ("b", 1, 0)], 1, 2),
-        # One worker does any number of those that wait for others.
+        # One worker is enough for any number of I/O jobs.
         ([("io", 500, 20)], 1, 1),
         ([("io", 500, 20), ("a", 2, 0)], 1, 2),
     ],
 )
-def test_counts_the_workers_that_could_be_busy(loads, concurrency, needed):
+def test_counts_needed_workers(loads, concurrency, needed):
     rows = [QueueLoad(queue, ready, running, 0.0) for queue, ready, running in loads]
     assert count_needed(rows, concurrency=concurrency, io={"io"}) == needed
 
 
-def follow(policy, *looks):
-    return [policy.decide(now=now, needed=needed, oldest_s=oldest_s) for now, needed, oldest_s in looks]
+def decide_all(policy, *samples):
+    return [policy.decide(now=now, needed=needed, oldest_s=oldest_s) for now, needed, oldest_s in samples]
 
 
-def test_more_workers_come_only_for_jobs_that_wait():
-    assert follow(ScalingPolicy(TERMS), (0, 3, 0.1), (1, 3, 1.1), (2, 3, 2.1)) == [1, 1, 3]
+def test_scales_out_only_for_jobs_that_have_waited():
+    assert decide_all(ScalingPolicy(OPTIONS), (0, 3, 0.1), (1, 3, 1.1), (2, 3, 2.1)) == [1, 1, 3]
 
 
-def test_the_bounds_hold():
-    assert follow(ScalingPolicy(TERMS), (0, 0, 0), (1, 99, 9), (500, 0, 0)) == [1, 4, 1]
+def test_stays_within_minimum_and_maximum():
+    assert decide_all(ScalingPolicy(OPTIONS), (0, 0, 0), (1, 99, 9), (500, 0, 0)) == [1, 4, 1]
 
 
-def test_they_go_only_after_fewer_were_enough_for_long():
-    looks = [(0, 4, 9)] + [(second, 1, 0) for second in range(1, 70)]
-    answers = follow(ScalingPolicy(TERMS), *looks)
-    assert answers[:60] == [4] * 60
-    assert answers[61:] == [1] * 9
+def test_scales_in_only_after_the_need_stayed_low():
+    samples = [(0, 4, 9)] + [(second, 1, 0) for second in range(1, 70)]
+    targets = decide_all(ScalingPolicy(OPTIONS), *samples)
+    assert targets[:60] == [4] * 60
+    assert targets[61:] == [1] * 9
 
 
-def test_one_busy_moment_keeps_them_for_the_whole_time():
-    looks = [(0, 4, 9), (59, 3, 0), (61, 0, 0), (100, 0, 0), (118, 0, 0), (120, 0, 0)]
-    assert follow(ScalingPolicy(TERMS), *looks) == [4, 4, 3, 3, 3, 1]
+def test_a_load_peak_delays_scaling_in():
+    samples = [(0, 4, 9), (59, 3, 0), (61, 0, 0), (100, 0, 0), (118, 0, 0), (120, 0, 0)]
+    assert decide_all(ScalingPolicy(OPTIONS), *samples) == [4, 4, 3, 3, 3, 1]
 
 
-def test_a_load_that_swings_changes_nothing():
-    looks = [(second, 4 if second % 20 < 10 else 0, 3 if second % 20 < 10 else 0) for second in range(600)]
-    assert set(follow(ScalingPolicy(TERMS), *looks)) == {4}
+def test_an_oscillating_load_keeps_the_target_constant():
+    samples = [(second, 4 if second % 20 < 10 else 0, 3 if second % 20 < 10 else 0) for second in range(600)]
+    assert set(decide_all(ScalingPolicy(OPTIONS), *samples)) == {4}
 
 
-def test_where_nobody_works_the_first_job_does_not_wait():
-    terms = AutoscalerOptions(min_workers=0, max_workers=2, concurrency=1, scale_out_after_s=10, scale_in_after_s=60)
-    assert follow(ScalingPolicy(terms), (0, 0, 0), (1, 1, 0.0)) == [0, 1]
+def test_without_workers_the_first_job_scales_out_immediately():
+    options = AutoscalerOptions(min_workers=0, max_workers=2, concurrency=1, scale_out_after_s=10, scale_in_after_s=60)
+    assert decide_all(ScalingPolicy(options), (0, 0, 0), (1, 1, 0.0)) == [0, 1]
 
 
 @pytest.mark.django_db
-def test_the_load_is_what_may_be_claimed_now():
+def test_load_counts_only_claimable_jobs():
     past = timezone.now() - timedelta(seconds=30)
     for queue in ("open", "paused", "limited", "full"):
         for _ in range(3):
@@ -106,44 +106,44 @@ def test_the_load_is_what_may_be_claimed_now():
         ("--min", "1"),
     ],
 )
-def test_refuses_numbers_that_make_no_sense(arguments):
+def test_refuses_invalid_options(arguments):
     with pytest.raises(CommandError):
         call_command("autoscale_workers", *arguments)
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
-    made = WorkerHarness(tmp_path_factory.mktemp("template"))
-    yield made
-    made.close()
+    harness = WorkerHarness(tmp_path_factory.mktemp("template"))
+    yield harness
+    harness.close()
 
 
 @pytest.fixture
 def harness(template, tmp_path):
-    made = WorkerHarness(tmp_path, template=template, LOG_LEVEL="WARNING", JOBS_GRACE_S="1")
-    yield made
-    made.close()
+    harness = WorkerHarness(tmp_path, template=template, LOG_LEVEL="WARNING", JOBS_GRACE_S="1")
+    yield harness
+    harness.close()
 
 
-def began(harness):
+def count_started(harness):
     return harness.value("SELECT count(*) FROM effects WHERE word = 'began'")
 
 
 @pytest.mark.acceptance
-def test_workers_come_with_the_backlog_and_go_without_losing_a_job(harness):
-    terms = ("--queues", "default", "--min", "1", "--max", "3", "--scale-out-after", "0.5", "--scale-in-after", "2")
-    scaler = harness.start("autoscale", *terms)
+def test_scales_with_the_backlog_without_losing_a_job(harness):
+    options = ("--queues", "default", "--min", "1", "--max", "3", "--scale-out-after", "0.5", "--scale-in-after", "2")
+    scaler = harness.start("autoscale", *options)
     wait_until(lambda: len(harness.children(scaler.pid)) == 1)
     harness.enqueue("test.patient", 6, {"s": 1.0})
     wait_until(lambda: len(harness.children(scaler.pid)) == 3)
-    wait_until(lambda: began(harness) >= 3)
+    wait_until(lambda: count_started(harness) >= 3)
     os.kill(min(harness.children(scaler.pid)), signal.SIGKILL)
     wait_until(lambda: harness.statuses() == {"succeeded": 6}, within_s=60)
-    # Longer than the grace of a stop: were the worker that has it the one to go, it would have to let it finish.
+    # Longer than the grace period: if the busy worker were retired, it would have to wait for the job.
     harness.enqueue("test.patient", 1, {"s": 6.0})
     wait_until(lambda: len(harness.children(scaler.pid)) == 1, within_s=40)
     wait_until(lambda: harness.statuses() == {"succeeded": 7}, within_s=40)
-    # Nobody had to be told twice because a worker was one too many; only the killed one lost what it had.
+    # Retiring a worker released no job; only the killed worker lost one.
     assert "released" not in harness.outcomes()
     assert harness.value("SELECT sum(failures) FROM jobs_job WHERE type LIKE 'test.%'") == 0
     stopping = time.monotonic()
@@ -154,11 +154,11 @@ def test_workers_come_with_the_backlog_and_go_without_losing_a_job(harness):
 
 
 @pytest.mark.acceptance
-def test_a_retired_worker_finishes_and_a_stop_after_that_still_stops_it(harness):
+def test_a_retired_worker_finishes_its_job_and_can_still_be_stopped(harness):
     harness.enqueue("test.patient", 1, {"s": 3.0})
     harness.enqueue("test.effect", 1)
     worker = harness.start("work", "--queues", "default", "--concurrency", "1")
-    wait_until(lambda: began(harness) == 1)
+    wait_until(lambda: count_started(harness) == 1)
     worker.send_signal(signal.SIGUSR1)
     assert worker.wait(30) == 0
     assert harness.query("SELECT type, status FROM jobs_job WHERE type LIKE 'test.%' ORDER BY 1") == [
@@ -169,7 +169,7 @@ def test_a_retired_worker_finishes_and_a_stop_after_that_still_stops_it(harness)
     harness.change("UPDATE jobs_job SET status = 'succeeded'")
     harness.enqueue("test.patient", 1, {"s": 600})
     worker = harness.start("work", "--queues", "default", "--concurrency", "1")
-    wait_until(lambda: began(harness) == 1)
+    wait_until(lambda: count_started(harness) == 1)
     worker.send_signal(signal.SIGUSR1)
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(20) == 0

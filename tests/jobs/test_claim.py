@@ -1,4 +1,4 @@
-"""The claim: who goes first, and what a claimed row says."""
+"""Claims: the order of jobs, the claimed row, paused and limited queues."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def claim(queue="default", worker="w/0.1", lease_s=30):
     return sql.claim(queue=queue, worker=worker, lease_s=lease_s)
 
 
-def test_goes_by_priority_then_time_then_id():
+def test_claims_by_priority_then_time_then_id():
     now = timezone.now()
     jobs = {
         "low": make_job(priority=3, scheduled_at=now - timedelta(hours=9)),
@@ -33,7 +33,7 @@ def test_goes_by_priority_then_time_then_id():
     assert claim() is None
 
 
-def test_leases_by_the_databases_clock_and_counts_the_attempt():
+def test_sets_the_lease_by_the_databases_clock_and_counts_the_attempt():
     alice = make_user("alice")
     row = make_job(payload={"deep": {"ü": [1, None]}}, user=alice, reference="r:1", failures=1, lost=2, attempts=3)
     job = claim(worker="w/3.7", lease_s=12.5)
@@ -46,18 +46,18 @@ def test_leases_by_the_databases_clock_and_counts_the_attempt():
 
 
 @pytest.mark.parametrize("status", ["scheduled", "running", "succeeded", "dead", "cancelled"])
-def test_takes_only_queued_jobs(status):
+def test_claims_only_queued_jobs(status):
     make_job(status=status)
     assert claim() is None
 
 
-def test_keeps_to_its_queue():
+def test_claims_only_from_its_queue():
     make_job(queue="other")
     assert claim() is None
     assert claim(queue="other") is not None
 
 
-def test_takes_nothing_from_a_paused_queue_until_it_is_resumed():
+def test_claims_nothing_from_a_paused_queue_until_it_is_resumed():
     make_job()
     services.pause_queue(name="default")
     assert claim() is None
@@ -80,7 +80,7 @@ def test_a_limited_queue_runs_no_more_than_its_limit():
     assert claim() is not None
 
 
-def test_a_long_queue_keeps_no_other_waiting():
+def test_a_long_queue_does_not_starve_others():
     for _ in range(3):
         make_job(queue="long")
     make_job(queue="short")
@@ -89,7 +89,7 @@ def test_a_long_queue_keeps_no_other_waiting():
     assert claimer.claim() is None
 
 
-def test_promotes_what_is_due_and_nothing_else():
+def test_promotes_only_due_jobs():
     now = timezone.now()
     due = make_job(status="scheduled", scheduled_at=now - timedelta(seconds=1), queued_at=None)
     make_job(status="scheduled", scheduled_at=now + timedelta(seconds=30))

@@ -1,4 +1,4 @@
-"""Cancel, retry, pause: what people and other apps do to jobs."""
+"""Control of jobs and queues: cancel, retry, pause."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("status", ["scheduled", "queued"])
-def test_a_waiting_job_is_cancelled_at_once_and_its_handler_told(handler, status):
-    told = []
-    handler(on_cancelled=told.append)
+def test_a_waiting_job_is_cancelled_immediately_and_calls_its_hook(handler, status):
+    cancelled = []
+    handler(on_cancelled=cancelled.append)
     row = make_job(status=status, reference="render:1")
     job = services.cancel_job(job_id=row.pk)
     assert (job.status, job.finished_at is not None) == ("cancelled", True)
-    assert [(seen.id, seen.reference) for seen in told] == [(row.pk, "render:1")]
+    assert [(seen.id, seen.reference) for seen in cancelled] == [(row.pk, "render:1")]
     assert run_pending() == 0
 
 
 def test_a_running_job_is_asked_to_stop_and_cancelled_by_its_worker(handler):
-    told = []
+    cancelled = []
 
     def run(context):
         services.cancel_job(job_id=context.job.id)
-        context._looked -= 10
+        context._checked_at -= 10
         context.check()
 
-    handler(run, on_cancelled=told.append)
+    handler(run, on_cancelled=cancelled.append)
     row = services.enqueue(type="test.job")
     assert run_pending() == 1
     row.refresh_from_db()
     assert (row.status, row.history.get().outcome) == ("cancelled", "cancelled")
-    assert [seen.id for seen in told] == [row.pk]
+    assert [seen.id for seen in cancelled] == [row.pk]
 
 
-def test_the_request_to_cancel_is_seen_by_the_heartbeat():
+def test_the_heartbeat_sees_a_cancellation_request():
     row = make_job()
     job = sql.claim(queue="default", worker="w", lease_s=30)
     context = JobContext(job, watched=True)
@@ -60,9 +60,9 @@ def test_the_request_to_cancel_is_seen_by_the_heartbeat():
         context.check()
 
 
-def test_a_job_that_fails_or_is_lost_after_the_request_is_cancelled_not_retried(handler):
-    told = []
-    handler(on_cancelled=told.append)
+def test_a_job_that_fails_or_is_lost_after_a_cancellation_request_is_cancelled(handler):
+    cancelled = []
+    handler(on_cancelled=cancelled.append)
     failing, lost = make_job(), make_job()
     for row in (failing, lost):
         job = sql.claim(queue="default", worker=f"w/{row.pk}", lease_s=30)
@@ -72,18 +72,18 @@ def test_a_job_that_fails_or_is_lost_after_the_request_is_cancelled_not_retried(
         else:
             services.requeue_lost_jobs(slot=job.worker)
     assert set(Job.objects.values_list("status", flat=True)) == {"cancelled"}
-    assert {seen.id for seen in told} == {failing.pk, lost.pk}
+    assert {seen.id for seen in cancelled} == {failing.pk, lost.pk}
 
 
 @pytest.mark.parametrize("status", ["succeeded", "dead", "cancelled"])
-def test_it_can_be_too_late_to_cancel(status):
+def test_cancelling_a_finished_job_changes_nothing(status):
     row = make_job(status=status)
     before = Job.objects.filter(pk=row.pk).values().get()
     assert services.cancel_job(job_id=row.pk).status == status
     assert Job.objects.filter(pk=row.pk).values().get() == before
 
 
-def test_a_dead_job_can_be_retried_with_all_its_attempts(handler):
+def test_a_retried_dead_job_gets_all_its_attempts_again(handler):
     handler(max_attempts=2)
     row = make_job(status="dead", max_attempts=2, failures=2, lost=3, attempts=5, error={"code": "x", "message": "y"})
     services.retry_job(job_id=row.pk)
@@ -101,7 +101,7 @@ def test_only_dead_jobs_can_be_retried():
         services.retry_job(job_id=uuid.uuid4())
 
 
-def test_a_dead_job_cannot_come_back_beside_its_successor():
+def test_a_dead_job_cannot_be_retried_while_its_unique_key_is_active():
     row = make_job(status="dead", unique_key="k")
     make_job(unique_key="k")
     with pytest.raises(InvalidState, match="unique key"):
@@ -110,7 +110,7 @@ def test_a_dead_job_cannot_come_back_beside_its_successor():
     assert row.status == "dead"
 
 
-def test_pausing_twice_keeps_the_first_time():
+def test_pausing_twice_keeps_the_first_timestamp():
     services.pause_queue(name="renders")
     first = QueueState.objects.get().paused_at
     services.pause_queue(name="renders")
@@ -142,14 +142,14 @@ def test_depths_count_each_queue():
         ("running", "paused", True),
     ],
 )
-def test_work_is_what_is_ready_or_runs(status, queue, expected, django_assert_num_queries):
+def test_has_work_counts_ready_and_running_jobs(status, queue, expected, django_assert_num_queries):
     services.pause_queue(name="paused")
     make_job(status=status, queue=queue)
-    # Jobs are read in one statement: one claimed between two would be seen by neither, and a drain end too soon.
+    # One query for jobs: with two, a job claimed in between would be missed, and a drain would end too soon.
     with django_assert_num_queries(2):
         assert has_work(["a", "paused"]) is expected
 
 
-def test_a_worker_for_a_queue_that_nothing_goes_into_is_refused():
-    with pytest.raises(CommandError, match=r"queue named bogus, wrong. There are: .*default.*renders"):
+def test_a_worker_for_an_unknown_queue_is_refused():
+    with pytest.raises(CommandError, match=r"Unknown queue: bogus, wrong. Known queues: .*default.*renders"):
         call_command("run_worker", queues="default,bogus,wrong")

@@ -1,4 +1,4 @@
-"""`JOBS_ENGINE` and `run_worker --engine`: an engine that is not there is refused in one sentence."""
+"""`JOBS_ENGINE` and `run_worker --engine`: unsupported engines are refused in one sentence."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_worker_refuses_celery(settings: Any) -> None:
     assert str(refusal.value) == SENTENCE
 
 
-def test_the_setting_is_refused_at_boot(settings: Any) -> None:
+def test_a_system_check_refuses_the_setting(settings: Any) -> None:
     assert check_jobs_engine(None) == []
     settings.RENDEROWL_JOBS_ENGINE = "celery"
     (error,) = check_jobs_engine(None)

@@ -1,4 +1,4 @@
-"""Every index of the job table serves the query that it was made for, on both databases."""
+"""Each index of the job table is used by its query, on both databases."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 def fill():
-    """Three thousand jobs, mostly finished, as an old table has them."""
+    """Insert three thousand jobs, most of them finished, as in an old table."""
     now = timezone.now()
     users = [make_user(f"user-{number}").pk for number in range(20)]
     statuses = [*["succeeded"] * 20, "dead", "cancelled", *["queued"] * 4, "running", "scheduled"]
@@ -48,8 +48,8 @@ def fill():
 
 
 @pytest.fixture
-def crowd():
-    """The same, and the planner knows of it."""
+def many_jobs():
+    """Insert the same jobs, and analyze the table."""
     users = fill()
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE jobs_job")
@@ -67,14 +67,14 @@ def plan_of(queryset):
     return queryset.explain()
 
 
-def test_each_index_serves_its_query(crowd):
+def test_each_index_serves_its_query(many_jobs):
     old = timezone.now() - timedelta(days=2)
     some_id = uuid7() if connection.vendor == "postgresql" else uuid7().hex
     plans = {
         "idx_jobs_queue_status_priority_scheduled": explain(claiming.CLAIM, worker="w", lease_s=30, queue="queue-5"),
         "idx_jobs_type_status": plan_of(Job.objects.filter(type="type.7", status="dead")),
         "idx_jobs_created_at": plan_of(Job.objects.order_by("-created_at")[:50]),
-        "idx_jobs_user_created": plan_of(Job.objects.filter(user_id=crowd[3]).order_by("-created_at")[:100]),
+        "idx_jobs_user_created": plan_of(Job.objects.filter(user_id=many_jobs[3]).order_by("-created_at")[:100]),
         "idx_jobs_worker_status": explain(leases.LIST_HELD, worker="w/26"),
         "idx_jobs_old_completed": plan_of(
             Job.objects.finished().filter(finished_at__lt=old).order_by("finished_at").values("pk")[:5]
@@ -88,20 +88,20 @@ def test_each_index_serves_its_query(crowd):
         assert name in plan, f"{name} is not used:\n{plan}"
     assert "idx_jobs_scheduled_due" in explain(promoting.ANY_DUE)
     assert "idx_jobs_queue_status_priority_scheduled" in explain(claiming.IS_READY, queue="queue-5")
-    terms = {"status": "dead", "failures": 0, "lost": 0, "error": None, "result": None, "lease_s": 30}
+    values = {"status": "dead", "failures": 0, "lost": 0, "error": None, "result": None, "lease_s": 30}
     for fenced in (leases.RENEW, outcomes.END, outcomes.REQUEUE):
-        plan = explain(fenced, id=some_id, worker="w", attempt=1, **terms)
-        # By its id, or among the few that run.
+        plan = explain(fenced, id=some_id, worker="w", attempt=1, **values)
+        # Either finds the row among few.
         assert any(name in plan for name in ("jobs_job_pkey", "sqlite_autoindex_jobs_job_1", "idx_jobs_worker_status"))
 
 
-def test_the_claim_reads_no_row_that_it_does_not_take(crowd):
+def test_the_claim_needs_no_sort(many_jobs):
     plan = explain(claiming.CLAIM, worker="w", lease_s=30, queue="queue-5")
     assert "Sort" not in plan
     assert "TEMP B-TREE" not in plan
 
 
-def test_the_claim_is_planned_well_before_the_statistics_catch_up():
+def test_the_claim_uses_its_index_without_statistics():
     fill()
     plan = explain(claiming.CLAIM, worker="w", lease_s=30, queue="queue-5")
     assert "idx_jobs_queue_status_priority_scheduled" in plan
@@ -109,10 +109,10 @@ def test_the_claim_is_planned_well_before_the_statistics_catch_up():
     assert "TEMP B-TREE FOR ORDER" not in plan
 
 
-def test_the_depths_of_all_queues_come_from_the_index_of_active_jobs(crowd):
+def test_queue_depths_use_the_index_of_active_jobs(many_jobs):
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            # Rows of an open transaction are not yet known to be visible, which makes the small table look cheaper.
+            # Rows of the open transaction are not all-visible, so an index-only scan looks too expensive.
             cursor.execute("SET LOCAL enable_seqscan = off")
     assert "idx_jobs_active" in plan_of(depth_rows())
 
@@ -127,9 +127,9 @@ def test_every_index_of_the_design_exists():
     } <= found  # fmt: skip
 
 
-def test_the_job_table_is_tuned_on_postgresql():
+def test_the_job_table_has_its_storage_parameters_on_postgresql():
     if connection.vendor != "postgresql":
-        pytest.skip("SQLite has no such settings")
+        pytest.skip("SQLite has no storage parameters")
     with connection.cursor() as cursor:
         cursor.execute("SELECT reloptions FROM pg_class WHERE relname = 'jobs_job'")
         (options,) = cursor.fetchone()

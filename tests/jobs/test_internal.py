@@ -1,4 +1,4 @@
-"""`/internal/jobs`: what staff's programs see of the queue and do to it."""
+"""`/internal/jobs`: list, detail, retry and cancel, for staff."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def boss():
-    return make_user("boss", is_staff=True)
+def staff_user():
+    return make_user("staff", is_staff=True)
 
 
 @pytest.fixture
-def staff(api, boss):
-    api.credentials(HTTP_X_API_KEY=make_minted_key(boss, scopes=("jobs:read", "jobs:write")).plaintext)
+def staff(api, staff_user):
+    api.credentials(HTTP_X_API_KEY=make_minted_key(staff_user, scopes=("jobs:read", "jobs:write")).plaintext)
     return api
 
 
@@ -39,7 +39,7 @@ def test_permissions():
     check_access(Access("internal-job-cancel", {"POST": "jobs:write"}, staff=True), row=make_job())
 
 
-def test_the_list_is_that_of_version_2_newest_first(staff):
+def test_list_is_newest_first_with_cursors_of_version_2(staff):
     old = make_job(created_at=timezone.now() - timedelta(hours=1))
     new = make_job()
     body = staff.get("/internal/jobs?limit=1").json()
@@ -58,7 +58,7 @@ def test_filters(staff):
         "running": make_job(status="running", type="a.two"),
         "old": make_job(status="succeeded", type="a.two", created_at=now - timedelta(days=2)),
     }
-    wanted = {
+    expected = {
         "status=dead": {"dead"},
         "status=queued,running": {"queued", "running"},
         "status=dead,queued": {"dead", "queued"},
@@ -69,24 +69,24 @@ def test_filters(staff):
         f"created_at__lt={(now - timedelta(days=1)).strftime('%Y-%m-%dT%H:%M:%SZ')}": {"old"},
         f"created_at__gte={(now - timedelta(days=1)).strftime('%Y-%m-%dT%H:%M:%SZ')}": {"dead", "queued", "running"},
     }
-    for query, names in wanted.items():
+    for query, names in expected.items():
         assert ids(staff.get(f"/internal/jobs?{query}")) == {jobs[name].public_id for name in names}, query
 
 
 @pytest.mark.parametrize("query", ["status=lost", "state=dead", "limit=0", "cursor=x", "status="])
-def test_refuses_what_it_does_not_know(staff, query):
+def test_refuses_unknown_parameters(staff, query):
     assert_problem(staff.get(f"/internal/jobs?{query}"), 400, "invalid_parameter")
 
 
-def test_the_detail_has_payload_and_attempts(staff):
+def test_detail_has_payload_and_attempts(staff):
     user = make_user("alice")
     error = {"code": "boom", "message": "RuntimeError: boom"}
     job = make_job(status="dead", user=user, payload={"render": "1"}, error=error, attempts=2, failures=1, lost=1)
-    began = timezone.now() - timedelta(seconds=10)
+    started_at = timezone.now() - timedelta(seconds=10)
     for number, outcome in ((2, "failed"), (1, "lost")):
         JobAttempt.objects.create(
-            job=job, number=number, worker="w/0.1", outcome=outcome, error=error, started_at=began,
-            finished_at=began + timedelta(seconds=4),
+            job=job, number=number, worker="w/0.1", outcome=outcome, error=error, started_at=started_at,
+            finished_at=started_at + timedelta(seconds=4),
         )  # fmt: skip
     body = staff.get(f"/internal/jobs/{job.public_id}").json()
     assert body["object"] == "job"
@@ -99,7 +99,7 @@ def test_the_detail_has_payload_and_attempts(staff):
     assert body["created_at"].endswith("Z")
 
 
-def test_retry_queues_a_dead_job_once_for_a_key(staff, boss):
+def test_retry_requeues_a_dead_job_once_per_idempotency_key(staff, staff_user):
     job = make_job(status="dead", failures=3, attempts=3)
     answers = [
         staff.post(f"/internal/jobs/{job.public_id}/retry", headers={"Idempotency-Key": '"again"'}) for _ in range(2)
@@ -110,7 +110,7 @@ def test_retry_queues_a_dead_job_once_for_a_key(staff, boss):
     job.refresh_from_db()
     assert (job.status, job.failures, job.attempts) == ("queued", 0, 3)
     entry = AuditEntry.objects.get(subject=job.public_id)
-    assert (entry.action, entry.actor) == ("job.retried", boss)
+    assert (entry.action, entry.actor) == ("job.retried", staff_user)
 
 
 @pytest.mark.parametrize("status", ["queued", "running", "succeeded", "cancelled"])
@@ -121,13 +121,13 @@ def test_only_dead_jobs_are_retried(staff, status):
     assert not AuditEntry.objects.filter(subject=job.public_id).exists()
 
 
-def test_cancel_ends_a_waiting_job(staff, boss):
+def test_cancel_cancels_a_waiting_job(staff, staff_user):
     job = make_job()
     for _ in range(2):
         response = staff.post(f"/internal/jobs/{job.public_id}/cancel")
         assert (response.status_code, response.json()["status"]) == (200, "cancelled")
     entry = AuditEntry.objects.get(subject=job.public_id)
-    assert (entry.action, entry.actor) == ("job.cancelled", boss)
+    assert (entry.action, entry.actor) == ("job.cancelled", staff_user)
 
 
 def test_cancel_asks_a_running_job_to_stop(staff):
@@ -140,13 +140,13 @@ def test_cancel_asks_a_running_job_to_stop(staff):
 
 
 @pytest.mark.parametrize("status", ["succeeded", "dead"])
-def test_what_is_over_cannot_be_cancelled(staff, status):
+def test_finished_jobs_cannot_be_cancelled(staff, status):
     job = make_job(status=status)
     assert_problem(staff.post(f"/internal/jobs/{job.public_id}/cancel"), 409, "invalid_state")
     assert not AuditEntry.objects.filter(subject=job.public_id).exists()
 
 
-def test_a_list_takes_few_queries(staff, django_assert_max_num_queries):
+def test_list_takes_few_queries(staff, django_assert_max_num_queries):
     for _ in range(20):
         make_job(user=make_user())
     staff.get("/internal/jobs")

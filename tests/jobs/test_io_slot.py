@@ -1,4 +1,4 @@
-"""Jobs that mostly wait: many at a time in one process."""
+"""I/O jobs, which run concurrently in one process."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def done(harness):
     return Counter(job for (job,) in harness.query("SELECT job_id FROM effects WHERE word = 'done'"))
 
 
-def test_a_queue_is_for_one_kind_of_job(io_job, handler):
+def test_io_and_other_jobs_cannot_share_a_queue(io_job, handler):
     io_job()
     assert {"io", "io-slow"} <= io_queues() & set(known_queues())
     with pytest.raises(ValueError, match="cannot share a queue"):
         handlers.register(Handler(name="test.other", run=lambda context: None, queue="io-slow"))
 
 
-def test_io_queues_have_one_slot_beside_the_others(io_job):
+def test_io_queues_share_one_additional_slot(io_job):
     io_job()
     slots = plan_slots(["default", "io", "io-slow", "maintenance"], 2)
     assert [(slot.slot_class, slot.queues) for slot in slots] == [
@@ -78,7 +78,7 @@ def test_io_queues_have_one_slot_beside_the_others(io_job):
 
 
 @pytest.mark.django_db
-def test_the_steps_run_in_order_where_jobs_run_inline(io_job):
+def test_the_steps_run_in_order_inline(io_job):
     seen = []
     io_job(
         load=lambda context: seen.append("load") or context.job.payload["n"],
@@ -92,10 +92,10 @@ def test_the_steps_run_in_order_where_jobs_run_inline(io_job):
 
 
 @pytest.mark.django_db
-def test_a_failure_can_commit_with_what_the_handler_writes(io_job):
+def test_a_failure_can_commit_with_the_handlers_writes(io_job):
     def settle(context, work):
         with transaction.atomic():
-            error = JobError("no_answer", "Nobody answered.")
+            error = JobError("no_answer", "The server did not answer.")
             assert services.fail_attempt(job=context.job, error=error, delay_s=3600) == "scheduled"
             context.mark_failed()
 
@@ -109,33 +109,33 @@ def test_a_failure_can_commit_with_what_the_handler_writes(io_job):
     assert row.history.count() == 1
 
 
-def hold(harness, ids):
-    """Let jobs that were just enqueued wait until `let_go`."""
-    harness.change(f"UPDATE jobs_job SET status = 'blocked' WHERE id IN ({listed(harness, ids)})")
+def block(harness, ids):
+    """Block jobs that were just enqueued, until `unblock`."""
+    harness.change(f"UPDATE jobs_job SET status = 'blocked' WHERE id IN ({id_list(harness, ids)})")
 
 
-def let_go(harness, ids):
-    harness.change(f"UPDATE jobs_job SET status = 'queued' WHERE id IN ({listed(harness, ids)})")
+def unblock(harness, ids):
+    harness.change(f"UPDATE jobs_job SET status = 'queued' WHERE id IN ({id_list(harness, ids)})")
 
 
-def listed(harness, ids):
+def id_list(harness, ids):
     return ", ".join(f"'{job if harness.is_postgres else job.replace('-', '')}'" for job in ids)
 
 
 @acceptance
-def test_one_process_runs_many_and_keeps_their_leases(open_harness):
+def test_one_process_runs_many_jobs_and_renews_their_leases(open_harness):
     harness = open_harness(JOBS_LEASE_S="1", JOBS_IO_THREADS="30")
     slow = harness.enqueue("test.io", 31, {"s": 2.5}, queue="io-slow")
     quick = harness.enqueue("test.io", 1, {"s": 0.0})
-    hold(harness, quick)
+    block(harness, quick)
     worker = harness.start("work", "--concurrency", "1")
     wait_until(lambda: harness.value("SELECT count(*) FROM effects WHERE word = 'began'") == 30)
-    # The thirty-first has no thread in its pool; the other pool is open all the same.
-    let_go(harness, quick)
+    # The slow pool has no thread for its 31st job, but the other pool has.
+    unblock(harness, quick)
     wait_until(lambda: done(harness))
     assert done(harness) == dict.fromkeys(quick, 1)
     if harness.is_postgres:
-        # Main thread and heartbeat of two slots, the supervisor, and this question.
+        # Main thread and heartbeat of two slots, the supervisor, and this query.
         connections = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
         assert harness.value(connections) <= 7
     wait_until(lambda: harness.statuses() == {"succeeded": 32})
@@ -146,7 +146,7 @@ def test_one_process_runs_many_and_keeps_their_leases(open_harness):
 
 
 @acceptance
-def test_a_kill_in_the_middle_loses_nothing_and_a_stop_waits_for_what_has_begun(open_harness):
+def test_a_kill_loses_no_job_and_a_stop_waits_for_running_ones(open_harness):
     harness = open_harness(JOBS_LEASE_S="600")
     ids = harness.enqueue("test.io", 20, {"s": 1.0})
     worker = harness.start("work", "--queues", "io,io-slow")
@@ -162,14 +162,14 @@ def test_a_kill_in_the_middle_loses_nothing_and_a_stop_waits_for_what_has_begun(
 
 
 @acceptance
-def test_one_that_hangs_is_killed_and_the_others_go_back_uncounted(open_harness):
+def test_a_hung_job_is_killed_and_the_others_are_released(open_harness):
     harness = open_harness(JOBS_GRACE_S="1")
     others = harness.enqueue("test.io", 2, {"s": 600})
-    hold(harness, others)
+    block(harness, others)
     harness.enqueue("test.io", 1, {"s": 600}, timeout_s=1, max_attempts=1)
     worker = harness.start("work", "--queues", "io,io-slow")
     wait_until(lambda: harness.value("SELECT count(*) FROM effects WHERE word = 'began'") == 1)
-    let_go(harness, others)
+    unblock(harness, others)
     wait_until(lambda: harness.value("SELECT count(*) FROM effects WHERE word = 'began'") == 5)
     assert harness.statuses() == {"dead": 1, "running": 2}
     worker.send_signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Limits by key: what is over the limit waits apart, and keeps nobody else waiting."""
+"""Limits by key: jobs over the limit are blocked, and do not delay jobs of other keys."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def _handler(handler):
     handler()
 
 
-def enqueue(key="alice", limit=2, **terms):
-    return services.enqueue(type="test.job", limit_key=key, limit_running=limit, **terms)
+def enqueue(key="alice", limit=2, **options):
+    return services.enqueue(type="test.job", limit_key=key, limit_running=limit, **options)
 
 
 def claim():
@@ -49,7 +49,7 @@ def test_queues_up_to_the_limit_and_blocks_the_rest():
     assert [job.queued_at is not None for job in jobs] == [True, True, False, False]
 
 
-def test_runs_no_more_than_the_limit_and_the_next_when_one_ends():
+def test_runs_up_to_the_limit_and_admits_the_next_when_one_ends():
     jobs = [enqueue() for _ in range(4)]
     first, second = claim(), claim()
     assert claim() is None
@@ -60,7 +60,7 @@ def test_runs_no_more_than_the_limit_and_the_next_when_one_ends():
     assert claim().id == jobs[3].pk
 
 
-def test_a_key_at_its_limit_keeps_nobody_waiting():
+def test_a_key_at_its_limit_does_not_delay_others():
     for _ in range(20):
         enqueue("alice", 1)
     bob = enqueue("bob", 1)
@@ -70,7 +70,7 @@ def test_a_key_at_its_limit_keeps_nobody_waiting():
     assert claimed[3] is None
 
 
-def test_many_at_once_are_admitted_in_order():
+def test_jobs_enqueued_together_are_admitted_in_order():
     new = [
         services.NewJob(type="test.job", limit_key=key, limit_running=2, priority=priority)
         for key, priority in [("a", 2), ("a", 1), ("b", 2), ("a", 0), ("b", 2), ("b", 2)]
@@ -79,17 +79,17 @@ def test_many_at_once_are_admitted_in_order():
     assert [job.status for job in rows] == ["blocked", "queued", "queued", "queued", "queued", "blocked"]
 
 
-def test_a_more_urgent_job_overtakes_what_has_not_begun():
+def test_a_more_urgent_job_overtakes_queued_ones():
     normal = [enqueue() for _ in range(2)]
-    begun = claim()
+    running = claim()
     urgent = enqueue(priority=JobPriority.URGENT)
-    assert begun.id == normal[0].pk
+    assert running.id == normal[0].pk
     assert statuses() == ["running", "blocked", "queued"]
     assert claim().id == urgent.pk
 
 
 @pytest.mark.parametrize("end", ["finish", "fail", "dead-letter", "cancel", "retry later", "postpone", "reap", "die"])
-def test_every_end_makes_room(end):
+def test_every_ended_attempt_admits_the_next_job(end):
     enqueue(limit=1, max_attempts=1 if end == "dead-letter" else 5)
     waiting = enqueue(limit=1)
     job = claim()
@@ -108,11 +108,11 @@ def test_every_end_makes_room(end):
         "die": services.reap_expired,
     }[end]()
     waiting.refresh_from_db()
-    # A job that goes back to the queue keeps its place there.
+    # A requeued job still counts against the limit.
     assert waiting.status == ("blocked" if end == "reap" else "queued")
 
 
-def test_a_late_worker_makes_no_room():
+def test_a_fenced_off_attempt_admits_no_job():
     enqueue(limit=1)
     enqueue(limit=1)
     job = claim()
@@ -122,7 +122,7 @@ def test_a_late_worker_makes_no_room():
     assert statuses() == ["running", "blocked"]
 
 
-def test_cancelling_a_waiting_job_makes_room():
+def test_cancelling_a_queued_job_admits_the_next():
     jobs = [enqueue(limit=1) for _ in range(3)]
     services.cancel_job(job_id=jobs[0].pk)
     assert statuses() == ["cancelled", "queued", "blocked"]
@@ -130,7 +130,7 @@ def test_cancelling_a_waiting_job_makes_room():
     assert statuses() == ["cancelled", "queued", "cancelled"]
 
 
-def test_jobs_that_come_due_and_retried_ones_wait_as_well():
+def test_due_and_retried_jobs_obey_the_limit():
     enqueue(limit=1)
     due = timezone.now() - timedelta(seconds=1)
     later = make_job(status="scheduled", scheduled_at=due, limit_key="alice", limit_running=1)
@@ -143,7 +143,7 @@ def test_jobs_that_come_due_and_retried_ones_wait_as_well():
     assert set(statuses()) == {"succeeded"}
 
 
-def test_what_slipped_through_is_admitted_by_the_housekeeping():
+def test_housekeeping_admits_missed_jobs():
     for key in ("a", "b", "c"):
         make_job(status="blocked", limit_key=key, limit_running=1)
         make_job(status="blocked", limit_key=key, limit_running=1)
@@ -154,7 +154,7 @@ def test_what_slipped_through_is_admitted_by_the_housekeeping():
     assert services.admit_blocked() == 0
 
 
-def test_a_new_limit_holds_for_what_waits():
+def test_a_changed_limit_applies_to_waiting_jobs():
     for _ in range(5):
         enqueue(limit=1)
     assert services.change_limit(limit_key="alice", limit_running=3) == 4
@@ -179,21 +179,21 @@ def test_a_blocked_job_is_not_ready():
     assert (depth.ready, depth.blocked) == (1, 2)
 
 
-def test_a_limit_has_both_parts_and_is_not_zero():
+def test_a_limit_needs_a_key_and_is_not_zero():
     for fields in ({"limit_key": "a"}, {"limit_running": 1}, {"limit_key": "a", "limit_running": 0}):
         with pytest.raises(IntegrityError), transaction.atomic():
             make_job(**fields)
 
 
-def test_any_history_keeps_the_limits_and_leaves_no_room_unused():
-    chance = random.Random(11)
+def test_random_operations_respect_and_use_up_the_limits():
+    rng = random.Random(11)
     limits = {"a": 1, "b": 2, "c": 3}
     held = []
     for _ in range(400):
-        step = chance.choice(["enqueue", "enqueue", "claim", "claim", "finish", "fail", "back", "cancel"])
+        step = rng.choice(["enqueue", "enqueue", "claim", "claim", "finish", "fail", "back", "cancel"])
         if step == "enqueue":
-            key = chance.choice("abc")
-            enqueue(key, limits[key], priority=chance.randrange(4))
+            key = rng.choice("abc")
+            enqueue(key, limits[key], priority=rng.randrange(4))
         elif step == "claim":
             held += [job for job in [claim()] if job]
         elif step == "cancel":
@@ -201,14 +201,14 @@ def test_any_history_keeps_the_limits_and_leaves_no_room_unused():
             if waiting:
                 services.cancel_job(job_id=waiting.pk)
         elif held:
-            job = held.pop(chance.randrange(len(held)))
+            job = held.pop(rng.randrange(len(held)))
             ends = {"finish": services.finish, "back": services.release_job}
             ends[step](job=job) if step in ends else services.fail_attempt(job=job, error=ERROR, permanent=True)
         for key, limit in limits.items():
             found = statuses(key)
-            at_work = found.count("queued") + found.count("running")
-            assert at_work <= limit
-            assert at_work == limit or "blocked" not in found
+            used = found.count("queued") + found.count("running")
+            assert used <= limit
+            assert used == limit or "blocked" not in found
 
 
 def explain(text, **values):
@@ -219,8 +219,8 @@ def explain(text, **values):
 
 
 @pytest.fixture
-def crowd():
-    """Many blocked jobs of few keys among many finished ones."""
+def many_jobs():
+    """Insert many blocked jobs of few keys among many finished ones."""
     now = timezone.now()
     rows = []
     for number in range(3000):
@@ -232,11 +232,11 @@ def crowd():
         cursor.execute("ANALYZE jobs_job")
 
 
-def test_each_index_serves_its_query(crowd):
-    room = explain(limits.ROOM, key="key-4")
-    assert "idx_jobs_blocked" in room
-    assert "idx_jobs_limit_key" in room
-    admit = explain(limits.ADMIT, key="key-4", room=2)
+def test_each_index_serves_its_query(many_jobs):
+    usage = explain(limits.KEY_USAGE, key="key-4")
+    assert "idx_jobs_blocked" in usage
+    assert "idx_jobs_limit_key" in usage
+    admit = explain(limits.ADMIT, key="key-4", count=2)
     assert "idx_jobs_blocked" in admit
     assert "TEMP B-TREE FOR ORDER" not in admit
     assert "idx_jobs_limit_key" in explain(limits.DEMOTE, key="key-4", priority=1)
@@ -246,12 +246,12 @@ def test_each_index_serves_its_query(crowd):
     assert "Seq Scan on jobs_job" not in admissible
 
 
-def test_snapshots_carry_the_key():
+def test_snapshots_include_the_limit_key():
     row = enqueue()
     assert claim().limit_key == JobSnapshot.of(row).limit_key == "alice"
 
 
-def test_a_limit_of_the_key_overrules_the_jobs_and_can_go_again():
+def test_a_key_limit_overrides_those_of_jobs_until_cleared():
     for _ in range(6):
         enqueue(limit=4)
     services.set_key_limit(limit_key="alice", limit_running=1)
@@ -272,7 +272,7 @@ def test_a_limit_of_the_key_overrules_the_jobs_and_can_go_again():
         services.set_key_limit(limit_key="alice", limit_running=0)
 
 
-def test_what_waits_under_a_key_moves_to_another_queue():
+def test_waiting_jobs_of_a_key_move_to_another_queue():
     for _ in range(4):
         enqueue(limit=2)
     other = enqueue("bob", 2)

@@ -1,4 +1,4 @@
-"""How attempts end: success, failure, time-out, cancel, loss; and the fence."""
+"""Outcomes of attempts: success, failure, timeout, cancellation, loss; and the fence."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def claim(worker="w/0.1"):
     return sql.claim(queue="default", worker=worker, lease_s=30)
 
 
-def let_lease_run_out(job):
+def expire_lease(job):
     Job.objects.filter(pk=job.id).update(lease_expires_at=timezone.now() - timedelta(seconds=1))
 
 
@@ -42,7 +42,7 @@ def test_success_stores_the_result_and_the_attempt():
     assert abs(attempt.finished_at - row.finished_at) < timedelta(seconds=1)
 
 
-def test_failure_waits_longer_each_time_and_ends_as_a_dead_letter(handler):
+def test_failures_are_retried_with_backoff_and_end_as_a_dead_letter(handler):
     dead = []
     handler(max_attempts=3, on_dead=dead.append)
     row = services.enqueue(type="test.job", payload={"n": 5}, reference="render:9")
@@ -58,13 +58,13 @@ def test_failure_waits_longer_each_time_and_ends_as_a_dead_letter(handler):
     assert services.fail_attempt(job=claim(), error=ERROR) == "dead"
     row.refresh_from_db()
     assert (row.status, row.failures, row.attempts, row.lost) == ("dead", 3, 3, 0)
-    assert [(d.id, d.payload, d.reference, d.error) for d in dead] == [(row.pk, {"n": 5}, "render:9", ERROR)]
+    assert [(d.job.id, d.payload, d.job.reference, d.error) for d in dead] == [(row.pk, {"n": 5}, "render:9", ERROR)]
     assert list(row.history.order_by("number").values_list("number", "outcome")) == [
         (1, "failed"), (2, "failed"), (3, "failed"),
     ]  # fmt: skip
 
 
-def test_a_permanent_failure_is_dead_at_once():
+def test_a_permanent_failure_is_not_retried():
     row = make_job(max_attempts=5)
     assert services.fail_attempt(job=claim(), error=ERROR, permanent=True) == "dead"
     row.refresh_from_db()
@@ -77,7 +77,7 @@ def test_backoff_grows_threefold_up_to_ten_minutes(failures, expected):
     assert expected * 0.8 <= min(waits) < max(waits) <= expected * 1.2
 
 
-def test_a_handler_may_name_its_own_waits(handler):
+def test_a_handler_may_set_its_own_delays(handler):
     handler(retry_delays_s=(1, 100))
     assert 0.8 <= retry_delay_s("test.job", 1) <= 1.2
     assert 80 <= retry_delay_s("test.job", 2) <= 120
@@ -93,7 +93,7 @@ def test_postponing_counts_no_failure():
     assert row.history.get().outcome == "postponed"
 
 
-def test_release_counts_nothing_and_keeps_the_place():
+def test_release_counts_nothing_and_keeps_the_place_in_the_queue():
     row = make_job(scheduled_at=timezone.now() - timedelta(hours=1))
     assert services.release_job(job=claim()) == "queued"
     again = Job.objects.get(pk=row.pk)
@@ -102,12 +102,12 @@ def test_release_counts_nothing_and_keeps_the_place():
     assert claim().attempt == 2
 
 
-def test_the_reaper_gives_an_expired_job_back_and_fences_the_old_attempt_off(handler):
+def test_the_reaper_requeues_an_expired_job_and_fences_off_the_old_attempt(handler):
     handler()
     row = make_job()
     late = claim("slow/0.1")
     assert services.reap_expired() == 0
-    let_lease_run_out(late)
+    expire_lease(late)
     assert services.reap_expired() == 1
     row.refresh_from_db()
     assert (row.status, row.lost, row.failures, row.worker) == ("queued", 1, 0, "")
@@ -140,7 +140,7 @@ def complete_in_transaction(job):
 def test_the_same_worker_is_fenced_off_by_the_attempt_number():
     make_job()
     first = claim()
-    let_lease_run_out(first)
+    expire_lease(first)
     services.reap_expired()
     second = claim()
     assert first.worker == second.worker
@@ -149,10 +149,10 @@ def test_the_same_worker_is_fenced_off_by_the_attempt_number():
     services.finish(job=second)
 
 
-def test_a_heartbeat_between_look_and_reap_saves_the_job(monkeypatch):
+def test_a_job_renewed_after_the_reapers_query_is_not_reaped(monkeypatch):
     row = make_job()
     job = claim()
-    let_lease_run_out(job)
+    expire_lease(job)
     expired = sql.list_expired(limit=10)
     sql.renew(job, lease_s=30)
     monkeypatch.setattr(sql, "list_expired", lambda limit: expired)
@@ -162,12 +162,12 @@ def test_a_heartbeat_between_look_and_reap_saves_the_job(monkeypatch):
     assert not row.history.exists()
 
 
-def test_a_job_that_loses_twelve_workers_is_poison(handler):
+def test_a_job_that_loses_twelve_workers_is_dead(handler):
     dead = []
     handler(on_dead=dead.append, max_attempts=1)
     row = services.enqueue(type="test.job")
     for number in range(1, MAX_LOST + 1):
-        let_lease_run_out(claim())
+        expire_lease(claim())
         services.reap_expired()
         row.refresh_from_db()
         assert row.status == ("dead" if number == 12 else "queued")
@@ -175,7 +175,7 @@ def test_a_job_that_loses_twelve_workers_is_poison(handler):
     assert [d.error.code for d in dead] == ["lost_too_often"]
 
 
-def test_a_dead_hook_shares_the_transaction_and_its_mistake_does_not_keep_the_job_alive(handler, caplog):
+def test_an_error_in_on_dead_is_rolled_back_and_the_job_is_dead_all_the_same(handler, caplog):
     def write_and_fail(dead):
         make_job(reference="written by the hook")
         raise ValueError("mistake")
@@ -188,7 +188,7 @@ def test_a_dead_hook_shares_the_transaction_and_its_mistake_does_not_keep_the_jo
     assert "hook of a job failed" in caplog.text
 
 
-def test_what_a_dead_slot_held_is_free_at_once():
+def test_jobs_of_a_dead_slot_are_requeued_immediately():
     row = make_job()
     job = claim("dead/0.1")
     other = make_job()
@@ -201,7 +201,7 @@ def test_what_a_dead_slot_held_is_free_at_once():
         services.finish(job=job)
 
 
-def test_only_the_attempt_that_overran_fails_when_its_slot_is_killed():
+def test_only_a_timed_out_attempt_fails_when_its_slot_is_killed():
     row = make_job(timeout_s=10)
     claim("killed/0.1")
     Job.objects.filter(pk=row.pk).update(started_at=timezone.now() - timedelta(seconds=11))
@@ -216,7 +216,7 @@ def test_only_the_attempt_that_overran_fails_when_its_slot_is_killed():
     assert (fresh.status, fresh.failures) == ("queued", 0)
 
 
-def test_completing_needs_a_transaction_and_goes_with_it(handler):
+def test_completion_commits_and_rolls_back_with_its_transaction(handler):
     row = make_job()
     context = JobContext(claim())
 
@@ -244,7 +244,7 @@ def test_completing_outside_a_transaction_is_refused():
     assert not connection.in_atomic_block
 
 
-# What each step makes of a job in each state; None: refused, the row unchanged.
+# The status after each step from each status; where missing, the row is unchanged.
 STEPS = {
     "promote": {"scheduled": "queued"},
     "claim": {"queued": "running"},
@@ -286,7 +286,7 @@ def take_step(step, job):
 
 @pytest.mark.parametrize("status", list(JobStatus))
 @pytest.mark.parametrize("step", list(STEPS))
-def test_every_step_from_every_state(step, status):
+def test_every_step_from_every_status(step, status):
     past = timezone.now() - timedelta(minutes=1)
     lease = {"lease_expires_at": past} if status == "running" else {}
     limit = {"limit_key": "key", "limit_running": 1} if "limit" in step or step in ("admit", "overtake") else {}
@@ -312,9 +312,9 @@ def test_every_step_from_every_state(step, status):
     assert job.status == (expected or status)
 
 
-def test_the_table_of_transitions_says_what_the_steps_do():
-    made = {}
+def test_the_table_of_transitions_matches_the_steps():
+    transitions = {}
     for changes in STEPS.values():
         for before, after in changes.items():
-            made.setdefault(before, set()).add(after)
-    assert {status.value: set(after) for status, after in TRANSITIONS.items() if after} == made
+            transitions.setdefault(before, set()).add(after)
+    assert {status.value: set(after) for status, after in TRANSITIONS.items() if after} == transitions

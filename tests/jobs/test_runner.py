@@ -1,4 +1,4 @@
-"""What a handler may do, and what the worker makes of it."""
+"""The runner: results and exceptions of handlers, and the recorded outcome."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tests.jobs.inline import run_pending
 pytestmark = pytest.mark.django_db
 
 
-def run_one(handler, run, **terms):
-    handler(run, **terms)
+def run_one(handler, run, **options):
+    handler(run, **options)
     row = services.enqueue(type="test.job", payload={"n": 1})
     assert run_pending(limit=1) == 1
     row.refresh_from_db()
@@ -36,12 +36,12 @@ def raising(error):
     return run
 
 
-def test_stores_what_the_handler_returns(handler):
+def test_stores_the_handlers_result(handler):
     row = run_one(handler, lambda context: {"seen": [context.job.payload["n"], context.job.attempt]})
     assert (row.status, row.result) == ("succeeded", {"seen": [1, 1]})
 
 
-def test_any_exception_is_a_failure_with_its_traceback_for_staff(handler, caplog):
+def test_an_exception_is_a_failure_with_a_traceback(handler, caplog):
     row = run_one(handler, raising(ZeroDivisionError("oh")))
     assert (row.status, row.failures, row.error["code"]) == ("scheduled", 1, "handler_error")
     assert row.error["message"] == "ZeroDivisionError: oh"
@@ -50,7 +50,7 @@ def test_any_exception_is_a_failure_with_its_traceback_for_staff(handler, caplog
     assert record.job_id == row.public_id
 
 
-def test_a_transient_failure_is_tried_again_and_logged_in_one_line(handler, caplog):
+def test_a_transient_failure_is_retried_and_logged_in_one_line(handler, caplog):
     row = run_one(handler, raising(TransientFailure("http_503", "The server answered with status 503.")))
     assert (row.status, row.failures) == ("scheduled", 1)
     assert row.error == {"code": "http_503", "message": "The server answered with status 503."}
@@ -58,21 +58,21 @@ def test_a_transient_failure_is_tried_again_and_logged_in_one_line(handler, capl
     assert (record.levelname, record.exc_info) == ("WARNING", None)
 
 
-def test_a_domain_error_gives_its_code(handler):
+def test_a_domain_errors_code_is_stored(handler):
     assert run_one(handler, raising(InvalidState("no"))).error["code"] == "invalid_state"
 
 
-def test_a_permanent_failure_is_not_tried_again(handler):
+def test_a_permanent_failure_is_not_retried(handler):
     row = run_one(handler, raising(PermanentFailure("gone", "The source is gone.")))
     assert (row.status, row.error) == ("dead", {"code": "gone", "message": "The source is gone."})
 
 
-def test_a_handler_may_ask_to_run_later(handler):
+def test_a_handler_may_postpone_its_job(handler):
     row = run_one(handler, raising(RetryLater(30)))
     assert (row.status, row.failures, row.error) == ("scheduled", 0, None)
 
 
-def test_a_stopping_worker_gets_the_job_back_uncounted(handler):
+def test_a_stopping_worker_releases_the_job_uncounted(handler):
     def run(context):
         context.stop_by(time.monotonic() - 1)
         context.check()
@@ -82,7 +82,7 @@ def test_a_stopping_worker_gets_the_job_back_uncounted(handler):
     assert row.history.get().outcome == "released"
 
 
-def test_the_grace_time_lets_a_handler_finish(handler):
+def test_a_handler_may_finish_in_the_grace_period(handler):
     def run(context):
         context.stop_by(time.monotonic() + 60)
         context.check()
@@ -90,16 +90,16 @@ def test_the_grace_time_lets_a_handler_finish(handler):
     assert run_one(handler, run).status == "succeeded"
 
 
-def test_an_attempt_over_its_time_fails(handler):
+def test_an_attempt_over_its_timeout_fails(handler):
     def run(context):
-        context._started -= 11
+        context._started_at -= 11
         context.check()
 
     row = run_one(handler, run, timeout_s=10, max_attempts=1)
     assert (row.status, row.error["code"], row.history.get().outcome) == ("dead", "timeout", "timeout")
 
 
-def test_a_type_that_this_version_does_not_know_is_tried_again_later():
+def test_a_job_of_an_unknown_type_is_retried():
     row = make_job(type="from.the.future")
     assert run_pending(limit=1) == 1
     row.refresh_from_db()
@@ -110,7 +110,7 @@ def test_a_type_that_this_version_does_not_know_is_tried_again_later():
 def test_a_handler_that_lost_its_lease_changes_nothing(handler):
     def run(context):
         Job.objects.filter(pk=context.job.id).update(worker="another/0.1", attempts=2)
-        context._looked -= 10
+        context._checked_at -= 10
         with pytest.raises(LeaseLost):
             context.check()
         raise LeaseLost
@@ -120,7 +120,7 @@ def test_a_handler_that_lost_its_lease_changes_nothing(handler):
     assert not row.history.exists()
 
 
-def test_a_handler_that_completed_is_finished_once(handler):
+def test_a_completed_job_is_finished_once(handler):
     def run(context):
         with transaction.atomic():
             make_job(reference="effect", queue="elsewhere")
@@ -133,7 +133,7 @@ def test_a_handler_that_completed_is_finished_once(handler):
     assert Job.objects.filter(reference="effect").count() == 1
 
 
-def test_a_completion_that_was_undone_is_a_failure(handler):
+def test_a_rolled_back_completion_is_a_failure(handler):
     def run(context):
         try:
             with transaction.atomic():
@@ -149,25 +149,25 @@ def test_a_completion_that_was_undone_is_a_failure(handler):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_short_absence_of_the_database_does_not_cost_the_result(handler, monkeypatch):
+def test_a_short_database_outage_does_not_lose_the_result(handler, monkeypatch):
     handler()
     row = services.enqueue(type="test.job")
     job = sql.claim(queue="default", worker="w", lease_s=30)
-    troubles = [OperationalError("gone"), OperationalError("gone")]
+    errors = [OperationalError("gone"), OperationalError("gone")]
     finish = services.finish
     monkeypatch.setattr("jobs.worker.runner.connection.close", lambda: None)
     monkeypatch.setattr("jobs.worker.runner.time.sleep", lambda seconds: None)
-    monkeypatch.setattr(services, "finish", lambda **terms: _raise(troubles.pop()) if troubles else finish(**terms))
+    monkeypatch.setattr(services, "finish", lambda **values: _raise(errors.pop()) if errors else finish(**values))
     run_job(JobContext(job))
     row.refresh_from_db()
-    assert (row.status, troubles) == ("succeeded", [])
+    assert (row.status, errors) == ("succeeded", [])
 
 
 def _raise(error):
     raise error
 
 
-def test_logs_of_a_job_carry_the_request_it_came_from(handler):
+def test_a_job_runs_with_the_id_of_its_request(handler):
     seen = []
     handler(lambda context: seen.append(request_id.get()))
     first = services.enqueue(type="test.job")
@@ -177,14 +177,14 @@ def test_logs_of_a_job_carry_the_request_it_came_from(handler):
     assert request_id.get() == "-"
 
 
-def test_checks_in_order_of_what_matters_most():
+def test_checks_interruptions_in_order_of_importance():
     job = sql.claim(queue="default", worker="w", lease_s=30) if make_job(timeout_s=1) else None
     context = JobContext(job, watched=True)
     context.check()
     context.stop_by(time.monotonic() - 1)
     with pytest.raises(ShuttingDown):
         context.check()
-    context._started -= 2
+    context._started_at -= 2
     with pytest.raises(AttemptTimedOut):
         context.check()
     context.apply_heartbeat(None)
@@ -192,7 +192,7 @@ def test_checks_in_order_of_what_matters_most():
         context.check()
 
 
-def test_the_board_tells_busy_slots_from_idle_ones():
+def test_shared_deadlines_count_busy_slots():
     deadlines = SharedDeadlines(3)
     deadlines.write(1, 12.5)
     assert [deadlines.read(slot) for slot in range(3)] == [0.0, 12.5, 0.0]

@@ -1,4 +1,4 @@
-"""Schedules, and the queue's own housekeeping."""
+"""Schedules, and the retention of jobs and workers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def nightly(handler):
     handler()
     with schedules.override(RegisteredSchedule("nightly", cron="30 2 * * *", type="test.job", payload={"n": 1})):
         services.sync_schedules()
-        # The others would come due where a minute ends during a test.
+        # Others could become due if a minute ends during the test.
         Schedule.objects.exclude(name="nightly").update(enabled=False)
         yield Schedule.objects.get(name="nightly")
 
@@ -40,24 +40,24 @@ def make_due(schedule, ago=timedelta(seconds=1)):
         ("0 0 29 2 *", datetime(2026, 3, 1, tzinfo=UTC), datetime(2028, 2, 29, tzinfo=UTC)),
     ],
 )
-def test_the_next_tick_is_later_than_the_last(cron, after, expected):
+def test_the_next_run_is_later_than_the_given_time(cron, after, expected):
     assert next_run(cron, after) == expected
 
 
-def test_registering_refuses_nonsense_and_double_names(nightly):
-    with pytest.raises(ValueError, match="no cron expression"):
+def test_registration_refuses_invalid_cron_and_duplicate_names(nightly):
+    with pytest.raises(ValueError, match="not a cron expression"):
         RegisteredSchedule("broken", cron="every day", type="test.job")
     with pytest.raises(ValueError, match="two schedules"):
         schedules.register(RegisteredSchedule("nightly", cron="0 0 * * *", type="test.job"))
 
 
-def test_workers_take_up_what_the_code_registers(nightly):
+def test_registered_schedules_are_written_to_the_database(nightly):
     assert (nightly.cron, nightly.type, nightly.payload, nightly.enabled) == ("30 2 * * *", "test.job", {"n": 1}, True)
     assert (nightly.next_run_at.hour, nightly.next_run_at.minute) == (2, 30)
     assert timezone.now() < nightly.next_run_at <= timezone.now() + timedelta(days=1)
 
 
-def test_syncing_keeps_what_staff_decided_and_updates_what_code_did(nightly):
+def test_sync_keeps_settings_of_staff_and_updates_definitions(nightly):
     services.set_schedule_enabled(schedule_id=nightly.pk, enabled=False)
     before = Schedule.objects.get(pk=nightly.pk)
     services.sync_schedules()
@@ -68,7 +68,7 @@ def test_syncing_keeps_what_staff_decided_and_updates_what_code_did(nightly):
     assert (after.cron, after.payload, after.enabled, after.next_run_at.hour) == ("0 5 * * *", {}, False, 5)
 
 
-def test_a_due_schedule_fires_once_and_moves_on(nightly):
+def test_a_due_schedule_fires_once_and_advances(nightly):
     make_due(nightly)
     due_at = Schedule.objects.get(pk=nightly.pk).next_run_at
     assert services.fire_due_schedules() == 1
@@ -78,29 +78,29 @@ def test_a_due_schedule_fires_once_and_moves_on(nightly):
     assert (after.last_run_at, after.next_run_at > timezone.now()) == (due_at, True)
 
 
-def test_two_workers_that_see_the_same_tick_fire_it_once(nightly, monkeypatch):
+def test_two_workers_that_see_the_same_due_schedule_fire_it_once(nightly, monkeypatch):
     make_due(nightly)
-    seen = [Schedule.objects.get(pk=nightly.pk)]
-    monkeypatch.setattr(Schedule.objects, "filter", _first_call_returns(seen, Schedule.objects.filter))
+    due = [Schedule.objects.get(pk=nightly.pk)]
+    monkeypatch.setattr(Schedule.objects, "filter", _first_call_returns(due, Schedule.objects.filter))
     assert services.fire_due_schedules() == 1
     assert run_pending() == 1
-    monkeypatch.setattr(Schedule.objects, "filter", _first_call_returns(seen, Schedule.objects.filter))
+    monkeypatch.setattr(Schedule.objects, "filter", _first_call_returns(due, Schedule.objects.filter))
     assert services.fire_due_schedules() == 0
     assert Job.objects.count() == 1
 
 
 def _first_call_returns(rows, real):
     calls = iter([rows])
-    return lambda *args, **terms: next(calls, None) or real(*args, **terms)
+    return lambda *args, **kwargs: next(calls, None) or real(*args, **kwargs)
 
 
-def test_missed_ticks_are_made_up_for_by_one_run(nightly):
+def test_missed_runs_are_replaced_by_one(nightly):
     make_due(nightly, ago=timedelta(days=9))
     assert services.fire_due_schedules() == 1
     assert services.fire_due_schedules() == 0
 
 
-def test_a_run_that_is_still_active_is_not_piled_on(nightly):
+def test_a_schedule_with_an_active_job_enqueues_no_second_one(nightly):
     for _ in range(2):
         make_due(nightly)
         services.fire_due_schedules()
@@ -111,30 +111,30 @@ def test_a_run_that_is_still_active_is_not_piled_on(nightly):
 def test_neither_disabled_nor_unknown_schedules_fire(nightly):
     services.set_schedule_enabled(schedule_id=nightly.pk, enabled=False)
     make_due(nightly)
-    stranger = Schedule.objects.create(name="x", cron="* * * * *", type="not.here", next_run_at=timezone.now())
-    make_due(stranger)
+    unknown = Schedule.objects.create(name="x", cron="* * * * *", type="not.here", next_run_at=timezone.now())
+    make_due(unknown)
     assert services.fire_due_schedules() == 0
     services.set_schedule_enabled(schedule_id=nightly.pk, enabled=True)
     assert Schedule.objects.get(pk=nightly.pk).next_run_at > timezone.now()
 
 
-def test_the_purge_deletes_old_finished_jobs_with_their_attempts_and_nothing_else(settings):
+def test_retention_deletes_only_old_finished_jobs_and_their_attempts(settings):
     settings.RENDEROWL_JOBS_RETENTION_DAYS = 7
     old = timezone.now() - timedelta(days=8)
     for status in ("succeeded", "dead", "cancelled"):
         job = make_job(status=status, finished_at=old)
         JobAttempt.objects.create(job=job, number=1, worker="w", outcome="failed", finished_at=old)
-    kept = {make_job(status="succeeded").pk, make_job(status="queued", created_at=old, scheduled_at=old).pk}
-    kept.add(make_job(status="scheduled", scheduled_at=timezone.now() + timedelta(days=1)).pk)
-    purge = services.enqueue(type="core.delete_old_rows")
+    remaining = {make_job(status="succeeded").pk, make_job(status="queued", created_at=old, scheduled_at=old).pk}
+    remaining.add(make_job(status="scheduled", scheduled_at=timezone.now() + timedelta(days=1)).pk)
+    cleanup = services.enqueue(type="core.delete_old_rows")
     run_pending(queues=["maintenance"])
-    purge.refresh_from_db()
-    assert (purge.status, purge.result["finished jobs"]) == ("succeeded", 3)
-    assert set(Job.objects.values_list("pk", flat=True)) == kept | {purge.pk}
-    assert set(JobAttempt.objects.values_list("job_id", flat=True)) == {purge.pk}
+    cleanup.refresh_from_db()
+    assert (cleanup.status, cleanup.result["finished jobs"]) == ("succeeded", 3)
+    assert set(Job.objects.values_list("pk", flat=True)) == remaining | {cleanup.pk}
+    assert set(JobAttempt.objects.values_list("job_id", flat=True)) == {cleanup.pk}
 
 
-def test_the_purge_goes_in_batches():
+def test_retention_deletes_in_batches():
     old = timezone.now() - timedelta(days=8)
     for _ in range(5):
         make_job(status="succeeded", finished_at=old)
@@ -143,9 +143,9 @@ def test_the_purge_goes_in_batches():
     assert counts == [2, 2, 1, 0]
 
 
-def test_workers_are_alive_while_they_report_and_forgotten_a_day_later():
-    terms = {"hostname": "h", "pid": 1, "queues": ["default"], "concurrency": 2}
-    ids = {name: services.record_worker_started(name=name, **terms) for name in ("here", "left", "silent", "gone")}
+def test_workers_are_alive_while_they_send_heartbeats_and_deleted_after_a_day():
+    fields = {"hostname": "h", "pid": 1, "queues": ["default"], "concurrency": 2}
+    ids = {name: services.record_worker_started(name=name, **fields) for name in ("here", "left", "silent", "gone")}
     services.record_heartbeat(worker_id=ids["here"], busy=2)
     services.record_worker_stopped(worker_id=ids["left"])
     Worker.objects.filter(name="silent").update(last_seen_at=timezone.now() - timedelta(seconds=16))

@@ -1,4 +1,4 @@
-"""Jobs in traces: where a row's place comes from, and what the spans of its attempts say."""
+"""Tracing of jobs: the row's traceparent, and the spans of its attempts."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ pytestmark = pytest.mark.django_db
 SAMPLED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
-def place_of(span) -> str:
-    found = span.context
-    return f"00-{found.trace_id:032x}-{found.span_id:016x}-{int(found.trace_flags):02x}"
+def traceparent_of(span) -> str:
+    context = span.context
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
 
 
 def named(traces, name):
     return [span for span in traces() if span.name == name]
 
 
-def test_attempts_are_below_the_sending_and_linked_to_it(handler, traces) -> None:
+def test_attempts_are_children_of_the_producer_span_and_linked_to_it(handler, traces) -> None:
     failures = [TransientFailure("busy", "secret-message"), None]
 
     def run(context) -> None:
@@ -43,7 +43,7 @@ def test_attempts_are_below_the_sending_and_linked_to_it(handler, traces) -> Non
     (sent,) = named(traces, "send default")
     assert (sent.kind.name, f"{sent.context.trace_id:032x}") == ("PRODUCER", SAMPLED.split("-")[1])
     row.refresh_from_db()
-    assert (row.traceparent, row.status) == (place_of(sent), "succeeded")
+    assert (row.traceparent, row.status) == (traceparent_of(sent), "succeeded")
     assert sent.attributes["messaging.message.id"] == row.public_id
     first, second = named(traces, "process default")
     for number, (span, outcome) in enumerate(((first, "failed"), (second, "succeeded")), start=1):
@@ -67,7 +67,7 @@ def test_attempts_are_below_the_sending_and_linked_to_it(handler, traces) -> Non
         (ZeroDivisionError("x"), "failed", "handler_error"),
     ],
 )
-def test_a_span_says_how_its_attempt_ended(handler, traces, raised, outcome, error) -> None:
+def test_a_span_has_the_outcome_of_its_attempt(handler, traces, raised, outcome, error) -> None:
     def run(context) -> None:
         raise raised
 
@@ -78,36 +78,36 @@ def test_a_span_says_how_its_attempt_ended(handler, traces, raised, outcome, err
     assert (span.attributes["renderowl.job.outcome"], span.attributes.get("error.type")) == (outcome, error)
 
 
-def test_jobs_of_jobs_go_on_with_the_trace(handler, traces) -> None:
+def test_jobs_enqueued_by_jobs_continue_the_trace(handler, traces) -> None:
     handler(lambda context: services.enqueue(type="test.second") and None)
     handler(name="test.second", queue="second")
     with tracing.span("POST", parent=SAMPLED):
         services.enqueue(type="test.job")
     assert run_pending() == 2
-    above = {span.context.span_id: span for span in traces()}
+    parents = {span.context.span_id: span for span in traces()}
     (span,) = named(traces, "process second")
     names = [span.name]
-    while span.parent.span_id in above:
-        span = above[span.parent.span_id]
+    while span.parent.span_id in parents:
+        span = parents[span.parent.span_id]
         names.append(span.name)
     assert names == ["process second", "send second", "process default", "send default", "POST"]
-    assert place_of(span).split("-")[1] == SAMPLED.split("-")[1]
+    assert traceparent_of(span).split("-")[1] == SAMPLED.split("-")[1]
 
 
-def test_many_jobs_are_one_sending_to_each_queue(handler, traces) -> None:
+def test_many_jobs_have_one_producer_span_per_queue(handler, traces) -> None:
     handler()
     handler(name="test.other", queue="other")
-    kept = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    jobs = [NewJob("test.job"), NewJob("test.job"), NewJob("test.other"), NewJob("test.job", traceparent=kept)]
+    own = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    jobs = [NewJob("test.job"), NewJob("test.job"), NewJob("test.other"), NewJob("test.job", traceparent=own)]
     rows = services.enqueue_many(jobs=jobs)
     (many,), (one,) = named(traces, "send default"), named(traces, "send other")
-    assert [row.traceparent for row in rows] == [place_of(many), place_of(many), place_of(one), kept]
+    assert [row.traceparent for row in rows] == [traceparent_of(many), traceparent_of(many), traceparent_of(one), own]
     assert list(Job.objects.order_by("pk").values_list("traceparent", flat=True)) == [row.traceparent for row in rows]
     assert many.attributes["messaging.batch.message_count"] == 2
     assert one.attributes["messaging.message.id"] == rows[2].public_id
 
 
-def test_where_traces_are_off_the_callers_place_goes_along(handler) -> None:
+def test_with_tracing_off_the_callers_traceparent_is_passed_on(handler) -> None:
     seen = []
 
     def run(context) -> None:
@@ -124,11 +124,11 @@ def test_where_traces_are_off_the_callers_place_goes_along(handler) -> None:
     assert tracing.current_traceparent() == ""
 
 
-def test_all_steps_of_an_io_job_are_in_its_span(traces) -> None:
-    places = []
+def test_all_steps_of_an_io_job_run_in_its_span(traces) -> None:
+    traceparents = []
 
-    def step(*given):
-        places.append(tracing.current_traceparent())
+    def step(*args):
+        traceparents.append(tracing.current_traceparent())
 
     steps = IoSteps(load=step, perform=step, settle=step)
     with handlers.override():
@@ -136,10 +136,10 @@ def test_all_steps_of_an_io_job_are_in_its_span(traces) -> None:
         services.enqueue(type="test.io")
         assert run_pending() == 1
     (span,) = named(traces, "process test-io")
-    assert places == [place_of(span)] * 3
+    assert traceparents == [traceparent_of(span)] * 3
 
 
-def test_what_an_attempt_logs_names_its_job(handler) -> None:
+def test_log_context_of_an_attempt_has_its_job(handler) -> None:
     seen = []
 
     def run(context) -> None:

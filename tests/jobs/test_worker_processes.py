@@ -1,4 +1,4 @@
-"""The worker as processes: drain, stop, kill, time-out, crash, cancel."""
+"""Real worker processes: drain, stop, kill, timeout, crash, cancel."""
 
 from __future__ import annotations
 
@@ -40,28 +40,28 @@ def effects(harness, word="done"):
     return Counter(job for (job,) in harness.query(f"SELECT job_id FROM effects WHERE word = '{word}'"))
 
 
-def test_kills_at_random_lose_nothing_and_finish_nothing_twice(open_harness):
+def test_random_kills_lose_no_job_and_finish_none_twice(open_harness):
     harness = open_harness(JOBS_LEASE_S="1")
     ids = harness.enqueue("test.effect", 300, {"s": 0.03})
     worker = harness.start("work", "--concurrency", "2")
-    luck = random.Random()
+    rng = random.Random()
     kills = Counter()
     while kills["slot"] < 9 or kills["supervisor"] < 3:
         slots = wait_until(partial(harness.children, worker.pid))
-        time.sleep(luck.uniform(0.0, 0.3))
-        if kills["slot"] < 9 and (kills["supervisor"] >= 3 or luck.random() < 0.75):
-            victim, what = luck.choice(sorted(slots)), "slot"
+        time.sleep(rng.uniform(0.0, 0.3))
+        if kills["slot"] < 9 and (kills["supervisor"] >= 3 or rng.random() < 0.75):
+            victim, kind = rng.choice(sorted(slots)), "slot"
         else:
-            victim, what = worker.pid, "supervisor"
+            victim, kind = worker.pid, "supervisor"
         try:
             os.kill(victim, signal.SIGKILL)
         except ProcessLookupError:
             continue
-        kills[what] += 1
-        if what == "supervisor":
+        kills[kind] += 1
+        if kind == "supervisor":
             worker.wait(10)
             worker = harness.start("work", "--concurrency", "2")
-    assert harness.statuses()["succeeded"] < 300, "the kills came too late to prove anything"
+    assert harness.statuses()["succeeded"] < 300, "all jobs finished before the kills"
     wait_until(lambda: harness.statuses() == {"succeeded": 300}, within_s=60)
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(20) == 0
@@ -71,17 +71,17 @@ def test_kills_at_random_lose_nothing_and_finish_nothing_twice(open_harness):
     wait_until(lambda: not harness.marked_pids(), within_s=5)
 
 
-def test_many_claimers_take_each_job_once(open_harness):
+def test_concurrent_claimers_claim_each_job_once(open_harness):
     harness = open_harness()
     ids = harness.enqueue("test.effect", 200)
     claimers = [harness.start("claim") for _ in range(3)]
     assert [claimer.wait(60) for claimer in claimers] == [0, 0, 0]
-    took = Counter(job for (job,) in harness.query("SELECT job_id FROM effects"))
-    assert took == dict.fromkeys(ids, 1)
+    claimed = Counter(job for (job,) in harness.query("SELECT job_id FROM effects"))
+    assert claimed == dict.fromkeys(ids, 1)
     assert harness.value("SELECT max(attempts) FROM jobs_job WHERE type = 'test.effect'") == 1
 
 
-def test_drains_and_leaves_jobs_of_later_alone(open_harness):
+def test_drain_leaves_future_jobs_alone(open_harness):
     harness = open_harness()
     harness.enqueue("test.effect", 20)
     harness.change("UPDATE jobs_job SET status = 'scheduled', scheduled_at = '2099-01-01' WHERE id = "
@@ -92,7 +92,7 @@ def test_drains_and_leaves_jobs_of_later_alone(open_harness):
     assert harness.value("SELECT count(*) FROM jobs_worker WHERE stopped_at IS NOT NULL") == 1
 
 
-def test_an_idle_worker_picks_up_at_once_and_stops_at_once(open_harness):
+def test_an_idle_worker_starts_jobs_and_stops_immediately(open_harness):
     harness = open_harness()
     worker = harness.start("work", "--concurrency", "1")
     wait_until(lambda: harness.children(worker.pid))
@@ -106,14 +106,14 @@ def test_an_idle_worker_picks_up_at_once_and_stops_at_once(open_harness):
         waits = ("SELECT max(unixepoch(started_at, 'subsec') - unixepoch(queued_at, 'subsec')) FROM jobs_job "
                  "WHERE type = 'test.effect'")  # fmt: skip
     assert float(harness.value(waits)) < 0.5
-    began = time.monotonic()
+    started_at = time.monotonic()
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(20) == 0
-    # Far below the 25 s that a running job would get; a busy machine needs some of it.
-    assert time.monotonic() - began < 8
+    # Far below the grace period of 25 s, with a margin for a busy machine.
+    assert time.monotonic() - started_at < 8
 
 
-def test_a_stop_hands_running_jobs_back_after_their_grace_even_stuck_ones(open_harness):
+def test_a_stop_releases_running_jobs_after_the_grace_period_even_stuck_ones(open_harness):
     harness = open_harness(JOBS_GRACE_S="1")
     harness.enqueue("test.patient", 1, {"s": 600})
     harness.enqueue("test.stuck")
@@ -135,7 +135,7 @@ def test_a_stop_hands_running_jobs_back_after_their_grace_even_stuck_ones(open_h
     assert not harness.marked_pids()
 
 
-def test_a_job_in_its_grace_time_may_finish(open_harness):
+def test_a_job_may_finish_in_the_grace_period(open_harness):
     harness = open_harness(JOBS_GRACE_S="30")
     harness.enqueue("test.patient", 1, {"s": 1.5})
     worker = harness.start("work", "--concurrency", "1")
@@ -145,12 +145,12 @@ def test_a_job_in_its_grace_time_may_finish(open_harness):
     assert harness.statuses() == {"succeeded": 1}
 
 
-def test_an_attempt_over_its_time_is_killed_with_its_children(open_harness):
+def test_a_timed_out_attempt_is_killed_with_its_children(open_harness):
     harness = open_harness()
     harness.enqueue("test.stuck", timeout_s=1, max_attempts=1)
     worker = harness.start("work", "--concurrency", "1")
     wait_until(lambda: effects(harness, "began"))
-    # Supervisor, slot, the slot for I/O, and the child of the job.
+    # Supervisor, slot, I/O slot, and the child of the job.
     assert len(harness.marked_pids()) == 4
     wait_until(lambda: harness.statuses() == {"dead": 1})
     assert harness.outcomes() == {"timeout": 1}
@@ -164,14 +164,14 @@ def test_slots_and_their_children_die_with_the_supervisor(open_harness):
     harness.enqueue("test.stuck", 2)
     worker = harness.start("work", "--concurrency", "2")
     wait_until(lambda: len(effects(harness, "began")) == 2)
-    # Supervisor, two slots with a child each, and the slot for I/O.
+    # Supervisor, two slots with a child each, and the I/O slot.
     assert len(harness.marked_pids()) == 6
     worker.kill()
     worker.wait(10)
     wait_until(lambda: not harness.marked_pids(), within_s=3)
 
 
-def test_a_job_that_kills_its_slot_runs_again_at_once(open_harness):
+def test_a_job_that_kills_its_slot_runs_again_immediately(open_harness):
     harness = open_harness(JOBS_LEASE_S="600")
     harness.enqueue("test.crash_once")
     worker = harness.start("work", "--drain", "--concurrency", "1")
@@ -181,7 +181,7 @@ def test_a_job_that_kills_its_slot_runs_again_at_once(open_harness):
     ]
 
 
-def test_a_long_job_keeps_its_lease_and_hears_of_its_cancellation(open_harness):
+def test_a_long_job_keeps_its_lease_and_can_be_cancelled(open_harness):
     harness = open_harness(JOBS_LEASE_S="1")
     (job,) = harness.enqueue("test.patient", 1, {"s": 600})
     workers = [harness.start("work", "--concurrency", "1") for _ in range(2)]
@@ -189,10 +189,10 @@ def test_a_long_job_keeps_its_lease_and_hears_of_its_cancellation(open_harness):
     time.sleep(3)
     assert harness.query("SELECT status, attempts FROM jobs_job WHERE type LIKE 'test.%'") == [("running", 1)]
     harness.call("cancel", job)
-    # From here: the call itself starts an interpreter, which says nothing about the worker.
-    began = time.monotonic()
+    # Without the call above, which has to start an interpreter.
+    started_at = time.monotonic()
     wait_until(lambda: harness.statuses() == {"cancelled": 1}, within_s=10)
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - started_at < 6
     for worker in workers:
         worker.send_signal(signal.SIGTERM)
     assert [worker.wait(20) for worker in workers] == [0, 0]

@@ -1,9 +1,9 @@
-"""A program beside the tests: the real worker, with handlers that a test can watch from outside.
+"""A worker program for tests, with handlers whose effects a test can observe from outside.
 
-    python -m tests.jobs.worker_main enqueue TYPE COUNT PAYLOAD [TERMS] | cancel ID | claim | work [options] |
+    python -m tests.jobs.worker_main enqueue TYPE COUNT PAYLOAD [OPTIONS] | cancel ID | claim | work [options] |
        autoscale [options]
 
-`effects` is a plain table without any constraint: what runs twice shows in it twice.
+`effects` is a table without constraints, so that a job that runs twice has two rows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import django
 from django.core.management import call_command
 from django.db import connection, transaction
 
-import renderowl  # noqa: F401 - puts the newer SQLite in place
+import renderowl  # noqa: F401 - installs the newer SQLite
 
 
 def note(job, word):
@@ -29,7 +29,7 @@ def note(job, word):
 
 
 def effect(context):
-    """Take a moment, then write one row and complete, together."""
+    """Sleep briefly, then write one row and complete in the same transaction."""
     time.sleep(context.job.payload.get("s", 0.01))
     with transaction.atomic():
         note(context.job, "done")
@@ -37,7 +37,7 @@ def effect(context):
 
 
 def patient(context):
-    """Take long, but listen."""
+    """Run long, but call `check`."""
     note(context.job, "began")
     end = time.monotonic() + context.job.payload["s"]
     while time.monotonic() < end:
@@ -47,21 +47,21 @@ def patient(context):
 
 
 def stuck(context):
-    """Start a child and listen to nobody."""
+    """Start a child and hang without calling `check`."""
     subprocess.Popen(["sleep", "600"])
     note(context.job, "began")
     time.sleep(600)
 
 
 def crash_once(context):
-    """Kill the slot at the first attempt."""
+    """Kill the slot in the first attempt."""
     note(context.job, "began")
     if context.job.attempt == 1:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def pause(payload):
-    """Wait as for a stranger's server."""
+    """Sleep, like a request to a slow server."""
     time.sleep(payload["s"])
     return payload
 
@@ -97,8 +97,8 @@ def main():
     io_handler("test.io", steps, queue="io", more_queues=("io-slow",))
     command, *rest = sys.argv[1:]
     if command == "enqueue":
-        terms = json.loads(rest[3]) if len(rest) > 3 else {}
-        new = services.NewJob(type=rest[0], payload=json.loads(rest[2]), **terms)
+        options = json.loads(rest[3]) if len(rest) > 3 else {}
+        new = services.NewJob(type=rest[0], payload=json.loads(rest[2]), **options)
         for job in services.enqueue_many(jobs=[new] * int(rest[1])):
             print(job.pk)
     elif command == "cancel":

@@ -1,1 +1,1 @@
-"""Commands of the queue."""
+"""Management commands of the job queue."""

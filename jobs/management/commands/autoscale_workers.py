@@ -1,4 +1,4 @@
-"""Keep as many workers on this machine as the queue asks for."""
+"""The `autoscale_workers` command."""
 
 from __future__ import annotations
 
@@ -16,38 +16,34 @@ MISUSE = 2
 
 
 class Command(BaseCommand):
-    """`autoscale_workers --min M --max N`."""
+    """Runs the autoscaler: `autoscale_workers --min M --max N`."""
 
     help = (
-        "Start and retire run_worker processes on this machine as the queue grows and shrinks, until SIGTERM or "
-        "SIGINT. A worker that is one too many takes no more jobs and leaves when those it has are done."
+        "Start and retire run_worker processes on this machine as the load grows and shrinks, until SIGTERM or "
+        "SIGINT. A surplus worker claims no more jobs and exits when its running jobs have finished."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the arguments."""
-        parser.add_argument("--min", type=int, required=True, metavar="M", help="workers when idle; may be 0")
-        parser.add_argument("--max", type=int, required=True, metavar="N", help="worker processes at most")
+        """Add the options of the autoscaler."""
+        parser.add_argument("--min", type=int, required=True, metavar="M", help="minimum number of workers; may be 0")
+        parser.add_argument("--max", type=int, required=True, metavar="N", help="maximum number of worker processes")
+        parser.add_argument("--concurrency", type=int, default=1, metavar="N", help="jobs per worker (default 1)")
+        parser.add_argument("--queues", default="", help="comma-separated (default: all queues)")
         parser.add_argument(
-            "--concurrency", type=int, default=1, metavar="N", help="jobs at a time of each worker (default 1)"
-        )
-        parser.add_argument("--queues", default="", help="comma-separated; by default all that handlers use")
-        parser.add_argument(
-            "--scale-out-after", type=float, default=2.0, metavar="S", help="once a job waited so long (default 2)"
+            "--scale-out-after", type=float, default=2.0, metavar="S", help="add workers when a job has waited S s"
         )
         parser.add_argument(
-            "--scale-in-after", type=float, default=60.0, metavar="S", help="once fewer were enough so long (60)"
+            "--scale-in-after", type=float, default=60.0, metavar="S", help="retire workers unneeded for S s"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the autoscaler in this process."""
+        """Run the autoscaler in this process until it is stopped."""
         cores = os.cpu_count() or 1
         _check(options)
         queues = [name.strip() for name in options["queues"].split(",") if name.strip()] or known_queues()
         if unknown := sorted(set(queues) - set(known_queues())):
-            known = ", ".join(known_queues())
-            raise CommandError(
-                f"No job goes into a queue named {', '.join(unknown)}. There are: {known}.", returncode=MISUSE
-            )
+            names = f"{', '.join(unknown)}. Known queues: {', '.join(known_queues())}"
+            raise CommandError(f"Unknown queue: {names}.", returncode=MISUSE)
         scaling = AutoscalerOptions(
             min_workers=options["min"],
             max_workers=options["max"],
@@ -55,25 +51,22 @@ class Command(BaseCommand):
             scale_out_after_s=options["scale_out_after"],
             scale_in_after_s=options["scale_in_after"],
         )
-        if scaling.max_workers * scaling.concurrency > cores:
-            self.stderr.write(
-                f"{scaling.max_workers * scaling.concurrency} jobs at a time on {cores} cores: renders will share."
-            )
-        self._say(
-            f"{scaling.min_workers} to {scaling.max_workers} workers with {scaling.concurrency} jobs at a time each"
-        )
-        Autoscaler(queues=queues, options=scaling, tell=self._say).run()
+        slots = scaling.max_workers * scaling.concurrency
+        if slots > cores:
+            self.stderr.write(f"Up to {slots} concurrent jobs on {cores} cores: renders will share cores.")
+        self._report(f"{scaling.min_workers} to {scaling.max_workers} workers with concurrency {scaling.concurrency}")
+        Autoscaler(queues=queues, options=scaling, report=self._report).run()
 
-    def _say(self, line: str) -> None:
+    def _report(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
 
 
 def _check(options: dict[str, Any]) -> None:
-    """Raise CommandError for numbers that make no sense."""
+    """Raise CommandError for numbers out of range."""
     if not 0 <= options["min"] <= options["max"] or options["max"] < 1:
-        raise CommandError("--min must be 0 or more and --max at least 1 and no less than --min.", returncode=MISUSE)
+        raise CommandError("--min must be at least 0, and --max at least 1 and at least --min.", returncode=MISUSE)
     if options["concurrency"] < 1:
         raise CommandError("--concurrency must be at least 1.", returncode=MISUSE)
     if not (0 <= options["scale_out_after"] < float("inf") and 0 <= options["scale_in_after"] < float("inf")):
-        raise CommandError("Seconds must be 0 or more.", returncode=MISUSE)
+        raise CommandError("--scale-out-after and --scale-in-after must be at least 0.", returncode=MISUSE)
