@@ -8,16 +8,17 @@ from core.exceptions import DomainError
 from engine.errors import EditInvalid, EngineError, RenderError
 from engine.issues import Issue
 from jobs.exceptions import PermanentFailure, TransientFailure
+from jobs.services.outcomes import LOST, POISON, TIMED_OUT
 from jobs.snapshot import DeadJob
 from renders.models import Render
 from renders.requests import issue_as_json
 
-# The codes of the queue, in the words of the API. Whatever else ends a job is our fault, and its text is for the log.
-_QUEUE_MESSAGES = {
-    "timeout": ("render_timeout", "The render took longer than a render may take."),
-    "lost": ("worker_lost", "The workers that tried this render were lost one after the other."),
+# Any other code of the queue is an internal error: its message is for the log.
+_QUEUE_ERRORS = {
+    TIMED_OUT.code: ("render_timeout", "The render took longer than a render may take."),
+    POISON.code: (LOST.code, "Every worker that ran this render died."),
 }
-_OUR_FAULT = ("internal_error", "The render failed for a reason on our side.")
+_INTERNAL_ERROR = ("internal_error", "The render failed for a reason on our side.")
 
 
 def describe(failure: EngineError | DomainError, *, step: str, attempt: int) -> dict[str, Any]:
@@ -55,7 +56,7 @@ def error_of_dead(render: Render, dead: DeadJob) -> dict[str, Any]:
     """Return the error of a render whose job is dead: what its last attempt wrote, else what the queue says."""
     if render.error is not None and render.error.get("attempt") == render.attempt:
         return dict(render.error)
-    code, message = _QUEUE_MESSAGES.get(dead.error.code, _OUR_FAULT)
+    code, message = _QUEUE_ERRORS.get(dead.error.code, _INTERNAL_ERROR)
     step = render.status if render.attempt else None
     return {
         "code": code,
