@@ -180,7 +180,7 @@ class TestTemplates:
     def test_refuses_another_account_s_project(self, staff, alice):
         project = make_project(make_user("bob"))
         form = self.form(alice, make_edit(), project=str(project.pk))
-        assert "belongs to somebody else" in staff.post(reverse("admin:renders_template_add"), form).content.decode()
+        assert "belongs to another account" in staff.post(reverse("admin:renders_template_add"), form).content.decode()
 
     def test_list_and_new(self, staff, alice):
         assert staff.post(reverse("admin:renders_template_add"), self.form(alice, make_edit())).status_code == 302

@@ -190,7 +190,7 @@ def test_fails_in_one_line_where_it_cannot_write(run):
 def test_refuses_a_directory_as_output_before_rendering(run, tmp_path):
     status, stdout, stderr = run(make_edit(), out=tmp_path)
     assert (status, stdout) == (2, "")
-    assert stderr.splitlines() == [f"{tmp_path} is a directory; name the file to write"]
+    assert stderr.splitlines() == [f"{tmp_path} is a directory; give the path of a file"]
 
 
 @pytest.mark.parametrize(("name", "output_format"), [("out.gif", "mp4"), ("out.MP4", "gif"), ("out.jpeg", "png")])

@@ -56,7 +56,7 @@ def test_a_server_that_does_not_answer_is_asked_again_later():
 @pytest.fixture
 def server(monkeypatch):
     """A server that answers what it is told to, and keeps what it was sent."""
-    monkeypatch.setattr(client_module, "REPEAT_WAITS_S", (0.0, 0.0))
+    monkeypatch.setattr(client_module, "RETRY_DELAYS_S", (0.0, 0.0))
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def answer(self):
@@ -152,7 +152,7 @@ def test_uploads_are_repeated_refused_or_given_up(server, client, tmp_path):
 
 def test_a_strict_render_is_not_made_with_findings(tmp_path):
     credentials = WorkerCredentials("http://127.0.0.1:1", "k", parse_secret(SECRET), "gpu-1")
-    worker = ExternalWorker(credentials, terms=FetchOptions([], 1, 1), work_dir=tmp_path, limits=FFmpegLimits())
+    worker = ExternalWorker(credentials, options=FetchOptions([], 1, 1), work_dir=tmp_path, limits=FFmpegLimits())
     job_spec = {"job": {"render": "rnd_1", "strict": True}, "report": {"url": "", "every_s": 1}, "upload": {}}
     job_spec["edit"] = make_edit(poster={"capture": 50})
     with pytest.raises(EditInvalid, match="outside the output"):
