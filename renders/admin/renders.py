@@ -239,8 +239,8 @@ class RenderAdmin(ReadOnlyAdmin):
     @admin.action(description="Delete outputs", permissions=["delete_output"])
     def delete_outputs(self, request: HttpRequest, queryset: QuerySet[Render]) -> None:
         """Delete the stored files of the selected renders."""
-        done, action = "without their outputs now", "render.output_deleted"
-        self._for_each(request, queryset, done, action, lambda render: delete_output(render=render))
+        done = "had their output deleted"
+        self._for_each(request, queryset, done, "render.output_deleted", lambda render: delete_output(render=render))
 
     def _for_each(
         self, request: HttpRequest, rows: QuerySet[Render], done: str, action: str, act: Callable[[Render], object]

@@ -72,8 +72,9 @@ class WorkerApiClient:
         if self.credentials.pool:
             body["pool"] = self.credentials.pool
         url = urljoin(self.credentials.url, "/internal/workers/claim")
+        headers = {"X-API-Key": self.credentials.key}
+        timeout = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
         try:
-            headers, timeout = {"X-API-Key": self.credentials.key}, (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
             response = self._session.post(url, json=body, headers=headers, timeout=timeout, allow_redirects=False)
         except requests.RequestException as error:
             logger.warning("the server cannot be reached: %s", type(error).__name__)
@@ -201,8 +202,7 @@ def _reason(response: requests.Response) -> str:
     try:
         problem = response.json()
         details = [str(error.get("detail", "")) for error in problem.get("errors", [])]
-        return (
-            f"{response.status_code} {problem.get('code', '')}: {details[0] if details else problem.get('detail', '')}"
-        )
+        detail = details[0] if details else problem.get("detail", "")
+        return f"{response.status_code} {problem.get('code', '')}: {detail}"
     except (ValueError, AttributeError):
         return f"HTTP {response.status_code}"

@@ -69,8 +69,13 @@ def promote_due() -> int:
     due = Render.objects.filter(status=RenderStatus.SCHEDULED, run_at__lte=timezone.now())
     for render in due.without_large_columns()[:1000]:
         with transaction.atomic():
-            only_from, now = {RenderStatus.SCHEDULED}, timezone.now()
-            if change_status(render_id=render.pk, to=RenderStatus.QUEUED, only_from=only_from, queued_at=now):
+            moved = change_status(
+                render_id=render.pk,
+                to=RenderStatus.QUEUED,
+                only_from={RenderStatus.SCHEDULED},
+                queued_at=timezone.now(),
+            )
+            if moved:
                 publish(RenderQueued(**event_fields(render)))
                 promoted += 1
     return promoted
@@ -116,14 +121,14 @@ def top_up(*, render: Render, cost: int) -> bool:
         return is_current_attempt(render=render)
     with transaction.atomic():
         rows = Render.objects.filter(pk=render.pk, attempt=render.attempt, status__in=RUNNING)
-        is_current = rows.update(
+        changed = rows.update(
             credits_reserved=F("credits_reserved") + more, credits_topped_up=F("credits_topped_up") + more
         )
-        if is_current:
+        if changed:
             reserve(user_id=render.owner_id, amount=more, reference=render.reference + TOP_UP_SUFFIX)
             render.credits_reserved += more
             render.credits_topped_up += more
-    return bool(is_current)
+    return bool(changed)
 
 
 def begin_saving(*, render: Render) -> bool:

@@ -24,8 +24,9 @@ def cancel_render(*, render: Render) -> Render:
         if render.job_id is not None:
             cancel_job(job_id=render.job_id)
         if not close_cancelled(render_id=render.pk, only_from=WAITING, cancel_requested_at=requested_at):
-            to = RenderStatus.CANCELLING
-            change_status(render_id=render.pk, to=to, only_from=RUNNING, cancel_requested_at=requested_at)
+            change_status(
+                render_id=render.pk, to=RenderStatus.CANCELLING, only_from=RUNNING, cancel_requested_at=requested_at
+            )
         current: Render = Render.objects.get(pk=render.pk)
         if current.status in {RenderStatus.SUCCEEDED, RenderStatus.FAILED}:
             raise RenderNotCancellable

@@ -1,4 +1,4 @@
-"""The error that a render's owner sees when the queue gives its job up."""
+"""The error of a render whose job the queue has dead-lettered."""
 
 from __future__ import annotations
 
