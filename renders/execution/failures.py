@@ -57,13 +57,12 @@ def error_of_dead(render: Render, dead: DeadJob) -> dict[str, Any]:
     if render.error is not None and render.error.get("attempt") == render.attempt:
         return dict(render.error)
     code, message = _QUEUE_ERRORS.get(dead.error.code, _INTERNAL_ERROR)
-    step = render.status if render.attempt else None
     return {
         "code": code,
         "message": message,
         "retryable": code != "render_timeout",
         "pointer": None,
-        "step": step,
+        "step": render.status if render.attempt else None,
         "attempt": render.attempt,
     }
 
