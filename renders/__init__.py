@@ -1,1 +1,1 @@
-"""The product: projects, templates, renders, their state machine, their API."""
+"""Renders: projects, templates, batches and renders, with their state machine and API."""

@@ -1,4 +1,4 @@
-"""What a client asks for when it asks for many renders at once."""
+"""Dataclasses of a batch: the request, its preparation and its estimate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_RENDERS = 1000
 
 @dataclass(frozen=True, slots=True)
 class BatchItem:
-    """One render of a batch. given: the members that it names itself; the others come from the batch."""
+    """One render of a batch. given: the members that it sets itself; the others come from the batch."""
 
     request: RenderRequest
     given: frozenset[str]
@@ -26,9 +26,9 @@ class BatchItem:
 
 @dataclass(frozen=True, slots=True)
 class BatchRequest:
-    """One wish for many renders.
+    """A request for many renders.
 
-    member: the list of the body that they come from, `rows` (of one template or edit) or `renders`.
+    member: the list in the body that they come from, `rows` (of one template or edit) or `renders`.
     template, project_id, metadata: of the batch itself.
     """
 
@@ -39,7 +39,7 @@ class BatchRequest:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def pointer(self, number: int, where: str) -> str:
-        """Return the pointer into the batch's body for a pointer into the body of its render `number`."""
+        """Translate a pointer into the body of render `number` to one into the body of the batch."""
         if where.split("/")[1:2] and where.split("/")[1] not in self.items[number].given:
             return where
         return f"/{self.member}/{number}{where}"
@@ -47,20 +47,20 @@ class BatchRequest:
 
 @dataclass(frozen=True, slots=True)
 class PreparedBatch:
-    """A batch of which every render was found good, in the order of its items."""
+    """A validated batch; its renders are in the order of the items."""
 
     request: BatchRequest
     renders: Sequence[PreparedRender]
 
     @property
     def credits(self) -> int:
-        """Return what all renders will reserve, in hundredths."""
+        """Return the credits that all renders together reserve, in hundredths."""
         return sum(prepared.estimate.credits for prepared in self.renders)
 
 
 @dataclass(frozen=True, slots=True)
 class BatchEstimate:
-    """What a batch will be and cost. credits: hundredths. exact: nothing had to be guessed in any render."""
+    """Size and cost of a batch. credits: hundredths. exact: no render has a source of unknown length."""
 
     renders: int
     duration_s: float
@@ -71,7 +71,7 @@ class BatchEstimate:
 
 @dataclass(frozen=True, slots=True)
 class BatchValidationResult:
-    """The outcome of a dry run. estimate: None where the batch is refused."""
+    """The outcome of a dry run. estimate: None if the batch is refused."""
 
     valid: bool
     errors: Sequence[Mapping[str, str]]
@@ -80,7 +80,7 @@ class BatchValidationResult:
 
 
 class MergePointerMapper(PointerMapper):
-    """Points at the merge value that made an edit bad: `/merge/NAME` of the row, where it can be told."""
+    """Points at the merge value that made an edit invalid, as `/merge/NAME` in the row, where it is certain."""
 
     def map_issue(self, issue: Issue) -> dict[str, str]:
         """Return one issue as the API shows it."""
@@ -92,9 +92,7 @@ class MergePointerMapper(PointerMapper):
         return {"pointer": where, "code": issue.code, "detail": detail}
 
     def _name_at(self, where: str) -> str | None:
-        """Return the placeholder that a place of the edit got its value from: one of the row's own, or one that
-        nobody gave a value.
-        """
+        """Return the placeholder that the value at a pointer came from: set by the row itself, or without a value."""
         node: Any = self.edit
         for part in where.split("/")[1:]:
             node = _child(node, part.replace("~1", "/").replace("~0", "~"))
@@ -104,7 +102,7 @@ class MergePointerMapper(PointerMapper):
         own = [name for name in used if name in self.request.merge]
         if isinstance(node, str):
             return next(iter(own), None) or next((name for name in used if name not in self.merge), None)
-        # The fault of a whole clip: told only where one value alone can be to blame.
+        # An issue of a whole clip: certain only if the clip has a single value of the row.
         return own[0] if len(own) == 1 else None
 
 
@@ -117,7 +115,7 @@ def _child(node: Any, part: str) -> Any:
 
 
 def _placeholders(node: Any) -> Iterable[str]:
-    """Yield the names of the placeholders in a value, those in what it contains too."""
+    """Yield the names of all placeholders in a JSON value."""
     if isinstance(node, str):
         for found in PLACEHOLDER.finditer(node):
             yield found[1]

@@ -13,14 +13,14 @@ from outbound.signing import PUBLISHED_SECRET, parse_secret
 
 @register(Tags.security, deploy=True)
 def check_worker_secrets(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Refuse, for production, the secret that the specification prints as its example: everybody knows it."""
+    """Report pools that use the example secret of the specification, which is public."""
     pools: dict[str, tuple[bytes, ...]] = settings.RENDEROWL_WORKER_SECRETS
-    known = [pool for pool, secrets in pools.items() if parse_secret(PUBLISHED_SECRET) in secrets]
+    exposed = [pool for pool, secrets in pools.items() if parse_secret(PUBLISHED_SECRET) in secrets]
     return [
         Error(
             f"RENDER_WEBHOOK_SECRETS: the pool {pool} has a secret that is published.",
             hint="Make one with `manage.py run_external_worker --new-secret`.",
             id="renderowl.E012",
         )
-        for pool in known
+        for pool in exposed
     ]

@@ -1,9 +1,9 @@
-"""What a render will be and cost, as far as it can be told before its sources are fetched.
+"""Estimates of duration and credits, made before the sources are fetched.
 
-A clip whose `auto` length rests on a URL that nobody has looked at yet counts as 10 s here. The worker learns the
-truth before it begins to render: it reserves what is missing (or fails the render for want of credits, refunding all
-of it), and the settlement gives back what was reserved too much. So nobody waits for a slow server to submit, nothing
-is rendered that is not paid for, and nobody pays for more than the output.
+A clip whose `auto` length depends on a URL that has not been probed counts as 10 s. The worker knows the real length
+before it renders: it reserves the difference (or fails and refunds the render if the credits do not suffice), and the
+settlement returns what was reserved in excess. So a submit never waits for a slow server, no render runs unpaid, and
+an owner pays only for the actual output.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ UNKNOWN_CLIP_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class CreditEstimate:
-    """credits: hundredths. exact: nothing had to be guessed."""
+    """Size and cost of a render. credits: hundredths. exact: every source has a known length."""
 
     duration_s: float
     frames: int
@@ -33,10 +33,10 @@ class CreditEstimate:
 
 
 def estimate_render(edit: Edit, media: Mapping[str, MediaInfo]) -> CreditEstimate:
-    """Return the estimate of an edit.
+    """Estimate the output of an edit.
 
-    media: what is known of its sources, by URL.
-    Raises EditInvalid for times that cannot be, as the worker would.
+    media: the probed sources, by URL; the others are unknown.
+    Raises EditInvalid for impossible timings, as the worker would.
     """
     found = estimate(edit, media, unknown_s=UNKNOWN_CLIP_S)
     return CreditEstimate(

@@ -1,4 +1,4 @@
-"""What renders publishes. Subscribers run in the transaction that made the change."""
+"""Events that renders publishes. Subscribers run in the transaction of the change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class RenderEvent:
 
 @dataclass(frozen=True, slots=True)
 class RenderSubmitted(RenderEvent):
-    """A render was accepted, to be queued at once or at its time."""
+    """A render was accepted, either queued at once or scheduled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class RenderQueued(RenderEvent):
 
 @dataclass(frozen=True, slots=True)
 class RenderStarted(RenderEvent):
-    """A worker began an attempt. waited_s: in the queue, for the attempt that is the render's first; else None."""
+    """A worker began an attempt. waited_s: time in the queue, for the first attempt only."""
 
     attempt: int
     waited_s: float | None = None
@@ -37,7 +37,7 @@ class RenderStarted(RenderEvent):
 class RenderSucceeded(RenderEvent):
     """The output can be downloaded. credits_charged: hundredths.
 
-    duration_s, size_bytes: of the output. took_s: what the attempt that succeeded spent, from fetching to saving.
+    duration_s, size_bytes: of the output. took_s: of the successful attempt, from fetching to saving.
     """
 
     credits_charged: int
@@ -48,7 +48,7 @@ class RenderSucceeded(RenderEvent):
 
 @dataclass(frozen=True, slots=True)
 class RenderFailed(RenderEvent):
-    """The render ended without an output and was refunded. code: of its error. credits_refunded: hundredths."""
+    """The render failed and was refunded. code: of its error. credits_refunded: hundredths."""
 
     code: str
     credits_refunded: int = 0
@@ -56,21 +56,21 @@ class RenderFailed(RenderEvent):
 
 @dataclass(frozen=True, slots=True)
 class RenderCancelled(RenderEvent):
-    """The owner or staff stopped the render; it was refunded. credits_refunded: hundredths."""
+    """The owner or staff cancelled the render, which was refunded. credits_refunded: hundredths."""
 
     credits_refunded: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class RenderOutputDeleted(RenderEvent):
-    """The owner or staff deleted the output; the record of the render stays."""
+    """The owner or staff deleted the output; the row of the render stays."""
 
     size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class BatchCompleted:
-    """The last render of a batch has ended; told once. credits_charged: hundredths, of all its renders."""
+    """The last render of a batch has ended; published once. credits_charged: hundredths, of all its renders."""
 
     batch_id: UUID
     owner_id: UUID

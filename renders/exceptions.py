@@ -1,18 +1,18 @@
 """Errors of the renders app.
 
 DomainError
-├── UploadCutShort             400  fewer bytes came than were announced
+├── UploadCutShort             400  the body is shorter than announced
 ├── NotFound
 ├── Unprocessable
-│   ├── EditRefused            422  the edit, or what it refers to, cannot be rendered
-│   ├── BatchTooHeavy          422  the edits of a batch are too much for one request
-│   ├── PoolUnknown            422  no secrets are known of that pool of workers
-│   └── OutputRefused          422  a worker's file is not what the edit asks for
+│   ├── EditRefused            422  the edit, or an object that it refers to, cannot be rendered
+│   ├── BatchTooHeavy          422  the edits of a batch are too large for one request
+│   ├── PoolUnknown            422  the worker names a pool without secrets
+│   └── OutputRefused          422  a worker's file does not match the edit
 └── InvalidState
     ├── BatchNotCancellable    409
-    ├── StaleAttempt           409  the attempt of a worker is over
-    ├── MessageReused          409  a worker sent something else under an id that it has used
-    ├── OutputMissing          409  a worker reports success without an output
+    ├── StaleAttempt           409  the worker's attempt has ended
+    ├── MessageReused          409  a worker reused a webhook-id for another body
+    ├── OutputMissing          409  a worker reported success before it uploaded the output
     ├── RenderNotCancellable   409
     ├── RenderNotRetryable     409
     └── RenderHasNoOutput      409
@@ -24,11 +24,11 @@ from core.exceptions import InvalidRequest, InvalidState, Unprocessable
 
 
 class EditRefused(Unprocessable):
-    """The edit cannot be rendered as it stands."""
+    """The edit cannot be rendered."""
 
 
 class BatchTooHeavy(Unprocessable):
-    """The edits of all renders together are too much for one batch."""
+    """The edits of all renders together are too large for one batch."""
 
 
 class BatchNotCancellable(InvalidState):
@@ -48,34 +48,33 @@ class RenderHasNoOutput(InvalidState):
 
 
 class UploadCutShort(InvalidRequest):
-    """Fewer bytes came than Content-Length announced. Send the file again."""
+    """The body is shorter than Content-Length says. Send the file again."""
 
 
 class PoolUnknown(Unprocessable):
-    """A worker names a pool that this installation has no secrets of."""
+    """No secrets are configured for this pool of workers."""
 
     def __init__(self) -> None:
-        """Point at the pool."""
         detail = "RENDER_WEBHOOK_SECRETS has no such pool."
         super().__init__([{"pointer": "/pool", "code": "unknown_pool", "detail": detail}], detail)
 
 
 class OutputRefused(Unprocessable):
-    """A worker's file is not what the edit asks for."""
+    """The file does not match the edit."""
 
     def __init__(self, code: str, detail: str) -> None:
-        """code: of the error in the list."""
+        """code: of the single entry in `errors`."""
         super().__init__([{"pointer": "", "code": code, "detail": detail}], detail)
 
 
 class StaleAttempt(InvalidState):
-    """The lease token is not that of the attempt that has the render now. Stop working on it."""
+    """The lease token does not belong to the current attempt. Stop working on this render."""
 
     code = "stale_attempt"
 
 
 class MessageReused(InvalidState):
-    """Another message had this webhook-id."""
+    """The webhook-id was already used for another message."""
 
     code = "message_id_reused"
 

@@ -1,4 +1,4 @@
-"""What versions of the API differ in that is of this app."""
+"""Features of renders that differ between versions of the API."""
 
 from api.features import Feature, features
 

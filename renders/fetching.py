@@ -1,4 +1,4 @@
-"""Fetch the sources of an edit from the network into a folder. Needs no database and no settings."""
+"""Fetcher of sources from the network into a folder. Needs no database and no settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from renders.sources import SourceUnavailable
 
 
 class Download(Protocol):
-    """Write what a URL gives to a new file, as `outbound.fetch.fetch_to_file` does."""
+    """Downloads a URL to a new file, as `outbound.fetch.fetch_to_file` does."""
 
     def __call__(
         self,
@@ -27,15 +27,12 @@ class Download(Protocol):
         total_timeout_s: float,
         stop: threading.Event | None,
     ) -> object:
-        """Write the file.
-
-        Raises FetchError.
-        """
+        """Write the file, or raise FetchError."""
 
 
 @dataclass(frozen=True, slots=True)
 class FetchOptions:
-    """How sources may be fetched. allow_hosts: as in FETCH_ALLOW_HOSTS; max_bytes, timeout_s: of one file."""
+    """How sources may be fetched. allow_hosts: as in FETCH_ALLOW_HOSTS; max_bytes, timeout_s: for each file."""
 
     allow_hosts: AllowHosts
     max_bytes: int
@@ -45,30 +42,27 @@ class FetchOptions:
 class FolderFetch:
     """Fetches URLs into one folder."""
 
-    def __init__(self, folder: Path, terms: FetchOptions, download: Download = fetch_to_file) -> None:
-        """download: `fetch_to_file`, or something like it that need not fetch everything anew."""
+    def __init__(self, folder: Path, options: FetchOptions, download: Download = fetch_to_file) -> None:
+        """download: `fetch_to_file`, or a cache in front of it."""
         self._folder = folder
         self._download = download
-        self._terms = terms
+        self._options = options
         self._numbers = count()
 
     def __call__(self, url: str, *, stop: threading.Event) -> Path:
-        """Return the fetched file.
-
-        Raises SourceUnavailable.
-        """
+        """Return the downloaded file, or raise SourceUnavailable."""
         if not url.startswith(("http://", "https://")):
-            detail = "Without a server only http(s) sources can be used, not files or assets of an account."
+            detail = "Only http(s) sources can be used without a server, not files or `asset:` URLs."
             raise SourceUnavailable("source_refused", detail, retryable=False)
-        # The name says nothing: what a file is, its content decides.
+        # No suffix of the URL: the type of a file is detected from its content.
         target = self._folder / f"source-{next(self._numbers)}"
         try:
             self._download(
                 url,
                 target,
-                allow_hosts=self._terms.allow_hosts,
-                max_bytes=self._terms.max_bytes,
-                total_timeout_s=self._terms.timeout_s,
+                allow_hosts=self._options.allow_hosts,
+                max_bytes=self._options.max_bytes,
+                total_timeout_s=self._options.timeout_s,
                 stop=stop,
             )
         except FetchError as failure:

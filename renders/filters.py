@@ -1,4 +1,4 @@
-"""Filters of the lists."""
+"""Filter sets of the list endpoints."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ METADATA_PREFIX = "metadata["
 
 
 class MetadataText(Func):
-    """The value of a key as text: a string's own, a number or boolean as JSON writes it, NULL where there is none.
+    """The value of a metadata key as text: strings as they are, numbers and booleans as in JSON, NULL if missing.
 
-    Django's transform of a key tells booleans as 1 and 0 on SQLite, as true and false elsewhere.
+    Django's `KeyTextTransform` yields booleans as 1 and 0 on SQLite, as true and false elsewhere.
     """
 
     output_field = TextField()
-    # SQLite's ->> and json_extract make numbers of booleans and round long numbers; -> leaves what was written.
+    # SQLite's ->> and json_extract turn booleans into numbers and round long numbers; -> keeps the JSON text.
     _SQLITE = (
         "CASE JSON_TYPE(%(field)s, %(path)s) WHEN 'text' THEN JSON_EXTRACT(%(field)s, %(path)s) "
         "WHEN 'null' THEN NULL ELSE %(field)s -> %(path)s END"
@@ -35,26 +35,26 @@ class MetadataText(Func):
         super().__init__(F("metadata"), Value(key))
 
     def as_postgresql(self, compiler: Any, connection: Any, **extra_context: Any) -> tuple[str, tuple[Any, ...]]:
-        """Return the text of the key, which is never an index: a name begins with a letter."""
+        """Compile to `->>`. The key is never an array index, as it does not begin with a digit."""
         field, params = compiler.compile(self.source_expressions[0])
         return f"({field} ->> %s)", (*params, self._key)
 
     def as_sqlite(self, compiler: Any, connection: Any, **extra_context: Any) -> tuple[str, tuple[Any, ...]]:
-        """Return the same of what SQLite keeps as text."""
+        """Compile to a CASE on the JSON type."""
         field, params = compiler.compile(self.source_expressions[0])
         path = f'$."{self._key}"'
         return self._SQLITE % {"field": field, "path": "%s"}, (*params, path) * 3
 
 
 class PublicIdFilter(django_filters.CharFilter):
-    """Rows that refer to the object of a public id; a text that is no such id is refused."""
+    """Filters by the public id of a related object; a malformed id is refused with 400."""
 
     def __init__(self, prefix: str, **kwargs: Any) -> None:
         self.prefix = prefix
         super().__init__(**kwargs)
 
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
-        """Return the rows with that reference."""
+        """Filter by the decoded id; an empty value filters nothing."""
         if not value:
             return qs
         try:
@@ -81,11 +81,11 @@ class RenderFilterSet(ApiFilterSet):
         fields: tuple[str, ...] = ()
 
     def filter_priority(self, queryset: QuerySet[Render], name: str, value: str) -> QuerySet[Render]:
-        """Return the renders of a priority's name."""
+        """Filter by the name of a priority."""
         return queryset.filter(priority=RenderPriority[value.upper()])
 
     def filter_queryset(self, queryset: QuerySet[Render]) -> QuerySet[Render]:
-        """Return the renders that pass all filters, `metadata[key]=value` included."""
+        """Apply all filters, including any number of `metadata[key]=value`."""
         rows = super().filter_queryset(queryset)
         for number, (name, value) in enumerate(self.data.items()):
             if not name.startswith(METADATA_PREFIX):

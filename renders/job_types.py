@@ -1,4 +1,4 @@
-"""Types of job of this app, their queue, and the key of its concurrency limit."""
+"""Job types of renders, their queue, and the key of the concurrency limit."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ RENDER_QUEUE = "renders"
 
 
 def limit_key_of(owner_id: UUID) -> str:
-    """Return the key under which the queue counts the renders of an account that run."""
+    """Return the limit key under which the queue counts the running renders of an account."""
     return f"renders:{owner_id.hex}"

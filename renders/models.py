@@ -1,4 +1,4 @@
-"""Projects, templates and renders."""
+"""Models of projects, templates, batches, renders and the leases and messages of external workers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from renders.states import ACTIVE, TERMINAL, BatchStatus, RenderStatus
 
 
 class RenderPriority(models.IntegerChoices):
-    """How soon a render is taken; the numbers are those of the queue, first served first."""
+    """Priority of a render; the values are those of the queue, lowest first."""
 
     URGENT = 0, "urgent"
     HIGH = 1, "high"
@@ -26,34 +26,34 @@ class RenderPriority(models.IntegerChoices):
 
 
 class OwnedQuerySet(models.QuerySet[Any]):
-    """Rows that belong to one account."""
+    """QuerySet of rows with an `owner`."""
 
     def for_owner(self, user: Any) -> Self:
-        """Return the rows of one user."""
+        """Return the rows that the user owns."""
         return self.filter(owner=user)
 
 
-# Columns of renders that can be long, and that few want.
+# Long columns, which most queries do not need.
 LARGE_COLUMNS = ("edit", "merge", "log", "timings")
-# Columns that no answer shows.
+# Columns that no response shows.
 INTERNAL_COLUMNS = frozenset(
     {"template_version", "job_id", "strict", "webhook", "credits_topped_up", "run_at", "cancel_requested_at"}
 )
 
 
 class RenderQuerySet(OwnedQuerySet):
-    """Rows of renders."""
+    """QuerySet of renders."""
 
     def active(self) -> Self:
         """Return the renders that have not ended."""
         return self.filter(status__in=ACTIVE)
 
     def without_large_columns(self) -> Self:
-        """Leave the long columns in the database."""
+        """Defer the long columns."""
         return self.defer(*LARGE_COLUMNS)
 
     def for_serializer(self) -> Self:
-        """Leave in the database what the serializer does not show; what entity tags are made of is read."""
+        """Defer the columns that neither the serializer nor the entity tag uses."""
         return self.defer(*LARGE_COLUMNS, *INTERNAL_COLUMNS)
 
 
@@ -80,9 +80,9 @@ class Project(VersionedModel):
 
 @cache_tagged("templates", owner="owner_id")
 class Template(VersionedModel):
-    """An edit with placeholders, kept to be rendered many times. Each change of it makes a version.
+    """A reusable edit with placeholders. Each change of the edit or its defaults adds a version.
 
-    edit, merge_defaults: of the version in force, which is number `version`.
+    edit, merge_defaults: of the current version, which is number `version`.
     """
 
     ID_PREFIX = "tpl"
@@ -106,7 +106,7 @@ class Template(VersionedModel):
 
 
 class TemplateVersion(BaseModel):
-    """What a template was from one change to the next. Never edited."""
+    """A version of a template. Never changed."""
 
     ID_PREFIX = "tpv"
 
@@ -126,15 +126,15 @@ class TemplateVersion(BaseModel):
 
 
 class Batch(BaseModel):
-    """Many renders that were asked for, accepted or refused as one.
+    """Renders that were submitted in one request and accepted as a whole.
 
-    pending, succeeded, failed, cancelled: its renders by how they ended; they always add up to `total`.
-    credits_reserved, credits_charged: hundredths, of all its renders. metadata: what every render got.
+    pending, succeeded, failed, cancelled: numbers of renders, which always add up to `total`.
+    credits_reserved, credits_charged: hundredths, of all its renders. metadata: shared by every render.
     """
 
     ID_PREFIX = "bat"
 
-    # The indexes below begin with it.
+    # Two of the indexes below begin with this column.
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="batches", db_index=False
     )
@@ -188,17 +188,17 @@ class Batch(BaseModel):
 
 @cache_tagged("renders", owner="owner_id")
 class Render(VersionedModel):
-    """One edit to be turned into one file, and what became of it.
+    """The rendering of one edit to one file.
 
-    edit, merge: as the client sent them; a template's edit is copied, so that later versions change nothing here.
-    attempt: the number of the queue's attempt, which fences off a worker that was thought dead.
-    credits_reserved, credits_charged: hundredths; credits_topped_up is the part of the reserved that was added when
-        the worker learnt lengths that the submit could not know. error, warnings: as the API shows them.
+    edit, merge: as the client sent them; the edit of a template is copied, so that later versions do not affect it.
+    attempt: the number of the job's attempt, which fences off a worker that was presumed dead.
+    credits_reserved, credits_charged: hundredths; credits_topped_up is the part of the reservation that was added when
+        the worker had probed sources of unknown length. error, warnings: as the API shows them.
     """
 
     ID_PREFIX = "rnd"
 
-    # The indexes below begin with these two, so that they need none of their own.
+    # No indexes of their own: composite ones below begin with owner and with project.
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="renders", db_index=False
     )
@@ -207,7 +207,7 @@ class Render(VersionedModel):
     )
     template = models.ForeignKey(Template, null=True, blank=True, on_delete=models.SET_NULL, related_name="renders")
     template_version = models.PositiveIntegerField(null=True, blank=True)
-    # A retry belongs to no batch: the batch has counted how its render ended.
+    # None for a retry: the batch has already counted the render that is retried.
     batch = models.ForeignKey(
         Batch, null=True, blank=True, on_delete=models.SET_NULL, related_name="renders", db_index=False
     )
@@ -257,7 +257,7 @@ class Render(VersionedModel):
     finished_at = models.DateTimeField(null=True, blank=True)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
 
-    # Not a column: worked out where a single waiting render is shown.
+    # Not a column: set by the view that shows a single render.
     queue_position: int | None = None
 
     objects = RenderQuerySet.as_manager()
@@ -270,7 +270,7 @@ class Render(VersionedModel):
             ("delete_render_output", "Can delete the outputs of renders"),
         ]
         indexes: ClassVar = [
-            # The admin's list by status, the housekeeping of due and stale renders, and the place in the queue.
+            # The admin's list by status, the housekeeping of due and stale renders, and the queue position.
             NamedIndex(fields=["status", "created_at"], name="idx_renders_status_created"),
             # GET /renders?status= of one account.
             NamedIndex(fields=["owner", "status", "created_at"], name="idx_renders_user_status"),
@@ -284,7 +284,7 @@ class Render(VersionedModel):
                 name="idx_renders_batch_created",
                 condition=models.Q(batch__isnull=False),
             ),
-            # The counts of batches by status, read from the index alone, and their renders that are to be cancelled.
+            # The counts of a batch by status (index-only), and its renders to cancel.
             NamedIndex(
                 fields=["batch", "status"], name="idx_renders_batch_status", condition=models.Q(batch__isnull=False)
             ),
@@ -304,10 +304,10 @@ class Render(VersionedModel):
     def from_db(  # type: ignore[override]  # the stubs have the signature of Django 6.1
         cls, db: str | None, field_names: Collection[str], values: Collection[Any]
     ) -> Self:
-        """Return the instance of a row; columns that were not read are deferred.
+        """Build an instance from a row, with the columns that were not read deferred.
 
-        Django's own method calls `__init__`, which looks for each of 48 columns among those that were read and sends
-        two signals: half of the time that a list of renders takes.
+        Unlike Django's method, this skips `__init__`, which searches each of 48 columns among those that were read and
+        sends two signals: half of the time that a list of renders takes.
         """
         instance = cls.__new__(cls)
         instance.__dict__.update(zip(field_names, values, strict=True))
@@ -317,32 +317,32 @@ class Render(VersionedModel):
 
     @property
     def reference(self) -> str:
-        """Return the opaque name under which lower apps keep what belongs to this render."""
+        """Return the opaque reference of this render in holds, credit entries and jobs."""
         return f"render:{self.pk}"
 
     @property
     def is_terminal(self) -> bool:
-        """Return whether the render has ended; such a state never changes."""
+        """Return whether the render has ended; its status then never changes."""
         return self.status in TERMINAL
 
     @property
     def has_output(self) -> bool:
-        """Return whether there is a file to download."""
+        """Return whether the output can be downloaded."""
         return self.status == RenderStatus.SUCCEEDED and self.output_deleted_at is None
 
 
 class ExternalLease(BaseModel):
-    """An attempt at a render that an external worker has, or had.
+    """An attempt at a render by an external worker.
 
-    job_id, attempt, worker: as the queue knows the attempt. pool: whose secrets sign the worker's reports.
-    token_digest: SHA-256 of the lease token, hexadecimal; the worker alone has the token.
-    output, poster, thumbnail: what is known of the files that it uploaded; None before.
-    ignored: reports that said nothing new.
+    job_id, attempt, worker: as in the queue. pool: its secrets sign the worker's reports.
+    token_digest: SHA-256 of the lease token, hexadecimal; only the worker has the token.
+    output, poster, thumbnail: facts about the uploaded files; None before.
+    ignored: the number of reports that changed nothing.
     """
 
     ID_PREFIX = "lea"
 
-    # The unique constraint begins with it.
+    # The unique constraint begins with this column.
     render = models.ForeignKey(Render, on_delete=models.CASCADE, related_name="external_leases", db_index=False)
     job_id = models.UUIDField()
     attempt = models.PositiveIntegerField()
@@ -361,7 +361,7 @@ class ExternalLease(BaseModel):
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
         constraints: ClassVar = [
-            # One lease an attempt; and which one a report belongs to.
+            # One lease per attempt; serves the lookup of the lease of a report.
             models.UniqueConstraint(fields=["render", "attempt"], name="renders_lease_once_per_attempt"),
         ]
         indexes: ClassVar = [
@@ -374,9 +374,9 @@ class ExternalLease(BaseModel):
 
 
 class WorkerMessage(BaseModel):
-    """That a signed message of a worker was processed: one that comes again has no effect.
+    """A processed message of an external worker, recorded so that a replay has no effect.
 
-    body_sha256: hexadecimal; another body under the same id is a mistake of the sender's.
+    body_sha256: hexadecimal; another body with the same id is refused.
     """
 
     ID_PREFIX = "wmg"
@@ -388,11 +388,11 @@ class WorkerMessage(BaseModel):
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
         constraints: ClassVar = [
-            # Of two that come at one time, one is processed.
+            # Of two concurrent copies of a message, one is processed.
             models.UniqueConstraint(fields=["pool", "message_id"], name="renders_worker_message_once"),
         ]
         indexes: ClassVar = [
-            # The housekeeping forgets the oldest; the admin's list, newest first.
+            # The retention of the oldest; the admin's list, newest first.
             NamedIndex(fields=["created_at"], name="idx_worker_messages_created"),
         ]
 

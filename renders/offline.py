@@ -1,4 +1,4 @@
-"""Render an edit without server, queue or database."""
+"""Offline rendering: an edit to a file, without server, queue or database."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from engine.timeline import resolve
 from renders.fetching import FetchOptions, FolderFetch
 from renders.sources import gather_media
 
-_OTHER_ENDINGS = {"jpeg": "jpg"}
+_SUFFIX_ALIASES = {"jpeg": "jpg"}
 
 
 @dataclass(frozen=True, slots=True)
 class OfflineRender:
-    """What came of it. width, height: None for sound alone. warnings: pointers into the edit."""
+    """The result of an offline render. width, height: None for audio. warnings: their pointers are into the edit."""
 
     output: Path
     duration_s: float
@@ -39,19 +39,19 @@ def render_offline(
     out: Path,
     merge: Mapping[str, Any],
     strict: bool,
-    terms: FetchOptions,
+    options: FetchOptions,
     on_progress: Callable[[FFmpegProgress], None],
 ) -> OfflineRender:
     """Render an edit to a file.
 
-    out: appears as a whole, or not at all.
-    Raises EditInvalid with pointers into the edit, also for sources that cannot be used, and RenderError.
+    out: written atomically.
+    Raises EditInvalid with pointers into the edit, also for unusable sources, and RenderError.
     """
     parsed = parse_edit(edit, merge=merge, strict=strict)
-    _refuse_other_name(parsed.edit.output.format, out)
+    _refuse_other_suffix(parsed.edit.output.format, out)
     with tempfile.TemporaryDirectory(prefix="renderowl-") as name:
         folder = Path(name)
-        media = gather_media(sources(parsed.edit), FolderFetch(folder, terms))
+        media = gather_media(sources(parsed.edit), FolderFetch(folder, options))
         resolved = resolve(parsed.edit, media)
         warnings = tuple(dict.fromkeys([*parsed.warnings, *resolved.warnings]))
         if strict and warnings:
@@ -66,15 +66,15 @@ def render_offline(
     return OfflineRender(out, result.duration_s, result.width, result.height, found)
 
 
-def _refuse_other_name(output_format: str, out: Path) -> None:
-    """Raise EditInvalid where the file's name promises another format than the edit asks for."""
-    ending = out.suffix.lower().removeprefix(".")
-    named = _OTHER_ENDINGS.get(ending, ending)
-    if named in FORMATS and named != output_format:
-        detail = f"The edit asks for {output_format}, but the file to write is named {out.name}: change one of the two."
+def _refuse_other_suffix(output_format: str, out: Path) -> None:
+    """Raise EditInvalid if the suffix of the file is that of another format."""
+    suffix = out.suffix.lower().removeprefix(".")
+    suffix_format = _SUFFIX_ALIASES.get(suffix, suffix)
+    if suffix_format in FORMATS and suffix_format != output_format:
+        detail = f"The edit asks for {output_format}, but the output file is {out.name}: change one of the two."
         raise EditInvalid([Issue("/output/format", "format_mismatch", detail)])
 
 
-def elapsed_since(began: float) -> float:
-    """Return the seconds since a moment of the monotonic clock, to the hundredth."""
-    return round(time.monotonic() - began, 2)
+def elapsed_since(started_at: float) -> float:
+    """Return the seconds since a reading of the monotonic clock, rounded to hundredths."""
+    return round(time.monotonic() - started_at, 2)

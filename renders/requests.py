@@ -1,4 +1,4 @@
-"""What a client asks for when it asks for a render, and what was found out about it before anything is written."""
+"""Dataclasses of a render: the request, its preparation and its validation result."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from renders.models import RenderPriority, Template
 
 @dataclass(frozen=True, slots=True)
 class RenderRequest:
-    """One wish for a render. Exactly one of edit and template (or template_id) is given.
+    """A request for a render, with exactly one of edit and template (or template_id).
 
-    edit: JSON, kept unchanged. merge: values for placeholders, which win over a template's defaults.
+    edit: JSON, stored unchanged. merge: values of placeholders, which override the defaults of a template.
     """
 
     edit: dict[str, Any] | None = None
@@ -34,10 +34,10 @@ class RenderRequest:
 
 @dataclass(frozen=True, slots=True)
 class PreparedRender:
-    """A request that was found good.
+    """A validated request.
 
-    edit, merge: what the worker will render. asset_ids: what it needs of the owner's library.
-    warnings: as the API shows them; `/edit` is what `GET /renders/{id}/edit` answers, also where it is a template's.
+    edit, merge: what the worker will render. asset_ids: the assets that the edit names.
+    warnings: as the API shows them, with pointers below `/edit`, also if the edit is that of a template.
     """
 
     request: RenderRequest
@@ -51,14 +51,14 @@ class PreparedRender:
 
     @property
     def webhook(self) -> dict[str, Any] | None:
-        """Return what the row keeps: `url` and `events` of the request, and the `callback` of the edit."""
-        asked = {name: value for name, value in (self.request.webhook or {}).items() if name != "callback"}
-        return {**asked, **({"callback": self.callback} if self.callback else {})} or None
+        """Return what the row stores: `url` and `events` of the request, and the `callback` of the edit."""
+        requested = {name: value for name, value in (self.request.webhook or {}).items() if name != "callback"}
+        return {**requested, **({"callback": self.callback} if self.callback else {})} or None
 
 
 @dataclass(frozen=True, slots=True)
 class ValidationResult:
-    """The outcome of a validation or dry run. estimate: None where the edit is refused."""
+    """The outcome of a validation or dry run. estimate: None if the edit is refused."""
 
     valid: bool
     errors: list[Mapping[str, str]]
@@ -67,5 +67,5 @@ class ValidationResult:
 
 
 def issue_as_json(issue: Issue) -> dict[str, str]:
-    """Return a finding of the engine as the API shows it, its pointer below `/edit`."""
+    """Return an issue of the engine as the API shows it, with its pointer below `/edit`."""
     return {"pointer": f"/edit{issue.pointer}", "code": issue.code, "detail": issue.detail}

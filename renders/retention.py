@@ -1,11 +1,11 @@
-"""How long messages of workers are kept."""
+"""Retention of the messages of external workers."""
 
 from datetime import timedelta
 
 from core.retention import Retention, retentions
 from renders.models import WorkerMessage
 
-# Much longer than a signature is good for: even a message that waited is told from a new one.
+# Much longer than a signature is valid: a replay is recognised as long as its signature would be accepted.
 retentions.register(
     Retention(
         "messages of external workers",

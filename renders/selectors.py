@@ -1,4 +1,4 @@
-"""Reads that several callers want."""
+"""Queries of renders, batches, projects and assets."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ MAX_POSITION = 1000
 
 
 def owns_project(user: Any, project_id: UUID) -> bool:
-    """Return whether there is such a project of the user's."""
+    """Return whether the user owns a project of this id."""
     return Project.objects.for_owner(user).filter(pk=project_id).exists()
 
 
 def asset_media(asset: Asset) -> MediaInfo:
-    """Return what probing found out about an asset's file, without having the file here."""
+    """Return the stored probe of an asset as media info. Its `path` is the storage key, not a local file."""
     probe: dict[str, Any] = asset.probe or {}
     return MediaInfo(
         path=Path(asset.storage_key),
@@ -55,7 +55,7 @@ def asset_media(asset: Asset) -> MediaInfo:
 
 
 def find_assets(owner_id: UUID, urls: Iterable[str]) -> dict[str, Asset]:
-    """Return the owner's assets that `asset:` URLs name, by URL; what is missing or somebody else's is left out."""
+    """Return the assets that `asset:` URLs name, by URL; missing ones and those of other accounts are left out."""
     ids: dict[str, UUID] = {}
     for url in urls:
         if url.startswith(ASSET_SCHEME):
@@ -68,9 +68,9 @@ def find_assets(owner_id: UUID, urls: Iterable[str]) -> dict[str, Asset]:
 
 
 def find_render(owner_id: UUID, public_id: str) -> Render | None:
-    """Return an account's render with the columns that show; None for one that is missing or another account's.
+    """Return a render of the account with the columns that the API shows, None if there is none.
 
-    By SQL, as clients poll for it: Django takes longer to write the same query each time than the database to answer.
+    Raw SQL, because clients poll it: Django takes longer to compile this query than the database to run it.
     """
     try:
         pk = decode_id(Render.ID_PREFIX, public_id)
@@ -84,9 +84,9 @@ def find_render(owner_id: UUID, public_id: str) -> Render | None:
 
 
 def queue_position(render: Render) -> int | None:
-    """Return the place of a waiting render among all that wait, from 1; None if it does not wait.
+    """Return the position of a queued render in the queue, from 1; None in any other status.
 
-    Counts no further than 1000, so that a long queue costs a poll nothing.
+    Counts to 1,000 at most, so that polling stays cheap while the queue is long.
     """
     if render.status != RenderStatus.QUEUED:
         return None
@@ -99,20 +99,20 @@ def queue_position(render: Render) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class BatchProgress:
-    """How far a batch is. counts: its renders by status; percent: of all its work, from 0 to 100."""
+    """Progress of a batch. counts: its renders by status. percent: of the whole batch, 0 to 100."""
 
     counts: dict[str, int]
     percent: float
 
 
 def batch_progress(batches: Iterable[Batch]) -> dict[UUID, BatchProgress]:
-    """Return how far batches are, by id. Costs two queries, none where all are completed."""
+    """Return the progress of batches by id. Takes two queries, none if all are completed."""
     rows = list(batches)
     active = [batch.pk for batch in rows if batch.status != BatchStatus.COMPLETED]
     counted: dict[UUID, dict[str, int]] = {pk: {} for pk in active}
     percents: dict[UUID, float] = {}
     if active:
-        # Kept to the columns of idx_renders_batch_status: the rows themselves are long.
+        # Only columns of idx_renders_batch_status, for an index-only scan: the rows are long.
         found = Render.objects.filter(batch__in=active).order_by().values_list("batch_id", "status")
         for pk, status, number in found.annotate(number=Count("pk")):
             counted[pk][status] = number
@@ -128,6 +128,6 @@ def _batch_progress(batch: Batch, live: dict[str, int] | None, running_percent: 
         return BatchProgress(counts, 100.0)
     counts |= live
     ended = sum(counts[status] for status in TERMINAL)
-    # Rounded down: only what has ended altogether is at 100.
+    # Rounded down, so that only a completed batch shows 100.
     percent = int((ended * 100 + running_percent) * 10 / batch.total) / 10
     return BatchProgress(counts, min(percent, 99.9) if ended < batch.total else 100.0)

@@ -1,6 +1,6 @@
-"""Bring the sources of an edit to local files and find out what they are.
+"""Fetching and probing of the sources of an edit.
 
-Knows neither the database nor where files come from: the caller gives a function that fetches one URL.
+Independent of the database and of where files come from: the caller passes a function that fetches one URL.
 """
 
 from __future__ import annotations
@@ -19,40 +19,36 @@ from engine.language import SourceRef
 from engine.media import MediaInfo
 from engine.probe.client import probe_files
 
-# `asset:ast_...` in an edit names a file of the owner's library.
+# `asset:ast_...` in an edit names an asset of the owner.
 ASSET_SCHEME = "asset:"
 PARALLEL_FETCHES = 4
 POLL_S = 0.25
 
 
 class Fetch(Protocol):
-    """Bring one URL to a local file; called from several threads."""
+    """Fetches a URL to a local file; called from several threads."""
 
     def __call__(self, url: str, *, stop: threading.Event) -> Path:
-        """Return the file.
-
-        stop: set when the result is no longer wanted.
-        Raises SourceUnavailable.
-        """
+        """Return the file, or raise SourceUnavailable. stop: set when the result is no longer needed."""
 
 
 class SourceUnavailable(Exception):
-    """A source cannot be had; the text is a sentence for the client."""
+    """A source cannot be fetched. The message is for the client."""
 
     def __init__(self, code: str, detail: str, *, retryable: bool) -> None:
-        """code: stable snake_case; retryable: whether the same may work later."""
+        """code: stable, snake_case. retryable: whether a later attempt may succeed."""
         self.code = code
         self.retryable = retryable
         super().__init__(detail)
 
 
 class SourcesRefused(EditInvalid):
-    """Sources of the edit cannot be used; each issue points at the clip's source."""
+    """Sources of the edit cannot be used; each issue points at the source of a clip."""
 
     code = "source_unavailable"
 
     def __init__(self, issues: Sequence[Issue], *, retryable: bool) -> None:
-        """retryable: whether every one of them may work later."""
+        """retryable: whether all of them may be available later."""
         super().__init__(issues)
         self.code = issues[0].code
         self.retryable = retryable
@@ -67,10 +63,10 @@ class _Outcome:
 def gather_media(
     refs: Iterable[SourceRef], fetch: Fetch, *, check: Callable[[], None] = lambda: None
 ) -> dict[str, MediaInfo]:
-    """Return what each source URL is, fetched and probed; several at a time, each URL once.
+    """Fetch and probe the sources, each URL once, several in parallel; return their media info by URL.
 
-    check: called about four times a second while waiting; may raise to give up.
-    Raises SourcesRefused with the pointers of all sources that cannot be used.
+    check: called about four times a second while waiting; may raise to abort.
+    Raises SourcesRefused with the pointers of all unusable sources.
     """
     by_url: dict[str, list[SourceRef]] = {}
     for ref in refs:

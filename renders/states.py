@@ -1,4 +1,4 @@
-"""The states of a render and the ways between them."""
+"""Statuses of renders and batches, and the allowed transitions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.db import models
 
 
 class RenderStatus(models.TextChoices):
-    """Where a render stands."""
+    """Status of a render; `TRANSITIONS` lists the allowed changes."""
 
     SCHEDULED = "scheduled"
     QUEUED = "queued"
@@ -20,7 +20,7 @@ class RenderStatus(models.TextChoices):
 
 
 class BatchStatus(models.TextChoices):
-    """Where a batch stands. Completed: every one of its renders has ended, however."""
+    """Status of a batch. Completed: all of its renders have ended, successfully or not."""
 
     PROCESSING = "processing"
     CANCELLING = "cancelling"
@@ -33,8 +33,8 @@ RUNNING = frozenset({S.FETCHING, S.RENDERING, S.SAVING})
 TERMINAL = frozenset({S.SUCCEEDED, S.FAILED, S.CANCELLED})
 ACTIVE = frozenset(S) - TERMINAL
 
-# RUNNING -> fetching is a later attempt taking over from a worker that died; RUNNING -> queued is a retry that waits.
-# A render that is being cancelled can no longer succeed: the client was told that it would stop.
+# RUNNING -> fetching: a later attempt takes over from a dead worker. RUNNING -> queued: the render waits for a retry.
+# CANCELLING never leads to succeeded: the client was told that the render stops.
 TRANSITIONS: dict[RenderStatus, frozenset[RenderStatus]] = {
     S.SCHEDULED: frozenset({S.QUEUED, S.CANCELLED, S.FAILED}),
     S.QUEUED: frozenset({S.FETCHING, S.CANCELLED, S.FAILED}),
@@ -49,5 +49,5 @@ TRANSITIONS: dict[RenderStatus, frozenset[RenderStatus]] = {
 
 
 def sources_of(target: RenderStatus) -> frozenset[RenderStatus]:
-    """Return the states from which `target` can be reached in one step."""
+    """Return the statuses that can change to `target` directly."""
     return frozenset(state for state, targets in TRANSITIONS.items() if target in targets)

@@ -1,4 +1,4 @@
-"""What this app does when others report."""
+"""Subscribers to the events of lower apps."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from renders.job_types import limit_key_of
 
 @subscribe(PlanChanged)
 def apply_new_plan(event: PlanChanged) -> None:
-    """Let as many renders of the account run as its new plan says, those that wait already included."""
+    """Apply the concurrency limit of the new plan, also to renders that are already waiting."""
     limit = limits_of(event.new_plan).concurrent_renders
     change_limit(limit_key=limit_key_of(event.user_id), limit_running=limit)

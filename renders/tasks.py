@@ -1,4 +1,4 @@
-"""The job handlers of renders."""
+"""Job handlers of renders."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from renders.services.storage import discard_files
 
 
 def fail_dead_render(dead: DeadJob) -> None:
-    """Fail the render of a dead job: refund it, release what it held."""
+    """Fail the render of a dead job, refund it and release its holds."""
     found = Render.objects.without_large_columns().filter(pk=UUID(dead.payload["render"])).first()
     if found is not None:
         close_failed(render_id=found.pk, error=error_of_dead(found, dead))
 
 
 def cancel_render_of(job: JobSnapshot) -> None:
-    """Cancel the render of a cancelled job: refund it, release what it held."""
+    """Cancel the render of a cancelled job, refund it and release its holds."""
     close_cancelled(render_id=UUID(job.payload["render"]))
 
 
@@ -43,29 +43,29 @@ def cancel_render_of(job: JobSnapshot) -> None:
     timeout_s=settings.RENDEROWL_RENDER_TIMEOUT_S,
 )
 def render(context: JobContext) -> None:
-    """Render one edit."""
+    """Run one attempt at a render."""
     run_render(context)
 
 
 @handler(job_types.DISCARD_JOB, timeout_s=300)
 def discard(context: JobContext) -> dict[str, Any]:
-    """Remove the stored files that a render no longer has a use for."""
+    """Remove the stored files that a render no longer needs."""
     return {"removed": discard_files(render_id=UUID(context.job.payload["render"]))}
 
 
 @handler(job_types.CANCEL_BATCH_JOB, timeout_s=300)
 def cancel_batch(context: JobContext) -> None:
-    """Cancel what is left of a batch whose cancelling was asked for."""
+    """Cancel the remaining renders of a batch, if the request that started it has died."""
     cancel_batch_renders(batch_id=UUID(context.job.payload["batch"]))
 
 
 @handler(job_types.PICTURES_JOB, timeout_s=300)
 def make_missing_pictures(context: JobContext) -> dict[str, Any]:
-    """Make the poster and thumbnail that an external worker did not send."""
+    """Make the poster and thumbnail that an external worker did not upload."""
     return {"made": make_pictures(render_id=UUID(context.job.payload["render"]))}
 
 
 @handler(job_types.HOUSEKEEPING_JOB, max_attempts=1, timeout_s=300, cron="*/5 * * * *", schedule="renders-housekeeping")
 def run_housekeeping(context: JobContext) -> dict[str, Any]:
-    """Queue scheduled renders that have become due, remove what killed workers left."""
+    """Queue due scheduled renders, and remove the work folders of killed workers."""
     return {"promoted": promote_due(), "swept": sweep_folders()}

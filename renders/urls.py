@@ -1,4 +1,4 @@
-"""Paths of the API, and those of external workers."""
+"""Routes of the API and of external workers."""
 
 from django.urls import URLPattern, path
 

@@ -1,4 +1,4 @@
-"""Whether a URL can be a receiver of webhooks, by the settings of this installation."""
+"""Checks of webhook URLs against the settings of this installation."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from outbound.ip_addresses import parse_address
 from outbound.resolver import with_timeout
 from outbound.targets import Resolver, Target, check_url, choose_addresses, system_resolver
 
-# A request waits for it. What cannot be told so soon is told at the first delivery.
+# The request waits for the resolver. A name that takes longer is checked at the first delivery.
 RESOLVE_TIMEOUT_S = 2.0
 
 
 def check_webhook_url(url: str) -> Target:
-    """Return the target of a URL, judged by its text alone: nothing is looked up.
-
-    Raises FetchRefused.
-    """
+    """Return the target of a URL, checked without a DNS lookup. Raises FetchRefused."""
     target = check_url(url, allow_hosts=settings.RENDEROWL_WEBHOOK_ALLOW_HOSTS, ports=settings.RENDEROWL_WEBHOOK_PORTS)
     if parse_address(target.host) is not None:
         choose_addresses(target, lambda host, port: [host])
@@ -25,10 +22,9 @@ def check_webhook_url(url: str) -> Target:
 
 
 def resolve_webhook_url(url: str, *, resolver: Resolver = system_resolver) -> None:
-    """Refuse a URL also if its name leads to where nothing is delivered.
+    """Raise FetchRefused if a URL, or an address of its host, is not allowed.
 
-    A name that is not known now may be known tomorrow; and every name is judged again at every delivery.
-    Raises FetchRefused.
+    A host that does not resolve is accepted: it may do so later, and each delivery checks it again.
     """
     target = check_webhook_url(url)
     try:

@@ -1,4 +1,4 @@
-"""The staff's screens of renders."""
+"""Admin screens of renders, batches, projects, templates and external workers."""
 
 from renders.admin.batches import BatchAdmin
 from renders.admin.library import ProjectAdmin, TemplateAdmin

@@ -1,4 +1,4 @@
-"""Batches: watch them, cancel them."""
+"""Admin screen of batches, with an action that cancels them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STATUS_COLORS: dict[str, str] = {
 
 @admin.register(Batch)
 class BatchAdmin(ReadOnlyAdmin):
-    """Batches are made by the API; staff read them and cancel them, with a permission of its own."""
+    """Read-only: batches are created through the API. The cancel action needs its own permission."""
 
     list_display = (
         "public_id",
@@ -67,7 +67,7 @@ class BatchAdmin(ReadOnlyAdmin):
     readonly_fields = fields
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        """Find a batch by its id, too."""
+        """Accept a public id as the search term."""
         try:
             return queryset.filter(pk=decode_id(Batch.ID_PREFIX, search_term.strip())), False
         except ValueError:
@@ -81,13 +81,13 @@ class BatchAdmin(ReadOnlyAdmin):
 
     @admin.display(description="ended")
     def shown_progress(self, batch: Batch) -> str:
-        """Return a bar of the renders that have ended, from the row alone: a list of lists would cost a query each."""
+        """Return a bar of the ended renders, from the row alone: counting by status would cost a query for each row."""
         done = batch.status == BatchStatus.COMPLETED
         return progress_bar(100.0 * (batch.total - batch.pending) / batch.total, done=done)
 
     @admin.display(description="renders")
     def shown_ends(self, batch: Batch) -> str:
-        """Return how many there are and how they ended."""
+        """Return the total and the number for each outcome, zeros left out."""
         parts = [f"{batch.total:,}"]
         parts += [
             f"{number:,} {name}"
@@ -102,37 +102,37 @@ class BatchAdmin(ReadOnlyAdmin):
 
     @admin.display(description="credits")
     def shown_credits(self, batch: Batch) -> str:
-        """Return what was charged of what was reserved."""
+        """Return the charged and the reserved credits."""
         return f"{format_credits(batch.credits_charged)} of {format_credits(batch.credits_reserved)}"
 
     @admin.display(description="renders by status")
     def shown_counts(self, batch: Batch) -> str:
-        """Return the counts of now."""
+        """Return the current number of renders in each status."""
         counts = batch_progress([batch])[batch.pk].counts
         return ", ".join(f"{number:,} {status}" for status, number in counts.items() if number)
 
     @admin.display(description="renders")
     def shown_renders(self, batch: Batch) -> str:
-        """Return a link to the list of its renders."""
+        """Return a link to the list of renders, filtered by this batch."""
         url = f"{reverse('admin:renders_render_changelist')}?batch__id__exact={batch.pk}"
         return format_html('<a href="{}">{} renders</a>', url, batch.total)
 
     @admin.display(description="metadata")
     def shown_metadata(self, batch: Batch) -> str:
-        """Return the labels that all renders got."""
+        """Return the metadata that every render got, as indented JSON."""
         return pretty_json(batch.metadata)
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
-        """Return whether the action shows."""
+        """Return whether the cancel action is offered."""
         return bool(request.user.has_perm("renders.cancel_batch"))
 
     @admin.action(description="Cancel", permissions=["cancel"])
     def cancel_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
-        """Cancel the renders of the chosen batches that have not ended."""
+        """Cancel the unfinished renders of the selected batches."""
         count = 0
         for batch in queryset:
             try:
-                # Only the wish is in the transaction on record: a thousand renders would hold its lock too long.
+                # Only the request runs in the audited transaction: cancelling 1,000 renders would lock too long.
                 with audited(request, "batch.cancelled", batch.public_id):
                     request_batch_cancel(batch=batch)
                 cancel_batch_renders(batch_id=batch.pk)

@@ -1,4 +1,4 @@
-"""Pieces of HTML that several screens show. Everything goes through `format_html`."""
+"""HTML fragments of the admin screens, all built with `format_html`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.utils.html import format_html, format_html_join
 
 
 def progress_bar(percent: float, *, done: bool) -> str:
-    """Return a bar of a percentage."""
+    """Return a progress bar. percent: 0 to 100; done: colors it green."""
     color = "#16a34a" if done else "#4f46e5"
     return format_html(
         '<div role="progressbar" aria-valuenow="{0}" aria-valuemin="0" aria-valuemax="100" title="{0} %" '
@@ -20,7 +20,7 @@ def progress_bar(percent: float, *, done: bool) -> str:
 
 
 def image(url: str, *, height: str) -> str:
-    """Return an image that is loaded when it comes into view."""
+    """Return a lazily loaded image. height: a CSS length."""
     return format_html(
         '<img src="{}" alt="" loading="lazy" style="height:{};width:auto;max-width:none;border-radius:.25rem">',
         url,
@@ -29,7 +29,7 @@ def image(url: str, *, height: str) -> str:
 
 
 def video_player(url: str, *, poster: str, content_type: str) -> str:
-    """Return a player for a video, or whatever shows the file best."""
+    """Return the element that shows a file of this content type: image, audio or video."""
     if content_type.startswith("image/"):
         return image(url, height="20rem")
     if content_type.startswith("audio/"):
@@ -43,7 +43,7 @@ def video_player(url: str, *, poster: str, content_type: str) -> str:
 
 
 def issue_list(items: list[dict[str, str]]) -> str:
-    """Return warnings as a list."""
+    """Return warnings as an HTML list. items: pointer, code and detail."""
     if not items:
         return "—"
     rows = format_html_join(
@@ -55,7 +55,7 @@ def issue_list(items: list[dict[str, str]]) -> str:
 
 
 def value_table(values: dict[str, Any]) -> str:
-    """Return names and seconds side by side."""
+    """Return a table of timings. values: seconds by step."""
     if not values:
         return "—"
     rows = format_html_join(

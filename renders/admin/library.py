@@ -1,4 +1,4 @@
-"""Projects, templates and their versions."""
+"""Admin screens of projects and templates."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ class ProjectAdmin(AuditedForms, ModelAdmin):
 
     @admin.display(description="name", ordering="name")
     def show_name(self, row: Project) -> str:
-        """Return the name, cut to the width of a column."""
+        """Return the name, truncated to the column."""
         return short_text(row.name)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Project | None = None) -> tuple[str, ...]:
-        """Keep a project with its owner."""
+        """Make the owner read-only once the project exists."""
         return (*self.readonly_fields, "owner") if obj else self.readonly_fields
 
     def save_model(self, request: HttpRequest, obj: Project, form: Any, change: bool) -> None:
-        """Write through the services."""
+        """Save through the services."""
         values = {name: form.cleaned_data[name] for name in ("name", "description", "metadata")}
         if change:
             change_project(project=obj, changes=values)
@@ -58,7 +58,7 @@ class ProjectAdmin(AuditedForms, ModelAdmin):
 
 
 class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A template; its edit must be one that some values can make renderable."""
+    """Form of a template, with the checks of the API."""
 
     class Meta:
         model = Template
@@ -69,7 +69,7 @@ class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]
         }
 
     def clean_edit(self) -> dict[str, Any]:
-        """Refuse what could never be rendered, saying where."""
+        """Refuse an edit that no merge values can make valid."""
         edit: Any = self.cleaned_data["edit"]
         try:
             check_template_edit(edit=edit)
@@ -80,7 +80,7 @@ class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]
         return dict(edit)
 
     def clean_merge_defaults(self) -> dict[str, Any]:
-        """Refuse anything but an object."""
+        """Refuse anything but a JSON object; empty means no defaults."""
         defaults: Any = self.cleaned_data["merge_defaults"]
         if defaults is None:
             return {}
@@ -89,17 +89,17 @@ class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]
         return defaults
 
     def clean(self) -> dict[str, Any]:
-        """Refuse another account's project."""
+        """Refuse a project of another account."""
         cleaned: dict[str, Any] = super().clean() or {}
         project = cleaned.get("project")
         owner = cleaned.get("owner") or getattr(self.instance, "owner", None)
         if project is not None and project.owner != owner:
-            self.add_error("project", "This project belongs to somebody else.")
+            self.add_error("project", "This project belongs to another account.")
         return cleaned
 
 
 class TemplateVersionInline(TabularInline):
-    """What the template was before; read only."""
+    """Read-only history of a template."""
 
     model = TemplateVersion
     fields = ("number", "created_at", "shown_edit")
@@ -116,17 +116,17 @@ class TemplateVersionInline(TabularInline):
         return pretty_json(version.edit)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: changing the template makes a version."""
+        """Return False: versions are added by changing the template."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: a version is history."""
+        """Return False: versions never change."""
         return False
 
 
 @admin.register(Template)
 class TemplateAdmin(AuditedForms, ModelAdmin):
-    """Edits with placeholders. Saving another edit makes a new version."""
+    """Edits with placeholders. Saving a changed edit adds a version."""
 
     form = TemplateForm
     inlines = (TemplateVersionInline,)
@@ -156,19 +156,19 @@ class TemplateAdmin(AuditedForms, ModelAdmin):
 
     @admin.display(description="name", ordering="name")
     def show_name(self, row: Template) -> str:
-        """Return the name, cut to the width of a column."""
+        """Return the name, truncated to the column."""
         return short_text(row.name)
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """Return the rows; the long columns are read where one of them is shown."""
+        """Defer the long columns, which only the change page shows."""
         return super().get_queryset(request).defer("edit", "merge_defaults")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Template | None = None) -> tuple[str, ...]:
-        """Keep a template with its owner."""
+        """Make the owner read-only once the template exists."""
         return (*self.readonly_fields, "owner") if obj else self.readonly_fields
 
     def save_model(self, request: HttpRequest, obj: Template, form: Any, change: bool) -> None:
-        """Write through the services, which number the versions."""
+        """Save through the services, which number the versions."""
         data = form.cleaned_data
         project_id = data["project"].pk if data["project"] else None
         values = {"name": data["name"], "description": data["description"], "edit": data["edit"]}

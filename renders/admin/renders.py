@@ -1,4 +1,4 @@
-"""Renders: watch them, play them, cancel, retry, delete their outputs."""
+"""Admin screen of renders, with actions that cancel, retry and delete outputs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STATUS_COLORS: dict[str, str] = {
 
 @admin.register(Render)
 class RenderAdmin(ReadOnlyAdmin):
-    """Renders are made by the API; staff read them and use three actions, each with a permission of its own."""
+    """Read-only: renders are created through the API. Each of the three actions needs its own permission."""
 
     list_display = (
         "shown_thumbnail",
@@ -76,7 +76,7 @@ class RenderAdmin(ReadOnlyAdmin):
         ),
         ("Edit", {"classes": ["tab"], "fields": ("shown_edit", "shown_merge", "strict")}),
         (
-            "Facts",
+            "Details",
             {
                 "classes": ["tab"],
                 "fields": (
@@ -101,17 +101,17 @@ class RenderAdmin(ReadOnlyAdmin):
                 ),
             },
         ),
-        ("Work", {"classes": ["tab"], "fields": ("shown_job", "attempt", "shown_timings", "shown_log")}),
+        ("Execution", {"classes": ["tab"], "fields": ("shown_job", "attempt", "shown_timings", "shown_log")}),
     )
     readonly_fields = tuple(name for _, options in fieldsets for name in options["fields"])
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Render]:
-        """Return the rows; the long columns are read where one render is shown."""
+        """Defer the long columns, which only the change page shows."""
         rows: QuerySet[Render] = super().get_queryset(request)
         return rows.without_large_columns()  # type: ignore[attr-defined, no-any-return]
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        """Find a render by its id, too."""
+        """Accept a public id as the search term."""
         try:
             return queryset.filter(pk=decode_id(Render.ID_PREFIX, search_term.strip())), False
         except ValueError:
@@ -125,24 +125,24 @@ class RenderAdmin(ReadOnlyAdmin):
 
     @admin.display(description="progress")
     def shown_progress(self, render: Render) -> str:
-        """Return a bar."""
+        """Return a progress bar, green once the render succeeded."""
         return progress_bar(render.percent, done=render.status == RenderStatus.SUCCEEDED)
 
     @admin.display(description="")
     def shown_thumbnail(self, render: Render) -> str:
-        """Return the small picture."""
+        """Return the thumbnail, or a dash."""
         url = _picture_path(render, render.thumbnail_key)
         return image(url, height="2.5rem") if url else "—"
 
     @admin.display(description="poster")
     def shown_poster(self, render: Render) -> str:
-        """Return the large picture."""
+        """Return the poster, or a dash."""
         url = _picture_path(render, render.poster_key)
         return image(url, height="12rem") if url else "—"
 
     @admin.display(description="output")
     def shown_player(self, render: Render) -> str:
-        """Return a player."""
+        """Return a player of the output, or why there is none."""
         if not render.has_output:
             return "deleted" if render.output_deleted_at else "—"
         content_type = OUTPUT_TYPES[render.output_format]
@@ -157,19 +157,19 @@ class RenderAdmin(ReadOnlyAdmin):
 
     @admin.display(description="duration")
     def shown_duration(self, render: Render) -> str:
-        """Return the length of the output."""
+        """Return the duration of the output in seconds."""
         return "—" if render.output_duration_s is None else f"{render.output_duration_s:.2f} s"
 
     @admin.display(description="credits")
     def shown_credits(self, render: Render) -> str:
-        """Return what was charged, or is reserved."""
+        """Return the charged credits, or those still reserved."""
         if render.credits_charged is not None:
             return format_credits(render.credits_charged)
         return f"{format_credits(render.credits_reserved)} reserved"
 
     @admin.display(description="output file")
     def shown_output(self, render: Render) -> str:
-        """Return format, size and weight."""
+        """Return format, frame size, frame rate, file size and checksum."""
         if render.output_size_bytes is None:
             return "—"
         size = f"{render.output_width}x{render.output_height}, {render.output_fps:g} fps, " if render.output_fps else ""
@@ -177,32 +177,32 @@ class RenderAdmin(ReadOnlyAdmin):
 
     @admin.display(description="error")
     def shown_error(self, render: Render) -> str:
-        """Return why it failed."""
+        """Return the error as indented JSON."""
         return pretty_json(render.error) if render.error else "—"
 
     @admin.display(description="warnings")
     def shown_warnings(self, render: Render) -> str:
-        """Return what the edit asked for in vain."""
+        """Return the warnings about the edit."""
         return issue_list(render.warnings)
 
     @admin.display(description="edit")
     def shown_edit(self, render: Render) -> str:
-        """Return the edit, indented."""
+        """Return the edit as indented JSON."""
         return pretty_json(render.edit)
 
     @admin.display(description="merge")
     def shown_merge(self, render: Render) -> str:
-        """Return the values of the placeholders."""
+        """Return the merge values as indented JSON."""
         return pretty_json(render.merge) if render.merge else "—"
 
     @admin.display(description="timings")
     def shown_timings(self, render: Render) -> str:
-        """Return the seconds of each step."""
+        """Return a table of the seconds that each step took."""
         return value_table(render.timings)
 
     @admin.display(description="log")
     def shown_log(self, render: Render) -> str:
-        """Return what was noted while rendering."""
+        """Return the log of the attempts."""
         return text_box(render.log)
 
     @admin.display(description="job")
@@ -213,42 +213,39 @@ class RenderAdmin(ReadOnlyAdmin):
         return format_html('<a href="{}">{}</a>', reverse("admin:jobs_job_change", args=[render.job_id]), render.job_id)
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
-        """Return whether the action shows."""
+        """Return whether the action is offered."""
         return bool(request.user.has_perm("renders.cancel_render"))
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
-        """Return whether the action shows."""
+        """Return whether the action is offered."""
         return bool(request.user.has_perm("renders.retry_render"))
 
     def has_delete_output_permission(self, request: HttpRequest) -> bool:
-        """Return whether the action shows."""
+        """Return whether the action is offered."""
         return bool(request.user.has_perm("renders.delete_render_output"))
 
     @admin.action(description="Cancel", permissions=["cancel"])
     def cancel_renders(self, request: HttpRequest, queryset: QuerySet[Render]) -> None:
-        """Cancel the chosen renders."""
-        self._each(request, queryset, "cancelled", "render.cancelled", lambda render: cancel_render(render=render))
+        """Cancel the selected renders."""
+        self._for_each(request, queryset, "cancelled", "render.cancelled", lambda render: cancel_render(render=render))
 
     @admin.action(description="Retry as new renders", permissions=["retry"])
     def retry_renders(self, request: HttpRequest, queryset: QuerySet[Render]) -> None:
-        """Submit the edits of the chosen renders again, at their owners' expense."""
-        self._each(request, queryset, "submitted again", "render.retried", lambda render: retry_render(render=render))
+        """Submit the edits of the selected renders again; their owners pay for them."""
+        self._for_each(
+            request, queryset, "submitted again", "render.retried", lambda render: retry_render(render=render)
+        )
 
     @admin.action(description="Delete outputs", permissions=["delete_output"])
     def delete_outputs(self, request: HttpRequest, queryset: QuerySet[Render]) -> None:
-        """Delete the files of the chosen renders."""
-        self._each(
-            request,
-            queryset,
-            "without their outputs now",
-            "render.output_deleted",
-            lambda render: delete_output(render=render),
-        )
+        """Delete the stored files of the selected renders."""
+        done = "had their output deleted"
+        self._for_each(request, queryset, done, "render.output_deleted", lambda render: delete_output(render=render))
 
-    def _each(
+    def _for_each(
         self, request: HttpRequest, rows: QuerySet[Render], done: str, action: str, act: Callable[[Render], object]
     ) -> None:
-        """Do something to each render and report how many it was possible for."""
+        """Call `act` for each render, audited; report how many succeeded and why others were refused."""
         count = 0
         for render in rows:
             try:
@@ -262,7 +259,6 @@ class RenderAdmin(ReadOnlyAdmin):
 
 
 def _picture_path(render: Render, key: str) -> str:
-    """Return the path of a stored picture's link, empty where there is none."""
     if not key or not render.has_output:
         return ""
     return signed_path(key=key, content_type="image/jpeg", filename=f"{render.public_id}.jpg").url

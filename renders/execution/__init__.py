@@ -1,1 +1,1 @@
-"""What a worker does with one render: fetch, probe, resolve, render, save."""
+"""Execution of a render in a worker: fetch, probe, resolve, render, save."""

@@ -1,4 +1,4 @@
-"""One attempt at one render."""
+"""One attempt at a render: from the edit to stored files."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def run_render(context: JobContext) -> None:
     render_id = UUID(context.job.payload["render"])
     render = start_attempt(render_id=render_id, attempt=context.job.attempt)
     if render is None:
-        # Ended, or taken over; a cancel whose worker was lost is finished by the queue.
+        # Ended or taken over. A cancellation that a dead worker left unfinished is finished by the queue.
         if Render.objects.filter(pk=render_id, status=RenderStatus.CANCELLING).exists():
             raise JobCancelled
         return
@@ -64,7 +64,7 @@ def run_render(context: JobContext) -> None:
 
 
 class Attempt:
-    """The steps from an edit to stored files. step: the state in which the render is now."""
+    """The steps of one attempt. step: the current state of the render."""
 
     def __init__(self, render: Render, context: JobContext) -> None:
         self.render = render
@@ -72,14 +72,14 @@ class Attempt:
         self.step = RenderStatus.FETCHING
         self.timings: dict[str, float] = {}
         self.log = [f"attempt {render.attempt}"]
-        self._settled = False
+        self._is_recorded = False
         self._written_at = 0.0
         self._latest: FFmpegProgress | None = None
 
     def run(self) -> None:
-        """Do it all.
+        """Run all steps.
 
-        Raises what the queue needs to hear; the render waits for its next attempt if there may be one.
+        Raises the exception that tells the queue how the attempt ended; the render then waits for the next attempt.
         """
         tracing.set_attributes(get_current_span(), {"renderowl.render.id": self.render.public_id})
         try:
@@ -88,7 +88,7 @@ class Attempt:
                 result = self._render(timeline, folder)
                 self._save(timeline, result)
         except LeaseLost:
-            # Somebody else has the render; what this attempt stored is of no use to them.
+            # Another worker has the render, or it has ended: the files of this attempt are garbage.
             discard_files(render_id=self.render.pk)
             raise
         except AttemptTimedOut:
@@ -96,12 +96,12 @@ class Attempt:
         except (EngineError, DomainError) as failure:
             self._fail(failure)
         finally:
-            if not self._settled:
-                # Interrupted, or a mistake of ours: while the queue decides what comes next, nobody renders it.
+            if not self._is_recorded:
+                # Interrupted, or a bug: the render waits until the queue has decided what to do with its job.
                 requeue_render(render=self.render, error=None, log=self._log_text())
 
     def _prepare(self, folder: Path) -> Timeline:
-        """Bring everything here, find out what it is, and agree on the price."""
+        """Fetch and probe the sources, resolve the timeline and reserve the real price."""
         with self._timed("fetch"):
             parsed = parse_edit(self.render.edit, merge=self.render.merge, strict=self.render.strict)
             refs = sources(parsed.edit)
@@ -122,11 +122,11 @@ class Attempt:
             cost=cost_of_timeline(resolved.timeline),
             warnings=add_issues(self.render.warnings, findings),
         ):
-            self._lose()
+            self._raise_lost()
         self.step = RenderStatus.RENDERING
 
     def _render(self, timeline: Timeline, folder: Path) -> RenderResult:
-        """Draw and encode, telling about once a second how far it is."""
+        """Draw and encode, recording the progress about once a second."""
         work = folder / "engine"
         work.mkdir()
         with self._timed("render"):
@@ -136,7 +136,7 @@ class Attempt:
                 work_dir=work,
                 poster=folder / "poster.jpg",
                 thumbnail=folder / "thumbnail.jpg",
-                on_progress=self._note,
+                on_progress=self._set_progress,
                 should_cancel=self._should_cancel,
                 limits=FFmpegLimits(
                     wall_s=settings.RENDEROWL_RENDER_TIMEOUT_S, niceness=settings.RENDEROWL_RENDER_NICENESS
@@ -151,15 +151,15 @@ class Attempt:
         return result
 
     def _save(self, timeline: Timeline, result: RenderResult) -> None:
-        """Store the files, then let everything that follows from them happen at once."""
+        """Store the files, then finish job and render in one transaction."""
         if not begin_saving(render=self.render):
-            self._lose()
+            self._raise_lost()
         self.step = RenderStatus.SAVING
         with self._timed("save"):
             files = self._publish(timeline, result)
         self.check()
         with transaction.atomic():
-            # Job before render, as in every transaction that writes both, so that no two wait for each other.
+            # Job before render, as in every transaction that writes both: the same order everywhere avoids deadlocks.
             self.context.complete({"render": self.render.public_id})
             if not close_succeeded(
                 render=self.render,
@@ -168,9 +168,9 @@ class Attempt:
                 timings=self.timings,
                 log=self._log_text(),
             ):
-                self._lose()
-        self._settled = True
-        self._tell("render_succeeded", took_s=self.timings["render"])
+                self._raise_lost()
+        self._is_recorded = True
+        self._log_event("render_succeeded", took_s=self.timings["render"])
         discard_files(render_id=self.render.pk)
 
     def _publish(self, timeline: Timeline, result: RenderResult) -> RenderedFiles:
@@ -198,44 +198,41 @@ class Attempt:
         )
 
     def check(self) -> None:
-        """Raise what must end the attempt. Looks at the render's row about once a second."""
+        """Raise if the attempt must end. Reads the row of the render about once a second."""
         self.context.check()
         now = time.monotonic()
         if now - self._written_at < PROGRESS_EVERY_S:
             return
         self._written_at = now
         if self._latest is not None and self.step is RenderStatus.RENDERING:
-            kept = record_progress(render=self.render, progress=_to_progress(self._latest))
+            is_current = record_progress(render=self.render, progress=_to_progress(self._latest))
         else:
-            kept = is_current_attempt(render=self.render)
-        if not kept:
-            self._lose()
+            is_current = is_current_attempt(render=self.render)
+        if not is_current:
+            self._raise_lost()
 
-    def _note(self, progress: FFmpegProgress) -> None:
+    def _set_progress(self, progress: FFmpegProgress) -> None:
         self._latest = progress
 
     def _should_cancel(self) -> bool:
-        # What this raises stops FFmpeg and comes out of `render_timeline` as it is.
+        # An exception stops FFmpeg and propagates through `render_timeline`.
         self.check()
         return False
 
-    def _lose(self) -> None:
-        """Raise why the render is no longer this attempt's.
-
-        Raises JobCancelled or LeaseLost.
-        """
+    def _raise_lost(self) -> None:
+        """Raise JobCancelled or LeaseLost, whichever took the render from this attempt."""
         status = Render.objects.values_list("status", flat=True).get(pk=self.render.pk)
         raise JobCancelled if status in {RenderStatus.CANCELLING, RenderStatus.CANCELLED} else LeaseLost
 
     def _fail(self, failure: EngineError | DomainError) -> None:
-        """Write down what happened; unless that is the end of it, tell the queue whether to try again."""
+        """Record the failure; then end the render if its owner caused it, else raise it to the queue."""
         error = describe(failure, step=self.step, attempt=self.render.attempt)
         self.log += filter(
             None, [getattr(failure, "log", ""), f"{self.step} failed: {error['code']}: {error['message']}"]
         )
         log = self._log_text()
-        self._settled = True
-        self._tell("render_failed", code=error["code"], step=error["step"])
+        self._is_recorded = True
+        self._log_event("render_failed", code=error["code"], step=error["step"])
         if is_owners_fault(failure):
             with transaction.atomic():
                 self.context.complete({"render": self.render.public_id, "failed": error["code"]})
@@ -247,8 +244,7 @@ class Attempt:
             record_error(render=self.render, error=error, log=log)
         raise as_queue_failure(error) from failure
 
-    def _tell(self, action: str, **fields: str | float) -> None:
-        """Write one line of the worker's log."""
+    def _log_event(self, action: str, **fields: str | float) -> None:
         known = {"action": action, "render_id": self.render.public_id, "attempt": self.render.attempt}
         logger.info(action.replace("_", " "), extra={**known, **fields})
 
@@ -257,17 +253,17 @@ class Attempt:
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
-        began = time.perf_counter()
+        started_at = time.perf_counter()
         try:
             with tracing.span(name):
                 yield
         finally:
-            self.timings[name] = round(time.perf_counter() - began, 3)
+            self.timings[name] = round(time.perf_counter() - started_at, 3)
             self.log.append(f"{name}: {self.timings[name]:.3f} s")
 
 
 def cost_of_timeline(timeline: Timeline) -> int:
-    """Return what an output costs, in hundredths of a credit."""
+    """Return the price of an output in hundredths of a credit."""
     output = timeline.output
     width, height = output.final_size
     return cost_of(output.duration_s, width, height, float(output.fps))
@@ -279,7 +275,7 @@ def _to_progress(progress: FFmpegProgress) -> RenderProgress:
 
 @contextmanager
 def step_span(name: str, /) -> Iterator[RecordAttributes]:
-    """Give a span for one step; its figures become attributes, as `renderowl.ffmpeg.frames`."""
+    """Trace one step of the engine; its figures become attributes such as `renderowl.ffmpeg.frames`."""
     with tracing.span(name) as span:
         yield lambda figures: tracing.set_attributes(
             span, {f"renderowl.{name}.{key}": value for key, value in figures.items()}

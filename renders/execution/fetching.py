@@ -1,4 +1,4 @@
-"""Where a worker gets the sources of a render from: the owner's library, or the network."""
+"""Fetcher of a worker: gets sources from the owner's assets or from the network."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from renders.sources import ASSET_SCHEME, SourceUnavailable
 class LibraryFetch:
     """Fetches the sources of one render into a folder.
 
-    Assets are looked up before any thread starts, so that fetching itself needs no database.
+    Assets are looked up in advance, so that the fetching threads need no database connection.
     """
 
     def __init__(self, render: Render, urls: Iterable[str], folder: Path) -> None:
-        """urls: all that the edit names."""
+        """urls: every source of the edit."""
         self._folder = folder
-        # Fetching happens in threads, which know nothing of the work in progress.
+        # Fetching runs in threads, which do not inherit the current span.
         self._span = get_current_span()
         self._assets: dict[str, Asset] = find_assets(render.owner_id, urls)
         self._from_network = FolderFetch(
@@ -41,13 +41,10 @@ class LibraryFetch:
         )
 
     def __call__(self, url: str, *, stop: threading.Event) -> Path:
-        """Return the file of a source.
-
-        Raises SourceUnavailable.
-        """
+        """Return the local file of a source, or raise SourceUnavailable."""
         is_asset = url.startswith(ASSET_SCHEME)
-        known: tracing.Attributes = {"renderowl.source.kind": "asset" if is_asset else "url"}
-        with tracing.as_current(self._span), tracing.span("fetch source", attributes=known) as span:
+        attributes: tracing.Attributes = {"renderowl.source.kind": "asset" if is_asset else "url"}
+        with tracing.as_current(self._span), tracing.span("fetch source", attributes=attributes) as span:
             path = self._fetch(url, stop)
             tracing.set_attributes(span, {"renderowl.source.size_bytes": path.stat().st_size})
         return path
@@ -61,8 +58,8 @@ class LibraryFetch:
         try:
             return copy_to_folder(asset, self._folder)
         except FileNotFoundError as error:
-            detail = "The asset's file is no longer in the storage."
+            detail = "The asset's file is missing from the storage."
             raise SourceUnavailable("asset_file_missing", detail, retryable=False) from error
         except OSError as error:
-            detail = "The storage did not give the asset's file."
+            detail = "The asset's file could not be read from the storage."
             raise SourceUnavailable("storage_unavailable", detail, retryable=True) from error

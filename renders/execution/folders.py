@@ -1,4 +1,4 @@
-"""The folders in which attempts work. One attempt, one folder; it is removed whatever happens."""
+"""Work folders: one for each attempt, removed when it ends."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from renders.states import RUNNING
 
 
 def work_root() -> Path:
-    """Return the folder of all work folders of this machine."""
+    """Return the parent of all work folders on this machine."""
     return Path(settings.DATA_DIR) / "work"
 
 
 @contextmanager
 def work_folder(render: Render) -> Iterator[Path]:
-    """Give an attempt its empty folder, after removing what earlier attempts at the render left on this machine."""
+    """Create the folder of an attempt, after removing those that earlier attempts left on this machine."""
     root = work_root()
     for leftover in root.glob(f"{render.public_id}-*"):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -36,26 +36,22 @@ def work_folder(render: Render) -> Iterator[Path]:
 def sweep_folders() -> int:
     """Remove the folders of attempts that no longer run; return how many.
 
-    A killed worker leaves its folder; where another machine took the render over, nothing else removes it.
+    A killed worker leaves its folder behind; if another machine took over, only this removes it.
     """
     root = work_root()
     if not root.is_dir():
         return 0
-    folders = [folder for folder in root.iterdir() if _attempt_of(folder) is not None]
-    named = {folder: _attempt_of(folder) for folder in folders}
-    running = set(
-        Render.objects.filter(pk__in={key[0] for key in named.values() if key}, status__in=RUNNING).values_list(
-            "pk", "attempt"
-        )
-    )
-    stale = [folder for folder, key in named.items() if key not in running]
+    attempts = {folder: key for folder in root.iterdir() if (key := _attempt_of(folder)) is not None}
+    rows = Render.objects.filter(pk__in={pk for pk, _ in attempts.values()}, status__in=RUNNING)
+    running = set(rows.values_list("pk", "attempt"))
+    stale = [folder for folder, key in attempts.items() if key not in running]
     for folder in stale:
         shutil.rmtree(folder, ignore_errors=True)
     return len(stale)
 
 
 def _attempt_of(folder: Path) -> tuple[object, int] | None:
-    """Return the render and attempt of a folder's name, None for what is no work folder."""
+    """Return the render and attempt in a folder's name, None if it is not a work folder."""
     public_id, dash, attempt = folder.name.rpartition("-")
     if not dash or not attempt.isdigit():
         return None

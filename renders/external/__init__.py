@@ -1,1 +1,1 @@
-"""Workers without access to the database or the storage: they claim, fetch, render, upload and report over HTTP."""
+"""External workers: they claim, fetch, render, upload and report over HTTP, without database or storage."""

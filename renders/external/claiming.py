@@ -1,4 +1,4 @@
-"""Give a render to an external worker."""
+"""Claims of external workers."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from renders.models import ExternalLease, Render
 from renders.services.attempts import start_attempt
 from renders.states import RenderStatus
 
-# A claim may meet jobs whose render has ended meanwhile; more of them in a row than this wait for the next claim.
+# Jobs whose render has already ended are skipped, at most so many in one claim.
 MAX_TRIES = 10
 TOKEN_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerIdentity:
-    """Who claims. key: None for a caller with an access token; pool: whose secrets sign its reports."""
+    """The claiming worker. key: None for a caller with an access token. pool: its secrets sign the reports."""
 
     name: str
     pool: str
@@ -38,13 +38,13 @@ class WorkerIdentity:
 
     @property
     def queue_name(self) -> str:
-        """Return the name that claims carry in the queue, and the list of workers shows."""
+        """Return the worker's name in the queue and in the list of workers."""
         return f"external:{self.key.key_prefix if self.key else 'token'}:{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class ExternalClaim:
-    """A render that a worker has now. token: shown to it once."""
+    """A claimed render. token: the lease token, shown only in this claim."""
 
     render: Render
     job: JobSnapshot
@@ -53,24 +53,24 @@ class ExternalClaim:
 
 
 def lease_s() -> float:
-    """Return for how long a worker may be silent."""
+    """Return how long a worker may be silent before it loses the render."""
     seconds: int = settings.RENDEROWL_JOBS_LEASE_S
     return seconds
 
 
 def digest_of(token: str) -> str:
-    """Return what is stored of a lease token."""
+    """Return the SHA-256 of a lease token, hexadecimal, as the row stores it."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def find_pool(name: str | None) -> str:
-    """Return the pool that a worker belongs to; the only one there is where it names none.
+    """Return the pool of a worker. name: None for the only pool, or `default` if there are several.
 
-    Raises InvalidState where no worker could sign anything, PoolUnknown for a pool without secrets.
+    Raises InvalidState if no secrets are configured, PoolUnknown for a pool without secrets.
     """
     pools: dict[str, tuple[bytes, ...]] = settings.RENDEROWL_WORKER_SECRETS
     if not pools:
-        raise InvalidState("This installation takes no reports of external workers: RENDER_WEBHOOK_SECRETS is empty.")
+        raise InvalidState("This installation accepts no external workers: RENDER_WEBHOOK_SECRETS is empty.")
     if name is None:
         name = next(iter(pools)) if len(pools) == 1 else DEFAULT_POOL
     if name not in pools:
@@ -79,9 +79,9 @@ def find_pool(name: str | None) -> str:
 
 
 def claim_render(*, worker: WorkerIdentity, queues: Sequence[str] | None = None) -> ExternalClaim | None:
-    """Return the next render for a worker, or None where there is nothing to do.
+    """Return the next render for a worker, or None if none is waiting.
 
-    queues: those that the worker serves; only that of renders has work for it.
+    queues: those that the worker serves; only the queue of renders has work for external workers.
     """
     record_external_worker(name=worker.queue_name, hostname=worker.name, queues=[RENDER_QUEUE])
     if queues is not None and RENDER_QUEUE not in queues:
@@ -93,20 +93,20 @@ def claim_render(*, worker: WorkerIdentity, queues: Sequence[str] | None = None)
         if job.type != RENDER_JOB:
             release_job(job=job)
             return None
-        # Should this process die here, the lease just taken runs out like that of any dead worker.
+        # If this process dies here, the lease expires like that of any dead worker.
         if (claim := _take(job, worker)) is not None:
             return claim
     return None
 
 
 def _take(job: JobSnapshot, worker: WorkerIdentity) -> ExternalClaim | None:
-    """Begin the attempt; None where there is nothing left to render, which ends the job."""
+    """Begin the attempt. Returns None, and ends the job, if its render has ended or is being cancelled."""
     render_id = UUID(job.payload["render"])
     token = secrets.token_urlsafe(TOKEN_BYTES)
     with transaction.atomic():
         render = start_attempt(render_id=render_id, attempt=job.attempt)
         if render is not None:
-            # Those of workers that were lost; their jobs' rows have told them already.
+            # Leases of earlier attempts, whose workers were lost.
             ExternalLease.objects.filter(render=render, ended_at=None).update(ended_at=timezone.now())
             lease = ExternalLease.objects.create(
                 render=render,

@@ -1,4 +1,4 @@
-"""What the output of a render must be, as far as its edit tells."""
+"""The expected output of a render, derived from its edit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SOUND_FORMATS = frozenset({"mp3", "wav"})
 
 @dataclass(frozen=True, slots=True)
 class ExpectedOutput:
-    """A render as its worker must make it. assets: those of the owner's library, by the URL in the edit."""
+    """A parsed edit with its assets and estimate. assets: by their `asset:` URL in the edit."""
 
     parsed: ParsedEdit
     assets: Mapping[str, Asset]
@@ -28,25 +28,22 @@ class ExpectedOutput:
 
     @property
     def format(self) -> str:
-        """Return the format of the output."""
+        """Return the name of the output format, such as `mp4`."""
         return self.parsed.edit.output.format
 
     @property
     def content_type(self) -> str:
-        """Return the content type of the output."""
+        """Return the content type of the output format."""
         return OUTPUT_TYPES[self.format]
 
     @property
     def has_pictures(self) -> bool:
-        """Return whether there is anything to see."""
+        """Return whether the output is more than sound."""
         return self.format not in SOUND_FORMATS
 
 
 def expected_output(render: Render) -> ExpectedOutput:
-    """Read a render's edit anew.
-
-    Raises EditInvalid, also where an asset is no longer there.
-    """
+    """Parse the edit of a render and look up its assets. Raises EditInvalid, also if an asset is gone."""
     parsed = parse_edit(render.edit, merge=render.merge, strict=render.strict)
     refs = sources(parsed.edit)
     assets = find_assets(render.owner_id, [ref.url for ref in refs])
@@ -62,7 +59,7 @@ def expected_output(render: Render) -> ExpectedOutput:
 
 
 def set_pointers(data: Mapping[str, Any], pointers: Mapping[str, str]) -> dict[str, Any]:
-    """Return a copy of an edit with other texts at some places. pointers: JSON pointer -> text."""
+    """Return a copy of an edit with some strings replaced. pointers: JSON pointer to new string."""
     copy: dict[str, Any] = _copied(data)
     for pointer, text in pointers.items():
         *path, last = (part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])

@@ -1,4 +1,4 @@
-"""What a worker is told about a render that it has claimed: all that it needs, nothing to be asked for."""
+"""The job spec: everything that an external worker needs to render what it claimed."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from renders.models import ExternalLease
 from renders.services.outcomes import close_failed
 from renders.states import RenderStatus
 
-# Three reports a lease: two may be lost.
+# Two of three reports may be lost before the lease expires.
 REPORTS_PER_LEASE = 3
 
 
 def build_job_spec(*, claim: ExternalClaim, request: Request) -> dict[str, Any] | None:
-    """Return the answer to a claim; None where the edit can no longer be rendered, which fails the render.
+    """Return the body of the response to a claim; None, failing the render, if its edit can no longer be rendered.
 
-    request: gives the host of the links.
+    request: its host is that of the links.
     """
     try:
         expected = expected_output(claim.render)
@@ -58,7 +58,7 @@ def build_job_spec(*, claim: ExternalClaim, request: Request) -> dict[str, Any] 
         "lease_s": lease_s(),
         "lease_expires_at": format_time(timezone.now() + timedelta(seconds=lease_s())),
         "edit": set_pointers(expected.parsed.data, places),
-        "output": _output_shape(expected),
+        "output": _output_spec(expected),
         "assets": list(assets.values()),
         "upload": _upload_targets(claim.lease, expected, request),
         "report": {
@@ -80,17 +80,17 @@ def _asset_link(asset: Asset, url: str, links: SignedUrlBuilder) -> dict[str, An
     }
 
 
-def _output_shape(expected: ExpectedOutput) -> dict[str, Any]:
-    found = expected.estimate
+def _output_spec(expected: ExpectedOutput) -> dict[str, Any]:
+    estimate = expected.estimate
     return {
         "format": expected.format,
         "content_type": expected.content_type,
-        "width": found.width if expected.has_pictures else None,
-        "height": found.height if expected.has_pictures else None,
-        "fps": found.fps,
-        # Where a length rests on media that only the worker will see, it tells, and is not told.
-        "duration_s": found.duration_s if found.exact else None,
-        "total_frames": found.frames if found.exact else None,
+        "width": estimate.width if expected.has_pictures else None,
+        "height": estimate.height if expected.has_pictures else None,
+        "fps": estimate.fps,
+        # Unknown if it depends on media that only the worker will probe.
+        "duration_s": estimate.duration_s if estimate.exact else None,
+        "total_frames": estimate.frames if estimate.exact else None,
     }
 
 
@@ -109,12 +109,12 @@ def _upload_targets(lease: ExternalLease, expected: ExpectedOutput, request: Req
 
 
 def _fail(claim: ExternalClaim, failure: EngineError) -> None:
-    """End a render that nobody can make: its owner is told why, and refunded."""
+    """Fail and refund a render whose edit can no longer be rendered."""
     error = describe(failure, step=RenderStatus.FETCHING, attempt=claim.render.attempt)
     try:
         with transaction.atomic():
             complete_external(job=claim.job, result={"render": claim.render.public_id, "failed": error["code"]})
             close_failed(render_id=claim.render.pk, error=error)
     except LeaseLost:
-        # Cancelled, or taken away, in the blink since it was claimed: whoever did that looks after it.
+        # Cancelled or taken over since the claim: the other transaction has dealt with the render.
         return

@@ -1,4 +1,4 @@
-"""Signed messages of workers: who signed them, and that each is processed once."""
+"""Signed messages of external workers: verification and replay protection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from renders.models import WorkerMessage
 
 @dataclass(frozen=True, slots=True)
 class VerifiedMessage:
-    """A message whose signature is good. pool: whose secret made it."""
+    """A message with a valid signature. pool: the one whose secret signed it."""
 
     pool: str
     message_id: str
@@ -25,15 +25,12 @@ class VerifiedMessage:
 
     @property
     def body_sha256(self) -> str:
-        """Return the digest by which a repeat is known."""
+        """Return the SHA-256 of the body, hexadecimal."""
         return hashlib.sha256(self.body).hexdigest()
 
 
 def verify_message(headers: Mapping[str, str], body: bytes) -> VerifiedMessage:
-    """Return a message that a worker of ours signed.
-
-    Raises SignatureRefused.
-    """
+    """Check the signature against the secrets of all pools. Raises SignatureRefused."""
     message = SignedMessage.from_headers(headers, body)
     pools: dict[str, tuple[bytes, ...]] = settings.RENDEROWL_WORKER_SECRETS
     known = [(pool, secret) for pool, secrets in pools.items() for secret in secrets]
@@ -42,16 +39,16 @@ def verify_message(headers: Mapping[str, str], body: bytes) -> VerifiedMessage:
 
 
 def record_message(message: VerifiedMessage) -> bool:
-    """Keep, in the open transaction, that a message was processed; return whether it is new.
+    """Record a message as processed, in the caller's transaction; return whether it is new.
 
-    Of two at one time the second waits for the first one's transaction, and is new only if that was undone.
-    Raises MessageReused where its id came with another body.
+    A concurrent duplicate waits for the first transaction, and is new only if that was rolled back.
+    Raises MessageReused if the id was used with another body.
     """
     row = WorkerMessage(pool=message.pool, message_id=message.message_id, body_sha256=message.body_sha256)
     WorkerMessage.objects.bulk_create([row], ignore_conflicts=True)
-    kept = WorkerMessage.objects.get(pool=message.pool, message_id=message.message_id)
-    if kept.pk == row.pk:
+    stored = WorkerMessage.objects.get(pool=message.pool, message_id=message.message_id)
+    if stored.pk == row.pk:
         return True
-    if kept.body_sha256 != message.body_sha256:
+    if stored.body_sha256 != message.body_sha256:
         raise MessageReused
     return False

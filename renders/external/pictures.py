@@ -1,4 +1,4 @@
-"""Poster and thumbnail of a render whose worker sent none."""
+"""Poster and thumbnail, made from the output if the external worker did not upload them."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _COLUMNS = {"poster": "poster_key", "thumbnail": "thumbnail_key"}
 
 
 def make_pictures(*, render_id: UUID) -> int:
-    """Make what is missing of the two from the output; return how many. Repeating it makes nothing again."""
+    """Make the missing poster and thumbnail from the output; return how many. Safe to repeat."""
     render = Render.objects.without_large_columns().get(pk=render_id)
     missing = [name for name, column in _COLUMNS.items() if not getattr(render, column)]
     if not render.has_output or not missing:
         return 0
     with temporary_folder() as folder:
-        info = replace(probe_file(_bring(render, folder / "output")), has_alpha=False)
+        info = replace(probe_file(_copy_output(render, folder / "output")), has_alpha=False)
         return sum(_make(render, name, info, folder / name) for name in missing)
 
 
-def _bring(render: Render, target: Path) -> Path:
-    here = blob_store().local_path(render.output_key)
-    if here is not None:
-        return link_or_copy(here, target)
+def _copy_output(render: Render, target: Path) -> Path:
+    local = blob_store().local_path(render.output_key)
+    if local is not None:
+        return link_or_copy(local, target)
     with target.open("wb") as file:
         for block in blob_store().read_range(render.output_key, 0, render.output_size_bytes or 0):
             file.write(block)

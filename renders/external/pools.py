@@ -1,4 +1,4 @@
-"""Pools of external workers and their secrets, as RENDER_WEBHOOK_SECRETS names them."""
+"""Parser of RENDER_WEBHOOK_SECRETS: the pools of external workers and their secrets."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from outbound.signing import SECRET_PREFIX, parse_secret
 
 DEFAULT_POOL = "default"
 MAX_SECRETS = 2
-# Of 24 random bytes fewer than this differ once in 10^20 times; of typed or repeated ones, most of the time.
+# 24 random bytes have fewer distinct values once in 10^20 times, typed or repeated ones nearly always.
 MIN_DISTINCT_BYTES = 10
 _POOL = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def parse_pools(text: str) -> dict[str, tuple[bytes, ...]]:
-    """Return the secrets of each pool of senders, from `whsec_..., gpu=whsec_..., gpu=whsec_...`.
+    """Parse `whsec_..., gpu=whsec_..., gpu=whsec_...` into the secrets of each pool.
 
-    A secret without a pool is of the pool `default`. A pool has at most two, so that one can replace the other; no two
-    pools share one, or a member of one could speak for the other.
-    Raises ValueError, never with a secret in it.
+    A secret without a pool belongs to `default`. A pool has at most two, for rotation. Pools cannot share a secret, or
+    a worker of one could sign for the other.
+    Raises ValueError, whose message never contains a secret.
     """
     pools: dict[str, tuple[bytes, ...]] = {}
     seen: set[bytes] = set()

@@ -1,8 +1,7 @@
-"""What external workers report, and what follows: one transaction each, in which the message is recorded as processed.
+"""Reports of external workers. Each is processed in one transaction, which also records its message as processed.
 
-All reports of one attempt wait for each other at the job's row: each renews the lease, and with that holds the row
-until its transaction ends. So what is read after that is what earlier reports left, and their order does not matter:
-progress only grows, and what has ended stays as it ended.
+Renewing the lease locks the row of the job, so the reports of one attempt are processed one after the other, each on
+the rows that the previous one left. Their order does not matter: progress only grows, and a final state never changes.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ from renders.states import RenderStatus
 
 
 class ReportStatus(StrEnum):
-    """What a worker can say."""
+    """The `status` of a report."""
 
     RENDERING = "rendering"
     SUCCEEDED = "succeeded"
@@ -59,7 +58,7 @@ class ReportStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WorkerReport:
-    """One report. error: code, message and retryable, for failures."""
+    """A report of a worker. error: code, message and retryable, for failures."""
 
     render_id: UUID
     lease_token: str
@@ -72,9 +71,9 @@ class WorkerReport:
 
 @dataclass(frozen=True, slots=True)
 class ReportResult:
-    """What the worker is told. cancel: whether it should stop at once; ignored: whether the report said nothing new.
+    """The response to a report. cancel: the worker must stop at once. ignored: the report changed nothing.
 
-    lease_expires_at: None where the attempt is over.
+    lease_expires_at: None if the attempt is over.
     """
 
     status: str = ""
@@ -86,7 +85,7 @@ class ReportResult:
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """The attempt that a report is of, its job's row held."""
+    """The attempt that a report belongs to; the row of its job is locked."""
 
     render: Render
     lease: ExternalLease
@@ -95,9 +94,9 @@ class _Attempt:
 
 @transaction.atomic
 def process_report(*, message: VerifiedMessage, report: WorkerReport) -> ReportResult:
-    """Do what follows from a report; a message that was processed before has no effect.
+    """Apply a report; a message that was processed before has no effect.
 
-    Raises MessageReused, NotFound, StaleAttempt, OutputMissing; then the message does not count as processed.
+    Raises MessageReused, NotFound, StaleAttempt, OutputMissing; the message is then not recorded as processed.
     """
     if not record_message(message):
         counters.count("renderowl_worker_reports_duplicate_total")
@@ -125,18 +124,15 @@ def process_report(*, message: VerifiedMessage, report: WorkerReport) -> ReportR
 
 
 def _find_lease(report: WorkerReport, pool: str) -> ExternalLease:
-    """Return the lease of the attempt that has, or last had, the render.
-
-    Raises NotFound, StaleAttempt.
-    """
+    """Return the lease of the render's latest attempt. Raises NotFound, StaleAttempt."""
     attempt = Render.objects.filter(pk=report.render_id).values_list("attempt", flat=True).first()
     if attempt is None:
         raise NotFound
     lease = ExternalLease.objects.filter(render=report.render_id, attempt=attempt).first()
     stored = lease.token_digest if lease is not None else "0" * 64
-    fits = hmac.compare_digest(stored, digest_of(report.lease_token))
-    # A member of one pool does not speak for the work of another.
-    if lease is None or not fits or lease.pool != pool:
+    matches = hmac.compare_digest(stored, digest_of(report.lease_token))
+    # A worker of one pool cannot report for another pool.
+    if lease is None or not matches or lease.pool != pool:
         raise StaleAttempt
     return lease
 
@@ -151,9 +147,9 @@ def _record_progress(attempt: _Attempt, report: WorkerReport) -> ReportResult:
     percent = round(percent, 1)
     begins = render.status == RenderStatus.FETCHING
     if begins:
-        # What it costs is settled when the output is there and its length is known.
-        shown = total or render.total_frames or 1
-        _require(begin_rendering(render=render, total_frames=shown, cost=0, warnings=render.warnings))
+        # The price is topped up on success, when the length of the output is known.
+        frames = total or render.total_frames or 1
+        _require(begin_rendering(render=render, total_frames=frames, cost=0, warnings=render.warnings))
     grows = percent > render.percent or frame > render.frame or total != lease.total_frames
     if grows:
         _write_progress(attempt, frame, percent, total)
@@ -162,7 +158,7 @@ def _record_progress(attempt: _Attempt, report: WorkerReport) -> ReportResult:
 
 
 def _write_progress(attempt: _Attempt, frame: int, percent: float, total: int | None) -> None:
-    """Raise what is higher than before. Rate and time left are by our clock, since the attempt began."""
+    """Record the progress, which never falls. Speed and ETA count from the claim, by the server's clock."""
     now = timezone.now()
     elapsed_s = max(0.001, (now - attempt.lease.created_at).total_seconds())
     best = max(percent, attempt.render.percent)
@@ -193,7 +189,7 @@ def _succeed(attempt: _Attempt, report: WorkerReport) -> ReportResult:
 
 
 def _save(attempt: _Attempt, facts: Mapping[str, Any]) -> None:
-    """Let the render succeed, as the last step of a worker of ours does: all that follows happens at once."""
+    """Finish job and render, as the last transaction of an internal worker does."""
     render, lease = attempt.render, attempt.lease
     frames, cost = int(facts["frames"]), int(facts["cost"])
     complete_external(job=attempt.job, result={"render": render.public_id})
@@ -218,7 +214,7 @@ def _save(attempt: _Attempt, facts: Mapping[str, Any]) -> None:
 
 
 def _refuse_unpaid(attempt: _Attempt, refusal: InsufficientCredits) -> ReportResult:
-    """Fail a render that turned out longer than its owner can pay: no fault of the worker's, nor one to try again."""
+    """Fail a render whose actual length its owner cannot pay for; the job succeeds, as a retry would not help."""
     error = describe(refusal, step=RenderStatus.SAVING, attempt=attempt.lease.attempt)
     complete_external(job=attempt.job, result={"render": attempt.render.public_id, "failed": error["code"]})
     close_failed(render_id=attempt.render.pk, error=error)
@@ -227,27 +223,27 @@ def _refuse_unpaid(attempt: _Attempt, refusal: InsufficientCredits) -> ReportRes
 
 
 def _fail(attempt: _Attempt, report: WorkerReport) -> ReportResult:
-    given = report.error or {}
+    reported = report.error or {}
     error = {
-        "code": given.get("code", "worker_failed"),
-        "message": given.get("message") or "The worker could not render this.",
-        "retryable": bool(given.get("retryable", True)),
+        "code": reported.get("code", "worker_failed"),
+        "message": reported.get("message") or "The worker could not render this.",
+        "retryable": bool(reported.get("retryable", True)),
         "pointer": None,
         "step": RenderStatus(attempt.render.status).value,
         "attempt": attempt.lease.attempt,
     }
-    return _leave(attempt, error, AttemptOutcome.FAILED, cancel=False)
+    return _end_failed(attempt, error, AttemptOutcome.FAILED, cancel=False)
 
 
 def _time_out(attempt: _Attempt) -> ReportResult:
-    """Take a render back that its worker has kept for longer than a render may take."""
+    """End an attempt that exceeded the time limit of its job."""
     failure = RenderTimeout(f"The render took longer than {attempt.job.timeout_s} s.")
     error = describe(failure, step=attempt.render.status, attempt=attempt.lease.attempt)
-    return _leave(attempt, error, AttemptOutcome.TIMEOUT, cancel=True)
+    return _end_failed(attempt, error, AttemptOutcome.TIMEOUT, cancel=True)
 
 
-def _leave(attempt: _Attempt, error: dict[str, Any], outcome: AttemptOutcome, *, cancel: bool) -> ReportResult:
-    """End the attempt by the queue's rules: another one later, or none."""
+def _end_failed(attempt: _Attempt, error: dict[str, Any], outcome: AttemptOutcome, *, cancel: bool) -> ReportResult:
+    """End a failed attempt; the queue decides whether there is another one."""
     log = f"attempt {attempt.lease.attempt}, by {attempt.lease.worker}\n{error['code']}: {error['message']}"
     if error["retryable"]:
         requeue_render(render=attempt.render, error=error, log=log)
@@ -261,7 +257,7 @@ def _leave(attempt: _Attempt, error: dict[str, Any], outcome: AttemptOutcome, *,
 
 
 def _cancel(attempt: _Attempt) -> ReportResult:
-    """Cancel now: the worker hears of it in this very answer, and nothing that it sends later counts."""
+    """Cancel at once: this response tells the worker, and its later reports are ignored."""
     cancel_attempt(job=attempt.job)
     _end(attempt.lease)
     return ReportResult(RenderStatus.CANCELLED, cancel=True)
@@ -293,6 +289,6 @@ def _lease_end() -> datetime:
 
 
 def _require(changed: bool) -> None:
-    """Undo everything where the render is no longer in the state that its job says."""
+    """Roll back if the render is no longer in the state that its job implies."""
     if not changed:
         raise StaleAttempt

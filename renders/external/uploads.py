@@ -1,8 +1,8 @@
-"""Files that external workers upload: a signed target for each, judged by content before anything counts on them.
+"""Uploads of external workers: signed targets, and checks of the content of each file.
 
-A target is `/files/uploads/<token>/<name>`. It is good for one file of one attempt, while that attempt has the render.
-Each upload gets a key of its own in the storage; the lease's row says which one counts, so that a repeat never changes
-bytes that a success has been recorded for.
+A target is `/files/uploads/<token>/<name>`, valid for one file of one attempt while that attempt has the render. Each
+upload gets its own key in the storage, and the row of the lease names the current one: a repeated upload never
+overwrites a file that a success has been recorded for.
 """
 
 from __future__ import annotations
@@ -45,22 +45,22 @@ PICTURE_LIMIT_BYTES = 16 * 1024 * 1024
 PICTURE_TYPE = "image/jpeg"
 MAX_PICTURE_SIDE_PX = 8192
 BLOCK_BYTES = 256 * 1024
-# As the engine allows itself: an audio frame at either end, and the rounding of containers.
+# The tolerance of the engine's own check: an audio frame at either end, and the rounding of containers.
 DURATION_SLACK_S = 0.12
 FPS_TOLERANCE = 0.02
-# Of formats whose files say it exactly.
+# Formats that store the exact frame rate.
 _TIMED_FORMATS = frozenset({"mp4", "webm"})
 
 
 class ReadableBody(Protocol):
-    """Bytes on their way in."""
+    """A request body that is read in blocks."""
 
     def read(self, size: int, /) -> bytes:
-        """Return at most so many bytes, none at the end."""
+        """Return at most `size` bytes, empty at the end."""
 
 
 class UploadName(StrEnum):
-    """What a worker may upload; the names of the columns of its lease."""
+    """The files that a worker may upload; each is also a column of its lease."""
 
     OUTPUT = "output"
     POSTER = "poster"
@@ -69,7 +69,7 @@ class UploadName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UploadTarget:
-    """One target. path: without host."""
+    """Where to upload a file. path: absolute, without the host."""
 
     path: str
     content_type: str
@@ -78,14 +78,14 @@ class UploadTarget:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A target that somebody has the link of."""
+    """The file that a verified link is for."""
 
     lease: ExternalLease
     name: UploadName
 
 
 def upload_target(lease: ExternalLease, name: UploadName, expected: ExpectedOutput) -> UploadTarget:
-    """Return the target of a file of an attempt."""
+    """Return the signed target for a file of an attempt."""
     is_output = name is UploadName.OUTPUT
     suffix = expected.format if is_output else "jpg"
     token = signing.dumps([lease.pk.hex, name.value], salt=SALT)
@@ -94,16 +94,13 @@ def upload_target(lease: ExternalLease, name: UploadName, expected: ExpectedOutp
 
 
 def limit_of(name: UploadName) -> int:
-    """Return the most bytes that a file may have."""
+    """Return the maximum size of a file in bytes."""
     limit: int = settings.RENDEROWL_OUTPUT_LIMIT_BYTES
     return limit if name is UploadName.OUTPUT else PICTURE_LIMIT_BYTES
 
 
 def open_upload(token: str) -> Upload:
-    """Return what a link is for.
-
-    Raises LinkInvalid, or LinkExpired where its time or its attempt is over.
-    """
+    """Verify the token of a link. Raises LinkInvalid, or LinkExpired also if the attempt has ended."""
     try:
         lease_hex, name = signing.loads(token, salt=SALT, max_age=settings.RENDEROWL_RENDER_TIMEOUT_S + 600)
     except signing.SignatureExpired:
@@ -117,20 +114,20 @@ def open_upload(token: str) -> Upload:
 
 
 def receive_upload(*, upload: Upload, body: ReadableBody, length: int) -> dict[str, Any]:
-    """Store a file that is coming in and return what is known of it.
+    """Receive, check and store a file; return the facts about it. Renews the lease while bytes arrive.
 
-    length: as announced. The attempt's lease is kept alive while the bytes arrive.
-    Raises PayloadTooLarge, UploadCutShort, OutputRefused, StaleAttempt; nothing is kept then.
+    length: the Content-Length.
+    Raises PayloadTooLarge, UploadCutShort, OutputRefused, StaleAttempt; the file is then discarded.
     """
     if length > limit_of(upload.name):
         raise PayloadTooLarge(limit_bytes=limit_of(upload.name))
-    alive = _LeaseRenewer(upload.lease)
-    alive.renew()
+    renewer = _LeaseRenewer(upload.lease)
+    renewer.renew()
     with temporary_folder() as folder:
         path = folder / "file"
-        sha256 = _write(body, path, length, alive.look)
+        sha256 = _write(body, path, length, renewer.renew_if_due)
         render = Render.objects.get(pk=upload.lease.render_id)
-        facts, suffix = _judge(upload.name, path, expected_output(render))
+        facts, suffix = _inspect(upload.name, path, expected_output(render))
         render.attempt = upload.lease.attempt
         key = storage_key(render, f"{upload.name.value}-{secrets.token_hex(4)}.{suffix}")
         publish_file(source=path, key=key, content_type=facts["content_type"])
@@ -146,31 +143,28 @@ def receive_upload(*, upload: Upload, body: ReadableBody, length: int) -> dict[s
 
 
 class _LeaseRenewer:
-    """Renews the lease of an attempt now and then, and notices when it is over."""
+    """Renews the lease of an attempt from time to time. Raises StaleAttempt once it has ended."""
 
     def __init__(self, lease: ExternalLease) -> None:
         self._lease = lease
         self._renewed_at = 0.0
 
-    def look(self) -> None:
-        """Renew where a third of the lease has passed."""
+    def renew_if_due(self) -> None:
+        """Renew if a third of the lease has passed."""
         if time.monotonic() - self._renewed_at >= lease_s() / 3:
             self.renew()
 
     def renew(self) -> None:
-        """Renew now.
-
-        Raises StaleAttempt where the attempt has ended, or is to.
-        """
+        """Renew now, in a transaction of its own."""
         self._renewed_at = time.monotonic()
         with transaction.atomic():
             hold_attempt(self._lease)
 
 
 def hold_attempt(lease: ExternalLease) -> None:
-    """Renew an attempt's lease, and hold its job's row until the open transaction ends.
+    """Renew the lease of an attempt, which locks the row of its job until the transaction ends.
 
-    Raises StaleAttempt where the attempt has ended, or is to.
+    Raises StaleAttempt if the attempt has ended, or its cancellation is requested.
     """
     job = find_running_attempt(job_id=lease.job_id, worker=lease.worker, attempt=lease.attempt)
     try:
@@ -180,8 +174,8 @@ def hold_attempt(lease: ExternalLease) -> None:
         raise StaleAttempt from None
 
 
-def _write(body: ReadableBody, path: Path, length: int, look: Callable[[], None]) -> str:
-    """Write so many bytes and return their SHA-256."""
+def _write(body: ReadableBody, path: Path, length: int, on_block: Callable[[], None]) -> str:
+    """Write `length` bytes and return their SHA-256."""
     digest = hashlib.sha256()
     left = length
     with path.open("wb") as file:
@@ -195,38 +189,37 @@ def _write(body: ReadableBody, path: Path, length: int, look: Callable[[], None]
             digest.update(block)
             file.write(block)
             left -= len(block)
-            look()
+            on_block()
     return digest.hexdigest()
 
 
-def _judge(name: UploadName, path: Path, expected: ExpectedOutput) -> tuple[dict[str, Any], str]:
-    """Return what a file is, and its suffix.
-
-    Raises OutputRefused where it is not what it must be.
-    """
+def _inspect(name: UploadName, path: Path, expected: ExpectedOutput) -> tuple[dict[str, Any], str]:
+    """Return the facts about a file and its suffix. Raises OutputRefused if it does not match the edit."""
     try:
         if name is not UploadName.OUTPUT:
-            return _judge_picture(path), "jpg"
+            return _inspect_picture(path), "jpg"
         if expected.format == "bmp":
             width, height = image_size(path)
             _require_size((width, height), expected)
             return _facts(expected, width, height, None), "bmp"
-        return _judge_output(probe_file(path), expected), expected.format
+        return _inspect_output(probe_file(path), expected), expected.format
     except MediaUnreadable as error:
         raise OutputRefused(error.reason, str(error)) from error
     except EngineError as error:
         raise OutputRefused(error.code, str(error)) from error
 
 
-def _judge_picture(path: Path) -> dict[str, Any]:
+def _inspect_picture(path: Path) -> dict[str, Any]:
     info = probe_file(path)
     sides = (info.width or 0, info.height or 0)
     if info.content_type != PICTURE_TYPE or max(sides) > MAX_PICTURE_SIDE_PX:
-        raise OutputRefused("wrong_type", f"The picture is {info.content_type}, {sides[0]}x{sides[1]}; not a JPEG.")
+        allowed = f"a JPEG of at most {MAX_PICTURE_SIDE_PX} px a side"
+        detail = f"The picture must be {allowed}; this is {info.content_type}, {sides[0]}x{sides[1]}."
+        raise OutputRefused("wrong_type", detail)
     return {"content_type": PICTURE_TYPE, "width": info.width, "height": info.height}
 
 
-def _judge_output(info: MediaInfo, expected: ExpectedOutput) -> dict[str, Any]:
+def _inspect_output(info: MediaInfo, expected: ExpectedOutput) -> dict[str, Any]:
     if info.content_type != expected.content_type:
         raise OutputRefused("wrong_type", f"The output is {info.content_type} instead of {expected.content_type}.")
     if not expected.has_pictures:
@@ -248,14 +241,12 @@ def _require_size(size: tuple[int | None, int | None], expected: ExpectedOutput)
 
 
 def _require_duration(duration_s: float | None, expected: ExpectedOutput) -> None:
-    """Compare with the edit, where that tells how long it is."""
     wanted = expected.estimate
-    still = duration_s is None
-    if still and wanted.exact and wanted.frames <= 1:
+    if duration_s is None and wanted.exact and wanted.frames <= 1:
         return
     if duration_s is None or duration_s <= 0:
-        raise OutputRefused("no_duration", "How long the output is cannot be told.")
-    # A GIF counts in hundredths and repeats; players disagree about its last picture.
+        raise OutputRefused("no_duration", "The output has no duration.")
+    # A GIF counts in hundredths and loops; decoders disagree about the duration of its last frame.
     slack = max(DURATION_SLACK_S, 1 / wanted.fps) if expected.format != "gif" else max(0.5, 0.05 * wanted.duration_s)
     if wanted.exact and abs(duration_s - wanted.duration_s) > slack:
         detail = f"The output lasts {duration_s:.2f} s instead of {wanted.duration_s:.2f} s."
@@ -278,13 +269,10 @@ def _facts(expected: ExpectedOutput, width: int | None, height: int | None, dura
 
 
 def _record(upload: Upload, facts: dict[str, Any]) -> str | None:
-    """Let a file count; return the key of the one that it replaces.
-
-    Raises StaleAttempt.
-    """
+    """Make a file the current one of its lease; return the key of the replaced one. Raises StaleAttempt."""
     column = upload.name.value
     with transaction.atomic():
-        # Holds the job's row, so that success cannot be recorded between the look and the write.
+        # Locks the row of the job: no success can be recorded between the read and the write.
         hold_attempt(upload.lease)
         before = ExternalLease.objects.values_list(column, flat=True).get(pk=upload.lease.pk)
         if not ExternalLease.objects.filter(pk=upload.lease.pk, ended_at=None).update(**{column: facts}):

@@ -1,4 +1,4 @@
-"""An external worker: claims a render, makes it with the engine, uploads it. Needs no database."""
+"""External worker: claims renders, runs the engine, uploads the output. Needs no database."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ logger = logging.getLogger(__name__)
 
 
 class ExternalWorker:
-    """Does one render after the other. terms: how sources may be fetched; what the server itself gives always may."""
+    """Renders one claim after the other. options: how sources may be fetched; the server is always an allowed host."""
 
     def __init__(
-        self, credentials: WorkerCredentials, *, terms: FetchOptions, work_dir: Path, limits: FFmpegLimits
+        self, credentials: WorkerCredentials, *, options: FetchOptions, work_dir: Path, limits: FFmpegLimits
     ) -> None:
         self._credentials = credentials
         self._client = WorkerApiClient(credentials)
         server = urlsplit(credentials.url)
-        own = (server.hostname or "", server.port or DEFAULT_PORTS.get(server.scheme))
-        self._terms = FetchOptions([*terms.allow_hosts, own], terms.max_bytes, terms.timeout_s)
+        server_host = (server.hostname or "", server.port or DEFAULT_PORTS.get(server.scheme))
+        self._options = FetchOptions([*options.allow_hosts, server_host], options.max_bytes, options.timeout_s)
         self._work_dir = work_dir
         self._limits = limits
 
     def run(self, stop: threading.Event, *, poll_s: float, once: bool = False) -> int:
-        """Work until told to stop; return how many renders were claimed. once: leave after one, or without any.
+        """Claim and render until `stop` is set; return the number of claims. once: stop after one request.
 
-        Raises WorkerApiError.
+        Raises WorkerApiError if the server refuses this worker.
         """
         claimed = 0
         while not stop.is_set():
@@ -68,7 +68,7 @@ class ExternalWorker:
                 self._client.report(job_spec, {"status": "succeeded", "percent": 100.0}, must_arrive=True)
             logger.info("rendered %s", render_id)
         except AttemptEnded:
-            logger.info("nobody wants %s from here any more", render_id)
+            logger.info("the attempt at %s is over", render_id)
         except (EngineError, UploadRefused) as failure:
             reporter.stop()
             self._report_failure(job_spec, failure)
@@ -76,52 +76,44 @@ class ExternalWorker:
             reporter.stop()
 
     def _make(self, job_spec: Mapping[str, Any], folder: Path, reporter: ProgressReporter) -> None:
-        """Fetch, probe, resolve, render, upload.
-
-        Raises EngineError, UploadRefused, AttemptEnded.
-        """
+        """Fetch, probe, resolve, render, upload. Raises EngineError, UploadRefused, AttemptEnded."""
         strict = bool(job_spec["job"].get("strict"))
         parsed = parse_edit(job_spec["edit"])
         sources_folder = folder / "sources"
         sources_folder.mkdir()
-        fetch = FolderFetch(sources_folder, self._terms)
+        fetch = FolderFetch(sources_folder, self._options)
         media = gather_media(sources(parsed.edit), fetch, check=reporter.check)
         resolved = resolve(parsed.edit, media)
         timeline = resolved.timeline
-        _refuse_findings(resolved.warnings, strict=strict)
+        _refuse_if_strict(resolved.warnings, strict=strict)
         result = render_timeline(
             timeline,
             out=folder / f"output.{timeline.output.format}",
             work_dir=folder / "engine",
             poster=folder / "poster.jpg",
             thumbnail=folder / "thumbnail.jpg",
-            on_progress=lambda progress: reporter.note(**_figures(progress)),
+            on_progress=lambda progress: reporter.set_progress(**_report_members(progress)),
             should_cancel=lambda: _is_over(reporter),
             limits=self._limits,
         )
-        _refuse_findings(result.warnings, strict=strict)
+        _refuse_if_strict(result.warnings, strict=strict)
         for name, path in _files(result).items():
             reporter.check()
             if name in job_spec["upload"]:
                 self._client.upload(job_spec["upload"][name], path)
 
     def _report_failure(self, job_spec: Mapping[str, Any], failure: EngineError | UploadRefused) -> None:
-        error = {
-            "code": failure.code,
-            "message": str(failure)[:1000],
-            "retryable": bool(failure.retryable),
-        }
+        error = {"code": failure.code, "message": str(failure)[:1000], "retryable": bool(failure.retryable)}
         logger.warning("%s failed: %s: %s", job_spec["job"]["render"], error["code"], error["message"])
         try:
             self._client.report(job_spec, {"status": "failed", "error": error}, must_arrive=True)
         except AttemptEnded:
-            logger.info("the failure came too late to matter")
+            logger.info("the attempt had ended before its failure was reported")
 
 
-def _refuse_findings(findings: tuple[Issue, ...], *, strict: bool) -> None:
-    """Raise EditInvalid for what a strict render must not have."""
-    if strict and findings:
-        raise EditInvalid(findings)
+def _refuse_if_strict(issues: tuple[Issue, ...], *, strict: bool) -> None:
+    if strict and issues:
+        raise EditInvalid(issues)
 
 
 def _files(result: RenderResult) -> dict[str, Path]:
@@ -129,7 +121,7 @@ def _files(result: RenderResult) -> dict[str, Path]:
     return {name: path for name, path in found.items() if path is not None}
 
 
-def _figures(progress: FFmpegProgress) -> dict[str, Any]:
+def _report_members(progress: FFmpegProgress) -> dict[str, Any]:
     return {
         "percent": round(progress.percent, 1),
         "frame": progress.frame,
@@ -138,6 +130,6 @@ def _figures(progress: FFmpegProgress) -> dict[str, Any]:
 
 
 def _is_over(reporter: ProgressReporter) -> bool:
-    # What this raises stops FFmpeg and comes out of `render_timeline` as it is.
+    # An exception stops FFmpeg and propagates through `render_timeline`.
     reporter.check()
     return False

@@ -1,1 +1,1 @@
-"""Serializers of projects, templates and renders in the API."""
+"""Serializers of projects, templates, batches and renders."""

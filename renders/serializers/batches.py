@@ -16,12 +16,12 @@ from renders.models import Batch, RenderPriority
 from renders.selectors import BatchProgress
 from renders.serializers.fields import EditField, MergeValuesField, MetadataField, RunAtField, StrictBooleanField
 from renders.serializers.renders import CreditsSerializer, IssueSerializer
-from renders.serializers.requests import RenderWebhookSerializer
+from renders.serializers.requests import RenderWebhookSerializer, member_error, require_edit_or_template
 from renders.states import BatchStatus, RenderStatus
 
 
 class BatchRowSerializer(StrictSerializer):
-    """One row of a batch: the merge values of one render, and what differs from the batch."""
+    """One row of a batch: the merge values of one render, and overrides of the shared options."""
 
     merge = MergeValuesField(required=False)
     project = PublicIdField("prj", required=False, allow_null=True)
@@ -32,20 +32,20 @@ class BatchRowSerializer(StrictSerializer):
 
 
 class BatchItemSerializer(BatchRowSerializer):
-    """One render of a batch with an edit or a template of its own."""
+    """One render of a batch, with its own edit or template."""
 
     edit = EditField(required=False)
     template = PublicIdField("tpl", required=False, allow_null=True)
     strict = StrictBooleanField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Want exactly one of edit and template."""
-        require_one(attrs)
+        """Require exactly one of edit and template."""
+        require_edit_or_template(attrs)
         return attrs
 
 
 class BatchCreateSerializer(StrictSerializer):
-    """POST /batches: rows of merge values for one template or edit, or a list of renders; and what they share."""
+    """POST /batches: rows of merge values for one template or edit, or a list of renders; and shared options."""
 
     edit = EditField(required=False)
     template = PublicIdField("tpl", required=False, allow_null=True)
@@ -62,35 +62,22 @@ class BatchCreateSerializer(StrictSerializer):
     dry_run = StrictBooleanField(required=False, default=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Want rows with one edit or template, or renders without any."""
+        """Require rows with one edit or template, or renders that each have their own."""
         if "rows" in attrs and "renders" in attrs:
-            raise _refusal("renders", "Give rows or renders, not both.", "conflict")
+            raise member_error("renders", "Give rows or renders, not both.", "conflict")
         if "rows" in attrs:
-            require_one(attrs)
+            require_edit_or_template(attrs)
         elif "renders" not in attrs:
-            raise _refusal("rows", "Rows (or renders) are required.", "required")
+            raise member_error("rows", "Rows (or renders) are required.", "required")
         else:
             for name in ("edit", "template"):
                 if attrs.get(name) is not None:
-                    raise _refusal(name, "Each of the renders names its own.", "conflict")
+                    raise member_error(name, "Give it in each of the renders instead.", "conflict")
         return attrs
 
 
-def require_one(attrs: dict[str, Any]) -> None:
-    """Raise ValidationError unless there is exactly one of edit and template."""
-    has_edit, has_template = "edit" in attrs, attrs.get("template") is not None
-    if has_edit and has_template:
-        raise _refusal("template", "Give an edit or a template, not both.", "conflict")
-    if not has_edit and not has_template:
-        raise _refusal("edit", "An edit (or a template) is required.", "required")
-
-
-def _refusal(member: str, message: str, code: str) -> serializers.ValidationError:
-    return serializers.ValidationError({member: [serializers.ErrorDetail(message, code=code)]})
-
-
 class CountsSerializer(serializers.Serializer[Any]):
-    """The renders of a batch by their status."""
+    """Number of renders of a batch in each status."""
 
     total = serializers.IntegerField()
     scheduled = serializers.IntegerField()
@@ -105,7 +92,7 @@ class CountsSerializer(serializers.Serializer[Any]):
 
 
 class BatchLinksSerializer(serializers.Serializer[Any]):
-    """Where to go from here."""
+    """URLs of related resources."""
 
     self = serializers.CharField()
     renders = serializers.CharField()
@@ -113,7 +100,7 @@ class BatchLinksSerializer(serializers.Serializer[Any]):
 
 
 class BatchSerializer(ResourceSerializer):
-    """A batch in answers. context: `batch_progress`, how far batches are, by id."""
+    """A batch in responses. context: `batch_progress`, the progress of batches by id."""
 
     id = serializers.CharField(source="public_id", read_only=True)
     object = ConstantField("batch")
@@ -135,30 +122,30 @@ class BatchSerializer(ResourceSerializer):
 
     @extend_schema_field({"type": "number", "minimum": 0, "maximum": 100})
     def get_percent(self, row: Batch) -> float:
-        """Return how much of all the work is done."""
+        """Return the progress of the whole batch, 0 to 100."""
         return self._progress(row).percent
 
     @extend_schema_field(CountsSerializer)
     def get_counts(self, row: Batch) -> dict[str, int]:
-        """Return the renders by status."""
+        """Return the number of renders in each status, and the total."""
         counts = self._progress(row).counts
         return {"total": row.total, **{status: counts[status] for status in RenderStatus.values}}
 
     @extend_schema_field(CreditsSerializer)
     def get_credits(self, row: Batch) -> dict[str, Any]:
-        """Return what all renders reserved and what those that ended were charged."""
+        """Return the reserved and the charged credits of all renders, as decimal strings."""
         return {"reserved": format_credits(row.credits_reserved), "charged": format_credits(row.credits_charged)}
 
     @extend_schema_field(BatchLinksSerializer)
     def get_links(self, row: Batch) -> dict[str, str]:
-        """Return the absolute addresses of what belongs to the batch."""
-        batches, renders = self._addresses
+        """Return the absolute URLs of the batch and its renders."""
+        batches, renders = self._base_urls
         own = f"{batches}/{row.public_id}"
         return {"self": own, "renders": f"{renders}?batch={row.public_id}", "cancel": f"{own}/cancel"}
 
     @cached_property
-    def _addresses(self) -> tuple[str, str]:
-        """The absolute addresses of all batches and all renders in the request's version."""
+    def _base_urls(self) -> tuple[str, str]:
+        """The absolute URLs of the lists of batches and renders, in the version of the request."""
         request = self.context.get("request")
         version = getattr(request, "version", 2) or 2
         batches, renders = (absolute_url(request, api_path(name, version)) for name in ("batch-list", "render-list"))
@@ -166,7 +153,7 @@ class BatchSerializer(ResourceSerializer):
 
 
 class BatchEstimateSerializer(serializers.Serializer[Any]):
-    """What a batch will be and cost, all its renders together."""
+    """Size and cost of a batch: the sums of its renders."""
 
     renders = serializers.IntegerField()
     duration_s = serializers.FloatField()

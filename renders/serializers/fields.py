@@ -1,4 +1,4 @@
-"""Fields that several bodies share."""
+"""Serializer fields shared by requests and responses."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ MAX_RUN_AT_DELAY = timedelta(days=36_525)
 
 
 def find_unstorable(value: Any, pointer: str = "", depth: int = 0) -> tuple[str, str] | None:
-    """Return pointer and reason of the first thing in a JSON value that no database can keep, or None.
+    """Return pointer and reason of the first part of a JSON value that cannot be stored, or None.
 
-    PostgreSQL's JSON has no NUL character and makes integers of large numbers, longer ones than
-    can be answered; a value nested without end would exhaust the stack of its readers.
+    PostgreSQL's jsonb has no NUL character and expands large floats to integers too long to serialize; deeply nested
+    values would exhaust the stack of parsers.
     """
     if depth > MAX_JSON_DEPTH:
         return pointer, f"Values may be nested at most {MAX_JSON_DEPTH} deep."
@@ -47,7 +47,7 @@ def find_unstorable(value: Any, pointer: str = "", depth: int = 0) -> tuple[str,
 
 
 def _nested(pointer: str, reason: str) -> Any:
-    """Return an error in the nested shape from which pointers are made."""
+    """Return an error nested as DRF nests errors, for conversion to a pointer."""
     error: Any = [serializers.ErrorDetail(reason, code="invalid_value")]
     for part in reversed(pointer.split("/")[1:]):
         error = {part.replace("~1", "/").replace("~0", "~"): error}
@@ -55,20 +55,20 @@ def _nested(pointer: str, reason: str) -> Any:
 
 
 class StrictBooleanField(serializers.BooleanField):
-    """true or false; the words and numbers that forms send are refused."""
+    """A JSON boolean. Unlike DRF's field it refuses strings and numbers."""
 
     def to_internal_value(self, data: Any) -> bool:
-        """Return the boolean as it is."""
+        """Return the boolean, or raise `invalid_type`."""
         if isinstance(data, bool):
             return data
         raise serializers.ValidationError("This must be true or false.", code="invalid_type")
 
 
 class RunAtField(serializers.DateTimeField):
-    """When to begin. A time that has passed means now; what is too far off is taken for a mistake."""
+    """When to begin, at most a century ahead. A past time means now."""
 
     def to_internal_value(self, value: Any) -> datetime:
-        """Return the time, unless it is more than a century away."""
+        """Return the time, or raise `out_of_range`."""
         moment: datetime = super().to_internal_value(value)
         if moment > timezone.now() + MAX_RUN_AT_DELAY:
             message = f"This must be within {MAX_RUN_AT_DELAY.days} days."
@@ -77,10 +77,10 @@ class RunAtField(serializers.DateTimeField):
 
 
 class ObjectField(serializers.Field[Any, Any, Any, Any]):
-    """A JSON object, kept as it came."""
+    """A JSON object, stored unchanged."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        """Return the object, unless it is none or cannot be stored."""
+        """Return the object. Raises for other types and for values that cannot be stored."""
         if not isinstance(data, dict):
             raise serializers.ValidationError("This must be an object.", code="invalid_type")
         if found := find_unstorable(data):
@@ -88,18 +88,18 @@ class ObjectField(serializers.Field[Any, Any, Any, Any]):
         return data
 
     def to_representation(self, value: Any) -> Any:
-        """Return the object as it is."""
+        """Return the object unchanged."""
         return value
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True, "description": "A Shotstack-format edit."})
 class EditField(ObjectField):
-    """An edit. Its content is judged by the engine, not here."""
+    """An edit. The engine validates its content."""
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True, "description": "Placeholder name to value."})
 class MergeValuesField(ObjectField):
-    """Values for the placeholders of an edit, of any JSON type."""
+    """Values of the placeholders of an edit, of any JSON type."""
 
 
 @extend_schema_field(
@@ -110,16 +110,16 @@ class MergeValuesField(ObjectField):
     }
 )
 class MetadataField(ObjectField):
-    """Labels of the client's own: short keys, single values."""
+    """Labels set by the client: short keys with scalar values."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        """Return the labels within their limits."""
+        """Return the metadata, checked against the limits of keys and values."""
         metadata = super().to_internal_value(data)
         if len(metadata) > MAX_METADATA_KEYS:
-            raise serializers.ValidationError(f"At most {MAX_METADATA_KEYS} keys are kept.", code="out_of_range")
+            raise serializers.ValidationError(f"At most {MAX_METADATA_KEYS} keys are allowed.", code="out_of_range")
         for key, value in metadata.items():
             if not METADATA_KEY.fullmatch(key):
-                message = "A key is a letter followed by up to 39 letters, digits, '_', '.' or '-'."
+                message = "A key is a letter or '_' followed by up to 39 letters, digits, '_', '.' or '-'."
                 raise serializers.ValidationError({key: [serializers.ErrorDetail(message, code="invalid_value")]})
             if isinstance(value, dict | list) or len(str(value)) > MAX_METADATA_CHARACTERS:
                 message = f"A value is a string, number or boolean of at most {MAX_METADATA_CHARACTERS} characters."

@@ -23,7 +23,7 @@ class ProjectChangeSerializer(ProjectCreateSerializer):
 
 
 class ProjectSerializer(ResourceSerializer):
-    """A project in answers."""
+    """A project in responses."""
 
     id = serializers.CharField(source="public_id", read_only=True)
     object = ConstantField("project")
@@ -55,7 +55,7 @@ class TemplateChangeSerializer(StrictSerializer):
 
 
 class TemplateListSerializer(ResourceSerializer):
-    """A template in lists: without its edit."""
+    """A template in lists, without its edit."""
 
     id = serializers.CharField(source="public_id", read_only=True)
     object = ConstantField("template")
@@ -68,7 +68,7 @@ class TemplateListSerializer(ResourceSerializer):
 
 
 class TemplateSerializer(TemplateListSerializer):
-    """A template in answers."""
+    """A template in responses."""
 
     edit = EditField()
     merge = MergeValuesField(source="merge_defaults")

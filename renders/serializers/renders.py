@@ -1,4 +1,4 @@
-"""Serializers of renders in answers."""
+"""Serializers of renders in responses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from renders.states import RenderStatus
 
 
 class IssueSerializer(serializers.Serializer[Any]):
-    """One error or warning: where, what kind, and a sentence."""
+    """An error or warning. pointer: JSON Pointer to the place in the request body."""
 
     pointer = serializers.CharField()
     code = serializers.CharField()
@@ -29,7 +29,7 @@ class IssueSerializer(serializers.Serializer[Any]):
 
 
 class CreditEstimateSerializer(serializers.Serializer[Any]):
-    """What a render will be and cost. exact: false while a source of unknown length decides the duration."""
+    """Size and cost of a render. exact: false if the duration depends on a source of unknown length."""
 
     duration_s = serializers.FloatField()
     frames = serializers.IntegerField()
@@ -55,7 +55,7 @@ class ValidationResultSerializer(serializers.Serializer[Any]):
 
 
 class ProgressSerializer(ResourceSerializer):
-    """How far a render is. queue_position: given for one waiting render, null in lists and elsewhere."""
+    """Progress of a render. queue_position: of a single queued render; null in lists and other statuses."""
 
     percent = serializers.FloatField()
     step = serializers.CharField(source="status")
@@ -70,7 +70,7 @@ class ProgressSerializer(ResourceSerializer):
 
 
 class ProgressEventSerializer(ProgressSerializer):
-    """How far a render is, in events: those come from a row that is no longer waiting."""
+    """Progress of a render in events, which have no queue position."""
 
     queue_position = None  # type: ignore[assignment]
 
@@ -90,7 +90,7 @@ class OutputSerializer(serializers.Serializer[Any]):
 
 
 class CreditsSerializer(serializers.Serializer[Any]):
-    """What a render holds of its owner's credits, and what it cost in the end."""
+    """Reserved and charged credits, as decimal strings; charged is null until the end."""
 
     reserved = serializers.CharField()
     charged = serializers.CharField(allow_null=True)
@@ -108,7 +108,7 @@ class ErrorSerializer(serializers.Serializer[Any]):
 
 
 class LinksSerializer(serializers.Serializer[Any]):
-    """Where to go from here."""
+    """URLs of related resources."""
 
     self = serializers.CharField()
     edit = serializers.CharField()
@@ -118,7 +118,7 @@ class LinksSerializer(serializers.Serializer[Any]):
 
 
 class RenderSerializer(ResourceSerializer):
-    """A render in answers of version 2."""
+    """A render in responses of version 2."""
 
     id = serializers.CharField(source="public_id", read_only=True)
     object = ConstantField("render")
@@ -149,7 +149,7 @@ class RenderSerializer(ResourceSerializer):
 
     @extend_schema_field(OutputSerializer(allow_null=True))
     def get_output(self, row: Render) -> dict[str, Any] | None:
-        """Return the file with its signed URL, null until there is one and after its deletion."""
+        """Return the output with its signed URL; null before success and after deletion."""
         if not row.has_output:
             return None
         kind, sha256 = row.output_format, row.output_sha256
@@ -192,13 +192,13 @@ class RenderSerializer(ResourceSerializer):
 
     @extend_schema_field(ErrorSerializer(allow_null=True))
     def get_error(self, row: Render) -> Any:
-        """Return why the render failed; the error of an attempt that is being retried is no answer yet."""
+        """Return the error of a failed render; that of an attempt that will be retried is not shown."""
         return row.error if row.status == RenderStatus.FAILED else None
 
     @extend_schema_field(LinksSerializer)
     def get_links(self, row: Render) -> dict[str, Any]:
-        """Return the absolute addresses of what belongs to the render."""
-        renders, has_events = self._address
+        """Return the absolute URLs of the render and its parts."""
+        renders, has_events = self._base_url
         own = f"{renders}/{row.public_id}"
         return {
             "self": own,
@@ -209,8 +209,8 @@ class RenderSerializer(ResourceSerializer):
         }
 
     @cached_property
-    def _address(self) -> tuple[str, bool]:
-        """The absolute address of all renders in the request's version, and whether their events can be followed."""
+    def _base_url(self) -> tuple[str, bool]:
+        """The absolute URL of the list of renders in the version of the request, and whether it has events."""
         request = self.context.get("request")
         version = getattr(request, "version", 2) or 2
         return absolute_url(request, api_path("render-list", version)), is_enabled("render_events", version)
@@ -220,13 +220,13 @@ _PRIORITIES = {priority.value: str(priority.label) for priority in RenderPriorit
 
 
 class RenderV1Serializer(RenderSerializer):
-    """A render in answers of version 1, where progress is a number from 0 to 100."""
+    """A render in responses of version 1, where progress is a number from 0 to 100."""
 
     progress = serializers.FloatField(source="percent", min_value=0, max_value=100)  # type: ignore[assignment]
 
 
 class LogSerializer(serializers.Serializer[Any]):
-    """What happened while rendering. timings: seconds by step."""
+    """The log of the last attempt. timings: seconds by step."""
 
     render = serializers.CharField(source="public_id")
     object = ConstantField("render_log")

@@ -1,4 +1,4 @@
-"""Bodies that ask for renders."""
+"""Serializers of requests for renders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RENDER_EVENTS = ("render.queued", "render.started", "render.succeeded", "render.
 
 
 class RenderWebhookSerializer(StrictSerializer):
-    """Where to tell of one render's events."""
+    """Webhook for the events of one render."""
 
     url = serializers.CharField(max_length=2000)
     events = serializers.ListField(
@@ -27,7 +27,7 @@ class RenderWebhookSerializer(StrictSerializer):
     )
 
     def validate_url(self, value: str) -> str:
-        """Refuse what can never be delivered to; where its name leads is judged at each delivery."""
+        """Refuse a URL that is never allowed; its host is resolved and checked at each delivery."""
         try:
             check_webhook_url(value)
         except FetchRefused as refusal:
@@ -36,7 +36,7 @@ class RenderWebhookSerializer(StrictSerializer):
 
 
 class RenderOptionsSerializer(StrictSerializer):
-    """What may be said of a render besides its edit."""
+    """Options of a render besides its edit or template."""
 
     merge = MergeValuesField(required=False, default=dict)
     project = PublicIdField("prj", required=False, allow_null=True, default=None)
@@ -51,20 +51,14 @@ class RenderOptionsSerializer(StrictSerializer):
 
 
 class RenderCreateSerializer(RenderOptionsSerializer):
-    """POST /renders: an edit, or a template with values for its placeholders."""
+    """POST /renders: an edit, or a template with values of its placeholders."""
 
     edit = EditField(required=False)
     template = PublicIdField("tpl", required=False, allow_null=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Want exactly one of edit and template."""
-        has_edit, has_template = "edit" in attrs, attrs.get("template") is not None
-        if has_edit and has_template:
-            message = "Give an edit or a template, not both."
-            raise serializers.ValidationError({"template": [serializers.ErrorDetail(message, code="conflict")]})
-        if not has_edit and not has_template:
-            message = "An edit (or a template) is required."
-            raise serializers.ValidationError({"edit": [serializers.ErrorDetail(message, code="required")]})
+        """Require exactly one of edit and template."""
+        require_edit_or_template(attrs)
         return attrs
 
 
@@ -72,8 +66,22 @@ class TemplateRenderSerializer(RenderOptionsSerializer):
     """POST /templates/{id}/render."""
 
 
+def require_edit_or_template(attrs: dict[str, Any]) -> None:
+    """Raise ValidationError unless a body has exactly one of edit and template."""
+    has_edit, has_template = "edit" in attrs, attrs.get("template") is not None
+    if has_edit and has_template:
+        raise member_error("template", "Give an edit or a template, not both.", "conflict")
+    if not has_edit and not has_template:
+        raise member_error("edit", "An edit (or a template) is required.", "required")
+
+
+def member_error(member: str, message: str, code: str) -> serializers.ValidationError:
+    """Return the error of one member of a body."""
+    return serializers.ValidationError({member: [serializers.ErrorDetail(message, code=code)]})
+
+
 def carries_edit(data: Any) -> bool:
-    """Return whether a body has an edit or names a template at all, so that a report on it makes sense."""
+    """Return whether an unvalidated body has an edit or names a template, so that it can be reported on."""
     if not isinstance(data, dict):
         return False
     return isinstance(data.get("edit"), dict) or ("edit" not in data and isinstance(data.get("template"), str))

@@ -1,4 +1,4 @@
-"""Bodies that external workers send."""
+"""Serializers of the requests of external workers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_MESSAGE_LENGTH = 2000
 
 
 class WorkerClaimSerializer(StrictSerializer):
-    """Who would like something to do."""
+    """The claim of an external worker."""
 
     name = serializers.RegexField(r"^[A-Za-z0-9._-]{1,40}\Z", required=False)
     pool = serializers.CharField(max_length=64, required=False, allow_null=True)
@@ -22,10 +22,10 @@ class WorkerClaimSerializer(StrictSerializer):
 
 
 class ErrorField(serializers.Field[Any, Any, Any, Any]):
-    """Why a render failed: an object with a code, a message and whether to try again; or just a sentence."""
+    """Why a render failed: an object with code, message and retryable, or just the message."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        """Return code, message and retryable."""
+        """Return code, message and retryable; a string is the message."""
         if isinstance(data, str):
             data = {"message": data}
         body = WorkerErrorSerializer(data=data)
@@ -33,12 +33,12 @@ class ErrorField(serializers.Field[Any, Any, Any, Any]):
         return dict(body.validated_data)
 
     def to_representation(self, value: Any) -> Any:
-        """Return the error as it is."""
+        """Return the error unchanged."""
         return value
 
 
 class WorkerErrorSerializer(StrictSerializer):
-    """An error in detail."""
+    """The error of a failed render. retryable: whether another attempt may succeed."""
 
     code = serializers.RegexField(r"^[a-z][a-z0-9_]{0,63}\Z", default="worker_failed")
     message = serializers.CharField(max_length=MAX_MESSAGE_LENGTH, required=False, allow_blank=True)
@@ -46,7 +46,7 @@ class WorkerErrorSerializer(StrictSerializer):
 
 
 class WorkerReportSerializer(StrictSerializer):
-    """How far a worker is."""
+    """A progress, success or failure report of an external worker."""
 
     render = PublicIdField("rnd")
     lease_token = serializers.CharField(max_length=200)

@@ -1,1 +1,1 @@
-"""Every write of projects, templates and renders."""
+"""Services of renders: every write of projects, templates, batches and renders."""

@@ -1,4 +1,4 @@
-"""The steps of one attempt, each fenced by its number: a worker that was thought dead changes nothing."""
+"""Steps of an attempt, each fenced by its number, so that a worker presumed dead changes nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _RESET = {"percent": 0.0, "frame": 0, "speed_fps": None, "eta_s": None}
 
 @dataclass(frozen=True, slots=True)
 class RenderProgress:
-    """How far the rendering is. percent: 0 to 100; fps: frames a second at which it goes."""
+    """Progress of an attempt. percent: 0 to 100. fps: the rendering speed, in frames a second."""
 
     frame: int
     total_frames: int
@@ -35,9 +35,9 @@ class RenderProgress:
 
 
 def start_attempt(*, render_id: UUID, attempt: int) -> Render | None:
-    """Take a render for an attempt of its job, also from an earlier attempt whose worker is gone.
+    """Assign a render to an attempt of its job, also if an earlier attempt left it running.
 
-    Returns None if it has ended, is being cancelled, or a later attempt has it.
+    Returns None if it has ended, is being cancelled, or belongs to a later attempt.
     """
     now = timezone.now()
     with transaction.atomic():
@@ -45,8 +45,8 @@ def start_attempt(*, render_id: UUID, attempt: int) -> Render | None:
             render_id=render_id, to=RenderStatus.QUEUED, only_from={RenderStatus.SCHEDULED}, queued_at=now
         )
         rows = Render.objects.filter(pk=render_id, status__in=[*WAITING, *RUNNING], attempt__lt=attempt)
-        taken = rows.update(status=RenderStatus.FETCHING, attempt=attempt, error=None, progress_at=now, **_RESET)
-        if not taken:
+        started = rows.update(status=RenderStatus.FETCHING, attempt=attempt, error=None, progress_at=now, **_RESET)
+        if not started:
             return None
         is_first = Render.objects.filter(pk=render_id, started_at__isnull=True).update(started_at=now)
         render: Render = Render.objects.select_related("owner").get(pk=render_id)
@@ -58,36 +58,36 @@ def start_attempt(*, render_id: UUID, attempt: int) -> Render | None:
 
 
 def _waited_s(render: Render) -> float:
-    """Return how long a render that has just started was in the queue."""
     since = render.queued_at or render.created_at
     assert render.started_at is not None
     return max(0.0, (render.started_at - since).total_seconds())
 
 
 def promote_due() -> int:
-    """Mark scheduled renders whose time has come as queued; return how many."""
+    """Mark due scheduled renders as queued; return how many."""
     promoted = 0
     due = Render.objects.filter(status=RenderStatus.SCHEDULED, run_at__lte=timezone.now())
     for render in due.without_large_columns()[:1000]:
         with transaction.atomic():
-            if change_status(
+            moved = change_status(
                 render_id=render.pk,
                 to=RenderStatus.QUEUED,
                 only_from={RenderStatus.SCHEDULED},
                 queued_at=timezone.now(),
-            ):
+            )
+            if moved:
                 publish(RenderQueued(**event_fields(render)))
                 promoted += 1
     return promoted
 
 
 def begin_rendering(*, render: Render, total_frames: int, cost: int, warnings: list[dict[str, str]]) -> bool:
-    """Move an attempt on to rendering, reserving what the now known length costs more than was reserved.
+    """Move an attempt on to rendering; reserve the difference if the output is longer than estimated.
 
     Returns whether the attempt still has the render.
-    Raises InsufficientCredits; nothing is changed then.
+    Raises InsufficientCredits, without changing anything.
     """
-    # Topped up once: should a source grow from one attempt to the next, the owner still pays what was agreed first.
+    # At most one top-up: if a source grows between attempts, the owner still pays the first price.
     more = 0 if render.credits_topped_up else max(0, cost - render.credits_reserved)
     with transaction.atomic():
         moved = change_status(
@@ -112,23 +112,23 @@ def begin_rendering(*, render: Render, total_frames: int, cost: int, warnings: l
 
 
 def top_up(*, render: Render, cost: int) -> bool:
-    """Reserve what an output costs more than was reserved, once; return whether the attempt still has the render.
+    """Reserve the difference between cost and reservation, once; return whether the attempt still has the render.
 
-    Raises InsufficientCredits; nothing is changed then.
+    Raises InsufficientCredits, without changing anything.
     """
     more = 0 if render.credits_topped_up else max(0, cost - render.credits_reserved)
     if not more:
         return is_current_attempt(render=render)
     with transaction.atomic():
         rows = Render.objects.filter(pk=render.pk, attempt=render.attempt, status__in=RUNNING)
-        kept = rows.update(
+        changed = rows.update(
             credits_reserved=F("credits_reserved") + more, credits_topped_up=F("credits_topped_up") + more
         )
-        if kept:
+        if changed:
             reserve(user_id=render.owner_id, amount=more, reference=render.reference + TOP_UP_SUFFIX)
             render.credits_reserved += more
             render.credits_topped_up += more
-    return bool(kept)
+    return bool(changed)
 
 
 def begin_saving(*, render: Render) -> bool:
@@ -139,29 +139,27 @@ def begin_saving(*, render: Render) -> bool:
 
 
 def record_progress(*, render: Render, progress: RenderProgress) -> bool:
-    """Write down how far an attempt is, never backwards; return whether it still has the render."""
+    """Record progress, which never decreases; return whether the attempt still has the render."""
     rows = Render.objects.filter(pk=render.pk, attempt=render.attempt, status=RenderStatus.RENDERING)
-    return (
-        rows.update(
-            percent=Greatest(F("percent"), Value(round(progress.percent, 1))),
-            frame=Greatest(F("frame"), Value(progress.frame)),
-            speed_fps=progress.fps,
-            eta_s=progress.eta_s,
-            progress_at=timezone.now(),
-        )
-        == 1
+    changed = rows.update(
+        percent=Greatest(F("percent"), Value(round(progress.percent, 1))),
+        frame=Greatest(F("frame"), Value(progress.frame)),
+        speed_fps=progress.fps,
+        eta_s=progress.eta_s,
+        progress_at=timezone.now(),
     )
+    return changed == 1
 
 
 def is_current_attempt(*, render: Render) -> bool:
-    """Return whether the attempt still has the render: neither cancelled nor taken over."""
+    """Return whether the attempt still has the render, which was neither cancelled nor taken over."""
     return Render.objects.filter(pk=render.pk, attempt=render.attempt, status__in=RUNNING).exists()
 
 
 def requeue_render(*, render: Render, error: dict[str, Any] | None, log: str = "") -> bool:
-    """Let a render wait for the next attempt of its job; return whether this attempt still had it.
+    """Queue a render for the next attempt of its job; return whether this attempt still had it.
 
-    error: of this attempt, as the API would show it if it were the last.
+    error: of this attempt, as the API shows it if no attempt follows.
     """
     return change_status(
         render_id=render.pk,

@@ -1,4 +1,4 @@
-"""How the renders of a batch ended, counted in the transactions that end them."""
+"""Counters of batches, updated in the transactions that end their renders."""
 
 from __future__ import annotations
 
@@ -13,35 +13,29 @@ from renders.events import BatchCompleted
 from renders.models import Batch, Render
 from renders.states import BatchStatus, RenderStatus
 
-_COLUMNS = {
-    RenderStatus.SUCCEEDED: "succeeded",
-    RenderStatus.FAILED: "failed",
-    RenderStatus.CANCELLED: "cancelled",
-}
-
 
 def count_ended(*, render: Render, status: RenderStatus, charged: int = 0) -> None:
-    """Count a render that has just ended; the last one of its batch completes the batch, which is published once.
+    """Count a render that has just ended; the last one completes its batch, which is published once.
 
-    To be the last statement of its kind in the transaction: it locks the batch's row, for which every other render of
-    the batch that ends then waits, after the rows of job, render and credits.
+    Call it last in the transaction, after the rows of job, render and credits are locked: it locks the row of the
+    batch, which every other ending render of the batch then waits for.
     """
     if render.batch_id is None:
         return
-    column = _COLUMNS[status]
-    counters: dict[str, Any] = {"pending": F("pending") - 1, column: F(column) + 1}
+    # The counters are named like the final statuses.
+    counters: dict[str, Any] = {"pending": F("pending") - 1, status.value: F(status.value) + 1}
     if charged:
         counters["credits_charged"] = F("credits_charged") + charged
     rows = Batch.objects.filter(pk=render.batch_id)
     rows.update(**counters)
-    # Our own update holds the row, so that of two last ones the later sees what the earlier left.
+    # The update above locks the row, so that the later of two concurrent renders sees the count of the earlier.
     ended = rows.filter(pending=0, finished_at__isnull=True)
     if ended.update(status=BatchStatus.COMPLETED, finished_at=timezone.now()):
         publish(_completion_of(Batch.objects.get(pk=render.batch_id)))
 
 
 def count_top_up(*, batch_id: UUID | None, more: int) -> None:
-    """Add what a render of a batch reserved later on."""
+    """Add a later reservation of a render to its batch. more: hundredths of a credit."""
     if batch_id is not None and more:
         Batch.objects.filter(pk=batch_id).update(credits_reserved=F("credits_reserved") + more)
 

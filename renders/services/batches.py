@@ -1,4 +1,4 @@
-"""Accept batches: every render of one, with its holds, credits and job, in one transaction, or none of them."""
+"""Validation and acceptance of batches: all renders, with holds, credits and jobs, in one transaction."""
 
 from __future__ import annotations
 
@@ -28,29 +28,28 @@ from renders.services.submit import build_render, job_of
 from renders.services.transitions import event_fields
 from renders.states import RenderStatus
 
-# Each render keeps its own copy of the edit. This bounds what one request can write.
+# Each render stores its own copy of the edit: this limits what one request can write.
 MAX_EDIT_BYTES = 16_000_000
-# Judging an edit costs about a second a megabyte. This bounds what one request can make a thread do.
+# Validation takes about a second per megabyte: this limits how long one request can occupy a thread.
 MAX_CHECKING_S = 20.0
 
 
 def prepare_batch(*, owner: Any, request: BatchRequest, clock: Callable[[], float] = time.thread_time) -> PreparedBatch:
-    """Return what submitting the batch would do.
+    """Validate every render of a batch, without changing anything.
 
-    clock: the processor time of this thread, in seconds.
-    Raises EditRefused with pointers into the batch's body, one entry for a fault that all its renders share;
-    BatchTooHeavy.
+    clock: returns the CPU time of this thread, in seconds.
+    Raises BatchTooHeavy, and EditRefused with pointers into the body; an error that renders share is listed once.
     """
     lookups = Lookups(owner)
     mapper: type[PointerMapper] = MergePointerMapper if request.member == "rows" else PointerMapper
     prepared: list[PreparedRender] = []
     errors: dict[tuple[str, str, str], Mapping[str, str]] = {}
-    load = _ValidationBudget(request)
-    began = clock()
+    budget = _SizeBudget(request)
+    started_at = clock()
     for number, item in enumerate(request.items):
         try:
             one = prepare_render(owner=owner, request=item.request, lookups=lookups, pointer_mapper=mapper)
-            load.add(one.edit)
+            budget.add(one.edit)
             prepared.append(one)
         except EditRefused as refusal:
             for error in refusal.members["errors"]:
@@ -58,15 +57,15 @@ def prepare_batch(*, owner: Any, request: BatchRequest, clock: Callable[[], floa
                 errors[moved["pointer"], moved["code"], moved["detail"]] = moved
         if len(errors) > Unprocessable.MAX_ERRORS:
             break
-        if clock() - began > MAX_CHECKING_S:
-            raise load.refusal()
+        if clock() - started_at > MAX_CHECKING_S:
+            raise budget.refusal()
     if errors:
         raise EditRefused(list(errors.values()))
     return PreparedBatch(request, prepared)
 
 
 def check_batch(*, owner: Any, request: BatchRequest) -> BatchValidationResult:
-    """Return what is wrong with a batch and what it would cost, without changing anything."""
+    """Return the errors, warnings and cost of a batch, without changing anything."""
     try:
         prepared = prepare_batch(owner=owner, request=request)
     except (EditRefused, BatchTooHeavy) as refusal:
@@ -88,9 +87,9 @@ def check_batch(*, owner: Any, request: BatchRequest) -> BatchValidationResult:
 
 
 def accept_batch(*, owner: Any, prepared: PreparedBatch) -> Batch:
-    """Write a batch that was judged already.
+    """Write a prepared batch with its renders, holds, reservations and jobs in one transaction.
 
-    Raises EditRefused for an asset deleted since, InsufficientCredits for the sum of all; then nothing is written.
+    Raises EditRefused if an asset was deleted since, InsufficientCredits if the sum is not covered.
     """
     now = timezone.now()
     request = prepared.request
@@ -129,7 +128,7 @@ def _hold(prepared: PreparedBatch, renders: list[Render]) -> None:
     try:
         hold_for_many(asset_ids_by_holder=holders)
     except AssetMissing as missing:
-        # Deleted since it was looked up, a moment ago.
+        # Deleted since the lookup.
         errors = [
             {"pointer": f"/{prepared.request.member}/{number}", "code": "asset_not_found", "detail": missing.detail}
             for number, one in enumerate(prepared.renders)
@@ -138,8 +137,8 @@ def _hold(prepared: PreparedBatch, renders: list[Render]) -> None:
         raise EditRefused(errors) from missing
 
 
-class _ValidationBudget:
-    """How much a batch's edits are to keep."""
+class _SizeBudget:
+    """The total size of the edits of a batch."""
 
     def __init__(self, request: BatchRequest) -> None:
         self._member = request.member
@@ -147,11 +146,8 @@ class _ValidationBudget:
         self._total = 0
 
     def add(self, edit: Mapping[str, Any]) -> None:
-        """Count the edit of one more render.
-
-        Raises EditRefused where it is too much.
-        """
-        # Rows of one template share one object, which is measured once.
+        """Add the edit of one render. Raises BatchTooHeavy above the limit."""
+        # Rows of one template share the edit object, which is measured once.
         if id(edit) not in self._sizes:
             self._sizes[id(edit)] = len(orjson.dumps(edit))
         self._total += self._sizes[id(edit)]
@@ -159,6 +155,6 @@ class _ValidationBudget:
             raise self.refusal()
 
     def refusal(self) -> BatchTooHeavy:
-        """Return why the batch is not taken."""
-        detail = "The edits of all renders together are too much for one batch; make several of it."
+        """Return the error of a batch over a limit."""
+        detail = "The edits of all renders together are too large for one batch; split it."
         return BatchTooHeavy([{"pointer": f"/{self._member}", "code": "too_large", "detail": detail}])

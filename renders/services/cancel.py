@@ -1,4 +1,4 @@
-"""Stop renders."""
+"""Cancellation of renders."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from renders.states import RUNNING, WAITING, RenderStatus
 
 
 def cancel_render(*, render: Render) -> Render:
-    """Cancel a render: at once while it waits, within seconds while it runs. Repeating it changes nothing.
+    """Cancel a render: a waiting one at once, a running one within seconds. Safe to repeat.
 
     Raises RenderNotCancellable if it has succeeded or failed.
     """
-    asked_at = timezone.now()
+    requested_at = timezone.now()
     with transaction.atomic():
-        # Job before render, as in every transaction that writes both, so that no two wait for each other.
+        # Job before render, as in every transaction that writes both: the same order everywhere avoids deadlocks.
         if render.job_id is not None:
             cancel_job(job_id=render.job_id)
-        if not close_cancelled(render_id=render.pk, only_from=WAITING, cancel_requested_at=asked_at):
+        if not close_cancelled(render_id=render.pk, only_from=WAITING, cancel_requested_at=requested_at):
             change_status(
-                render_id=render.pk, to=RenderStatus.CANCELLING, only_from=RUNNING, cancel_requested_at=asked_at
+                render_id=render.pk, to=RenderStatus.CANCELLING, only_from=RUNNING, cancel_requested_at=requested_at
             )
         current: Render = Render.objects.get(pk=render.pk)
         if current.status in {RenderStatus.SUCCEEDED, RenderStatus.FAILED}:

@@ -1,4 +1,4 @@
-"""Write projects and templates."""
+"""Services of projects and templates."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from renders.models import Project, Template, TemplateVersion
 def create_project(
     *, owner: Any, name: str, description: str = "", metadata: Mapping[str, Any] | None = None
 ) -> Project:
-    """Make a project."""
+    """Create a project."""
     return Project.objects.create(owner=owner, name=name, description=description, metadata=dict(metadata or {}))
 
 
 def change_project(*, project: Project, changes: Mapping[str, Any]) -> Project:
-    """Set name, description or metadata."""
+    """Update a project. changes: of name, description and metadata."""
     for field, value in changes.items():
         setattr(project, field, value)
     project.updated_at = timezone.now()
@@ -34,7 +34,7 @@ def change_project(*, project: Project, changes: Mapping[str, Any]) -> Project:
 
 
 def delete_project(*, project: Project) -> None:
-    """Remove a project; what is in it stays, without a project."""
+    """Delete a project; its renders, templates and assets stay, without a project."""
     project.delete()
 
 
@@ -48,11 +48,10 @@ def create_template(
     project_id: UUID | None = None,
     conclude: Callable[[Template], None] = lambda _: None,
 ) -> Template:
-    """Make a template and its version 1.
+    """Create a template with version 1.
 
-    merge: defaults for the edit's placeholders. conclude: called with the new row in its transaction; what it raises
-    undoes all.
-    Raises EditRefused if the edit could never be rendered, or if the project is not the owner's.
+    merge: defaults of the placeholders. conclude: called with the new row in the transaction.
+    Raises EditRefused if no merge values make the edit valid, or the project does not exist.
     """
     _check_project(owner, project_id)
     check_template_edit(edit=edit)
@@ -65,7 +64,7 @@ def create_template(
             edit=edit,
             merge_defaults=dict(merge or {}),
         )
-        _keep_version(template)
+        _add_version(template)
         conclude(template)
     return template
 
@@ -73,18 +72,17 @@ def create_template(
 def change_template(
     *, template: Template, changes: Mapping[str, Any], begin: Callable[[], None] = lambda: None
 ) -> Template:
-    """Set members of a template; another edit or other defaults make a new version.
+    """Update a template; a change of the edit or its defaults adds a version.
 
     changes: of name, description, project_id, edit, merge_defaults. begin: called first in the transaction.
-    Raises EditRefused if the edit could never be rendered, or if the project is not the owner's; NotFound if the
-    template was deleted meanwhile.
+    Raises EditRefused as `create_template` does, NotFound if the template was deleted meanwhile.
     """
     _check_project(template.owner, changes.get("project_id"))
     if "edit" in changes:
         check_template_edit(edit=changes["edit"])
     with transaction.atomic():
         begin()
-        # The row's lock (on SQLite the database's) gives each change a number of its own.
+        # The lock of the row (on SQLite of the database) makes version numbers unique.
         current: Template | None = Template.objects.select_for_update().filter(pk=template.pk).first()
         if current is None:
             raise NotFound
@@ -97,33 +95,30 @@ def change_template(
         current.updated_at = timezone.now()
         current.save(update_fields=[*changes, "version", "updated_at"])
         if new_version:
-            _keep_version(current)
+            _add_version(current)
         refresh_version(current)
     return current
 
 
 def delete_template(*, template: Template) -> None:
-    """Remove a template and its versions; renders made from it keep their own copy of the edit."""
+    """Delete a template and its versions; its renders keep their own copy of the edit."""
     template.delete()
 
 
 def check_template_edit(*, edit: dict[str, Any]) -> None:
-    """Refuse an edit that no values for its placeholders could mend.
-
-    Raises EditRefused with pointers below `/edit`.
-    """
+    """Raise EditRefused, with pointers below `/edit`, if no merge values can make an edit valid."""
     try:
         parse_edit(edit)
     except EditInvalid as refusal:
-        errors = [issue for issue in refusal.issues if not _may_be_filled(edit, issue.pointer)]
+        errors = [issue for issue in refusal.issues if not _has_placeholder(edit, issue.pointer)]
         if errors:
             raise EditRefused(
                 [{"pointer": f"/edit{issue.pointer}", "code": issue.code, "detail": issue.detail} for issue in errors]
             ) from None
 
 
-def _may_be_filled(edit: Any, pointer: str) -> bool:
-    """Return whether the value at a pointer has a placeholder that a render may fill."""
+def _has_placeholder(edit: Any, pointer: str) -> bool:
+    """Return whether the value at a pointer contains a placeholder."""
     value = edit
     for part in pointer.split("/")[1:]:
         name = part.replace("~1", "/").replace("~0", "~")
@@ -136,7 +131,7 @@ def _may_be_filled(edit: Any, pointer: str) -> bool:
     return "{{" in str(value)
 
 
-def _keep_version(template: Template) -> None:
+def _add_version(template: Template) -> None:
     TemplateVersion.objects.create(
         template=template, number=template.version, edit=template.edit, merge_defaults=template.merge_defaults
     )

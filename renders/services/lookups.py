@@ -1,4 +1,4 @@
-"""What requests of one account refer to, looked up once each."""
+"""Cached lookups of the objects that the requests of one account refer to."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ from renders.sources import ASSET_SCHEME
 
 
 class Lookups:
-    """The projects, templates and assets of an account, as far as they were asked for.
-
-    For one request, or for the rows of one batch; what it found is not looked up again.
-    """
+    """Cache of an account's projects, templates and assets, for one request or the rows of one batch."""
 
     def __init__(self, owner: Any) -> None:
         self._owner = owner
@@ -25,20 +22,20 @@ class Lookups:
         self._assets: dict[str, Asset | None] = {}
 
     def has_project(self, project_id: UUID) -> bool:
-        """Return whether the account has the project."""
+        """Return whether the account owns the project."""
         if project_id not in self._projects:
             found = Project.objects.for_owner(self._owner).filter(pk=project_id).exists()
             self._projects[project_id] = found
         return self._projects[project_id]
 
     def template(self, template_id: UUID) -> Template | None:
-        """Return the account's template, None where it has none of that id."""
+        """Return the account's template, None if there is none of this id."""
         if template_id not in self._templates:
             self._templates[template_id] = Template.objects.for_owner(self._owner).filter(pk=template_id).first()
         return self._templates[template_id]
 
     def assets(self, urls: Iterable[str]) -> dict[str, Asset]:
-        """Return the account's assets that `asset:` URLs name, by URL; what it has not is left out."""
+        """Return the account's assets that `asset:` URLs name, by URL; missing ones are left out."""
         wanted = {url for url in urls if url.startswith(ASSET_SCHEME)}
         if unknown := wanted - self._assets.keys():
             self._assets |= dict.fromkeys(unknown)

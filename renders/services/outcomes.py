@@ -1,4 +1,4 @@
-"""The ends of a render. Each is one transaction: state, credits, holds and event change together."""
+"""Final transitions of a render: status, credits, holds and event change in one transaction."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOP_UP_SUFFIX = ":more"
 
 @dataclass(frozen=True, slots=True)
 class RenderedFiles:
-    """What an attempt put into the storage. width, height: None for sound alone."""
+    """The stored files of an attempt. width, height, fps: None for audio."""
 
     format: str
     width: int | None
@@ -41,9 +41,9 @@ class RenderedFiles:
 
 
 def close_succeeded(*, render: Render, files: RenderedFiles, cost: int, timings: Mapping[str, float], log: str) -> bool:
-    """Record the output, charge the cost and release what the render held; return whether this call did it.
+    """Record the output, charge the cost and release the holds; return whether this call did it.
 
-    cost: hundredths; more than was reserved is never charged.
+    cost: hundredths; capped at the reservation.
     Must run in the transaction that also finishes the job.
     """
     charged = min(cost, render.credits_reserved)
@@ -88,7 +88,7 @@ def close_succeeded(*, render: Render, files: RenderedFiles, cost: int, timings:
 
 
 def _took_s(render: Render, timings: Mapping[str, float]) -> float:
-    """Return the seconds of the steps; `render_...` are parts of the step `render`."""
+    """Return the sum of the steps; `render_...` are parts of the step `render`."""
     steps = sum(seconds for name, seconds in timings.items() if not name.startswith("render_"))
     if steps or render.started_at is None:
         return steps
@@ -96,7 +96,7 @@ def _took_s(render: Render, timings: Mapping[str, float]) -> float:
 
 
 def close_failed(*, render_id: UUID, error: Mapping[str, Any], log: str | None = None) -> bool:
-    """Fail a render that has not ended, refund it and release what it held; return whether this call did it."""
+    """Fail an unfinished render, refund it and release its holds; return whether this call did it."""
     fields: dict[str, Any] = {"error": dict(error), "credits_charged": 0}
     if log is not None:
         fields["log"] = log
@@ -112,7 +112,7 @@ def close_failed(*, render_id: UUID, error: Mapping[str, Any], log: str | None =
 
 
 def close_cancelled(*, render_id: UUID, only_from: Iterable[RenderStatus] | None = None, **fields: Any) -> bool:
-    """Cancel a render that has not ended, refund it and release what it held; return whether this call did it."""
+    """Cancel an unfinished render, refund it and release its holds; return whether this call did it."""
     with transaction.atomic():
         if not change_status(
             render_id=render_id, to=RenderStatus.CANCELLED, only_from=only_from, credits_charged=0, **fields
@@ -135,12 +135,12 @@ def _refund(render: Render) -> None:
 
 
 def _discard_later(render: Render) -> None:
-    """Have stored files of attempts that came to nothing removed; the row of the job is what remembers it."""
+    """Enqueue the removal of the files of unsuccessful attempts."""
     enqueue(type=DISCARD_JOB, payload={"render": str(render.pk)}, user_id=render.owner_id)
 
 
 def _settle(render: Render, charged: int) -> None:
-    """Take the charge from the render's two reservations, the one of the submit first."""
+    """Charge the reservation of the submit first, then that of the top-up."""
     first = min(charged, render.credits_reserved - render.credits_topped_up)
     settle(reference=render.reference, amount=first)
     if render.credits_topped_up:

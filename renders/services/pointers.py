@@ -1,4 +1,4 @@
-"""Where in a request's body the problems of its edit are."""
+"""Mapping of the engine's pointers to the request body."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from renders.requests import RenderRequest, issue_as_json
 
 
 class PointerMapper:
-    """Turns the engine's pointers into pointers into the request's body.
+    """Maps pointers into the edit to pointers into the request body.
 
-    The edit of a template is no part of the body: there the pointer names the template, and the detail the place.
+    The edit of a template is not part of the body: the pointer is then `/template`, and the detail names the place.
     """
 
     def __init__(self, edit: Mapping[str, Any], merge: Mapping[str, Any], request: RenderRequest) -> None:
-        """edit, merge: what will be rendered, wherever it came from; request: what was sent."""
+        """edit, merge: as they will be rendered, with those of the template. request: as it was sent."""
         self.edit = edit
         self.merge = merge
         self.request = request
         self.in_template = request.edit is None
 
     def map_issue(self, issue: Issue) -> dict[str, str]:
-        """Return one issue as the API shows it."""
+        """Return an issue as the API shows it."""
         if self.in_template:
             where = issue.pointer or "the top"
             return {"pointer": "/template", "code": issue.code, "detail": f"In its edit at {where}: {issue.detail}"}

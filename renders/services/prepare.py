@@ -1,4 +1,4 @@
-"""Judge a request for a render. Reads, never writes."""
+"""Validation of requests for renders. Reads, never writes."""
 
 from __future__ import annotations
 
@@ -32,14 +32,16 @@ def prepare_render(
     lookups: Lookups | None = None,
     pointer_mapper: type[PointerMapper] | None = None,
 ) -> PreparedRender:
-    """Return what submitting the request would do.
+    """Validate a request and estimate its cost.
 
-    lookups: shared by the requests of a batch. pointer_mapper: where in the body the edit's problems are said to be.
-    Raises EditRefused with pointers into the request's body.
+    lookups: shared by the requests of a batch. pointer_mapper: maps pointers into the edit to the body.
+    Raises EditRefused with pointers into the body.
     """
     lookups = lookups or Lookups(owner)
     errors = _missing_project(lookups, request.project_id)
-    template = request.template or _find_template(lookups, request.template_id)
+    template = request.template
+    if template is None and request.template_id is not None:
+        template = lookups.template(request.template_id)
     if template is None and request.edit is None:
         errors.append({"pointer": "/template", "code": "not_found", "detail": "There is no such template."})
     if errors:
@@ -64,7 +66,7 @@ def prepare_render(
 
 
 def check_render(*, owner: Any, request: RenderRequest) -> ValidationResult:
-    """Return what is wrong with a request and what it would cost, without changing anything."""
+    """Return the errors, warnings and cost of a request, without changing anything."""
     try:
         prepared = prepare_render(owner=owner, request=request)
     except EditRefused as refusal:
@@ -73,13 +75,15 @@ def check_render(*, owner: Any, request: RenderRequest) -> ValidationResult:
 
 
 def _find_callback(parsed: ParsedEdit) -> tuple[str | None, tuple[Issue, ...]]:
-    """Return the URL that the edit wants to be told of its end, unless nothing can be delivered there."""
+    """Return the callback URL of the edit, or a warning if it is not allowed."""
     if not parsed.edit.callback:
         return None, ()
     try:
         check_webhook_url(parsed.edit.callback)
     except FetchRefused as refusal:
-        return None, (Issue("/callback", "callback_not_delivered", f"Nothing is sent there. {refusal.detail}"),)
+        return None, (
+            Issue("/callback", "callback_not_delivered", f"The callback will not be called. {refusal.detail}"),
+        )
     return parsed.edit.callback, ()
 
 
@@ -96,14 +100,10 @@ def _missing_project(lookups: Lookups, project_id: UUID | None) -> list[dict[str
     return [{"pointer": "/project", "code": "not_found", "detail": "There is no such project."}]
 
 
-def _find_template(lookups: Lookups, template_id: UUID | None) -> Template | None:
-    return None if template_id is None else lookups.template(template_id)
-
-
 def _find_assets(
     lookups: Lookups, refs: Sequence[SourceRef]
 ) -> tuple[dict[str, MediaInfo], frozenset[UUID], list[Issue]]:
-    """Return what is known of the assets that an edit names, their ids, and what is wrong with them."""
+    """Return media info and ids of the assets that an edit names, and the problems with them."""
     found = lookups.assets([ref.url for ref in refs])
     media: dict[str, MediaInfo] = {}
     problems: list[Issue] = []
@@ -131,7 +131,7 @@ def _problem_of(asset: Asset | None) -> tuple[str, str] | None:
 def _estimate(
     parsed: ParsedEdit, refs: Sequence[SourceRef], media: dict[str, MediaInfo], pointers: PointerMapper
 ) -> tuple[CreditEstimate, tuple[Issue, ...]]:
-    """Return the estimate and all warnings, found by resolving the timeline where every source is known already."""
+    """Return the estimate and all warnings; those of the timeline need every source to be known."""
     warnings = parsed.warnings
     try:
         if all(ref.url in media for ref in refs):

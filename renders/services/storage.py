@@ -1,4 +1,4 @@
-"""The stored files of renders: where they lie, and how they go."""
+"""Stored files of renders: keys, publication and deletion."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ FOLDER = "renders"
 
 
 def storage_key(render: Render, name: str) -> str:
-    """Return the key of a file of the render's current attempt.
+    """Return the storage key of a file of the render's current attempt.
 
-    The attempt is part of it: a worker that was thought dead can never write over what its successor saved.
+    The key contains the attempt, so that a worker presumed dead cannot overwrite the files of its successor.
     """
     return f"{FOLDER}/{render.public_id}/{render.attempt}/{name}"
 
 
 def publish_file(*, source: Path, key: str, content_type: str) -> str:
-    """Put a finished file into the storage, whole or not at all; return its key."""
+    """Store a finished file atomically; return its key."""
     blob_store().publish(source, key, content_type=content_type)
     return key
 
 
 def delete_output(*, render: Render, begin: Callable[[], None] = lambda: None) -> None:
-    """Delete the files of a finished render; its record stays. Repeating it changes nothing.
+    """Delete the files of a successful render; its row stays. Safe to repeat.
 
     begin: called first in the transaction.
     Raises RenderHasNoOutput unless the render succeeded.
@@ -53,14 +53,14 @@ def delete_output(*, render: Render, begin: Callable[[], None] = lambda: None) -
             return
         enqueue(type=DISCARD_JOB, payload={"render": str(render.pk)}, user_id=render.owner_id)
         publish(RenderOutputDeleted(**event_fields(render), size_bytes=render.output_size_bytes or 0))
-    # The job is what makes sure of it; done here too, the signed URLs end with this very call.
+    # The job guarantees the removal; doing it here too invalidates signed URLs at once.
     discard_files(render_id=render.pk)
 
 
 def discard_files(*, render_id: UUID) -> int:
-    """Remove the stored files that no state of the render calls for; return how many.
+    """Remove the stored files that the render no longer needs; return how many.
 
-    A render with an output keeps the files of the attempt that succeeded, an active one those of its current attempt.
+    Files of the successful attempt stay until the output is deleted, those of the current attempt while it runs.
     """
     render = Render.objects.without_large_columns().filter(pk=render_id).first()
     keep = None
@@ -78,7 +78,7 @@ def discard_files(*, render_id: UUID) -> int:
 
 
 def _list(folder: str) -> tuple[list[str], list[str]]:
-    """Return the folders and files of a folder of the storage; nothing for one that is not there."""
+    """Return the folders and files in a folder of the storage, empty if it does not exist."""
     try:
         folders, files = default_storage.listdir(folder)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Accept renders: row, holds, credits, job and event in one transaction, or none of them."""
+"""Submission of renders: row, holds, credits, job and event in one transaction."""
 
 from __future__ import annotations
 
@@ -29,26 +29,20 @@ RETRYABLE = frozenset({RenderStatus.FAILED, RenderStatus.CANCELLED})
 
 
 def submit_render(*, owner: Any, request: RenderRequest) -> Render:
-    """Accept a render.
-
-    Raises EditRefused before anything is written; InsufficientCredits leaves nothing behind.
-    """
+    """Validate and accept a render. Raises EditRefused, InsufficientCredits; nothing is written then."""
     return accept_render(owner=owner, prepared=prepare_render(owner=owner, request=request))
 
 
 def retry_render(*, render: Render) -> Render:
-    """Submit the edit of a render that failed or was cancelled once more, as a new render.
+    """Submit the edit of a failed or cancelled render as a new render.
 
-    Raises RenderNotRetryable, and what `submit_render` raises.
+    Raises RenderNotRetryable, and the exceptions of `submit_render`.
     """
     return accept_render(owner=render.owner, prepared=prepare_retry(render=render), retry_of=render)
 
 
 def prepare_retry(*, render: Render) -> PreparedRender:
-    """Return what retrying a render would do, without changing anything.
-
-    Raises RenderNotRetryable, EditRefused.
-    """
+    """Validate the retry of a render, without changing anything. Raises RenderNotRetryable, EditRefused."""
     if render.status not in RETRYABLE:
         raise RenderNotRetryable
     request = RenderRequest(
@@ -64,9 +58,9 @@ def prepare_retry(*, render: Render) -> PreparedRender:
 
 
 def accept_render(*, owner: Any, prepared: PreparedRender, retry_of: Render | None = None) -> Render:
-    """Write a render that was judged already; quick enough for a transaction that does more.
+    """Write a prepared render; quick enough to run inside a larger transaction.
 
-    Raises EditRefused for an asset deleted since, InsufficientCredits.
+    Raises EditRefused if an asset was deleted since, InsufficientCredits.
     """
     render = build_render(owner=owner, prepared=prepared, now=timezone.now(), retry_of=retry_of)
     with transaction.atomic():
@@ -74,7 +68,7 @@ def accept_render(*, owner: Any, prepared: PreparedRender, retry_of: Render | No
         try:
             hold(asset_ids=prepared.asset_ids, reference=render.reference, label=render.public_id)
         except AssetMissing as missing:
-            # Deleted since it was looked up, a moment ago.
+            # Deleted since the lookup.
             raise EditRefused([{"pointer": "/edit", "code": "asset_not_found", "detail": missing.detail}]) from missing
         reserve(user_id=owner.pk, amount=prepared.estimate.credits, reference=render.reference)
         (job,) = enqueue_many(jobs=[job_of(render)])
@@ -88,7 +82,7 @@ def accept_render(*, owner: Any, prepared: PreparedRender, retry_of: Render | No
 
 
 def job_of(render: Render) -> NewJob:
-    """Return the job that will do a new render. Reads its owner's plan."""
+    """Return the job of a new render. Its concurrency limit is that of the owner's plan."""
     return NewJob(
         type=RENDER_JOB,
         payload={"render": str(render.pk)},
@@ -102,9 +96,9 @@ def job_of(render: Render) -> NewJob:
 
 
 def build_render(*, owner: Any, prepared: PreparedRender, now: datetime, retry_of: Render | None = None) -> Render:
-    """Return the row of a render that is about to be accepted. A time to run at that has passed is no such time."""
+    """Return the unsaved row of a render. A `run_at` in the past is ignored."""
     request = prepared.request
-    waits = request.run_at is not None and request.run_at > now
+    is_scheduled = request.run_at is not None and request.run_at > now
     template, version = prepared.template, prepared.template.version if prepared.template else None
     if retry_of is not None:
         template, version = retry_of.template, retry_of.template_version
@@ -115,9 +109,9 @@ def build_render(*, owner: Any, prepared: PreparedRender, now: datetime, retry_o
         template_version=version,
         retry_of=retry_of,
         created_at=now,
-        run_at=request.run_at if waits else None,
-        status=RenderStatus.SCHEDULED if waits else RenderStatus.QUEUED,
-        queued_at=None if waits else now,
+        run_at=request.run_at if is_scheduled else None,
+        status=RenderStatus.SCHEDULED if is_scheduled else RenderStatus.QUEUED,
+        queued_at=None if is_scheduled else now,
         edit=prepared.edit,
         merge=prepared.merge,
         strict=request.strict,

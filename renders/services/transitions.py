@@ -1,4 +1,4 @@
-"""Change the state of a render: always by compare-and-set, never twice."""
+"""Status changes of renders, by compare-and-set."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def change_status(
     attempt: int | None = None,
     **fields: Any,
 ) -> bool:
-    """Move a render to `to` and set `fields` with it; return whether this call did it.
+    """Change the status of a render, with other fields; return whether this call did it.
 
-    only_from: narrows the states that the table allows. attempt: the fence; a later attempt makes this do nothing.
-    False is a normal outcome: somebody else moved the render first.
+    only_from: narrows the statuses that `TRANSITIONS` allows. attempt: the fence; does nothing for another attempt.
+    False is a normal outcome: another process changed the render first.
     """
     allowed = sources_of(to)
     states = allowed if only_from is None else allowed & frozenset(only_from)
@@ -37,10 +37,10 @@ def change_status(
 
 
 def event_fields(render: Render) -> dict[str, Any]:
-    """Return the members that every event of a render has."""
+    """Return the fields that every RenderEvent has."""
     return {"render_id": render.pk, "owner_id": render.owner_id, "project_id": render.project_id}
 
 
 def record_error(*, render: Render, error: dict[str, Any], log: str) -> None:
-    """Keep why an attempt fails, for the transaction that will end the render."""
+    """Store the error of an attempt, for the transaction that will fail the render."""
     Render.objects.filter(pk=render.pk, attempt=render.attempt, status__in=ACTIVE).update(error=error, log=log)

@@ -1,1 +1,1 @@
-"""The endpoints of projects, templates, renders and estimates."""
+"""Views of projects, templates, renders, batches, estimates and external workers."""

@@ -1,4 +1,4 @@
-"""Batches: many renders in one request."""
+"""Views of batches."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from renders.states import BatchStatus
 
 
 class BatchViewSet(IdempotentMixin, ListModelMixin, ApiViewSet):
-    """Renders that are accepted or refused together."""
+    """Batches of renders, which are accepted or refused as a whole."""
 
     queryset = Batch.objects.all()
     filterset_class = BatchFilterSet
@@ -48,47 +48,47 @@ class BatchViewSet(IdempotentMixin, ListModelMixin, ApiViewSet):
     }
 
     def units_of(self, request: Request) -> int:
-        """Count a batch as the renders that it asks for; one that no hour has room for as one: it is refused."""
+        """Charge a batch as its number of renders; one over the limit of the plan as 1, as it is refused."""
         if self.action != "create":
             return 1
         try:
-            number = _count(request.data)
+            number = _count_renders(request.data)
         except (APIException, DomainError) as unreadable:
-            # Refused when its turn comes: a body is not looked at before credential, rate and scope.
+            # Raised in `create`: credential, rate and scope are refused before the body.
             self._unreadable = unreadable
             return 1
-        return number if number <= self._most(request) else 1
+        return number if number <= self._max_renders(request) else 1
 
     _unreadable: Exception | None = None
 
-    def _most(self, request: Request) -> int:
-        """Return how many renders the caller's plan allows in an hour, and so in one batch."""
+    def _max_renders(self, request: Request) -> int:
+        """Return how many renders per hour the caller's plan allows, and so in one batch."""
         user = cast("User", request.user)
         by_renders = limits_of(user.plan).by_renders if settings.RENDEROWL_RATE_LIMITS else None
         return by_renders.quota if by_renders is not None else 1_000_000
 
     def get_serializer_context(self) -> dict[str, Any]:
-        """Add how far the batches of the answer are."""
+        """Add the progress of the batches in the response."""
         return {**super().get_serializer_context(), "batch_progress": self._progress}
 
     _progress: Mapping[Any, Any] = {}
 
     def paginate_queryset(self, queryset: Any) -> Any:
-        """Return the page, having found out how far its batches are, in one go."""
+        """Return the page, after reading the progress of all its batches at once."""
         rows = super().paginate_queryset(queryset)
         self._progress = batch_progress(rows or [])
         return rows
 
     def retrieve(self, request: Request, **kwargs: Any) -> Response:
-        """Return one batch with the counts of its renders."""
-        return self._answer(self.get_object())
+        """Return a batch with the counts of its renders."""
+        return self._respond(self.get_object())
 
     @extend_schema(
         request=BatchCreateSerializer, responses={200: BatchValidationResultSerializer, 202: BatchSerializer}
     )
     @idempotent
     def create(self, request: Request, **kwargs: Any) -> Response:
-        """Submit many renders, all or none; with `dry_run`, only say what they would cost."""
+        """Submit many renders, all or none; with `dry_run`, only validate and estimate them."""
         if self._unreadable is not None:
             raise self._unreadable
         body = BatchCreateSerializer(data=request.data)
@@ -96,88 +96,82 @@ class BatchViewSet(IdempotentMixin, ListModelMixin, ApiViewSet):
             refused = BatchValidationResult(False, [*flatten_errors(body.errors)][: Unprocessable.MAX_ERRORS], [], None)
             return self.once(lambda: Response(BatchValidationResultSerializer(refused).data))
         body.is_valid(raise_exception=True)
-        wanted = self._wanted(body.validated_data)
+        batch_request = self._batch_request(body.validated_data)
         if body.validated_data["dry_run"]:
-            report = check_batch(owner=request.user, request=wanted)
+            report = check_batch(owner=request.user, request=batch_request)
             return self.once(lambda: Response(BatchValidationResultSerializer(report).data))
-        prepared = prepare_batch(owner=request.user, request=wanted)
+        prepared = prepare_batch(owner=request.user, request=batch_request)
         return self.once(lambda: self._accepted(accept_batch(owner=request.user, prepared=prepared)))
 
     @extend_schema(request=None, responses={200: BatchSerializer, 202: BatchSerializer})
     def cancel(self, request: Request, **kwargs: Any) -> Response:
-        """Cancel all renders that have not ended: 200 if all have now, 202 while running ones are being stopped."""
+        """Cancel the unfinished renders: 200 if all have ended, 202 while running ones are being stopped."""
         batch = cancel_batch(batch=self.get_object())
-        return self._answer(batch, 200 if batch.status == BatchStatus.COMPLETED else 202)
+        return self._respond(batch, 200 if batch.status == BatchStatus.COMPLETED else 202)
 
     def _accepted(self, batch: Batch) -> Response:
         location = api_path("batch-detail", self._version(), id=batch.public_id)
-        return self._answer(batch, status.HTTP_202_ACCEPTED, headers={"Location": location})
+        return self._respond(batch, status.HTTP_202_ACCEPTED, headers={"Location": location})
 
-    def _answer(self, batch: Batch, code: int = 200, headers: dict[str, str] | None = None) -> Response:
+    def _respond(self, batch: Batch, code: int = 200, headers: dict[str, str] | None = None) -> Response:
         self._progress = batch_progress([batch])
         return Response(BatchSerializer(batch, context=self.get_serializer_context()).data, code, headers=headers)
 
-    def _wanted(self, body: Mapping[str, Any]) -> BatchRequest:
-        """Return what a checked body asks for.
-
-        Raises Unprocessable for more renders than the plan allows, an unknown template, too much metadata.
-        """
+    def _batch_request(self, body: Mapping[str, Any]) -> BatchRequest:
+        """Return the request in a validated body, or raise Unprocessable for what the serializer cannot check."""
         member = "rows" if "rows" in body else "renders"
-        most = self._most(self.request)
-        if len(body[member]) > most:
-            detail = f"The plan allows {most} renders an hour, so a batch of at most {most}."
+        limit = self._max_renders(self.request)
+        if len(body[member]) > limit:
+            detail = f"The plan allows {limit} renders an hour, so a batch of at most {limit}."
             raise Unprocessable([{"pointer": f"/{member}", "code": "out_of_range", "detail": detail}])
         template = self._template(body)
-        crowded = [
+        oversized = [
             f"/{member}/{number}/metadata"
             for number, item in enumerate(body[member])
             if len({**body["metadata"], **item.get("metadata", {})}) > MAX_METADATA_KEYS
         ]
-        if crowded:
-            detail = f"With the batch's own metadata at most {MAX_METADATA_KEYS} keys are kept."
-            raise Unprocessable([{"pointer": place, "code": "out_of_range", "detail": detail} for place in crowded])
+        if oversized:
+            detail = f"At most {MAX_METADATA_KEYS} keys are allowed, including the metadata of the batch."
+            raise Unprocessable([{"pointer": place, "code": "out_of_range", "detail": detail} for place in oversized])
         items = [_item_of(body, item, template) for item in body[member]]
         return BatchRequest(member, items, template, body["project"], body["metadata"])
 
     def _template(self, body: Mapping[str, Any]) -> Template | None:
-        """Return the template of all rows.
-
-        Raises Unprocessable.
-        """
+        """Return the shared template of the rows, or raise Unprocessable."""
         if "rows" not in body or body.get("template") is None:
             return None
-        found: Template | None = Template.objects.for_owner(self.request.user).filter(pk=body["template"]).first()
-        if found is None:
+        template: Template | None = Template.objects.for_owner(self.request.user).filter(pk=body["template"]).first()
+        if template is None:
             detail = "There is no such template."
             raise Unprocessable([{"pointer": "/template", "code": "not_found", "detail": detail}])
-        return found
+        return template
 
 
 def _item_of(shared: Mapping[str, Any], item: Mapping[str, Any], template: Template | None) -> BatchItem:
-    """Return one render's request: what it says itself, and the batch's word for the rest."""
-    both = {**shared, **item}
+    """Return the request for one render: its own members, and those of the batch for the rest."""
+    merged = {**shared, **item}
     request = RenderRequest(
-        edit=both.get("edit") if template is None else None,
+        edit=merged.get("edit") if template is None else None,
         template=template,
         template_id=None if template is not None else item.get("template"),
         merge=item.get("merge", {}),
-        project_id=both["project"],
-        priority=RenderPriority[both["priority"].upper()],
-        run_at=both["run_at"],
-        webhook=both["webhook"],
+        project_id=merged["project"],
+        priority=RenderPriority[merged["priority"].upper()],
+        run_at=merged["run_at"],
+        webhook=merged["webhook"],
         metadata={**shared["metadata"], **item.get("metadata", {})},
-        strict=both["strict"],
+        strict=merged["strict"],
     )
-    # A merge value that is missing is missing in the row.
+    # A missing merge value is an error of the row, not of the batch.
     return BatchItem(request, frozenset(item) | {"merge"})
 
 
-def _count(data: Any) -> int:
-    """Return how many renders an unchecked body asks for, at least 1."""
+def _count_renders(data: Any) -> int:
+    """Return the number of renders in an unvalidated body, at least 1."""
     lists = [data.get(name) for name in ("rows", "renders")] if isinstance(data, dict) else []
     return max([1, *(len(found) for found in lists if isinstance(found, list))])
 
 
 def _wants_report(data: Any) -> bool:
-    """Return whether an unacceptable body is a dry run that a report can be made of."""
+    """Return whether an invalid body is a dry run, to be answered with a report."""
     return isinstance(data, dict) and data.get("dry_run") is True and ("rows" in data or "renders" in data)

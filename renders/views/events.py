@@ -1,4 +1,4 @@
-"""Follow one render."""
+"""View of the event stream of a render."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from renders.waiting.waiter_slots import waiter_slots
 from renders.waiting.watcher import watcher
 
 LAST_EVENT_ID = "Last-Event-ID"
-# What the event of the end tells of the render besides its status.
+# Members of the render in the final event, besides its status.
 _END = ("output", "error", "credits", "finished_at")
 
 
 class RenderEventsViewSet(ApiViewSet):
-    """The events of a render, as they happen."""
+    """Server-sent events of a render."""
 
     queryset = Render.objects.all()
     endpoints = {
@@ -39,11 +39,11 @@ class RenderEventsViewSet(ApiViewSet):
     serializers = {"default": RenderSerializer}
 
     def get_queryset(self) -> Any:
-        """Return the caller's renders with the columns that show."""
+        """Return the caller's renders, without the columns that the serializer does not use."""
         return super().get_queryset().for_serializer()  # type: ignore[attr-defined]
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[Any, str]:
-        """Take every Accept header: the answer is a stream, and refusals are problem documents."""
+        """Accept any Accept header: the response is a stream, or a problem document."""
         return super().perform_content_negotiation(request, force=True)
 
     @extend_schema(
@@ -52,17 +52,17 @@ class RenderEventsViewSet(ApiViewSet):
                 LAST_EVENT_ID,
                 {"type": "string", "pattern": r"^[0-9]{1,19}$"},
                 location=OpenApiParameter.HEADER,
-                description="The id of the last event that was received; the stream goes on after it.",
+                description="The id of the last received event; the stream continues after it.",
             )
         ],
         responses={(200, "text/event-stream"): OpenApiTypes.STR, 204: None},
     )
     def events(self, request: Request, **kwargs: Any) -> HttpResponseBase:
-        """Stream status and progress until the render has ended; 204 where the client has seen the end already."""
+        """Stream status and progress until the render has ended; 204 if the client has already seen the end."""
         render: Render = self.get_object()
         first, seen = ProgressSnapshot.of(render), _last_event_id(request)
         if first.is_terminal and seen is not None and seen >= first.position:
-            # What tells an EventSource not to come back.
+            # 204 tells an EventSource not to reconnect.
             return Response(status=204, headers={"Cache-Control": "no-store"})
         stream = EventStream(
             first,
@@ -77,14 +77,14 @@ class RenderEventsViewSet(ApiViewSet):
         return StreamingHttpResponse(stream, content_type="text/event-stream; charset=utf-8", headers=headers)
 
     def _is_allowed(self, request: Request) -> bool:
-        """Return whether the credential would be let in now."""
-        # Made anew from what the client sent: a request keeps what its credential proved when it came in.
-        again = Request(WSGIRequest(request.META), authenticators=self.get_authenticators())
+        """Return whether the credential is still accepted."""
+        # A new request from the same headers, as the original one caches its authentication.
+        new_request = Request(WSGIRequest(request.META), authenticators=self.get_authenticators())
         try:
-            self.check_permissions(again)
-            return bool(again.user.is_authenticated)
+            self.check_permissions(new_request)
+            return bool(new_request.user.is_authenticated)
         except (APIException, DomainError, DatabaseError):
-            # Where the database cannot say, the client may ask again with a new request.
+            # Also if the database is unavailable: the client can reconnect.
             return False
 
     def _end_of(self, render: Render) -> dict[str, Any]:
@@ -94,10 +94,7 @@ class RenderEventsViewSet(ApiViewSet):
 
 
 def _last_event_id(request: Request) -> int | None:
-    """Return the id that a client goes on from.
-
-    Raises InvalidHeader for what no event had as its id.
-    """
+    """Return the id after which a client continues. Raises InvalidHeader for anything but an event id."""
     text = request.headers.get(LAST_EVENT_ID, "").strip()
     if not text:
         return None

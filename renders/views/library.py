@@ -1,4 +1,4 @@
-"""Projects and templates."""
+"""Views of projects and templates."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from renders.services.library import (
     delete_project,
     delete_template,
 )
-from renders.views.submission import SubmittingViewSet, answers_render
+from renders.views.submission import SubmittingViewSet, documents_render
 
 
 class ProjectViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiViewSet):
@@ -61,7 +61,7 @@ class ProjectViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
     @extend_schema(request=ProjectCreateSerializer, responses={201: ProjectSerializer})
     @idempotent
     def create(self, request: Request, **kwargs: Any) -> Response:
-        """Make a project."""
+        """Create a project."""
         body = self.validated(ProjectCreateSerializer)
         return self.once(lambda: self._created(create_project(owner=request.user, **body)))
 
@@ -72,7 +72,7 @@ class ProjectViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
 
     @extend_schema(request=ProjectChangeSerializer, responses=ProjectSerializer)
     def partial_update(self, request: Request, **kwargs: Any) -> Response:
-        """Change a project."""
+        """Change name, description or metadata of a project."""
         project = self.get_object()
         changes = self.validated(ProjectChangeSerializer)
         with self.unchanged(project):
@@ -81,7 +81,7 @@ class ProjectViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, **kwargs: Any) -> Response:
-        """Remove a project; what is in it stays, without a project."""
+        """Delete a project; its renders, templates and assets stay, without a project."""
         project = self.get_object()
         with self.unchanged(project):
             delete_project(project=project)
@@ -89,13 +89,12 @@ class ProjectViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiVie
 
 
 def _template_changes(body: dict[str, Any]) -> dict[str, Any]:
-    """Return the members of a body under the names of the model."""
     names = {"project": "project_id", "merge": "merge_defaults"}
     return {names.get(name, name): value for name, value in body.items()}
 
 
 class TemplateViewSet(ListModelMixin, RetrieveModelMixin, SubmittingViewSet):
-    """Edits with placeholders, kept to be rendered many times."""
+    """Reusable edits with placeholders."""
 
     queryset = Template.objects.all()
     requires_if_match = True
@@ -112,14 +111,14 @@ class TemplateViewSet(ListModelMixin, RetrieveModelMixin, SubmittingViewSet):
     }
 
     def get_queryset(self) -> QuerySet[Any]:
-        """Return the caller's templates, in lists without their edits."""
+        """Return the caller's templates, without their edits in lists."""
         rows = super().get_queryset()
         return rows.defer("edit", "merge_defaults") if self.action == "list" else rows
 
     @extend_schema(request=TemplateWriteSerializer, responses={201: TemplateSerializer})
     @idempotent
     def create(self, request: Request, **kwargs: Any) -> Response:
-        """Make a template."""
+        """Create a template."""
         body = self.validated(TemplateWriteSerializer)
         body["project_id"] = body.pop("project")
         answer = self.respond_with(self._created)
@@ -133,14 +132,14 @@ class TemplateViewSet(ListModelMixin, RetrieveModelMixin, SubmittingViewSet):
 
     @extend_schema(request=TemplateWriteSerializer, responses=TemplateSerializer)
     def update(self, request: Request, **kwargs: Any) -> Response:
-        """Replace a template; another edit makes a new version."""
+        """Replace a template; a change of the edit or its defaults adds a version."""
         template = self.get_object()
         body = {"description": "", "merge": {}, **self.validated(TemplateWriteSerializer)}
         return self._changed_by(template, _template_changes(body))
 
     @extend_schema(request=TemplateChangeSerializer, responses=TemplateSerializer)
     def partial_update(self, request: Request, **kwargs: Any) -> Response:
-        """Change parts of a template; another edit makes a new version."""
+        """Change parts of a template; a change of the edit or its defaults adds a version."""
         template = self.get_object()
         return self._changed_by(template, _template_changes(self.validated(TemplateChangeSerializer)))
 
@@ -151,25 +150,25 @@ class TemplateViewSet(ListModelMixin, RetrieveModelMixin, SubmittingViewSet):
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, **kwargs: Any) -> Response:
-        """Remove a template and its versions; renders made from it stay."""
+        """Delete a template and its versions; its renders stay."""
         template = self.get_object()
         with self.unchanged(template):
             delete_template(template=template)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @answers_render(202, request=TemplateRenderSerializer, reports=True)
+    @documents_render(202, request=TemplateRenderSerializer, reports=True)
     @idempotent
     def render(self, request: Request, **kwargs: Any) -> Response:
-        """Submit a render of the template's version in force."""
+        """Submit a render of the current version of the template."""
         template = self.get_object()
         return self.submit(TemplateRenderSerializer, RenderRequest(template=template))
 
 
 class TemplateVersionViewSet(ListModelMixin, ApiViewSet):
-    """What a template was, newest version first."""
+    """Versions of a template, newest first."""
 
     queryset = TemplateVersion.objects.all()
-    # A version comes only with a change of its template.
+    # Tagged as templates: a version is only added with a change of its template.
     serializers = {"default": TemplateVersionSerializer}
     endpoints = {
         "list": Endpoint("templates:read", cache_tags=("templates",)),
@@ -184,10 +183,7 @@ class TemplateVersionViewSet(ListModelMixin, ApiViewSet):
         return TemplateVersion.objects.filter(template=self._template())
 
     def _template(self) -> Template:
-        """Return the template of the URL.
-
-        Raises NotFound.
-        """
+        """Return the template of the URL, or raise NotFound."""
         parents = TemplateViewSet(request=self.request, kwargs=self.kwargs, action="retrieve")
         template: Template = parents.get_object()
         return template

@@ -1,4 +1,4 @@
-"""From a request's body to a render, a report or a refusal; shared by renders and templates."""
+"""Base view for submitting renders, shared by renders and templates."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ from renders.services.submit import accept_render
 from renders.waiting.polling import preferred_wait_s, wait_for_end
 
 Method = Callable[..., Response]
-# A request that does not prefer to wait gets no other 200, so that nothing of what was promised has changed.
+# Without `Prefer: wait` the only 200 is a report, so older clients see no change.
 _REPORT = OpenApiResponse(
     ValidationResultSerializer,
-    description="What a dry run found. With `Prefer: wait=N` (RFC 7240) and `Preference-Applied` in the answer: the "
-    "render, which has ended within that time.",
+    description="The report of a dry run. With `Prefer: wait=N` (RFC 7240) and `Preference-Applied` in the response: "
+    "the render, which has ended within that time.",
 )
 
 
-def answers_render(
+def documents_render(
     *statuses: int, request: type[BaseSerializer[Any]] | None = None, reports: bool = False
 ) -> Callable[[Method], Method]:
-    """Document a method that answers a render as the version writes it. reports: 200 is a report instead."""
+    """Document a method that returns a render in the format of the version. reports: 200 is a report instead."""
 
     def document(method: Method) -> Method:
         for version, serializer_class in ((1, RenderV1Serializer), (2, RenderSerializer)):
             responses: dict[int, Any] = dict.fromkeys(statuses, serializer_class)
             if reports:
                 responses[200] = ValidationResultSerializer if version == 1 else _REPORT
-            # The version as the view determines it, which is a number here.
+            # Typed as strings by the stubs; versions are numbers here.
             versions: list[Any] = [version]
             method = extend_schema(request=request, responses=responses, versions=versions)(method)
         return method
@@ -56,12 +56,12 @@ def answers_render(
 
 
 class SubmittingViewSet(IdempotentMixin, ApiViewSet):
-    """A resource from which renders can be submitted."""
+    """Base of the views that submit renders."""
 
     def submit(self, body_class: type[BaseSerializer[Any]], base: RenderRequest) -> Response:
-        """Answer 202 with the accepted render, or 200 with a report for a dry run.
+        """Submit the render of a body: 202 with the render, or 200 with a report for a dry run.
 
-        base: what is known besides the body: a template, or nothing.
+        base: the values that are not in the body, such as the template.
         """
         data = self.request.data
         is_dry_run = isinstance(data, dict) and data.get("dry_run") is True
@@ -72,12 +72,12 @@ class SubmittingViewSet(IdempotentMixin, ApiViewSet):
         body.is_valid(raise_exception=True)
         prepared = prepare_render(owner=self.request.user, request=merge_body(base, body.validated_data))
         response = self.once(lambda: self.accepted(accept_render(owner=self.request.user, prepared=prepared)))
-        return self.answer_at_end(response)
+        return self.respond_after_end(response)
 
     def report(self, body_class: type[BaseSerializer[Any]], base: RenderRequest) -> Response:
-        """Answer 200 with what is wrong and what it would cost; nothing is changed.
+        """Return 200 with errors, warnings and estimate, without changing anything.
 
-        Raises ValidationError, which answers 422, for a body without any edit.
+        Raises ValidationError (422) for a body without an edit.
         """
         body = body_class(data=self.request.data)
         if body.is_valid():
@@ -89,46 +89,46 @@ class SubmittingViewSet(IdempotentMixin, ApiViewSet):
         return Response(ValidationResultSerializer(found).data)
 
     def accepted(self, render: Render) -> Response:
-        """Answer 202 with a new render and where to find it."""
+        """Return 202 with a new render and its Location."""
         serializer_class = RenderV1Serializer if self._version() == 1 else RenderSerializer
         location = api_path("render-detail", self._version(), id=render.public_id)
         body = serializer_class(render, context={"request": self.request}).data
         headers = {"Location": location, "ETag": str(render_tag(self.request, render))}
-        self._new = render
+        self._submitted = render
         return Response(body, status.HTTP_202_ACCEPTED, headers=headers)
 
-    _new: Render | None = None
+    _submitted: Render | None = None
 
-    def answer_at_end(self, response: Response) -> Response:
-        """Wait for the end of the render that was accepted, if the client prefers that, and answer what it is then.
+    def respond_after_end(self, response: Response) -> Response:
+        """Wait for the end of the submitted render if the client prefers that, then return its state.
 
-        What an idempotency key repeats is the acceptance, which was committed before the waiting began.
+        A repeat with the same idempotency key gets `response`, which was committed before the wait.
         """
         wait_s = preferred_wait_s(self.request.headers.get("Prefer", ""))
-        if wait_s is None or self._new is None or not is_enabled("long_poll", self._version()):
+        if wait_s is None or self._submitted is None or not is_enabled("long_poll", self._version()):
             return response
-        if not wait_for_end(self._new, seconds=wait_s):
+        if not wait_for_end(self._submitted, seconds=wait_s):
             return response
-        render = Render.objects.without_large_columns().get(pk=self._new.pk)
-        answer = Response(RenderSerializer(render, context={"request": self.request}).data)
-        answer.status_code = status.HTTP_200_OK if render.is_terminal else status.HTTP_202_ACCEPTED
-        answer["Location"] = response["Location"]
-        answer["ETag"] = str(render_tag(self.request, render))
-        answer["Preference-Applied"] = f"wait={wait_s}"
-        return answer
+        render = Render.objects.without_large_columns().get(pk=self._submitted.pk)
+        ended = Response(RenderSerializer(render, context={"request": self.request}).data)
+        ended.status_code = status.HTTP_200_OK if render.is_terminal else status.HTTP_202_ACCEPTED
+        ended["Location"] = response["Location"]
+        ended["ETag"] = str(render_tag(self.request, render))
+        ended["Preference-Applied"] = f"wait={wait_s}"
+        return ended
 
 
 def render_tag(request: Request, render: Render, *, position: int | None = None, part: str = "") -> EntityTag:
-    """Return the tag of a render: strong once it has ended, weak while it goes on.
+    """Return the entity tag of a render: strong once it has ended, weak before.
 
-    position: its place in the queue, where the body shows it, as it moves without the row; part: `edit` or `log`.
+    position: in the queue, if the body shows it, as it changes without the row. part: `edit` or `log`.
     """
     shown = (part, position, None if part else link_context(request))
     return row_tag(request, render, *shown, weak=not render.is_terminal)
 
 
 def merge_body(base: RenderRequest, body: dict[str, Any]) -> RenderRequest:
-    """Return the request that a checked body makes of `base`."""
+    """Return `base` with the members of a validated body."""
     return replace(
         base,
         edit=body.get("edit"),

@@ -1,4 +1,4 @@
-"""External workers: they claim with a key, upload to signed links and report in signed messages."""
+"""Views of external workers: claims with an API key, uploads to signed links, signed reports."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from renders.external.uploads import open_upload, receive_upload
 from renders.serializers.workers import WorkerClaimSerializer, WorkerReportSerializer
 
 MAX_REPORT_BYTES = 64 * 1024
-# Renders whose edits can no longer be rendered, passed over by one claim.
+# Renders whose edits can no longer be rendered, failed and skipped by one claim.
 MAX_SKIPPED_CLAIMS = 5
 
 
 class WorkerClaimView(ApiView):
-    """The next render, for an external worker."""
+    """Claims of external workers."""
 
     endpoints: ClassVar = {
         "post": Endpoint("workers:report", operation=INTERNAL_CALL),
     }
 
     def post(self, request: Request) -> Response:
-        """Answer 200 with all that a worker needs, or 204 where there is nothing to do."""
+        """Return 200 with the job spec of the next render, or 204 if none is waiting."""
         serializer = WorkerClaimSerializer(data=request.data or {})
         serializer.is_valid(raise_exception=True)
         body = serializer.validated_data
@@ -56,22 +56,22 @@ class WorkerClaimView(ApiView):
 
 
 class WorkerReportView(ApiView):
-    """Reports of external workers: the signature is the credential.
+    """Reports of external workers, authenticated by their signature.
 
-    Looked at in this order: size, headers, time, signature, JSON, members, render, attempt. Whoever has no secret
-    learns nothing but the limit.
+    Checked in this order: size, headers, time, signature, JSON, members, render, attempt. So a sender without a secret
+    learns nothing but the size limit.
     """
 
     authentication_classes = ()
     permission_classes = ()
-    # A farm reports from one address, and a message without a secret costs one hash.
+    # Many workers may share an address, and a forged message costs only one hash.
     throttle_classes: tuple[type[BaseThrottle], ...] = ()
     endpoints: ClassVar = {
         "post": Endpoint(ANY_SCOPE),
     }
 
     def post(self, request: Request) -> Response:
-        """Take a report."""
+        """Process a report."""
         message = verify_message(request.headers, _read_body(request))
         fields = _read_fields(message.body)
         report = WorkerReport(
@@ -81,13 +81,10 @@ class WorkerReportView(ApiView):
 
 
 def _read_body(request: Request) -> bytes:
-    """Return the body as it came.
-
-    Raises PayloadTooLarge, before reading what is announced as too long.
-    """
+    """Return the raw body. Raises PayloadTooLarge, without reading it if Content-Length is too large."""
     length = request.META.get("CONTENT_LENGTH") or "0"
     if length.isdigit() and int(length) <= MAX_REPORT_BYTES:
-        # From the stream: the message is verified as it was sent, whatever type it claims to have.
+        # From the stream: the signature covers the raw body, whatever its content type.
         body: bytes = request.stream.read(MAX_REPORT_BYTES + 1) if request.stream is not None else b""
         if len(body) <= MAX_REPORT_BYTES:
             return body
@@ -118,7 +115,7 @@ def _describe(result: ReportResult) -> dict[str, Any]:
 
 @csrf_exempt
 def receive_file(request: HttpRequest, token: str, name: str) -> HttpResponse:
-    """Take the file of a signed upload link; the link is the only credential."""
+    """Receive a file at a signed upload link, which is the only credential."""
     if request.method != "PUT":
         response = problem_response("method_not_allowed")
         response["Allow"] = "PUT"

@@ -1,1 +1,1 @@
-"""Wait for what becomes of renders: long-poll, `Prefer: wait` and event streams."""
+"""Waiting for changes of renders: long polling, `Prefer: wait` and event streams."""

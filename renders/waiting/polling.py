@@ -1,4 +1,4 @@
-"""Hold an answer back until something happened."""
+"""Long polling: delays a response until the render changes."""
 
 from __future__ import annotations
 
@@ -22,31 +22,28 @@ _PREFERENCE = re.compile(r'(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])', re.
 
 
 def parse_wait(text: str) -> float:
-    """Return the value of `?wait=`.
-
-    Raises InvalidParameter unless it is 0 to 30 seconds.
-    """
+    """Return the value of `?wait=`. Raises InvalidParameter unless it is 0 to 30 seconds."""
     if not _SECONDS.fullmatch(text) or float(text) > MAX_WAIT_S:
         raise InvalidParameter("wait", f"wait must be a number of seconds from 0 to {MAX_WAIT_S}.")
     return float(text)
 
 
 def preferred_wait_s(header: str) -> int | None:
-    """Return for how long the `Prefer` header asks to wait, at most 30 s; None where it does not ask."""
+    """Return the `wait` preference of a `Prefer` header in seconds, capped at 30; None without one."""
     found = _PREFERENCE.search(header)
     return None if found is None else min(int(found[1]), MAX_WAIT_S)
 
 
 def wait_for_change(render: Render, *, seconds: float) -> bool:
-    """Wait until the render has another status than the row says, at most so long; return whether there was a slot.
+    """Wait until the status differs from that of `render`, or the time is over; return whether there was a slot.
 
-    Returns at once for one that has ended, where too many wait already, and when the server stops.
+    Returns at once if the render has ended, no slot is free, or the server shuts down.
     """
     return _wait(render, seconds, lambda snapshot: snapshot.status != render.status)
 
 
 def wait_for_end(render: Render, *, seconds: float) -> bool:
-    """Do the same until the render has ended."""
+    """Wait until the render has ended, under the conditions of `wait_for_change`."""
     return _wait(render, seconds, lambda snapshot: snapshot.status in TERMINAL)
 
 

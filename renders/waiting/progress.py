@@ -1,8 +1,8 @@
-"""Where a render stands, as one number that only grows, and what a client that saw an earlier number has missed.
+"""Progress of a render as a number that only grows, and the events that a client has missed since a number.
 
-The number is the id of events. It is made of columns that every process reads the same: attempt, the place of the
-status in the order in which an attempt passes through them, and while it is rendering the progress. So nothing has to
-be written for a stream, any process can go on with one that another began, and an event has one id for ever.
+The number is the id of events. It is computed from columns: the attempt, the rank of the status within an attempt and,
+while rendering, the progress. So a stream stores nothing, any process can continue a stream of another process, and
+the id of an event never changes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from renders.models import Render
 from renders.serializers.renders import ProgressEventSerializer
 from renders.states import TERMINAL, RenderStatus
 
-# The order within one attempt. Queued comes after the running ones: there it means waiting for the next attempt.
+# The order within an attempt. Queued comes after the running statuses: it means waiting for the next attempt.
 _RANKS = {
     RenderStatus.SCHEDULED: 0,
     RenderStatus.FETCHING: 1,
@@ -48,7 +48,7 @@ _FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class ProgressSnapshot:
-    """What an event tells of a render; the columns of the row."""
+    """The columns of a render that events are made of."""
 
     id: UUID
     status: str
@@ -63,32 +63,32 @@ class ProgressSnapshot:
 
     @classmethod
     def of(cls, render: Render) -> ProgressSnapshot:
-        """Return where a row stands."""
+        """Return the snapshot of a row."""
         return cls(*(getattr(render, name) for name in _FIELDS))
 
     @property
     def is_terminal(self) -> bool:
-        """Return whether nothing more will come."""
+        """Return whether the render has ended."""
         return self.status in TERMINAL
 
     @property
     def step(self) -> int:
-        """Return the number of the status itself: the first of those that the render has while it lasts."""
+        """Return the number of the status: the lowest position that the render has in it."""
         return _step(self.attempt, _RANKS[RenderStatus(self.status)])
 
     @property
     def position(self) -> int:
-        """Return the number of status and progress."""
+        """Return the number of the status and progress."""
         if self.status != RenderStatus.RENDERING:
             return self.step
-        # Neither of the two ever falls while an attempt renders.
+        # Neither percent nor frame decreases within an attempt.
         permille = min(max(int(self.percent * 10), 0), _PERMILLES - 1)
         return self.step + permille * _FRAMES + min(self.frame, _FRAMES - 1)
 
 
 @dataclass(frozen=True, slots=True)
 class StreamEvent:
-    """One event of a stream. is_current: it tells of the render as it stands now, not of what was passed meanwhile."""
+    """An event of a stream. is_current: it shows the current status, not one that was passed before."""
 
     id: int
     kind: str
@@ -97,30 +97,30 @@ class StreamEvent:
 
 
 def read_progress(ids: Collection[UUID]) -> dict[UUID, ProgressSnapshot]:
-    """Return where renders stand, by id, in one query."""
+    """Return the snapshots of renders by id, in one query."""
     rows = Render.objects.filter(pk__in=ids).order_by().values_list(*_FIELDS)
     return {row[0]: ProgressSnapshot(*row) for row in rows}
 
 
 def events_since(seen: int | None, now: ProgressSnapshot) -> Iterator[StreamEvent]:
-    """Yield what a client has not been told. seen: the last id that it got, None for a client that begins.
+    """Yield the events after an id. seen: the last id that the client received, None for a new client.
 
-    A client that begins is told of the present only. One that comes back also gets the statuses that lie between, as
-    far as they are certain: an attempt that renders has fetched, and one that succeeded has done all of it.
+    A new client gets only the current state. A reconnecting one also gets the statuses in between that are certain: an
+    attempt that renders has fetched, and one that succeeded has gone through all of them.
     """
     if seen is not None and now.position <= seen:
         return
     if seen is not None:
-        for step, status in _passed(seen, now):
+        for step, status in _passed_statuses(seen, now):
             yield _status_event(step, now.id, status, now.attempt, is_current=False)
     if seen is None or now.step > seen:
         yield _status_event(now.step, now.id, now.status, now.attempt)
     if now.position > now.step:
-        yield StreamEvent(now.position, "progress", _progress_of(now))
+        yield StreamEvent(now.position, "progress", _progress_data(now))
 
 
-def _passed(seen: int, now: ProgressSnapshot) -> Iterator[tuple[int, str]]:
-    """Yield the statuses between, with their numbers."""
+def _passed_statuses(seen: int, now: ProgressSnapshot) -> Iterator[tuple[int, str]]:
+    """Yield the numbers and names of the statuses between two events."""
     until = _RANKS[RenderStatus(now.status)]
     if now.status == RenderStatus.SUCCEEDED:
         until = _RANKS[RenderStatus.SAVING] + 1
@@ -141,5 +141,5 @@ def _status_event(number: int, render_id: UUID, status: str, attempt: int, *, is
     return StreamEvent(number, "status", data, is_current)
 
 
-def _progress_of(now: ProgressSnapshot) -> dict[str, Any]:
+def _progress_data(now: ProgressSnapshot) -> dict[str, Any]:
     return {"render": encode_id(Render.ID_PREFIX, now.id), **ProgressEventSerializer(now).data}

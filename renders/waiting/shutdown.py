@@ -1,7 +1,7 @@
-"""Learn at once that the server is to stop, so that nobody who merely waits holds it up.
+"""Shutdown notification, so that waiting requests do not delay the shutdown of the server.
 
-A server's own signal handlers begin its shutdown and then wait for the requests at work. They cannot be shared, but
-the interpreter also writes the number of each signal to a file descriptor, whoever handles it.
+The signal handlers of the server start its shutdown and then wait for active requests. They cannot be shared, but the
+interpreter also writes the number of each signal to a file descriptor, independent of its handler.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _callbacks: list[Callable[[], None]] = []
 
 
 def watch_for_shutdown() -> None:
-    """Notice SIGTERM and SIGINT from now on. Call it once in the main thread of a server process, as it starts."""
+    """Start listening for SIGTERM and SIGINT. Call once, in the main thread of a starting server process."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -31,17 +31,17 @@ def _listen(reader: int) -> None:
 
 
 def on_shutdown(callback: Callable[[], None]) -> None:
-    """Call `callback` when the server is to stop, in another thread; it must neither block nor raise."""
+    """Register a callback for the shutdown. It runs in another thread, and must neither block nor raise."""
     _callbacks.append(callback)
 
 
 def shut_down() -> None:
-    """Let everybody who waits know that the server is to stop."""
+    """Set the shutdown flag and run the callbacks."""
     _shutting_down.set()
     for callback in _callbacks:
         callback()
 
 
 def is_shutting_down() -> bool:
-    """Return whether the server is to stop."""
+    """Return whether the server is shutting down."""
     return _shutting_down.is_set()

@@ -1,4 +1,4 @@
-"""Server-sent events of one render. Source: HTML standard, section 9.2."""
+"""Stream of server-sent events of a render. Source: HTML standard, section 9.2."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from renders.waiting.waiter_slots import WaiterSlots
 from renders.waiting.watcher import Watcher
 
 RETRY_MS = 2000
-# A stream that goes on for longer is ended; the client comes back and goes on where it was.
+# A longer stream is ended; the client reconnects and continues after the last event.
 MAX_STREAM_S = 1800.0
 
 
 class TooManyStreams(DomainError):
-    """As many as the server has threads for are being waited for; poll, or try again later."""
+    """Too many streams and long polls are open. Poll without `wait`, or try again later."""
 
     code = "rate_limited"
     status = 429
@@ -31,10 +31,10 @@ class TooManyStreams(DomainError):
 
 
 class EventStream:
-    """The body of the answer: bytes as they come. Holds a slot and a subscription from its making to `close`.
+    """Response body of a stream. Holds a waiter slot and a subscription until `close`.
 
-    seen: the last event that the client got. is_allowed: asked with every heartbeat, and at least as often while
-    events come: a key that was revoked must not go on listening. end_of: what the event of the end tells besides.
+    seen: the last event that the client received. is_allowed: called at least once per heartbeat, so that a revoked
+    key stops receiving events. end_of: returns additional members of the final event.
     """
 
     def __init__(
@@ -49,10 +49,7 @@ class EventStream:
         watcher: Watcher,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take a slot, to be released by `close`.
-
-        Raises TooManyStreams where none is left.
-        """
+        """Acquire a slot, or raise TooManyStreams."""
         self._is_closed = True
         if not slots.acquire(account_id):
             raise TooManyStreams(policy="streams")
@@ -67,62 +64,62 @@ class EventStream:
         self._ends_at = clock() + MAX_STREAM_S
         self._checked_at = self._wrote_at = clock()
         self._is_over = False
-        self._waiting: deque[bytes] = deque([b"retry: %d\n\n" % RETRY_MS + self._tell(first)])
+        self._pending: deque[bytes] = deque([b"retry: %d\n\n" % RETRY_MS + self._encode_new_events(first)])
 
     def __iter__(self) -> EventStream:
         return self
 
     def __next__(self) -> bytes:
-        """Return the next piece, waiting for it."""
-        if not self._waiting and not self._is_over:
+        """Return the next block of bytes, waiting for it."""
+        if not self._pending and not self._is_over:
             self._wait()
-        if not self._waiting:
+        if not self._pending:
             self.close()
             raise StopIteration
         self._wrote_at = self._clock()
-        return self._waiting.popleft()
+        return self._pending.popleft()
 
     def close(self) -> None:
-        """Release slot and subscription; the server calls this when the client is gone. Safe to repeat."""
+        """Release slot and subscription; called by the server when the client disconnects. Safe to repeat."""
         if not self._is_closed:
             self._is_closed = self._is_over = True
             self._watcher.unsubscribe(self._subscription)
             self._slots.release(self._account_id)
 
     def __del__(self) -> None:
-        """Close what nobody read to the end."""
+        """Close a stream that was not read to its end."""
         self.close()
 
     def _wait(self) -> None:
-        """Return with something to send, or when it is over."""
-        while not self._waiting and not self._is_over:
+        """Wait until there is something to send, or the stream is over."""
+        while not self._pending and not self._is_over:
             due_at = min(self._wrote_at, self._checked_at) + self._heartbeat_s
             snapshot = self._subscription.wait(min(due_at, self._ends_at) - self._clock())
             now = self._clock()
-            if is_shutting_down() or now >= self._ends_at or not self._may_go_on(now):
+            if is_shutting_down() or now >= self._ends_at or not self._may_continue(now):
                 self._is_over = True
-            elif snapshot is not None and (text := self._tell(snapshot)):
-                self._waiting.append(text)
+            elif snapshot is not None and (block := self._encode_new_events(snapshot)):
+                self._pending.append(block)
             elif now - self._wrote_at >= self._heartbeat_s:
-                self._waiting.append(b": still here\n\n")
+                self._pending.append(b": still here\n\n")
 
-    def _may_go_on(self, now: float) -> bool:
+    def _may_continue(self, now: float) -> bool:
         if now - self._checked_at < self._heartbeat_s:
             return True
         self._checked_at = now
         return self._is_allowed()
 
-    def _tell(self, snapshot: ProgressSnapshot) -> bytes:
-        """Return the events that the client has not had, and note that it has."""
-        pieces = []
+    def _encode_new_events(self, snapshot: ProgressSnapshot) -> bytes:
+        """Return the new events of a snapshot, and mark them as seen."""
+        blocks = []
         for event in events_since(self._seen, snapshot):
             self._seen = event.id
             is_end = event.is_current and snapshot.is_terminal
-            pieces.append(_written(event, self._end_of() if is_end else {}))
+            blocks.append(_encode_event(event, self._end_of() if is_end else {}))
             self._is_over = self._is_over or is_end
-        return b"".join(pieces)
+        return b"".join(blocks)
 
 
-def _written(event: StreamEvent, more: dict[str, Any]) -> bytes:
-    data = orjson.dumps({**event.data, **more})
+def _encode_event(event: StreamEvent, extra: dict[str, Any]) -> bytes:
+    data = orjson.dumps({**event.data, **extra})
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.id, event.kind.encode(), data)

@@ -1,4 +1,4 @@
-"""How many may wait in this process: each takes a thread of the server, and some must be left for the others."""
+"""Limit of waiting requests in this process: each occupies a server thread, and some must stay free."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.conf import settings
 
 
 class WaiterSlots:
-    """Slots for those who wait, of all accounts and of each one."""
+    """Slots of waiting requests, limited in total and for each account."""
 
     def __init__(self, *, max_total: int, max_per_account: int) -> None:
         self._max_total = max_total
@@ -22,7 +22,7 @@ class WaiterSlots:
         self._in_use: Counter[UUID] = Counter()
 
     def acquire(self, account_id: UUID) -> bool:
-        """Take a slot, to be released with `release`; return False where none is left."""
+        """Acquire a slot without blocking; return False if none is free."""
         with self._lock:
             if self._in_use.total() >= self._max_total or self._in_use[account_id] >= self._max_per_account:
                 return False
@@ -30,7 +30,7 @@ class WaiterSlots:
             return True
 
     def release(self, account_id: UUID) -> None:
-        """Release a slot."""
+        """Release an acquired slot."""
         with self._lock:
             self._in_use[account_id] -= 1
             if not self._in_use[account_id]:
@@ -38,7 +38,7 @@ class WaiterSlots:
 
     @contextmanager
     def hold(self, account_id: UUID) -> Iterator[bool]:
-        """Hold a slot, and say whether there was one."""
+        """Hold a slot if one is free; yields whether it was."""
         has_slot = self.acquire(account_id)
         try:
             yield has_slot
@@ -48,7 +48,7 @@ class WaiterSlots:
 
     @property
     def in_use(self) -> int:
-        """Return how many wait."""
+        """Return the number of acquired slots."""
         with self._lock:
             return self._in_use.total()
 

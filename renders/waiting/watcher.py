@@ -1,8 +1,7 @@
-"""One thread a process that looks at the database for everybody who waits.
+"""Watcher of renders: one thread per process that polls the database for all waiting requests.
 
-However many wait, there is one look a change: on SQLite after `PRAGMA data_version` (3 us) says that somebody
-committed, on PostgreSQL ten times a second; one query for all renders that are waited for. Nobody who waits touches
-the database meanwhile. Without anybody who waits there is no thread.
+One query reads all watched renders: on SQLite whenever `PRAGMA data_version` (3 us) shows a commit, on PostgreSQL ten
+times a second. Waiting requests do not touch the database. Without subscriptions there is no thread.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import chain
 from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, connection
@@ -23,7 +23,7 @@ from renders.waiting.shutdown import is_shutting_down, on_shutdown
 
 SQLITE_POLL_INTERVAL_S = 0.02
 POSTGRES_POLL_INTERVAL_S = 0.1
-# However quiet it is: what was missed for any reason is found then.
+# Even without a sign of a change, in case one was missed.
 FALLBACK_POLL_S = 1.0
 ERROR_BACKOFF_S = 1.0
 
@@ -32,7 +32,7 @@ ReadProgress = Callable[[Collection[UUID]], Mapping[UUID, ProgressSnapshot]]
 
 
 class RenderSubscription:
-    """Somebody who waits for one render. `latest` is the last that was seen of it, None before the first look."""
+    """Subscription of a waiting request to one render. latest: its last snapshot, None before the first read."""
 
     def __init__(self, render_id: UUID) -> None:
         self.render_id = render_id
@@ -40,17 +40,17 @@ class RenderSubscription:
         self._changed = threading.Event()
 
     def notify(self, snapshot: ProgressSnapshot) -> None:
-        """Wake who waits, if this is news."""
+        """Store the snapshot and wake the waiting thread, if it differs from the last one."""
         if snapshot != self.latest:
             self.latest = snapshot
             self._changed.set()
 
     def wake(self) -> None:
-        """Wake who waits, without news."""
+        """Wake the waiting thread without a change."""
         self._changed.set()
 
     def wait(self, timeout_s: float) -> ProgressSnapshot | None:
-        """Sleep until there is news, the time is over or the server stops; return the latest."""
+        """Wait for a change, the timeout or the shutdown of the server; return the latest snapshot."""
         if not is_shutting_down():
             self._changed.wait(max(0.0, timeout_s))
         self._changed.clear()
@@ -58,14 +58,14 @@ class RenderSubscription:
 
 
 class DataVersion:
-    """Says whether somebody committed since the last time it was asked."""
+    """Detects commits since the last call; always true on PostgreSQL, which has no cheap check."""
 
     def __init__(self) -> None:
         self.poll_interval_s = POSTGRES_POLL_INTERVAL_S if connection.vendor == "postgresql" else SQLITE_POLL_INTERVAL_S
         self._seen: int | None = None
 
     def __call__(self) -> bool:
-        """Return whether it is worth looking."""
+        """Return whether the renders should be read again."""
         if connection.vendor == "postgresql":
             return True
         connection.ensure_connection()
@@ -76,10 +76,10 @@ class DataVersion:
 
 
 class Watcher:
-    """Holds the subscriptions, and a thread while there are any."""
+    """The subscriptions of this process, and a polling thread while there are any."""
 
     def __init__(self, read: ReadProgress = read_progress, make_probe: Callable[[], DataVersion] = DataVersion) -> None:
-        """read: reads the progress of renders; make_probe: called in the thread that will ask it."""
+        """read: reads snapshots by id. make_probe: called in the polling thread, as connections are thread-local."""
         self._read = read
         self._make_probe = make_probe
         self._lock = threading.Lock()
@@ -90,7 +90,7 @@ class Watcher:
 
     @contextmanager
     def watching(self, render_id: UUID) -> Iterator[RenderSubscription]:
-        """Subscribe to a render; whatever changes from before now on wakes it."""
+        """Subscribe to a render for the duration of the block."""
         subscription = self.subscribe(render_id)
         try:
             yield subscription
@@ -98,11 +98,11 @@ class Watcher:
             self.unsubscribe(subscription)
 
     def subscribe(self, render_id: UUID) -> RenderSubscription:
-        """Return a subscription, to be ended with `unsubscribe`."""
+        """Return a new subscription, to be ended with `unsubscribe`."""
         subscription = RenderSubscription(render_id)
         with self._lock:
             self._subscriptions[render_id].append(subscription)
-            # Looked at once in any case: it may have changed since the caller read it.
+            # Read at least once: the render may have changed since the caller read it.
             self._has_new = True
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="render-watcher", daemon=True)
@@ -110,7 +110,7 @@ class Watcher:
         return subscription
 
     def unsubscribe(self, subscription: RenderSubscription) -> None:
-        """End a subscription; once is enough."""
+        """End a subscription. Safe to repeat."""
         with self._lock:
             subscriptions = self._subscriptions.get(subscription.render_id, [])
             if subscription in subscriptions:
@@ -119,12 +119,10 @@ class Watcher:
                 self._subscriptions.pop(subscription.render_id, None)
 
     def wake_all(self) -> None:
-        """Wake everybody, because the server stops."""
+        """Wake all waiting threads, as the server shuts down."""
         with self._lock:
-            everybody = [
-                subscription for subscriptions in self._subscriptions.values() for subscription in subscriptions
-            ]
-        for subscription in everybody:
+            subscriptions = list(chain.from_iterable(self._subscriptions.values()))
+        for subscription in subscriptions:
             subscription.wake()
 
     def _run(self) -> None:
@@ -141,9 +139,9 @@ class Watcher:
             connection.close()
 
     def _watch(self) -> bool:
-        """Look until nobody waits any more; then return True, no longer being the thread that looks."""
+        """Poll until no subscription is left; then return True, after clearing `_thread`."""
         has_changed = self._make_probe()
-        looked_at = float("-inf")
+        read_at = float("-inf")
         while True:
             with self._lock:
                 if not self._subscriptions:
@@ -153,19 +151,19 @@ class Watcher:
                 ids = list(self._subscriptions)
             changed = has_changed()
             now = time.monotonic()
-            if changed or has_new or now - looked_at >= FALLBACK_POLL_S:
-                looked_at = now
-                self._tell(self._read(ids))
+            if changed or has_new or now - read_at >= FALLBACK_POLL_S:
+                read_at = now
+                self._notify(self._read(ids))
             time.sleep(has_changed.poll_interval_s)
 
-    def _tell(self, snapshots: Mapping[UUID, ProgressSnapshot]) -> None:
+    def _notify(self, snapshots: Mapping[UUID, ProgressSnapshot]) -> None:
         with self._lock:
-            news = [
+            updates = [
                 (subscription, snapshot)
                 for pk, snapshot in snapshots.items()
                 for subscription in self._subscriptions.get(pk, ())
             ]
-        for subscription, snapshot in news:
+        for subscription, snapshot in updates:
             subscription.notify(snapshot)
 
 

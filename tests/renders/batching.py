@@ -1,4 +1,4 @@
-"""Batches as clients make them, with jobs and reserved credits."""
+"""Factory of submitted batches, with jobs and reserved credits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.factories import make_api_key, make_edit
 
 
 def submit_batch(owner: Any, total: int, **members: Any) -> Batch:
-    """A batch of equal renders that wait."""
+    """Submit a batch of identical renders, which wait in the queue."""
     client = APIClient(headers={"X-API-Key": make_api_key(owner)})
     body = {"renders": [{"edit": make_edit()} for _ in range(total)], **members}
     response = client.post("/api/v2/batches", body)

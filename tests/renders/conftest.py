@@ -1,4 +1,4 @@
-"""A storage of its own for each test, and who asks."""
+"""Fixtures of the renders tests: a storage for each test, an account and its client."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.factories import make_api_key, make_user
 
 @pytest.fixture(autouse=True)
 def media_root(settings, tmp_path) -> Path:
-    """The folder that files are stored in; DATA_DIR is its parent."""
+    """The folder of stored files; its parent is DATA_DIR."""
     root = tmp_path / "data" / "media"
     settings.DATA_DIR = root.parent
     settings.STORAGES = {
@@ -24,11 +24,11 @@ def media_root(settings, tmp_path) -> Path:
 
 @pytest.fixture
 def alice(db):
-    """The owner of what the tests make."""
+    """The owner of the objects under test."""
     return make_user("alice")
 
 
 @pytest.fixture
 def client(alice) -> APIClient:
-    """Alice's client, with a key for everything."""
+    """A client with an API key of Alice for all scopes."""
     return APIClient(headers={"X-API-Key": make_api_key(alice)})

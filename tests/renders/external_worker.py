@@ -1,6 +1,6 @@
-"""An external worker, as tests play it: it claims, uploads and reports through the test client.
+"""An external worker for tests: it claims, uploads and reports through the test client.
 
-Its reports are signed by the reference library.
+Its reports are signed with the reference library.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _numbers = itertools.count(1)
 
 
 def submit(owner: Any, **output: Any) -> Render:
-    """A render that waits: one second of 64x36 at 10 frames a second."""
+    """Submit a render of one second of 64x36 at 10 frames a second."""
     return submit_render(owner=owner, request=RenderRequest(edit=make_edit(**output)))
 
 
 class ExternalWorkerClient:
-    """A worker with a key of its own. now: what its clock says, in Unix seconds; None for the real time."""
+    """A worker with its own key. now: the time of its clock in Unix seconds; None for the real time."""
 
     def __init__(self, *, secret: bytes = SECRET, name: str = "gpu-1", pool: str | None = None) -> None:
         owner = make_user(granted_scopes=["workers:report"])
@@ -45,14 +45,14 @@ class ExternalWorkerClient:
         return self.client.post("/internal/workers/claim", body, headers={"X-API-Key": self.key})
 
     def take(self) -> dict[str, Any]:
-        """ExternalClaim, and expect to get something."""
+        """Claim, and expect a job spec."""
         response = self.claim()
         assert response.status_code == 200, response.content
         job_spec: dict[str, Any] = response.json()
         return job_spec
 
     def headers(self, body: bytes, message_id: str = "") -> dict[str, str]:
-        """The three headers of a message."""
+        """Return the three headers of a signed message."""
         message_id = message_id or f"msg_{next(_numbers)}"
         stamp = int(self.now if self.now is not None else time.time())
         signature = Webhook(format_secret(self.secret)).sign(
@@ -61,7 +61,7 @@ class ExternalWorkerClient:
         return {"webhook-id": message_id, "webhook-timestamp": str(stamp), "webhook-signature": signature}
 
     def post(self, body: bytes, headers: dict[str, str]) -> Any:
-        """Send a message as it is."""
+        """Send a message unchanged."""
         return self.client.generic(
             "POST", "/webhooks/render-progress", body, content_type="application/json", headers=headers
         )

@@ -1,4 +1,4 @@
-"""The staff's screens of renders, projects and templates."""
+"""Admin screens of renders, projects and templates."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def act(browser, action, *rows):
     return browser.post(RENDERS, data, follow=True)
 
 
-def said(response):
+def messages_of(response):
     return [str(message) for message in response.context["messages"]]
 
 
-def test_list_shows_every_state(staff, alice):
+def test_list_shows_every_status(staff, alice):
     for status in ("queued", "rendering", "cancelling", "succeeded", "failed", "cancelled"):
         make_render(alice, status=status, percent=41.7, thumbnail_key="renders/x/1/thumbnail.jpg")
     page = staff.get(RENDERS).content.decode()
@@ -66,7 +66,7 @@ def test_search_finds(staff, alice, by):
     assert page.count('role="progressbar"') == 1
 
 
-def test_detail_plays_and_explains(staff, alice):
+def test_detail_shows_a_player_and_the_warnings(staff, alice):
     warning = {"pointer": "/edit/x", "code": "unknown_field", "detail": "<b>bold</b>"}
     render = make_render(alice, status="succeeded", warnings=[warning], log="said <this>", timings={"fetch": 0.5})
     render.job_id = render.pk
@@ -81,13 +81,13 @@ def test_detail_plays_and_explains(staff, alice):
 
 
 @pytest.mark.parametrize(("kind", "tag"), [("png", "<img"), ("mp3", "<audio"), ("gif", "<img"), ("webm", "<video")])
-def test_detail_shows_each_format_in_its_way(staff, alice, kind, tag):
+def test_detail_shows_each_format_in_a_suitable_element(staff, alice, kind, tag):
     render = make_render(alice, status="succeeded", output_format=kind)
     assert tag in staff.get(reverse("admin:renders_render_change", args=[render.pk])).content.decode()
 
 
 @pytest.mark.parametrize("status", ["queued", "failed"])
-def test_detail_of_what_has_no_output(staff, alice, status):
+def test_detail_without_output(staff, alice, status):
     error = {"code": "render_failed", "message": "so it is"} if status == "failed" else None
     render = make_render(alice, status=status, error=error)
     page = staff.get(reverse("admin:renders_render_change", args=[render.pk]))
@@ -95,10 +95,10 @@ def test_detail_of_what_has_no_output(staff, alice, status):
     assert ("so it is" in page.content.decode()) is (status == "failed")
 
 
-def test_cancel_reports_what_it_could_do(staff, alice):
+def test_cancel_reports_successes_and_refusals(staff, alice):
     waiting = submit_render(owner=alice, request=RenderRequest(edit=make_edit()))
     done = make_render(alice, status="succeeded")
-    messages = said(act(staff, "cancel_renders", waiting, done))
+    messages = messages_of(act(staff, "cancel_renders", waiting, done))
     assert "1 renders cancelled." in messages
     assert any(done.public_id in message for message in messages)
     waiting.refresh_from_db()
@@ -107,9 +107,9 @@ def test_cancel_reports_what_it_could_do(staff, alice):
 
 def test_retry_and_delete_outputs(staff, alice):
     failed, done = make_render(alice, status="failed"), make_render(alice, status="succeeded")
-    assert said(act(staff, "retry_renders", failed)) == ["1 renders submitted again."]
+    assert messages_of(act(staff, "retry_renders", failed)) == ["1 renders submitted again."]
     assert Render.objects.get(retry_of=failed).owner == alice
-    assert said(act(staff, "delete_outputs", done)) == ["1 renders without their outputs now."]
+    assert messages_of(act(staff, "delete_outputs", done)) == ["1 renders had their output deleted."]
     done.refresh_from_db()
     assert done.output_deleted_at is not None
 
@@ -127,11 +127,11 @@ def test_actions_need_their_own_permission(alice):
 
 @pytest.mark.parametrize("name", ["render", "project", "template"])
 def test_staff_without_permission_see_nothing(name):
-    browser = browser_of(make_user("nobody", is_staff=True))
+    browser = browser_of(make_user("clerk", is_staff=True))
     assert browser.get(reverse(f"admin:renders_{name}_changelist")).status_code == 403
 
 
-def test_nobody_writes_renders_by_hand(staff, alice):
+def test_renders_are_read_only(staff, alice):
     render = make_render(alice)
     assert staff.get(reverse("admin:renders_render_add")).status_code == 403
     assert staff.post(reverse("admin:renders_render_change", args=[render.pk]), {"status": "failed"}).status_code == 403
@@ -150,14 +150,14 @@ def test_projects(staff, alice):
 
 
 class TestTemplates:
-    """Their edits are judged before they are saved."""
+    """Their edits are validated before they are saved."""
 
     def form(self, alice, edit, **members):
         data = {"owner": str(alice.pk), "name": "t", "edit": json.dumps(edit), "merge_defaults": "{}", **members}
         versions = {"versions-TOTAL_FORMS": "0", "versions-INITIAL_FORMS": "0"}
         return {**data, **versions}
 
-    def test_saving_another_edit_makes_a_version(self, staff, alice):
+    def test_saving_a_changed_edit_adds_a_version(self, staff, alice):
         template = make_template(alice)
         path = reverse("admin:renders_template_change", args=[template.pk])
         assert staff.post(path, self.form(alice, make_edit(length=3))).status_code == 302
@@ -166,23 +166,23 @@ class TestTemplates:
         page = staff.get(path).content.decode()
         assert "{{ NAME }}" in page
 
-    def test_refuses_a_bad_edit_with_its_place(self, staff, alice):
+    def test_refuses_an_invalid_edit_with_its_pointer(self, staff, alice):
         response = staff.post(reverse("admin:renders_template_add"), self.form(alice, make_edit(format="avi")))
         assert "/edit/output/format" in response.content.decode()
         assert not Template.objects.exists()
 
     @pytest.mark.parametrize("member", [{"merge_defaults": "[]"}, {"edit": "[]"}, {"edit": "{"}])
-    def test_refuses_what_is_no_object(self, staff, alice, member):
+    def test_refuses_anything_but_an_object(self, staff, alice, member):
         response = staff.post(reverse("admin:renders_template_add"), {**self.form(alice, make_edit()), **member})
         assert response.status_code == 200
         assert not Template.objects.exists()
 
-    def test_refuses_another_account_s_project(self, staff, alice):
+    def test_refuses_a_project_of_another_account(self, staff, alice):
         project = make_project(make_user("bob"))
         form = self.form(alice, make_edit(), project=str(project.pk))
-        assert "belongs to somebody else" in staff.post(reverse("admin:renders_template_add"), form).content.decode()
+        assert "belongs to another account" in staff.post(reverse("admin:renders_template_add"), form).content.decode()
 
-    def test_list_and_new(self, staff, alice):
+    def test_list_and_add(self, staff, alice):
         assert staff.post(reverse("admin:renders_template_add"), self.form(alice, make_edit())).status_code == 302
         assert Template.objects.get().versions.count() == 1
         assert staff.get(reverse("admin:renders_template_changelist"), {"q": "t"}).status_code == 200

@@ -1,4 +1,4 @@
-"""The steps of an attempt as rows: fences, progress, prices."""
+"""Services of an attempt: fences, progress and prices."""
 
 from __future__ import annotations
 
@@ -47,27 +47,27 @@ def advance(frame, percent):
 
 
 @pytest.mark.parametrize("status", ["queued", "scheduled", "fetching", "rendering", "saving"])
-def test_an_attempt_takes_a_render_from_any_state_before_the_end(status):
+def test_an_attempt_starts_from_any_unfinished_status(status):
     render = make_render(status=status, attempt=1, percent=40.0, frame=10)
-    taken = start_attempt(render_id=render.pk, attempt=2)
-    assert (taken.status, taken.attempt, taken.percent, taken.frame) == ("fetching", 2, 0.0, 0)
-    assert taken.started_at is not None
+    started = start_attempt(render_id=render.pk, attempt=2)
+    assert (started.status, started.attempt, started.percent, started.frame) == ("fetching", 2, 0.0, 0)
+    assert started.started_at is not None
 
 
 @pytest.mark.parametrize("status", ["cancelling", "cancelled", "succeeded", "failed"])
-def test_an_attempt_takes_nothing_that_has_ended(status):
+def test_an_attempt_does_not_start_on_an_ended_render(status):
     render = make_render(status=status)
     assert start_attempt(render_id=render.pk, attempt=5) is None
     assert Render.objects.get().status == status
 
 
-def test_an_earlier_attempt_takes_nothing_from_a_later_one():
+def test_an_earlier_attempt_does_not_replace_a_later_one():
     render = make_render(status="rendering", attempt=3)
     assert start_attempt(render_id=render.pk, attempt=3) is None
     assert start_attempt(render_id=render.pk, attempt=2) is None
 
 
-def test_the_first_start_is_kept():
+def test_a_later_attempt_does_not_change_started_at():
     render = make_render(status="queued")
     first = start_attempt(render_id=render.pk, attempt=1).started_at
     assert start_attempt(render_id=render.pk, attempt=2).started_at == first
@@ -88,7 +88,7 @@ def test_progress_never_falls_and_is_fenced():
     assert Render.objects.get().percent == 50.0
 
 
-def test_success_charges_what_was_used(alice):
+def test_success_charges_the_actual_cost(alice):
     render = paid_render(alice)
     assert close_succeeded(render=render, files=FILES, cost=30, timings={"a": 1.0}, log="l")
     assert balance(alice) == 1000 - 30
@@ -104,13 +104,13 @@ def test_files_of_earlier_attempts_are_removed_by_a_job(alice, attempt, jobs):
     assert Job.objects.filter(type="renders.discard_files").count() == jobs
 
 
-def test_success_never_charges_more_than_was_agreed(alice):
+def test_success_never_charges_more_than_was_reserved(alice):
     close_succeeded(render=paid_render(alice), files=FILES, cost=500, timings={}, log="")
     assert balance(alice) == 900
 
 
 @pytest.mark.parametrize("close", [close_cancelled, lambda render_id: close_failed(render_id=render_id, error=ERROR)])
-def test_any_other_end_gives_everything_back_once(alice, close):
+def test_any_other_end_refunds_everything_once(alice, close):
     render = paid_render(alice)
     assert close(render_id=render.pk)
     assert not close(render_id=render.pk)
@@ -119,7 +119,7 @@ def test_any_other_end_gives_everything_back_once(alice, close):
     assert Job.objects.filter(type="renders.discard_files").count() == 1
 
 
-def test_what_is_longer_than_assumed_is_reserved_before_it_is_rendered(alice):
+def test_a_longer_output_than_estimated_is_reserved_before_rendering(alice):
     render = paid_render(alice, status="fetching")
     assert begin_rendering(render=render, total_frames=10, cost=250, warnings=[])
     assert balance(alice) == 750
@@ -129,7 +129,7 @@ def test_what_is_longer_than_assumed_is_reserved_before_it_is_rendered(alice):
     assert Render.objects.get().credits_charged == 250
 
 
-def test_a_later_attempt_does_not_reserve_it_again(alice):
+def test_a_later_attempt_does_not_reserve_again(alice):
     render = paid_render(alice, status="fetching")
     begin_rendering(render=render, total_frames=10, cost=250, warnings=[])
     again = start_attempt(render_id=render.pk, attempt=2)
@@ -139,7 +139,7 @@ def test_a_later_attempt_does_not_reserve_it_again(alice):
     assert balance(alice) == 1000
 
 
-def test_too_few_credits_for_the_true_length_change_nothing(alice):
+def test_too_few_credits_for_the_actual_length_change_nothing(alice):
     render = paid_render(alice, status="fetching")
     with pytest.raises(InsufficientCredits):
         begin_rendering(render=render, total_frames=10, cost=5000, warnings=[])

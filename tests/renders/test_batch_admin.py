@@ -1,4 +1,4 @@
-"""The staff's screens of batches."""
+"""Admin screens of batches."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def cancel(browser, *rows) -> list[str]:
     return [str(message) for message in browser.post(BATCHES, data, follow=True).context["messages"]]
 
 
-def test_list_shows_bars_and_ends(staff, alice, django_assert_max_num_queries):
+def test_list_shows_progress_bars_and_outcomes(staff, alice, django_assert_max_num_queries):
     make_batch(alice, total=4, pending=1, succeeded=2, failed=1, credits_reserved=400, credits_charged=300)
     for _ in range(20):
         make_batch(alice, total=1)
@@ -57,7 +57,7 @@ def test_search_finds(staff, alice, by):
     assert other.public_id not in page
 
 
-def test_detail_counts_what_is_so_now(staff, alice):
+def test_detail_shows_the_current_counts(staff, alice):
     batch = make_batch(alice, total=3, metadata={"campaign": "<b>spring</b>"})
     Render.objects.filter(pk=batch.renders.first().pk).update(status="rendering")
     page = staff.get(reverse("admin:renders_batch_change", args=[batch.pk])).content.decode()
@@ -70,7 +70,7 @@ def test_detail_counts_what_is_so_now(staff, alice):
     assert link.content.decode().count('role="progressbar"') == 3
 
 
-def test_cancel_ends_what_waits_and_gives_the_credits_back(staff, alice):
+def test_cancel_ends_waiting_renders_and_refunds_them(staff, alice):
     before = CreditAccount.objects.get(user=alice).balance
     batch = submit_batch(alice, 3)
     done = make_batch(make_user("bob"), status="completed", pending=0, succeeded=1, finished_at=timezone.now())
@@ -87,7 +87,7 @@ def test_cancel_ends_what_waits_and_gives_the_credits_back(staff, alice):
     assert (entry.subject, entry.actor_name) == (batch.public_id, "root")
 
 
-def test_who_may_only_look_cancels_nothing(alice):
+def test_view_permission_does_not_allow_cancelling(alice):
     viewer = make_user("viewer", is_staff=True)
     viewer.user_permissions.add(Permission.objects.get(codename="view_batch"))
     browser, batch = browser_of(viewer), submit_batch(alice, 1)
@@ -96,4 +96,4 @@ def test_who_may_only_look_cancels_nothing(alice):
     assert Batch.objects.get().status == "processing"
     assert not AuditEntry.objects.filter(action="batch.cancelled").exists()
     assert browser.get(reverse("admin:renders_batch_add")).status_code == 403
-    assert browser_of(make_user("nobody", is_staff=True)).get(BATCHES).status_code == 403
+    assert browser_of(make_user("clerk", is_staff=True)).get(BATCHES).status_code == 403

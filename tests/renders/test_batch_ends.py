@@ -1,4 +1,4 @@
-"""The end of a batch: counted where its renders end, told once."""
+"""The end of a batch: counted as its renders end, published once."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ FILES = RenderedFiles("mp4", 64, 36, 10.0, 1.0, 1000, "0" * 64, "renders/x/1/out
 
 
 @pytest.fixture
-def told():
-    """Every BatchCompleted that is published."""
-    heard: list[BatchCompleted] = []
+def completions():
+    """All published BatchCompleted events."""
+    events: list[BatchCompleted] = []
     with subscriptions.override():
-        subscribe(BatchCompleted)(heard.append)
-        yield heard
+        subscribe(BatchCompleted)(events.append)
+        yield events
 
 
 @pytest.fixture
 def batch(client):
-    """Of three renders."""
+    """A batch of three renders."""
     assert client.post(BATCHES, {"edit": make_edit(), "rows": [{}, {}, {}]}).status_code == 202
     return Batch.objects.get()
 
@@ -42,20 +42,20 @@ def succeed(render, cost=1):
 
 
 @pytest.mark.django_db
-def test_the_last_end_completes_it(batch, told, client):
+def test_the_last_render_to_end_completes_the_batch(batch, completions, client):
     first, second, third = Render.objects.order_by("pk")
     assert succeed(first)
     assert close_failed(render_id=second.pk, error={"code": "odd"})
-    # Ended already, so neither counts again.
+    # Already ended, so neither is counted again.
     assert not close_failed(render_id=second.pk, error={"code": "odd"})
     assert not close_cancelled(render_id=first.pk)
     batch.refresh_from_db()
-    assert (batch.pending, batch.status, batch.finished_at, told) == (1, "processing", None, [])
+    assert (batch.pending, batch.status, batch.finished_at, completions) == (1, "processing", None, [])
     assert close_cancelled(render_id=third.pk)
     batch.refresh_from_db()
     assert (batch.pending, batch.succeeded, batch.failed, batch.cancelled) == (0, 1, 1, 1)
     assert (batch.status, batch.credits_charged) == ("completed", 1)
-    (event,) = told
+    (event,) = completions
     assert (event.batch_id, event.owner_id, event.total) == (batch.pk, batch.owner_id, 3)
     assert (event.succeeded, event.failed, event.cancelled, event.credits_charged) == (1, 1, 1, 1)
     answer = client.get(f"{BATCHES}/{batch.public_id}").json()
@@ -64,14 +64,14 @@ def test_the_last_end_completes_it(batch, told, client):
 
 
 @pytest.mark.django_db
-def test_what_costs_more_than_was_known_shows_in_the_batch(batch, client):
+def test_a_top_up_shows_in_the_batch(batch, client):
     assert succeed(Render.objects.order_by("pk").first(), cost=5)
     answer = client.get(f"{BATCHES}/{batch.public_id}").json()
     assert answer["credits"] == {"reserved": "0.07", "charged": "0.05"}
 
 
 @pytest.mark.django_db
-def test_an_end_that_is_undone_is_not_counted(batch):
+def test_an_end_that_is_rolled_back_is_not_counted(batch):
     render = Render.objects.first()
     with pytest.raises(RuntimeError), transaction.atomic():
         close_failed(render_id=render.pk, error={"code": "odd"})
@@ -81,10 +81,10 @@ def test_an_end_that_is_undone_is_not_counted(batch):
 
 
 @pytest.mark.django_db
-def test_a_render_of_its_own_completes_nothing(client, told):
+def test_a_render_without_batch_completes_nothing(client, completions):
     client.post("/api/v2/renders", {"edit": make_edit()})
     assert close_failed(render_id=Render.objects.get().pk, error={"code": "odd"})
-    assert told == []
+    assert completions == []
 
 
 @pytest.mark.django_db

@@ -1,4 +1,4 @@
-"""Renders of one batch that end at one time: none is counted twice, and the end of all is told once."""
+"""Concurrent ends of the renders of a batch: each is counted once, and completion is published once."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.races.fixtures import race  # noqa: F401 - a fixture
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 
 
-def test_is_told_once_however_many_end_at_once(race):  # noqa: F811
+def test_completion_is_published_once_however_many_end_at_once(race):  # noqa: F811
     found = race("renders.end_all_renders_of_a_batch")
     assert found == {
         "failures": 0,

@@ -1,4 +1,4 @@
-"""`/batches`: all renders or none, and what is told of them."""
+"""`/batches`: atomic submission, reading and cancellation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.renders.test_submit import pointers, rows
 
 pytestmark = pytest.mark.django_db
 BATCHES = "/api/v2/batches"
-# SQLite's statements hold 999 values, so that it takes about 130; PostgreSQL 33.
+# SQLite allows 999 values per statement and needs about 130 queries, PostgreSQL 33.
 MAX_STATEMENTS = 150
 
 
@@ -34,7 +34,7 @@ def length_template(alice, **output):
     edit = make_edit(**output)
     edit["timeline"]["tracks"][0]["clips"][0]["length"] = "{{ LENGTH }}"
     edit["timeline"]["tracks"][0]["clips"][0]["asset"]["text"] = "Hello {{ NAME }}"
-    return make_template(alice, edit=edit, merge={"NAME": "nobody"})
+    return make_template(alice, edit=edit, merge={"NAME": "Guest"})
 
 
 def submit(client, alice, number=3, **members):
@@ -69,7 +69,7 @@ def test_accepts_rows_of_a_template(client, alice):
     assert answer["finished_at"] is None
     assert answer["links"]["renders"].endswith(f"/api/v2/renders?batch={batch.public_id}")
     ana, bob, third = Render.objects.order_by("pk")
-    assert [render.merge for render in (ana, bob, third)] == [{"NAME": "Ana"}, {"NAME": "Bob"}, {"NAME": "nobody"}]
+    assert [render.merge for render in (ana, bob, third)] == [{"NAME": "Ana"}, {"NAME": "Bob"}, template.merge_defaults]
     assert ana.metadata == {"campaign": "spring", "lot": 2, "order": "a"}
     assert (bob.metadata, bob.project, bob.priority) == ({"campaign": "spring", "lot": 1}, other, 3)
     assert (third.project, third.priority, third.batch) == (None, 1, batch)
@@ -77,8 +77,8 @@ def test_accepts_rows_of_a_template(client, alice):
     assert {render.edit == template.edit for render in (ana, bob, third)} == {True}
 
 
-def test_what_it_writes_is_what_single_renders_would(client, alice):
-    """The same rows as three single submissions, but for ids, times and the batch."""
+def test_writes_the_same_rows_as_single_submissions(client, alice):
+    """The same rows as three single submissions, except ids, times and the batch."""
     template = make_template(alice)
     asset = make_asset(alice)
     edit = make_edit()
@@ -90,14 +90,14 @@ def test_what_it_writes_is_what_single_renders_would(client, alice):
         {"edit": edit, "priority": "urgent", "webhook": {"url": "https://example.com/h"}},
         {"edit": make_edit(length=70, size={"width": 1280, "height": 720}, fps=30), "metadata": {"a": 1}},
     ]
-    heard = []
+    published = []
     with subscriptions.override():
-        subscribe(RenderQueued)(heard.append)
+        subscribe(RenderQueued)(published.append)
         for wish in wishes:
             assert client.post("/api/v2/renders", wish).status_code == 202
-        single = len(heard)
+        single = len(published)
         assert client.post(BATCHES, {"renders": wishes}).status_code == 202
-    assert (single, len(heard)) == (2, 4)
+    assert (single, len(published)) == (2, 4)
     unlike = {"id", "created_at", "queued_at", "job_id", "batch_id", "row_version"}
     alone, together = (
         [
@@ -117,7 +117,7 @@ def test_what_it_writes_is_what_single_renders_would(client, alice):
         )
         entry = CreditEntry.objects.get(reference=render.reference)
         assert (entry.kind, entry.amount) == ("reserve", -render.credits_reserved)
-    # Alice's plan runs one at a time; the other one waits its turn.
+    # Alice's plan runs one render at a time, so the other job is blocked.
     assert sorted(Job.objects.values_list("status", flat=True)) == ["blocked"] * 3 + ["queued"] + ["scheduled"] * 2
     assert sorted(AssetHold.objects.values_list("reference", flat=True)) == sorted(
         render.reference for render in Render.objects.filter(priority=0)
@@ -143,13 +143,13 @@ def test_what_it_writes_is_what_single_renders_would(client, alice):
         ({}, ["/rows"]),
     ],
 )
-def test_refuses_bodies_that_cannot_be(client, alice, changes, expected):
+def test_refuses_invalid_bodies(client, alice, changes, expected):
     response = client.post(BATCHES, {"template": make_template(alice).public_id, **changes})
     assert pointers(response) == expected
     assert not Batch.objects.exists()
 
 
-def test_points_at_the_merge_value_that_is_wrong(client, alice):
+def test_points_at_the_invalid_merge_value(client, alice):
     template = length_template(alice)
     good = {"merge": {"LENGTH": 1, "NAME": "Ana"}}
     bad = [{"merge": {"LENGTH": "long", "NAME": "Bob"}}, {"merge": {"NAME": "Cy"}}, {"merge": {"LENGTH": -1}}]
@@ -159,7 +159,7 @@ def test_points_at_the_merge_value_that_is_wrong(client, alice):
     assert not Render.objects.exists()
 
 
-def test_says_what_all_rows_share_once(client, alice):
+def test_reports_an_error_shared_by_all_rows_once(client, alice):
     template = make_template(alice, edit=make_edit())
     template.edit["timeline"]["tracks"][0]["clips"][0]["length"] = -1
     template.save(update_fields=["edit"])
@@ -170,7 +170,7 @@ def test_says_what_all_rows_share_once(client, alice):
     assert pointers(client.post(BATCHES, body)) == ["/edit/timeline/tracks/0/clips/0/length"]
 
 
-def test_names_the_render_of_a_list(client, alice):
+def test_points_at_the_invalid_render_of_a_list(client, alice):
     other = make_template(make_user("bob"))
     wishes = [
         {"edit": make_edit()},
@@ -193,7 +193,7 @@ def test_reports_at_most_fifty_errors(client, alice):
     assert response.json()["errors_truncated"] is True
 
 
-def test_too_little_for_all_buys_none(client, alice):
+def test_too_few_credits_for_all_accept_none(client, alice):
     client.post("/api/v2/renders", {"edit": make_edit()})  # opens the account
     before = rows()
     edit = make_edit(length=60, size={"width": 1920, "height": 1080}, fps=30)
@@ -205,7 +205,7 @@ def test_too_little_for_all_buys_none(client, alice):
 
 
 @pytest.mark.parametrize("step", ["hold_for_many", "reserve_many", "enqueue_many", "publish_many"])
-def test_a_failure_at_any_step_leaves_nothing_behind(client, alice, monkeypatch, step):
+def test_a_failure_at_any_step_rolls_everything_back(client, alice, monkeypatch, step):
     client.post("/api/v2/renders", {"edit": make_edit()})
     before = rows()
     real = getattr(batches, step)
@@ -221,7 +221,7 @@ def test_a_failure_at_any_step_leaves_nothing_behind(client, alice, monkeypatch,
     assert not Batch.objects.exists()
 
 
-def test_an_asset_deleted_on_the_way_refuses_all(client, alice, monkeypatch):
+def test_an_asset_deleted_meanwhile_refuses_the_batch(client, alice, monkeypatch):
     asset = make_asset(alice)
     edit = make_edit()
     clip = {"asset": {"type": "video", "src": f"asset:{asset.public_id}"}, "start": 0, "length": 1}
@@ -238,7 +238,7 @@ def test_an_asset_deleted_on_the_way_refuses_all(client, alice, monkeypatch):
     assert not Render.objects.exists()
 
 
-def test_a_dry_run_tells_the_price_and_changes_nothing(client, alice):
+def test_a_dry_run_estimates_and_changes_nothing(client, alice):
     edit = make_edit(length=60, size={"width": 1920, "height": 1080}, fps=30)
     response = client.post(BATCHES, {"edit": edit, "rows": [{}] * 20, "dry_run": True})
     assert response.status_code == 200, response.content
@@ -263,7 +263,7 @@ def test_a_dry_run_tells_the_price_and_changes_nothing(client, alice):
     assert (shapeless.status_code, shapeless.json()["valid"]) == (200, False)
 
 
-def test_the_same_key_makes_one_batch(client, alice):
+def test_a_repeated_idempotency_key_makes_one_batch(client, alice):
     body = {"edit": make_edit(), "rows": [{}, {}]}
     first = client.post(BATCHES, body, headers={"Idempotency-Key": "b1"})
     again = client.post(BATCHES, body, headers={"Idempotency-Key": "b1"})
@@ -273,7 +273,7 @@ def test_the_same_key_makes_one_batch(client, alice):
     assert (Batch.objects.count(), Render.objects.count()) == (1, 2)
 
 
-def test_too_much_to_check_is_refused(client, alice, monkeypatch):
+def test_a_batch_too_large_or_slow_to_validate_is_refused(client, alice, monkeypatch):
     monkeypatch.setattr(batches, "MAX_EDIT_BYTES", 1000)
     response = client.post(BATCHES, {"edit": make_edit(), "rows": [{}] * 5})
     assert pointers(response) == ["/rows"]
@@ -284,7 +284,7 @@ def test_too_much_to_check_is_refused(client, alice, monkeypatch):
 
 
 def test_a_thousand_rows_take_few_queries(client, alice, django_assert_max_num_queries):
-    """Everything is in bulk, the notes of subscribers too; what is left are its pieces, as a row has many columns."""
+    """All writes are in bulk, also those of subscribers, in chunks of rows that fit into one statement."""
     grant(user_id=alice.pk, amount=99_000, reference="test")
     template = make_template(alice)
     body = {"template": template.public_id, "rows": [{"merge": {"NAME": f"n{i}"}} for i in range(1000)]}
@@ -300,9 +300,9 @@ def test_a_thousand_rows_take_few_queries(client, alice, django_assert_max_num_q
 
 
 class TestReading:
-    """Lists and one of them."""
+    """The list and the detail of batches."""
 
-    def test_counts_are_those_of_now(self, client, alice):
+    def test_counts_are_current(self, client, alice):
         batch, _ = submit(client, alice, 4)
         first, second, third, _ = Render.objects.order_by("pk")
         Render.objects.filter(pk=first.pk).update(status="rendering", percent=41.7)
@@ -336,7 +336,7 @@ class TestReading:
         assert found(f"template={open_one.template.public_id}") == [open_one.public_id]
         assert client.get(f"{BATCHES}?status=odd").json()["code"] == "invalid_parameter"
 
-    def test_renders_name_their_batch_and_are_found_by_it(self, client, alice):
+    def test_renders_name_their_batch_and_are_filtered_by_it(self, client, alice):
         batch, _ = submit(client, alice, 2)
         client.post("/api/v2/renders", {"edit": make_edit()})
         answer = client.get(f"/api/v2/renders?batch={batch.public_id}").json()
@@ -344,7 +344,7 @@ class TestReading:
         assert client.get(f"/api/v2/renders?batch={encode_id('bat', uuid7())}").json()["data"] == []
         assert client.get("/api/v2/renders?batch=bat_1").json()["parameter"] == "batch"
 
-    def test_somebody_elses_batch_finds_nothing(self, client, alice):
+    def test_filtering_by_a_batch_of_another_account_finds_nothing(self, client, alice):
         bob = make_user("bob")
         batch = Batch.objects.create(owner=bob, total=1, pending=1)
         assert client.get(f"/api/v2/renders?batch={batch.public_id}").json()["data"] == []
@@ -358,9 +358,9 @@ class TestReading:
 
 
 class TestCancel:
-    """All that has not ended."""
+    """Cancellation of the unfinished renders."""
 
-    def test_ends_what_waits_and_gives_everything_back(self, client, alice):
+    def test_cancels_waiting_renders_and_refunds_them(self, client, alice):
         batch, _ = submit(client, alice, 3)
         response = client.post(f"{BATCHES}/{batch.public_id}/cancel")
         assert response.status_code == 200, response.content
@@ -373,7 +373,7 @@ class TestCancel:
         again = client.post(f"{BATCHES}/{batch.public_id}/cancel")
         assert (again.status_code, again.json()) == (200, answer)
 
-    def test_asks_running_ones_to_stop(self, client, alice):
+    def test_asks_running_renders_to_stop(self, client, alice):
         batch, _ = submit(client, alice, 3)
         first = Render.objects.order_by("pk").first()
         Render.objects.filter(pk=first.pk).update(status="rendering", attempt=1)
@@ -383,13 +383,13 @@ class TestCancel:
         assert response.json()["counts"]["cancelling"] == 1
         assert Job.objects.get(pk=first.job_id).cancel_requested_at is not None
 
-    def test_is_too_late_when_all_have_ended(self, client, alice):
+    def test_is_refused_when_all_renders_have_ended(self, client, alice):
         batch, _ = submit(client, alice, 1)
         client.post(f"/api/v2/renders/{Render.objects.get().public_id}/cancel")
         response = client.post(f"{BATCHES}/{batch.public_id}/cancel")
         assert (response.status_code, response.json()["code"]) == (409, "invalid_state")
 
-    def test_a_job_goes_on_where_the_server_died(self, client, alice, monkeypatch):
+    def test_a_job_finishes_the_cancellation_if_the_server_died(self, client, alice, monkeypatch):
         batch, _ = submit(client, alice, 2)
         monkeypatch.setattr("renders.services.batch_cancel.cancel_batch_renders", lambda **_: None)
         assert client.post(f"{BATCHES}/{batch.public_id}/cancel").json()["status"] == "cancelling"
@@ -403,7 +403,7 @@ class TestCancel:
         assert Job.objects.exclude(status__in=FINISHED).count() == 0
 
 
-def test_version_1_has_none_of_it(client, alice):
+def test_version_1_has_no_batches(client, alice):
     batch, _ = submit(client, alice, 1)
     paths = ["batches", f"batches/{batch.public_id}", f"renders?batch={batch.public_id}"]
     for path in paths:
@@ -412,30 +412,30 @@ def test_version_1_has_none_of_it(client, alice):
 
 
 class TestRateLimit:
-    """A batch counts as the renders that it asks for."""
+    """A batch is charged as its number of renders."""
 
     def post(self, api, alice, number):
         key = make_api_key(alice)
         return api.post(BATCHES, {"edit": make_edit(), "rows": [{}] * number}, headers={"X-API-Key": key})
 
-    def test_takes_a_unit_for_each_render(self, api, alice, rate_limits):
+    def test_charges_one_unit_for_each_render(self, api, alice, rate_limits):
         response = self.post(api, alice, 12)
         assert response.status_code == 202, response.content
         assert '"renders";r=18' in response["RateLimit"]
 
-    def test_refuses_what_the_hour_has_no_room_for_and_takes_nothing(self, api, alice, rate_limits):
+    def test_a_batch_over_the_remaining_quota_is_refused_and_charges_nothing(self, api, alice, rate_limits):
         self.post(api, alice, 20)
         refused = self.post(api, alice, 11)
         assert (refused.status_code, refused.json()["policy"]) == (429, "renders")
         assert self.post(api, alice, 10).status_code == 202
         assert Batch.objects.count() == 2
 
-    def test_says_what_no_hour_has_room_for(self, api, alice, rate_limits):
+    def test_a_batch_over_the_hourly_quota_is_refused_with_422(self, api, alice, rate_limits):
         response = self.post(api, alice, 31)
         assert pointers(response) == ["/rows"]
         assert "at most 30" in response.json()["errors"][0]["detail"]
 
-    def test_an_unreadable_body_is_refused_in_its_turn(self, api, alice, rate_limits):
+    def test_an_unreadable_body_is_refused_after_rate_and_scope(self, api, alice, rate_limits):
         narrow = make_api_key(alice, scopes=("renders:read",))
         for key, status in ((narrow, 403), (make_api_key(alice), 400)):
             response = api.generic("POST", BATCHES, "{", "application/json", headers={"X-API-Key": key})

@@ -26,9 +26,9 @@ def submit(client, alice):
 
 
 class TestCancel:
-    """A waiting render ends at once, a running one is told to."""
+    """A waiting render ends at once, a running one is asked to stop."""
 
-    def test_ends_a_waiting_render_and_gives_everything_back(self, client, alice):
+    def test_cancels_a_waiting_render_and_refunds_it(self, client, alice):
         render = submit(client, alice)
         response = client.post(f"{RENDERS}/{render.public_id}/cancel")
         assert (response.status_code, response.json()["status"]) == (200, "cancelled")
@@ -40,18 +40,18 @@ class TestCancel:
         assert Job.objects.get().status == "cancelled"
         assert not list(check_ledger())
 
-    def test_asks_a_running_one_to_stop(self, client, alice):
+    def test_asks_a_running_render_to_stop(self, client, alice):
         render = submit(client, alice)
         Render.objects.filter(pk=render.pk).update(status="rendering", attempt=1)
         Job.objects.update(status="running", attempts=1, worker="w")
         response = client.post(f"{RENDERS}/{render.public_id}/cancel")
         assert (response.status_code, response.json()["status"]) == (202, "cancelling")
         assert Job.objects.get().cancel_requested_at is not None
-        # Nothing is given back while the worker may still be at it.
+        # No refund while the worker may still be rendering.
         assert AssetHold.objects.exists()
         assert CreditAccount.objects.get(user=alice).balance == 999
 
-    def test_twice_is_as_good_as_once(self, client, alice):
+    def test_is_safe_to_repeat(self, client, alice):
         render = submit(client, alice)
         path = f"{RENDERS}/{render.public_id}/cancel"
         first, second = client.post(path), client.post(path)
@@ -69,7 +69,7 @@ class TestCancel:
 
 
 class TestRetry:
-    """The same edit, as a new render."""
+    """The same edit is submitted as a new render."""
 
     @pytest.mark.parametrize("status", ["failed", "cancelled"])
     def test_submits_the_edit_again(self, client, alice, status):
@@ -95,7 +95,7 @@ class TestRetry:
 
 
 class TestDeleteOutput:
-    """The record stays, the files go."""
+    """The row stays, the files are removed."""
 
     def test_removes_the_files(self, client, alice, media_root):
         render = make_render(alice, status="succeeded")

@@ -1,4 +1,4 @@
-"""The staff's screens of external workers, and the indexes that they and the housekeeping rest on."""
+"""Admin screens of external workers, and the indexes that they and the retention use."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_leases_are_listed_found_and_shown_without_their_tokens(staff, lease):
     changelist = reverse("admin:renders_externallease_changelist")
     assert "external:AAAAAAAA:gpu-1" in staff.get(changelist).content.decode()
     assert "gpu-1" in staff.get(changelist, {"q": "external:AAAAAAAA:gpu-1"}).content.decode()
-    assert lease.public_id not in staff.get(changelist, {"q": "nobody"}).content.decode()
+    assert lease.public_id not in staff.get(changelist, {"q": "unknown"}).content.decode()
     page = staff.get(reverse("admin:renders_externallease_change", args=[lease.pk])).content.decode()
     assert "renders/x/1/output.mp4" in page
     assert lease.token_digest not in page
@@ -63,7 +63,7 @@ def test_messages_are_listed_and_shown(staff, message):
 
 
 @pytest.mark.parametrize("model", ["externallease", "workermessage"])
-def test_nobody_writes_and_the_unentitled_do_not_see(staff, model):
+def test_rows_are_read_only_and_hidden_without_permission(staff, model):
     assert staff.get(reverse(f"admin:renders_{model}_add")).status_code == 403
     assert browser_of().get(reverse(f"admin:renders_{model}_changelist")).status_code == 403
 

@@ -1,4 +1,4 @@
-"""What external workers get when they claim."""
+"""Claims of external workers."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def test_permissions():
     check_access(Access("internal-worker-claim", {"POST": "workers:report"}))
 
 
-def test_nothing_to_do_is_204_and_writes_no_job(worker_client):
+def test_an_empty_queue_answers_204_and_writes_no_job(worker_client):
     response = worker_client.claim()
     assert (response.status_code, response.content) == (204, b"")
     assert Worker.objects.get().is_alive
 
 
-def test_a_claim_gives_all_that_a_worker_needs(worker_client, alice):
+def test_a_claim_returns_everything_that_a_worker_needs(worker_client, alice):
     render = submit(alice)
     response = worker_client.claim()
     assert response["Cache-Control"] == "no-store"
@@ -87,7 +87,7 @@ def test_the_rows_of_a_claim(worker_client, alice):
     assert worker_client.claim().status_code == 204
 
 
-def test_merge_values_are_filled_in_and_assets_become_links(worker_client, alice):
+def test_merge_values_are_substituted_and_assets_become_links(worker_client, alice):
     asset = make_asset(alice, content=b"not really a video", name="a clip.mp4")
     edit = make_edit()
     edit["timeline"]["tracks"][0]["clips"][0]["asset"]["text"] = "{{ WHO }}"
@@ -104,7 +104,7 @@ def test_merge_values_are_filled_in_and_assets_become_links(worker_client, alice
     assert b"".join(answer.streaming_content) == b"not really a video"
 
 
-def test_an_edit_whose_asset_is_gone_fails_at_once_and_the_next_is_given(worker_client, alice):
+def test_an_edit_whose_asset_is_gone_fails_and_the_next_render_is_claimed(worker_client, alice):
     asset = make_asset(alice)
     edit = make_edit()
     clip = {"asset": {"type": "video", "src": f"asset:{asset.public_id}"}, "start": 0, "length": 1}
@@ -120,7 +120,7 @@ def test_an_edit_whose_asset_is_gone_fails_at_once_and_the_next_is_given(worker_
     assert Job.objects.get(pk=broken.job_id).status == "succeeded"
 
 
-def test_the_most_urgent_goes_first_and_each_to_one_worker(worker_client):
+def test_the_most_urgent_render_is_claimed_first_and_once(worker_client):
     low = submit(make_user())
     Job.objects.filter(pk=low.job_id).update(priority=3)
     normal = submit(make_user())
@@ -131,7 +131,7 @@ def test_the_most_urgent_goes_first_and_each_to_one_worker(worker_client):
     assert Worker.objects.count() == 2
 
 
-def test_other_queues_and_paused_ones_have_nothing(worker_client, alice):
+def test_other_queues_and_paused_queues_have_no_work(worker_client, alice):
     make_job(queue="default")
     submit(alice)
     assert worker_client.claim(queues=["default"]).status_code == 204
@@ -139,7 +139,7 @@ def test_other_queues_and_paused_ones_have_nothing(worker_client, alice):
     assert worker_client.claim().status_code == 204
 
 
-def test_the_limit_of_the_queue_holds(worker_client):
+def test_claims_respect_the_limit_of_the_queue(worker_client):
     QueueState.objects.create(name="renders", max_running=1)
     submit(make_user())
     submit(make_user())
@@ -147,13 +147,13 @@ def test_the_limit_of_the_queue_holds(worker_client):
     assert worker_client.claim().status_code == 204
 
 
-def test_a_render_that_was_cancelled_is_not_given(worker_client, alice):
+def test_a_cancelled_render_is_not_claimed(worker_client, alice):
     render = submit(alice)
     cancel_render(render=render)
     assert worker_client.claim().status_code == 204
 
 
-def test_a_job_whose_render_has_ended_is_finished_and_passed_over(worker_client, alice):
+def test_a_job_whose_render_has_ended_is_finished_and_skipped(worker_client, alice):
     ended = make_render(alice, status="failed")
     job = make_job(type="renders.render", queue="renders", payload={"render": str(ended.pk)}, priority=0)
     waiting = submit(alice)
@@ -162,7 +162,7 @@ def test_a_job_whose_render_has_ended_is_finished_and_passed_over(worker_client,
     assert job.status == "succeeded"
 
 
-def test_the_job_of_a_dead_worker_goes_to_the_next(worker_client, alice):
+def test_the_job_of_a_dead_worker_goes_to_another_worker(worker_client, alice):
     render = submit(alice)
     first = worker_client.take()
     Job.objects.filter(pk=render.job_id).update(lease_expires_at="2026-01-01T00:00:00Z")
@@ -184,7 +184,7 @@ def test_the_job_of_a_dead_worker_goes_to_the_next(worker_client, alice):
         ({"gpu": (SECRET,), "default": (OTHER,)}, "gpu", "gpu"),
     ],
 )
-def test_the_pool_is_the_one_named_or_the_only_one(settings, alice, pools, asked, given):
+def test_the_pool_is_the_requested_one_or_the_only_one(settings, alice, pools, asked, given):
     settings.RENDEROWL_WORKER_SECRETS = pools
     submit(alice)
     ExternalWorkerClient(pool=asked).take()
@@ -201,21 +201,21 @@ def test_an_unknown_pool_is_refused(worker_client, alice, settings):
 
 
 @pytest.mark.parametrize("body", [{"name": "a b"}, {"name": ""}, {"queues": "renders"}, {"x": 1}])
-def test_refuses_bodies_that_it_cannot_read(worker_client, body):
+def test_refuses_invalid_bodies(worker_client, body):
     assert_problem(worker_client.claim(**body), 422, "validation_error")
 
 
-def test_a_body_is_not_needed(worker_client, alice):
+def test_the_body_is_optional(worker_client, alice):
     submit(alice)
     response = worker_client.client.post("/internal/workers/claim", headers={"X-API-Key": worker_client.key})
     assert response.status_code == 200
 
 
-def test_worker_keys_have_an_allowance_of_their_own(worker_client, rate_limits):
+def test_worker_keys_have_their_own_rate_limit(worker_client, rate_limits):
     assert worker_client.claim()["RateLimit-Policy"] == '"key";q=6000;w=60'
 
 
-def test_a_key_of_another_type_will_do_with_the_scope(worker_client, alice):
+def test_a_key_of_another_type_works_with_the_scope(worker_client, alice):
     submit(alice)
     user = make_user(granted_scopes=["workers:report"])
     worker_client.key = make_minted_key(user, scopes=("workers:report",)).plaintext

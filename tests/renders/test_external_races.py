@@ -1,4 +1,4 @@
-"""Fifty at once: no render goes to two workers, no report counts twice."""
+"""Fifty concurrent requests: no render goes to two workers, no report counts twice."""
 
 import pytest
 

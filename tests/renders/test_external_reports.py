@@ -55,7 +55,7 @@ def _the_ledger_always_sums(db):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """What this server and the worker take for the time."""
+    """The clock of the server and of the worker."""
 
     class Clock:
         now = 1_800_000_000.0
@@ -91,10 +91,10 @@ def fresh(render):
     return Render.objects.get(pk=render.pk)
 
 
-# --- Who speaks -------------------------------------------------------------------------------------------------------
+# --- Signatures -------------------------------------------------------------------------------------------------------
 
 
-def test_every_bit_of_a_request_counts(worker_client, job_spec, render):
+def test_the_signature_covers_every_bit_of_a_request(worker_client, job_spec, render):
     body = json.dumps(
         {
             "render": job_spec["job"]["render"],
@@ -121,7 +121,7 @@ def test_every_bit_of_a_request_counts(worker_client, job_spec, render):
     assert worker_client.post(body, headers).status_code == 200
 
 
-def test_all_401_are_one(worker_client, job_spec, clock):
+def test_all_401_responses_are_identical(worker_client, job_spec, clock):
     worker_client.now = clock.now
     body = b"{}"
     good = worker_client.headers(body)
@@ -140,22 +140,22 @@ def test_all_401_are_one(worker_client, job_spec, clock):
     assert len(answers) == 1
 
 
-def test_no_secrets_no_reports(worker_client, job_spec, settings):
+def test_reports_are_refused_without_configured_secrets(worker_client, job_spec, settings):
     settings.RENDEROWL_WORKER_SECRETS = {}
     assert_problem(worker_client.report(job_spec), 401, "unauthenticated")
 
 
-def test_either_secret_of_a_pool_will_do(worker_client, job_spec):
+def test_either_secret_of_a_pool_is_accepted(worker_client, job_spec):
     worker_client.secret = SECOND
     assert worker_client.report(job_spec, percent=1).status_code == 200
 
 
-def test_another_pool_does_not_speak_for_this_one(worker_client, job_spec):
+def test_another_pool_cannot_report_for_this_one(worker_client, job_spec):
     worker_client.secret = OTHER
     assert_problem(worker_client.report(job_spec, percent=1), 409, "stale_attempt")
 
 
-def test_an_api_key_is_no_signature(worker_client, job_spec):
+def test_an_api_key_does_not_replace_the_signature(worker_client, job_spec):
     body = json.dumps(
         {"render": job_spec["job"]["render"], "lease_token": job_spec["lease_token"], "status": "rendering"}
     )
@@ -163,7 +163,7 @@ def test_an_api_key_is_no_signature(worker_client, job_spec):
     assert_problem(response, 401, "unauthenticated")
 
 
-def test_the_body_is_bounded_before_anything_else(worker_client):
+def test_the_body_size_is_checked_first(worker_client):
     problem = assert_problem(worker_client.post(b"x" * (64 * 1024 + 1), {}), 413, "payload_too_large")
     assert problem["limit_bytes"] == 64 * 1024
     body = b" " * (64 * 1024)
@@ -204,12 +204,12 @@ def test_the_order_of_checks(worker_client, job_spec, render):
         {"speed": 1},
     ],
 )
-def test_refuses_members_that_it_cannot_use(worker_client, job_spec, members):
+def test_refuses_invalid_members(worker_client, job_spec, members):
     assert_problem(worker_client.report(job_spec, **members), 422, "validation_error")
     assert WorkerMessage.objects.count() == 0
 
 
-def test_only_post(worker_client):
+def test_allows_only_post(worker_client):
     assert_problem(worker_client.client.get("/webhooks/render-progress"), 405, "method_not_allowed")
 
 
@@ -219,7 +219,7 @@ def test_a_render_that_no_external_worker_has_is_stale(worker_client, job_spec, 
     assert_problem(worker_client.report(job_spec), 409, "stale_attempt")
 
 
-# --- Heard once -------------------------------------------------------------------------------------------------------
+# --- Replays ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_replay_has_no_effect_and_is_refused_later(worker_client, job_spec, render, clock):
@@ -240,13 +240,13 @@ def test_a_replay_has_no_effect_and_is_refused_later(worker_client, job_spec, re
     assert WorkerMessage.objects.count() == 1
 
 
-def test_another_body_under_the_same_id_is_a_conflict(worker_client, job_spec, render):
+def test_another_body_with_the_same_id_is_a_conflict(worker_client, job_spec, render):
     assert worker_client.report(job_spec, message_id="msg_same", percent=10).status_code == 200
     assert_problem(worker_client.report(job_spec, message_id="msg_same", percent=20), 409, "message_id_reused")
     assert fresh(render).percent == 10.0
 
 
-def test_a_refused_message_may_come_again(worker_client, job_spec, render):
+def test_a_refused_message_may_be_sent_again(worker_client, job_spec, render):
     assert_problem(worker_client.report(job_spec, "succeeded", message_id="msg_end"), 409, "invalid_state")
     uploaded()
     assert worker_client.report(job_spec, "succeeded", message_id="msg_end").json()["status"] == "succeeded"
@@ -262,13 +262,13 @@ def test_the_same_id_in_another_pool_is_another_message(worker_client, job_spec,
     assert fresh(second).percent == 2.0
 
 
-def test_messages_are_forgotten_after_a_day(worker_client, job_spec):
+def test_messages_are_deleted_after_a_day(worker_client, job_spec):
     worker_client.report(job_spec, message_id="msg_old", percent=1)
     worker_client.report(job_spec, message_id="msg_new", percent=2)
     day = timedelta(hours=24)
     WorkerMessage.objects.filter(message_id="msg_old").update(created_at=timezone.now() - day - timedelta(seconds=1))
     WorkerMessage.objects.filter(message_id="msg_new").update(created_at=timezone.now() - day + timedelta(seconds=60))
-    # Whoever shortens it by a command would let a captured message be processed twice.
+    # A command that shortened it would allow a captured message to be replayed.
     assert retentions["messages of external workers"].delete_batch(timezone.now(), keep=timedelta(0)) == 1
     assert retentions["messages of external workers"].delete_batch(timezone.now()) == 0
     assert [row.message_id for row in WorkerMessage.objects.all()] == ["msg_new"]
@@ -292,7 +292,7 @@ def test_progress_is_shown_to_the_owner_and_extends_the_lease(worker_client, job
     }
 
 
-def test_progress_never_falls_and_what_says_nothing_new_is_counted(worker_client, job_spec, render):
+def test_progress_never_falls_and_ignored_reports_are_counted(worker_client, job_spec, render):
     worker_client.report(job_spec, percent=50, frame=5, total_frames=10)
     for members in ({"percent": 40, "frame": 4}, {"percent": 50, "frame": 5, "total_frames": 10}, {}):
         assert worker_client.report(job_spec, **members).json()["ignored"] is True
@@ -303,7 +303,7 @@ def test_progress_never_falls_and_what_says_nothing_new_is_counted(worker_client
     assert counters.counts()["renderowl_worker_reports_ignored_total"] >= 3
 
 
-def test_frames_alone_make_a_percentage(worker_client, job_spec, render):
+def test_percent_is_derived_from_frames(worker_client, job_spec, render):
     worker_client.report(job_spec, frame=3, total_frames=12)
     assert fresh(render).percent == 25.0
 
@@ -312,7 +312,7 @@ COLUMNS = ("status", "attempt", "percent", "frame", "total_frames", "output_sha2
 
 
 def run_updates(job_spec, render, updates):
-    """Send reports whose signatures are good already; each number is one message."""
+    """Process verified reports; each number is one message."""
     for number, members in updates:
         body = json.dumps(members).encode()
         message = VerifiedMessage("default", f"msg_{render.pk.hex}_{number}", body)
@@ -360,7 +360,7 @@ def test_shuffled_updates_around_the_end_change_nothing(worker_client, alice, jo
     assert CreditEntry.objects.filter(user=alice, kind="settle").count() == 1
 
 
-# --- The end ----------------------------------------------------------------------------------------------------------
+# --- Outcomes ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("reports_first", [True, False])
@@ -388,17 +388,17 @@ def test_success_settles_everything_at_once(worker_client, job_spec, render, ali
     assert ExternalLease.objects.get().ended_at is not None
 
 
-def test_success_is_told_to_listeners_once(worker_client, job_spec, render):
-    heard = []
+def test_success_is_published_once(worker_client, job_spec, render):
+    published = []
     with events.subscriptions.override():
-        events.subscribe(RenderSucceeded)(heard.append)
+        events.subscribe(RenderSucceeded)(published.append)
         uploaded()
         worker_client.report(job_spec, "succeeded")
         worker_client.report(job_spec, "succeeded")
-    assert [event.render_id for event in heard] == [render.pk]
+    assert [event.render_id for event in published] == [render.pk]
 
 
-def test_pictures_of_the_worker_are_taken(worker_client, job_spec, render):
+def test_pictures_uploaded_by_the_worker_are_used(worker_client, job_spec, render):
     uploaded()
     ExternalLease.objects.update(poster={"key": "p.jpg"}, thumbnail={"key": "t.jpg"})
     worker_client.report(job_spec, "succeeded")
@@ -407,7 +407,7 @@ def test_pictures_of_the_worker_are_taken(worker_client, job_spec, render):
     assert not Job.objects.filter(type="renders.make_pictures").exists()
 
 
-def test_what_has_ended_stays(worker_client, job_spec, render):
+def test_a_final_status_never_changes(worker_client, job_spec, render):
     uploaded()
     worker_client.report(job_spec, "succeeded")
     before = Render.objects.values().get(pk=render.pk)
@@ -425,7 +425,7 @@ def test_a_longer_output_than_was_reserved_for_is_topped_up(worker_client, job_s
     assert balance(alice) == 970
 
 
-def test_one_that_the_owner_cannot_pay_fails_and_costs_nothing(worker_client, job_spec, render, alice):
+def test_an_output_that_the_owner_cannot_pay_for_fails_and_is_refunded(worker_client, job_spec, render, alice):
     adjust(user_id=alice.pk, amount=-980, reference="staff:1", note="test")
     uploaded(cost=30)
     assert worker_client.report(job_spec, "succeeded").json()["status"] == "failed"
@@ -435,7 +435,7 @@ def test_one_that_the_owner_cannot_pay_fails_and_costs_nothing(worker_client, jo
     assert Job.objects.get(pk=render.job_id).status == "succeeded"
 
 
-def test_a_failure_waits_for_the_next_attempt(worker_client, job_spec, render, alice):
+def test_a_retryable_failure_waits_for_the_next_attempt(worker_client, job_spec, render, alice):
     worker_client.report(job_spec, percent=50)
     error = {"code": "gpu_lost", "message": "The GPU fell off the bus.", "retryable": True}
     assert worker_client.report(job_spec, "failed", error=error).json()["status"] == "queued"
@@ -460,7 +460,7 @@ def test_the_last_failure_fails_the_render_and_refunds_it(worker_client, render,
     assert (job.status, job.failures) == ("dead", 3)
 
 
-def test_a_failure_without_hope_ends_it_at_once(worker_client, job_spec, render, alice):
+def test_a_permanent_failure_fails_the_render_at_once(worker_client, job_spec, render, alice):
     error = {"code": "bad_edit", "message": "No.", "retryable": False}
     assert worker_client.report(job_spec, "failed", error=error).json()["status"] == "failed"
     assert (fresh(render).status, Job.objects.get(pk=render.job_id).status) == ("failed", "dead")
@@ -494,7 +494,7 @@ def test_a_cancel_of_a_silent_worker_takes_effect_when_its_lease_runs_out(job_sp
     assert (fresh(render).status, balance(alice)) == ("cancelled", 1000)
 
 
-def test_a_lost_lease_is_stale_also_before_anybody_took_over(worker_client, job_spec, render):
+def test_a_lost_lease_is_stale_even_before_another_worker_takes_over(worker_client, job_spec, render):
     Job.objects.filter(pk=render.job_id).update(lease_expires_at="2026-01-01T00:00:00Z")
     reap_expired()
     uploaded()

@@ -1,4 +1,4 @@
-"""Files that external workers upload: judged by content, bounded, fenced, and only what counts is kept."""
+"""Uploads of external workers: content checks, limits, fences and the removal of unused files."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def make_film(folder, *, size="64x36", rate=10, seconds=1, suffix="mp4"):
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
-    """What the edit of `submit` asks for, but for its pictures."""
+    """A video of the size, rate and length of the edit of `submit`."""
     return make_film(tmp_path_factory.mktemp("film"))
 
 
@@ -102,7 +102,7 @@ def test_upload_then_success_then_download(worker_client, job_spec, film, client
         assert picture.convert("RGB").getpixel((30, 18))[0] > 200
 
 
-def test_pictures_of_the_worker(worker_client, job_spec, film, client):
+def test_uploaded_pictures_are_served(worker_client, job_spec, film, client):
     worker_client.upload(job_spec, film)
     assert worker_client.upload(job_spec, jpeg(), "poster").status_code == 200
     assert worker_client.upload(job_spec, jpeg(20, 10), "thumbnail").status_code == 200
@@ -121,14 +121,14 @@ def test_pictures_of_the_worker(worker_client, job_spec, film, client):
         ({"suffix": "webm"}, "wrong_type"),
     ],
 )
-def test_an_output_is_what_the_edit_asks_for(worker_client, job_spec, tmp_path, terms, code):
+def test_an_output_that_does_not_match_the_edit_is_refused(worker_client, job_spec, tmp_path, terms, code):
     problem = assert_problem(worker_client.upload(job_spec, make_film(tmp_path, **terms)), 422, "validation_error")
     assert problem["errors"][0]["code"] == code
     assert (stored(), ExternalLease.objects.get().output) == ([], None)
     assert_problem(worker_client.report(job_spec, "succeeded"), 409, "invalid_state")
 
 
-def test_a_length_that_the_edit_does_not_tell_is_measured_and_paid(worker_client, alice, tmp_path):
+def test_a_length_unknown_from_the_edit_is_measured_and_charged(worker_client, alice, tmp_path):
     edit = make_edit()
     clip = {"asset": {"type": "video", "src": "https://media.example/clip.mp4"}, "start": 0, "length": "auto"}
     edit["timeline"]["tracks"] = [{"clips": [clip]}]
@@ -142,12 +142,12 @@ def test_a_length_that_the_edit_does_not_tell_is_measured_and_paid(worker_client
 
 
 @pytest.mark.parametrize("content", [b"not a film", b"#EXTM3U\nfile:///etc/passwd\n", jpeg()])
-def test_what_is_no_film_is_refused(worker_client, job_spec, content):
+def test_a_file_that_is_no_video_is_refused(worker_client, job_spec, content):
     assert_problem(worker_client.upload(job_spec, content), 422, "validation_error")
     assert stored() == []
 
 
-def test_a_picture_is_a_jpeg(worker_client, job_spec, film):
+def test_a_picture_must_be_a_jpeg(worker_client, job_spec, film):
     buffer = io.BytesIO()
     Image.new("RGB", (4, 4)).save(buffer, "png")
     for content in (buffer.getvalue(), film, b"x"):
@@ -155,7 +155,7 @@ def test_a_picture_is_a_jpeg(worker_client, job_spec, film):
     assert ExternalLease.objects.get().poster is None
 
 
-def test_size_is_bounded_before_a_byte_is_read(worker_client, job_spec, film, settings):
+def test_size_is_checked_before_a_byte_is_read(worker_client, job_spec, film, settings):
     settings.RENDEROWL_OUTPUT_LIMIT_BYTES = len(film) - 1
     problem = assert_problem(worker_client.upload(job_spec, film), 413, "payload_too_large")
     assert problem["limit_bytes"] == len(film) - 1
@@ -164,19 +164,19 @@ def test_size_is_bounded_before_a_byte_is_read(worker_client, job_spec, film, se
     )
 
 
-def test_more_than_the_body_limit_of_the_api_may_come(worker_client, job_spec, film):
+def test_an_upload_may_exceed_the_body_limit_of_the_api(worker_client, job_spec, film):
     padded = film + b"\0" * (3 * 1024 * 1024)
     assert worker_client.upload(job_spec, padded).status_code in (200, 422)
 
 
-def test_a_body_needs_a_length(worker_client, job_spec, film):
+def test_content_length_is_required(worker_client, job_spec, film):
     url = job_spec["upload"]["output"]["url"]
     response = worker_client.client.generic("PUT", url, film, content_type="video/mp4", CONTENT_LENGTH="")
     assert_problem(response, 411, "length_required")
     assert stored() == []
 
 
-def test_a_body_that_ends_early_is_not_taken(worker_client, job_spec, film):
+def test_a_truncated_body_is_refused(worker_client, job_spec, film):
     upload = uploads.open_upload(job_spec["upload"]["output"]["url"].split("/")[-2])
     with pytest.raises(UploadCutShort):
         uploads.receive_upload(upload=upload, body=io.BytesIO(film), length=len(film) + 1)
@@ -184,27 +184,27 @@ def test_a_body_that_ends_early_is_not_taken(worker_client, job_spec, film):
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-def test_only_put(worker_client, job_spec, method):
+def test_allows_only_put(worker_client, job_spec, method):
     response = worker_client.client.generic(method, job_spec["upload"]["output"]["url"], b"x")
     assert_problem(response, 405, "method_not_allowed")
     assert response["Allow"] == "PUT"
 
 
-def test_a_link_cannot_be_altered_or_made_elsewhere(worker_client, job_spec, film):
+def test_an_altered_or_foreign_link_is_refused(worker_client, job_spec, film):
     token = job_spec["upload"]["output"]["url"].split("/")[-2]
     for wrong in (token[:-1] + ("A" if token[-1] != "A" else "B"), "x", token.replace(":", "::")):
         url = reverse("file-upload", kwargs={"token": wrong, "name": "output.mp4"})
         assert_problem(worker_client.client.generic("PUT", url, film), 403, "signature_invalid")
 
 
-def test_a_repeat_replaces_and_leaves_nothing_behind(worker_client, job_spec, film):
+def test_a_repeated_upload_replaces_the_file(worker_client, job_spec, film):
     for _ in range(2):
         assert worker_client.upload(job_spec, film).status_code == 200
     assert len(stored()) == 1
     assert default_storage.exists(ExternalLease.objects.get().output["key"])
 
 
-def test_nothing_is_taken_after_success(worker_client, job_spec, film):
+def test_uploads_after_success_are_refused(worker_client, job_spec, film):
     worker_client.upload(job_spec, film)
     worker_client.report(job_spec, "succeeded")
     before = stored()
@@ -212,21 +212,21 @@ def test_nothing_is_taken_after_success(worker_client, job_spec, film):
     assert stored() == before
 
 
-def test_nothing_is_taken_from_a_worker_that_was_lost(worker_client, job_spec, film):
+def test_uploads_of_a_lost_worker_are_refused(worker_client, job_spec, film):
     Job.objects.update(lease_expires_at="2026-01-01T00:00:00Z")
     reap_expired()
     assert_problem(worker_client.upload(job_spec, film), 409, "stale_attempt")
     assert stored() == []
 
 
-def test_nothing_is_taken_for_a_cancelled_render(worker_client, job_spec, film):
+def test_uploads_for_a_cancelled_render_are_refused(worker_client, job_spec, film):
     cancel_render(render=Render.objects.get())
     assert_problem(worker_client.upload(job_spec, film), 409, "stale_attempt")
     assert stored() == []
 
 
-def test_an_attempt_lost_while_its_bytes_come_in_keeps_none(worker_client, job_spec, film, monkeypatch):
-    """The lease runs out between the last byte and the row."""
+def test_an_upload_is_discarded_if_its_attempt_is_lost_meanwhile(worker_client, job_spec, film, monkeypatch):
+    """The lease expires between the last byte and the write to the row."""
     publish = uploads.publish_file
 
     def lose(**arguments):
@@ -239,7 +239,7 @@ def test_an_attempt_lost_while_its_bytes_come_in_keeps_none(worker_client, job_s
     assert (stored(), ExternalLease.objects.get().output) == ([], None)
 
 
-def test_a_slow_upload_keeps_its_lease(worker_client, job_spec, film, monkeypatch):
+def test_a_slow_upload_renews_its_lease(worker_client, job_spec, film, monkeypatch):
     monkeypatch.setattr(uploads, "lease_s", lambda: 1e-6)
     monkeypatch.setattr(uploads, "BLOCK_BYTES", 256)
     renewals = []
@@ -259,7 +259,7 @@ def test_a_failed_attempt_leaves_no_files(worker_client, job_spec, film, alice):
     assert stored() == []
 
 
-def test_links_do_not_reach_the_log():
+def test_upload_tokens_are_not_logged():
     record = logging.LogRecord("x", 20, "f", 1, "PUT /files/uploads/SECRET:1:2/output.mp4", (), None)
     SignedLinkFilter().filter(record)
     assert "SECRET" not in record.getMessage()

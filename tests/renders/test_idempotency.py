@@ -1,4 +1,4 @@
-"""`Idempotency-Key` over HTTP: every outcome, and that the work and its answer are one."""
+"""`Idempotency-Key` over HTTP: every outcome, and that effects and response are committed together."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def post(client, path, body=None, headers=KEY):
     return client.post(path, body if body is not None else {}, headers=headers)
 
 
-def kept(response):
-    """What a replay repeats."""
+def replayed_parts(response):
+    """The parts of a response that a replay repeats."""
     return (
         response.status_code,
         response.content,
@@ -41,10 +41,10 @@ def kept(response):
 def assert_replay(response, first):
     assert response["Idempotent-Replayed"] == "true"
     assert "Idempotent-Replayed" not in first
-    assert kept(response) == kept(first)
+    assert replayed_parts(response) == replayed_parts(first)
 
 
-def lapse(**columns):
+def update_key(**columns):
     IdempotencyKey.objects.update(**columns)
 
 
@@ -65,13 +65,13 @@ def test_a_repeated_submit_replays_and_charges_once(client, alice):
     assert (row.state, row.status_code, bytes(row.body)) == ("completed", 202, first.content)
 
 
-def test_a_replay_is_what_was_answered_not_what_is(client):
+def test_a_replay_returns_the_first_response_not_the_current_state(client):
     first = post(client, RENDERS, {"edit": make_edit()})
     Render.objects.all().delete()
     assert_replay(post(client, RENDERS, {"edit": make_edit()}), first)
 
 
-def test_without_a_key_each_request_counts(client):
+def test_without_a_key_every_request_takes_effect(client):
     for _ in range(2):
         assert post(client, RENDERS, {"edit": make_edit()}, {}).status_code == 202
     assert Render.objects.count() == 2
@@ -93,13 +93,13 @@ def test_every_post_that_creates_takes_a_key(client, alice, case):
     assert model.objects.count() == before + 1
 
 
-def test_a_path_is_part_of_the_request(client, alice):
+def test_the_path_is_part_of_the_request(client, alice):
     renders = [make_render(alice, status="failed") for _ in range(2)]
     answers = [post(client, f"{RENDERS}/{render.public_id}/retry") for render in renders]
     assert [answer.status_code for answer in answers] == [202, 422]
 
 
-def test_another_body_under_the_key_is_refused(client):
+def test_another_body_with_the_same_key_is_refused(client):
     post(client, RENDERS, {"edit": make_edit()})
     answer = post(client, RENDERS, {"edit": make_edit(length=2)})
     assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_mismatch")
@@ -113,12 +113,12 @@ def test_the_version_is_part_of_the_request(client):
     assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_mismatch")
 
 
-def test_the_version_may_be_named_in_another_place(client):
+def test_the_version_may_come_from_path_or_header(client):
     first = post(client, RENDERS, {"edit": make_edit()})
     assert_replay(post(client, "/api/renders/", {"edit": make_edit()}, {**KEY, "API-Version": "2"}), first)
 
 
-def test_a_repeat_while_the_first_runs_is_told_to_wait(client, monkeypatch):
+def test_a_repeat_while_the_first_runs_is_asked_to_wait(client, monkeypatch):
     from renders.views import library
 
     inner = []
@@ -141,13 +141,13 @@ def test_a_repeat_while_the_first_runs_is_told_to_wait(client, monkeypatch):
     assert Project.objects.count() == 1
 
 
-def test_a_key_without_effect_is_taken_over_after_its_lock(client):
+def test_an_uncommitted_key_is_taken_over_after_its_lock_expires(client):
     post(client, PROJECTS, {"name": "owls"})
     Project.objects.all().delete()
-    # As a server leaves it that was killed before it committed.
-    lapse(state="in_progress", status_code=None, body=None, completed_at=None)
+    # The state left by a server that was killed before its commit.
+    update_key(state="in_progress", status_code=None, body=None, completed_at=None)
     assert post(client, PROJECTS, {"name": "owls"}).json()["code"] == "idempotency_in_progress"
-    lapse(locked_until=past())
+    update_key(locked_until=past())
     first = post(client, PROJECTS, {"name": "owls"})
     assert first.status_code == 201
     assert "Idempotent-Replayed" not in first
@@ -155,8 +155,8 @@ def test_a_key_without_effect_is_taken_over_after_its_lock(client):
 
 
 @pytest.mark.parametrize("path", [PROJECTS, TEMPLATES, RENDERS])
-def test_a_late_owner_is_fenced(client, monkeypatch, path):
-    """While the first works, its lock passes and a repeat does the work; the first then undoes its own."""
+def test_a_request_that_lost_its_lock_is_rolled_back(client, monkeypatch, path):
+    """The lock of the first request expires, a repeat does the work, and the first is rolled back."""
     from api.idempotency import views
 
     bodies = {
@@ -169,8 +169,8 @@ def test_a_late_owner_is_fenced(client, monkeypatch, path):
 
     def complete_late(**members):
         monkeypatch.setattr(views, "complete_key", original)
-        # In a request of its own it would be another transaction; here it shares ours, so it only takes the key.
-        lapse(owner_token="00000000-0000-0000-0000-000000000001")
+        # A real request would have its own transaction; here it shares ours, so it only takes the key.
+        update_key(owner_token="00000000-0000-0000-0000-000000000001")
         heirs.append(IdempotencyKey.objects.get())
         return original(**members)
 
@@ -183,7 +183,7 @@ def test_a_late_owner_is_fenced(client, monkeypatch, path):
     assert not CreditEntry.objects.filter(kind="reserve").exists()
 
 
-def test_a_failed_completion_undoes_the_work(client, monkeypatch):
+def test_a_failed_completion_rolls_the_work_back(client, monkeypatch):
     from api.idempotency import views
 
     def fail(**members):
@@ -197,7 +197,7 @@ def test_a_failed_completion_undoes_the_work(client, monkeypatch):
     assert not IdempotencyKey.objects.exists()
 
 
-def test_the_same_text_of_another_account_is_another_key(client):
+def test_keys_of_different_accounts_are_independent(client):
     first = post(client, RENDERS, {"edit": make_edit()})
     bob = APIClient(headers={"X-API-Key": make_api_key(make_user("bob"))})
     other = post(bob, RENDERS, {"edit": make_edit()})
@@ -209,7 +209,7 @@ def test_the_same_text_of_another_account_is_another_key(client):
     assert post(client, RENDERS, {"edit": make_edit()}, {"Idempotency-Key": "mine"}).status_code == 202
 
 
-def test_the_account_counts_not_its_credential(client, alice):
+def test_a_key_belongs_to_the_account_not_the_credential(client, alice):
     first = post(client, RENDERS, {"edit": make_edit()})
     other = APIClient(headers={"X-API-Key": make_api_key(alice)})
     assert_replay(post(other, RENDERS, {"edit": make_edit()}), first)
@@ -228,16 +228,16 @@ def test_authorization_comes_before_the_replay(client, alice):
 
 
 @pytest.mark.parametrize("value", ["", "x" * 256, 'a"b', "a,b", '"a", "b"', "caf\xe9"])
-def test_a_header_that_is_no_key_is_refused(client, value):
+def test_a_malformed_key_is_refused(client, value):
     answer = post(client, PROJECTS, {"name": "owls"}, {"Idempotency-Key": value})
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_header")
     assert answer.json()["errors"][0]["header"] == "Idempotency-Key"
     assert not Project.objects.exists()
 
 
-def test_an_expired_key_is_a_first_use(client):
+def test_an_expired_key_can_be_used_again(client):
     post(client, PROJECTS, {"name": "owls"})
-    lapse(expires_at=past())
+    update_key(expires_at=past())
     again = post(client, PROJECTS, {"name": "hawks"})
     assert again.status_code == 201
     assert "Idempotent-Replayed" not in again
@@ -245,7 +245,7 @@ def test_an_expired_key_is_a_first_use(client):
     assert_replay(post(client, PROJECTS, {"name": "hawks"}), again)
 
 
-def test_too_few_credits_are_an_answer_that_is_kept(client, alice):
+def test_a_402_response_is_stored(client, alice):
     post(client, RENDERS, {"edit": make_edit()}, {})
     CreditAccount.objects.filter(user=alice).update(balance=0)
     first = post(client, RENDERS, {"edit": make_edit()})
@@ -256,7 +256,7 @@ def test_too_few_credits_are_an_answer_that_is_kept(client, alice):
     assert post(client, RENDERS, {"edit": make_edit()}, {"Idempotency-Key": "new"}).status_code == 202
 
 
-def test_a_state_that_forbids_is_an_answer_that_is_kept(client, alice):
+def test_a_409_response_is_stored(client, alice):
     render = make_render(alice)
     path = f"{RENDERS}/{render.public_id}/retry"
     first = post(client, path)
@@ -275,7 +275,7 @@ def test_a_state_that_forbids_is_an_answer_that_is_kept(client, alice):
         (f"{RENDERS}/rnd_00000000000000000000000000/retry", {}, 404),
     ],
 )
-def test_other_refusals_are_not_kept(client, path, wrong, status):
+def test_other_refusals_are_not_stored(client, path, wrong, status):
     for _ in range(2):
         answer = post(client, path, wrong)
         assert answer.status_code == status
@@ -286,13 +286,13 @@ def test_other_refusals_are_not_kept(client, path, wrong, status):
 
 
 @pytest.mark.parametrize(("body", "status", "kind"), [("{", 400, "application/json"), ("<a/>", 415, "text/xml")])
-def test_a_body_that_cannot_be_read_leaves_no_key(client, body, status, kind):
+def test_an_unreadable_body_stores_no_key(client, body, status, kind):
     answer = client.generic("POST", PROJECTS, body, content_type=kind, headers=KEY)
     assert answer.status_code == status
     assert not IdempotencyKey.objects.exists()
 
 
-def test_a_fault_of_ours_is_not_kept(client, monkeypatch):
+def test_an_internal_error_is_not_stored(client, monkeypatch):
     from renders.views import library
 
     def break_down(**members):
@@ -306,7 +306,7 @@ def test_a_fault_of_ours_is_not_kept(client, monkeypatch):
     assert post(client, PROJECTS, {"name": "owls"}).status_code == 201
 
 
-def test_a_dry_run_is_kept_like_any_answer(client):
+def test_the_response_of_a_dry_run_is_stored(client):
     body = {"edit": make_edit(), "dry_run": True}
     first = post(client, RENDERS, body)
     assert first.status_code == 200
@@ -314,7 +314,7 @@ def test_a_dry_run_is_kept_like_any_answer(client):
     assert not Render.objects.exists()
 
 
-def test_a_long_answer_is_kept_as_a_reference(client):
+def test_a_long_response_is_stored_as_a_reference(client):
     edit = make_edit()
     edit["timeline"]["tracks"][0]["clips"][0]["asset"]["text"] = "owl " * 20_000
     body = {"name": "long", "edit": edit}
@@ -332,7 +332,7 @@ def test_a_long_answer_is_kept_as_a_reference(client):
     assert Template.objects.count() == 1
 
 
-def test_a_secret_is_shown_once_and_never_kept(client, alice):
+def test_a_secret_is_shown_once_and_never_stored(client, alice):
     body = {"name": "ci", "scopes": ["renders:read"]}
     before = ApiKey.objects.count()
     first = post(client, KEYS, body)
@@ -349,7 +349,7 @@ def test_a_secret_is_shown_once_and_never_kept(client, alice):
     assert secret.rpartition("_")[2].encode() not in bytes(row.body)
 
 
-def test_an_action_that_forgets_to_commit_its_answer_is_a_bug(client, monkeypatch):
+def test_an_action_that_does_not_commit_its_response_is_an_error(client, monkeypatch):
     from api.idempotency.views import idempotent
 
     @idempotent
@@ -375,7 +375,7 @@ def test_the_header_is_documented_where_it_works(api, version):
     posts = {"renders", "renders/{id}/retry", "templates", "templates/{id}/render", "projects", "assets", "keys"}
     if version == 2:
         posts.add("batches")
-    # Of this app; the architecture test knows every POST of every app.
+    # Those of this app; the architecture test covers every POST of every app.
     assert {path for path in documented if not path.startswith(("automations", "webhooks", "deliveries"))} == posts
     created = paths[f"/api/v{version}/renders"]["post"]["responses"]["202"]
     assert "Idempotent-Replayed" in created["headers"]

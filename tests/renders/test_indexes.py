@@ -1,4 +1,4 @@
-"""Each index serves the query that its comment names, on the database in use."""
+"""Each index serves the query that its comment names, on the configured database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 def plan_of(rows):
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            # A table of a few rows would always be read as a whole.
+            # A small table would always be scanned.
             cursor.execute("SET LOCAL enable_seqscan = off")
             cursor.execute("SET LOCAL enable_bitmapscan = off")
     return rows.explain()
@@ -87,7 +87,7 @@ def test_list_of_a_project_by_status(owner):
 
 
 def test_list_of_a_batch(owner):
-    # Where a batch is a page or less, it is as well to sort all of it.
+    # A batch of at most a page may as well be sorted.
     large = add_batches(owner, count=4, size=500)
     analyze()
     plan = plan_of(newest(Render.objects.for_owner(owner).filter(batch=large)))
@@ -107,7 +107,7 @@ def test_counts_of_batches(owner, django_assert_num_queries):
 def test_lists_of_batches(owner):
     now, owners = timezone.now(), [owner, *(make_user() for _ in range(39))]
     made = [
-        # Of many owners in turn: read by time alone, most of the rows would be somebody else's.
+        # Interleaved owners: an index on the time alone would mostly find rows of other accounts.
         Batch(owner=owners[n % 40], total=1, pending=1, id=uuid7(), created_at=now + timedelta(seconds=n))
         for n in range(2000)
     ]

@@ -1,4 +1,4 @@
-"""The filters of the list of renders, which both databases must read alike."""
+"""Filters of the list of renders, with the same results on both databases."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def labelled(client, key: str, value: str) -> list[str]:
 
 @pytest.fixture
 def wanted(alice) -> str:
-    """A render with all kinds of labels, one without any, and somebody else's with the same."""
+    """A render with all kinds of metadata; one without, and one of another account with the same."""
     make_render(alice)
     make_render(make_user("bob"), metadata=VALUES)
     return make_render(alice, metadata=VALUES).public_id
@@ -68,8 +68,8 @@ FOUND = [
 ]
 
 
-# One test for many labels, as most of a test's time goes into making its accounts.
-def test_a_label_is_found_by_its_text(client, wanted):
+# One test for many values, as creating the accounts takes most of its time.
+def test_metadata_is_matched_by_its_text(client, wanted):
     assert {(key, value): labelled(client, key, value) for key, value in FOUND} == {key: [wanted] for key in FOUND}
 
 
@@ -102,11 +102,11 @@ NOT_FOUND = [
 ]
 
 
-def test_nothing_else_is_found(client, wanted):
+def test_other_text_does_not_match(client, wanted):
     assert {(key, value): labelled(client, key, value) for key, value in NOT_FOUND} == {key: [] for key in NOT_FOUND}
 
 
-def test_what_no_label_is_called_is_refused(client, alice):
+def test_an_invalid_metadata_key_is_refused(client, alice):
     make_render(alice)
     for key in ('a"b', "a'b", "a%sb", "a\n", "a b", "$", "0", "1881", "a]b", "a[0", "é", "a" * 41, "*"):
         answer = client.get(f"{RENDERS}?{urlencode({f'metadata[{key}]': 'x'})}")
@@ -114,12 +114,12 @@ def test_what_no_label_is_called_is_refused(client, alice):
         assert answer.json()["parameter"] == f"metadata[{key}]"
 
 
-def test_several_labels_must_all_be_there(client, wanted):
+def test_several_metadata_filters_must_all_match(client, wanted):
     assert found(client, **{"metadata[text]": "1881", "metadata[yes]": "true", "metadata[dotted.key]": "x"}) == [wanted]
     assert found(client, **{"metadata[text]": "1881", "metadata[yes]": "false"}) == []
 
 
-def test_what_comes_in_by_the_api_is_found_by_it(client, alice):
+def test_metadata_sent_through_the_api_is_found(client, alice):
     answer = client.post(RENDERS, {"edit": make_edit(), "metadata": VALUES}, format="json")
     assert answer.status_code == 202, answer.content
     for key, value in (("yes", "true"), ("long", str(VALUES["long"])), ("quotes", VALUES["quotes"])):
@@ -127,7 +127,7 @@ def test_what_comes_in_by_the_api_is_found_by_it(client, alice):
     assert Render.objects.get().metadata == VALUES
 
 
-def test_filters_together(client, alice):
+def test_filters_can_be_combined(client, alice):
     project, template, batch = make_project(alice), make_template(alice), make_batch(alice, total=0)
     both = {"project": project, "template": template, "batch": batch}
     rows = {status: make_render(alice, status=status, **both) for status in ("queued", "rendering", "failed")}
@@ -144,7 +144,7 @@ def test_filters_together(client, alice):
     assert found(client, status="queued", batch=make_batch(alice, total=0).public_id) == []
 
 
-def test_somebody_else_s_object_filters_like_a_missing_one(client, alice):
+def test_an_object_of_another_account_filters_like_a_missing_one(client, alice):
     make_render(alice)
     bob = make_user("bob")
     theirs = {"project": make_project(bob), "template": make_template(bob), "batch": make_batch(bob, total=0)}
@@ -152,7 +152,7 @@ def test_somebody_else_s_object_filters_like_a_missing_one(client, alice):
     assert {name: found(client, **{name: row.public_id}) for name, row in theirs.items()} == {key: [] for key in theirs}
 
 
-def test_a_list_of_states_is_read_strictly(client, alice):
+def test_an_invalid_list_of_statuses_is_refused(client, alice):
     make_render(alice)
     for value in ("queued,", ",queued", "queued,asleep", "queued;failed", "QUEUED", "queued, failed"):
         answer = client.get(f"{RENDERS}?{urlencode({'status': value})}")

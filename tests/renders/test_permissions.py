@@ -1,4 +1,4 @@
-"""Who may do what: every route of the app goes through the matrix."""
+"""Permission matrix of every route of the app."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_batches(alice):
     check_access(Access("batch-cancel", {"POST": "renders:cancel"}), owner=alice, row=batch)
 
 
-def test_questions(alice):
+def test_validation_and_estimates(alice):
     body = {"POST": {"edit": make_edit()}}
     check_access(Access("render-validate", {"POST": "renders:read"}, body), owner=alice)
     check_access(Access("credit-estimate", {"POST": "credits:read"}, body), owner=alice)

@@ -10,7 +10,7 @@ from tests.factories import make_project, make_render, make_user
 pytestmark = pytest.mark.django_db
 
 
-def test_makes_a_project(client, alice):
+def test_creates_a_project(client, alice):
     body = {"name": "Spring", "description": "All of it", "metadata": {"team": "blue"}}
     response = client.post("/api/v2/projects", body)
     assert response.status_code == 201
@@ -36,14 +36,14 @@ def test_makes_a_project(client, alice):
         ({"name": "a", "metadata": {f"k{number}": "" for number in range(51)}}, "/metadata"),
     ],
 )
-def test_refuses_bad_bodies(client, body, pointer):
+def test_refuses_invalid_bodies(client, body, pointer):
     response = client.post("/api/v2/projects", body)
     assert response.status_code == 422
     assert pointer in [error["pointer"] for error in response.json()["errors"]]
     assert not Project.objects.exists()
 
 
-def test_changes_only_what_is_named(client, alice):
+def test_changes_only_the_given_members(client, alice):
     project = make_project(alice, name="old", description="kept")
     response = client.patch(f"/api/v2/projects/{project.public_id}", {"name": "new"})
     assert response.status_code == 200
@@ -51,7 +51,7 @@ def test_changes_only_what_is_named(client, alice):
     assert (project.name, project.description) == ("new", "kept")
 
 
-def test_deleting_keeps_what_was_in_it(client, alice):
+def test_deleting_keeps_the_contents(client, alice):
     project = make_project(alice)
     render = make_render(alice, project=project)
     assert client.delete(f"/api/v2/projects/{project.public_id}").status_code == 204
@@ -59,7 +59,7 @@ def test_deleting_keeps_what_was_in_it(client, alice):
     assert render.project_id is None
 
 
-def test_lists_only_my_own(client, alice):
+def test_lists_only_projects_of_the_caller(client, alice):
     mine = make_project(alice)
     make_project(make_user("bob"))
     listed = client.get("/api/v2/projects").json()["data"]

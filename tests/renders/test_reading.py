@@ -1,4 +1,4 @@
-"""Renders in lists and one by one, in both versions."""
+"""The list and the detail of renders, in both versions."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_version_1_has_a_number_for_progress_and_its_own_links(client, alice):
     assert listed["data"][0]["progress"] == 41.7
 
 
-def test_an_error_shows_only_where_it_is_the_end(client, alice):
+def test_an_error_shows_only_if_the_render_failed(client, alice):
     error = {"code": "x", "message": "y", "retryable": True, "pointer": None, "step": "fetching", "attempt": 1}
     waiting = make_render(alice, status="queued", error=error)
     failed = make_render(alice, status="failed", error=error)
@@ -91,7 +91,7 @@ def test_an_error_shows_only_where_it_is_the_end(client, alice):
     assert client.get(f"{RENDERS}/{failed.public_id}").json()["error"] == error
 
 
-def test_tells_the_place_in_the_queue(client, alice):
+def test_shows_the_queue_position(client, alice):
     bob = make_user("bob")
     make_render(bob, priority=2)
     mine = make_render(alice, priority=2)
@@ -124,13 +124,13 @@ def test_cursors_reach_every_render_once(client, alice):
     assert seen == made[::-1]
 
 
-def test_shows_nobody_else_s(client):
+def test_hides_renders_of_other_accounts(client):
     make_render(make_user("bob"))
     assert ids(client) == []
 
 
 class TestFilters:
-    """Each narrows the list; what is not known is refused."""
+    """Each filter narrows the list; unknown ones are refused."""
 
     def test_status(self, client, alice):
         renders = {status: make_render(alice, status=status) for status in ("queued", "rendering", "failed")}
@@ -183,7 +183,7 @@ class TestFilters:
             ("wait=3", "wait"),
         ],
     )
-    def test_refuses_what_it_does_not_know(self, client, alice, query, parameter):
+    def test_refuses_unknown_parameters_and_values(self, client, alice, query, parameter):
         make_render(alice)
         response = client.get(f"{RENDERS}?{query.replace(' ', '%20')}")
         assert (response.status_code, response.json()["code"]) == (400, "invalid_parameter")
@@ -208,11 +208,11 @@ def test_log(client, alice):
 
 
 @pytest.mark.parametrize("name", ["rnd_x", "prj_00000000000000000000000000", "rnd_ZZZZZZZZZZZZZZZZZZZZZZZZZZ", "%00"])
-def test_a_malformed_id_is_as_good_as_none(client, name):
+def test_a_malformed_id_answers_404(client, name):
     assert client.get(f"{RENDERS}/{name}").status_code == 404
 
 
-def test_columns_that_a_list_leaves_out_are_read_when_they_are_asked_for(django_assert_num_queries) -> None:
+def test_deferred_columns_are_read_on_access(django_assert_num_queries) -> None:
     render = make_render(make_user(), edit={"timeline": {}}, log="frame=1")
     with django_assert_num_queries(1):
         [found] = Render.objects.without_large_columns()

@@ -1,4 +1,4 @@
-"""`manage.py render_edit`, as its users start it."""
+"""The command `render_edit`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory):
-    """The address of a server with blue.png and words.png, which is no picture."""
+    """The URL of a server with blue.png and words.png, which is not an image."""
     folder = tmp_path_factory.mktemp("web")
     Image.new("RGB", (64, 36), (0, 0, 255)).save(folder / "blue.png")
     (folder / "words.png").write_text("no picture")
@@ -44,7 +44,7 @@ def web(tmp_path_factory):
 
 @pytest.fixture
 def run(tmp_path, web, settings, capfd):
-    """A function that renders an edit and gives exit status, standard output and standard error.
+    """A function that renders an edit and returns exit status, standard output and standard error.
 
     Within this process pytest refuses every use of the database.
     """
@@ -65,11 +65,11 @@ def run(tmp_path, web, settings, capfd):
     return start
 
 
-def test_runs_as_a_program_without_any_database(tmp_path):
+def test_runs_as_a_program_without_a_database(tmp_path):
     path, out = tmp_path / "edit.json", tmp_path / "out.mp4"
     path.write_text(json.dumps(make_edit()))
-    # Nothing answers there: whoever asked the database would fail.
-    env = {**os.environ, "DATA_DIR": str(tmp_path / "data"), "DATABASE_URL": "postgres://nobody@127.0.0.1:1/nothing"}
+    # No server listens there: any database query would fail.
+    env = {**os.environ, "DATA_DIR": str(tmp_path / "data"), "DATABASE_URL": "postgres://user@127.0.0.1:1/missing"}
     command = [sys.executable, "manage.py", "render_edit", str(path), "-o", str(out)]
 
     def run_program(*arguments):
@@ -144,7 +144,7 @@ def test_refuses_an_edit_with_pointers_into_it(run, web, tmp_path, change, point
         ("https://does-not-exist.invalid/blue.png", "host_unknown"),
     ],
 )
-def test_refuses_a_source_that_cannot_be_had(run, web, name, code):
+def test_refuses_an_unavailable_source(run, web, name, code):
     status, stdout, _ = run(image_edit(name.format(web=web)), "--json")
     assert status == 1
     errors = json.loads(stdout)["errors"]
@@ -168,19 +168,19 @@ def test_strict_refuses_warnings(run):
 
 
 @pytest.mark.parametrize("text", ["", "{", "\x00", "[" * 100_000])
-def test_fails_in_one_line_on_what_is_no_json(run, text):
+def test_fails_in_one_line_on_invalid_json(run, text):
     status, stdout, stderr = run(text, "--json")
     assert (status, stdout) == (2, "")
     assert len(stderr.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize("text", ["[]", "3", '"x"', "null"])
-def test_refuses_json_that_is_no_edit(run, text):
+def test_refuses_json_that_is_not_an_edit(run, text):
     status, stdout, _ = run(text, "--json")
     assert (status, json.loads(stdout)["errors"][0]["pointer"]) == (1, "")
 
 
-def test_fails_in_one_line_where_it_cannot_write(run):
+def test_fails_in_one_line_if_the_output_is_not_writable(run):
     status, _, stderr = run(make_edit(), out=Path("/proc/folder/out.mp4"))
     assert status == 2
     assert "Traceback" not in stderr
@@ -190,11 +190,11 @@ def test_fails_in_one_line_where_it_cannot_write(run):
 def test_refuses_a_directory_as_output_before_rendering(run, tmp_path):
     status, stdout, stderr = run(make_edit(), out=tmp_path)
     assert (status, stdout) == (2, "")
-    assert stderr.splitlines() == [f"{tmp_path} is a directory; name the file to write"]
+    assert stderr.splitlines() == [f"{tmp_path} is a directory; give the path of a file"]
 
 
 @pytest.mark.parametrize(("name", "output_format"), [("out.gif", "mp4"), ("out.MP4", "gif"), ("out.jpeg", "png")])
-def test_refuses_a_name_that_promises_another_format(run, tmp_path, name, output_format):
+def test_refuses_the_suffix_of_another_format(run, tmp_path, name, output_format):
     out = tmp_path / name
     status, stdout, stderr = run(make_edit(format=output_format), "--json", out=out)
     assert status == 1
@@ -206,7 +206,7 @@ def test_refuses_a_name_that_promises_another_format(run, tmp_path, name, output
 
 
 @pytest.mark.parametrize(("name", "output_format"), [("out.jpeg", "jpg"), ("out", "gif"), ("out.film", "png")])
-def test_a_name_that_promises_nothing_else_will_do(run, tmp_path, name, output_format):
+def test_accepts_a_matching_or_unknown_suffix(run, tmp_path, name, output_format):
     status, _, stderr = run(make_edit(format=output_format), out=tmp_path / name)
     assert status == 0, stderr
     assert (tmp_path / name).stat().st_size > 0

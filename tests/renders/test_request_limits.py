@@ -1,4 +1,4 @@
-"""What a request for a render may hold at most, and that the limit itself still passes."""
+"""Limits of a request for a render; the limit itself is accepted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VALIDATE = f"{RENDERS}/validate"
 
 
 def errors_of(client, **body) -> list[tuple[str, str]]:
-    """Return pointers and codes of what `/renders/validate` finds; of the refusal where the body is none at all."""
+    """Return pointers and codes of the errors in the report of `/renders/validate`, or in its refusal."""
     answer = client.post(VALIDATE, {"edit": make_edit(), **body})
     assert answer.status_code in {200, 422}, answer.content
     return [(error["pointer"], error["code"]) for error in answer.json().get("errors", [])]
@@ -42,7 +42,7 @@ def sized(width: int, height: int, **output):
     return edit_of(size={"width": width, "height": height}, **output)
 
 
-def test_output_has_bounds_and_meets_them(client):
+def test_limits_of_the_output(client):
     size = "/edit/output/size"
     good = [sized(16, 16), sized(7680, 16), sized(16, 4320), sized(17, 33, format="gif"), edit_of(fps=1)]
     good += [edit_of(fps=120), sized(7680, 4320)]
@@ -67,7 +67,7 @@ def test_output_has_bounds_and_meets_them(client):
         assert pointer in [found for found, _ in errors_of(client, edit=edit)], edit["output"]
 
 
-def test_length_is_an_hour_at_most(client):
+def test_limit_of_the_length_is_an_hour(client):
     assert errors_of(client, edit=make_edit(length=3600)) == []
     assert errors_of(client, edit=make_edit(length=3600.01))
     for length in (0, -1, 1e300, "long"):
@@ -78,15 +78,15 @@ def test_length_is_an_hour_at_most(client):
 
 
 @pytest.mark.parametrize(("count", "is_good"), [pytest.param(5000, True, marks=pytest.mark.acceptance), (5001, False)])
-def test_five_thousand_clips(client, count, is_good):
+def test_limit_of_the_number_of_clips(client, count, is_good):
     edit = make_edit()
     (clip,) = edit["timeline"]["tracks"][0]["clips"]
     edit["timeline"]["tracks"][0]["clips"] = [clip] * count
     assert (errors_of(client, edit=edit) == []) is is_good
 
 
-def test_two_megabytes_and_no_byte_more(client):
-    """Blanks make the size, so that nothing else can be what is refused."""
+def test_limit_of_the_body_is_two_megabytes(client):
+    """Padded with blanks, so that only the size can be refused."""
     body = json.dumps({"edit": make_edit(), "unknown_member": 1}).encode()
     limit = 2 * 1024 * 1024
     for path in (RENDERS, VALIDATE, "/api/v2/batches", "/api/v1/renders", "/api/v2/templates"):
@@ -97,7 +97,7 @@ def test_two_megabytes_and_no_byte_more(client):
     assert not Render.objects.exists()
 
 
-def test_depth(client):
+def test_limit_of_the_nesting_depth(client):
     for member in ("merge", "metadata", "edit"):
         pointers = [pointer for pointer, _ in errors_of(client, **{member: {"A": nested(MAX_JSON_DEPTH + 1)}})]
         assert pointers, member
@@ -141,7 +141,7 @@ def test_run_at_is_within_a_century(client):
         assert [pointer for pointer, _ in errors_of(client, run_at=bad)] == ["/run_at"], bad
 
 
-def test_a_run_at_without_an_offset_is_utc_and_the_first_of_all_times_is_now(client):
+def test_a_run_at_without_an_offset_is_utc_and_the_earliest_time_means_now(client):
     later = (timezone.now() + timedelta(hours=1)).replace(tzinfo=None, microsecond=0)
     assert client.post(RENDERS, {"edit": make_edit(), "run_at": later.isoformat()}).json()["status"] == "scheduled"
     assert Job.objects.get().scheduled_at.replace(tzinfo=None) == later
@@ -149,7 +149,7 @@ def test_a_run_at_without_an_offset_is_utc_and_the_first_of_all_times_is_now(cli
     assert first.json()["status"] == "queued"
 
 
-def test_metadata_has_bounds_and_meets_them(client):
+def test_limits_of_metadata(client):
     most = {f"key_{number}": number for number in range(50)}
     good = [
         {},
@@ -186,7 +186,7 @@ def test_metadata_has_bounds_and_meets_them(client):
 
 
 def test_numbers_come_back_as_they_were_sent(client):
-    """PostgreSQL keeps 1e20 as an integer, which no answer could hold."""
+    """PostgreSQL stores 1e20 as an integer, which the serializer of responses cannot encode."""
     edit = make_edit()
     edit["timeline"]["tracks"][0]["clips"][0]["asset"]["note"] = 1e20
     assert errors_of(client, edit=edit) == [("/edit/timeline/tracks/0/clips/0/asset/note", "invalid_value")]
@@ -196,7 +196,7 @@ def test_numbers_come_back_as_they_were_sent(client):
     assert client.get(RENDERS).json()["data"][0]["metadata"] == labels
 
 
-def test_webhook(client):
+def test_checks_of_the_webhook(client):
     bad = [
         ({}, "/webhook/url"),
         ("https://example.com/", "/webhook"),

@@ -1,4 +1,4 @@
-"""`run_external_worker` before it reaches a server, and its client against one that misbehaves."""
+"""`run_external_worker` without a server, and its client against a misbehaving one."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ SECRET = new_secret()
         ({"url": "http://127.0.0.1:1", "key": "k", "secret": "whsec_short"}, "secret"),
     ],
 )
-def test_says_what_it_lacks(options, word):
+def test_names_the_missing_option(options, word):
     with pytest.raises(CommandError, match=word):
         call_command("run_external_worker", **options)
 
 
-def test_makes_a_secret():
+def test_prints_a_new_secret():
     out = io.StringIO()
     call_command("run_external_worker", new_secret=True, stdout=out)
     assert len(parse_secret(out.getvalue().strip())) == 32
 
 
-def test_a_server_that_does_not_answer_is_asked_again_later():
+def test_an_unreachable_server_is_retried_later():
     call_command("run_external_worker", url="http://127.0.0.1:1", key="k", secret=SECRET, once=True)
 
 
 @pytest.fixture
 def server(monkeypatch):
-    """A server that answers what it is told to, and keeps what it was sent."""
-    monkeypatch.setattr(client_module, "REPEAT_WAITS_S", (0.0, 0.0))
+    """A server with scripted responses that records its requests."""
+    monkeypatch.setattr(client_module, "RETRY_DELAYS_S", (0.0, 0.0))
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def answer(self):
@@ -91,39 +91,39 @@ def client(server):
     )
 
 
-def offer_of(server):
+def job_spec_of(server):
     base = f"http://127.0.0.1:{server.server_port}"
     return {"job": {"render": "rnd_1"}, "lease_token": "t", "report": {"url": f"{base}/report", "every_s": 1}}
 
 
-def test_a_report_that_must_arrive_is_repeated_under_one_id(server, client):
+def test_a_report_that_must_arrive_is_retried_with_the_same_id(server, client):
     server.answers = [(503, {}), (502, {}), (200, {"cancel": False})]
-    client.report(offer_of(server), {"status": "succeeded"}, must_arrive=True)
+    client.report(job_spec_of(server), {"status": "succeeded"}, must_arrive=True)
     assert len({headers["webhook-id"] for headers, _ in server.seen}) == 1
     for headers, body in server.seen:
         assert Webhook(SECRET).verify(body, headers)["status"] == "succeeded"
 
 
-def test_progress_that_does_not_arrive_is_let_go(server, client):
+def test_progress_that_does_not_arrive_is_dropped(server, client):
     server.answers = [(503, {})]
-    client.report(offer_of(server), {"status": "rendering"})
+    client.report(job_spec_of(server), {"status": "rendering"})
     assert len(server.seen) == 1
 
 
 @pytest.mark.parametrize("answer", [(409, {"code": "stale_attempt"}), (404, {}), (200, {"cancel": True})])
-def test_an_attempt_that_is_over_ends(server, client, answer):
+def test_a_report_ends_an_attempt_that_is_over(server, client, answer):
     server.answers = [answer]
     with pytest.raises(AttemptEnded):
-        client.report(offer_of(server), {"status": "rendering"})
+        client.report(job_spec_of(server), {"status": "rendering"})
 
 
-def test_a_refused_signature_is_for_the_operator(server, client):
+def test_a_refused_signature_is_reported_to_the_operator(server, client):
     server.answers = [(401, {})]
     with pytest.raises(WorkerApiError, match="secret"):
-        client.report(offer_of(server), {"status": "rendering"})
+        client.report(job_spec_of(server), {"status": "rendering"})
 
 
-def test_a_refused_claim_is_for_the_operator(server, client):
+def test_a_refused_claim_is_reported_to_the_operator(server, client):
     server.answers = [(204, None), (503, {}), (403, {"code": "missing_scope", "detail": "No."})]
     assert client.claim() is None
     assert client.claim() is None
@@ -131,7 +131,7 @@ def test_a_refused_claim_is_for_the_operator(server, client):
         client.claim()
 
 
-def test_uploads_are_repeated_refused_or_given_up(server, client, tmp_path):
+def test_uploads_are_retried_refused_or_given_up(server, client, tmp_path):
     path = tmp_path / "output.mp4"
     path.write_bytes(b"film")
     target = {"url": f"http://127.0.0.1:{server.server_port}/x", "content_type": "video/mp4"}
@@ -150,9 +150,9 @@ def test_uploads_are_repeated_refused_or_given_up(server, client, tmp_path):
     assert refusal.value.retryable
 
 
-def test_a_strict_render_is_not_made_with_findings(tmp_path):
+def test_a_strict_render_fails_on_warnings(tmp_path):
     credentials = WorkerCredentials("http://127.0.0.1:1", "k", parse_secret(SECRET), "gpu-1")
-    worker = ExternalWorker(credentials, terms=FetchOptions([], 1, 1), work_dir=tmp_path, limits=FFmpegLimits())
+    worker = ExternalWorker(credentials, options=FetchOptions([], 1, 1), work_dir=tmp_path, limits=FFmpegLimits())
     job_spec = {"job": {"render": "rnd_1", "strict": True}, "report": {"url": "", "every_s": 1}, "upload": {}}
     job_spec["edit"] = make_edit(poster={"capture": 50})
     with pytest.raises(EditInvalid, match="outside the output"):

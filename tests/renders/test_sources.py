@@ -1,4 +1,4 @@
-"""Gathering the sources of an edit."""
+"""Fetching and probing of the sources of an edit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def picture(tmp_path):
     return path
 
 
-def test_fetches_each_url_once_and_several_at_a_time(picture):
+def test_fetches_each_url_once_and_several_in_parallel(picture):
     calls, together, most = [], 0, 0
     lock = threading.Lock()
     all_in = threading.Barrier(PARALLEL_FETCHES)
@@ -46,7 +46,7 @@ def test_fetches_each_url_once_and_several_at_a_time(picture):
     assert {(info.width, info.height) for info in media.values()} == {(8, 6)}
 
 
-def test_points_at_every_place_that_names_a_source_that_failed(picture, tmp_path):
+def test_points_at_every_use_of_a_failed_source(picture, tmp_path):
     def fetch(url, *, stop):
         if url == "good":
             return picture
@@ -61,7 +61,7 @@ def test_points_at_every_place_that_names_a_source_that_failed(picture, tmp_path
     assert refused.value.retryable is True
 
 
-def test_points_at_files_that_are_no_media(picture, tmp_path):
+def test_points_at_files_that_are_not_media(picture, tmp_path):
     words = tmp_path / "words"
     words.write_text("not a picture")
     with pytest.raises(SourcesRefused) as refused:
@@ -69,7 +69,7 @@ def test_points_at_files_that_are_no_media(picture, tmp_path):
     assert [(issue.pointer, issue.code) for issue in refused.value.issues] == [("/1", "unsupported_type")]
 
 
-def test_gives_up_when_told_to(picture):
+def test_aborts_when_the_check_raises(picture):
     seen = threading.Event()
 
     class Enough(Exception):
@@ -77,7 +77,7 @@ def test_gives_up_when_told_to(picture):
 
     def fetch(url, *, stop):
         seen.set()
-        assert stop.wait(timeout=10), "nobody said that the file is not wanted any more"
+        assert stop.wait(timeout=10), "the fetcher was not told to stop"
         return picture
 
     def check():
@@ -90,7 +90,7 @@ def test_gives_up_when_told_to(picture):
     assert time.monotonic() - began < 5
 
 
-def test_a_mistake_in_a_fetcher_is_not_swallowed():
+def test_an_unexpected_exception_of_the_fetcher_propagates():
     def fetch(url, *, stop):
         raise RuntimeError("mistake")
 
@@ -98,5 +98,5 @@ def test_a_mistake_in_a_fetcher_is_not_swallowed():
         gather_media(refs("a"), fetch)
 
 
-def test_an_edit_without_sources_needs_nothing():
+def test_an_edit_without_sources_fetches_nothing():
     assert gather_media([], lambda url, *, stop: pytest.fail("nothing to fetch")) == {}

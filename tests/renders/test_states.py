@@ -1,4 +1,4 @@
-"""The state machine, against a table of its own."""
+"""The state machine of renders, against an independent table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from renders.services.transitions import change_status
 from renders.states import RenderStatus
 from tests.factories import make_render
 
-# Written down a second time on purpose: the way a render may go, by the contract.
+# Deliberately a copy: the transitions that the contract allows.
 ALLOWED = {
     "scheduled": "queued cancelled failed",
     "queued": "fetching cancelled failed",
@@ -29,7 +29,7 @@ ALLOWED = {
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("start", "target"), list(itertools.product(ALLOWED, ALLOWED)))
-def test_moves_only_along_the_table(start, target):
+def test_allows_only_the_transitions_of_the_table(start, target):
     render = make_render(status=start)
     expected = target in ALLOWED[start].split()
     assert change_status(render_id=render.pk, to=RenderStatus(target)) is expected
@@ -38,7 +38,7 @@ def test_moves_only_along_the_table(start, target):
 
 
 @pytest.mark.django_db
-def test_an_attempt_that_was_overtaken_changes_nothing():
+def test_a_superseded_attempt_changes_nothing():
     render = make_render(status="rendering", attempt=3)
     assert not change_status(render_id=render.pk, to=RenderStatus.SAVING, attempt=2)
     assert change_status(render_id=render.pk, to=RenderStatus.SAVING, attempt=3)
@@ -52,7 +52,7 @@ def test_only_one_of_two_callers_wins():
 
 
 @pytest.mark.django_db
-def test_ending_sets_the_time_of_the_end():
+def test_a_final_status_sets_finished_at():
     render = make_render(status="saving")
     before = timezone.now()
     change_status(render_id=render.pk, to=RenderStatus.SUCCEEDED)
@@ -61,7 +61,7 @@ def test_ending_sets_the_time_of_the_end():
 
 
 @pytest.mark.django_db
-def test_the_database_refuses_an_end_without_a_time():
+def test_the_database_refuses_a_final_status_without_finished_at():
     render = make_render(status="saving")
     with pytest.raises(IntegrityError), transaction.atomic():
         Render.objects.filter(pk=render.pk).update(status="succeeded")

@@ -1,4 +1,4 @@
-"""`POST /renders`: what is accepted, what is refused, and that nothing is ever half done."""
+"""`POST /renders`: acceptance, refusals and atomicity."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def test_accepts_an_edit(client, alice):
     assert (entry.user, entry.amount, entry.reference) == (alice, -1, job.reference)
 
 
-def test_reserves_by_size_rate_and_length(client):
-    # 60 s of 1920x1080 at 30 frames a second is one credit, so 6 s of it are a tenth.
+def test_reserves_by_frame_size_frame_rate_and_length(client):
+    # 60 s of 1920x1080 at 30 frames a second cost one credit, so 6 s cost a tenth.
     edit = make_edit(length=6, size={"width": 1920, "height": 1080}, fps=30)
     assert client.post(RENDERS, {"edit": edit}).json()["credits"]["reserved"] == "0.10"
 
@@ -89,7 +89,7 @@ def test_holds_the_assets_and_reserves_by_their_length(client, alice):
     assert render.total_frames == 60
 
 
-def test_waits_until_run_at(client):
+def test_is_scheduled_until_run_at(client):
     later = timezone.now() + timedelta(hours=1)
     response = client.post(RENDERS, {"edit": make_edit(), "run_at": later.isoformat()})
     assert response.json()["status"] == "scheduled"
@@ -97,7 +97,7 @@ def test_waits_until_run_at(client):
     assert (Job.objects.get().status, Job.objects.get().scheduled_at) == ("scheduled", later)
 
 
-def test_a_run_at_in_the_past_is_now(client):
+def test_a_run_at_in_the_past_means_now(client):
     past = timezone.now() - timedelta(hours=1)
     assert client.post(RENDERS, {"edit": make_edit(), "run_at": past.isoformat()}).json()["status"] == "queued"
 
@@ -127,7 +127,7 @@ def test_a_run_at_in_the_past_is_now(client):
         ({"callback": "https://example.com/"}, "/callback"),
     ],
 )
-def test_refuses_bad_members(client, change, pointer):
+def test_refuses_invalid_members(client, change, pointer):
     found = pointers(client.post(RENDERS, {"edit": make_edit(), **change}))
     assert any(item == pointer or item.startswith(f"{pointer}/") for item in found)
     assert not Render.objects.exists()
@@ -147,7 +147,7 @@ def test_refuses_bad_members(client, change, pointer):
         (("timeline", "tracks", 0, "clips", 0, "asset", "type"), "text-to-video"),
     ],
 )
-def test_refuses_values_that_cannot_be_rendered_where_they_stand(client, path, value):
+def test_points_at_values_that_cannot_be_rendered(client, path, value):
     edit = make_edit()
     *parents, last = path
     place = edit
@@ -168,7 +168,7 @@ def test_refuses_a_body_over_two_megabytes(client):
     assert (response.status_code, response.json()["code"]) == (413, "payload_too_large")
 
 
-def test_a_missing_asset_and_somebody_else_s_look_the_same(client):
+def test_a_missing_asset_and_one_of_another_account_look_the_same(client):
     others = make_asset(make_user("bob"))
     answers = []
     for name in (others.public_id, encode_id("ast", uuid7()), "ast_junk"):
@@ -188,14 +188,14 @@ def test_refuses_an_asset_without_a_file(client, alice, status, code):
     assert response.json()["errors"][0]["code"] == code
 
 
-def test_refuses_an_asset_of_the_wrong_kind_before_it_waits(client, alice):
+def test_refuses_an_asset_of_the_wrong_kind_on_submission(client, alice):
     asset = make_asset(alice)
     response = client.post(RENDERS, {"edit": edit_with({"type": "image", "src": f"asset:{asset.public_id}"}, length=1)})
     assert pointers(response) == ["/edit/timeline/tracks/1/clips/0/asset/src"]
     assert response.json()["errors"][0]["code"] == "media_mismatch"
 
 
-def test_warns_of_what_it_does_not_know_and_strict_refuses_it(client):
+def test_warns_of_unknown_fields_and_strict_refuses_them(client):
     edit = make_edit()
     edit["timeline"]["mood"] = "happy"
     answer = client.post(RENDERS, {"edit": edit}).json()
@@ -206,14 +206,14 @@ def test_warns_of_what_it_does_not_know_and_strict_refuses_it(client):
     assert found == ["/edit/timeline/mood"]
 
 
-def test_keeps_the_webhook_of_a_render(client):
+def test_stores_the_webhook_of_a_render(client):
     body = {"edit": make_edit(), "webhook": {"url": "https://example.com/hook", "events": ["render.succeeded"]}}
     answer = client.post(RENDERS, body).json()
     assert answer["warnings"] == []
     assert Render.objects.get().webhook == body["webhook"]
 
 
-def test_too_few_credits_leave_nothing_behind(client, alice):
+def test_too_few_credits_write_nothing(client, alice):
     client.post(RENDERS, {"edit": make_edit()})  # opens the account
     before = rows()
     edit = make_edit(length=3600, size={"width": 1920, "height": 1080}, fps=30)
@@ -224,7 +224,7 @@ def test_too_few_credits_leave_nothing_behind(client, alice):
 
 
 @pytest.mark.parametrize("step", ["hold", "reserve", "enqueue_many", "publish"])
-def test_a_failure_at_any_step_leaves_nothing_behind(client, alice, monkeypatch, step):
+def test_a_failure_at_any_step_rolls_everything_back(client, alice, monkeypatch, step):
     client.post(RENDERS, {"edit": make_edit()})
     asset = make_asset(alice)
     before = rows()
@@ -243,13 +243,13 @@ def test_a_failure_at_any_step_leaves_nothing_behind(client, alice, monkeypatch,
     assert rows() == before
 
 
-def test_tells_subscribers_once(client, monkeypatch):
-    heard = []
-    monkeypatch.setattr(submit, "publish", heard.append)
+def test_publishes_its_events_once(client, monkeypatch):
+    published = []
+    monkeypatch.setattr(submit, "publish", published.append)
     client.post(RENDERS, {"edit": make_edit()})
     render = Render.objects.get()
     fields = {"render_id": render.pk, "owner_id": render.owner_id, "project_id": None}
-    assert heard == [RenderSubmitted(**fields), RenderQueued(**fields)]
+    assert published == [RenderSubmitted(**fields), RenderQueued(**fields)]
 
 
 class TestDryRun:
@@ -292,15 +292,15 @@ class TestDryRun:
         assert [error["pointer"] for error in report["errors"]] == ["/edit/output/format"]
         assert rows() == before
 
-    def test_reports_bad_members_beside_the_edit(self, ask):
+    def test_reports_invalid_members_besides_the_edit(self, ask):
         report = ask({"edit": make_edit(), "priority": "asap"}).json()
         assert (report["valid"], [error["pointer"] for error in report["errors"]]) == (False, ["/priority"])
 
     @pytest.mark.parametrize("body", [{}, {"edit": "x"}, {"edit": []}, {"edit": None}])
-    def test_refuses_a_body_that_is_no_edit(self, ask, body):
+    def test_refuses_a_body_without_an_edit(self, ask, body):
         assert pointers(ask(body)) == ["/edit"]
 
-    def test_says_when_it_had_to_guess(self, ask):
+    def test_shows_that_an_estimate_is_not_exact(self, ask):
         edit = edit_with({"type": "video", "src": "https://example.com/film.mp4"})
         estimate = ask({"edit": edit}).json()["estimate"]
         assert (estimate["duration_s"], estimate["exact"]) == (10.0, False)
@@ -318,12 +318,12 @@ def test_estimate_endpoint_needs_only_its_own_scope(alice, client):
     assert "/edit/timeline" in pointers(refused)
 
 
-def test_takes_a_template_or_an_edit_but_not_both(client, alice):
+def test_accepts_a_template_or_an_edit_but_not_both(client, alice):
     template = make_template(alice)
     assert pointers(client.post(RENDERS, {"edit": make_edit(), "template": template.public_id})) == ["/template"]
 
 
-def test_keeps_the_edit_as_it_was_sent(client):
+def test_stores_the_edit_unchanged(client):
     edit = make_edit()
     edit["timeline"]["tracks"][0]["clips"][0]["length"] = "1.50"
     edit["unknown"] = {"é": [1, 2.50, None, True]}

@@ -1,4 +1,4 @@
-"""The job handler, with real FFmpeg, in this process."""
+"""The job handler of renders, with real FFmpeg, in this process."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.acceptance]
 
 @pytest.fixture(autouse=True)
 def no_waiting(settings):
-    """Retries follow at once."""
+    """Retries are due immediately."""
     settings.RENDEROWL_JOBS_RETRY_BASE_S = 0.0
 
 
@@ -47,7 +47,7 @@ def film(tmp_path_factory) -> bytes:
 
 @pytest.fixture
 def flaky(film, settings):
-    """A server that answers with the statuses in its list first, then with the film."""
+    """A server that responds with the statuses in its list, then with the film."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -94,7 +94,7 @@ def balance(alice):
     return CreditAccount.objects.get(user=alice).balance
 
 
-def test_renders_and_stores_what_it_says(alice, media_root):
+def test_renders_and_stores_the_output(alice, media_root):
     render = run(submit(alice, make_edit(length=1.5)))
     assert (render.status, render.error) == ("succeeded", None)
     assert (render.output_width, render.output_height, render.output_fps) == (64, 36, 10.0)
@@ -126,7 +126,7 @@ def test_renders_other_formats(alice, output, start):
         assert file.read(len(start)) == start
 
 
-def test_tries_again_when_a_server_fails(alice, flaky):
+def test_retries_when_a_server_fails(alice, flaky):
     flaky.statuses = [503, 503]
     render = run(submit(alice, film_edit(flaky.url)))
     assert (render.status, render.attempt) == ("succeeded", 3)
@@ -145,7 +145,7 @@ def test_gives_up_after_three_failures_and_refunds(alice, flaky):
     assert Job.objects.get(pk=render.job_id).status == "dead"
 
 
-def test_does_not_try_again_what_cannot_help(alice, flaky):
+def test_does_not_retry_a_permanent_failure(alice, flaky):
     flaky.statuses = [404] * 9
     render = run(submit(alice, film_edit(flaky.url)))
     assert (render.status, render.attempt, render.error["code"]) == ("failed", 1, "http_404")
@@ -153,7 +153,7 @@ def test_does_not_try_again_what_cannot_help(alice, flaky):
     assert balance(alice) == 1000
 
 
-def test_a_render_that_fails_for_its_own_edit_is_no_dead_letter(alice, flaky):
+def test_a_failure_caused_by_the_edit_is_not_dead_lettered(alice, flaky):
     flaky.statuses = [404]
     render = run(submit(alice, film_edit(flaky.url)))
     job = Job.objects.get(pk=render.job_id)
@@ -161,25 +161,25 @@ def test_a_render_that_fails_for_its_own_edit_is_no_dead_letter(alice, flaky):
     assert job.result == {"render": render.public_id, "failed": "http_404"}
 
 
-def test_pays_for_the_true_length(alice, flaky):
+def test_charges_for_the_actual_length(alice, flaky):
     size = {"width": 640, "height": 360}
     render = submit(alice, film_edit(flaky.url, size=size, fps=30))
-    # 10 s of 640x360 at 30 frames a second were assumed: 0.0185 credits; 12 s cost 0.0222.
+    # The estimate of 10 s of 640x360 at 30 frames a second is 0.0185 credits; the actual 12 s cost 0.0222.
     assert render.credits_reserved == 2
     render = run(render)
     assert (render.status, render.credits_reserved, render.credits_charged) == ("succeeded", 3, 3)
     assert balance(alice) == 1000 - 3
 
 
-def test_does_not_render_what_the_owner_cannot_pay(alice, flaky):
+def test_fails_before_rendering_if_the_owner_cannot_pay(alice, flaky):
     render = submit(alice, film_edit(flaky.url, size={"width": 640, "height": 360}, fps=30))
-    reserve(user_id=alice.pk, amount=998, reference="test:elsewhere")
+    reserve(user_id=alice.pk, amount=998, reference="test:other")
     render = run(render)
     assert (render.status, render.error["code"]) == ("failed", "insufficient_credits")
     assert balance(alice) == 2
 
 
-def test_strict_refuses_what_only_the_worker_can_see(alice, flaky):
+def test_strict_refuses_warnings_that_only_the_worker_finds(alice, flaky):
     edit = film_edit(flaky.url)
     edit["timeline"]["tracks"][0]["clips"][0]["length"] = 20
     relaxed = run(submit(alice, edit))
@@ -190,14 +190,14 @@ def test_strict_refuses_what_only_the_worker_can_see(alice, flaky):
     assert strict.error["pointer"] == "/edit/timeline/tracks/0/clips/0/length"
 
 
-def test_a_render_cancelled_before_it_is_taken_is_left_alone(alice):
+def test_a_render_cancelled_before_its_claim_is_not_started(alice):
     render = submit(alice, make_edit())
     cancel_render(render=render)
     assert run(render).status == "cancelled"
     assert render.attempt == 0
 
 
-def test_a_cancel_whose_worker_died_is_finished_by_the_next(alice):
+def test_a_cancellation_is_finished_by_the_next_worker_if_the_first_died(alice):
     render = submit(alice, make_edit())
     Render.objects.filter(pk=render.pk).update(status="cancelling", attempt=1)
     assert run(render).status == "cancelled"
@@ -213,7 +213,7 @@ def test_cancelling_the_job_cancels_the_render(alice):
     assert balance(alice) == 1000
 
 
-def test_a_broken_drawing_is_the_render_s_failure(alice, monkeypatch):
+def test_a_failed_rasterizer_fails_the_render(alice, monkeypatch):
     monkeypatch.setattr(process, "LAUNCHER", process.LAUNCHER.with_name("missing.py"))
     render = run(submit(alice, make_edit()))
     assert (render.status, render.attempt) == ("failed", 3)
@@ -221,7 +221,7 @@ def test_a_broken_drawing_is_the_render_s_failure(alice, monkeypatch):
     assert balance(alice) == 1000
 
 
-def test_leftovers_of_other_attempts_go(alice):
+def test_sweeping_removes_the_folders_of_other_attempts(alice):
     running = make_render(alice, status="rendering", attempt=2)
     done = make_render(alice, status="succeeded")
     root = work_root()
@@ -234,7 +234,7 @@ def test_leftovers_of_other_attempts_go(alice):
     assert sorted(root.iterdir()) == sorted([keep, foreign])
 
 
-def test_discarding_keeps_the_files_in_use(alice, media_root):
+def test_discarding_files_keeps_those_in_use(alice, media_root):
     render = make_render(alice, status="succeeded", attempt=2)
     root = media_root / "renders" / render.public_id
     for attempt in (1, 2):

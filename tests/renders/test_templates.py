@@ -8,7 +8,7 @@ from renders.models import Render, Template, TemplateVersion
 from tests.factories import make_edit, make_project, make_render, make_template, make_user
 
 pytestmark = pytest.mark.django_db
-# What is tested here does not depend on what the client has read; tests/core/test_conditional.py is about that.
+# Unconditional here; tests/core/test_conditional.py covers conditional requests.
 ANY_STATE = {"If-Match": "*"}
 
 
@@ -18,7 +18,7 @@ def edit_saying(text):
     return edit
 
 
-def test_makes_a_template_and_its_first_version(client, alice):
+def test_creates_a_template_and_its_first_version(client, alice):
     project = make_project(alice)
     edit = edit_saying("Hello {{ NAME }}")
     body = {"name": "Greeting", "edit": edit, "merge": {"NAME": "you"}, "project": project.public_id}
@@ -32,7 +32,7 @@ def test_makes_a_template_and_its_first_version(client, alice):
     assert TemplateVersion.objects.get().edit == edit
 
 
-def test_refuses_an_edit_that_no_values_could_mend(client):
+def test_refuses_an_edit_that_no_merge_values_make_valid(client):
     edit = make_edit(format="avi")
     response = client.post("/api/v2/templates", {"name": "x", "edit": edit})
     assert response.status_code == 422
@@ -40,20 +40,20 @@ def test_refuses_an_edit_that_no_values_could_mend(client):
     assert not Template.objects.exists()
 
 
-def test_accepts_placeholders_where_numbers_belong(client):
+def test_accepts_placeholders_in_place_of_numbers(client):
     edit = make_edit()
     edit["timeline"]["tracks"][0]["clips"][0]["length"] = "{{ SECONDS }}"
     assert client.post("/api/v2/templates", {"name": "x", "edit": edit}).status_code == 201
 
 
-def test_refuses_another_account_s_project(client):
+def test_refuses_a_project_of_another_account(client):
     project = make_project(make_user("bob"))
     response = client.post("/api/v2/templates", {"name": "x", "edit": make_edit(), "project": project.public_id})
     assert response.status_code == 422
     assert response.json()["errors"][0]["pointer"] == "/project"
 
 
-def test_another_edit_makes_a_version_and_a_name_does_not(client, alice):
+def test_a_changed_edit_adds_a_version_and_a_changed_name_does_not(client, alice):
     template = make_template(alice)
     path = f"/api/v2/templates/{template.public_id}"
     assert client.patch(path, {"name": "renamed"}, headers=ANY_STATE).json()["version"] == 1
@@ -67,7 +67,7 @@ def test_another_edit_makes_a_version_and_a_name_does_not(client, alice):
     assert texts == ["third", "second", "{{ NAME }}"]
 
 
-def test_put_resets_what_it_leaves_out(client, alice):
+def test_put_resets_omitted_members(client, alice):
     template = make_template(alice, description="long", merge={"NAME": "x"})
     path = f"/api/v2/templates/{template.public_id}"
     assert client.put(path, {"name": "new", "edit": make_edit()}, headers=ANY_STATE).status_code == 200
@@ -93,8 +93,8 @@ def test_deleting_leaves_renders_with_their_own_copy(client, alice):
     assert render.edit == make_edit()
 
 
-def test_renders_with_the_caller_s_values_over_the_defaults(client, alice):
-    template = make_template(alice, merge={"NAME": "nobody", "COLOUR": "red"})
+def test_merge_values_of_the_request_override_the_defaults(client, alice):
+    template = make_template(alice, merge={"NAME": "Guest", "COLOUR": "red"})
     response = client.post(f"/api/v2/templates/{template.public_id}/render", {"merge": {"NAME": "Ana"}})
     assert response.status_code == 202, response.content
     render = Render.objects.get()
@@ -104,7 +104,7 @@ def test_renders_with_the_caller_s_values_over_the_defaults(client, alice):
     assert response.json()["template"] == template.public_id
 
 
-def test_a_template_s_fault_points_at_the_template_and_names_the_place(client, alice):
+def test_an_error_in_a_template_points_at_the_template_and_names_the_place(client, alice):
     template = make_template(alice)
     edit = edit_saying("x")
     edit["timeline"]["tracks"][0]["clips"][0]["length"] = "{{ SECONDS }}"
@@ -118,7 +118,7 @@ def test_a_template_s_fault_points_at_the_template_and_names_the_place(client, a
     assert client.post("/api/v2/renders", {**body, "merge": {"SECONDS": 1}}).status_code == 202
 
 
-def test_another_account_s_template_is_as_good_as_none(client):
+def test_a_template_of_another_account_answers_404(client):
     template = make_template(make_user("bob"))
     response = client.post("/api/v2/renders", {"template": template.public_id})
     assert response.status_code == 422

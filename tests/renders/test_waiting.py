@@ -23,7 +23,7 @@ def at(status, attempt=1, percent=0.0, frame=0):
     return replace(QUEUED, status=status, attempt=attempt, percent=percent, frame=frame)
 
 
-def told(seen, now):
+def events_of(seen, now):
     return [
         (event.id, event.kind, event.data["status" if event.kind == "status" else "percent"])
         for event in events_since(seen, now)
@@ -31,35 +31,40 @@ def told(seen, now):
 
 
 class TestNumbers:
-    """They only grow, and say what was missed."""
+    """Event numbers only grow, and show which events a client missed."""
 
-    def test_every_way_between_states_leads_to_a_greater_number(self):
+    def test_every_transition_leads_to_a_greater_number(self):
         for status, targets in TRANSITIONS.items():
             for target in targets:
                 before = at(status, attempt=0 if status in {"scheduled", "queued"} else 1, percent=50.0, frame=5)
                 attempt = before.attempt + 1 if target == RenderStatus.FETCHING else before.attempt
                 assert at(target, attempt).position > before.position, (status, target)
 
-    def test_progress_counts_up_within_its_status(self):
+    def test_progress_increases_the_number_within_a_status(self):
         steps = [at("fetching"), at("rendering"), at("rendering", 1, 0.1, 1), at("rendering", 1, 0.1, 2)]
         steps += [at("rendering", 1, 100.0, 999_999), at("saving"), at("queued"), at("fetching", 2), at("failed", 2)]
         numbers = [step.position for step in steps]
         assert numbers == sorted(set(numbers))
         assert numbers[-1] < 2**53  # exact in JavaScript
 
-    def test_a_newcomer_hears_of_the_present(self):
-        assert [kind for _, kind, _ in told(None, at("rendering", 1, 41.7, 5))] == ["status", "progress"]
-        assert told(None, at("saving", 2))[0][2] == "saving"
+    def test_a_new_client_gets_the_current_state(self):
+        assert [kind for _, kind, _ in events_of(None, at("rendering", 1, 41.7, 5))] == ["status", "progress"]
+        assert events_of(None, at("saving", 2))[0][2] == "saving"
 
-    def test_who_comes_back_hears_what_was_passed_meanwhile(self):
-        seen = told(None, QUEUED)[-1][0]
-        assert [what for _, _, what in told(seen, at("succeeded"))] == ["fetching", "rendering", "saving", "succeeded"]
-        seen = told(None, at("rendering", 1, 40.0, 4))[-1][0]
-        assert [what for _, _, what in told(seen, at("rendering", 2, 10.0, 1))] == ["fetching", "rendering", 10.0]
-        # How far it came before it failed nobody knows.
-        assert [what for _, _, what in told(seen, at("failed"))] == ["failed"]
+    def test_a_reconnecting_client_gets_the_statuses_passed_meanwhile(self):
+        seen = events_of(None, QUEUED)[-1][0]
+        assert [what for _, _, what in events_of(seen, at("succeeded"))] == [
+            "fetching",
+            "rendering",
+            "saving",
+            "succeeded",
+        ]
+        seen = events_of(None, at("rendering", 1, 40.0, 4))[-1][0]
+        assert [what for _, _, what in events_of(seen, at("rendering", 2, 10.0, 1))] == ["fetching", "rendering", 10.0]
+        # How far it got before it failed is unknown.
+        assert [what for _, _, what in events_of(seen, at("failed"))] == ["failed"]
 
-    def test_nothing_is_told_twice(self):
+    def test_no_event_is_sent_twice(self):
         states = [QUEUED, at("fetching"), at("rendering"), at("rendering", 1, 10.0, 1), at("rendering", 1, 60.0, 6)]
         states += [at("saving"), at("succeeded")]
         whole, seen = [], None
@@ -72,14 +77,14 @@ class TestNumbers:
             for last in whole:
                 again = [event.id for event in events_since(last, state)]
                 assert all(event > last for event in again), (number, last)
-        # Wherever a client left off, what it gets then ends with the same events.
+        # From any event on, the remaining events end with the same one.
         for last in whole[:-1]:
             rest = [event.id for event in events_since(last, states[-1])]
             assert rest[-1] == whole[-1]
             assert set(rest) <= set(whole)
 
     @pytest.mark.django_db
-    def test_are_read_for_many_in_one_query(self, django_assert_num_queries):
+    def test_snapshots_of_many_renders_are_read_in_one_query(self, django_assert_num_queries):
         renders = [make_render(status="rendering", percent=12.5, frame=3) for _ in range(3)]
         with django_assert_num_queries(1):
             found = read_progress([render.pk for render in renders])
@@ -98,7 +103,7 @@ class FakeProbe:
 
 @pytest.fixture
 def looks():
-    """What the watcher sees and how often it looked, with a watcher that never reads a database."""
+    """A watcher on fake rows, and the number of its reads."""
 
     class Looks:
         def __init__(self):
@@ -113,9 +118,9 @@ def looks():
 
 
 class TestWatcher:
-    """One look for all who wait."""
+    """One read serves all subscriptions."""
 
-    def test_wakes_those_whose_render_changed(self, looks):
+    def test_wakes_only_the_subscriptions_whose_render_changed(self, looks):
         other = replace(QUEUED, id=uuid7())
         looks.rows = {QUEUED.id: QUEUED, other.id: other}
         one, two, third = [looks.watcher.subscribe(pk) for pk in (QUEUED.id, QUEUED.id, other.id)]
@@ -127,7 +132,7 @@ class TestWatcher:
         for subscription in (one, two, third):
             looks.watcher.unsubscribe(subscription)
 
-    def test_looks_once_for_a_newcomer_and_not_again_without_a_change(self, looks):
+    def test_reads_once_for_a_new_subscription_and_not_again_without_a_change(self, looks):
         looks.rows = {QUEUED.id: QUEUED}
         with looks.watcher.watching(QUEUED.id) as subscription:
             assert subscription.wait(5) == QUEUED
@@ -135,7 +140,7 @@ class TestWatcher:
             subscription.wait(0.05)
             assert looks.count == before
 
-    def test_ends_its_thread_when_nobody_waits(self, looks):
+    def test_ends_its_thread_without_subscriptions(self, looks):
         looks.rows = {QUEUED.id: QUEUED}
         with looks.watcher.watching(QUEUED.id) as subscription:
             subscription.wait(5)
@@ -145,7 +150,7 @@ class TestWatcher:
         with looks.watcher.watching(QUEUED.id) as subscription:
             assert subscription.wait(5) == QUEUED
 
-    def test_lets_everybody_go_when_the_server_stops(self, looks):
+    def test_wakes_all_subscriptions_when_the_server_stops(self, looks):
         try:
             with looks.watcher.watching(QUEUED.id) as subscription:
                 threading.Timer(0.02, shutdown.shut_down).start()
@@ -155,10 +160,10 @@ class TestWatcher:
             shutdown._shutting_down.clear()
 
 
-class TestPlaces:
-    """So many in all, so many of one account."""
+class TestWaiterSlots:
+    """Limits in total and for each account."""
 
-    def test_are_bounded_by_process_and_account(self):
+    def test_are_limited_by_process_and_account(self):
         slots = WaiterSlots(max_total=3, max_per_account=2)
         assert [slots.acquire("a"), slots.acquire("a"), slots.acquire("a")] == [True, True, False]
         assert [slots.acquire("b"), slots.acquire("c")] == [True, False]
@@ -175,7 +180,7 @@ class Clock:
 
 
 class FakeSubscription:
-    """Time passes as it waits; `script` is what it then sees."""
+    """Advances the clock while it waits, and returns the snapshots of `script`."""
 
     def __init__(self, clock, script):
         self.clock, self.script = clock, list(script)
@@ -218,9 +223,9 @@ def stream_of(script=(), *, first=QUEUED, seen=None, is_allowed=lambda: True, sl
 
 
 class TestStream:
-    """Bytes as browsers want them."""
+    """The bytes of an event stream."""
 
-    def test_begins_at_once_and_ends_with_the_render(self):
+    def test_starts_at_once_and_ends_with_the_render(self):
         stream, _, watcher, slots = stream_of([(1, at("fetching")), (1, at("fetching")), (1, at("failed"))])
         pieces = list(stream)
         assert pieces[0].startswith(b"retry: 2000\n\nid: ")
@@ -230,14 +235,14 @@ class TestStream:
         assert len(pieces) == 3
         assert (watcher.left, slots.in_use) == (1, 0)
 
-    def test_beats_every_fifteen_seconds(self):
+    def test_sends_a_heartbeat_every_fifteen_seconds(self):
         stream, clock, _, _ = stream_of()
         began = clock.now
         assert next(stream)
         assert [next(stream) for _ in range(3)] == [b": still here\n\n"] * 3
         assert clock.now - began == pytest.approx(45)
 
-    def test_asks_for_the_key_even_while_events_come(self):
+    def test_checks_the_key_even_while_events_are_sent(self):
         asked = []
 
         def is_allowed():
@@ -251,13 +256,13 @@ class TestStream:
         assert clock.now - began == pytest.approx(45, abs=1)
         assert slots.in_use == 0
 
-    def test_does_not_go_on_for_ever(self):
+    def test_ends_after_the_maximum_duration(self):
         stream, clock, _, _ = stream_of()
         began = clock.now
         assert len(list(stream)) == 120
         assert clock.now - began == pytest.approx(1800)
 
-    def test_gives_its_place_back_once_however_it_ends(self):
+    def test_releases_its_slot_once_however_it_ends(self):
         stream, _, watcher, slots = stream_of()
         next(stream)
         stream.close()
@@ -268,7 +273,7 @@ class TestStream:
         del stream
         assert (watcher.left, slots.in_use) == (1, 0)
 
-    def test_refuses_where_there_is_no_place(self):
+    def test_is_refused_without_a_free_slot(self):
         slots = WaiterSlots(max_total=1, max_per_account=1)
         stream, *_ = stream_of(slots=slots)
         with pytest.raises(TooManyStreams):
@@ -276,7 +281,7 @@ class TestStream:
         stream.close()
         assert slots.in_use == 0
 
-    def test_a_mistake_while_it_begins_costs_no_place(self):
+    def test_an_exception_at_the_start_does_not_leak_a_slot(self):
         slots = WaiterSlots(max_total=1, max_per_account=1)
         with pytest.raises(TypeError):
             stream_of(first=replace(at("failed"), attempt="odd"), slots=slots)

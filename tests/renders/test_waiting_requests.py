@@ -1,4 +1,4 @@
-"""Requests that wait: the event stream's endpoint, `?wait=` and `Prefer`."""
+"""Waiting requests: the event stream endpoint, `?wait=` and `Prefer`."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ RENDERS = "/api/v2/renders"
 
 @pytest.mark.django_db
 class TestEventsEndpoint:
-    """Who may, and what is answered before the stream begins."""
+    """Permissions, and the responses before the stream starts."""
 
-    def test_streams_the_end_of_one_that_has_ended(self, client, alice):
+    def test_streams_the_final_event_of_an_ended_render(self, client, alice):
         render = make_render(alice, status="succeeded")
         response = client.get(f"{RENDERS}/{render.public_id}/events", headers={"Accept": "text/event-stream"})
         assert (response.status_code, response["Content-Type"]) == (200, "text/event-stream; charset=utf-8")
@@ -38,22 +38,22 @@ class TestEventsEndpoint:
         assert (again.status_code, again.content) == (204, b"")
 
     @pytest.mark.parametrize("header", ["x", "-1", "1.5", "9" * 20])
-    def test_refuses_an_id_that_no_event_has(self, client, alice, header):
+    def test_refuses_an_invalid_event_id(self, client, alice, header):
         render = make_render(alice)
         response = client.get(f"{RENDERS}/{render.public_id}/events", headers={"Last-Event-ID": header})
         assert (response.status_code, response.json()["code"]) == (400, "invalid_header")
 
-    def test_refusals_are_problems_whatever_is_accepted(self, client):
+    def test_refusals_are_problem_documents_whatever_the_accept_header(self, client):
         response = client.get(f"{RENDERS}/rnd_0/events", headers={"Accept": "text/event-stream"})
         assert (response.status_code, response["Content-Type"]) == (404, "application/problem+json")
 
-    def test_says_when_too_many_listen(self, client, alice, monkeypatch):
+    def test_too_many_streams_are_refused_with_429(self, client, alice, monkeypatch):
         monkeypatch.setattr("renders.views.events.waiter_slots", lambda: WaiterSlots(max_total=0, max_per_account=0))
         response = client.get(f"{RENDERS}/{make_render(alice).public_id}/events")
         assert (response.status_code, response.json()["policy"]) == (429, "streams")
         assert response["Retry-After"] == "5"
 
-    def test_version_1_has_none(self, client, alice):
+    def test_is_missing_in_version_1(self, client, alice):
         render = make_render(alice)
         response = client.get(f"/api/v1/renders/{render.public_id}/events")
         assert (response.status_code, response.json()["available_in"]) == (404, ["v2"])
@@ -61,7 +61,7 @@ class TestEventsEndpoint:
         links = client.get(f"{RENDERS}/{render.public_id}").json()["links"]
         assert links["events"] == f"{links['self']}/events"
 
-    def test_notices_what_became_of_the_credential(self, alice, rf):
+    def test_notices_a_revoked_or_narrowed_credential(self, alice, rf):
         view = RenderEventsViewSet(action="events", action_map={"get": "events"})
         text = make_api_key(alice)
         view.request = view.initialize_request(rf.get("/", headers={"X-API-Key": text}))
@@ -75,8 +75,8 @@ class TestEventsEndpoint:
 
 @pytest.fixture
 def waits(monkeypatch):
-    """Each wait that begins, with what to do meanwhile; time does not pass."""
-    begun = []
+    """The waits that begin, with an action to run during each; no time passes."""
+    started = []
 
     class FakeSubscriptionOf:
         def __init__(self, pk):
@@ -89,7 +89,7 @@ def waits(monkeypatch):
             pass
 
         def wait(self, left_s):
-            begun.append(left_s)
+            started.append(left_s)
             change = meanwhile.pop(0) if meanwhile else None
             if change is None:
                 monkeypatch.setattr(polling.time, "monotonic", lambda: float("inf"))
@@ -102,59 +102,59 @@ def waits(monkeypatch):
             return FakeSubscriptionOf(pk)
 
     meanwhile: list = []
-    begun_and = type("Waits", (), {"begun": begun, "meanwhile": meanwhile})
+    recorded = type("Waits", (), {"started": started, "meanwhile": meanwhile})
     monkeypatch.setattr(polling, "watcher", FakeWatcherOf)
-    return begun_and
+    return recorded
 
 
 @pytest.mark.django_db
 class TestLongPoll:
     """`GET /renders/{id}?wait=`."""
 
-    def test_answers_on_a_change_of_status_only(self, client, alice, waits):
+    def test_responds_only_to_a_change_of_status(self, client, alice, waits):
         render = make_render(alice)
         waits.meanwhile += [{"percent": 5.0}, {"status": "fetching", "attempt": 1}]
         answer = client.get(f"{RENDERS}/{render.public_id}?wait=20").json()
         assert answer["status"] == "fetching"
-        assert len(waits.begun) == 2
-        assert 19 < waits.begun[0] <= 20
+        assert len(waits.started) == 2
+        assert 19 < waits.started[0] <= 20
 
-    def test_answers_the_present_when_the_time_is_over(self, client, alice, waits):
+    def test_responds_with_the_current_state_after_the_timeout(self, client, alice, waits):
         response = client.get(f"{RENDERS}/{make_render(alice).public_id}?wait=0.5")
         assert (response.status_code, response.json()["status"]) == (200, "queued")
-        assert len(waits.begun) == 1
+        assert len(waits.started) == 1
 
     @pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled"])
-    def test_does_not_wait_for_what_has_ended(self, client, alice, waits, status):
+    def test_does_not_wait_for_an_ended_render(self, client, alice, waits, status):
         client.get(f"{RENDERS}/{make_render(alice, status=status).public_id}?wait=30")
-        assert waits.begun == []
+        assert waits.started == []
 
-    def test_does_not_wait_for_0_seconds_nor_without_a_place(self, client, alice, waits, monkeypatch):
+    def test_does_not_wait_for_0_seconds_or_without_a_free_slot(self, client, alice, waits, monkeypatch):
         render = make_render(alice)
         client.get(f"{RENDERS}/{render.public_id}?wait=0")
         monkeypatch.setattr(polling, "waiter_slots", lambda: WaiterSlots(max_total=0, max_per_account=0))
         assert client.get(f"{RENDERS}/{render.public_id}?wait=30").json()["status"] == "queued"
-        assert waits.begun == []
+        assert waits.started == []
 
     @pytest.mark.parametrize("text", ["31", "30.5", "-1", "x", "", "1e1", "٣", "NaN"])
-    def test_refuses_what_is_no_such_time(self, client, alice, waits, text):
+    def test_refuses_an_invalid_number_of_seconds(self, client, alice, waits, text):
         response = client.get(f"{RENDERS}/{make_render(alice).public_id}", {"wait": text})
         assert (response.status_code, response.json()["parameter"]) == (400, "wait")
 
-    def test_somebody_elses_is_missing_at_once(self, client, waits):
+    def test_a_render_of_another_account_is_missing_at_once(self, client, waits):
         render = make_render(make_user("bob"))
         assert client.get(f"{RENDERS}/{render.public_id}?wait=30").status_code == 404
-        assert waits.begun == []
+        assert waits.started == []
 
-    def test_waits_only_while_the_client_has_the_present(self, client, alice, waits):
+    def test_waits_only_if_the_client_has_the_current_state(self, client, alice, waits):
         path = f"{RENDERS}/{make_render(alice).public_id}"
         tag = client.get(path)["ETag"]
         stale = client.get(f"{path}?wait=9", headers={"If-None-Match": 'W/"other"'})
-        assert (stale.status_code, waits.begun) == (200, [])
+        assert (stale.status_code, waits.started) == (200, [])
         same = client.get(f"{path}?wait=9", headers={"If-None-Match": tag})
-        assert (same.status_code, len(waits.begun)) == (304, 1)
+        assert (same.status_code, len(waits.started)) == (304, 1)
 
-    def test_version_1_has_none(self, client, alice):
+    def test_is_missing_in_version_1(self, client, alice):
         response = client.get(f"/api/v1/renders/{make_render(alice).public_id}?wait=1")
         assert (response.status_code, response.json()["available_in"]) == (404, ["v2"])
 
@@ -168,7 +168,7 @@ class TestPrefer:
     def end(self, alice):
         return {**self.ENDED, "finished_at": timezone.now() + timedelta(seconds=1)}
 
-    def test_answers_200_with_the_render_that_has_ended(self, client, alice, waits):
+    def test_responds_200_with_the_ended_render(self, client, alice, waits):
         waits.meanwhile += [{"status": "fetching", "attempt": 1}, self.end(alice)]
         response = client.post(RENDERS, {"edit": make_edit()}, headers={"Prefer": "respond-async, wait=10"})
         render = Render.objects.get()
@@ -177,29 +177,29 @@ class TestPrefer:
         assert response["Location"] == f"{RENDERS}/{render.public_id}"
         assert response["ETag"] == client.get(response["Location"])["ETag"]
 
-    def test_answers_202_when_the_time_is_over(self, client, alice, waits):
+    def test_responds_202_after_the_timeout(self, client, alice, waits):
         response = client.post(RENDERS, {"edit": make_edit()}, headers={"Prefer": "wait=99"})
         assert (response.status_code, response["Preference-Applied"]) == (202, "wait=30")
-        assert len(waits.begun) == 1
+        assert len(waits.started) == 1
 
     @pytest.mark.parametrize(("path", "body"), [("/api/v1/renders", {}), (RENDERS, {"dry_run": True})])
-    def test_is_not_applied_elsewhere(self, client, alice, waits, path, body):
+    def test_is_ignored_elsewhere(self, client, alice, waits, path, body):
         response = client.post(path, {"edit": make_edit(), **body}, headers={"Prefer": "wait=10"})
         assert response.status_code in {200, 202}
         assert "Preference-Applied" not in response
-        assert waits.begun == []
+        assert waits.started == []
 
-    def test_a_repeat_gets_the_acceptance(self, client, alice, waits):
+    def test_a_repeat_gets_the_202_response(self, client, alice, waits):
         waits.meanwhile += [self.end(alice)]
         headers = {"Prefer": "wait=10", "Idempotency-Key": "w"}
         first = client.post(RENDERS, {"edit": make_edit()}, headers=headers)
         again = client.post(RENDERS, {"edit": make_edit()}, headers=headers)
         assert (first.status_code, again.status_code, again["Idempotent-Replayed"]) == (200, 202, "true")
         assert (again.json()["id"], again.json()["status"]) == (first.json()["id"], "queued")
-        assert len(waits.begun) == 1
+        assert len(waits.started) == 1
         assert Render.objects.count() == 1
 
-    def test_reads_the_header_as_its_standard_says(self):
+    def test_parses_the_header_as_rfc_7240_says(self):
         cases = {
             "wait=5": 5,
             "Wait = 5": 5,

@@ -1,4 +1,4 @@
-"""`manage.py render_edit`: one edit to one file, without server or database."""
+"""`manage.py render_edit`: render an edit to a file, without server or database."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Command(BaseCommand):
     """Render an edit offline."""
 
     help = (
-        "Render EDIT.json to a file without server or database. Exit status: 0 rendered, 1 the edit is refused "
-        "(with JSON pointers), 2 anything else."
+        "Render EDIT.json to a file without server or database. Exit status: 0 rendered, 1 edit refused "
+        "(with JSON pointers), 2 any other failure."
     )
-    # Both would look at the database, which this command does without.
+    # Both would query the database, which this command does not need.
     requires_system_checks = ()
     requires_migrations_checks = False
 
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         parser.add_argument("edit", type=Path, metavar="EDIT.json", help="the edit; '-' reads standard input")
         parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="the file to write")
         parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
-        parser.add_argument("--strict", action="store_true", help="refuse the edit for any warning")
+        parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
         parser.add_argument(
             "--merge",
             action="append",
@@ -52,9 +52,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        """Render, print the outcome, and exit with its status."""
+        """Render, print the result, and exit with its status."""
         handler = signal.signal(signal.SIGTERM, _interrupt)
-        began = time.monotonic()
+        started_at = time.monotonic()
         progress_bar = ProgressBar(sys.stderr, "frames")
 
         def show(progress: FFmpegProgress) -> None:
@@ -63,13 +63,13 @@ class Command(BaseCommand):
 
         try:
             if options["output"].is_dir():
-                self._fail(f"{options['output']} is a directory; name the file to write")
+                self._fail(f"{options['output']} is a directory; give the path of a file")
             render = render_offline(
                 self._read(options["edit"]),
                 out=options["output"].absolute(),
                 merge=dict(options["merge"]),
                 strict=options["strict"],
-                terms=FetchOptions(
+                options=FetchOptions(
                     settings.RENDEROWL_FETCH_ALLOW_HOSTS,
                     settings.RENDEROWL_UPLOAD_LIMIT_BYTES,
                     settings.RENDEROWL_FETCH_TIMEOUT_S,
@@ -98,7 +98,7 @@ class Command(BaseCommand):
             "width": render.width,
             "height": render.height,
             "warnings": warnings,
-            "took_s": elapsed_since(began),
+            "took_s": elapsed_since(started_at),
         }
         for warning in warnings:
             self.stderr.write(f"warning {warning['pointer']}: {warning['detail']}")
@@ -107,7 +107,6 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(outcome) if options["json"] else text)
 
     def _read(self, path: Path) -> object:
-        """Return the JSON of a file."""
         try:
             raw = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
             if len(raw) > MAX_EDIT_BYTES:
@@ -130,7 +129,7 @@ class Command(BaseCommand):
 
 
 def parse_merge(text: str) -> tuple[str, str]:
-    """Return name and value of `KEY=VALUE`."""
+    """Split `KEY=VALUE`. Raises ArgumentTypeError, as argparse expects."""
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise ArgumentTypeError(f"{text!r} is not KEY=VALUE")

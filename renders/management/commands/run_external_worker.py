@@ -1,7 +1,8 @@
-"""`manage.py run_external_worker`: render for a server elsewhere, over HTTP alone."""
+"""`manage.py run_external_worker`: render for a remote server, over HTTP only."""
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import sys
@@ -23,13 +24,12 @@ POLL_S = 2.0
 
 
 class Command(BaseCommand):
-    """Work for a server elsewhere."""
+    """Run an external worker."""
 
     help = (
-        "Claim renders from a server, make them here, upload and report them. Needs no database. The key and the "
-        "secret are better given as WORKER_KEY and WORKER_SECRET, or files (WORKER_KEY_FILE, WORKER_SECRET_FILE): "
-        "other users of this machine can read command lines. SIGTERM stops it at once; the server gives the render "
-        "to another."
+        "Claim renders from a server, render them here, upload and report the outputs. Needs no database. Prefer "
+        "WORKER_KEY and WORKER_SECRET, or files (WORKER_KEY_FILE, WORKER_SECRET_FILE), over --key and --secret: other "
+        "users of this machine can read command lines. SIGTERM stops it at once; the render goes to another worker."
     )
     requires_system_checks = ()
     requires_migrations_checks = False
@@ -39,22 +39,20 @@ class Command(BaseCommand):
         parser.add_argument("--url", help="the server, e.g. https://render.example.com")
         parser.add_argument("--key", default="", help="API key with workers:report")
         parser.add_argument("--secret", default="", help="whsec_..., one of the pool's in RENDER_WEBHOOK_SECRETS")
-        parser.add_argument("--pool", help="whose secret it is; by default the server's only pool")
-        parser.add_argument("--name", default=_default_name(), help="how the server's staff will see this worker")
-        parser.add_argument(
-            "--poll-s", type=float, default=POLL_S, help="how long to wait where there is nothing to do"
-        )
-        parser.add_argument("--once", action="store_true", help="leave after one render, or where there is none")
-        parser.add_argument("--new-secret", action="store_true", help="print a new secret and leave")
+        parser.add_argument("--pool", help="the pool of the secret; by default the server's only pool")
+        parser.add_argument("--name", default=_default_name(), help="the name of this worker in the server's admin")
+        parser.add_argument("--poll-s", type=float, default=POLL_S, help="seconds between claims while none waits")
+        parser.add_argument("--once", action="store_true", help="exit after one render, or if none is waiting")
+        parser.add_argument("--new-secret", action="store_true", help="print a new secret and exit")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Work until told to stop."""
+        """Run until SIGTERM or SIGINT."""
         if options["new_secret"]:
             self.stdout.write(new_secret())
             return
         worker = ExternalWorker(
             self._credentials(options),
-            terms=FetchOptions(
+            options=FetchOptions(
                 settings.RENDEROWL_FETCH_ALLOW_HOSTS,
                 settings.RENDEROWL_UPLOAD_LIMIT_BYTES,
                 settings.RENDEROWL_FETCH_TIMEOUT_S,
@@ -64,7 +62,7 @@ class Command(BaseCommand):
                 wall_s=settings.RENDEROWL_RENDER_TIMEOUT_S, niceness=settings.RENDEROWL_RENDER_NICENESS
             ),
         )
-        before = signal.signal(signal.SIGTERM, _leave)
+        handler = signal.signal(signal.SIGTERM, _exit)
         try:
             worker.run(threading.Event(), poll_s=options["poll_s"], once=options["once"])
         except KeyboardInterrupt:
@@ -73,7 +71,7 @@ class Command(BaseCommand):
         except WorkerApiError as error:
             raise CommandError(f"{error}.") from error
         finally:
-            signal.signal(signal.SIGTERM, before)
+            signal.signal(signal.SIGTERM, handler)
 
     def _credentials(self, options: dict[str, Any]) -> WorkerCredentials:
         key = options["key"] or settings.RENDEROWL_WORKER_KEY
@@ -91,15 +89,10 @@ class Command(BaseCommand):
 
 
 def _default_name() -> str:
-    """Return this machine's name in the letters that a worker's name may have."""
-    name = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "-" for letter in _host())
-    return name[:40] or "worker"
+    """Return the host name, with a dash for each character that a worker's name must not have."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:40] or "worker"
 
 
-def _host() -> str:
-    return socket.gethostname()
-
-
-def _leave(signum: int, frame: FrameType | None) -> NoReturn:
-    """Leave at once; what runs is stopped on the way out, and the lease does the rest."""
+def _exit(signum: int, frame: FrameType | None) -> NoReturn:
+    """Exit at once: SystemExit stops FFmpeg, and the lease of the render expires."""
     sys.exit(0)
