@@ -157,8 +157,8 @@ def _unreleased() -> Iterator[str]:
 
 def _references_of_ended_renders(rows: QuerySet[AssetHold] | QuerySet[CreditEntry]) -> Iterator[str]:
     """Yield the references whose render has ended and whose row still exists after the render was read."""
-    seen = iter(rows.values_list("pk", "reference").iterator())
-    while batch := dict(islice(seen, _BATCH_SIZE)):
+    references = iter(rows.values_list("pk", "reference").iterator())
+    while batch := dict(islice(references, _BATCH_SIZE)):
         ids = {pk for reference in batch.values() if (pk := _render_id(reference)) is not None}
         ended = set(Render.objects.filter(pk__in=ids, status__in=TERMINAL).values_list("pk", flat=True))
         if ended:

@@ -103,8 +103,8 @@ def _hints(report: dict[str, Any]) -> list[str]:
         hints.append("The load generator used a whole core: the server may be faster than measured.")
     if report["late_share"] > LATE_SHARE:
         hints.append(
-            f"{report['late_share']:.1%} of the requests were sent late: all connections were waiting for responses. Their "
-            "times do not include that. Raise --concurrency, or lower --rps if the server is the limit."
+            f"{report['late_share']:.1%} of the requests were sent late: all connections were waiting for responses. "
+            "Their times do not include that. Raise --concurrency, or lower --rps if the server is the limit."
         )
     if report["interrupted"]:
         hints.append("Stopped early.")

@@ -20,7 +20,7 @@ from maintenance import backup, tasks
 from maintenance.backup_rotation import expired_backups
 from maintenance.integrity import Finding
 from monitoring.health.base import HealthStatus
-from monitoring.health.maintenance import MaintenanceCheck
+from monitoring.health.nightly_jobs import NightlyJobsCheck
 from tests.factories import make_job
 
 only_sqlite = pytest.mark.skipif(connection.vendor != "sqlite", reason="a test of SQLite's file")
@@ -152,7 +152,7 @@ class TestHealth:
         settings.RENDEROWL_BACKUP_DIR = str(tmp_path)
 
     def observations(self) -> dict[str, tuple[HealthStatus, str]]:
-        return {found.name: (found.status, found.detail) for found in MaintenanceCheck().run()}
+        return {found.name: (found.status, found.detail) for found in NightlyJobsCheck().run()}
 
     def test_a_new_installation_has_no_observations(self) -> None:
         assert self.observations() == {}
