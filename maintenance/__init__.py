@@ -1,1 +1,1 @@
-"""Care for the installation: database commands, backups, migrations on record, daily jobs, trial data, load tests."""
+"""Maintenance: database commands, backups, migration checksums, nightly jobs, demo data and load tests."""

@@ -1,4 +1,4 @@
-"""Staff's screens of the migrations on record."""
+"""Admin of the migration checksums."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from maintenance.models import MigrationChecksum
 
 @admin.register(MigrationChecksum)
 class MigrationChecksumAdmin(ReadOnlyAdmin):
-    """Which migrations this database ran, in which version of the product, and how long they took."""
+    """The migrations this database has run: product version, time taken, and whether an edit was accepted."""
 
     list_display = ("app", "name", "app_version", "duration_ms", "is_baseline", "applied_at", "accepted_at")
     list_filter = ("app", "app_version", "is_baseline")

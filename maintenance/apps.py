@@ -1,9 +1,9 @@
-"""Registrations of the maintenance app."""
+"""Django app configuration of maintenance."""
 
 from django.apps import AppConfig
 
 
 class MaintenanceConfig(AppConfig):
-    """See the package's docstring."""
+    """The maintenance app; it registers its jobs in `tasks`."""
 
     name = "maintenance"

@@ -1,4 +1,4 @@
-"""Backups by date in one folder, of which the old ones go."""
+"""Backup rotation: dated backups in one directory, and the deletion of old ones."""
 
 from __future__ import annotations
 
@@ -21,35 +21,34 @@ def back_up_into(
     now: datetime,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Backup, list[Path]]:
-    """Make a backup named for the time, then delete those that are too many; return it, and what was deleted.
+    """Make a backup named after `now`, then delete expired ones; return the backup and the deleted paths.
 
-    Nothing is deleted unless the new one is whole. Other files of the folder are left alone.
-    Raises BackupFailed.
+    Raises BackupFailed, before anything is deleted. Other files in the folder are left alone.
     """
     name = f"renderowl-{now.astimezone(UTC).strftime(_TIME)}.backup"
     backup = back_up(target=folder / name, force=False, progress=progress)
-    gone = expired_backups(list(folder.iterdir()), keep=keep, weeks=weeks)
-    for path in gone:
+    expired = expired_backups(list(folder.iterdir()), keep=keep, weeks=weeks)
+    for path in expired:
         path.unlink(missing_ok=True)
-    return backup, gone
+    return backup, expired
 
 
 def expired_backups(paths: list[Path], *, keep: int, weeks: int) -> list[Path]:
-    """Return which of the backups to delete: neither among the `keep` newest nor the newest of one of the last `weeks`.
+    """Return the backups to delete: all but the `keep` newest and the newest of each of the last `weeks` weeks.
 
-    Weeks are those of ISO 8601 that have a backup.
+    Weeks are ISO 8601 weeks; those without a backup do not count.
     """
-    dated = sorted(((_moment(path), path) for path in paths if _NAME.match(path.name)), reverse=True)
+    dated = sorted(((_backup_time(path), path) for path in paths if _NAME.match(path.name)), reverse=True)
     kept = {path for _, path in dated[:keep]}
     newest_of_week: dict[tuple[int, int], Path] = {}
-    for moment, path in dated:
-        year, week, _ = moment.isocalendar()
+    for taken_at, path in dated:
+        year, week, _ = taken_at.isocalendar()
         newest_of_week.setdefault((year, week), path)
     kept |= set(list(newest_of_week.values())[:weeks])
     return [path for _, path in dated if path not in kept]
 
 
-def _moment(path: Path) -> datetime:
+def _backup_time(path: Path) -> datetime:
     match = _NAME.match(path.name)
     assert match is not None
     return datetime.strptime(match[1], _TIME).replace(tzinfo=UTC)

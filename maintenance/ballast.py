@@ -1,4 +1,4 @@
-"""A file beside the database that is only there to be deleted: on a full disk even deleting rows needs space."""
+"""Ballast file: disk space reserved beside the database, because even deleting rows needs space on a full disk."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from core.database import database_file, free_bytes
 from maintenance.stats import size_of
 
 CHECK_INTERVAL_S = 60.0
-# With less there is no telling whether the next write succeeds.
+# With less than this the next write may fail.
 FULL_BYTES = 1024 * 1024
-# Created only where so many times its size is free: it must not be what fills the disk.
+# Created only where this many times its size is free, so that it does not fill the disk itself.
 _MIN_FREE_FACTOR = 3
 
 
 def ballast_path() -> Path | None:
-    """Return where the ballast lies; None where the database is no file of this machine."""
+    """Return the path of the ballast file; None where the database is not a local file."""
     path = database_file()
     return Path(f"{path}.ballast") if path else None
 
 
 def ballast_bytes() -> int:
-    """Return how much space the ballast holds, 0 without one."""
+    """Return the size of the ballast file, 0 without one."""
     path = ballast_path()
     return size_of(path) if path is not None else 0
 
 
 def is_disk_full() -> bool:
-    """Say whether the disk of the database is full."""
+    """Return whether less than FULL_BYTES are free on the disk of the database."""
     path = database_file()
     return bool(path) and free_bytes(Path(path).parent) < FULL_BYTES
 
 
 def create_ballast_file() -> int:
-    """Make the file of DISK_BALLAST_BYTES, unless there is no room for it; return how much is there afterwards.
+    """Create or resize the ballast to DISK_BALLAST_BYTES if there is room; return its size afterwards.
 
-    Any number of processes may do this at once.
+    Safe to call from several processes at once.
     """
     path = ballast_path()
     if path is None:
@@ -52,7 +52,7 @@ def create_ballast_file() -> int:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with temporary.open("wb") as file:
-            # Space that is taken, where a hole in a file would only promise it.
+            # Allocates blocks; a sparse file would reserve nothing.
             os.posix_fallocate(file.fileno(), 0, wanted)
         temporary.replace(path)
     finally:
@@ -61,7 +61,7 @@ def create_ballast_file() -> int:
 
 
 def delete_ballast_file() -> int:
-    """Delete the file; return how much space that gave."""
+    """Delete the ballast file; return the bytes freed."""
     path = ballast_path()
     if path is None:
         return 0

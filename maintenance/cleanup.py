@@ -1,4 +1,4 @@
-"""Delete what is past its time, or count it."""
+"""Database cleanup: delete, or count, expired rows and orphan files."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Progress = Callable[[int, int], None]
 
 @dataclass(slots=True)
 class CleanupResult:
-    """What was deleted, or what would be. rows: by the name of the retention."""
+    """What a cleanup deleted, or a dry run would delete. rows: row counts by retention name."""
 
     rows: dict[str, int] = field(default_factory=dict)
     files: int = 0
     files_bytes: int = 0
 
 
-def count_old(*, now: datetime, keep: timedelta | None = None) -> CleanupResult:
-    """Return what `delete_old` would delete; write nothing.
+def count_expired(*, now: datetime, keep: timedelta | None = None) -> CleanupResult:
+    """Return what `delete_expired` would delete, without writing.
 
-    keep: instead of the times configured, except where the time is what makes rows safe to delete.
+    keep: replaces the configured retention periods, except fixed ones, which make the rows safe to delete.
     """
     found = CleanupResult(rows=_counts(now, keep))
     for file in orphan_files(now):
@@ -36,10 +36,10 @@ def count_old(*, now: datetime, keep: timedelta | None = None) -> CleanupResult:
     return found
 
 
-def delete_old(
+def delete_expired(
     *, now: datetime, keep: timedelta | None = None, progress: Progress = lambda done, total: None
 ) -> CleanupResult:
-    """Delete rows past their time and files that no row names, in batches, while everything runs."""
+    """Delete expired rows in batches, then orphan files; safe while the service runs."""
     total = sum(_counts(now, keep).values())
     done = 0
     cleaned = CleanupResult()
@@ -48,9 +48,8 @@ def delete_old(
         while batch := retention.delete_batch(now, keep=keep):
             cleaned.rows[retention.name] += batch
             done += batch
-            # Rows may come of age while this runs.
-            if progress is not None:
-                progress(done, max(total, done))
+            # More rows may expire while this runs.
+            progress(done, max(total, done))
     for file in orphan_files(now):
         remove_file(file)
         cleaned.files += 1
@@ -59,11 +58,11 @@ def delete_old(
 
 
 def _counts(now: datetime, keep: timedelta | None) -> dict[str, int]:
-    """Return how many rows each retention will find when its turn comes: those before it leave it nothing of theirs."""
+    """Count the expired rows by retention; a row that several retentions match counts for the first one."""
     earlier: dict[str, list[QuerySet[Any]]] = {}
     counts = {}
     for retention in retentions.by_name():
-        rows = _old_rows(retention, now, keep)
+        rows = _expired_rows(retention, now, keep)
         others = earlier.setdefault(retention.table, [])
         left = rows
         for other in others:
@@ -73,6 +72,6 @@ def _counts(now: datetime, keep: timedelta | None) -> dict[str, int]:
     return counts
 
 
-def _old_rows(retention: Retention, now: datetime, keep: timedelta | None) -> QuerySet[Any]:
+def _expired_rows(retention: Retention, now: datetime, keep: timedelta | None) -> QuerySet[Any]:
     time = retention.keep() if keep is None or retention.is_fixed else keep
     return retention.older_than(now - time).order_by()

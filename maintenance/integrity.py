@@ -1,4 +1,4 @@
-"""Look for damage: in the file, in what tables say of each other, and in what they say of stored files."""
+"""Integrity checks of the database file, of its rows, and of rows against stored files."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from renders.models import Batch, Render
 from renders.states import ACTIVE, TERMINAL, RenderStatus
 
 MAX_FAULTS = 50
-_AT_ONCE = 500
+_BATCH_SIZE = 500
 _INVALID_IN_POSTGRESQL = """
     SELECT 'index ' || indexrelid::regclass || ' is not valid' FROM pg_index WHERE NOT indisvalid
     UNION ALL
-    SELECT 'constraint ' || conname || ' of ' || conrelid::regclass || ' was never checked'
+    SELECT 'constraint ' || conname || ' of ' || conrelid::regclass || ' is not validated'
     FROM pg_constraint WHERE NOT convalidated
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found. faults: the first of them, in words; harmless: none of them is damage."""
+    """The result of one check. faults: at most MAX_FAULTS sentences; harmless: faults are listed but are not damage."""
 
     check: str
     faults: tuple[str, ...]
@@ -43,7 +43,7 @@ class Finding:
 
     @property
     def ok(self) -> bool:
-        """Say whether there is no damage."""
+        """Return whether the check found no damage."""
         return self.harmless or not self.faults
 
 
@@ -53,15 +53,15 @@ IntegrityCheck = Callable[[], Iterable[str]]
 def check_integrity(
     *, files: bool = True, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> Iterator[Finding]:
-    """Make all checks, one after the other. files: also compare rows with the storage."""
+    """Run the checks one by one, yielding each result. files: also compare rows with the storage."""
     checks: list[tuple[str, IntegrityCheck]] = [
-        *_CHECKS_OF_FILE.get(connection.vendor, []),
+        *_CHECKS_BY_VENDOR.get(connection.vendor, []),
         ("migrations", _changed_migrations),
         ("ledger", _ledger),
         ("jobs", _jobs),
         ("renders without a job", _renders_without_job),
-        ("what ended renders left behind", _left_behind),
-        ("counts of batches", _batches),
+        ("unreleased holds and reservations", _unreleased),
+        ("batch counts", _batch_counts),
     ]
     if files:
         checks.append(("missing files", missing_files))
@@ -77,7 +77,7 @@ def _faults(check: IntegrityCheck) -> tuple[str, ...]:
     try:
         return tuple(islice(check(), MAX_FAULTS))
     except (DatabaseError, ValueError) as error:
-        # A damaged file fails in the middle of any query, or gives back what is no id, time or JSON.
+        # A damaged file fails in the middle of any query, or returns invalid ids, times or JSON.
         return (f"the database cannot be read: {error}",)
 
 
@@ -98,7 +98,7 @@ def _sqlite_foreign_keys() -> Iterator[str]:
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA foreign_key_check")
         for table, row, parent, _ in cursor.fetchmany(MAX_FAULTS):
-            yield f"row {row} of {table} names a row of {parent} that is not there"
+            yield f"row {row} of {table} refers to a missing row of {parent}"
 
 
 def _postgresql_catalog() -> Iterator[str]:
@@ -108,7 +108,7 @@ def _postgresql_catalog() -> Iterator[str]:
             yield line
 
 
-_CHECKS_OF_FILE: dict[str, list[tuple[str, IntegrityCheck]]] = {
+_CHECKS_BY_VENDOR: dict[str, list[tuple[str, IntegrityCheck]]] = {
     "sqlite": [("file", _sqlite_file), ("foreign keys", _sqlite_foreign_keys)],
     "postgresql": [("indexes and constraints", _postgresql_catalog)],
 }
@@ -129,63 +129,63 @@ def _jobs() -> Iterator[str]:
     running = Job.objects.filter(status=JobStatus.RUNNING).filter(Q(lease_expires_at=None) | Q(worker=""))
     for pk in running.values_list("pk", flat=True)[:MAX_FAULTS]:
         yield f"job {pk} runs without a worker or a lease"
-    ended = Job.objects.filter(status__in=FINISHED, finished_at=None)
-    for pk in ended.values_list("pk", flat=True)[:MAX_FAULTS]:
-        yield f"job {pk} has ended at no time"
+    finished = Job.objects.filter(status__in=FINISHED, finished_at=None)
+    for pk in finished.values_list("pk", flat=True)[:MAX_FAULTS]:
+        yield f"job {pk} has finished without a time"
 
 
 def _renders_without_job() -> Iterator[str]:
-    # One statement: what ends between two would look like damage.
-    at_work = Job.objects.filter(status__in=ACTIVE_JOBS).values("pk")
+    # One statement: a render that ends between two would look like damage.
+    active_jobs = Job.objects.filter(status__in=ACTIVE_JOBS).values("pk")
     for pk, status in (
         Render.objects.filter(status__in=ACTIVE)
-        .exclude(job_id__in=at_work)
+        .exclude(job_id__in=active_jobs)
         .order_by()
         .values_list("pk", "status")[:MAX_FAULTS]
     ):
         yield f"render {pk} is {status}, and no job works on it"
 
 
-def _left_behind() -> Iterator[str]:
+def _unreleased() -> Iterator[str]:
     holds = AssetHold.objects.filter(reference__startswith="render:").order_by("pk")
-    for reference in _of_ended_renders(holds):
+    for reference in _references_of_ended_renders(holds):
         yield f"{reference} has ended and still holds assets"
     reserved = CreditEntry.objects.filter(kind=CreditEntryKind.RESERVE, closing=None, reference__startswith="render:")
-    for reference in _of_ended_renders(reserved.order_by("pk")):
+    for reference in _references_of_ended_renders(reserved.order_by("pk")):
         yield f"{reference} has ended and still reserves credits"
 
 
-def _of_ended_renders(rows: QuerySet[AssetHold] | QuerySet[CreditEntry]) -> Iterator[str]:
-    """Yield the references among these whose render has ended. Rows and render are looked at again together."""
-    seen = iter(rows.values_list("pk", "reference").iterator())
-    while batch := dict(islice(seen, _AT_ONCE)):
-        ids = {pk for reference in batch.values() if (pk := _render_of(reference)) is not None}
+def _references_of_ended_renders(rows: QuerySet[AssetHold] | QuerySet[CreditEntry]) -> Iterator[str]:
+    """Yield the references whose render has ended and whose row still exists after the render was read."""
+    references = iter(rows.values_list("pk", "reference").iterator())
+    while batch := dict(islice(references, _BATCH_SIZE)):
+        ids = {pk for reference in batch.values() if (pk := _render_id(reference)) is not None}
         ended = set(Render.objects.filter(pk__in=ids, status__in=TERMINAL).values_list("pk", flat=True))
         if ended:
-            # Released meanwhile, in the transaction that ended the render, is no fault.
-            still = rows.filter(pk__in=batch).order_by().values_list("reference", flat=True)
-            yield from sorted({reference for reference in still if _render_of(reference) in ended})
+            # Rows released meanwhile, by the transaction that ended the render, are fine.
+            unreleased = rows.filter(pk__in=batch).order_by().values_list("reference", flat=True)
+            yield from sorted({reference for reference in unreleased if _render_id(reference) in ended})
 
 
-def _render_of(reference: str) -> UUID | None:
+def _render_id(reference: str) -> UUID | None:
     try:
         return UUID(reference.split(":")[1])
     except ValueError:
         return None
 
 
-def _batches() -> Iterator[str]:
+def _batch_counts() -> Iterator[str]:
     def counted(*states: str) -> Count:
         return Count("renders", filter=Q(renders__status__in=states))
 
     found = Batch.objects.order_by().annotate(
-        is_pending=counted(*ACTIVE),
-        has_succeeded=counted(RenderStatus.SUCCEEDED),
-        has_failed=counted(RenderStatus.FAILED),
-        was_cancelled=counted(RenderStatus.CANCELLED),
+        pending_now=counted(*ACTIVE),
+        succeeded_now=counted(RenderStatus.SUCCEEDED),
+        failed_now=counted(RenderStatus.FAILED),
+        cancelled_now=counted(RenderStatus.CANCELLED),
     )
     wrong = found.exclude(
-        pending=F("is_pending"), succeeded=F("has_succeeded"), failed=F("has_failed"), cancelled=F("was_cancelled")
+        **{name: F(f"{name}_now") for name in ("pending", "succeeded", "failed", "cancelled")},
     )
     for pk in wrong.values_list("pk", flat=True)[:MAX_FAULTS]:
-        yield f"batch {pk} counts other renders than it has"
+        yield f"the counts of batch {pk} differ from its renders"

@@ -1,7 +1,7 @@
-"""What each applied migration looked like when it was applied, and whether its file still looks like that.
+"""Migration checksums: detect migrations that were edited after they were applied.
 
-A migration that is edited after it was applied leaves two kinds of databases behind: those that ran the old text and
-those that ran the new one. Nothing fails until a query meets the wrong one.
+Such an edit leaves two kinds of databases: those that ran the old text and those that ran the new one. Nothing fails
+until a query runs against the wrong one.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from maintenance.models import MigrationChecksum
 Key = tuple[str, str]
 State = Literal["applied", "pending", "edited", "missing", "changed by its package"]
 FAULTS: tuple[State, ...] = ("edited", "missing")
-# Every database from before 0.1.0 applied it, and none since: core's first migration is `0001_initial`.
+# Applied by every database from before 0.1.0 and by none since: core's first migration is `0001_initial`.
 BEFORE_FIRST_RELEASE: Key = ("core", "0001_idempotency_key")
 
 
 @dataclass(frozen=True, slots=True)
 class MigrationStatus:
-    """One migration.
+    """A migration on disk or in the database.
 
-    checksum: of the file, empty where it is gone. recorded, app_version, duration_ms: as it was applied; empty where it
-    was applied before records were kept.
+    checksum: of the file, empty if it is missing. recorded, app_version, duration_ms: from the time it was applied;
+    empty if that was before checksums were recorded.
     """
 
     app: str
@@ -52,7 +52,7 @@ class MigrationStatus:
 
     @property
     def key(self) -> Key:
-        """Return what Django names it by."""
+        """Return app label and name, as Django identifies it."""
         return self.app, self.name
 
     def __str__(self) -> str:
@@ -61,16 +61,16 @@ class MigrationStatus:
 
 @dataclass(frozen=True, slots=True)
 class AppliedMigration:
-    """A migration that this run applied, and how long it took; None: it was only marked as applied."""
+    """A migration that this run applied. duration_ms: None if it was faked."""
 
     key: Key
     duration_ms: float | None
 
 
 def checksum_of(source: str) -> str:
-    """Return the SHA-256 of a migration's text; ends of lines and what is invisible at them do not count.
+    """Return the SHA-256 of a migration's text, ignoring line endings and trailing whitespace.
 
-    Not of its syntax tree: that differs between versions of Python.
+    Not of its syntax tree, which differs between versions of Python.
     """
     lines = [line.rstrip() for line in source.removeprefix("\ufeff").splitlines()]
     text = "\n".join(lines).rstrip("\n")
@@ -78,46 +78,45 @@ def checksum_of(source: str) -> str:
 
 
 def checksums_on_disk() -> dict[Key, str]:
-    """Return the checksum of each migration that there is a file of."""
+    """Return the checksum of each migration file."""
     return {key: _checksum_of_file(migration) for key, migration in _on_disk().items()}
 
 
 def migration_statuses(connection: BaseDatabaseWrapper) -> list[MigrationStatus]:
-    """Return all migrations that have a file or were applied, by app and name."""
+    """Return all migrations that have a file or were applied, sorted by app and name."""
     disk = _on_disk()
     applied = _applied(connection)
     recorded = {(row.app, row.name): row for row in _records(connection)}
-    # A squashed migration stands for those whose files it made superfluous.
+    # Files of migrations that a squashed one replaces may be deleted.
     replaced = {key for migration in disk.values() for key in migration.replaces}
     keys = disk.keys() | (applied.keys() - replaced)
     return [_status(key, disk.get(key), applied, recorded.get(key)) for key in sorted(keys)]
 
 
 def predates_first_release(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether the database was made before 0.1.0, by migrations that are gone."""
+    """Return whether the database was made before 0.1.0, by migrations that no longer exist."""
     return BEFORE_FIRST_RELEASE in _applied(connection)
 
 
 def edited_migrations(connection: BaseDatabaseWrapper) -> list[MigrationStatus]:
-    """Return our own migrations that do not look any more as they did when they were applied."""
+    """Return the project's migrations whose files changed since they were applied."""
     return [status for status in migration_statuses(connection) if status.state == "edited"]
 
 
 def record_migrations(
     *, connection: BaseDatabaseWrapper, applied: Iterable[AppliedMigration], unapplied: Collection[Key], accept: bool
 ) -> None:
-    """Keep what this run applied, and how all that was applied earlier looks now unless that is on record.
+    """Record the migrations that this run applied, and a baseline of earlier ones that have no record yet.
 
-    accept: also replace the records of migrations that were edited.
+    accept: also replace the records of edited migrations.
     """
     if not _has_table(connection):
-        # Before the migration that makes the table, or after it was taken back.
-        return
+        return  # the table's own migration is not applied yet, or was reversed
     durations = {run.key: run.duration_ms for run in applied}
     now = timezone.now()
     records = MigrationChecksum.objects.using(connection.alias)
     with transaction.atomic(using=connection.alias):
-        _forget(connection, [*unapplied, *durations])
+        _delete_records(connection, [*unapplied, *durations])
         fresh = []
         for status in migration_statuses(connection):
             if status.state == "applied" and not status.recorded:
@@ -136,13 +135,13 @@ def _new_record(status: MigrationStatus, durations: Mapping[Key, float | None], 
         checksum=status.checksum,
         app_version=settings.RENDEROWL_VERSION,
         duration_ms=durations.get(status.key),
-        # Applied before records were kept: that it was not edited until now is taken on trust.
+        # Applied before checksums were recorded: assumed unedited so far.
         is_baseline=status.key not in durations,
         applied_at=status.applied_at or now,
     )
 
 
-def _forget(connection: BaseDatabaseWrapper, keys: Iterable[Key]) -> None:
+def _delete_records(connection: BaseDatabaseWrapper, keys: Iterable[Key]) -> None:
     for app, name in keys:
         MigrationChecksum.objects.using(connection.alias).filter(app=app, name=name).delete()
 
@@ -158,7 +157,7 @@ def _status(
     if migration is None:
         state = "missing"
     elif record is not None and record.checksum != checksum:
-        state = "edited" if _is_ours(app) else "changed by its package"
+        state = "edited" if _is_first_party(app) else "changed by its package"
     return MigrationStatus(
         app=app,
         name=name,
@@ -172,7 +171,7 @@ def _status(
 
 
 def _on_disk() -> dict[Key, Migration]:
-    # Without its graph, which cannot be built while the file of a migration that another needs is missing.
+    # Without the graph, which cannot be built while the file of a dependency is missing.
     loader = MigrationLoader(None, load=False)
     loader.load_disk()
     return loader.disk_migrations
@@ -183,7 +182,7 @@ def _checksum_of_file(migration: Migration) -> str:
     return checksum_of(Path(path).read_text(encoding="utf-8")) if path else ""
 
 
-def _is_ours(app: str) -> bool:
+def _is_first_party(app: str) -> bool:
     config = apps.app_configs.get(app)
     return config is not None and Path(config.path).parent == Path(settings.BASE_DIR)
 

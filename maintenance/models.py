@@ -1,4 +1,4 @@
-"""Which migrations the database ran, and how their files looked then."""
+"""The records of applied migrations."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from core.models import BaseModel
 
 
 class MigrationChecksum(BaseModel):
-    """How a migration looked when it was applied to this database.
+    """The checksum of a migration file when the migration was applied to this database.
 
-    is_baseline: it was applied before records were kept. accepted_at: when a changed text was last agreed to.
+    is_baseline: it was applied before checksums were recorded. accepted_at: when an edit was last accepted.
     """
 
     ID_PREFIX: ClassVar[str] = "mgc"
@@ -28,7 +28,7 @@ class MigrationChecksum(BaseModel):
 
     class Meta:
         constraints = [
-            # The record of one migration; also the admin's list.
+            # Looks up one migration, and orders the admin's list.
             models.UniqueConstraint(fields=["app", "name"], name="uniq_migration_checksums"),
         ]
 

@@ -1,4 +1,4 @@
-"""Keep the database quick: statistics for its planner, the write-ahead log emptied, unused space given back."""
+"""Database optimization: VACUUM, planner statistics and truncation of the write-ahead log."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from core.database import busy_timeout
 from maintenance.stats import database_path, size_of
 
-# A copy is built and then written into the log: each may be as large as the database.
+# VACUUM writes a copy and then the WAL: each may be as large as the database.
 _SPACE_FACTOR = 2.2
-# Of each index; as much as SQLite's own documentation finds enough.
+# Rows that ANALYZE reads of each index, as SQLite's documentation recommends.
 SAMPLE_ROWS = 1000
 LOG_BUSY_TIMEOUT_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class OptimizeStep:
-    """One thing that was done. note: why it was left out, or what came of it."""
+    """One step of an optimization. note: its result, or why it was skipped."""
 
     name: str
     done: bool
@@ -32,10 +32,10 @@ class OptimizeStep:
 
 
 def optimize_database(*, connection: BaseDatabaseWrapper, vacuum: bool) -> list[OptimizeStep]:
-    """Do what this kind of database gains from; each step by itself, none in a transaction.
+    """Optimize the database for its vendor; no step runs in a transaction.
 
-    vacuum: also rewrite SQLite's file without its unused pages. Whoever writes meanwhile waits, and is refused after
-    the busy timeout. PostgreSQL's VACUUM hinders nobody and is always done.
+    vacuum: also rewrite SQLite's file without its unused pages. Writers wait for that, and fail after the busy
+    timeout. PostgreSQL's VACUUM blocks neither reads nor writes and always runs.
     """
     if connection.vendor == "postgresql":
         return [_timed("vacuum analyze", lambda: _run(connection, "VACUUM (ANALYZE)"))]
@@ -49,10 +49,10 @@ def optimize_database(*, connection: BaseDatabaseWrapper, vacuum: bool) -> list[
 
 
 def optimize_database_online(*, connection: BaseDatabaseWrapper) -> list[OptimizeStep]:
-    """Do as much of `optimize_database` as holds nobody up, for every day.
+    """Run the parts of `optimize_database` that do not block writers, for nightly use.
 
-    SQLite: no VACUUM, which locks writers out for as long as it copies; of ANALYZE, which locks them out for as long as
-    it reads, only what tables need that changed much, and a sample of each. The log is emptied if it can be at once.
+    SQLite: no VACUUM, which locks writers out while it copies. ANALYZE, which locks them out while it reads, covers
+    only tables that changed much, and samples those. The WAL is truncated only if that is possible at once.
     """
     if connection.vendor == "postgresql":
         return optimize_database(connection=connection, vacuum=False)
@@ -84,9 +84,9 @@ def _vacuum(connection: BaseDatabaseWrapper) -> tuple[bool, str]:
     for folder in (path.parent, Path(tempfile.gettempdir())):
         free = shutil.disk_usage(folder).free
         if free < before * _SPACE_FACTOR:
-            return False, f"{folder} has {free:,} bytes free and would need {int(before * _SPACE_FACTOR):,}"
+            return False, f"{folder} has {free:,} bytes free and needs {int(before * _SPACE_FACTOR):,}"
     with connection.cursor() as cursor:
-        # The copy goes to a file: in memory it would be as large as the database.
+        # Not in memory: the copy may be as large as the database.
         cursor.execute("PRAGMA temp_store=FILE")
         try:
             cursor.execute("VACUUM")
@@ -98,10 +98,10 @@ def _vacuum(connection: BaseDatabaseWrapper) -> tuple[bool, str]:
 
 
 def truncate_log(connection: BaseDatabaseWrapper) -> tuple[bool, str]:
-    """Write SQLite's log into the file and empty it; return whether that was possible, and why not."""
+    """Checkpoint and truncate SQLite's WAL; return whether that was possible, and otherwise why not."""
     if database_path(connection) is None:
-        return False, "there is none"
+        return False, "the database has no log file"
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         busy, _, _ = cursor.fetchone()
-    return not busy, "somebody reads from it" if busy else ""
+    return not busy, "another connection is using it" if busy else ""

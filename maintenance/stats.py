@@ -1,4 +1,4 @@
-"""What the database holds: tables, indexes, sizes, oldest rows, files."""
+"""Database statistics: tables, indexes, sizes, oldest rows, retention and files."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _SQLITE_INDEXES = "SELECT tbl_name, name FROM sqlite_schema WHERE type = 'index'
 
 
 def database_stats() -> dict[str, Any]:
-    """Return all that `db_stats` tells.
+    """Return the output of `db_stats --json`.
 
-    PostgreSQL estimates rows, as of the last ANALYZE. SQLite counts them, keeps no record of the use of indexes, and
-    tells sizes of tables only where its library can (`dbstat`).
+    PostgreSQL estimates row counts, as of the last ANALYZE. SQLite counts the rows, does not track the use of indexes,
+    and knows the sizes of tables only if its library was built with `dbstat`.
     """
     tables = _postgresql_tables() if connection.vendor == "postgresql" else _sqlite_tables()
     oldest = _oldest_rows()
@@ -52,7 +52,7 @@ def database_stats() -> dict[str, Any]:
 
 
 def describe_database() -> dict[str, Any]:
-    """Return kind, version, size and effective settings of the database. wal_bytes: None where it is not to be had."""
+    """Return vendor, version, size and effective settings of the database. wal_bytes: None on PostgreSQL."""
     if connection.vendor != "sqlite":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_database_size(current_database()), current_setting('server_version')")
@@ -74,7 +74,7 @@ def describe_database() -> dict[str, Any]:
 
 
 def database_path(database: BaseDatabaseWrapper = connection) -> Path | None:
-    """Return the file of the database; None on PostgreSQL and in memory."""
+    """Return the path of the database file; None on PostgreSQL and in memory."""
     name = str(database.settings_dict["NAME"])
     if database.vendor != "sqlite" or ":memory:" in name or "mode=memory" in name:
         return None
@@ -82,7 +82,7 @@ def database_path(database: BaseDatabaseWrapper = connection) -> Path | None:
 
 
 def size_of(path: Path) -> int:
-    """Return the size of a file, 0 where there is none."""
+    """Return the size of a file, 0 if it does not exist."""
     try:
         return path.stat().st_size
     except FileNotFoundError:
@@ -118,23 +118,23 @@ def _sqlite_tables() -> list[dict[str, Any]]:
         for table, name in cursor.fetchall():
             indexes.setdefault(table, []).append({"name": name, "bytes": sizes.get(name), "uses": None})
         for table in connection.introspection.table_names(cursor):
-            cursor.execute(f"SELECT count(*) FROM {connection.ops.quote_name(table)}")  # noqa: S608 - its own names
-            own = indexes.get(table, [])
+            cursor.execute(f"SELECT count(*) FROM {connection.ops.quote_name(table)}")  # noqa: S608 - names from the catalog
+            table_indexes = indexes.get(table, [])
             found.append(
                 {
                     "table": table,
                     "rows": cursor.fetchone()[0],
                     "rows_estimated": False,
                     "bytes": sizes.get(table),
-                    "index_bytes": sum(index["bytes"] for index in own) if sizes else None,
-                    "indexes": own,
+                    "index_bytes": sum(index["bytes"] for index in table_indexes) if sizes else None,
+                    "indexes": table_indexes,
                 }
             )
     return found
 
 
 def _sqlite_sizes() -> dict[str, int]:
-    """Return the bytes of tables and indexes; empty where the library was built without `dbstat`."""
+    """Return the bytes of tables and indexes; empty if SQLite was built without `dbstat`."""
     with connection.cursor() as cursor:
         try:
             cursor.execute("SELECT name, pgsize FROM dbstat WHERE aggregate = 1")
@@ -144,7 +144,7 @@ def _sqlite_sizes() -> dict[str, int]:
 
 
 def _free_space() -> dict[str, int | None]:
-    """Return what deleted rows left in the file, for new ones to use."""
+    """Return the bytes of unused pages in SQLite's file; None on other databases."""
     if connection.vendor != "sqlite":
         return {"free_bytes": None}
     with connection.cursor() as cursor:
@@ -153,7 +153,7 @@ def _free_space() -> dict[str, int | None]:
 
 
 def _oldest_rows() -> dict[str, datetime]:
-    """Return when the oldest row of each table was made: the one with the smallest id, as ids are made of the time."""
+    """Return when the oldest row of each table was created: the row with the smallest id, as ids are time-ordered."""
     models: list[type[Model]] = [model for model in apps.get_models() if hasattr(model, "ID_PREFIX")]
     found = {
         model._meta.db_table: QuerySet(model).order_by("pk").values_list("created_at", flat=True).first()

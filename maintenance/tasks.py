@@ -1,7 +1,6 @@
-"""What the clock does for the database: a backup, care for the planner and the log, a search for damage, files that
-no row names.
+"""Nightly jobs: backup, optimization, deletion of orphan files, integrity checks. Also the ballast's periodic task.
 
-A job that fails is a dead letter at once, which the rule `DeadLetters` tells staff of; the next night tries again.
+A job that fails becomes a dead letter at once, for which the rule `DeadLetters` alerts; the next night tries again.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from maintenance.integrity import check_integrity
 from maintenance.optimize import optimize_database_online
 
 QUEUE = "maintenance"
-# Their hours lie apart, as each reads much of the disk.
+# Their schedules are staggered: each job reads much of the disk.
 BACK_UP_JOB = "maintenance.back_up"
 OPTIMIZE_JOB = "maintenance.optimize_database"
 CHECK_JOB = "maintenance.check_integrity"
@@ -35,11 +34,11 @@ _HOUR_S = 3600
 
 @handler(BACK_UP_JOB, queue=QUEUE, max_attempts=1, timeout_s=4 * _HOUR_S, cron="17 2 * * *")
 def back_up(context: JobContext) -> dict[str, Any]:
-    """Back the database up into BACKUP_DIR, where there is one, and delete the oldest that are too many."""
+    """Back up the database into BACKUP_DIR, if that is set, and delete expired backups."""
     if not settings.RENDEROWL_BACKUP_DIR:
         return {"skipped": "BACKUP_DIR is not set"}
     try:
-        backup, gone = back_up_into(
+        backup, expired = back_up_into(
             folder=Path(settings.RENDEROWL_BACKUP_DIR),
             keep=settings.RENDEROWL_BACKUP_KEEP,
             weeks=settings.RENDEROWL_BACKUP_KEEP_WEEKS,
@@ -53,19 +52,19 @@ def back_up(context: JobContext) -> dict[str, Any]:
         "size_bytes": backup.size_bytes,
         "sha256": backup.sha256,
         "rows": sum(backup.rows.values()),
-        "deleted": [path.name for path in gone],
+        "deleted": [path.name for path in expired],
     }
 
 
 @handler(OPTIMIZE_JOB, queue=QUEUE, max_attempts=1, timeout_s=_HOUR_S, cron="17 3 * * *")
 def optimize(context: JobContext) -> dict[str, Any]:
-    """Do what keeps the database quick and holds nobody up."""
+    """Optimize the database without blocking writers."""
     return {"steps": [asdict(step) for step in optimize_database_online(connection=connection)]}
 
 
 @handler(CHECK_JOB, queue=QUEUE, max_attempts=1, timeout_s=4 * _HOUR_S, cron="11 4 * * *")
 def check(context: JobContext) -> dict[str, Any]:
-    """Look for damage, and fail naming it."""
+    """Run all integrity checks; fail with the damage found."""
     findings = []
     for finding in check_integrity():
         findings.append(finding)
@@ -78,7 +77,7 @@ def check(context: JobContext) -> dict[str, Any]:
 
 @handler(FILES_JOB, queue=QUEUE, max_attempts=1, timeout_s=_HOUR_S, cron="41 3 * * *")
 def delete_orphan_files(context: JobContext) -> dict[str, Any]:
-    """Delete stored files that no row names."""
+    """Delete old stored files that no row refers to."""
     files = size_bytes = 0
     for file in orphan_files(timezone.now()):
         remove_file(file)

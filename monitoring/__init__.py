@@ -1,1 +1,1 @@
-"""Watch the service: health today; performance, metrics, tracing and alerts as they land. Imported by none."""
+"""Monitoring: health checks, performance, metrics, tracing and alerts. No other app imports it."""

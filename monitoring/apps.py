@@ -1,9 +1,9 @@
-"""The monitoring app."""
+"""Django app configuration of monitoring."""
 
 from django.apps import AppConfig
 
 
 class MonitoringConfig(AppConfig):
-    """See the package's docstring."""
+    """The monitoring app; it registers its jobs in `tasks`."""
 
     name = "monitoring"

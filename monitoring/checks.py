@@ -13,7 +13,7 @@ from outbound.signing import parse_secret
 
 @register(Tags.compatibility)
 def check_alert_webhook(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Refuse to boot where alerts could not be signed: that would be found out when the first one is needed."""
+    """Report an invalid signing secret at startup rather than at the first alert."""
     if not settings.RENDEROWL_ALERT_WEBHOOK_URL:
         return []
     try:
@@ -21,8 +21,8 @@ def check_alert_webhook(app_configs: Sequence[Any] | None, **kwargs: Any) -> lis
     except ValueError as error:
         return [
             Error(
-                f"ALERT_WEBHOOK_URL is set, but ALERT_WEBHOOK_SECRET is not one: {error}.",
-                hint="Make one with `manage.py run_external_worker --new-secret`, and give it to the receiver.",
+                f"ALERT_WEBHOOK_URL is set, but ALERT_WEBHOOK_SECRET is not valid: {error}.",
+                hint="Create one with `manage.py run_external_worker --new-secret`, and give it to the receiver.",
                 id="renderowl.E021",
             )
         ]

@@ -1,4 +1,4 @@
-"""The first page of the admin: what a member of staff wants to know before anything else."""
+"""Dashboard of the admin index: cards with counts, and the latest renders."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RECENT = 10
 
 
 def add_cards(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Add the cards and the latest renders, each only for those who may see the rows behind it."""
+    """Add the cards and the latest renders that the user has permission to view."""
     cards: list[dict[str, Any]] = []
     if request.user.has_perm("renders.view_render"):
         cards += _render_cards()
@@ -64,9 +64,9 @@ def _render_cards() -> list[dict[str, Any]]:
 def _queue_cards() -> list[dict[str, Any]]:
     ready = Job.objects.filter(status=JobStatus.QUEUED).aggregate(count=Count("pk"), oldest=Min("scheduled_at"))
     dead = Job.objects.dead().count()
-    heard_of_since = timezone.now() - timedelta(seconds=3 * Worker.HEARTBEAT_S)
-    alive = Worker.objects.filter(stopped_at__isnull=True, last_seen_at__gt=heard_of_since).count()
-    age = f"oldest {_age_s(ready['oldest'])} s" if ready["oldest"] else "nothing waits"
+    alive_since = timezone.now() - timedelta(seconds=3 * Worker.HEARTBEAT_S)
+    alive = Worker.objects.filter(stopped_at__isnull=True, last_seen_at__gt=alive_since).count()
+    age = f"oldest {_age_s(ready['oldest'])} s" if ready["oldest"] else "none waiting"
     link = reverse("admin:jobs_job_changelist")
     return [
         _card("Ready jobs", ready["count"], f"{link}?status__exact=queued", note=age),
@@ -110,9 +110,9 @@ def _card(title: str, value: int, link: str, *, note: str = "", is_alarming: boo
 
 
 def _database_table() -> dict[str, Any]:
-    """Return what SQLite made of the settings asked for, no rows on other databases."""
+    """Return a table of the effective SQLite settings, without rows on other databases."""
     values = effective_pragmas(connections["default"])
-    return {"headers": ["Database setting", "In force"], "rows": [[name, value] for name, value in values.items()]}
+    return {"headers": ["Database setting", "Value"], "rows": [[name, value] for name, value in values.items()]}
 
 
 def _render_link(render: Render) -> str:

@@ -12,7 +12,7 @@ from monitoring.models import ErrorLog
 
 
 class ErrorFilterSet(ApiFilterSet):
-    """By state, type and request."""
+    """Filters by state, type and request id."""
 
     resolved = BooleanFilter(method="filter_resolved")
     type = django_filters.CharFilter()
@@ -23,5 +23,5 @@ class ErrorFilterSet(ApiFilterSet):
         fields: tuple[str, ...] = ()
 
     def filter_resolved(self, rows: QuerySet[Any], name: str, value: bool) -> QuerySet[Any]:
-        """Keep what is, or is not yet, dealt with."""
+        """Return resolved errors, or open ones if value is false."""
         return rows.filter(resolved_at__isnull=not value)

@@ -1,4 +1,4 @@
-"""Probes that nothing may refuse, and a guard of the database's file."""
+"""Middleware that answers probes early and detects a missing database file."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from monitoring.metrics.views import metrics
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 _PROBES = {"/live": async_to_sync(live), "/ready": async_to_sync(ready), "/metrics": metrics}
-# These say what is wrong, instead of being refused for it.
+# These report the problem themselves.
 _EXEMPT = re.compile(r"^/(health|metrics)(/|$)")
 _RETRY_AFTER_S = "5"
 
 
 class ProbeMiddleware:
-    """`/live`, `/ready` and `/metrics` are answered under any Host (a probe uses the address), and by plain HTTP."""
+    """Answers `/live`, `/ready` and `/metrics` for any Host, as probes use IP addresses, and over plain HTTP."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer the probe, or pass the request on."""
+        """Answer a probe, or pass the request on."""
         probe = _PROBES.get(request.path_info)
         if probe is not None and request.method in {"GET", "HEAD"}:
             return probe(request)
@@ -37,16 +37,16 @@ class ProbeMiddleware:
 
 
 class DatabaseFileMiddleware:
-    """Say that the file of the database is gone, where SQLite would say that it cannot open something."""
+    """Answers 503 `database_gone` if the database file is missing, instead of SQLite's vague error."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Pass the request on if there is a database."""
+        """Pass the request on if the database file exists."""
         if not is_gone(database_file()) or _EXEMPT.match(request.path_info):
             return self.get_response(request)
         response = problem_response("database_gone")
-        response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001 - the health check tells of it once
+        response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001 - the health check logs it once
         response["Retry-After"] = _RETRY_AFTER_S
         return response

@@ -1,4 +1,4 @@
-"""What was seen of the service: requests, processes, SQL, errors, queues."""
+"""Models of monitoring: requests, processes, SQL statements, errors, queues and the cache."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ __all__ = [
 
 
 class RouteMetric(BaseModel):
-    """Requests of one route, method and status class in one span of time, served by one process or, merged, by all.
+    """Requests of one route, method and status class in a time span, of one process or, once merged, of all.
 
-    The process that serves owns its rows of the minute and replaces them: writing one twice changes nothing. Rows of
-    past hours are merged into longer spans. process: empty for merged rows; sketch: see monitoring.performance.sketch.
+    A process replaces its own rows of the current minute, so that a repeated write changes nothing. Older rows are
+    merged into longer spans. process: empty for merged rows; sketch: see monitoring.performance.sketch.
     slowest: [microseconds, request id] of the slowest requests.
     """
 
@@ -71,16 +71,16 @@ class RouteMetric(BaseModel):
 
     class Meta:
         constraints = [
-            # The row that a process replaces, and the one that a merge adds to.
+            # The row that a process replaces, and that a merge adds to.
             models.UniqueConstraint(
                 fields=["process", "started_at", "resolution_s", "route", "method", "status_class"],
                 name="idx_api_metrics_unique",
             ),
         ]
         indexes = [
-            # `/internal/performance/routes`: everything of a window; also the merge and the deletion of old rows.
+            # `/internal/performance/routes`: all rows of a window; also merging and deleting old rows.
             NamedIndex(fields=["started_at"], name="idx_api_metrics_time"),
-            # One route over time: its history in the admin.
+            # The history of a route in the admin.
             NamedIndex(fields=["route", "started_at"], name="idx_api_metrics_route"),
         ]
 
@@ -89,9 +89,9 @@ class RouteMetric(BaseModel):
 
 
 class ServerProcess(BaseModel):
-    """One process that serves requests, as last heard of.
+    """A server process, as of its last heartbeat.
 
-    lost: requests that could not be written down; cpu_ratio: cores in use since it was heard of before.
+    lost: requests that could not be recorded; cpu_ratio: cores used since the heartbeat before.
     """
 
     ID_PREFIX: ClassVar[str] = "prc"
@@ -113,7 +113,7 @@ class ServerProcess(BaseModel):
     class Meta:
         verbose_name_plural = "server processes"
         indexes = [
-            # The processes alive, latest first; also the deletion of those long gone.
+            # Running processes, latest first; also deleting old rows.
             NamedIndex(fields=["-last_seen_at"], name="idx_server_processes_seen"),
         ]
 
@@ -121,18 +121,18 @@ class ServerProcess(BaseModel):
         return f"{self.hostname}:{self.pid}"
 
     @classmethod
-    def heard_of_since(cls) -> timedelta:
-        """Return for how long a process that lives may be silent."""
+    def heartbeat_timeout(cls) -> timedelta:
+        """Return the time without heartbeats after which a process counts as dead."""
         return timedelta(seconds=3 * cls.HEARTBEAT_S)
 
     @property
     def is_alive(self) -> bool:
-        """Say whether it was heard of within the last three heartbeats."""
-        return self.stopped_at is None and timezone.now() - self.last_seen_at < self.heard_of_since()
+        """Return whether the process has not stopped and its last heartbeat is recent."""
+        return self.stopped_at is None and timezone.now() - self.last_seen_at < self.heartbeat_timeout()
 
 
 class SlowRequest(BaseModel):
-    """A request over the limit of the slow-request log. Its path and query are not kept: they may hold secrets."""
+    """A request above the slow-request threshold, without its path and query, which may hold secrets."""
 
     ID_PREFIX: ClassVar[str] = "slo"
 
@@ -148,9 +148,9 @@ class SlowRequest(BaseModel):
 
     class Meta:
         indexes = [
-            # The admin's list, latest first; also the deletion of old rows.
+            # The admin list, latest first; also deleting old rows.
             NamedIndex(fields=["-at"], name="idx_slow_requests_time"),
-            # "Which request was that?"
+            # Looks up a request by its id.
             NamedIndex(fields=["request_id"], name="idx_slow_requests_request"),
         ]
 
@@ -159,10 +159,10 @@ class SlowRequest(BaseModel):
 
 
 class StatementMetric(BaseModel):
-    """Runs of one normalized statement in one hour, by one process or, merged, by all.
+    """Runs of one normalized SQL statement in an hour, of one process or, once merged, of all.
 
-    digest: SHA-256 of normalized_sql, the text without its literals; example: a text as it was run, with placeholders
-    for its parameters, from which a plan can be asked for. route: where its slowest run was.
+    digest: SHA-256 of normalized_sql, the text without literals; example: a text that was executed, with placeholders
+    for its parameters, to explain. route: of the slowest run.
     """
 
     ID_PREFIX: ClassVar[str] = "stm"
@@ -180,11 +180,11 @@ class StatementMetric(BaseModel):
 
     class Meta:
         constraints = [
-            # The row that a process replaces, and the one that a merge adds to.
+            # The row that a process replaces, and that a merge adds to.
             models.UniqueConstraint(fields=["process", "started_at", "digest"], name="idx_statement_metrics_unique"),
         ]
         indexes = [
-            # `/internal/query-analysis`: everything of a window; also the merge and the deletion of old rows.
+            # `/internal/query-analysis`: all rows of a window; also merging and deleting old rows.
             NamedIndex(fields=["started_at"], name="idx_statement_metrics_time"),
         ]
 
@@ -193,9 +193,9 @@ class StatementMetric(BaseModel):
 
 
 class ErrorLog(BaseModel):
-    """An unhandled failure, once for each kind and place until somebody resolves it; the next one opens a new row.
+    """An unhandled failure, one open row per type and place; after it is resolved, the next one opens a new row.
 
-    fingerprint: SHA-256 of the exception's type and the function of ours that it came from.
+    fingerprint: SHA-256 of the exception's type and the innermost function of this project.
     """
 
     ID_PREFIX: ClassVar[str] = "err"
@@ -218,21 +218,21 @@ class ErrorLog(BaseModel):
     class Meta:
         permissions = [("resolve_errorlog", "Can resolve errors")]
         constraints = [
-            # The open row that a failure is added to; and one only, whoever comes at the same time.
+            # Finds the open row of a failure, and prevents a second one under concurrency.
             models.UniqueConstraint(
                 fields=["fingerprint"], name="uniq_error_logs_open", condition=Q(resolved_at__isnull=True)
             ),
         ]
         indexes = [
-            # The admin's list and `/internal/errors`, latest first.
+            # The admin list and `/internal/errors`, latest first.
             NamedIndex(fields=["-last_seen_at", "-id"], name="idx_error_logs_time"),
-            # Errors of one type: the admin's search.
+            # Errors of one type: the admin search.
             NamedIndex(fields=["type", "-last_seen_at"], name="idx_error_logs_type"),
-            # What is to be looked at, latest first: `/internal/errors?resolved=false`.
+            # Open errors, latest first: `/internal/errors?resolved=false`.
             NamedIndex(
                 fields=["-last_seen_at", "-id"], name="idx_error_logs_unresolved", condition=Q(resolved_at__isnull=True)
             ),
-            # "What happened to this request?"
+            # The errors of a request.
             NamedIndex(fields=["request_id"], name="idx_error_logs_request"),
             # Resolved errors past their retention.
             NamedIndex(fields=["resolved_at"], name="idx_error_logs_resolved", condition=Q(resolved_at__isnull=False)),
@@ -243,12 +243,12 @@ class ErrorLog(BaseModel):
 
     @property
     def is_resolved(self) -> bool:
-        """Say whether somebody has dealt with it."""
+        """Return whether staff marked the error as resolved."""
         return self.resolved_at is not None
 
 
 class QueueMetric(BaseModel):
-    """One queue at one moment, a minute apart. slots: of the workers that serve it."""
+    """A sample of one queue, taken every minute. slots: of the workers that serve it."""
 
     ID_PREFIX: ClassVar[str] = "qum"
 
@@ -264,11 +264,11 @@ class QueueMetric(BaseModel):
 
     class Meta:
         constraints = [
-            # A job that runs twice samples a minute once.
+            # A repeated job does not sample a minute twice.
             models.UniqueConstraint(F("queue"), F("at"), name="idx_queue_metrics_unique"),
         ]
         indexes = [
-            # The samples of a window, all queues; also the deletion of old rows.
+            # The samples of a window, all queues; also deleting old rows.
             NamedIndex(fields=["at"], name="idx_queue_metrics_time"),
         ]
 
@@ -277,7 +277,7 @@ class QueueMetric(BaseModel):
 
 
 class CacheMetric(BaseModel):
-    """The response cache at one moment, a minute apart. hits, lookups: in the minute before."""
+    """A sample of the response cache, taken every minute. hits, lookups: in the minute before."""
 
     ID_PREFIX: ClassVar[str] = "cam"
 

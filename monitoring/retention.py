@@ -1,4 +1,4 @@
-"""How long measurements are kept."""
+"""Retention policies of measurements, errors and alerts."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from monitoring.models import ErrorLog
 
 
 class ErrorLogSerializer(serializers.ModelSerializer[ErrorLog]):
-    """A failure in a list."""
+    """An unhandled error, without its traceback."""
 
     id = serializers.CharField(source="public_id", read_only=True)
     object = serializers.SerializerMethodField()
@@ -27,16 +27,16 @@ class ErrorLogSerializer(serializers.ModelSerializer[ErrorLog]):
         read_only_fields = fields
 
     def get_object(self, row: ErrorLog) -> str:
-        """Return the type name."""
+        """Return the object type."""
         return "error"
 
     def get_resolved_by(self, row: ErrorLog) -> str | None:
-        """Return who dealt with it."""
+        """Return the username of the member of staff who resolved the error."""
         return row.resolved_by.get_username() if row.resolved_by else None
 
 
 class ErrorLogDetailSerializer(ErrorLogSerializer):
-    """A failure with its latest traceback."""
+    """An unhandled error with its latest traceback."""
 
     class Meta(ErrorLogSerializer.Meta):
         fields = (*ErrorLogSerializer.Meta.fields, "traceback")

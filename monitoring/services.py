@@ -1,4 +1,4 @@
-"""What staff write."""
+"""Services of the error log."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from monitoring.models import ErrorLog
 
 @transaction.atomic
 def resolve_error(*, error_id: UUID, user: Any) -> bool:
-    """Say that an error is dealt with; return whether it was open. One that comes back opens a new row."""
+    """Mark an error as resolved; return whether it was open. If it recurs, it opens a new row."""
     resolved = ErrorLog.objects.filter(pk=error_id, resolved_at__isnull=True).update(
         resolved_at=timezone.now(), resolved_by=user
     )

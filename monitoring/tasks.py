@@ -1,4 +1,4 @@
-"""Jobs that watch over the installation."""
+"""Jobs of monitoring: deprecation notices, samples, merging and alert delivery."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ MERGE_JOB = "monitoring.merge"
 QUEUE = "maintenance"
 
 
-# Every hour, so that a first call is told of on the same day; the dates count in days.
+# Hourly, so that the first call of a deprecated endpoint is reported on the same day.
 @handler(ANNOUNCE_JOB, timeout_s=900, cron="7 * * * *", schedule="deprecation-notices")
 def announce_deprecations(context: JobContext) -> dict[str, Any]:
-    """Tell the owners of API keys what will end that they still call."""
-    made = services.announce_deprecations(now=lifecycle.now())
-    return {"notices": made, "emails": services.send_deprecation_emails(now=lifecycle.now())}
+    """Notify owners of API keys that call deprecated endpoints."""
+    notices = services.announce_deprecations(now=lifecycle.now())
+    return {"notices": notices, "emails": services.send_deprecation_emails(now=lifecycle.now())}
 
 
 @handler(SAMPLE_JOB, queue=QUEUE, max_attempts=1, timeout_s=60, cron="* * * * *")
 def sample(context: JobContext) -> dict[str, Any]:
-    """Write how the queues and the cache stand."""
+    """Store a sample of the queues and the response cache."""
     now = timezone.now()
     sample_cache(now=now)
     return {"queues": sample_queues(now=now)}
@@ -39,8 +39,8 @@ def sample(context: JobContext) -> dict[str, Any]:
 
 @handler(HEALTH_JOB, queue=QUEUE, max_attempts=1, timeout_s=60, cron="* * * * *")
 def sample_health(context: JobContext) -> dict[str, Any]:
-    """Write what the health checks say, for the rules of alerts."""
-    # The checks load the libraries of DNS and Redis: a tenth of the start of processes that mostly run none.
+    """Store the levels of the health checks, for the alert rules."""
+    # Imported here: the checks load DNS and Redis libraries, a tenth of the startup time of every process.
     from monitoring.alerting import health_sampling
 
     return {"not_passing": health_sampling.sample_health(now=timezone.now())}
@@ -48,7 +48,7 @@ def sample_health(context: JobContext) -> dict[str, Any]:
 
 @handler(MERGE_JOB, queue=QUEUE, max_attempts=1, timeout_s=1800, cron="*/10 * * * *")
 def merge(context: JobContext) -> dict[str, Any]:
-    """Merge old measurements into longer spans, a span at a time."""
+    """Merge old measurements into longer time spans, one span at a time."""
     now = timezone.now()
     routes = statements = 0
     while batch := merge_routes(now=now):

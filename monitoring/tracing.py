@@ -1,4 +1,4 @@
-"""The outermost middleware: the span of each request, and the trace that its caller has begun."""
+"""Tracing middleware, the outermost: a span per request, continuing the caller's trace."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from opentelemetry.trace import SpanKind
 from core import tracing
 from monitoring.performance.routes import UNMATCHED, method_of, route_of
 
-# Probes come every few seconds and files by the dozen: their spans would be most of all, and tell nothing.
+# Frequent and of no interest: their spans would outnumber all others.
 _UNTRACED = re.compile(r"^/(live|ready|health|metrics|static)(/|$)")
 
 
 class TracingMiddleware:
-    """Follow the caller's `traceparent`, and keep a SERVER span for each request where traces are on.
+    """Continues the caller's `traceparent`, and records a SERVER span per request if tracing is on.
 
-    Source of the names: OpenTelemetry, semantic conventions for HTTP spans. The path is left out on purpose: those of
-    signed links and hooks are secrets. So is the query.
+    Source of the names: OpenTelemetry, semantic conventions for HTTP spans. Path and query are omitted on purpose:
+    those of signed links and hooks are secrets.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
-        # Only a process that serves loads its middleware, after the server has forked.
+        # Only server processes load middleware, after the fork.
         tracing.start("web")
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Serve a request as part of its trace."""
+        """Handle the request in a span, or at least within the caller's trace."""
         header = request.META.get("HTTP_TRACEPARENT", "")
         if tracing.is_enabled() and not _UNTRACED.match(request.path_info):
             return self._serve(request, header)
@@ -40,11 +40,11 @@ class TracingMiddleware:
 
     def _serve(self, request: HttpRequest, parent: str) -> HttpResponseBase:
         method = method_of(request)
-        known: tracing.Attributes = {
+        attributes: tracing.Attributes = {
             "http.request.method": method if method != "OTHER" else "_OTHER",
             "url.scheme": request.scheme,
         }
-        with tracing.span(method, kind=SpanKind.SERVER, attributes=known, parent=parent) as span:
+        with tracing.span(method, kind=SpanKind.SERVER, attributes=attributes, parent=parent) as span:
             response = self.get_response(request)
             route = route_of(request)
             if route != UNMATCHED:
@@ -56,5 +56,5 @@ class TracingMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
-        """Note what a view let through; the text of it is for the log."""
+        """Remember the class of a view's exception for the span; its message goes only to the log."""
         request.failed_with = type(exception).__name__  # type: ignore[attr-defined]

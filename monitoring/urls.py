@@ -1,18 +1,11 @@
-"""Paths of the probes, and of what staff read under `/internal/`."""
+"""URLs of the probes and of `/internal/`."""
 
 from django.urls import path
 
 from api.routing import Route
 from monitoring.health.views import health, live, ready
 from monitoring.metrics.views import ScalingView, metrics
-from monitoring.views import (
-    ErrorRoutesView,
-    ErrorViewSet,
-    QueryAnalysisView,
-    RoutesView,
-    SlowRoutesView,
-    SystemView,
-)
+from monitoring.views import ErrorRoutesView, ErrorViewSet, QueryAnalysisView, RoutesView, SlowRoutesView, SystemView
 
 health_urls = [
     path("live", live, name="live"),

@@ -1,4 +1,4 @@
-"""`/internal/performance`, `/internal/query-analysis`, `/internal/errors`: for staff and their programs."""
+"""Views of `/internal/performance`, `/internal/query-analysis` and `/internal/errors`, for staff."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAX_PLANS = 50
 
 
 class InternalView(ApiView):
-    """Something that staff read, by key, token or the admin's session."""
+    """Base view for staff, authenticated by API key, token or admin session."""
 
     authentication_classes = STAFF_AUTHENTICATION
     endpoints: ClassVar = {
@@ -35,22 +35,19 @@ class InternalView(ApiView):
     parameters: ClassVar[frozenset[str]] = frozenset()
 
     def check_parameters(self, request: Request) -> None:
-        """Raise InvalidParameter for a query parameter that is not known here."""
+        """Raise InvalidParameter for an unknown query parameter."""
         for name in request.query_params:
             if name not in self.parameters:
                 raise InvalidParameter(name, f"{name} is not a parameter of this path.")
 
 
 class WindowedView(InternalView):
-    """Something measured over the last `window_s` seconds."""
+    """Base view of measurements over the last `window_s` seconds."""
 
     parameters = frozenset({"window_s"})
 
     def window_s(self, request: Request) -> int:
-        """Return how long a window is asked for.
-
-        Raises InvalidParameter.
-        """
+        """Return the requested length of the window in seconds. Raises InvalidParameter."""
         self.check_parameters(request)
         length = whole_number(request.query_params, "window_s", DEFAULT_WINDOW_S, MAX_WINDOW_S)
         if length < MIN_WINDOW_S:
@@ -61,35 +58,35 @@ class WindowedView(InternalView):
 
 
 class RoutesView(WindowedView):
-    """What every route did, the busiest first."""
+    """All routes, busiest first."""
 
     rows = staticmethod(report.all_routes)
 
     def get(self, request: Request) -> Response:
-        """Return the routes over the window, beside the window before and that of a week before."""
+        """Return the routes of the window, compared with the window before and a week ago."""
         window_s = self.window_s(request)
-        found = report.build_report(window_s=window_s)
+        routes = report.build_report(window_s=window_s)
         return Response(
             {
                 "window_s": window_s,
-                "from": found.window.start,
-                "to": found.window.end,
+                "from": routes.window.start,
+                "to": routes.window.end,
                 "error_bound": report.error_bound(),
-                "previous": {"from": found.previous_window.start, "to": found.previous_window.end},
-                "last_week": {"from": found.last_week_window.start, "to": found.last_week_window.end},
-                "routes": self.rows(found),
+                "previous": {"from": routes.previous_window.start, "to": routes.previous_window.end},
+                "last_week": {"from": routes.last_week_window.start, "to": routes.last_week_window.end},
+                "routes": self.rows(routes),
             }
         )
 
 
 class SlowRoutesView(RoutesView):
-    """The routes whose 95th percentile is the highest."""
+    """The ten routes with the highest 95th percentile."""
 
     rows = staticmethod(report.slow_routes)
 
 
 class ErrorRoutesView(RoutesView):
-    """The routes that fail most often."""
+    """The ten routes with the highest error rates."""
 
     rows = staticmethod(report.error_routes)
 
@@ -98,28 +95,28 @@ class SystemView(InternalView):
     """Processes, memory, CPU, database, queue and cache."""
 
     def get(self, request: Request) -> Response:
-        """Return the state of the installation."""
+        """Return the state of processes, machine, database, queue and cache."""
         self.check_parameters(request)
         return Response(describe_system())
 
 
 class QueryAnalysisView(WindowedView):
-    """The dearest SQL and how the database runs it."""
+    """The most expensive SQL statements and their query plans."""
 
     parameters = frozenset({"window_s", "sort", "limit"})
 
     def get(self, request: Request) -> Response:
-        """Return the dearest statements with their plans."""
+        """Return the most expensive statements with their plans."""
         window_s = self.window_s(request)
         sort = request.query_params.get("sort", query_analysis.SORTS[0])
         if sort not in query_analysis.SORTS:
             raise InvalidParameter("sort", f"sort must be one of: {', '.join(query_analysis.SORTS)}.")
         limit = whole_number(request.query_params, "limit", 10, MAX_PLANS)
-        return Response(query_analysis.analyse_statements(window_s=window_s, sort=sort, limit=limit))
+        return Response(query_analysis.analyze_statements(window_s=window_s, sort=sort, limit=limit))
 
 
 class ErrorViewSet(ApiViewSet):
-    """Unhandled failures, one for each kind and place."""
+    """Unhandled errors, one per type and place."""
 
     authentication_classes = STAFF_AUTHENTICATION
     permission_classes = (HasScope, IsStaff)
@@ -135,20 +132,20 @@ class ErrorViewSet(ApiViewSet):
     serializers: ClassVar = {"default": ErrorLogDetailSerializer, "list": ErrorLogSerializer}
 
     def get_queryset(self) -> QuerySet[Any]:
-        """Return the failures of the installation: they belong to nobody."""
+        """Return all errors: they have no owner."""
         rows = ErrorLog.objects.select_related("resolved_by")
         return rows.defer("traceback") if self.action == "list" else rows
 
     def list(self, request: Request) -> Response:
-        """List failures, the latest first."""
+        """List errors, latest first."""
         rows = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(self.get_serializer(rows, many=True).data)
 
     def retrieve(self, request: Request, id: str) -> Response:  # noqa: A002 - the name in the URL
-        """Show a failure with its latest traceback."""
+        """Retrieve an error with its latest traceback."""
         return Response(self.get_serializer(self.get_object()).data)
 
     def resolve(self, request: Request, id: str) -> Response:  # noqa: A002
-        """Say that a failure is dealt with; saying it twice changes nothing."""
+        """Mark an error as resolved; repeating this changes nothing."""
         services.resolve_error(error_id=self.get_object().pk, user=request.user)
         return Response(self.get_serializer(self.get_object()).data)

@@ -1,4 +1,4 @@
-"""What `load_test` and `load_test_health` have in common."""
+"""Base command of `load_test` and `load_test_health`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from maintenance.loadtest.response_stats import TOO_MANY_REQUESTS, Grade, rate
 MAX_DURATION_S = 86_400.0
 MAX_USERS = 10_000
 MAX_RPS = 1_000_000.0
-MISUSE = 2
-# Above these the results say more about the tester than about the server.
+USAGE_ERROR = 2
+# Above these the load generator, not the server, limits the results.
 BUSY_SHARE = 0.9
 LATE_SHARE = 0.01
 
 
 class LoadTestCommand(BaseCommand):
-    """Plan, run, print, and exit with 0, with 1 over the share of errors that is allowed, or with 2 on misuse."""
+    """Run a load test and print its report. Exits with 1 above --max-errors, with 2 on wrong usage."""
 
     requires_system_checks = ()
     requires_migrations_checks = False
@@ -35,33 +35,35 @@ class LoadTestCommand(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the arguments."""
-        parser.add_argument("--endpoint", type=_path, metavar="PATH", help="what to ask for, with its query")
+        parser.add_argument("--endpoint", type=_path, metavar="PATH", help="path to request, with its query")
         parser.add_argument("--url", type=_url, default=_own_url(), help="the server (default: %(default)s)")
         parser.add_argument("--duration", type=_duration, default=10.0, metavar="S", help="seconds (default 10)")
         parser.add_argument("--concurrency", type=_users, default=10, metavar="N", help="connections (default 10)")
-        parser.add_argument("--rps", type=_rps, metavar="N", help="requests a second in all; by default all that go")
+        parser.add_argument("--rps", type=_rps, metavar="N", help="requests per second in total (default: unlimited)")
         parser.add_argument("--key", default="", metavar="K", help="API key")
         parser.add_argument("--method", choices=METHODS, default="GET", help="default GET")
         parser.add_argument("--body", type=Path, metavar="FILE", help="body of every request")
-        parser.add_argument("--content-type", default="application/json", help="of the body (default: %(default)s)")
         parser.add_argument(
-            "--max-errors", type=_percent, default=1.0, metavar="PERCENT", help="exit 1 above it (default 1)"
+            "--content-type", default="application/json", help="type of the body (default: %(default)s)"
+        )
+        parser.add_argument(
+            "--max-errors", type=_percent, default=1.0, metavar="PERCENT", help="exit with 1 above this (default 1)"
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
 
     def default_endpoints(self, *, has_key: bool) -> tuple[str, ...]:
-        """Return what is asked for where no --endpoint is given."""
+        """Return the paths to request if no --endpoint is given."""
         raise NotImplementedError
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the test."""
+        """Run the test and print the report."""
         plan = self._plan(options)
         try:
             check_locust()
             check_listening(plan.url)
             report = _run(plan)
         except LoadTestFailed as error:
-            raise CommandError(str(error), returncode=MISUSE) from None
+            raise CommandError(str(error), returncode=USAGE_ERROR) from None
         allowed = options["max_errors"] / 100
         rating = rate(p95_ms=report["p95_ms"], error_share=report["error_share"], grades=self.grades)
         report |= {"rating": rating, "max_error_share": allowed, "hints": _hints(report)}
@@ -93,16 +95,16 @@ def _run(plan: LoadPlan) -> dict[str, Any]:
 
 
 def _hints(report: dict[str, Any]) -> list[str]:
-    """Return what a reader should know before believing the results."""
+    """Return notes on what may have distorted the results."""
     hints = []
     if limited := report["statuses"].get(str(TOO_MANY_REQUESTS)):
-        hints.append(f"{limited} answers were 429: this measured the rate limit of the key's plan.")
+        hints.append(f"{limited} responses were 429: this measured the rate limit of the key's plan.")
     if report["driver_cpu_share"] > BUSY_SHARE:
-        hints.append("The tester used a whole core: the server may be faster than it says here.")
+        hints.append("The load generator used a whole core: the server may be faster than measured.")
     if report["late_share"] > LATE_SHARE:
         hints.append(
-            f"{report['late_share']:.1%} of the requests left late: all connections were waiting for answers; "
-            "their times do not include that. Raise --concurrency, or the rate is more than the server can do."
+            f"{report['late_share']:.1%} of the requests were sent late: all connections were waiting for responses. "
+            "Their times do not include that. Raise --concurrency, or lower --rps if the server is the limit."
         )
     if report["interrupted"]:
         hints.append("Stopped early.")
@@ -110,11 +112,11 @@ def _hints(report: dict[str, Any]) -> list[str]:
 
 
 def _as_text(report: dict[str, Any]) -> str:
-    rate_asked = f", {report['target_rps']:g} asked for" if report["target_rps"] else ""
+    target = f", target {report['target_rps']:g}" if report["target_rps"] else ""
     lines = [
         f"{report['method']} {report['url']}, {report['concurrency']} connections",
         f"  {report['requests']} requests in {report['duration_s']:.1f} s",
-        f"  {report['rps']:.1f} requests/s{rate_asked}",
+        f"  {report['rps']:.1f} requests/s{target}",
         "",
         f"  {'path':<40} {'requests':>9} {'errors':>7} {'p50 ms':>9} {'p95 ms':>9} {'p99 ms':>9} {'max ms':>9}",
     ]
@@ -124,7 +126,7 @@ def _as_text(report: dict[str, Any]) -> str:
         lines.append(f"  {row.get('endpoint', 'all')[:40]:<40} {row['requests']:>9} {row['errors']:>7} {times}")
     lines.append("")
     statuses = ", ".join(f"{count} x {status}" for status, count in report["statuses"].items())
-    lines.append(f"  answers: {statuses or 'none'}")
+    lines.append(f"  responses: {statuses or 'none'}")
     lines += [f"  failed: {failure['count']} x {failure['reason']}" for failure in report["failures"]]
     lines.append(f"  errors: {report['error_share']:.2%} (allowed {report['max_error_share']:.2%})")
     lines.append(f"  rating: {report['rating']}")
@@ -144,22 +146,22 @@ def _read_body(path: Path | None, method: str) -> bytes:
     if path is None:
         return b""
     if method in {"GET", "HEAD"}:
-        raise CommandError(f"{method} has no body; name another --method.", returncode=MISUSE)
+        raise CommandError(f"{method} requests have no body; use another --method.", returncode=USAGE_ERROR)
     try:
         return path.read_bytes()
     except OSError as error:
-        raise CommandError(f"--body: {path}: {error.strerror}", returncode=MISUSE) from None
+        raise CommandError(f"--body: {path}: {error.strerror}", returncode=USAGE_ERROR) from None
 
 
 def _header_value(text: str, option: str) -> str:
     if not text.isprintable() or not text.isascii():
-        raise CommandError(f"{option} has characters that no header can have.", returncode=MISUSE)
+        raise CommandError(f"{option} contains characters that are not allowed in a header.", returncode=USAGE_ERROR)
     return text.strip()
 
 
 def _path(text: str) -> str:
     if not text.startswith("/") or text.startswith("//") or not text.isascii() or not text.isprintable() or " " in text:
-        raise ArgumentTypeError("a path such as /api/v2/renders?limit=10; anything odd percent-encoded")
+        raise ArgumentTypeError("must be a path such as /api/v2/renders?limit=10, percent-encoded")
     return text
 
 
@@ -170,7 +172,7 @@ def _url(text: str) -> str:
     except ValueError:
         valid = False
     if not valid or parts.path not in {"", "/"} or parts.query or parts.username:
-        raise ArgumentTypeError("http:// or https://, a host and perhaps a port, and nothing else")
+        raise ArgumentTypeError("must be http:// or https:// with a host and an optional port, without a path")
     return text.rstrip("/")
 
 
@@ -180,7 +182,7 @@ def _bounded(text: str, least: float, most: float) -> float:
     except ValueError:
         raise ArgumentTypeError(f"{text} is not a number") from None
     if not least <= number <= most:
-        raise ArgumentTypeError(f"a number from {least:g} to {most:g}")
+        raise ArgumentTypeError(f"must be a number from {least:g} to {most:g}")
     return number
 
 
@@ -199,5 +201,5 @@ def _percent(text: str) -> float:
 def _users(text: str) -> int:
     number = _bounded(text, 1, MAX_USERS)
     if number != int(number):
-        raise ArgumentTypeError("a whole number")
+        raise ArgumentTypeError("must be a whole number")
     return int(number)

@@ -1,7 +1,7 @@
-"""The child of a load test: `python -m maintenance.loadtest.driver`, a plan on its input, JSON lines on its output.
+"""Child process of a load test, `python -m maintenance.loadtest.driver`: reads a plan, writes JSON lines.
 
-Lines are {"done_s", "requests"} each second and {"report": {...}} at the end. SIGTERM ends the test early, with a
-report of what was done by then.
+It writes {"done_s", "requests"} every second and {"report": {...}} at the end. SIGTERM ends the test early, with a
+report of the requests sent by then.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from itertools import cycle
 from types import FrameType
 from typing import Any, cast
 
-# First of all that touches sockets or threads: it patches them.
+# Before anything else that uses sockets or threads: importing it patches them.
 import locust
 
 import gevent  # isort: skip
@@ -26,13 +26,13 @@ from locust.exception import StopUser
 from maintenance.loadtest.plan import CONNECT_TIMEOUT_S, REQUEST_TIMEOUT_S, LoadPlan
 from maintenance.loadtest.response_stats import ResponseStats
 
-PROGRESS_S = 1.0
-LATE_S = 0.01
-SLICE_S = 0.2
+PROGRESS_INTERVAL_S = 1.0
+LATE_AFTER_S = 0.01
+MAX_SLEEP_S = 0.2
 
 
 class LoadTestRun:
-    """One test as it runs: when it began, whose turn is next, what was counted."""
+    """The state of a running test: its clock, the next endpoint and the counts."""
 
     def __init__(self, plan: LoadPlan) -> None:
         self.plan = plan
@@ -41,39 +41,37 @@ class LoadTestRun:
         self.interrupted = False
         self._turns: Iterator[str] = cycle(plan.endpoints)
         self._sent = 0
-        self._began = self._last_answer = time.perf_counter()
-        self._ends = self._began + plan.duration_s
+        self.start()
 
     def start(self) -> None:
-        """Begin to count the time."""
-        self._began = self._last_answer = time.perf_counter()
+        """Start the clock."""
+        self._began = self._last_response = time.perf_counter()
         self._ends = self._began + self.plan.duration_s
 
     def interrupt(self) -> None:
-        """Send nothing from now on."""
+        """Stop sending requests."""
         self.interrupted = True
         self._ends = time.perf_counter()
 
     @property
     def elapsed_s(self) -> float:
-        """Return the time from the start to the last answer, or to now where there was none."""
-        return max(self._last_answer - self._began, 1e-6)
+        """Return the time from the start to the last response, at least a microsecond."""
+        return max(self._last_response - self._began, 1e-6)
 
     @property
     def done_s(self) -> float:
-        """Return how much of the duration is over."""
+        """Return the elapsed part of the planned duration."""
         return min(time.perf_counter() - self._began, self.plan.duration_s)
 
     @property
     def is_over(self) -> bool:
-        """Say whether nothing more is to be sent."""
+        """Return whether no more requests may be sent."""
         return time.perf_counter() >= self._ends
 
     def next_endpoint(self) -> str:
-        """Return the path of the next request once it is due.
+        """Wait until the next request is due, and return its path.
 
-        With a rate, requests are due at even distances whoever is free to send them, not in a bunch of all users.
-        Raises StopUser when the test is over.
+        With a rate, requests are due at even intervals across all users, not in bursts. Raises StopUser at the end.
         """
         if self.plan.rps is not None:
             due = self._began + self._sent / self.plan.rps
@@ -86,22 +84,22 @@ class LoadTestRun:
         return next(self._turns)
 
     def _wait_until(self, due: float) -> None:
-        # In slices, so that an interrupt is heard also where requests are minutes apart.
+        # In short sleeps, so that an interrupt takes effect even if requests are minutes apart.
         while (wait_s := due - time.perf_counter()) > 0 and not self.is_over:
-            gevent.sleep(min(wait_s, SLICE_S))
-        # Where no user was free in time the server, or this process, is behind.
-        if time.perf_counter() - due > LATE_S:
+            gevent.sleep(min(wait_s, MAX_SLEEP_S))
+        # No user was free in time: the server, or this process, cannot keep up.
+        if time.perf_counter() - due > LATE_AFTER_S:
             self.late += 1
 
     def record_end(self) -> None:
-        """Note that a request is over."""
-        self._last_answer = time.perf_counter()
+        """Record the time of the last response."""
+        self._last_response = time.perf_counter()
 
     def report(self, driver_cpu_s: float) -> dict[str, Any]:
-        """Return what came of it."""
+        """Return the report as JSON members. driver_cpu_s: CPU time that this process used."""
         total = ResponseStats()
-        for each in self.stats.values():
-            total.add(each)
+        for stats in self.stats.values():
+            total.add(stats)
         elapsed_s = self.elapsed_s
         return {
             "url": self.plan.url,
@@ -113,12 +111,12 @@ class LoadTestRun:
             "late_share": round(self.late / self._sent, 6) if self._sent else 0.0,
             "driver_cpu_share": round(driver_cpu_s / elapsed_s, 3),
             "interrupted": self.interrupted,
-            "endpoints": [{"endpoint": endpoint, **each.summary(elapsed_s)} for endpoint, each in self.stats.items()],
+            "endpoints": [{"endpoint": endpoint, **stats.summary(elapsed_s)} for endpoint, stats in self.stats.items()],
         }
 
 
 class LoadTestUser(locust.FastHttpUser):
-    """A user that sends one request after the other over a connection of its own."""
+    """A Locust user that sends one request at a time over its own connection."""
 
     test_run: LoadTestRun
     abstract = True
@@ -128,72 +126,74 @@ class LoadTestUser(locust.FastHttpUser):
 
     @locust.task
     def send_request(self) -> None:
-        """Send the next request and count what comes of it."""
+        """Send the next request and count its response or failure."""
         test_run = self.test_run
         endpoint = test_run.next_endpoint()
         plan = test_run.plan
         stats = test_run.stats[endpoint]
         began = time.perf_counter()
-        # Bytes go out as they are; its annotation knows only text.
+        # Locust sends bytes as they are, although its annotation allows only text.
         body = cast("str | None", plan.body or None)
-        answer = self.client.request(plan.method, endpoint, name=endpoint, data=body, headers=plan.headers())
+        response = self.client.request(plan.method, endpoint, name=endpoint, data=body, headers=plan.headers())
         took_s = time.perf_counter() - began
         test_run.record_end()
-        if answer.status_code:
-            stats.record_response(status=answer.status_code, took_s=took_s, size=len(answer.content or b""))
+        if response.status_code:
+            stats.record_response(status=response.status_code, took_s=took_s, size=len(response.content or b""))
         else:
-            stats.record_failure(_reason(getattr(answer, "error", None)))
+            stats.record_failure(_reason(getattr(response, "error", None)))
 
 
 def _reason(error: object) -> str:
-    """Return a failure without what differs from one request to the next."""
+    """Return the reason of a failure, without parts that differ between requests."""
     if isinstance(error, OSError) and error.strerror:
         return f"{type(error).__name__}: {error.strerror}"
     return type(error).__name__
 
 
 def _write_line(line: dict[str, Any]) -> None:
-    # Where the parent is gone this raises BrokenPipeError, and the test ends with it.
+    # Raises BrokenPipeError, which ends the test, if the parent is gone.
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
 
 
 def run_load_test(plan: LoadPlan) -> dict[str, Any]:
-    """Run the test to its end, or to SIGTERM, and return the report."""
+    """Run the test until its end or SIGTERM, and return the report."""
     test_run = LoadTestRun(plan)
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         test_run.interrupt()
 
     signal.signal(signal.SIGTERM, interrupt)
-    # What a redirect leads to is not what was asked about, and must not see the key.
+    # A redirect's target is not under test, and must not receive the key.
     LocustUserAgent.redirect_response_codes = frozenset()
-    # That a server closes an idle connection is no failure of it; but nothing that changes anything is sent twice.
+    # A server may close an idle connection, so safe requests are retried once; others are never sent twice.
     retries = 1 if plan.method in {"GET", "HEAD"} else 0
     attributes = {"test_run": test_run, "host": plan.url, "max_retries": retries, "abstract": False}
     user_class = type("PlannedUser", (LoadTestUser,), attributes)
-    # A stopped user gets the time that its last request may take.
+    # A stopped user may finish its last request.
     environment = Environment(user_classes=[user_class], stop_timeout=REQUEST_TIMEOUT_S, catch_exceptions=False)
     runner = environment.create_local_runner()
     test_run.start()
     cpu_before = time.process_time()
-    # All at once: users that come one a second would be another test than the one asked for.
+    # All users at once: a ramp-up would be a different test.
     runner.start(plan.concurrency, spawn_rate=plan.concurrency)
-    said = 0.0
-    latest = plan.duration_s + CONNECT_TIMEOUT_S + REQUEST_TIMEOUT_S
+    reported_at = 0.0
+    timeout_s = plan.duration_s + CONNECT_TIMEOUT_S + REQUEST_TIMEOUT_S
     began = time.perf_counter()
-    while (runner.user_count or not test_run.is_over) and time.perf_counter() - began < latest:
+    while (runner.user_count or not test_run.is_over) and time.perf_counter() - began < timeout_s:
         gevent.sleep(0.02)
-        if time.perf_counter() - said >= PROGRESS_S:
-            said = time.perf_counter()
-            _write_line({"done_s": test_run.done_s, "requests": sum(each.requests for each in test_run.stats.values())})
+        if time.perf_counter() - reported_at >= PROGRESS_INTERVAL_S:
+            reported_at = time.perf_counter()
+            _write_line(
+                {"done_s": test_run.done_s, "requests": sum(stats.requests for stats in test_run.stats.values())}
+            )
     report = test_run.report(time.process_time() - cpu_before)
     runner.quit()
     return report
 
 
 def main() -> int:
-    """Read the plan, run it, print the report."""
+    """Read the plan from standard input, run it, print the report."""
     plan = LoadPlan.from_json(sys.stdin.readline())
     try:
         _write_line({"report": run_load_test(plan)})

@@ -1,4 +1,4 @@
-"""Start the child of a load test, pass its progress and our signals on, and return its report."""
+"""Starts the child process of a load test, forwards progress and signals, and returns its report."""
 
 from __future__ import annotations
 
@@ -21,32 +21,34 @@ _COMMAND = [sys.executable, "-m", "maintenance.loadtest.driver"]
 
 
 class LoadTestFailed(Exception):
-    """The test could not be made; the text is for the person at the terminal."""
+    """The load test could not run; the message is shown on the terminal."""
 
 
 def check_listening(url: str) -> None:
-    """Raise LoadTestFailed unless something accepts connections there."""
+    """Raise LoadTestFailed unless the host and port of `url` accept connections."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         with socket.create_connection((parts.hostname or "", port), timeout=CONNECT_TIMEOUT_S):
             return
     except OSError as error:
-        raise LoadTestFailed(f"Nobody listens on {url} ({error.strerror or error}); name another with --url.") from None
+        raise LoadTestFailed(
+            f"Cannot connect to {url} ({error.strerror or error}); set the server with --url."
+        ) from None
 
 
 def check_locust() -> None:
-    """Raise LoadTestFailed unless the load generator is installed; it is not imported, as that patches this process."""
+    """Raise LoadTestFailed unless Locust is installed; importing it would patch this process."""
     if importlib.util.find_spec("locust") is None:
-        raise LoadTestFailed("Load tests need Locust, which the server does not: `make load-test` installs it.")
+        raise LoadTestFailed("Load tests need Locust, which is not installed: `make load-test` installs it.")
 
 
 def run_plan(plan: LoadPlan, show: Callable[[float], None]) -> dict[str, Any]:
-    """Run the test in a child; return the report. show: told how many seconds are over.
+    """Run the test in a child process; return the report. show: called with the seconds elapsed.
 
-    SIGINT and SIGTERM end the test early, with a report of what was done. Raises LoadTestFailed.
+    SIGINT and SIGTERM end the test early, with a report of the requests sent so far. Raises LoadTestFailed.
     """
-    # A session of its own: a Ctrl-C reaches this process alone, which passes it on in its own way.
+    # In its own session, so that Ctrl-C reaches only this process, which sends SIGTERM to the child.
     child = subprocess.Popen(
         _COMMAND,
         cwd=ROOT,
@@ -60,11 +62,11 @@ def run_plan(plan: LoadPlan, show: Callable[[float], None]) -> dict[str, Any]:
     def stop(number: int, frame: FrameType | None) -> None:
         child.terminate()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         return _read_report(child, plan, show)
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
         if child.poll() is None:
             child.kill()
@@ -83,5 +85,5 @@ def _read_report(child: subprocess.Popen[str], plan: LoadPlan, show: Callable[[f
             report: dict[str, Any] = line["report"]
             return report
         show(line["done_s"])
-    said = child.stderr.read().strip().splitlines()
-    raise LoadTestFailed(f"The load generator ended without a report: {said[-1] if said else 'it said nothing'}")
+    errors = child.stderr.read().strip().splitlines()
+    raise LoadTestFailed(f"The load generator ended without a report: {errors[-1] if errors else 'no error output'}")

@@ -1,4 +1,4 @@
-"""What a load test is to do. No Django here: the child imports it as well."""
+"""The parameters of a load test. Must not import Django: the child process imports it too."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ REQUEST_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """The parameters of one test.
+    """The parameters of one load test.
 
-    endpoints: paths with their query, asked in turn. rps: requests a second in all; None for as many as go through.
+    endpoints: paths with their query, requested in turn. rps: requests per second in total; None for no limit.
     """
 
     url: str
@@ -30,18 +30,18 @@ class LoadPlan:
     content_type: str = "application/json"
 
     def to_json(self) -> str:
-        """Return the plan as the child reads it."""
+        """Serialize the plan for the child process; the body is Base64."""
         return json.dumps({**asdict(self), "body": base64.b64encode(self.body).decode()})
 
     @classmethod
     def from_json(cls, text: str) -> LoadPlan:
-        """Return the plan that the parent wrote."""
+        """Parse the output of `to_json`."""
         fields: dict[str, Any] = json.loads(text)
         plan = cls(**{**fields, "endpoints": tuple(fields["endpoints"])})
         return replace(plan, body=base64.b64decode(fields["body"]))
 
     def headers(self) -> dict[str, str]:
-        """Return the headers of every request."""
+        """Return the headers that every request carries."""
         headers = {"Accept": "application/json", "User-Agent": "renderowl-load-test"}
         if self.key:
             headers["X-API-Key"] = self.key

@@ -1,4 +1,4 @@
-"""Count the answers of a load test, and rate the sum. No Django here: the child imports it as well."""
+"""Response statistics and ratings of a load test. Must not import Django: the child process imports it too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-_SHARES = (0.50, 0.95, 0.99)
+_PERCENTILES = (0.50, 0.95, 0.99)
 _MAX_REASONS = 20
 NOT_MODIFIED = 304
 TOO_MANY_REQUESTS = 429
@@ -16,21 +16,21 @@ TOO_MANY_REQUESTS = 429
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """A rating, and what may not be exceeded to have it."""
+    """A rating and its upper limits."""
 
     name: str
     p95_ms: float
     error_share: float
 
 
-# The worst that each rating allows; docs/operations.md has the same table.
+# docs/operations.md has the same table.
 GRADES = (Grade("excellent", 50, 0.0), Grade("good", 200, 0.01), Grade("fair", 500, 0.05))
 HEALTH_GRADES = (Grade("excellent", 10, 0.0), Grade("good", 50, 0.0), Grade("fair", 250, 0.01))
 WORST = "poor"
 
 
 def rate(*, p95_ms: float | None, error_share: float, grades: tuple[Grade, ...] = GRADES) -> str:
-    """Return the best rating whose limits hold; without any answer the worst."""
+    """Return the best rating whose limits hold; the worst if there was no response (p95_ms is None)."""
     if p95_ms is not None:
         for grade in grades:
             if p95_ms <= grade.p95_ms and error_share <= grade.error_share:
@@ -40,7 +40,7 @@ def rate(*, p95_ms: float | None, error_share: float, grades: tuple[Grade, ...] 
 
 @dataclass(slots=True)
 class ResponseStats:
-    """What one path answered. Times are of all answers, good or bad; what was never answered has none."""
+    """Counts and response times of one path. times_us: of all responses, including errors."""
 
     answered: int = 0
     unanswered: int = 0
@@ -51,7 +51,7 @@ class ResponseStats:
     reasons: Counter[str] = field(default_factory=Counter)
 
     def record_response(self, *, status: int, took_s: float, size: int) -> None:
-        """Count an answer. 2xx and 304 are good; a redirect is not what was to be measured."""
+        """Count a response. Only 2xx and 304 are successes; other redirects are errors."""
         took_us = round(took_s * 1_000_000)
         self.answered += 1
         self.times_us.append(took_us)
@@ -62,15 +62,15 @@ class ResponseStats:
             self.reasons[f"status {status}"] += 1
 
     def record_failure(self, reason: str) -> None:
-        """Count a request that had no answer."""
+        """Count a request without a response."""
         self.unanswered += 1
         self.errors += 1
-        # What is written into the text of an error, such as a port, must not make a row of its own each time.
+        # Bounded: the text of an error may contain a varying value, such as a port.
         known = reason in self.reasons or len(self.reasons) < _MAX_REASONS
         self.reasons[reason if known else "other"] += 1
 
     def add(self, other: ResponseStats) -> None:
-        """Add what another counted."""
+        """Add the counts of another instance."""
         self.answered += other.answered
         self.unanswered += other.unanswered
         self.errors += other.errors
@@ -81,18 +81,18 @@ class ResponseStats:
 
     @property
     def requests(self) -> int:
-        """Return how many requests there were, answered or not."""
+        """Return the number of requests, with or without a response."""
         return self.answered + self.unanswered
 
     @property
     def error_share(self) -> float:
-        """Return the share of requests that failed; all of them where there were none."""
+        """Return the share of failed requests; 1.0 without requests."""
         return self.errors / self.requests if self.requests else 1.0
 
     def summary(self, elapsed_s: float) -> dict[str, Any]:
-        """Return what a report says of it; percentiles are those of the nearest rank."""
+        """Return the JSON members of a report; percentiles use the nearest rank."""
         times_us = sorted(self.times_us)
-        ranks = (max(1, math.ceil(share * len(times_us))) for share in _SHARES)
+        ranks = (max(1, math.ceil(percentile * len(times_us))) for percentile in _PERCENTILES)
         p50, p95, p99 = (round(times_us[rank - 1] / 1000, 3) if times_us else None for rank in ranks)
         return {
             "requests": self.requests,

@@ -1,1 +1,1 @@
-"""Commands of the maintenance app."""
+"""Management commands of the maintenance app."""

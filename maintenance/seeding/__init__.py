@@ -1,4 +1,4 @@
-"""A database full of believable rows, for trials and measurements."""
+"""Demo data: realistic rows for demos and measurements."""
 
 from maintenance.seeding.seeder import SeedPlan, SeedResult, seed
 

@@ -1,4 +1,4 @@
-"""Renders that have ended, with everything that came of each: job, attempt, credits, events, notification."""
+"""Seeded history of an account: finished renders with their jobs, attempts, credits, events and notifications."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from renders.states import RenderStatus
 _WORKER = "demo:1/1"
 _NOTIFICATION_DAYS = 14
 _FPS = 30
-_JOB_ENDS = {
+_JOB_OUTCOMES = {
     RenderStatus.SUCCEEDED: (JobStatus.SUCCEEDED, AttemptOutcome.SUCCEEDED),
     RenderStatus.FAILED: (JobStatus.DEAD, AttemptOutcome.FAILED),
     RenderStatus.CANCELLED: (JobStatus.CANCELLED, AttemptOutcome.CANCELLED),
@@ -35,7 +35,7 @@ _JOB_ENDS = {
 
 @dataclass(slots=True)
 class CreditChange:
-    """A change of a balance, not yet in its order. closes: the entry of the reservation."""
+    """A credit entry before entries are sorted by time. closes: the id of the reservation's entry."""
 
     at: datetime
     kind: CreditEntryKind
@@ -47,7 +47,7 @@ class CreditChange:
 
 @dataclass(slots=True)
 class AccountHistory:
-    """What happened to one account."""
+    """The unsaved rows of one account."""
 
     user: User
     projects: list[Project]
@@ -59,30 +59,27 @@ class AccountHistory:
     notifications: list[Notification] = field(default_factory=list)
 
     def entries(self, balance: int) -> tuple[list[CreditEntry], int]:
-        """Return the changes as entries, each with the balance after it, and the last balance.
-
-        balance: before the first of them.
-        """
+        """Return the changes as ledger entries in order of time, and the final balance. balance: the initial one."""
         rows = []
-        for move in sorted(self.credit_changes, key=lambda move: (move.at, move.entry_id)):
-            balance += move.amount
+        for change in sorted(self.credit_changes, key=lambda change: (change.at, change.entry_id)):
+            balance += change.amount
             rows.append(
                 CreditEntry(
-                    id=move.entry_id,
-                    created_at=move.at,
+                    id=change.entry_id,
+                    created_at=change.at,
                     user=self.user,
-                    kind=move.kind,
-                    amount=move.amount,
+                    kind=change.kind,
+                    amount=change.amount,
                     balance_after=balance,
-                    reference=move.reference,
-                    reservation_id=move.closes,
+                    reference=change.reference,
+                    reservation_id=change.closes,
                 )
             )
         return rows, balance
 
     def fund(self, since: datetime, token: str) -> None:
-        """Give the account, before anything else, what all its reservations could need at one time."""
-        needed = -sum(move.amount for move in self.credit_changes if move.amount < 0) + 100_000
+        """Grant, before any other entry, enough credits for all reservations at once."""
+        needed = -sum(change.amount for change in self.credit_changes if change.amount < 0) + 100_000
         grant = CreditChange(since, CreditEntryKind.GRANT, needed, f"demo:{token}:{self.user.pk}")
         self.credit_changes.append(grant)
         self.events.append(
@@ -90,7 +87,7 @@ class AccountHistory:
         )
 
     def add_render(self, random_data: RandomData, now: datetime, days: float, sample: SampleMedia) -> None:
-        """Add a render that has ended."""
+        """Add a finished render with its job, credits, events and notification."""
         seeded = _SeededRender(random_data, now, days)
         project = random_data.choice([None, *self.projects])
         render = seeded.render(self.user, project, sample)
@@ -102,7 +99,7 @@ class AccountHistory:
             self._add_notification(render, random_data)
 
     def _add_job(self, render: Render, seeded: _SeededRender) -> None:
-        status, outcome = _JOB_ENDS[RenderStatus(render.status)]
+        status, outcome = _JOB_OUTCOMES[RenderStatus(render.status)]
         job = Job(
             id=render.job_id,
             created_at=render.created_at,
@@ -141,8 +138,8 @@ class AccountHistory:
     def _add_credits(self, render: Render, seeded: _SeededRender) -> None:
         reserve = CreditChange(render.created_at, CreditEntryKind.RESERVE, -seeded.cost, render.reference)
         kind = CreditEntryKind.SETTLE if render.status == RenderStatus.SUCCEEDED else CreditEntryKind.REFUND
-        back = seeded.cost - (render.credits_charged or 0)
-        closing = CreditChange(seeded.finished_at, kind, back, f"{render.reference}/closed", closes=reserve.entry_id)
+        refund = seeded.cost - (render.credits_charged or 0)
+        closing = CreditChange(seeded.finished_at, kind, refund, f"{render.reference}/closed", closes=reserve.entry_id)
         self.credit_changes += [reserve, closing]
 
     def _add_events(self, render: Render, seeded: _SeededRender) -> None:
@@ -193,7 +190,7 @@ class AccountHistory:
 
 
 class _SeededRender:
-    """How one render went: made up first, written to rows afterwards."""
+    """The random parameters of one render, and its row."""
 
     def __init__(self, random_data: RandomData, now: datetime, days: float) -> None:
         self.random_data = random_data
@@ -214,7 +211,7 @@ class _SeededRender:
             self.status = RenderStatus.CANCELLED if chance > 0.97 else RenderStatus.FAILED
 
     def render(self, user: User, project: Project | None, sample: SampleMedia) -> Render:
-        """Return the row."""
+        """Return the unsaved row."""
         never_started = self.status == RenderStatus.CANCELLED and self.random_data.random() < 0.5
         columns: dict[str, Any] = {}
         if self.status == RenderStatus.SUCCEEDED:
@@ -270,7 +267,7 @@ class _SeededRender:
 def generate_events(
     history: AccountHistory, random_data: RandomData, now: datetime, days: float, number: int
 ) -> Iterable[AnalyticsEvent]:
-    """Yield events of renders that are long gone: only the log remembers them."""
+    """Yield analytics events of renders whose rows no longer exist."""
     for _ in range(number):
         at, length_ms = random_data.moment(now, days), random_data.randrange(1000, 60_000)
         project_id = random_data.choice([None, *[project.pk for project in history.projects]])

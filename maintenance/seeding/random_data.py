@@ -1,4 +1,4 @@
-"""Random data distributed as real data is. The same seed gives the same."""
+"""Random demo data with realistic distributions, reproducible by seed."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ ERRORS = (
 
 
 class RandomData(random.Random):
-    """Random values of a demo."""
+    """A random generator with helpers for demo data."""
 
     def moment(self, now: datetime, days: float) -> datetime:
-        """Return a time in the last days: more of late, and by day more than by night."""
+        """Return a time in the last `days` days; recent and daytime hours are more likely."""
         while True:
             at = now - timedelta(days=days * self.random() ** 1.4)
             if self.random() < (1.0 if 7 <= at.hour < 21 else 0.35):
                 return at
 
     def wait_ms(self) -> int:
-        """Return a wait in the queue: short mostly, long at times."""
+        """Return a queue wait, log-normal and at most an hour."""
         return min(3_600_000, int(self.lognormvariate(6.5, 1.3)))
 
     def pick(self, items: Sequence[Any]) -> Any:
-        """Return one, the first the most often."""
+        """Return one of the items; earlier ones are more likely."""
         return items[min(len(items) - 1, int(self.expovariate(1.2)))]
 
     def title(self) -> str:
-        """Return a name for what is rendered."""
+        """Return a render title."""
         return f"{self.choice(TITLES)} {self.randrange(1, 53)}"
 
 

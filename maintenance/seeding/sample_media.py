@@ -1,4 +1,4 @@
-"""One real video that all seeded renders and assets show."""
+"""The sample video that all seeded renders and assets share."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _EDIT: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class SampleMedia:
-    """Where the sample lies in the storage; empty keys where there is none."""
+    """The storage keys of the sample; empty without one."""
 
     output_key: str = ""
     poster_key: str = ""
@@ -36,12 +36,12 @@ class SampleMedia:
     sha256: str = "0" * 64
 
     def __bool__(self) -> bool:
-        """Return whether there are files."""
+        """Return whether the sample was stored."""
         return bool(self.output_key)
 
 
 def store_sample_media(token: str) -> SampleMedia:
-    """Render the sample and store it under keys of its own."""
+    """Render the sample and store it under `demo/<token>`."""
     timeline = resolve(parse_edit(_EDIT, merge={}, strict=False).edit, {}).timeline
     with tempfile.TemporaryDirectory(prefix="renderowl-seed-") as name:
         folder = Path(name)
@@ -49,7 +49,7 @@ def store_sample_media(token: str) -> SampleMedia:
         render_timeline(timeline, out=video, work_dir=folder / "work", poster=poster, thumbnail=thumbnail)
         base = f"demo/{token}"
         store = blob_store()
-        # The assets have a copy of their own: who deletes the last of them deletes the file.
+        # Assets get their own copy: deleting the last asset deletes its file.
         store.publish(video, f"{base}/output.mp4", content_type="video/mp4")
         store.publish(video, f"{base}/asset.mp4", content_type="video/mp4")
         store.publish(poster, f"{base}/poster.jpg", content_type="image/jpeg")

@@ -1,4 +1,4 @@
-"""Fill the database, an account at a time."""
+"""Seeder of the demo data: writes accounts one at a time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from renders.services.submit import submit_render
 
 NAMES = ("ana", "bo", "chen", "dee", "eli", "fay", "gus", "hana", "ivo", "jo", "kai", "lea", "mo", "nia", "oz", "pia")
 _BATCH = 500
-_RENDERS_A_USER = 500
+_RENDERS_PER_USER = 500
 _MAX_USERS = 200
 _OTHER_JOBS = ("assets.remove_files", "jobs.purge_finished", "core.forget_keys", "analytics.count")
 _MAX_WAITING = 12
@@ -42,7 +42,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class SeedPlan:
-    """How much. jobs, events: in all, those of the renders included. days: how far back."""
+    """The amounts to seed. jobs, events: totals, including those of the renders. days: length of the history."""
 
     renders: int = 1000
     jobs: int = 0
@@ -54,16 +54,16 @@ class SeedPlan:
 
 @dataclass(frozen=True, slots=True)
 class SeedResult:
-    """What was written."""
+    """The rows written, by kind. prefix: of the usernames."""
 
     prefix: str
     rows: dict[str, int]
 
 
 def seed(plan: SeedPlan, on_progress: Progress = lambda done, total: None) -> SeedResult:
-    """Fill the database. on_progress: told rows done and rows in all, roughly.
+    """Seed the database. on_progress: called with rows written and approximate total.
 
-    Accounts, ledger and stats are whole after each transaction, so that a run that is stopped leaves no mess.
+    Accounts and ledger are consistent after each transaction, so an interrupted run leaves valid data.
     """
     return _Seeder(plan, on_progress).run()
 
@@ -81,11 +81,11 @@ class _Seeder:
 
     def run(self) -> SeedResult:
         sample = store_sample_media(self.token) if self.plan.with_files else SampleMedia()
-        users = max(3, min(_MAX_USERS, self.plan.renders // _RENDERS_A_USER))
+        users = max(3, min(_MAX_USERS, self.plan.renders // _RENDERS_PER_USER))
         histories = [self._make_account(number) for number in range(users)]
         for number, history in enumerate(histories):
             self._make_assets(history, sample)
-            self._fill(history, _share(self.plan.renders, users, number), sample)
+            self._write_history(history, _share(self.plan.renders, users, number), sample)
         self._fill_jobs(histories, self.plan.jobs - self.rows["jobs"])
         self._fill_events(histories, self.plan.events - self.rows["events"])
         self._submit_some(histories)
@@ -111,7 +111,7 @@ class _Seeder:
             self._insert(CreditAccount, [CreditAccount(user=user, created_at=since)])
             self._insert(Project, projects[: self.random_data.randrange(1, 4)])
             edit = title_edit("{{ NAME }}", 5, (1280, 720), 30)
-            create_template(owner=user, name="Greeting", edit=edit, merge={"NAME": "nobody"})
+            create_template(owner=user, name="Greeting", edit=edit, merge={"NAME": "friend"})
             self.rows["templates"] += 1
         return AccountHistory(user, list(Project.objects.filter(owner=user)))
 
@@ -150,8 +150,8 @@ class _Seeder:
             ]
             self._insert(AnalyticsEvent, events)
 
-    def _fill(self, history: AccountHistory, renders: int, sample: SampleMedia) -> None:
-        """Write the past of an account: all of it or nothing, so that its balance is right at any time."""
+    def _write_history(self, history: AccountHistory, renders: int, sample: SampleMedia) -> None:
+        """Write the history of an account in one transaction, so that its balance is always right."""
         for _ in range(renders):
             history.add_render(self.random_data, self.now, self.plan.days, sample)
         history.fund(self.now - timedelta(days=self.plan.days + 1), self.token)
@@ -167,9 +167,7 @@ class _Seeder:
         self._advance(renders + len(history.events))
 
     def _fill_jobs(self, histories: list[AccountHistory], number: int) -> None:
-        """Write finished jobs of other kinds."""
-
-        def one() -> Job:
+        def finished_job() -> Job:
             at = self.random_data.moment(self.now, self.plan.days)
             ended = at + timedelta(milliseconds=self.random_data.randrange(5, 5000))
             is_dead = self.random_data.random() < 0.01
@@ -187,7 +185,7 @@ class _Seeder:
                 error={"type": "DemoError", "message": "Nothing happened."} if is_dead else None,
             )
 
-        self._in_batches(Job, (one() for _ in range(max(0, number))))
+        self._in_batches(Job, (finished_job() for _ in range(max(0, number))))
 
     def _fill_events(self, histories: list[AccountHistory], number: int) -> None:
         for index, history in enumerate(histories):
@@ -197,7 +195,7 @@ class _Seeder:
             )
 
     def _submit_some(self, histories: list[AccountHistory]) -> None:
-        """Submit a few for now and later, as a client would: a worker takes them up."""
+        """Submit a few renders, some of them scheduled, for a worker to process."""
         for number in range(min(_MAX_WAITING, self.plan.renders // 20)):
             run_at = self.now + timedelta(days=1, hours=number) if number % 3 == 0 else None
             edit = title_edit(self.random_data.title(), 3, (640, 360), 15)
@@ -216,7 +214,7 @@ class _Seeder:
             self._advance(len(batch))
 
     def _insert(self, model: type[Any], rows: list[Any]) -> None:
-        model._default_manager.bulk_create(rows, batch_size=_BATCH)  # noqa: SLF001 - the public way to any model's
+        model._default_manager.bulk_create(rows, batch_size=_BATCH)  # noqa: SLF001 - documented by Django
         self.rows[_PLURALS[model]] += len(rows)
 
     def _advance(self, rows: int) -> None:
@@ -239,5 +237,5 @@ _PLURALS: dict[type[Model], str] = {
 
 
 def _share(total: int, parts: int, number: int) -> int:
-    """Return how much of a total a part gets, so that all parts make the total."""
+    """Return the share of one part; the shares of all parts add up to the total."""
     return total * (number + 1) // parts - total * number // parts

@@ -1,37 +1,5 @@
-"""Staff's screens of the monitor."""
+"""Admin of the monitoring app; importing its modules registers their models."""
 
-from monitoring.admin.alerts import (
-    AlertAdmin,
-    AlertMessageAdmin,
-    AlertNotificationAdmin,
-    AlertRuleAdmin,
-    EvaluatorLeaseAdmin,
-    HealthSampleAdmin,
-    SilenceAdmin,
-)
-from monitoring.admin.errors import ErrorLogAdmin
-from monitoring.admin.metrics import (
-    CacheMetricAdmin,
-    QueueMetricAdmin,
-    RouteMetricAdmin,
-    ServerProcessAdmin,
-    SlowRequestAdmin,
-    StatementMetricAdmin,
-)
+from monitoring.admin import alerts, errors, metrics
 
-__all__ = [
-    "AlertAdmin",
-    "AlertMessageAdmin",
-    "AlertNotificationAdmin",
-    "AlertRuleAdmin",
-    "CacheMetricAdmin",
-    "ErrorLogAdmin",
-    "EvaluatorLeaseAdmin",
-    "HealthSampleAdmin",
-    "QueueMetricAdmin",
-    "RouteMetricAdmin",
-    "ServerProcessAdmin",
-    "SilenceAdmin",
-    "SlowRequestAdmin",
-    "StatementMetricAdmin",
-]
+__all__ = ["alerts", "errors", "metrics"]

@@ -1,4 +1,4 @@
-"""Staff's screens of alerts: what fires, by which rules, what was said, and what is not to be said."""
+"""Admin of alerts, their rules, messages and silences."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from monitoring.alerting.rules import is_built_in
 from monitoring.alerting.state_machine import AlertState, Severity
 from monitoring.models import Alert, AlertMessage, AlertNotification, AlertRule, EvaluatorLease, HealthSample, Silence
 
-_STATES = {
+_STATE_COLORS = {
     AlertState.INACTIVE: "info",
     AlertState.PENDING: "warning",
     AlertState.FIRING: "danger",
     AlertState.RESOLVED: "success",
 }
-_SEVERITIES = {Severity.NONE: "info", Severity.TICKET: "warning", Severity.PAGE: "danger"}
+_SEVERITY_COLORS = {Severity.NONE: "info", Severity.TICKET: "warning", Severity.PAGE: "danger"}
 
 
 class MessageInline(ReadOnlyRows, TabularInline):
-    """What was said of an alert, on its page."""
+    """The messages of an alert, on its page."""
 
     model = AlertMessage
     fields = ("number", "at", "kind", "severity", "value", "notification")
@@ -43,7 +43,7 @@ class MessageInline(ReadOnlyRows, TabularInline):
 
 @admin.register(Alert)
 class AlertAdmin(ReadOnlyAdmin):
-    """Alerts of all rules. Acknowledging and silencing act on messages, never on states."""
+    """Alerts of all rules. Acknowledging and silencing affect messages, never states."""
 
     list_display = (
         *("show_alert", "show_state", "since", "show_severity", "value", "is_flapping"),
@@ -66,52 +66,52 @@ class AlertAdmin(ReadOnlyAdmin):
 
     @admin.display(description="alert", ordering="rule__name")
     def show_alert(self, row: Alert) -> str:
-        """Show what it is about."""
+        """Show the rule and the labels."""
         return short_text(str(row))
 
-    @display(description="state", label=_STATES, ordering="state")  # type: ignore[untyped-decorator]
+    @display(description="state", label=_STATE_COLORS, ordering="state")  # type: ignore[untyped-decorator]
     def show_state(self, row: Alert) -> Any:
-        """Show the state in its colour."""
+        """Show the state as a coloured label."""
         return row.state, row.get_state_display()
 
-    @display(description="severity", label=_SEVERITIES, ordering="severity")  # type: ignore[untyped-decorator]
+    @display(description="severity", label=_SEVERITY_COLORS, ordering="severity")  # type: ignore[untyped-decorator]
     def show_severity(self, row: Alert) -> Any:
-        """Show the severity in its colour."""
+        """Show the severity as a coloured label."""
         return row.severity, row.get_severity_display()
 
     @display(description="flapping", boolean=True)  # type: ignore[untyped-decorator]
     def is_flapping(self, row: Alert) -> bool:
-        """Show whether it comes and goes."""
+        """Show whether the alert is flapping."""
         return row.flapping_since is not None
 
     @admin.display(description="labels")
     def show_labels(self, row: Alert) -> SafeString | str:
-        """Show the labels, which a silence can name."""
+        """Show the labels, which a silence can match."""
         return pretty_json(row.labels)
 
     def has_acknowledge_permission(self, request: HttpRequest) -> bool:
-        """Return whether alerts can be acknowledged."""
+        """Return whether the user may acknowledge alerts."""
         return request.user.has_perm("monitoring.acknowledge_alert")
 
     def has_silence_permission(self, request: HttpRequest) -> bool:
-        """Return whether alerts can be silenced."""
+        """Return whether the user may silence alerts."""
         return request.user.has_perm("monitoring.silence_alert")
 
-    @admin.action(description="Acknowledge: no more reminders", permissions=["acknowledge"])
+    @admin.action(description="Acknowledge (stops reminders)", permissions=["acknowledge"])
     def acknowledge(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
-        """Say that somebody looks after the chosen alerts, of those that fire."""
+        """Acknowledge the selected alerts that are firing."""
         ids = list(queryset.values_list("pk", flat=True))
         done = sum(services.acknowledge_alert(alert_id=alert_id, user=request.user) for alert_id in ids)
         self.message_user(request, f"{done} acknowledged.", messages.SUCCESS if done else messages.WARNING)
 
     @admin.action(description="Silence for an hour", permissions=["silence"])
     def silence_hour(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
-        """Say nothing of the chosen alerts for an hour."""
+        """Silence the selected alerts for an hour."""
         self._silence(request, queryset, timedelta(hours=1))
 
     @admin.action(description="Silence for a day", permissions=["silence"])
     def silence_day(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
-        """Say nothing of the chosen alerts for a day."""
+        """Silence the selected alerts for a day."""
         self._silence(request, queryset, timedelta(days=1))
 
     def _silence(self, request: HttpRequest, queryset: QuerySet[Alert], duration: timedelta) -> None:
@@ -122,7 +122,7 @@ class AlertAdmin(ReadOnlyAdmin):
 
 
 class AlertRuleForm(ModelForm):  # type: ignore[type-arg]
-    """A rule that can be evaluated."""
+    """Form that accepts only rules that can be evaluated."""
 
     class Meta:
         model = AlertRule
@@ -132,23 +132,23 @@ class AlertRuleForm(ModelForm):  # type: ignore[type-arg]
         )
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a metric that is not there, or parameters that it does not have."""
+        """Refuse unknown metrics, parameters that the metric does not have, and labels that are not text."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         metric = alert_metrics.get(cleaned.get("metric", ""))
         if metric is None:
-            names = ", ".join(f"{one.name} ({one.summary})" for one in alert_metrics.by_name())
-            raise ValidationError({"metric": f"The metrics are: {names}."})
-        if fault := metric.parameter_error(cleaned.get("parameters") or {}):
-            raise ValidationError({"parameters": fault})
+            names = ", ".join(f"{metric.name} ({metric.summary})" for metric in alert_metrics.by_name())
+            raise ValidationError({"metric": f"Use one of these metrics: {names}."})
+        if error := metric.parameter_error(cleaned.get("parameters") or {}):
+            raise ValidationError({"parameters": error})
         labels = cleaned.get("labels") or {}
         if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
-            raise ValidationError({"labels": "Labels are names and texts."})
+            raise ValidationError({"labels": "Labels must be a JSON object whose values are strings."})
         return cleaned
 
 
 @admin.register(AlertRule)
 class AlertRuleAdmin(AuditedForms, ModelAdmin):
-    """Rules: staff's to change, switch off and add."""
+    """Alert rules, which staff may add, edit and disable."""
 
     form = AlertRuleForm
     list_display = ("name", "summary", "is_enabled", "metric", "fire_above", "clear_below", "for_s", "severity")
@@ -157,17 +157,17 @@ class AlertRuleAdmin(AuditedForms, ModelAdmin):
     ordering = ("name",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """Keep the names of the program's rules, by which it knows that they are there."""
+        """Make the names of built-in rules read-only: a renamed rule would be created again."""
         return ("name",) if obj is not None and is_built_in(obj) else ()
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse for the program's rules, which it would make again: switch them off."""
+        """Refuse built-in rules, which would be created again; staff can disable them."""
         if obj is not None and is_built_in(obj):
             return False
         return bool(super().has_delete_permission(request, obj))
 
     def get_actions(self, request: HttpRequest) -> Any:
-        """Leave out the deletion of many, which asks for no rule by itself."""
+        """Remove bulk deletion, which does not check the permission for each rule."""
         actions = super().get_actions(request)
         actions.pop("delete_selected", None)
         return actions
@@ -175,7 +175,7 @@ class AlertRuleAdmin(AuditedForms, ModelAdmin):
 
 @admin.register(Silence)
 class SilenceAdmin(AuditedForms, ModelAdmin):
-    """What staff do not want to hear of for a while."""
+    """Silences: labels whose alerts send no messages for a while."""
 
     list_display = ("show_labels", "reason", "starts_at", "ends_at", "in_force", "created_by")
     list_filter = ("ends_at",)
@@ -189,36 +189,36 @@ class SilenceAdmin(AuditedForms, ModelAdmin):
 
     @admin.display(description="labels")
     def show_labels(self, row: Silence) -> str:
-        """Show which alerts are meant."""
+        """Show the labels that alerts must have."""
         return short_text(str(row))
 
     @display(description="in force", boolean=True)  # type: ignore[untyped-decorator]
     def in_force(self, row: Silence) -> bool:
-        """Show whether it silences anything now."""
+        """Show whether the silence is in force now."""
         return row.starts_at <= timezone.now() < row.ends_at
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """Offer an hour from now."""
+        """Suggest one hour from now."""
         now = timezone.now()
         return {"starts_at": now, "ends_at": now + timedelta(hours=1)}
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Keep who made it."""
+        """Record the creator of a new silence."""
         if not change:
             obj.created_by = request.user
         super().save_model(request, obj, form, change)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: a silence is ended, so that it can be seen later that there was one."""
+        """Refuse deletion: silences are ended, and stay as a record."""
         return False
 
     def has_end_permission(self, request: HttpRequest) -> bool:
-        """Return whether silences can be ended."""
+        """Return whether the user may end silences."""
         return request.user.has_perm("monitoring.end_silence")
 
     @admin.action(description="End now", permissions=["end"])
     def end(self, request: HttpRequest, queryset: QuerySet[Silence]) -> None:
-        """Let the chosen silences end."""
+        """End the selected silences."""
         ids = list(queryset.values_list("pk", flat=True))
         done = sum(services.end_silence(silence_id=silence_id, user=request.user) for silence_id in ids)
         self.message_user(request, f"{done} ended.", messages.SUCCESS if done else messages.WARNING)
@@ -226,7 +226,7 @@ class SilenceAdmin(AuditedForms, ModelAdmin):
 
 @admin.register(AlertMessage)
 class AlertMessageAdmin(ReadOnlyAdmin):
-    """Everything that was said."""
+    """Messages of all alerts."""
 
     list_display = ("at", "alert", "kind", "severity", "value", "number")
     list_display_links = ("at", "alert")
@@ -241,7 +241,7 @@ class AlertMessageAdmin(ReadOnlyAdmin):
 
 @admin.register(AlertNotification)
 class AlertNotificationAdmin(ReadOnlyAdmin):
-    """What left together. Its jobs, with every attempt, are found by its reference."""
+    """Groups of messages that were sent together. The reference finds their jobs and attempts."""
 
     list_display = ("created_at", "rule", "closes_at", "closed_at")
     list_display_links = ("created_at", "rule")
@@ -256,7 +256,7 @@ class AlertNotificationAdmin(ReadOnlyAdmin):
 
 @admin.register(EvaluatorLease)
 class EvaluatorLeaseAdmin(ReadOnlyAdmin):
-    """Which worker evaluates, and when it last did."""
+    """The worker that evaluates the rules, and its last evaluation."""
 
     list_display = ("name", "holder", "expires_at", "evaluated_at")
     list_filter = ("name",)
@@ -266,7 +266,7 @@ class EvaluatorLeaseAdmin(ReadOnlyAdmin):
 
 @admin.register(HealthSample)
 class HealthSampleAdmin(ReadOnlyAdmin):
-    """What each health check said last."""
+    """The last result of each health check."""
 
     list_display = ("check_name", "level", "at")
     list_filter = ("level",)

@@ -1,4 +1,4 @@
-"""Measurements: rows that processes write and staff read."""
+"""Admin of measurements: requests, processes, SQL statements, queues and the cache."""
 
 from __future__ import annotations
 
@@ -18,85 +18,76 @@ from monitoring.performance.sketch import decode, quantiles
 
 @admin.register(RouteMetric)
 class RouteMetricAdmin(ReadOnlyAdmin):
-    """Requests of one route in one span of time."""
+    """Requests by route and time span."""
 
-    list_display = ("route", "method", "shown_class", "started_at", "resolution_s", "count", "shown_p95", "shown_max")
+    list_display = ("route", "method", "show_class", "started_at", "resolution_s", "count", "show_p95", "show_max")
     list_filter = ("method", "status_class", "resolution_s")
     search_fields = ("=route",)
     date_hierarchy = "started_at"
     ordering = ("-started_at",)
     fields = (
-        *("route", "method", "shown_class", "started_at", "resolution_s", "process", "count", "shown_p95", "shown_max"),
+        *("route", "method", "show_class", "started_at", "resolution_s", "process", "count", "show_p95", "show_max"),
         *("total_us", "sql_us", "cache_us", "queries", "size_bytes", "cache_hits", "cache_lookups", "slow_count"),
-        "shown_slowest",
+        "show_slowest",
     )
 
     def get_urls(self) -> list[Any]:
-        """Add the page that puts the rows together."""
+        """Add the performance page, which aggregates the rows."""
         page = path("performance/", self.admin_site.admin_view(performance_page), name="monitoring_performance")
         return [page, *super().get_urls()]
 
     @admin.display(description="status", ordering="status_class")
-    def shown_class(self, row: RouteMetric) -> str:
-        """Return the class of the answers."""
+    def show_class(self, row: RouteMetric) -> str:
+        """Return the status class, such as 2xx."""
         return f"{row.status_class}xx"
 
     @admin.display(description="p95, ms")
-    def shown_p95(self, row: RouteMetric) -> str:
-        """Return the 95th percentile."""
-        (found,) = quantiles(decode(row.sketch), [0.95])
-        return "—" if found is None else f"{min(found, row.max_us) / 1000:.2f}"
+    def show_p95(self, row: RouteMetric) -> str:
+        """Return the 95th percentile, never above the maximum."""
+        (p95_us,) = quantiles(decode(row.sketch), [0.95])
+        return "—" if p95_us is None else f"{min(p95_us, row.max_us) / 1000:.2f}"
 
     @admin.display(description="max, ms", ordering="max_us")
-    def shown_max(self, row: RouteMetric) -> str:
-        """Return the slowest request's time."""
+    def show_max(self, row: RouteMetric) -> str:
+        """Return the time of the slowest request."""
         return f"{row.max_us / 1000:.2f}"
 
     @admin.display(description="slowest requests")
-    def shown_slowest(self, row: RouteMetric) -> SafeString | str:
-        """Return the slowest requests."""
+    def show_slowest(self, row: RouteMetric) -> SafeString | str:
+        """Return times and ids of the slowest requests as JSON."""
         return pretty_json([{"ms": took_us / 1000, "request_id": request_id} for took_us, request_id in row.slowest])
 
 
 @admin.register(ServerProcess)
 class ServerProcessAdmin(ReadOnlyAdmin):
-    """One row for each process that serves, or lately served, requests."""
+    """Server processes, running or recently stopped."""
 
-    list_display = (
-        "__str__",
-        "alive",
-        "requests",
-        "shown_memory",
-        "cpu_ratio",
-        "threads",
-        "started_at",
-        "last_seen_at",
-    )
+    list_display = ("__str__", "alive", "requests", "show_memory", "cpu_ratio", "threads", "started_at", "last_seen_at")
     list_filter = ("hostname",)
     search_fields = ("hostname", "=token")
     date_hierarchy = "started_at"
     ordering = ("-last_seen_at",)
     fields = (
-        *("hostname", "pid", "token", "alive", "requests", "lost", "shown_memory", "cpu_s", "cpu_ratio", "threads"),
+        *("hostname", "pid", "token", "alive", "requests", "lost", "show_memory", "cpu_s", "cpu_ratio", "threads"),
         *("started_at", "last_seen_at", "stopped_at"),
     )
 
     @display(boolean=True)  # type: ignore[untyped-decorator]
     def alive(self, row: ServerProcess) -> bool:
-        """Return whether it was heard of lately."""
+        """Return whether the process sent a recent heartbeat."""
         return row.is_alive
 
     @admin.display(description="memory", ordering="memory_bytes")
-    def shown_memory(self, row: ServerProcess) -> str:
-        """Return its anonymous memory."""
+    def show_memory(self, row: ServerProcess) -> str:
+        """Return the anonymous memory in MB."""
         return f"{row.memory_bytes / 2**20:.0f} MB"
 
 
 @admin.register(SlowRequest)
 class SlowRequestAdmin(ReadOnlyAdmin):
-    """Requests over the limit."""
+    """Requests above the slow-request threshold."""
 
-    list_display = ("at", "method", "route", "status", "shown_duration", "shown_sql", "queries", "request_id")
+    list_display = ("at", "method", "route", "status", "show_duration", "show_sql", "queries", "request_id")
     list_filter = ("method", "status", "at")
     search_fields = ("=request_id", "=route")
     date_hierarchy = "at"
@@ -104,55 +95,55 @@ class SlowRequestAdmin(ReadOnlyAdmin):
     fields = ("at", "method", "route", "status", "duration_ms", "sql_ms", "cache_ms", "queries", "request_id")
 
     @admin.display(description="took, ms", ordering="duration_ms")
-    def shown_duration(self, row: SlowRequest) -> str:
-        """Return how long it took."""
+    def show_duration(self, row: SlowRequest) -> str:
+        """Return the total time."""
         return f"{row.duration_ms:,.0f}"
 
     @admin.display(description="SQL, ms", ordering="sql_ms")
-    def shown_sql(self, row: SlowRequest) -> str:
-        """Return how long it spent in the database."""
+    def show_sql(self, row: SlowRequest) -> str:
+        """Return the time spent in the database."""
         return f"{row.sql_ms:,.0f}"
 
 
 @admin.register(StatementMetric)
 class StatementMetricAdmin(ReadOnlyAdmin):
-    """Runs of one normalized statement in one hour."""
+    """SQL statements by normalized text and hour."""
 
-    list_display = ("shown_statement", "started_at", "count", "shown_mean", "shown_max", "route")
+    list_display = ("show_statement", "started_at", "count", "show_mean", "show_max", "route")
     list_filter = ("started_at",)
     search_fields = ("normalized_sql", "=route")
     date_hierarchy = "started_at"
     ordering = ("-started_at", "-total_us")
-    fields = ("whole_statement", "started_at", "process", "count", "shown_mean", "shown_max", "route")
+    fields = ("show_whole_statement", "started_at", "process", "count", "show_mean", "show_max", "route")
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """Return the rows without what no screen shows."""
+        """Defer columns that no page shows."""
         return super().get_queryset(request).defer("example", "sketch")
 
     @admin.display(description="statement")
-    def shown_statement(self, row: StatementMetric) -> str:
-        """Return the beginning of the normalized statement."""
+    def show_statement(self, row: StatementMetric) -> str:
+        """Return the first characters of the normalized statement."""
         return short_text(row.normalized_sql)
 
     @admin.display(description="statement")
-    def whole_statement(self, row: StatementMetric) -> SafeString | str:
-        """Return the normalized statement."""
+    def show_whole_statement(self, row: StatementMetric) -> SafeString | str:
+        """Return the normalized statement in a scrolling box."""
         return text_box(row.normalized_sql)
 
     @admin.display(description="mean, ms")
-    def shown_mean(self, row: StatementMetric) -> str:
-        """Return the mean time of a run."""
+    def show_mean(self, row: StatementMetric) -> str:
+        """Return the mean time per run."""
         return f"{row.total_us / max(row.count, 1) / 1000:.2f}"
 
     @admin.display(description="max, ms", ordering="max_us")
-    def shown_max(self, row: StatementMetric) -> str:
+    def show_max(self, row: StatementMetric) -> str:
         """Return the time of the slowest run."""
         return f"{row.max_us / 1000:.2f}"
 
 
 @admin.register(QueueMetric)
 class QueueMetricAdmin(ReadOnlyAdmin):
-    """One queue at one moment."""
+    """Queue samples, one per minute and queue."""
 
     list_display = ("queue", "at", "ready", "oldest_ready_s", "running", "scheduled", "blocked", "busy_slots", "slots")
     list_filter = ("queue", "at")
@@ -163,14 +154,14 @@ class QueueMetricAdmin(ReadOnlyAdmin):
 
 @admin.register(CacheMetric)
 class CacheMetricAdmin(ReadOnlyAdmin):
-    """The response cache at one moment."""
+    """Response cache samples, one per minute."""
 
-    list_display = ("at", "lookups", "hits", "shown_rate", "size_bytes")
+    list_display = ("at", "lookups", "hits", "show_rate", "size_bytes")
     list_filter = ("at",)
     date_hierarchy = "at"
     ordering = ("-at",)
 
     @admin.display(description="hit rate")
-    def shown_rate(self, row: CacheMetric) -> str:
-        """Return the share of hits."""
+    def show_rate(self, row: CacheMetric) -> str:
+        """Return the share of lookups that hit."""
         return f"{row.hits / row.lookups:.0%}" if row.lookups else "—"

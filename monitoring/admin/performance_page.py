@@ -1,4 +1,4 @@
-"""The performance page: every route beside its past, as staff read it."""
+"""The performance page: all routes, compared with the window before."""
 
 from __future__ import annotations
 
@@ -19,20 +19,15 @@ from monitoring.performance.chart_series import ChartStep, series_in
 from monitoring.performance.monitor import monitor
 from monitoring.performance.report import RouteReport, all_routes, build_report
 
-WINDOWS = {
-    "1h": (3600, "1 hour"),
-    "24h": (86400, "24 hours"),
-    "7d": (7 * 86400, "7 days"),
-    "30d": (30 * 86400, "30 days"),
-}
+WINDOWS = {"1h": (3600, "1 hour"), "24h": (86400, "24 hours"), "7d": (604_800, "7 days"), "30d": (2_592_000, "30 days")}
+_COLUMNS = ("Route", "Requests", "Per minute", "p50", "p95", "p99", "Slowest", "Errors", "Cache", "SQL", "Chart")
 MAX_ROWS = 100
 _WIDTH, _HEIGHT = 120, 28
-# A value and its unit stay on one line.
 _NBSP = "\N{NO-BREAK SPACE}"
 
 
 def performance_page(request: HttpRequest) -> HttpResponse:
-    """Show all routes of a window."""
+    """Render the page for the window in the query; unknown windows fall back to one hour."""
     if not request.user.has_perm("monitoring.view_routemetric"):
         raise PermissionDenied
     chosen = request.GET.get("window", "1h")
@@ -55,14 +50,14 @@ def performance_page(request: HttpRequest) -> HttpResponse:
 
 def _cards(report: RouteReport, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     count = sum(row["count"] for row in rows)
-    failed = sum(found.failed for found in report.totals.values())
+    failed = sum(totals.failed for totals in report.totals.values())
     slow = sum(row["slow_count"] for row in rows)
     open_errors = ErrorLog.objects.filter(resolved_at__isnull=True).count()
     before = sum(row.total.count for row in report.previous.values())
     return [
         {"title": "Requests", "value": f"{count:,}", "note": f"{before:,} in the window before"},
         {
-            "title": "Answers 5xx",
+            "title": "5xx responses",
             "value": f"{failed / count:.2%}" if count else "—",
             "is_alarming": failed * 10 > count,
         },
@@ -84,19 +79,7 @@ def _cards(report: RouteReport, rows: Sequence[dict[str, Any]]) -> list[dict[str
 def _table(report: RouteReport, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     series = series_in(report.window, monitor.snapshot())
     return {
-        "headers": [
-            "Route",
-            "Requests",
-            "Per minute",
-            "p50",
-            "p95",
-            "p99",
-            "Slowest",
-            "Errors",
-            "Cache",
-            "SQL",
-            "Requests and p95",
-        ],
+        "headers": list(_COLUMNS),
         "rows": [_cells(row, series.get((row["route"], row["method"]), [])) for row in rows],
     }
 
@@ -122,7 +105,7 @@ def _ms(value: float) -> str:
 
 
 def _compared(value: float, before: float | None) -> SafeString | str:
-    """Return a time, and how much it changed where that is worth a look."""
+    """Return a time, with its relative change if that is large."""
     if not before or 0.8 <= value / before <= 1.25:
         return _ms(value)
     tone = "text-red-600 dark:text-red-500" if value > before else "text-green-700 dark:text-green-400"
@@ -133,34 +116,34 @@ def _rates(row: dict[str, Any]) -> SafeString | str:
     if not row["error_rate"] and not row["client_error_rate"]:
         return "—"
     tone = "text-red-600 dark:text-red-500 font-semibold" if row["error_rate"] > 0.1 else ""
-    refused = f"{row['client_error_rate']:.1%}{_NBSP}4xx" if row["client_error_rate"] else ""
-    return format_html('<span class="{}">{}</span> {}', tone, f"{row['error_rate']:.1%}{_NBSP}5xx", refused)
+    client_errors = f"{row['client_error_rate']:.1%}{_NBSP}4xx" if row["client_error_rate"] else ""
+    return format_html('<span class="{}">{}</span> {}', tone, f"{row['error_rate']:.1%}{_NBSP}5xx", client_errors)
 
 
 def _sparkline(steps: Sequence[ChartStep]) -> SafeString | str:
-    """Return bars of the requests, red where some failed, and a line of the 95th percentile."""
+    """Return an SVG chart: bars of the requests, red where some failed, and a line of the 95th percentile."""
     if not steps:
         return "—"
-    most = max(step.count for step in steps) or 1
-    highest = max(step.p95_ms for step in steps) or 1
+    max_count = max(step.count for step in steps) or 1
+    max_p95_ms = max(step.p95_ms for step in steps) or 1
     width = _WIDTH / len(steps)
     bars: dict[str, list[str]] = {"served": [], "failed": []}
     points = []
     for number, step in enumerate(steps):
         if step.count:
-            height = max(1.0, step.count / most * _HEIGHT)
+            height = max(1.0, step.count / max_count * _HEIGHT)
             path = f"M{number * width:.1f} {_HEIGHT}v-{height:.1f}h{width * 0.8:.1f}v{height:.1f}z"
             bars["failed" if step.failed else "served"].append(path)
-            points.append(f"{(number + 0.4) * width:.1f},{_HEIGHT - step.p95_ms / highest * (_HEIGHT - 2):.1f}")
+            points.append(f"{(number + 0.4) * width:.1f},{_HEIGHT - step.p95_ms / max_p95_ms * (_HEIGHT - 2):.1f}")
     return format_html(
-        '<svg width="{w}" height="{h}" viewBox="0 0 {w} {h}" role="img" aria-label="at most {most} requests a step, '
-        'p95 at most {highest} ms"><path d="{served}" fill="currentColor" opacity=".25"/>'
+        '<svg width="{w}" height="{h}" viewBox="0 0 {w} {h}" role="img" aria-label="at most {max_count} requests per '
+        'step, p95 at most {max_p95} ms"><path d="{served}" fill="currentColor" opacity=".25"/>'
         '<path d="{failed}" fill="#dc2626" opacity=".6"/>'
         '<polyline points="{points}" fill="none" stroke="#6366f1" stroke-width="1.5"/></svg>',
         w=_WIDTH,
         h=_HEIGHT,
-        most=most,
-        highest=f"{highest:.1f}",
+        max_count=max_count,
+        max_p95=f"{max_p95_ms:.1f}",
         served="".join(bars["served"]),
         failed="".join(bars["failed"]),
         points=" ".join(points),

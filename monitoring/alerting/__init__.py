@@ -1,5 +1,5 @@
-"""Alerts: rules over what the monitor measures, a state machine in rows, and messages that leave once.
+"""Alerting: rules over metrics, a persistent state machine per alert, and messages sent exactly once.
 
-`metrics` says what can be asked, `state_machine` what follows from an answer, `evaluation` does both every few seconds
-for all rules and writes the rows, `outbox` groups what is to be sent and `delivery` sends it.
+`metrics` reads samples, `state_machine` decides on them, `evaluation` applies both to all rules every few seconds and
+writes the rows, `outbox` groups messages into notifications, and `delivery` sends those.
 """

@@ -1,4 +1,4 @@
-"""Jobs that tell of alerts: a signed webhook, a line for a chat, notifications to staff."""
+"""Delivery of alert notifications: signed webhooks, Slack messages and staff notifications."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ from notifications.webhooks.sending import DeliveryResult, WebhookMessage, send
 from outbound.signing import parse_secret
 from outbound.targets import AllowHosts
 
-# In one message; the rest is counted. A body stays below 20 KB.
+# Further alerts are only counted, which keeps a body below 20 KB.
 MAX_ALERTS = 20
-# Looking the name up, the exchange, and what the machine adds when it is busy.
+# Covers name resolution, the exchange, and delays on a busy machine.
 SEND_TIMEOUT_S = 45
-# Not one of its own: the kinds are shown to every account, and alerts are for staff alone.
+# No kind of their own: every account sees the kinds, but only staff get alerts.
 KIND = SERVICE
 _KIND_TEXTS = {
     MessageKind.FIRING: "firing",
-    MessageKind.WORSE: "firing, and worse",
+    MessageKind.WORSE: "firing, severity raised",
     MessageKind.REMINDER: "still firing",
-    MessageKind.FLAPPING: "flapping: nothing more is said until it is stable",
+    MessageKind.FLAPPING: "flapping; no more messages until it is stable",
     MessageKind.RESOLVED: "resolved",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class AlertPayload:
-    """What one job sends. message: None for what goes to staff, which is written and not sent."""
+    """What one job delivers. message: None for staff, whose notifications are rows."""
 
     target: str
     notification: AlertNotification
@@ -56,7 +56,7 @@ class AlertPayload:
 
 
 def load(context: JobContext) -> AlertPayload | None:
-    """Return what is to be sent; None where it is gone, or its target was taken away."""
+    """Return what to deliver; None if the notification is gone or its target is no longer configured."""
     arguments = context.job.payload
     notification = AlertNotification.objects.select_related("rule").filter(pk=UUID(arguments["notification"])).first()
     if notification is None:
@@ -84,40 +84,36 @@ def load(context: JobContext) -> AlertPayload | None:
 
 
 def _allowed_hosts(url: str) -> AllowHosts:
-    """Return the host that the operator has named: unlike one that a client names, it may be on the inside."""
+    # The operator, not a client, chose this host, so it may be a private address.
     parts = urlsplit(url)
-    own = ((parts.hostname or "").lower(), parts.port)
-    return (*settings.RENDEROWL_WEBHOOK_ALLOW_HOSTS, own)
+    return (*settings.RENDEROWL_WEBHOOK_ALLOW_HOSTS, ((parts.hostname or "").lower(), parts.port))
 
 
 def perform(payload: AlertPayload | None) -> tuple[AlertPayload | None, DeliveryResult | None]:
-    """Make one attempt."""
+    """Send the message, if any, in one attempt."""
     return payload, send(payload.message) if payload is not None and payload.message is not None else None
 
 
-def settle(context: JobContext, made: tuple[AlertPayload | None, DeliveryResult | None]) -> None:
-    """Write what came of it, together with the end or the next turn of the job.
-
-    Raises LeaseLost if another attempt owns the job by now.
-    """
-    payload, reply = made
+def settle(context: JobContext, outcome: tuple[AlertPayload | None, DeliveryResult | None]) -> None:
+    """Complete the job or schedule its retry. Raises LeaseLost if another attempt owns the job by now."""
+    payload, result = outcome
     with transaction.atomic():
-        if payload is None or reply is None:
+        if payload is None or result is None:
             context.complete({"notified": _notify_staff(payload) if payload is not None else 0})
-        elif reply.is_success:
-            context.complete({"status_code": reply.status_code})
+        elif result.is_success:
+            context.complete({"status_code": result.status_code})
         else:
-            delay_s = retry_delay(context.job.failures + 1, retry_after_s=reply.retry_after_s)
-            error = JobError(reply.error, reply.detail)
-            jobs.fail_attempt(job=context.job, error=error, permanent=reply.is_gone, delay_s=delay_s)
-            context.mark_failed(error_code=reply.error)
+            delay_s = retry_delay(context.job.failures + 1, retry_after_s=result.retry_after_s)
+            error = JobError(result.error, result.detail)
+            jobs.fail_attempt(job=context.job, error=error, permanent=result.is_gone, delay_s=delay_s)
+            context.mark_failed(error_code=result.error)
 
 
 DELIVERY_STEPS = IoSteps(load=load, perform=perform, settle=settle)
 
 
 def render_webhook_body(notification: AlertNotification, alerts: Sequence[AlertMessage]) -> bytes:
-    """Return the JSON of a notification: at every attempt the same, as long as nobody edits the rule."""
+    """Return the JSON of a notification; retries send the same bytes unless the rule was edited."""
     kinds = {message.kind for message in alerts}
     kind = kinds.pop() if len(kinds) == 1 else "several"
     data: dict[str, Any] = {
@@ -146,7 +142,7 @@ def _render_alert(message: AlertMessage) -> dict[str, Any]:
 
 
 def format_text(notification: AlertNotification, alerts: Sequence[AlertMessage]) -> str:
-    """Return a notification for people."""
+    """Return a notification as plain text, one line per alert."""
     lines = [f"{notification.rule.name}: {notification.rule.summary}"]
     for message in alerts[:MAX_ALERTS]:
         value = f", value {message.value:.4g}" if message.value is not None else ""

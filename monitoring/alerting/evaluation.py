@@ -1,4 +1,4 @@
-"""Ask what the rules ask, and write what follows. Any number of processes may do so: what changes, changes once."""
+"""Evaluation of alert rules. Several processes may evaluate at once: each change is written only once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Labels = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class AlertCandidate:
-    """One alert that there is, or may be; and what it is judged by now."""
+    """An existing or possible alert, with its present thresholds and sample."""
 
     rule: AlertRule
     labels: Labels
@@ -42,13 +42,13 @@ class AlertCandidate:
 
     @property
     def fingerprint(self) -> str:
-        """Return the same text for the same rule and labels."""
+        """Return the SHA-256 of the rule's id and the labels."""
         text = json.dumps([str(self.rule.pk), sorted(self.labels.items())])
         return hashlib.sha256(text.encode()).hexdigest()
 
 
 def evaluate_if_due(holder: str) -> None:
-    """Evaluate if it is this worker's turn. holder: names the worker."""
+    """Evaluate all rules if this worker holds the lease and an evaluation is due. holder: the worker's name."""
     now = timezone.now()
     if claim_evaluation(holder=holder, now=now):
         create_missing_rules()
@@ -56,7 +56,7 @@ def evaluate_if_due(holder: str) -> None:
 
 
 def evaluate(*, now: datetime) -> int:
-    """Evaluate all rules; return how many alerts have changed."""
+    """Evaluate all rules; return the number of changed alerts."""
     silences = list(Silence.objects.filter(starts_at__lte=now, ends_at__gt=now))
     alerts: dict[UUID, Alerts] = {}
     for alert in Alert.objects.all():
@@ -70,24 +70,23 @@ def evaluate(*, now: datetime) -> int:
 
 
 def _candidates_of(rule: AlertRule, known: Alerts, now: datetime) -> list[AlertCandidate]:
-    """Return what the rule finds now, and what it has found before and is not in the answer any more."""
+    """Return the alerts of the rule's present samples, and the known alerts that have no sample any more."""
     if not rule.is_enabled:
         return [AlertCandidate(rule, alert.labels, _CLEAR, MetricSample(0.0)) for alert in known.values()]
-    answer = _query_metric(rule, now)
+    samples = _query_metric(rule, now)
     candidates: list[AlertCandidate] = []
-    for labeled in [LabeledSample(None)] if answer is None else answer:
+    for labeled in [LabeledSample(None)] if samples is None else samples:
         candidate = AlertCandidate(rule, labels_of(rule, labeled.labels), rule.thresholds, labeled.sample)
         candidates += [candidate, _no_data_candidate(candidate)] if rule.alerts_on_no_data else [candidate]
     found = {candidate.fingerprint for candidate in candidates}
     for fingerprint, alert in known.items():
         if fingerprint not in found:
-            candidates.append(_missing_candidate(rule, alert, has_answer=answer is not None))
+            candidates.append(_missing_candidate(rule, alert, has_samples=samples is not None))
     return candidates
 
 
-def _missing_candidate(rule: AlertRule, alert: Alert, *, has_answer: bool) -> AlertCandidate:
-    """Return what was found before and is not spoken of any more."""
-    if not has_answer:
+def _missing_candidate(rule: AlertRule, alert: Alert, *, has_samples: bool) -> AlertCandidate:
+    if not has_samples:
         return AlertCandidate(rule, alert.labels, rule.thresholds, None)
     if NO_DATA in alert.labels:
         return AlertCandidate(rule, alert.labels, _CLEAR, MetricSample(0.0))
@@ -96,14 +95,14 @@ def _missing_candidate(rule: AlertRule, alert: Alert, *, has_answer: bool) -> Al
 
 
 def _no_data_candidate(candidate: AlertCandidate) -> AlertCandidate:
-    """Return the alert that nothing is measured: an alert like any other, told apart by its label."""
+    """Return the candidate that fires when there are no samples: an ordinary alert with a label of its own."""
     thresholds = Thresholds(0.5, 0.5, NO_DATA_AFTER_S, 0, candidate.rule.severity, reminder_s=candidate.rule.reminder_s)
     sample = MetricSample(float(candidate.sample is None))
     return AlertCandidate(candidate.rule, {**candidate.labels, NO_DATA: "true"}, thresholds, sample)
 
 
 def _query_metric(rule: AlertRule, now: datetime) -> Sequence[LabeledSample] | None:
-    """Return the samples of a rule; None where it cannot be asked."""
+    """Return the samples of a rule; None if its metric is unknown or fails."""
     metric = alert_metrics.get(rule.metric)
     if metric is None or metric.parameter_error(rule.parameters):
         logger.warning("alert rule cannot be evaluated", extra={"rule": rule.name, "metric": rule.metric})
@@ -116,7 +115,7 @@ def _query_metric(rule: AlertRule, now: datetime) -> Sequence[LabeledSample] | N
 
 
 def labels_of(rule: AlertRule, labels: Mapping[str, str]) -> Labels:
-    """Return the labels of an alert: those of the rule, those of what it found, and the rule's name."""
+    """Return the labels of an alert: those of the rule, those of the sample, and `alertname`."""
     own = {str(name): str(value) for name, value in rule.labels.items()}
     return {**own, **labels, "alertname": rule.name}
 
@@ -145,13 +144,13 @@ def _create(candidate: AlertCandidate) -> Alert:
     alert, _ = Alert.objects.get_or_create(
         fingerprint=candidate.fingerprint, defaults={"rule": candidate.rule, "labels": candidate.labels}
     )
-    # As it was when nothing was known of it: one that another evaluator has changed since is its to change.
+    # Version 0 makes the write below fail if another evaluator has changed the alert since.
     alert.version = 0
     return alert
 
 
 def _write(alert: Alert, snapshot: AlertSnapshot, **columns: Any) -> bool:
-    """Write what is known now, unless somebody else has written since it was read."""
+    """Write the snapshot, unless the row has changed since it was read; return whether it was written."""
     unchanged = Alert.objects.filter(pk=alert.pk, version=alert.version)
     columns |= columns_of(snapshot)
     if snapshot.acknowledged_at is None:
@@ -160,6 +159,5 @@ def _write(alert: Alert, snapshot: AlertSnapshot, **columns: Any) -> bool:
 
 
 def count_firing() -> int:
-    """Return how many alerts fire that somebody is to be told of, for the dashboard."""
-    firing = Alert.objects.filter(state=AlertState.FIRING)
-    return firing.exclude(severity=Severity.NONE).count()
+    """Return the number of firing alerts with a severity, for the dashboard."""
+    return Alert.objects.filter(state=AlertState.FIRING).exclude(severity=Severity.NONE).count()

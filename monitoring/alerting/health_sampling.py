@@ -1,4 +1,4 @@
-"""Running the health checks for the rules of alerts: their levels go into rows."""
+"""Health sampling: runs the health checks and stores their levels for the alert rules."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from monitoring.alerting.models import HealthSample
 from monitoring.health.base import Check, CheckResult, HealthStatus
 from monitoring.health.database import DatabaseCheck, MigrationsCheck
 from monitoring.health.machine import CacheCheck, FfmpegCheck, StorageCheck
-from monitoring.health.maintenance import MaintenanceCheck
+from monitoring.health.nightly_jobs import NightlyJobsCheck
 from monitoring.health.runner import run_check
 
 
 def checks() -> list[Check]:
-    """Return those that no rule of its own measures."""
-    return [DatabaseCheck(), MigrationsCheck(), CacheCheck(), StorageCheck(), FfmpegCheck(), MaintenanceCheck()]
+    """Return the checks whose subject no other alert metric covers."""
+    return [DatabaseCheck(), MigrationsCheck(), CacheCheck(), StorageCheck(), FfmpegCheck(), NightlyJobsCheck()]
 
 
 def sample_health(*, now: datetime, chosen: Sequence[Check] | None = None) -> int:
-    """Run the checks one after the other and write what they say; return how many do not pass."""
+    """Run the checks one by one and store their levels; return how many do not pass."""
     results = [run_check(check) for check in (checks() if chosen is None else chosen)]
     rows = [HealthSample(check_name=result.check.name, level=_level(result), at=now) for result in results]
     HealthSample.objects.bulk_create(
@@ -29,5 +29,5 @@ def sample_health(*, now: datetime, chosen: Sequence[Check] | None = None) -> in
 
 
 def _level(result: CheckResult) -> int:
-    """Return how bad it is for the whole: what is not critical cannot do worse than a warning."""
+    # A check that is not critical counts as a warning at most.
     return int(result.status if result.check.critical else min(result.status, HealthStatus.WARN))

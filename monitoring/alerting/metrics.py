@@ -1,6 +1,6 @@
-"""What rules can ask: metrics with names, each with the parameters that it understands.
+"""Alert metrics: named queries with parameters, which rules evaluate.
 
-An answer is a list: one sample for each thing that can be alerted of by itself, told apart by its labels.
+A query returns a list of samples; each set of labels can become an alert of its own.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from monitoring.alerting.state_machine import MetricSample
 from monitoring.alerting.traffic import count_requests, p95_us
 from monitoring.performance.system import oldest_s
 
-# Of a 99.9 % objective.
+# The share of failures that a 99.9 % objective allows.
 ERROR_BUDGET = 0.001
 
 
 @dataclass(frozen=True, slots=True)
 class LabeledSample:
-    """One sample; None where there was nothing to read. labels: what tells it apart from others of its metric."""
+    """A sample, None without data. labels: distinguish the samples of one metric."""
 
     sample: MetricSample | None
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -39,9 +39,9 @@ Parameters = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True)
 class AlertMetric:
-    """Something that can be asked. parameters: their names, and what they are where a rule does not say.
+    """A metric for alert rules. parameters: names and defaults.
 
-    sample_when_gone: the sample of what was there before and is no longer in the answer; None: nothing to go by.
+    sample_when_gone: the sample of labels that the query no longer returns; None for no data.
     """
 
     name: str
@@ -51,14 +51,14 @@ class AlertMetric:
     sample_when_gone: MetricSample | None = None
 
     def parameter_error(self, parameters: Any) -> str:
-        """Return what is wrong with the parameters of a rule; empty if nothing is."""
+        """Return why the parameters of a rule are invalid; empty if they are valid."""
         if not isinstance(parameters, dict) or set(parameters) - set(self.parameters):
-            return f"{self.name} has these parameters: {', '.join(self.parameters) or 'none'}."
+            return f"Allowed parameters of {self.name}: {', '.join(self.parameters) or 'none'}."
         numbers = [value for value in parameters.values() if type(value) in (int, float) and 0 < value < 10**7]
-        return "" if len(numbers) == len(parameters) else "A parameter is a number of seconds above zero."
+        return "" if len(numbers) == len(parameters) else "Parameters must be seconds, above zero and below 10,000,000."
 
     def query(self, now: datetime, parameters: Parameters) -> list[LabeledSample]:
-        """Return the samples of now."""
+        """Return the present samples; missing parameters get their defaults."""
         return self.read(now, {**self.parameters, **parameters})
 
 
@@ -69,7 +69,7 @@ MetricReader = Callable[[datetime, Parameters], list[LabeledSample]]
 def metric(
     name: str, summary: str, parameters: Parameters | None = None, sample_when_gone: MetricSample | None = None
 ) -> Callable[[MetricReader], MetricReader]:
-    """Have the decorated function read a metric; the terms are those of `AlertMetric`."""
+    """Register the decorated function as a metric; the arguments are those of `AlertMetric`."""
 
     def decorate(read: MetricReader) -> MetricReader:
         alert_metrics.register(AlertMetric(name, summary, read, parameters or {}, sample_when_gone))
@@ -78,12 +78,12 @@ def metric(
     return decorate
 
 
-@metric("always", "1, always: for a heartbeat")
+@metric("always", "always 1, for a heartbeat")
 def _always(now: datetime, parameters: Parameters) -> list[LabeledSample]:
     return [LabeledSample(MetricSample(1.0))]
 
 
-@metric("error_ratio", "share of answers 5xx, 0 to 1", {"window_s": 300})
+@metric("error_ratio", "share of 5xx responses, 0 to 1", {"window_s": 300})
 def _error_ratio(now: datetime, parameters: Parameters) -> list[LabeledSample]:
     return [LabeledSample(_ratio(now, parameters["window_s"]))]
 
@@ -95,16 +95,16 @@ def _ratio(now: datetime, window_s: float) -> MetricSample | None:
 
 @metric(
     "burn_rate",
-    "how many times faster than a 99.9 % objective allows answers fail, over both windows",
+    "failures relative to those that a 99.9 % objective allows, in both windows",
     {"long_s": 3600, "short_s": 300},
 )
 def _burn_rate(now: datetime, parameters: Parameters) -> list[LabeledSample]:
-    """Read two windows: the long one says that it matters, the short one that it still goes on."""
+    """Read two windows: the long one shows that it matters, the short one that it is still happening."""
     long, short = (_ratio(now, parameters[name]) for name in ("long_s", "short_s"))
     if long is None:
         return [LabeledSample(None)]
     if short is None:
-        # Nothing is asked any more; so nothing fails any more.
+        # No requests, so no failures.
         return [LabeledSample(MetricSample(0.0, long.samples))]
     return [LabeledSample(MetricSample(min(long.value, short.value) / ERROR_BUDGET, short.samples))]
 
@@ -115,7 +115,7 @@ def _p95(now: datetime, parameters: Parameters) -> list[LabeledSample]:
     return [LabeledSample(MetricSample(found / 1000, count) if count else None)]
 
 
-@metric("queue_oldest_s", "how long the oldest ready job of a queue waits", sample_when_gone=MetricSample(0.0))
+@metric("queue_oldest_s", "seconds that the oldest ready job of a queue has waited", sample_when_gone=MetricSample(0.0))
 def _queue_oldest(now: datetime, parameters: Parameters) -> list[LabeledSample]:
     waits = dict.fromkeys(known_queues(), 0.0)
     waits |= {depth.queue: oldest_s(depth.oldest_ready_at, now) for depth in queue_depths()}
@@ -128,16 +128,16 @@ def _dead_letters(now: datetime, parameters: Parameters) -> list[LabeledSample]:
     return [LabeledSample(MetricSample(Job.objects.dead().filter(finished_at__gt=since).count()))]
 
 
-@metric("dead_workers", "workers that fell silent within the window", {"window_s": 900})
+@metric("dead_workers", "workers lost within the window", {"window_s": 900})
 def _dead_workers(now: datetime, parameters: Parameters) -> list[LabeledSample]:
-    """Count those that fell silent without a good-bye; what is silent for longer is history."""
-    silent_since = now - timedelta(seconds=3 * Worker.HEARTBEAT_S)
+    """Count workers whose heartbeats ended within the window without a shutdown."""
+    silent_before = now - timedelta(seconds=3 * Worker.HEARTBEAT_S)
     since = now - timedelta(seconds=parameters["window_s"])
-    lost = Worker.objects.filter(stopped_at__isnull=True, last_seen_at__lte=silent_since, last_seen_at__gt=since)
+    lost = Worker.objects.filter(stopped_at__isnull=True, last_seen_at__lte=silent_before, last_seen_at__gt=since)
     return [LabeledSample(MetricSample(lost.count()))]
 
 
-@metric("health_level", "what a health check says: 0 pass, 1 warn, 2 fail and critical")
+@metric("health_level", "level of a health check: 0 pass, 1 warn, 2 fail and critical")
 def _health(now: datetime, parameters: Parameters) -> list[LabeledSample]:
     found = _health_levels(now)
     return [
@@ -148,15 +148,15 @@ def _health(now: datetime, parameters: Parameters) -> list[LabeledSample]:
 @metric("disk_used_ratio", "share of the disk of DATA_DIR that is used, 0 to 1")
 def _disk_used(now: datetime, parameters: Parameters) -> list[LabeledSample]:
     usage = shutil.disk_usage(settings.DATA_DIR)
-    # As `df` counts: what is kept for the system's own use is not to be had.
+    # As `df` does, without the blocks reserved for root.
     return [LabeledSample(MetricSample(usage.used / max(usage.used + usage.free, 1)))]
 
 
-# Three samples; a worker whose slots are all busy takes none, which says nothing of the checks.
+# Three samples: a worker whose slots are all busy may skip some.
 _HEALTH_VALID_FOR = timedelta(minutes=3)
 
 
 def _health_levels(now: datetime) -> dict[str, int | None]:
-    """Return what each check said last, from rows, as checks may hang; None where that is too long ago."""
+    """Return the last level of each check, None if that is too old. From rows, as a running check may hang."""
     rows = HealthSample.objects.order_by("check_name").values_list("check_name", "level", "at")
     return {name: level if now - at <= _HEALTH_VALID_FOR else None for name, level, at in rows}

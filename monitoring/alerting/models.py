@@ -1,4 +1,4 @@
-"""Rules, the alerts they make, what was said of them, and what staff do not want to hear."""
+"""Models of alerting: rules, alerts, messages, notifications and silences."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ _SNAPSHOT_COLUMNS = tuple(name for name in AlertSnapshot.__dataclass_fields__ if
 
 
 def severity_choices() -> list[tuple[str, str]]:
-    """Return the severities."""
+    """Return the choices of `severity`."""
     return list(Severity.choices)
 
 
 def state_choices() -> list[tuple[str, str]]:
-    """Return the states of an alert."""
+    """Return the choices of `state`."""
     return list(AlertState.choices)
 
 
 def notified_state_choices() -> list[tuple[str, str]]:
-    """Return what readers may believe."""
+    """Return the choices of `notified_state`."""
     return list(NotifiedState.choices)
 
 
 def message_kind_choices() -> list[tuple[str, str]]:
-    """Return what a message may say."""
+    """Return the choices of a message's `kind`."""
     return list(MessageKind.choices)
 
 
 class AlertRule(BaseModel):
-    """When to alert. Those of the program are made once and then staff's to change.
+    """A condition that raises alerts. Built-in rules are created once; staff may edit them.
 
-    metric, parameters: what is asked, see `metrics`. for_s: for how long it must be true before the alert fires;
-    keep_firing_for_s: for how long it must be false before it resolves. minimum_samples: fewer never make an alert.
+    metric, parameters: see `metrics`. for_s: how long the condition must hold before the alert fires;
+    keep_firing_for_s: how long it must be false before it resolves. minimum_samples: fewer never raise an alert.
     """
 
     ID_PREFIX: ClassVar[str] = "alr"
@@ -60,17 +60,15 @@ class AlertRule(BaseModel):
     metric = models.CharField(max_length=60)
     parameters = models.JSONField(default=dict, blank=True)
     fire_above = models.FloatField()
-    clear_below = models.FloatField(help_text="At most as high as the threshold that fires.")
-    page_above = models.FloatField(null=True, blank=True, help_text="Above this its alerts are pages.")
+    clear_below = models.FloatField(help_text="At most fire_above.")
+    page_above = models.FloatField(null=True, blank=True, help_text="Above this value the severity is page.")
     for_s = models.PositiveIntegerField("seconds before it fires", default=0)
     keep_firing_for_s = models.PositiveIntegerField("seconds before it resolves", default=0)
     severity = models.CharField(max_length=10, choices=severity_choices, default=Severity.TICKET)
     labels = models.JSONField(default=dict, blank=True)
     minimum_samples = models.PositiveIntegerField(default=0)
     reminder_s = models.PositiveIntegerField(default=4 * 3600, validators=[MinValueValidator(60)])
-    alerts_on_no_data = models.BooleanField(
-        default=False, help_text="Alert also when nothing is measured for 5 minutes."
-    )
+    alerts_on_no_data = models.BooleanField(default=False, help_text="Also alert after 5 minutes without data.")
     is_enabled = models.BooleanField(default=True)
 
     class Meta:
@@ -83,7 +81,7 @@ class AlertRule(BaseModel):
 
     @property
     def thresholds(self) -> Thresholds:
-        """Return what the state machine needs of it."""
+        """Return the rule as the state machine's input."""
         return Thresholds(
             fire_above=self.fire_above,
             clear_below=self.clear_below,
@@ -97,10 +95,10 @@ class AlertRule(BaseModel):
 
 
 class Alert(BaseModel):
-    """One thing that a rule may find, for as long as the rule is there; so that no two of it can be open.
+    """One alert per rule and set of labels, kept while the rule exists, so that no two of them can be open.
 
-    fingerprint: SHA-256 of the rule's id and the labels. version: raised at every change, by which a second evaluator
-    notices the first. number: of the last change of state or message. value: what was last read.
+    fingerprint: SHA-256 of the rule's id and the labels. version: incremented at every change, for compare-and-set.
+    number: counts changes of state and messages. value: the last sample.
     The other columns are those of `state_machine.AlertSnapshot`.
     """
 
@@ -134,11 +132,11 @@ class Alert(BaseModel):
             ("silence_alert", "Can silence alerts"),
         ]
         indexes: ClassVar = [
-            # The admin's list, the latest change first.
+            # The admin list, latest change first.
             NamedIndex(fields=["-since", "-id"], name="idx_alerts_since"),
-            # What fires: the dashboard, the admin's filter.
+            # Firing alerts: the dashboard, the admin filter.
             NamedIndex(fields=["state"], name="idx_alerts_state"),
-            # The alerts of a rule; also what deleting the rule looks for.
+            # The alerts of a rule, also for its deletion.
             NamedIndex(fields=["rule"], name="idx_alerts_rule"),
         ]
 
@@ -147,31 +145,31 @@ class Alert(BaseModel):
 
     @property
     def snapshot(self) -> AlertSnapshot:
-        """Return what the state machine knows of it."""
+        """Return the alert as the state machine's input."""
         columns = {name: getattr(self, name) for name in _SNAPSHOT_COLUMNS}
         return AlertSnapshot(**columns, changes=tuple(datetime.fromisoformat(text) for text in self.changes))
 
     @property
     def is_open(self) -> bool:
-        """Say whether it fires, or may soon."""
+        """Return whether the alert is pending or firing."""
         return self.state in (AlertState.PENDING, AlertState.FIRING)
 
 
 def columns_of(snapshot: AlertSnapshot) -> dict[str, Any]:
-    """Return what is written of it."""
+    """Return the columns of an alert that hold a snapshot."""
     columns = {name: getattr(snapshot, name) for name in _SNAPSHOT_COLUMNS}
     return {**columns, "changes": [moment.isoformat() for moment in snapshot.changes]}
 
 
 def describe_labels(labels: dict[str, str]) -> str:
-    """Return labels for people: the name of the rule, then the rest."""
+    """Format labels as text: the name of the rule, then the others in parentheses."""
     rest = ", ".join(f"{name}={value}" for name, value in sorted(labels.items()) if name != "alertname")
     name = labels.get("alertname", "")
     return f"{name} ({rest})" if rest else name
 
 
 class AlertNotification(BaseModel):
-    """What leaves together: the messages of one rule that come within a short time. closed_at: no more come in."""
+    """A group of messages of one rule that are sent together. closed_at: set once it takes no more messages."""
 
     ID_PREFIX: ClassVar[str] = "aln"
 
@@ -181,9 +179,9 @@ class AlertNotification(BaseModel):
 
     class Meta:
         indexes: ClassVar = [
-            # The notification of a rule that still takes messages; also what deleting the rule looks for.
+            # The open notification of a rule; also for the rule's deletion.
             NamedIndex(fields=["rule", "-closes_at"], name="idx_alert_notifications_rule"),
-            # The admin's list; notices past their retention.
+            # The admin list; notifications past their retention.
             NamedIndex(fields=["created_at"], name="idx_alert_notifications_created"),
         ]
 
@@ -192,12 +190,12 @@ class AlertNotification(BaseModel):
 
     @property
     def reference(self) -> str:
-        """Return what its jobs are found by."""
+        """Return the reference of its jobs."""
         return f"alert-notification:{self.pk}"
 
 
 class AlertMessage(BaseModel):
-    """Something said of an alert. number: the alert's when it was said; the two name the message, whoever writes it."""
+    """A message about an alert. number: the alert's at that time; alert and number identify the message."""
 
     ID_PREFIX: ClassVar[str] = "alm"
 
@@ -213,13 +211,13 @@ class AlertMessage(BaseModel):
 
     class Meta:
         constraints: ClassVar = [
-            # Nothing is said twice; also the index that lists what was said of an alert.
+            # Prevents duplicate messages; also lists the messages of an alert.
             models.UniqueConstraint(fields=["alert", "number"], name="uniq_alert_message_number"),
         ]
         indexes: ClassVar = [
-            # What one notification says.
+            # The messages of a notification.
             NamedIndex(fields=["notification", "at", "id"], name="idx_alert_messages_notification"),
-            # The admin's list, newest first.
+            # The admin list, newest first.
             NamedIndex(fields=["-at", "-id"], name="idx_alert_messages_time"),
         ]
 
@@ -228,12 +226,12 @@ class AlertMessage(BaseModel):
 
     @property
     def message_id(self) -> str:
-        """Return the `webhook-id`."""
+        """Return the `webhook-id`, the same for every attempt."""
         return f"{self.alert.fingerprint}-{self.number}"
 
 
 class Silence(BaseModel):
-    """Messages that staff do not want for a while: of alerts that have all of these labels. States go on as ever."""
+    """A period without messages for alerts that have all of these labels. Their states still change."""
 
     ID_PREFIX: ClassVar[str] = "sil"
 
@@ -251,7 +249,7 @@ class Silence(BaseModel):
             models.CheckConstraint(condition=Q(ends_at__gte=F("starts_at")), name="silence_ends_after_it_starts"),
         ]
         indexes: ClassVar = [
-            # Those in force; the admin's list, the last to end first.
+            # Silences in force; the admin list, last to end first.
             NamedIndex(fields=["ends_at"], name="idx_silences_end"),
         ]
 
@@ -259,21 +257,21 @@ class Silence(BaseModel):
         return describe_labels(self.labels)
 
     def clean(self) -> None:
-        """Refuse what would silence everything, or for longer than a week."""
+        """Refuse silences without labels and those longer than a week."""
         is_text = isinstance(self.labels, dict) and all(isinstance(value, str) for value in self.labels.values())
         if not is_text or not self.labels:
-            raise ValidationError({"labels": "Name at least one label and its value, both of them texts."})
+            raise ValidationError({"labels": "Give a JSON object of at least one label; values must be strings."})
         starts_at, ends_at = getattr(self, "starts_at", None), getattr(self, "ends_at", None)
         if starts_at and ends_at and not timedelta() < ends_at - starts_at <= MAX_SILENCE:
-            raise ValidationError({"ends_at": "A silence ends after it starts, and at most 7 days later."})
+            raise ValidationError({"ends_at": "The end must be after the start, at most 7 days later."})
 
     def covers(self, labels: dict[str, str]) -> bool:
-        """Return whether an alert with these labels is meant."""
+        """Return whether an alert with these labels is silenced."""
         return all(labels.get(name) == value for name, value in self.labels.items())
 
 
 class EvaluatorLease(BaseModel):
-    """Which worker evaluates the rules, and when it last did. One row."""
+    """The lease of the worker that evaluates the rules; a single row."""
 
     ID_PREFIX: ClassVar[str] = "evl"
 
@@ -287,7 +285,7 @@ class EvaluatorLease(BaseModel):
 
 
 class HealthSample(BaseModel):
-    """What a health check said last, asked by a worker each minute. level: 0 pass, 1 warn, 2 fail and critical."""
+    """The last result of a health check, sampled every minute. level: 0 pass, 1 warn, 2 fail and critical."""
 
     ID_PREFIX: ClassVar[str] = "hls"
 

@@ -1,4 +1,4 @@
-"""Messages of alerts, in the transaction of the change that they tell of; and the jobs that send them."""
+"""Alert outbox: stores messages and enqueues their jobs in the transaction of the alert's change."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WEBHOOK, SLACK, STAFF = "webhook", "slack", "staff"
 
 
 def write_message(*, alert: Alert, rule: AlertRule, kind: MessageKind, now: datetime) -> AlertMessage:
-    """Have something said of an alert, together with what else its rule says within the next seconds."""
+    """Add a message about an alert to its rule's open notification, or to a new one."""
     return AlertMessage.objects.create(
         alert=alert,
         notification=_open_notification(rule, alert.severity, now),
@@ -32,7 +32,7 @@ def write_message(*, alert: Alert, rule: AlertRule, kind: MessageKind, now: date
 
 def _open_notification(rule: AlertRule, severity: str, now: datetime) -> AlertNotification:
     notification = AlertNotification.objects.filter(rule=rule, closes_at__gt=now, closed_at__isnull=True).first()
-    # The update keeps the row from being closed before this transaction is over, or finds it closed.
+    # The update locks the row against closing until this transaction ends, or finds it closed.
     if notification is not None and AlertNotification.objects.filter(pk=notification.pk, closed_at__isnull=True).update(
         closes_at=F("closes_at")
     ):
@@ -52,7 +52,7 @@ def _open_notification(rule: AlertRule, severity: str, now: datetime) -> AlertNo
 
 
 def targets_of(severity: str) -> list[str]:
-    """Return who is told: programs of everything, people only of what is for people."""
+    """Return the configured targets; alerts without a severity go to the webhook only."""
     targets = [WEBHOOK] if settings.RENDEROWL_ALERT_WEBHOOK_URL else []
     if severity == Severity.NONE:
         return targets
@@ -60,7 +60,7 @@ def targets_of(severity: str) -> list[str]:
 
 
 def close_notification(*, notification: AlertNotification, now: datetime) -> list[AlertMessage]:
-    """Let no more messages into a notification; return those that are in it, the same ones whenever it is asked."""
+    """Close a notification to further messages; return its messages, the same at every call."""
     AlertNotification.objects.filter(pk=notification.pk, closed_at__isnull=True).update(closed_at=now)
     messages = AlertMessage.objects.filter(notification=notification).select_related("alert")
     return list(messages.order_by("at", "id"))

@@ -1,4 +1,4 @@
-"""The rules of the program. They are made once; what staff make of them stays."""
+"""Built-in alert rules. Each is created once; edits by staff are kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MIN_REQUESTS = 20
 def _burn_rate_rule(name: str, times: float, long_s: int, short_s: int, severity: Severity) -> dict[str, Any]:
     return {
         "name": name,
-        "summary": f"Answers fail {times:g} times faster than an objective of 99.9 % allows",
+        "summary": f"Requests fail {times:g} times faster than a 99.9 % objective allows",
         "metric": "burn_rate",
         "parameters": {"long_s": long_s, "short_s": short_s},
         "fire_above": times,
@@ -25,11 +25,11 @@ def _burn_rate_rule(name: str, times: float, long_s: int, short_s: int, severity
     }
 
 
-# Where things are counted the thresholds lie between the numbers: one is too many, none is well.
+# Thresholds of 0.5 separate zero from one: a single occurrence fires.
 DEFAULT_RULES: tuple[dict[str, Any], ...] = (
     {
         "name": "Watchdog",
-        "summary": "Always fires: where its message stays away, alerting itself is broken",
+        "summary": "Always fires: if its messages stop, alerting itself is broken",
         "metric": "always",
         "fire_above": 0.5,
         "clear_below": 0.5,
@@ -38,7 +38,7 @@ DEFAULT_RULES: tuple[dict[str, Any], ...] = (
     },
     {
         "name": "ErrorRateIsHigh",
-        "summary": "More than a tenth of all requests fail",
+        "summary": "More than 10 % of all requests fail",
         "metric": "error_ratio",
         "parameters": {"window_s": 5 * MINUTE_S},
         "fire_above": 0.10,
@@ -50,7 +50,7 @@ DEFAULT_RULES: tuple[dict[str, Any], ...] = (
     },
     {
         "name": "AnswersAreSlow",
-        "summary": "One request in twenty takes longer than a second",
+        "summary": "More than 5 % of requests take longer than a second",
         "metric": "p95_ms",
         "parameters": {"window_s": 5 * MINUTE_S},
         "fire_above": 1000,
@@ -72,7 +72,7 @@ DEFAULT_RULES: tuple[dict[str, Any], ...] = (
     },
     {
         "name": "JobsDied",
-        "summary": "Jobs have become dead letters in the last hour",
+        "summary": "Jobs became dead letters within the last hour",
         "metric": "dead_letters",
         "parameters": {"window_s": HOUR_S},
         "fire_above": 0.5,
@@ -80,7 +80,7 @@ DEFAULT_RULES: tuple[dict[str, Any], ...] = (
     },
     {
         "name": "WorkerIsSilent",
-        "summary": "A worker stopped without a good-bye",
+        "summary": "A worker stopped sending heartbeats",
         "metric": "dead_workers",
         "parameters": {"window_s": 15 * MINUTE_S},
         "fire_above": 0.5,
@@ -99,7 +99,7 @@ DEFAULT_RULES: tuple[dict[str, Any], ...] = (
     },
     {
         "name": "DiskIsFilling",
-        "summary": "More than nine tenths of the disk are used",
+        "summary": "More than 90 % of the disk is used",
         "metric": "disk_used_ratio",
         "fire_above": 0.90,
         "clear_below": 0.87,
@@ -115,7 +115,7 @@ DEFAULT_RULES: tuple[dict[str, Any], ...] = (
 
 
 def create_missing_rules() -> int:
-    """Make the rules of this version of the program that are not there yet; return how many."""
+    """Create the built-in rules that do not exist yet; return how many."""
     known = set(AlertRule.objects.values_list("name", flat=True))
     missing = [AlertRule(**fields) for fields in DEFAULT_RULES if fields["name"] not in known]
     AlertRule.objects.bulk_create(missing, ignore_conflicts=True)
@@ -123,5 +123,5 @@ def create_missing_rules() -> int:
 
 
 def is_built_in(rule: AlertRule) -> bool:
-    """Say whether the program would make the rule again."""
+    """Return whether a built-in rule has this name, so that it would be created again."""
     return any(fields["name"] == rule.name for fields in DEFAULT_RULES)

@@ -1,4 +1,4 @@
-"""What staff do about alerts."""
+"""Actions of staff on alerts and silences."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from monitoring.alerting.state_machine import AlertState
 
 @transaction.atomic
 def acknowledge_alert(*, alert_id: UUID, user: Any) -> bool:
-    """Say that somebody looks after a firing alert: no reminders any more; return whether that changed anything."""
+    """Acknowledge a firing alert, which stops its reminders; return whether that changed anything."""
     firing = Alert.objects.filter(pk=alert_id, state=AlertState.FIRING, acknowledged_at__isnull=True)
-    # An evaluator that has read it before does not write over this; it comes again.
+    # The new version makes the write of an evaluator that read the row before fail; it evaluates again.
     changed = firing.update(acknowledged_at=timezone.now(), acknowledged_by=user, version=F("version") + 1)
     if changed:
         record_audit(action="alert.acknowledged", subject=encode_id(Alert.ID_PREFIX, alert_id), actor=user)
@@ -29,10 +29,7 @@ def acknowledge_alert(*, alert_id: UUID, user: Any) -> bool:
 
 @transaction.atomic
 def silence_alert(*, alert: Alert, duration: timedelta, user: Any, reason: str) -> Silence:
-    """Have nothing said of what has the labels of this alert for a while.
-
-    Raises ValidationError if that is longer than a week.
-    """
+    """Silence all alerts with the labels of this one. Raises ValidationError if that is longer than a week."""
     now = timezone.now()
     silence = Silence(labels=dict(alert.labels), reason=reason, starts_at=now, ends_at=now + duration, created_by=user)
     silence.full_clean()
@@ -44,10 +41,10 @@ def silence_alert(*, alert: Alert, duration: timedelta, user: Any, reason: str) 
 
 @transaction.atomic
 def end_silence(*, silence_id: UUID, user: Any, now: datetime | None = None) -> bool:
-    """End a silence now; return whether it was still to end. What is then still true is said at the next evaluation."""
+    """End a silence now; return whether it had not ended. Alerts that still fire send their message afterwards."""
     now = now or timezone.now()
     ended = Silence.objects.filter(pk=silence_id, ends_at__gt=now, starts_at__lte=now).update(ends_at=now)
-    # One that has not begun never will.
+    # A silence that has not started never will.
     ended += Silence.objects.filter(pk=silence_id, starts_at__gt=now).update(starts_at=now, ends_at=now)
     if ended:
         record_audit(action="silence.ended", subject=encode_id(Silence.ID_PREFIX, silence_id), actor=user)

@@ -1,4 +1,4 @@
-"""What becomes of an alert at one evaluation. Pure: the clock, the sample and the rule come in, the rest comes out."""
+"""State machine of an alert: a pure function of snapshot, thresholds, sample and time."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ STABLE_AFTER = timedelta(minutes=15)
 
 
 class Severity(models.TextChoices):
-    """Who is to be bothered; in rising order."""
+    """How urgently an alert needs attention, in rising order."""
 
-    NONE = "none"  # nobody: for programs
-    TICKET = "ticket"  # somebody, tomorrow
-    PAGE = "page"  # somebody, now
+    NONE = "none"  # for programs only
+    TICKET = "ticket"  # on the next working day
+    PAGE = "page"  # immediately
 
 
 class AlertState(models.TextChoices):
-    """Where an alert stands."""
+    """The state of an alert."""
 
     INACTIVE = "inactive"
     PENDING = "pending"
@@ -30,7 +30,7 @@ class AlertState(models.TextChoices):
 
 
 class NotifiedState(models.TextChoices):
-    """The state that the last message told of."""
+    """The state that the last message reported."""
 
     NOTHING = "nothing"
     FIRING = "firing"
@@ -38,7 +38,7 @@ class NotifiedState(models.TextChoices):
 
 
 class MessageKind(models.TextChoices):
-    """What a message says."""
+    """The kind of a message."""
 
     FIRING = "firing"
     WORSE = "worse"
@@ -53,7 +53,7 @@ _STATE_AFTER_MESSAGE = {MessageKind.FLAPPING: NotifiedState.FLAPPING, MessageKin
 
 @dataclass(frozen=True, slots=True)
 class MetricSample:
-    """What a metric says. samples: how many things it was made of; None where it does not count any."""
+    """The value of a metric. samples: the number of observations behind it; None if not counted."""
 
     value: float
     samples: int | None = None
@@ -61,7 +61,7 @@ class MetricSample:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """What a rule asks for. page_above: from where on its alerts are pages, whatever its severity."""
+    """The conditions of a rule. page_above: above this value alerts are pages, whatever the rule's severity."""
 
     fire_above: float
     clear_below: float
@@ -73,16 +73,16 @@ class Thresholds:
     reminder_s: float = 4 * 3600
 
     def is_breached(self, sample: MetricSample) -> bool:
-        """Return whether an alert begins, or goes on to wait."""
+        """Return whether an alert becomes, or stays, pending."""
         is_enough = sample.samples is None or sample.samples >= self.minimum_samples
         return is_enough and sample.value > self.fire_above
 
     def is_cleared(self, sample: MetricSample) -> bool:
-        """Return whether a firing alert has its cause no longer. Between the two thresholds nothing changes."""
+        """Return whether a firing alert may resolve. Between the two thresholds nothing changes."""
         return sample.value < self.clear_below
 
     def severity_of(self, sample: MetricSample) -> str:
-        """Return how bad it is."""
+        """Return the rule's severity, or PAGE above `page_above`."""
         if self.page_above is not None and sample.value > self.page_above:
             return worst(self.severity, Severity.PAGE)
         return self.severity
@@ -90,10 +90,10 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class AlertSnapshot:
-    """What is known of an alert between two evaluations.
+    """The stored state of an alert between two evaluations.
 
-    since: in this state; clear_since: firing, with its cause gone; changes: when it last began to fire or resolved.
-    notified_state, notified_severity, notified_at: the last message. The next one follows from that and the state.
+    since: of the state; clear_since: firing, but below `clear_below`; changes: recent times of firing and resolving.
+    notified_state, notified_severity, notified_at: of the last message, from which the next one follows.
     """
 
     state: str = AlertState.INACTIVE
@@ -118,10 +118,9 @@ def worst(one: str, other: str) -> str:
 def step(
     snapshot: AlertSnapshot, thresholds: Thresholds, sample: MetricSample | None, *, now: datetime, is_muted: bool
 ) -> tuple[AlertSnapshot, MessageKind | None]:
-    """Return what is known after an evaluation, and what is to be said.
+    """Return the snapshot after an evaluation, and the kind of message to send, if any.
 
-    sample: None where there is nothing to go by, which changes no state. is_muted: say nothing now; what is then still
-    true is said later.
+    sample: None without data, which changes no state. is_muted: send nothing now; messages still due are sent later.
     """
     snapshot = (
         _transition(snapshot, thresholds, sample, now) if sample is not None else replace(snapshot, clear_since=None)
@@ -140,7 +139,7 @@ def _transition(snapshot: AlertSnapshot, thresholds: Thresholds, sample: MetricS
     if not thresholds.is_breached(sample):
         if snapshot.state == AlertState.INACTIVE:
             return snapshot
-        # Also from pending: what never fired goes without a message.
+        # An alert that was pending and never fired sends no message.
         return replace(snapshot, state=AlertState.INACTIVE, since=now, pending_since=None)
     if snapshot.state != AlertState.PENDING:
         snapshot = replace(snapshot, state=AlertState.PENDING, since=now, pending_since=now)
@@ -162,7 +161,7 @@ def _transition(snapshot: AlertSnapshot, thresholds: Thresholds, sample: MetricS
 def _keep_firing(snapshot: AlertSnapshot, thresholds: Thresholds, sample: MetricSample, now: datetime) -> AlertSnapshot:
     if not thresholds.is_cleared(sample):
         severity = worst(snapshot.severity, thresholds.severity_of(sample))
-        # Who took note of a ticket has not taken note of a page.
+        # The acknowledgement of a ticket does not cover a page.
         acknowledged_at = snapshot.acknowledged_at if severity == snapshot.severity else None
         return replace(snapshot, clear_since=None, severity=severity, acknowledged_at=acknowledged_at)
     clear_since = snapshot.clear_since or now
@@ -181,7 +180,7 @@ def _keep_firing(snapshot: AlertSnapshot, thresholds: Thresholds, sample: Metric
 def _update_flapping(snapshot: AlertSnapshot, now: datetime) -> AlertSnapshot:
     changes = snapshot.changes
     if snapshot.flapping_since is not None and (not changes or now - changes[-1] >= STABLE_AFTER):
-        # What made it flap is forgotten, or the next single change would make it flap again.
+        # Cleared, or the next single change would count as flapping again.
         return replace(snapshot, flapping_since=None, changes=())
     recent = tuple(moment for moment in changes if now - moment < FLAPPING_WITHIN)
     is_flapping = snapshot.flapping_since is not None or len(recent) >= FLAPPING_CHANGES

@@ -1,1 +1,1 @@
-"""Whether the installation works, for orchestrators and for people."""
+"""Health checks, and the endpoints `/live`, `/ready` and `/health`."""

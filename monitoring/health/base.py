@@ -1,4 +1,4 @@
-"""What a health check is and what it says."""
+"""Base classes of health checks and their results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CHECK_TIMEOUT_S = 1.0
 
 
 class HealthStatus(IntEnum):
-    """How something is; the worst of several is their maximum."""
+    """The status of a check; the worst of several is their maximum."""
 
     PASS = 0
     WARN = 1
@@ -22,13 +22,13 @@ class HealthStatus(IntEnum):
 
     @property
     def label(self) -> str:
-        """Return the status as the answers write it."""
+        """Return the status as written in responses."""
         return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
 class CheckObservation:
-    """One thing that was measured. name: `responseTime` of `database:responseTime`; detail: for staff only."""
+    """One measurement of a check. name: `responseTime` in `database:responseTime`; detail: shown to staff only."""
 
     name: str
     value: float | str
@@ -39,7 +39,7 @@ class CheckObservation:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What a check found. at: when it ended."""
+    """The result of a check. at: when it finished."""
 
     check: Check
     observations: tuple[CheckObservation, ...]
@@ -47,16 +47,16 @@ class CheckResult:
 
     @property
     def status(self) -> HealthStatus:
-        """Return the worst that was observed."""
-        return max((seen.status for seen in self.observations), default=HealthStatus.PASS)
+        """Return the worst status of the observations."""
+        return max((observation.status for observation in self.observations), default=HealthStatus.PASS)
 
 
 @dataclass
 class Check(HealthCheck):
-    """A check of ours. `run` returns what it saw, and raises one of the package's exceptions if it saw nothing.
+    """Base class of health checks. `run` returns observations or raises one of the package's exceptions.
 
-    The message of an exception is for staff. critical: without it nothing can be served; is_instant: costs nothing, so
-    that it is asked each time and not remembered.
+    Messages of exceptions are shown to staff only. critical: its failure makes the service unavailable; is_instant:
+    so cheap that it runs in the caller's thread and its result is not cached.
     """
 
     name: ClassVar[str] = ""
@@ -65,7 +65,4 @@ class Check(HealthCheck):
 
     @abc.abstractmethod
     def run(self) -> list[CheckObservation]:
-        """Look, within a second.
-
-        Raises HealthCheckException.
-        """
+        """Run the check, which should take less than a second. Raises HealthCheckException."""

@@ -1,4 +1,4 @@
-"""The checks of the database: can it be written to, and has it the tables of this version?"""
+"""Health checks of the database: writability and applied migrations."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ from core.sqlite_backend.base import FileId, file_id
 from monitoring.health.base import Check, CheckObservation, HealthStatus
 
 LOCK_TIMEOUT_S = 0.4
-# So long a write lock may be maintenance; after that nobody can work.
+# A write lock may be maintenance for this long; after that the check fails.
 LOCK_TOLERANCE_S = 10.0
-# A row that every installation has. The write is undone: it takes every lock and permission that a real one takes.
+# A row that every installation has. Although rolled back, the write needs the locks and permissions of a real one.
 _WRITE = "UPDATE django_migrations SET app = app WHERE id = (SELECT min(id) FROM django_migrations)"
-_CONNECT_S = 2
+_CONNECT_TIMEOUT_S = 2
 
 
 @contextmanager
 def fresh_connection() -> Iterator[BaseDatabaseWrapper]:
-    """Connect anew, as the next request or worker would have to, with little patience.
+    """Open a new connection with short timeouts.
 
-    Raises ServiceUnavailable where the file of the database is gone: connecting would make an empty one.
+    Raises ServiceUnavailable if the database file is missing: connecting would create an empty one.
     """
-    if not database_file_is_there():
+    if not database_file_exists():
         raise ServiceUnavailable("the database file is gone")
     connection = connections["default"].copy()
     options = connection.settings_dict["OPTIONS"]
     if connection.vendor == "sqlite":
         options["timeout"] = LOCK_TIMEOUT_S
     else:
-        options["connect_timeout"] = _CONNECT_S
+        options["connect_timeout"] = _CONNECT_TIMEOUT_S
     try:
         yield connection
     finally:
         connection.close()
 
 
-def database_file_is_there() -> bool:
-    """Say whether the file of the database exists; databases without a file of ours are always there."""
+def database_file_exists() -> bool:
+    """Return whether the database file exists; always true for databases without a local file."""
     path = database_file()
     return not path or file_id(path) is not None
 
 
 @dataclass
 class DatabaseCheck(Check):
-    """Can somebody who connects now write? A lock of others is tolerated for a while."""
+    """Checks that a new connection can write. Another writer's lock is tolerated for a while."""
 
     name: ClassVar[str] = "database"
     critical: ClassVar[bool] = True
@@ -62,13 +62,13 @@ class DatabaseCheck(Check):
     identity: FileId | None = field(default=None, repr=False)
 
     def run(self) -> list[CheckObservation]:
-        """Write and undo it."""
+        """Write a row and roll back."""
         self._detect_replaced_file()
         try:
             with fresh_connection() as connection:
-                write_and_undo(connection)
+                write_and_roll_back(connection)
         except OperationalError as error:
-            if not is_lock(error):
+            if not is_lock_error(error):
                 raise ServiceUnavailable(f"no write: {type(error).__name__}: {error}") from error
             self._raise_for_lock()
         except DatabaseError as error:
@@ -77,29 +77,26 @@ class DatabaseCheck(Check):
         return []
 
     def _detect_replaced_file(self) -> None:
-        """Fail once where the file was replaced: what was written to the old one since is not in the new one."""
+        """Fail once if the file was replaced: open connections still write to the old one."""
         path = database_file()
         if not path:
             return
         before, self.identity = self.identity, file_id(path) or self.identity
         if before is not None and before != self.identity:
-            raise ServiceUnavailable("the database file was replaced by another")
+            raise ServiceUnavailable("the database file was replaced")
 
     def _raise_for_lock(self) -> None:
         now = time.monotonic()
         if self.locked_since is None:
             self.locked_since = now
-        lasted_s = now - self.locked_since
-        if lasted_s < LOCK_TOLERANCE_S:
-            raise ServiceWarning(f"another writer has held the database for {lasted_s:.1f} s")
-        raise ServiceUnavailable(f"another writer has held the database for {lasted_s:.0f} s")
+        held_s = now - self.locked_since
+        if held_s < LOCK_TOLERANCE_S:
+            raise ServiceWarning(f"another writer has held the database for {held_s:.1f} s")
+        raise ServiceUnavailable(f"another writer has held the database for {held_s:.0f} s")
 
 
-def write_and_undo(connection: BaseDatabaseWrapper) -> None:
-    """Write one row and take it back.
-
-    Raises DatabaseError.
-    """
+def write_and_roll_back(connection: BaseDatabaseWrapper) -> None:
+    """Write one row and roll back. Raises DatabaseError."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             timeout_ms = round(LOCK_TIMEOUT_S * 1000)
@@ -112,21 +109,21 @@ def write_and_undo(connection: BaseDatabaseWrapper) -> None:
             cursor.execute("ROLLBACK")
 
 
-def is_lock(error: OperationalError) -> bool:
-    """Say whether a statement failed because somebody else held a lock."""
+def is_lock_error(error: OperationalError) -> bool:
+    """Return whether a statement failed because another connection held a lock."""
     text = str(error)
     return "database is locked" in text or "table is locked" in text or "lock timeout" in text
 
 
 @dataclass
 class MigrationsCheck(Check):
-    """Has the database every migration of this version?"""
+    """Checks that every migration of this version is applied."""
 
     name: ClassVar[str] = "migrations"
     critical: ClassVar[bool] = True
 
     def run(self) -> list[CheckObservation]:
-        """Compare what is applied with what the code knows."""
+        """Compare the applied migrations with those on disk."""
         try:
             with fresh_connection() as connection, connection.cursor() as cursor:
                 cursor.execute("SELECT app, name FROM django_migrations")
@@ -140,7 +137,7 @@ class MigrationsCheck(Check):
 
 @cache
 def known_migrations() -> frozenset[tuple[str, str]]:
-    """Return the migrations of this version. Reading them takes a moment, and the code does not change."""
+    """Return the migrations on disk without replaced ones. Cached, as loading them is slow."""
     loader = MigrationLoader(None, ignore_no_migrations=True)
     replaced = {key for migration in loader.disk_migrations.values() for key in migration.replaces}
     return frozenset(loader.disk_migrations) - frozenset(replaced)

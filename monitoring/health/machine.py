@@ -1,4 +1,4 @@
-"""The checks of what the installation stands on: memory, disk, storage, FFmpeg, the shared cache."""
+"""Health checks of the machine: memory, disk, storage, FFmpeg and the rate limit store."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from monitoring.performance.system import machine_memory
 GIB = 1024**3
 DISK_WARN_BYTES, DISK_FAIL_BYTES = 2 * GIB, GIB // 4
 MEMORY_WARN_RATIO, MEMORY_FAIL_RATIO = 0.1, 0.03
-_FFMPEG_S = 0.9
+_FFMPEG_TIMEOUT_S = 0.9
 
 
 def status_if_low(value: float, warn_below: float, fail_below: float) -> HealthStatus:
-    """Return the status of something of which there should be enough."""
+    """Return FAIL or WARN for a value below the thresholds, else PASS."""
     if value < fail_below:
         return HealthStatus.FAIL
     return HealthStatus.WARN if value < warn_below else HealthStatus.PASS
@@ -39,56 +39,51 @@ def status_if_low(value: float, warn_below: float, fail_below: float) -> HealthS
 
 @dataclass
 class MemoryCheck(Check):
-    """Is there memory left? Mapped pages of the database are no use of memory, and are not counted as such."""
+    """Checks the available memory. Mapped database pages do not count as used."""
 
     name: ClassVar[str] = "memory"
 
     def run(self) -> list[CheckObservation]:
-        """Read what this process uses and what the machine has."""
-        seen = [CheckObservation("anonymous", process_usage().memory_bytes, "bytes")]
+        """Read the memory of this process and of the machine."""
+        observations = [CheckObservation("anonymous", process_usage().memory_bytes, "bytes")]
         machine = machine_memory()
         total, available = machine["machine_bytes"], machine["available_bytes"]
         if total and available is not None:
             ratio = round(available / total, 4)
-            seen.append(
-                CheckObservation(
-                    "available", ratio, "ratio", status_if_low(ratio, MEMORY_WARN_RATIO, MEMORY_FAIL_RATIO)
-                )
-            )
-        return seen
+            status = status_if_low(ratio, MEMORY_WARN_RATIO, MEMORY_FAIL_RATIO)
+            observations.append(CheckObservation("available", ratio, "ratio", status))
+        return observations
 
 
 @dataclass
 class DiskCheck(Check):
-    """Is there room for work folders and files?"""
+    """Checks the free space on the disk of DATA_DIR."""
 
     name: ClassVar[str] = "disk"
 
     def run(self) -> list[CheckObservation]:
-        """Ask the file system of the data folder."""
+        """Read the disk usage, and the size of the ballast."""
         try:
-            found = shutil.disk_usage(settings.DATA_DIR)
+            usage = shutil.disk_usage(settings.DATA_DIR)
         except OSError as error:
-            raise ServiceUnavailable(f"the data folder: {error}") from error
-        free = CheckObservation(
-            "free", found.free, "bytes", status_if_low(found.free, DISK_WARN_BYTES, DISK_FAIL_BYTES)
-        )
+            raise ServiceUnavailable(f"DATA_DIR: {error}") from error
+        status = status_if_low(usage.free, DISK_WARN_BYTES, DISK_FAIL_BYTES)
         return [
-            free,
-            CheckObservation("total", found.total, "bytes"),
-            # What `db_cleanup` can still free on a full disk.
+            CheckObservation("free", usage.free, "bytes", status),
+            CheckObservation("total", usage.total, "bytes"),
+            # `db_cleanup` can free this on a full disk.
             CheckObservation("ballast", ballast_bytes(), "bytes"),
         ]
 
 
 @dataclass
 class StorageCheck(Check):
-    """Can files be stored?"""
+    """Checks that files can be stored."""
 
     name: ClassVar[str] = "storage"
 
     def run(self) -> list[CheckObservation]:
-        """Write a file where it is a folder of ours, else ask the bucket."""
+        """Write a file on local storage; query a bucket."""
         try:
             if isinstance(default_storage, FileSystemStorage):
                 write_and_remove(Path(default_storage.location))
@@ -100,12 +95,9 @@ class StorageCheck(Check):
 
 
 def write_and_remove(folder: Path) -> None:
-    """Write a small file and take it away again.
-
-    Raises OSError.
-    """
+    """Write a small file and delete it. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    # Named like an unfinished file, so that housekeeping removes what a killed process leaves.
+    # Named like an unfinished file, so that housekeeping deletes it if the process is killed.
     path = folder / f".{uuid4().hex}.part"
     try:
         path.write_bytes(b"health")
@@ -115,39 +107,39 @@ def write_and_remove(folder: Path) -> None:
 
 @dataclass
 class FfmpegCheck(Check):
-    """Does FFmpeg run? The program is started once, and again when its file changes."""
+    """Checks that FFmpeg runs. It is started once, and again when its file changes."""
 
     name: ClassVar[str] = "ffmpeg"
-    proven: tuple[str, int] | None = field(default=None, repr=False)
+    verified: tuple[str, int] | None = field(default=None, repr=False)
 
     def run(self) -> list[CheckObservation]:
-        """Ask the program for its version."""
+        """Run `ffmpeg -version`, unless this file has passed before."""
         try:
             path = ffmpeg_path()
             state = (str(path), path.stat().st_mtime_ns)
             if not os.access(path, os.X_OK):
-                raise ServiceUnavailable("FFmpeg may not be executed")
-            if state != self.proven:
-                subprocess.run([path, "-version"], capture_output=True, check=True, timeout=_FFMPEG_S)
+                raise ServiceUnavailable("FFmpeg is not executable")
+            if state != self.verified:
+                subprocess.run([path, "-version"], capture_output=True, check=True, timeout=_FFMPEG_TIMEOUT_S)
         except (OSError, RenderError, subprocess.SubprocessError) as error:
             raise ServiceUnavailable(f"{type(error).__name__}: {error}") from error
-        self.proven = state
+        self.verified = state
         return []
 
 
 @dataclass
 class CacheCheck(Check):
-    """Does the store of the rate limits answer? While it does not, requests pass unlimited."""
+    """Checks that the rate limit store responds. While it does not, requests are not limited."""
 
     name: ClassVar[str] = "cache"
 
     def run(self) -> list[CheckObservation]:
-        """Ask it for something that nobody has."""
-        found = limiter()
-        if found is None:
+        """Probe the store; pass if rate limits are off."""
+        rate_limiter = limiter()
+        if rate_limiter is None:
             return []
         try:
-            found.probe()
+            rate_limiter.probe()
         except LimitStoreUnavailable as error:
             raise ServiceUnavailable(f"{type(error).__name__}: {error}") from error
         return []

@@ -1,4 +1,4 @@
-"""The check of the queue: does what is ready get done?"""
+"""Health check of the job queues and workers."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from health_check.exceptions import ServiceUnavailable
 from jobs.models import QueueState, Worker
 from jobs.selectors import queue_depths
 from monitoring.health.base import Check, CheckObservation, HealthStatus
-from monitoring.performance.system import living_workers, oldest_s
+from monitoring.performance.system import live_workers, oldest_s
 
 OLDEST_WARN_S, OLDEST_FAIL_S = 300.0, 3600.0
-# A worker that died longer ago is history.
+# Workers that died longer ago are ignored.
 DEAD_FOR_S = 3600
 
 
 @dataclass
 class QueueCheck(Check):
-    """How long the oldest ready job waits, and which workers fell silent. What staff paused does not count."""
+    """Checks the wait of the oldest ready job and counts dead workers. Paused queues do not count."""
 
     name: ClassVar[str] = "queue"
 
     def run(self) -> list[CheckObservation]:
-        """Count."""
+        """Count ready jobs and workers."""
         now = timezone.now()
         try:
             paused = set(QueueState.objects.filter(paused=True).values_list("name", flat=True))
             depths = [depth for depth in queue_depths() if depth.queue not in paused]
-            alive, dead = len(living_workers(now)), count_dead_workers(now)
+            alive, dead = len(live_workers(now)), count_dead_workers(now)
         except DatabaseError as error:
             raise ServiceUnavailable(f"{type(error).__name__}: {error}") from error
         ready = sum(depth.ready for depth in depths)
         oldest = max((oldest_s(depth.oldest_ready_at, now) for depth in depths), default=0.0)
         return [
             CheckObservation("ready", ready, "jobs"),
-            CheckObservation("oldestReady", oldest, "s", _waiting(oldest)),
+            CheckObservation("oldestReady", oldest, "s", _wait_status(oldest)),
             CheckObservation(
                 "workers", alive, "workers", HealthStatus.WARN if ready and not alive else HealthStatus.PASS
             ),
@@ -47,14 +47,16 @@ class QueueCheck(Check):
         ]
 
 
-def _waiting(oldest: float) -> HealthStatus:
+def _wait_status(oldest: float) -> HealthStatus:
     if oldest >= OLDEST_FAIL_S:
         return HealthStatus.FAIL
     return HealthStatus.WARN if oldest >= OLDEST_WARN_S else HealthStatus.PASS
 
 
 def count_dead_workers(now: datetime) -> int:
-    """Return how many workers fell silent within the last hour without having stopped."""
-    silent = now - timedelta(seconds=3 * Worker.HEARTBEAT_S)
+    """Return how many workers stopped sending heartbeats within the last hour without a shutdown."""
+    silent_before = now - timedelta(seconds=3 * Worker.HEARTBEAT_S)
     since = now - timedelta(seconds=DEAD_FOR_S)
-    return Worker.objects.filter(stopped_at__isnull=True, last_seen_at__lte=silent, last_seen_at__gt=since).count()
+    return Worker.objects.filter(
+        stopped_at__isnull=True, last_seen_at__lte=silent_before, last_seen_at__gt=since
+    ).count()

@@ -1,4 +1,4 @@
-"""Whether this server has been told to stop. The file of its parent says so to all of its processes at once."""
+"""Shutdown check. The server's parent process creates a file that all its processes see."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ from typing import ClassVar
 
 from monitoring.health.base import Check, CheckObservation, HealthStatus
 
-# Named by the parent of the server's processes: see renderowl/serve.py.
+# Set by the parent of the server processes: see renderowl/serve.py.
 STOPPING_FILE_VARIABLE = "RENDEROWL_STOPPING_FILE"
 
 
 def is_stopping() -> bool:
-    """Say whether the server takes its last requests."""
+    """Return whether the server is shutting down."""
     path = os.environ.get(STOPPING_FILE_VARIABLE, "")
-    return bool(path) and os.path.exists(path)  # noqa: PTH110 - asked by every probe; a Path costs more than the question
+    return bool(path) and os.path.exists(path)  # noqa: PTH110 - faster than Path, at every probe
 
 
 @dataclass
 class ShutdownCheck(Check):
-    """Is the server here to stay?"""
+    """Fails once shutdown has begun, so that no new requests are routed here."""
 
     name: ClassVar[str] = "shutdown"
     critical: ClassVar[bool] = True
     is_instant: ClassVar[bool] = True
 
     def run(self) -> list[CheckObservation]:
-        """Ask the parent's file."""
-        begun = is_stopping()
-        return [CheckObservation("begun", int(begun), "boolean", HealthStatus.FAIL if begun else HealthStatus.PASS)]
+        """Look for the parent's file."""
+        stopping = is_stopping()
+        return [
+            CheckObservation("begun", int(stopping), "boolean", HealthStatus.FAIL if stopping else HealthStatus.PASS)
+        ]

@@ -1,4 +1,4 @@
-"""`/live`, `/ready`, `/health` and `/health/<check>`."""
+"""Views of `/live`, `/ready`, `/health` and `/health/<check>`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from core.times import format_time
 from monitoring.health.base import Check, CheckResult, HealthStatus
 from monitoring.health.database import DatabaseCheck, MigrationsCheck
 from monitoring.health.machine import CacheCheck, DiskCheck, FfmpegCheck, MemoryCheck, StorageCheck
-from monitoring.health.maintenance import MaintenanceCheck
+from monitoring.health.nightly_jobs import NightlyJobsCheck
 from monitoring.health.queue import QueueCheck
 from monitoring.health.runner import CachedCheck, CheckRunner
 from monitoring.health.shutdown import ShutdownCheck
@@ -32,14 +32,14 @@ CONTENT_TYPE = "application/health+json"
 
 
 class ProbeView(HealthCheckView):
-    """The package's view with our JSON: it gathers the results of `get_checks`, whatever the client accepts."""
+    """Base view of probes: runs `get_checks` and answers with health+json, whatever the client accepts."""
 
     http_method_names = ("get", "head")
     checks: ClassVar[tuple[type[Check], ...]] = ()
     shows_details: ClassVar[bool] = False
 
     async def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer with headers that are true of one form, and with the length, as not all middleware sees a probe."""
+        """Set the headers of a response of one content type, and its length, as probes bypass most middleware."""
         response: HttpResponseBase = await super().dispatch(request, *args, **kwargs)
         del response["Vary"], response["Expires"]
         response["Cache-Control"] = "no-store"
@@ -48,7 +48,7 @@ class ProbeView(HealthCheckView):
         return response
 
     async def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Run the checks side by side and show what they say."""
+        """Run the checks concurrently and return their results."""
         self.results: list[CheckResult] = await asyncio.gather(*(check.get_result() for check in self.get_checks()))
         with_details = self.shows_details and await sync_to_async(may_see_details)(request)
         status = overall(self.results)
@@ -57,31 +57,31 @@ class ProbeView(HealthCheckView):
             body["checks"] = _check_members(self.results, with_details=with_details)
         code = 503 if status is HealthStatus.FAIL else 200
         response = HttpResponse(orjson.dumps(body), status=code, content_type=CONTENT_TYPE)
-        # The runner has told of it once; Django would for each probe.
+        # The runner logs changes of status; Django would log every failed probe.
         response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001
         return response
 
     async def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Refuse with a problem, as machines ask."""
-        refusal = problem_response("method_not_allowed")
-        refusal["Allow"] = "GET, HEAD"
-        return refusal
+        """Answer with a problem document."""
+        response = problem_response("method_not_allowed")
+        response["Allow"] = "GET, HEAD"
+        return response
 
 
 class LiveView(ProbeView):
-    """Answer 200 while the process serves; touches neither disk nor database."""
+    """Liveness probe: 200 while the process serves, without disk or database access."""
 
 
 class ReadyView(ProbeView):
-    """Say whether requests should be sent here: 200 or 503."""
+    """Readiness probe: 200 if requests can be routed here, else 503."""
 
     def get_checks(self) -> list[CachedCheck]:
-        """Return those without which nothing can be served."""
+        """Return the critical checks."""
         return runner.checks(runner.critical)
 
 
 class HealthView(ProbeView):
-    """Show all checks, or the one that the path names."""
+    """All checks, or the one named in the path."""
 
     shows_details = True
     checks = (
@@ -94,28 +94,28 @@ class HealthView(ProbeView):
         CacheCheck,
         StorageCheck,
         FfmpegCheck,
-        MaintenanceCheck,
+        NightlyJobsCheck,
     )
 
     def get_checks(self) -> list[CachedCheck]:
-        """Return those of this process, which remember what they found."""
+        """Return the cached checks of this process."""
         return runner.checks([self.kwargs["check"]] if "check" in self.kwargs else runner.names)
 
     async def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show the checks."""
+        """Return the checks, or 404 for an unknown name."""
         if kwargs.get("check", runner.names[0]) not in runner.names:
-            return problem_response("not_found", "There is no such check.", checks=runner.names)
+            return problem_response("not_found", "No such health check.", checks=runner.names)
         return await super().get(request, *args, **kwargs)
 
 
 runner = CheckRunner([check() for check in HealthView.checks])
-# Machines ask, without a form to forge, and get problems, no pages.
+# Without CSRF protection, whose refusals are HTML: probes get problem documents.
 live, ready, health = (csrf_exempt(view.as_view()) for view in (LiveView, ReadyView, HealthView))
 
 
 def overall(results: Iterable[CheckResult]) -> HealthStatus:
-    """Return the state of the whole: what is not critical cannot do worse than a warning."""
-    return max((min(found.status, _worst_of(found)) for found in results), default=HealthStatus.PASS)
+    """Return the overall status; checks that are not critical count as a warning at most."""
+    return max((min(result.status, _worst_of(result)) for result in results), default=HealthStatus.PASS)
 
 
 def _worst_of(result: CheckResult) -> HealthStatus:
@@ -126,22 +126,22 @@ def _check_members(results: Iterable[CheckResult], *, with_details: bool) -> dic
     """Return the checks in the format of draft-inadarei-api-health-check-06, section 4."""
     members: dict[str, list[dict[str, Any]]] = {}
     for result in results:
-        for seen in result.observations:
+        for found in result.observations:
             member: dict[str, Any] = {
-                "status": seen.status.label,
+                "status": found.status.label,
                 "critical": result.check.critical,
-                "observedValue": seen.value,
-                "observedUnit": seen.unit,
+                "observedValue": found.value,
+                "observedUnit": found.unit,
                 "time": format_time(result.at),
             }
-            if with_details and seen.detail:
-                member["output"] = seen.detail
-            members[f"{result.check.name}:{seen.name}"] = [member]
+            if with_details and found.detail:
+                member["output"] = found.detail
+            members[f"{result.check.name}:{found.name}"] = [member]
     return members
 
 
 def may_see_details(request: HttpRequest) -> bool:
-    """Say whether the request comes from staff. It is never refused: a probe with an old key is still a probe."""
+    """Return whether the request is from staff. Invalid credentials are not refused: it is still a probe."""
     try:
         authenticated = authenticate(request, (ApiKeyAuthentication,))
         if authenticated is not None:

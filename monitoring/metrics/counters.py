@@ -1,4 +1,4 @@
-"""The counters of `core.counters` as Prometheus counters, added up over the processes of a server."""
+"""Exports the counters of `core.counters` to Prometheus, summed over the processes of a server."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _guard = threading.Lock()
 
 
 def predeclare(name: str) -> None:
-    """Show a counter before anything is counted: what appears with its first event has no rate."""
+    """Create a counter at zero: one that appears with its first event has no rate."""
     _counter(name)
 
 
 def export(name: str, amount: int) -> None:
-    """Add to a counter."""
+    """Add to a counter; observes `core.counters`."""
     _counter(name).inc(amount)
 
 

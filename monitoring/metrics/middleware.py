@@ -1,4 +1,4 @@
-"""The second middleware of django-prometheus, with methods that clients cannot make up."""
+"""Middleware of django-prometheus with a bounded set of HTTP methods."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ PREDECLARED = (
 
 
 class BoundedPrometheusAfterMiddleware(PrometheusAfterMiddleware):
-    """Counts by view. The package takes over any method that a client writes, which would be a series each."""
+    """Counts requests by view. The package would create a series for any method that a client sends."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Only a process that serves loads its middleware.
+        # Only server processes load middleware.
         for name in PREDECLARED:
             predeclare(name)
         counters.counter_observers.register(export)
 
     def label_metric(self, metric: Any, request: HttpRequest, response: Any = None, **labels: Any) -> Any:
-        """Return the child of a metric, unknown methods under one name."""
+        """Return the labelled metric, with one label for all unknown methods."""
         if "method" in labels:
             labels["method"] = method_of(request)
         return super().label_metric(metric, request, response, **labels)

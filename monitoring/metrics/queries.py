@@ -1,4 +1,4 @@
-"""What the metrics read from tables, each a query that an index bounds."""
+"""Queries of the metrics, each bounded by an index."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from analytics.models import AnalyticsEvent, AnalyticsEventType, DailyStat
 from jobs.models import Job
 from jobs.registry import handlers
 from jobs.states import FINISHED, JobStatus
-from maintenance.stats import describe_database
-from monitoring.health.queue import count_dead_workers
 from monitoring.models import CacheMetric, ServerProcess
 from notifications.models import WebhookDelivery
 
-JOBS_S, DELIVERIES_S = 300, 3600
+JOBS_WINDOW_S, DELIVERIES_WINDOW_S = 300, 3600
 OTHER = "(other)"
 _OUTCOMES = {
     AnalyticsEventType.RENDER_SUBMITTED: "submitted",
@@ -31,7 +29,7 @@ _SUMS = ("duration_ms", "work_ms", "waited_ms", "credits")
 
 @dataclass(frozen=True, slots=True)
 class RenderTotals:
-    """What happened to renders since the installation began: it only grows."""
+    """Totals of renders since installation; they never decrease."""
 
     renders: dict[str, int]
     output_s: float
@@ -41,73 +39,51 @@ class RenderTotals:
 
 
 @dataclass(frozen=True, slots=True)
-class DatabaseSize:
-    """wal_bytes: None where there is no write-ahead log of ours."""
-
-    size_bytes: int
-    wal_bytes: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class ServerUsage:
-    """The processes that serve."""
+    """Totals of the running server processes."""
 
     count: int
     memory_bytes: int
     lost: int
 
 
-@dataclass(frozen=True, slots=True)
-class CacheUsage:
-    """A minute of the response cache."""
-
-    hits: int
-    lookups: int
-
-
-def dead_workers() -> int:
-    """Return how many workers fell silent within the last hour."""
-    return count_dead_workers(timezone.now())
-
-
 def jobs_ended() -> Counter[tuple[str, str]]:
-    """Return how many jobs of each type ended how, lately. Types that no code knows are one."""
-    since = timezone.now() - timedelta(seconds=JOBS_S)
+    """Count recently ended jobs by (type, status). Types without a handler are counted as `(other)`."""
+    since = timezone.now() - timedelta(seconds=JOBS_WINDOW_S)
     rows = Job.objects.filter(status__in=FINISHED, finished_at__gte=since).order_by()
-    known = set(handlers)
     found: Counter[tuple[str, str]] = Counter()
     for kind, status, count in rows.values_list("type", "status").annotate(number=Count("*")):
-        found[kind if kind in known else OTHER, status] += count
+        found[kind if kind in handlers else OTHER, status] += count
     return found
 
 
 def dead_letters() -> int:
-    """Return how many dead letters there are."""
+    """Return the number of dead letters."""
     return Job.objects.filter(status=JobStatus.DEAD).count()
 
 
 def deliveries() -> dict[str, int]:
-    """Return what became of the deliveries that were made lately."""
-    since = timezone.now() - timedelta(seconds=DELIVERIES_S)
+    """Count recent webhook deliveries by status."""
+    since = timezone.now() - timedelta(seconds=DELIVERIES_WINDOW_S)
     rows = WebhookDelivery.objects.filter(created_at__gte=since).order_by()
     return dict(rows.values_list("status").annotate(number=Count("*")))
 
 
 def totals() -> RenderTotals:
-    """Add up the stats of all days and the events that are in none yet.
+    """Sum the statistics of all days and the events not yet aggregated.
 
-    In one statement: an event that is counted between two would be seen twice, or not at all, and the next sum would
-    be smaller, which Prometheus takes for a new beginning.
+    In one statement: an event aggregated between two would be counted twice or not at all, and Prometheus takes a
+    smaller sum for a counter reset.
     """
     sums = {f"sum_{name}": Sum(name) for name in _SUMS}
     types = [*_OUTCOMES, AnalyticsEventType.RENDER_STARTED]
-    fresh = AnalyticsEvent.objects.uncounted().filter(type__in=types).order_by()
-    past = DailyStat.objects.filter(type__in=types).order_by()
-    rows = fresh.values_list("type").annotate(number=Count("*"), **sums)
-    rows = rows.union(past.values_list("type").annotate(number=Sum("count"), **sums), all=True)
+    events = AnalyticsEvent.objects.uncounted().filter(type__in=types).order_by()
+    stats = DailyStat.objects.filter(type__in=types).order_by()
+    rows = events.values_list("type").annotate(number=Count("*"), **sums)
+    rows = rows.union(stats.values_list("type").annotate(number=Sum("count"), **sums), all=True)
     found: dict[str, list[int]] = {kind: [0] * (1 + len(_SUMS)) for kind in types}
     for kind, *numbers in rows:
-        found[kind] = [had + int(number or 0) for had, number in zip(found[kind], numbers, strict=True)]
+        found[kind] = [total + int(number or 0) for total, number in zip(found[kind], numbers, strict=True)]
     succeeded, started = found[AnalyticsEventType.RENDER_SUCCEEDED], found[AnalyticsEventType.RENDER_STARTED]
     return RenderTotals(
         renders={outcome: found[kind][0] for kind, outcome in _OUTCOMES.items()},
@@ -118,22 +94,15 @@ def totals() -> RenderTotals:
     )
 
 
-def database_sizes() -> DatabaseSize:
-    """Return how large the database is."""
-    found = describe_database()
-    return DatabaseSize(found["size_bytes"], found["wal_bytes"])
-
-
 def servers() -> ServerUsage:
-    """Return the server processes that were heard of lately."""
-    since = timezone.now() - ServerProcess.heard_of_since()
+    """Return totals of the server processes with a recent heartbeat."""
+    since = timezone.now() - ServerProcess.heartbeat_timeout()
     rows = ServerProcess.objects.filter(last_seen_at__gt=since, stopped_at__isnull=True)
     found = rows.aggregate(count=Count("pk"), memory=Sum("memory_bytes"), lost=Sum("lost"))
     return ServerUsage(found["count"], found["memory"] or 0, found["lost"] or 0)
 
 
-def response_cache() -> CacheUsage:
-    """Return the last minute that was sampled; nothing where that was long ago."""
+def response_cache() -> CacheMetric:
+    """Return the latest sample; zeros if it is older than five minutes."""
     since = timezone.now() - timedelta(minutes=5)
-    row = CacheMetric.objects.filter(at__gte=since).order_by("-at").first()
-    return CacheUsage(row.hits, row.lookups) if row else CacheUsage(0, 0)
+    return CacheMetric.objects.filter(at__gte=since).order_by("-at").first() or CacheMetric(hits=0, lookups=0)

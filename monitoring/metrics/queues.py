@@ -1,4 +1,4 @@
-"""The numbers of the queues, one reading for `/metrics` and for scalers."""
+"""Queue and worker counts for `/metrics` and autoscalers."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from datetime import datetime
 from jobs.models import QueueState
 from jobs.registry import known_queues
 from jobs.selectors import QueueDepth, queue_depths
-from monitoring.performance.system import living_workers, oldest_s
+from monitoring.performance.system import live_workers, oldest_s
 
 
 @dataclass(frozen=True, slots=True)
 class QueueSnapshot:
-    """One queue at one moment. ready: due and claimable now; what waits in a paused queue is held instead."""
+    """One queue at one moment. ready: due and claimable; jobs that are due in a paused queue count as held."""
 
     queue: str
     ready: int
@@ -37,24 +37,24 @@ class WorkloadSnapshot:
 
     @property
     def busy_ratio(self) -> float:
-        """Return which share of the slots works; 0 without workers."""
+        """Return the share of busy slots; 0 without workers."""
         return ratio(self.busy_slots, self.slots)
 
     def of(self, queue: str) -> QueueSnapshot | None:
-        """Return the numbers of one queue, None where nothing knows it."""
-        return next((found for found in self.queues if found.queue == queue), None)
+        """Return the snapshot of one queue; None for an unknown queue."""
+        return next((snapshot for snapshot in self.queues if snapshot.queue == queue), None)
 
 
 def ratio(part: int, whole: int) -> float:
-    """Return a share, 0 of nothing."""
+    """Return part / whole, or 0 if whole is 0."""
     return round(part / whole, 4) if whole else 0.0
 
 
 def read_queues(now: datetime) -> WorkloadSnapshot:
-    """Count what waits and who works."""
+    """Count the jobs of all queues and the slots of all live workers."""
     depths = {depth.queue: depth for depth in queue_depths()}
     paused = set(QueueState.objects.filter(paused=True).values_list("name", flat=True))
-    workers = living_workers(now)
+    workers = live_workers(now)
     queues = []
     for queue in sorted({*depths, *known_queues()}):
         depth = depths.get(queue, QueueDepth(queue, 0, 0, 0, 0, None))

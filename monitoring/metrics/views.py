@@ -1,4 +1,4 @@
-"""`/metrics` and `/internal/scaling/<queue>`."""
+"""Views of `/metrics` and `/internal/scaling/<queue>`."""
 
 from __future__ import annotations
 
@@ -28,37 +28,40 @@ from monitoring.metrics.collector import RenderowlCollector
 from monitoring.metrics.queues import ratio, read_queues
 
 METHODS = frozenset({"GET", "HEAD"})
-_own = CollectorRegistry()
-_own.register(RenderowlCollector())
+_installation = CollectorRegistry()
+_installation.register(RenderowlCollector())
 
 
-@csrf_exempt  # nothing is changed here
+@csrf_exempt  # answers other methods with 405 instead of a CSRF failure
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Give all metrics of this installation, over all processes of this server."""
+    """Return the metrics of this server's processes and of the whole installation."""
     if request.method not in METHODS:
-        refusal = problem_response("method_not_allowed")
-        refusal["Allow"] = ", ".join(sorted(METHODS))
-        return refusal
+        response = problem_response("method_not_allowed")
+        response["Allow"] = ", ".join(sorted(METHODS))
+        return response
     if not may_scrape(request):
-        return problem_response("unauthenticated", "Metrics are for METRICS_TOKEN, or for this machine without one.")
-    body = generate_latest(_of_processes()) + generate_latest(_own)
+        return problem_response(
+            "unauthenticated",
+            "Send METRICS_TOKEN as a bearer token; without one configured, only this machine may read metrics.",
+        )
+    body = generate_latest(_process_registry()) + generate_latest(_installation)
     return HttpResponse(body, content_type=CONTENT_TYPE_LATEST)
 
 
-def _of_processes() -> CollectorRegistry:
+def _process_registry() -> CollectorRegistry:
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return REGISTRY
-    # The files that all processes write to; see renderowl/serve.py.
+    # Reads the files that all processes write to; see renderowl/serve.py.
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return registry
 
 
 def may_scrape(request: HttpRequest) -> bool:
-    """Say whether a request may see the metrics: by the token where there is one, else from this machine itself."""
+    """Return whether a request may read metrics: by the token if one is set, else from the loopback address."""
     if settings.RENDEROWL_METRICS_TOKEN:
-        return shows_metrics_token(request)
-    # What came through a proxy on this machine came from elsewhere.
+        return has_metrics_token(request)
+    # Forwarded by a proxy on this machine, so not from this machine.
     if "Forwarded" in request.headers or "X-Forwarded-For" in request.headers:
         return False
     try:
@@ -67,23 +70,23 @@ def may_scrape(request: HttpRequest) -> bool:
         return False
 
 
-def shows_metrics_token(request: HttpRequest | Request) -> bool:
-    """Say whether the bearer token is the one of the metrics."""
-    wanted: str = settings.RENDEROWL_METRICS_TOKEN
-    shown = bearer_text(request.META)
-    return bool(wanted and shown) and hmac.compare_digest((shown or "").encode(), wanted.encode())
+def has_metrics_token(request: HttpRequest | Request) -> bool:
+    """Return whether the bearer token is METRICS_TOKEN."""
+    expected: str = settings.RENDEROWL_METRICS_TOKEN
+    token = bearer_text(request.META)
+    return bool(expected and token) and hmac.compare_digest((token or "").encode(), expected.encode())
 
 
 @dataclass(frozen=True, slots=True)
 class MetricsCredential:
-    """What `METRICS_TOKEN` proves."""
+    """The credential of a request that sent `METRICS_TOKEN`."""
 
     kind: Literal["metrics"] = "metrics"
     scopes: frozenset[str] = frozenset({"admin:*"})
 
 
 class Scraper:
-    """Who shows `METRICS_TOKEN`: nobody in particular, and no member of staff."""
+    """The user of a request that sent `METRICS_TOKEN`: no account, and not staff."""
 
     is_authenticated = True
     is_anonymous = False
@@ -95,16 +98,16 @@ class MetricsTokenAuthentication(BaseAuthentication):
     """`Authorization: Bearer <METRICS_TOKEN>`, for scalers, which have no API key."""
 
     def authenticate(self, request: Request) -> tuple[Scraper, MetricsCredential] | None:
-        """Return who asks; None for any other bearer."""
-        return (Scraper(), MetricsCredential()) if shows_metrics_token(request) else None
+        """Return the scraper and its credential; None for any other token."""
+        return (Scraper(), MetricsCredential()) if has_metrics_token(request) else None
 
     def authenticate_header(self, request: Request) -> str:
-        """Return the challenge of a 401."""
+        """Return the WWW-Authenticate header of a 401."""
         return challenge("unauthenticated")
 
 
 class ScalingView(ApiView):
-    """The numbers that decide how many workers a queue needs."""
+    """Job and worker counts of a queue, for autoscalers."""
 
     authentication_classes = (MetricsTokenAuthentication, *STAFF_AUTHENTICATION)
     endpoints: ClassVar = {
@@ -112,15 +115,14 @@ class ScalingView(ApiView):
     }
 
     def get_throttles(self) -> list[BaseThrottle]:
-        """Let scalers ask as often as they are set to: they hold no account that a limit could stand against."""
+        """Exempt scalers from rate limits: they have no account to limit."""
         return [] if isinstance(self.request.auth, MetricsCredential) else super().get_throttles()
 
     def get(self, request: Request, queue: str) -> Response:
-        """Return the numbers of one queue, flat."""
+        """Return the counts of one queue."""
         for name in request.query_params:
             raise InvalidParameter(name, f"{name} is not a parameter of this path.")
-        found = read_queues(timezone.now())
-        snapshot = found.of(queue)
+        snapshot = read_queues(timezone.now()).of(queue)
         if snapshot is None:
             raise NotFound
         return Response({**asdict(snapshot), "busy_ratio": ratio(snapshot.busy_slots, snapshot.slots)})

@@ -1,4 +1,4 @@
-"""The performance monitor: what every request cost, true over all processes and restarts.
+"""Performance monitor: request timings, exact across processes and restarts.
 
 middleware → aggregator → (background thread) services → rows → downsampling
                   └───────────────────────────────────────┴─→ selectors → /internal/performance, admin

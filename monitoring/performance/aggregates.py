@@ -1,4 +1,4 @@
-"""Sums of requests and of SQL statements that can be added up: over requests, processes and spans of time."""
+"""Aggregates of requests and SQL statements, which add up across processes and time spans."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ A = TypeVar("A", bound="Aggregate")
 
 
 class SeriesKey(NamedTuple):
-    """Where a request is counted. minute: whole minutes since 1970; status_class: 2 for 200..299."""
+    """The series that a request counts in. minute: whole minutes since 1970; status_class: 2 for 200..299."""
 
     minute: int
     route: str
@@ -24,28 +24,28 @@ class SeriesKey(NamedTuple):
 
     @property
     def started_at(self) -> datetime:
-        """Return the beginning of its minute."""
+        """Return the start of the minute."""
         return moment_of(self.minute * MINUTE_S)
 
 
 class StatementKey(NamedTuple):
-    """Where a statement is counted. hour: whole hours since 1970; digest: names the normalized statement."""
+    """The series that a statement counts in. hour: whole hours since 1970; digest: of the normalized statement."""
 
     hour: int
     digest: str
 
     @property
     def started_at(self) -> datetime:
-        """Return the beginning of its hour."""
+        """Return the start of the hour."""
         return moment_of(self.hour * HOUR_S)
 
 
 @dataclass(slots=True)
 class Aggregate:
-    """How often and for how long, in microseconds. is_unwritten: its row, if there is one, is older than this.
+    """Counts, times in microseconds and a histogram. is_unwritten: changed since it was last written to its row.
 
-    KEY: the columns that say what was aggregated, beside process and time. SUMS, OTHERS: the members that are columns
-    too, beside `max_us` and the histogram.
+    KEY: the columns that identify the series, besides process and time. SUMS, OTHERS: the fields that are columns,
+    besides `max_us` and the histogram.
     """
 
     KEY: ClassVar[tuple[str, ...]] = ()
@@ -60,23 +60,23 @@ class Aggregate:
 
     @classmethod
     def column_names(cls) -> tuple[str, ...]:
-        """Return the columns that hold an aggregate."""
+        """Return the names of the columns that hold an aggregate."""
         return (*cls.SUMS, *cls.OTHERS, "max_us", "sketch")
 
     @classmethod
     def from_row(cls, row: Any) -> Self:
-        """Return what a row holds: a model, or a named tuple with these columns."""
-        found = cls(**{name: getattr(row, name) for name in (*cls.SUMS, *cls.OTHERS, "max_us")})
-        add_encoded(found.buckets, row.sketch)
-        return found
+        """Create an aggregate from a row: a model instance, or a named tuple with these columns."""
+        aggregate = cls(**{name: getattr(row, name) for name in (*cls.SUMS, *cls.OTHERS, "max_us")})
+        add_encoded(aggregate.buckets, row.sketch)
+        return aggregate
 
     def columns(self) -> dict[str, Any]:
-        """Return the values of the columns."""
+        """Return the values of `column_names`."""
         values = {name: getattr(self, name) for name in (*self.SUMS, *self.OTHERS, "max_us")}
         return {**values, "sketch": encode(self.buckets)}
 
     def observe(self, took_us: int) -> None:
-        """Count one run."""
+        """Add one run."""
         self.count += 1
         self.total_us += took_us
         bucket = bucket_of(took_us)
@@ -84,20 +84,20 @@ class Aggregate:
         self.is_unwritten = True
 
     def add(self, other: Self) -> None:
-        """Add another aggregate."""
+        """Add the sums of another aggregate."""
         for name in self.SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.max_us = max(self.max_us, other.max_us)
         add_buckets(self.buckets, other.buckets)
 
     def copy(self) -> Self:
-        """Return the same sums apart."""
+        """Return an independent copy."""
         return replace(self, buckets=dict(self.buckets))
 
 
 @dataclass(slots=True)
 class RequestAggregate(Aggregate):
-    """The requests of one series. slowest: (microseconds, request id), slowest first; replaced, never changed."""
+    """The requests of one series. slowest: (microseconds, request id), slowest first; replaced, never mutated."""
 
     KEY: ClassVar[tuple[str, ...]] = ("route", "method", "status_class")
     SUMS: ClassVar[tuple[str, ...]] = (
@@ -116,24 +116,24 @@ class RequestAggregate(Aggregate):
     slowest: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, other: Self) -> None:
-        """Add the requests of another aggregate."""
+        """Add the requests of another aggregate, merging the slowest ones."""
         Aggregate.add(self, other)
         self.slowest = _slowest_of([*self.slowest, *other.slowest])
 
     def note_slowest(self, took_us: int, request_id: str) -> None:
-        """Keep a request that is one of the slowest."""
+        """Record the request if it is one of the slowest."""
         if len(self.slowest) < MAX_SLOWEST or took_us > self.slowest[-1][0]:
             self.slowest = _slowest_of([*self.slowest, (took_us, request_id)])
             self.max_us = max(self.max_us, took_us)
 
 
-def _slowest_of(found: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    return sorted(found, key=lambda item: -item[0])[:MAX_SLOWEST]
+def _slowest_of(requests: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    return sorted(requests, key=lambda item: -item[0])[:MAX_SLOWEST]
 
 
 @dataclass(slots=True)
 class StatementAggregate(Aggregate):
-    """The runs of one normalized statement. example: a text as it was run; route: where the slowest run was."""
+    """The runs of one normalized statement. example: a text that was executed; route: of the slowest run."""
 
     KEY: ClassVar[tuple[str, ...]] = ("digest",)
     OTHERS: ClassVar[tuple[str, ...]] = ("normalized_sql", "example", "route")
@@ -143,19 +143,19 @@ class StatementAggregate(Aggregate):
     route: str = ""
 
     def add(self, other: Self) -> None:
-        """Add the runs of another aggregate."""
+        """Add the runs of another aggregate, keeping the route of the slowest."""
         if other.max_us >= self.max_us:
             self.route = other.route
         Aggregate.add(self, other)
 
     def note_slowest(self, took_us: int, route: str) -> None:
-        """Keep the route of a run that is the slowest."""
+        """Record the route of the run if it is the slowest."""
         if took_us >= self.max_us:
             self.max_us, self.route = took_us, route
 
 
-def add_to(found: dict[K, A], key: K, aggregate: A) -> None:
-    """Add an aggregate to that of its key; the first of a key is kept itself, not copied."""
-    known = found.setdefault(key, aggregate)
-    if known is not aggregate:
-        known.add(aggregate)
+def add_to(aggregates: dict[K, A], key: K, aggregate: A) -> None:
+    """Add an aggregate to the one of its key; the first of a key is stored without a copy."""
+    existing = aggregates.setdefault(key, aggregate)
+    if existing is not aggregate:
+        existing.add(aggregate)

@@ -1,8 +1,8 @@
-"""The sums of what this process serves, kept in memory until they are safely in their rows.
+"""In-memory aggregation of this process's requests until they are written to the database.
 
-A request appends one observation to a queue, which is atomic and waits for nothing. Every so many observations one of
-the requests adds them all up: in a row, with code and sums warm in the processor, that is much cheaper than each on its
-own. The sums of a minute only grow and replace its rows, so a write whose outcome is unknown is simply repeated.
+A request appends one observation to a queue, which is atomic and never blocks. Once a batch is full, one request
+aggregates all of it, which is much cheaper than doing so for each request. The sums of a minute only grow and replace
+its rows, so a write whose outcome is unknown is simply repeated.
 Everything is bounded: observations, series, statements, slow requests.
 """
 
@@ -23,23 +23,23 @@ from monitoring.performance.routes import OTHER
 from monitoring.performance.statements import normalize_statement
 from monitoring.performance.windows import moment_of
 
-# Routes are URL patterns, a few hundred: only what has no database for long comes near.
+# Routes are a few hundred URL patterns: only a long database outage comes near this.
 MAX_SERIES = 20_000
 MAX_STATEMENTS = 400
 MAX_SLOW = 200
-# Few, as an observation holds the texts of its statements.
+# Small, as an observation holds the texts of its statements.
 BATCH_SIZE = 64
-# Without a database for longer than this the oldest minute is given up. Shorter than rows stay as they were written:
-# what is written late never meets its own minute merged already.
+# During a database outage older minutes are dropped. Shorter than the time before rows are merged, so that a late
+# write never finds its own minute merged.
 MAX_MINUTES = 60
 MINUTES_OF_HOUR = 60
 K = TypeVar("K")
 A = TypeVar("A", bound=Aggregate)
-_CACHED = frozenset({"HIT", "REVALIDATED"})
+_CACHE_HITS = frozenset({"HIT", "REVALIDATED"})
 
 
 class RequestObservation(NamedTuple):
-    """One served request. cache: its `X-Cache`, empty for none."""
+    """One served request. cache: its `X-Cache` header, empty without one."""
 
     route: str
     method: str
@@ -53,7 +53,7 @@ class RequestObservation(NamedTuple):
 
 @dataclass(slots=True)
 class Snapshot:
-    """Copies of sums. process: the token that names their process in its rows."""
+    """Copies of aggregates. process: the token that identifies the process in its rows."""
 
     process: str
     series: dict[SeriesKey, RequestAggregate] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Snapshot:
 
 
 class Aggregator:
-    """Adds up observations by minute and series, and their statements by hour and normalized text."""
+    """Aggregates observations by minute and series, and their statements by hour and normalized text."""
 
     def __init__(self, process: str, *, clock: Callable[[], float] = time.time) -> None:
         self.process = process
@@ -80,31 +80,31 @@ class Aggregator:
 
     @property
     def requests(self) -> int:
-        """Return how many requests were observed."""
+        """Return the number of observed requests."""
         return self._added + len(self._observations)
 
-    def observe(self, seen: RequestObservation, *, is_slow: bool) -> None:
-        """Count one request."""
-        self._observations.append((self._clock(), seen, is_slow))
-        # A request that finds the lock taken leaves its observation to the holder, or to the next request.
+    def observe(self, observation: RequestObservation, *, is_slow: bool) -> None:
+        """Queue one request, and aggregate the queue if a batch is full."""
+        self._observations.append((self._clock(), observation, is_slow))
+        # A request that finds the lock held leaves its observation to the holder or to the next request.
         if len(self._observations) >= BATCH_SIZE and self._lock.acquire(blocking=False):
             try:
-                self._add_up()
+                self._aggregate_queue()
             finally:
                 self._lock.release()
 
     def flush(self, *, with_statements: bool) -> Snapshot:
-        """Return what has changed since it was last flushed, and take it for written."""
+        """Return the aggregates changed since the last flush, and mark them as written."""
         with self._lock:
-            self._add_up()
-            found = Snapshot(self.process, _unwritten(self._series), slow=list(self._slow))
+            self._aggregate_queue()
+            flushed = Snapshot(self.process, _unwritten(self._series), slow=list(self._slow))
             self._slow.clear()
             if with_statements:
-                found.statements = _unwritten(self._statements)
-        return found
+                flushed.statements = _unwritten(self._statements)
+        return flushed
 
     def restore(self, flushed: Snapshot) -> None:
-        """Take what was flushed for unwritten again."""
+        """Mark flushed aggregates as unwritten again, after a failed write."""
         with self._lock:
             for series in flushed.series.keys() & self._series.keys():
                 self._series[series].is_unwritten = True
@@ -113,7 +113,7 @@ class Aggregator:
             self._slow.extendleft(reversed(flushed.slow[: MAX_SLOW - len(self._slow)]))
 
     def forget_before(self, minute: int) -> None:
-        """Forget past minutes that are written, and unwritten ones that are too old to keep."""
+        """Drop earlier minutes that are written, and unwritten ones that are too old."""
         with self._lock:
             for key in [key for key in self._series if key.minute < minute]:
                 aggregate = self._series[key]
@@ -124,81 +124,80 @@ class Aggregator:
                     self.lost += aggregate.count
                     count_event("renderowl_performance_lost_requests_total", aggregate.count)
             hour = minute // MINUTES_OF_HOUR
-            for statement in [each for each in self._statements if each.hour < hour]:
+            for statement in [key for key in self._statements if key.hour < hour]:
                 if not self._statements[statement].is_unwritten or statement.hour < hour - 1:
                     del self._statements[statement]
 
     def snapshot(self) -> Snapshot:
-        """Return all sums in memory, written or not. They are more than the rows of the same time, never less."""
+        """Return copies of all aggregates in memory, written or not: never older than the rows of the same minutes."""
         with self._lock:
-            self._add_up()
+            self._aggregate_queue()
             series = {key: aggregate.copy() for key, aggregate in self._series.items()}
-            return Snapshot(self.process, series, {key: each.copy() for key, each in self._statements.items()})
+            return Snapshot(self.process, series, {key: runs.copy() for key, runs in self._statements.items()})
 
-    def _add_up(self) -> None:
-        """Add what was observed until now; what comes meanwhile may stay for the next time."""
+    def _aggregate_queue(self) -> None:
+        """Aggregate the observations queued so far; later ones may wait for the next call."""
         number = len(self._observations)
         for _ in range(number):
-            moment, seen, is_slow = self._observations.popleft()
-            minute, timings = int(moment // 60), seen.timings
-            aggregate = self._series_of(SeriesKey(minute, seen.route, seen.method, seen.status // 100))
-            aggregate.observe(seen.took_us)
-            aggregate.note_slowest(seen.took_us, seen.request_id)
-            aggregate.size_bytes += seen.size_bytes
-            aggregate.cache_lookups += seen.cache not in {"", "BYPASS"}
-            aggregate.cache_hits += seen.cache in _CACHED
+            moment, observation, is_slow = self._observations.popleft()
+            minute, timings = int(moment // 60), observation.timings
+            key = SeriesKey(minute, observation.route, observation.method, observation.status // 100)
+            aggregate = self._series_of(key)
+            aggregate.observe(observation.took_us)
+            aggregate.note_slowest(observation.took_us, observation.request_id)
+            aggregate.size_bytes += observation.size_bytes
+            aggregate.cache_lookups += observation.cache not in {"", "BYPASS"}
+            aggregate.cache_hits += observation.cache in _CACHE_HITS
             aggregate.cache_us += timings.cache_ns // 1000
             aggregate.sql_us += timings.sql_ns // 1000
             aggregate.queries += timings.queries
             if is_slow:
                 aggregate.slow_count += 1
-                self._slow.append(_slow_request(moment, seen))
+                self._slow.append(_slow_request(moment, observation))
             for sql, took_ns in timings.statements:
                 statement = self._statement_of(minute // MINUTES_OF_HOUR, sql)
                 statement.observe(took_ns // 1000)
-                statement.note_slowest(took_ns // 1000, seen.route)
+                statement.note_slowest(took_ns // 1000, observation.route)
         self._added += number
 
     def _series_of(self, key: SeriesKey) -> RequestAggregate:
-        found = self._series.get(key)
-        if found is None:
+        aggregate = self._series.get(key)
+        if aggregate is None:
             if len(self._series) >= MAX_SERIES:
                 key = SeriesKey(key.minute, OTHER, key.method, key.status_class)
-            found = self._series.setdefault(key, RequestAggregate())
-        return found
+            aggregate = self._series.setdefault(key, RequestAggregate())
+        return aggregate
 
     def _statement_of(self, hour: int, sql: str) -> StatementAggregate:
         normalized = normalize_statement(sql)
-        found = self._statements.get(StatementKey(hour, normalized.digest))
-        if found is None:
+        runs = self._statements.get(StatementKey(hour, normalized.digest))
+        if runs is None:
             if len(self._statements) >= MAX_STATEMENTS:
                 normalized = normalize_statement(OTHER)
-            key = StatementKey(hour, normalized.digest)
-            found = self._statements.setdefault(
-                key, StatementAggregate(normalized_sql=normalized.text, example=normalized.example)
-            )
-        return found
+            runs = StatementAggregate(normalized_sql=normalized.text, example=normalized.example)
+            runs = self._statements.setdefault(StatementKey(hour, normalized.digest), runs)
+        return runs
 
 
 def _unwritten(aggregates: dict[K, A]) -> dict[K, A]:
-    """Return copies of the unwritten aggregates, which are taken for written from now on."""
-    found = {}
+    """Return copies of the unwritten aggregates, and mark them as written."""
+    copies = {}
     for key, aggregate in aggregates.items():
         if aggregate.is_unwritten:
-            found[key] = aggregate.copy()
+            copies[key] = aggregate.copy()
             aggregate.is_unwritten = False
-    return found
+    return copies
 
 
-def _slow_request(moment: float, seen: RequestObservation) -> SlowRequest:
+def _slow_request(moment: float, observation: RequestObservation) -> SlowRequest:
     return SlowRequest(
         at=moment_of(moment),
-        route=seen.route,
-        method=seen.method,
-        status=seen.status,
-        duration_ms=seen.took_us / 1000,
-        sql_ms=seen.timings.sql_ns / 1e6,
-        cache_ms=seen.timings.cache_ns / 1e6,
-        queries=seen.timings.queries,
-        request_id=seen.request_id[:64],
+        route=observation.route,
+        method=observation.method,
+        status=observation.status,
+        duration_ms=observation.took_us / 1000,
+        sql_ms=observation.timings.sql_ns / 1e6,
+        cache_ms=observation.timings.cache_ns / 1e6,
+        queries=observation.timings.queries,
+        request_id=observation.request_id[:64],
     )

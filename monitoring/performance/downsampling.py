@@ -1,4 +1,4 @@
-"""Merge old rows: minutes into ten minutes, those into hours, over all processes. Counts and percentiles stay exact."""
+"""Downsampling: merges old rows of all processes into ten minutes, then hours, without changing any result."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from django.db import transaction
 
 from monitoring.models import RouteMetric, StatementMetric
 from monitoring.performance.aggregates import Aggregate, RequestAggregate, StatementAggregate, add_to
-from monitoring.performance.windows import HOUR_S, NEXT_RESOLUTION, RESOLUTION_KEPT_FOR, floor_to
+from monitoring.performance.windows import HOUR_S, NEXT_RESOLUTION, RESOLUTION_RETENTION, floor_to
 
-# Long after a process has given up what it could not write: see aggregator.
-STATEMENTS_KEPT_APART = timedelta(hours=4)
+# Longer than a process keeps unwritten aggregates: see aggregator.
+MERGE_STATEMENTS_AFTER = timedelta(hours=4)
 MERGED = ""
-_DELETED_AT_ONCE = 500
+_DELETE_BATCH_SIZE = 500
 
 
 class MergeConflict(Exception):
-    """Another worker merged the same rows at the same time."""
+    """Another worker merged the same rows concurrently."""
 
 
 def merge_routes(*, now: datetime) -> int:
-    """Merge the rows of one span of time that is old enough; return how many there were, 0 when none is left."""
-    for resolution_s, kept_for in RESOLUTION_KEPT_FOR.items():
+    """Merge the rows of one old enough time span; return their number, 0 when none is left."""
+    for resolution_s, retention in RESOLUTION_RETENTION.items():
         into_s = NEXT_RESOLUTION[resolution_s]
-        limit = floor_to(now - kept_for, into_s)
-        # From the limit back: what is merged already lies behind it.
+        limit = floor_to(now - retention, into_s)
+        # Latest first, so that the query need not skip rows that are already merged.
         old = RouteMetric.objects.filter(resolution_s=resolution_s, started_at__lt=limit).order_by("-started_at")
         latest = old.values_list("started_at", flat=True).first()
         if latest is not None:
@@ -41,8 +41,8 @@ def merge_routes(*, now: datetime) -> int:
 
 
 def merge_statements(*, now: datetime) -> int:
-    """Merge the processes' rows of one hour that is old enough; return how many there were, 0 when none is left."""
-    limit = floor_to(now - STATEMENTS_KEPT_APART, HOUR_S)
+    """Merge the processes' rows of one old enough hour; return their number, 0 when none is left."""
+    limit = floor_to(now - MERGE_STATEMENTS_AFTER, HOUR_S)
     old = StatementMetric.objects.filter(started_at__lt=limit).exclude(process=MERGED).order_by("-started_at")
     start = old.values_list("started_at", flat=True).first()
     if start is None:
@@ -53,7 +53,7 @@ def merge_statements(*, now: datetime) -> int:
 
 
 def _merged(rows: Sequence[Any], kind: type[Aggregate], **span: Any) -> list[Any]:
-    """Return one row for all of each key. span: what the new rows have in common."""
+    """Return one merged row per key. span: columns that all new rows share."""
     merged: dict[tuple[Any, ...], Aggregate] = {}
     for row in rows:
         add_to(merged, tuple(getattr(row, name) for name in kind.KEY), kind.from_row(row))
@@ -65,14 +65,11 @@ def _merged(rows: Sequence[Any], kind: type[Aggregate], **span: Any) -> list[Any
 
 @transaction.atomic
 def _replace(model: Any, old: Sequence[Any], new: Sequence[Any]) -> None:
-    """Put new rows in the place of old ones, or change nothing.
-
-    Raises MergeConflict where one of the old ones is gone.
-    """
+    """Replace old rows with new ones. Raises MergeConflict, and changes nothing, if an old row is gone."""
     keys = [row.pk for row in old]
-    for at in range(0, len(keys), _DELETED_AT_ONCE):
-        some = keys[at : at + _DELETED_AT_ONCE]
-        deleted, _ = model.objects.filter(pk__in=some).delete()
-        if deleted != len(some):
+    for start in range(0, len(keys), _DELETE_BATCH_SIZE):
+        batch = keys[start : start + _DELETE_BATCH_SIZE]
+        deleted, _ = model.objects.filter(pk__in=batch).delete()
+        if deleted != len(batch):
             raise MergeConflict
     model.objects.bulk_create(new)

@@ -1,6 +1,6 @@
-"""Failures that nobody handled, grouped by kind and place, until they are written down.
+"""Buffer of unhandled failures, grouped by type and place until the monitor writes them.
 
-A handler of the root logger: whatever is logged with a traceback as an error was not meant to happen.
+It is a handler of the root logger: every error logged with a traceback counts as an unhandled failure.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SECRETS = re.compile(
 
 @dataclass(slots=True)
 class Failure:
-    """One kind of failure at one place. first, last: Unix time; the rest is of the latest."""
+    """Failures of one type at one place. first, last: Unix times; other fields are of the latest failure."""
 
     fingerprint: str
     type: str
@@ -44,7 +44,7 @@ class Failure:
     last: float
 
     def add(self, other: Failure) -> None:
-        """Add later failures of the same kind."""
+        """Add other failures of the same type and place."""
         self.count += other.count
         self.first = min(self.first, other.first)
         if other.last >= self.last:
@@ -53,7 +53,7 @@ class Failure:
 
 
 class FailureBuffer(logging.Handler):
-    """Keeps failures until somebody takes them. Bounded: of the kinds beyond that only a count is kept."""
+    """Holds failures until they are taken. Bounded: beyond MAX_KINDS, failures are only counted as lost."""
 
     def __init__(self) -> None:
         super().__init__(level=logging.ERROR)
@@ -62,28 +62,28 @@ class FailureBuffer(logging.Handler):
         self.lost = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a record that has a traceback."""
+        """Buffer a record that has a traceback."""
         if not record.exc_info or record.exc_info[0] is None or record.exc_info[1] is None:
             return
         self.put([_failure_of(record, record.exc_info[1], record.exc_info[2])])
 
     def put(self, failures: list[Failure]) -> None:
-        """Add failures."""
+        """Add failures, grouped by fingerprint."""
         with self._guard:
             for failure in failures:
-                known = self._failures.get(failure.fingerprint)
-                if known is not None:
-                    known.add(failure)
+                existing = self._failures.get(failure.fingerprint)
+                if existing is not None:
+                    existing.add(failure)
                 elif len(self._failures) < MAX_KINDS:
                     self._failures[failure.fingerprint] = failure
                 else:
                     self.lost += failure.count
 
     def take(self) -> list[Failure]:
-        """Return what was kept since the last call."""
+        """Return the buffered failures, and empty the buffer."""
         with self._guard:
-            taken, self._failures = self._failures, {}
-        return list(taken.values())
+            failures, self._failures = self._failures, {}
+        return list(failures.values())
 
 
 def _failure_of(record: logging.LogRecord, error: BaseException, trace: TracebackType | None) -> Failure:
@@ -97,7 +97,7 @@ def _failure_of(record: logging.LogRecord, error: BaseException, trace: Tracebac
         type=kind[:200],
         place=place[:300],
         message=redact_secrets(str(error))[:MAX_MESSAGE_LENGTH],
-        # The end of it says what happened.
+        # The end, which names the exception.
         traceback=redact_secrets("".join(lines))[-MAX_TRACEBACK_LENGTH:],
         route=route_of(request)[:200] if request is not None else "",
         request_id=getattr(request, "request_id", request_id.get())[:64],
@@ -108,27 +108,27 @@ def _failure_of(record: logging.LogRecord, error: BaseException, trace: Tracebac
 
 
 def place_of(trace: TracebackType | None) -> str:
-    """Return the innermost function of ours on the way to a failure, else the innermost at all.
+    """Return the innermost function of this project in a traceback, else the innermost of all.
 
-    Without the line, so that an edit elsewhere in the file does not make it another failure.
+    Without the line number, so that an edit elsewhere in the file does not change the fingerprint.
     """
     frames = [frame.f_code for frame, _ in traceback.walk_tb(trace)]
-    ours = [code for code in frames if _is_ours(code.co_filename)]
+    own_frames = [code for code in frames if _is_own(code.co_filename)]
     if not frames:
         return "unknown"
-    code = (ours or frames)[-1]
+    code = (own_frames or frames)[-1]
     path = Path(code.co_filename)
-    name = path.relative_to(settings.BASE_DIR) if ours else Path(*path.parts[-3:])
+    name = path.relative_to(settings.BASE_DIR) if own_frames else Path(*path.parts[-3:])
     return f"{name}:{code.co_qualname if hasattr(code, 'co_qualname') else code.co_name}"
 
 
-def _is_ours(file_name: str) -> bool:
+def _is_own(file_name: str) -> bool:
     path = Path(file_name)
     return path.is_relative_to(settings.BASE_DIR) and not {"site-packages", ".venv"} & set(path.parts)
 
 
 def redact_secrets(text: str) -> str:
-    """Return a text without keys, tokens, signed links and passwords in addresses."""
-    # NUL and halves of characters, which not every database stores, may come from a client.
+    """Return the text without API keys, tokens, signed links and passwords in URLs."""
+    # Clients may send NUL and lone surrogates, which not every database can store.
     storable = text.replace("\x00", "").encode(errors="replace").decode()
     return _SECRETS.sub(lambda match: f"{match[1] or match[2] or match[3]}...", storable)

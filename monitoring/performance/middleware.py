@@ -1,4 +1,4 @@
-"""The outermost middleware: how long each request took, told to the client and to the monitor."""
+"""Performance middleware: times each request for the client and the monitor."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _now = time.perf_counter_ns
 
 
 class PerformanceMiddleware:
-    """Measure every request. What `Server-Timing` says and what is counted are the same number of microseconds."""
+    """Times every request. `Server-Timing` and the monitor report the same number of microseconds."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
         self._slow_us = settings.RENDEROWL_SLOW_REQUEST_MS * 1000
-        # Only a process that serves loads its middleware; commands and workers are left alone.
+        # Only server processes load middleware; commands and workers are not measured.
         sql.install()
         monitor.start()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Serve a request and observe it."""
+        """Handle a request and record its timings."""
         timings, began = RequestTimings(), _now()
         token = current.set(timings)
         try:
@@ -40,7 +40,7 @@ class PerformanceMiddleware:
             current.reset(token)
         took_us = max(0, _now() - began - timings.waited_ns) // 1000
         response.headers["Server-Timing"] = f"app;dur={took_us // 1000}.{took_us % 1000:03d}"
-        seen = RequestObservation(
+        observation = RequestObservation(
             route=route_of(request),
             method=method_of(request),
             status=response.status_code,
@@ -51,28 +51,28 @@ class PerformanceMiddleware:
             timings=timings,
         )
         is_slow = took_us > self._slow_us
-        monitor.observe(seen, is_slow=is_slow)
+        monitor.observe(observation, is_slow=is_slow)
         if is_slow:
-            _warn_of_slow(request, seen)
+            _log_slow_request(request, observation)
         return response
 
 
-def _warn_of_slow(request: HttpRequest, seen: RequestObservation) -> None:
-    """Log a slow request: its pattern and its id, never its path or query, which may hold secrets."""
+def _log_slow_request(request: HttpRequest, observation: RequestObservation) -> None:
+    """Log route and request id, never path or query, which may hold secrets."""
     logger.warning(
         "slow request: %s %s took %.0f ms, %.0f ms of it in %d statements",
-        seen.method,
-        seen.route,
-        seen.took_us / 1000,
-        seen.timings.sql_ns / 1e6,
-        seen.timings.queries,
+        observation.method,
+        observation.route,
+        observation.took_us / 1000,
+        observation.timings.sql_ns / 1e6,
+        observation.timings.queries,
         extra={
             "action": "slow_request",
-            "route": seen.route,
-            "method": seen.method,
-            "status": seen.status,
-            "ms": seen.took_us / 1000,
-            # The filter of the log takes the request's id from here: its context has ended.
+            "route": observation.route,
+            "method": observation.method,
+            "status": observation.status,
+            "ms": observation.took_us / 1000,
+            # The log filter takes the request id from here, as its context variable is already reset.
             "request": request,
         },
     )

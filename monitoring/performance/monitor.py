@@ -1,4 +1,4 @@
-"""The monitor of this process: takes observations, writes their sums every few seconds and when the process ends."""
+"""The performance monitor of this process: writes its aggregates every few seconds and at exit."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from monitoring.performance.process import process_usage
 from monitoring.performance.services import write_metrics
 from monitoring.performance.windows import moment_of
 
-STATEMENTS_EVERY_S = 30.0
-# Tries to write as the process ends: each may wait for a busy database as long as its connection allows.
-LAST_TRIES = 3
+STATEMENTS_INTERVAL_S = 30.0
+# Attempts to write at exit; each may wait for a busy database until its timeout.
+FINAL_ATTEMPTS = 3
 logger = logging.getLogger(__name__)
 
 
 class Monitor:
-    """Adds up what this process serves. Nothing runs in the background before `start`, nor without an interval."""
+    """Aggregates and writes the requests of this process. Its thread runs after `start`, if an interval is set."""
 
     def __init__(self) -> None:
         self.failures = FailureBuffer()
@@ -36,7 +36,7 @@ class Monitor:
         os.register_at_fork(after_in_child=self._reset)
 
     def _reset(self) -> None:
-        """Start with nothing: what a parent process served is the parent's to write."""
+        """Start empty; after a fork the parent writes its own aggregates."""
         self.token = uuid4().hex
         self.aggregator = Aggregator(self.token)
         self.failures.take()
@@ -46,18 +46,18 @@ class Monitor:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._cpu_ratio = 0.0
-        self._beat_at = 0.0
+        self._heartbeat_at = 0.0
         self._statements_at = 0.0
         self._cpu_at: tuple[float, float] = (time.monotonic(), time.process_time())
 
-    def observe(self, seen: RequestObservation, *, is_slow: bool) -> None:
-        """Count one request."""
-        self.aggregator.observe(seen, is_slow=is_slow)
+    def observe(self, observation: RequestObservation, *, is_slow: bool) -> None:
+        """Record one request; starts the thread if necessary."""
+        self.aggregator.observe(observation, is_slow=is_slow)
         if self._thread is None:
             self.start()
 
     def start(self) -> None:
-        """Begin to write in the background, once for each process."""
+        """Start the background thread, once per process."""
         interval_s: int = settings.RENDEROWL_PERFORMANCE_FLUSH_S
         if not interval_s:
             return
@@ -65,31 +65,30 @@ class Monitor:
             if self._thread is not None:
                 return
             logging.getLogger().addHandler(self.failures)
-            self._thread = threading.Thread(
-                target=self._write_forever, args=(interval_s,), name="performance", daemon=True
-            )
+            arguments = (interval_s,)
+            self._thread = threading.Thread(target=self._flush_forever, args=arguments, name="performance", daemon=True)
             self._thread.start()
-            # Unlike atexit this also runs in processes that multiprocessing started, as the server's are.
+            # Unlike atexit, this also runs in processes started by multiprocessing, as the server's are.
             Finalize(None, self.stop, exitpriority=5)
 
     def stop(self) -> None:
-        """Write what is left, for the end of the process."""
+        """Stop the thread and write the remaining aggregates, at process exit."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=10)
-        for _ in range(LAST_TRIES):
+        for _ in range(FINAL_ATTEMPTS):
             if self.flush(is_last=True):
                 return
-        logger.error("requests not written", extra={"requests": self.aggregator.requests})
+        logger.error("performance data lost at exit", extra={"requests": self.aggregator.requests})
 
     def flush(self, *, is_last: bool = False) -> bool:
-        """Write what has changed; return whether it is written. What is not stays for the next time."""
+        """Write changed aggregates; return False if that failed, which keeps them for the next call."""
         with self._writing:
             now, clock = time.time(), time.monotonic()
-            with_statements = is_last or clock - self._statements_at >= STATEMENTS_EVERY_S
+            with_statements = is_last or clock - self._statements_at >= STATEMENTS_INTERVAL_S
             flushed = self.aggregator.flush(with_statements=with_statements)
             failures = self.failures.take()
-            is_due = clock - self._beat_at >= ServerProcess.HEARTBEAT_S
+            is_due = clock - self._heartbeat_at >= ServerProcess.HEARTBEAT_S
             if not flushed and not failures and not is_due and not is_last:
                 return True
             self._measure_cpu(clock)
@@ -97,14 +96,16 @@ class Monitor:
             try:
                 write_metrics(flushed=flushed, failures=failures, process=process)
             except DatabaseDriverError as error:
-                logger.warning("performance not written yet: %s", str(error).splitlines()[0] if str(error) else error)
+                logger.warning(
+                    "performance data not written yet: %s", str(error).splitlines()[0] if str(error) else error
+                )
                 self.aggregator.restore(flushed)
                 self.failures.put(failures)
                 return False
             finally:
-                # The minute before stays: a request that ended in it may be counted only now, and a row is replaced.
+                # Keep the previous minute: its last requests may be aggregated only now, and rows are replaced.
                 self.aggregator.forget_before(int(now // 60) - 1)
-            self._beat_at = clock
+            self._heartbeat_at = clock
             if with_statements:
                 self._statements_at = clock
             return True
@@ -115,8 +116,8 @@ class Monitor:
         self._cpu_ratio = round((self._cpu_at[1] - cpu_before) / max(clock - clock_before, 0.001), 4)
 
     def describe_process(self, *, now: float, is_last: bool = False) -> ServerProcess:
-        """Return the row of this process as it is now, unsaved."""
-        used = process_usage()
+        """Return the present row of this process, unsaved."""
+        usage = process_usage()
         return ServerProcess(
             token=self.token,
             hostname=socket.gethostname()[:64],
@@ -126,23 +127,23 @@ class Monitor:
             stopped_at=moment_of(now) if is_last else None,
             requests=self.aggregator.requests,
             lost=self.aggregator.lost,
-            memory_bytes=used.memory_bytes,
-            cpu_s=used.cpu_s,
+            memory_bytes=usage.memory_bytes,
+            cpu_s=usage.cpu_s,
             cpu_ratio=self._cpu_ratio,
-            threads=used.threads,
+            threads=usage.threads,
         )
 
-    def _write_forever(self, interval_s: int) -> None:
+    def _flush_forever(self, interval_s: int) -> None:
         while not self._stop.wait(interval_s):
             try:
                 self.flush()
             except Exception:
-                # The thread's edge: without it nothing would be written until the next start.
-                logger.exception("performance not written")
+                # Keep the thread alive: it is the only writer of this process.
+                logger.exception("writing performance data failed")
             connections.close_all()
 
     def snapshot(self) -> Snapshot:
-        """Return a copy of the sums in memory. They are more than the rows of the same minutes, never less."""
+        """Return a copy of the aggregates in memory, never older than the rows of the same minutes."""
         return self.aggregator.snapshot()
 
 

@@ -1,4 +1,4 @@
-"""What this process uses."""
+"""Resource usage of this process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _STATUS = Path("/proc/self/status")
 
 @dataclass(frozen=True, slots=True)
 class ProcessUsage:
-    """memory_bytes: anonymous memory, without mapped database pages, 0 where the system does not tell."""
+    """Resource usage. memory_bytes: anonymous memory, without mapped database pages; 0 if unknown."""
 
     memory_bytes: int
     cpu_s: float
@@ -20,7 +20,7 @@ class ProcessUsage:
 
 
 def process_usage() -> ProcessUsage:
-    """Return what this process uses now."""
+    """Return the present usage of this process."""
     return ProcessUsage(_anonymous_bytes(), time.process_time(), threading.active_count())
 
 
@@ -28,7 +28,6 @@ def _anonymous_bytes() -> int:
     try:
         lines = _STATUS.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
-        # Not Linux.
-        return 0
-    # Mapped pages of the database count as resident too, and are no use of memory.
+        return 0  # not Linux
+    # Not VmRSS, which includes mapped database pages.
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:")), 0)

@@ -1,4 +1,4 @@
-"""Which SQL costs the most, and how the database runs it."""
+"""Analysis of the most expensive SQL statements and their query plans."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from monitoring.performance.selectors import statements_in
 from monitoring.performance.sketch import quantiles
 from monitoring.performance.windows import HOUR_S, Window, floor_to, window_before
 
-_OWN = ("EXPLAIN", "PREPARE", "DEALLOCATE", "SET LOCAL plan_cache_mode")
+_IGNORED = ("EXPLAIN", "PREPARE", "DEALLOCATE", "SET LOCAL plan_cache_mode")
 
 
-def analyse_statements(*, window_s: int, sort: str, limit: int, now: datetime | None = None) -> dict[str, Any]:
-    """Return the dearest shapes of a window with their plans, each asked for now."""
+def analyze_statements(*, window_s: int, sort: str, limit: int, now: datetime | None = None) -> dict[str, Any]:
+    """Return the most expensive normalized statements of a window, with their present query plans."""
     now = now or timezone.now()
-    # Statements are summed by the hour.
+    # Statements are aggregated by hour.
     start = floor_to(window_before(now, window_s, now).start, HOUR_S)
-    found: dict[str, StatementAggregate] = {}
+    totals: dict[str, StatementAggregate] = {}
     for (_, digest), aggregate in statements_in(Window(start, now), monitor.snapshot()):
-        if not aggregate.normalized_sql.startswith(_OWN):
-            add_to(found, digest, aggregate)
-    rows = [_row(runs) for runs in sorted(found.values(), key=_RANKS[sort], reverse=True)[:limit]]
+        if not aggregate.normalized_sql.startswith(_IGNORED):
+            add_to(totals, digest, aggregate)
+    rows = [_row(runs) for runs in sorted(totals.values(), key=_RANKS[sort], reverse=True)[:limit]]
     return {
         "window_s": window_s,
         "from": start,
         "to": now,
         "sampled": False,
-        "shapes": len(found),
-        "total_ms": sum(runs.total_us for runs in found.values()) / 1000,
+        "shapes": len(totals),
+        "total_ms": sum(runs.total_us for runs in totals.values()) / 1000,
         "full_scans": sorted({table for row in rows for table in row["full_scans"]}),
         "statements": rows,
     }
@@ -42,8 +42,8 @@ def analyse_statements(*, window_s: int, sort: str, limit: int, now: datetime | 
 
 def _p95_us(runs: StatementAggregate) -> float:
     """Return the 95th percentile, never above the slowest run."""
-    (found,) = quantiles(runs.buckets, [0.95])
-    return min(found or 0.0, runs.max_us)
+    (p95_us,) = quantiles(runs.buckets, [0.95])
+    return min(p95_us or 0.0, runs.max_us)
 
 
 _RANKS: dict[str, Callable[[StatementAggregate], float]] = {

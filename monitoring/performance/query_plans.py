@@ -1,4 +1,4 @@
-"""How the database would run a statement: asked, never run."""
+"""Query plans: explains statements without executing them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAME = "renderowl_explained"
 
 @dataclass(frozen=True, slots=True)
 class QueryPlan:
-    """lines: as the database words them; full_scans: tables that are read from end to end; note: why there is none."""
+    """A query plan. lines: the database's text; full_scans: tables that it scans fully; note: why there is no plan."""
 
     lines: list[str] = field(default_factory=list)
     full_scans: list[str] = field(default_factory=list)
@@ -24,15 +24,13 @@ class QueryPlan:
 
 
 def explain_statement(sql: str) -> QueryPlan:
-    """Return the plan of a statement as Django ran it, for parameters that are not known."""
+    """Return the plan of a statement as Django ran it, with unknown parameters."""
     if not sql or not _EXPLAINABLE.match(sql):
-        return QueryPlan(
-            note="Only statements that read or write rows have a plan." if sql else "The text is too long."
-        )
+        return QueryPlan(note="Only statements that read or write rows have plans." if sql else "The text is too long.")
     try:
         lines = _explain_on_sqlite(sql) if connection.vendor == "sqlite" else _explain_on_postgresql(sql)
     except DatabaseError:
-        return QueryPlan(note="The database does not explain this statement without its parameters.")
+        return QueryPlan(note="The database cannot explain this statement without its parameters.")
     pattern = _SQLITE_SCAN if connection.vendor == "sqlite" else _POSTGRESQL_SCAN
     scans = [match[1].strip('"') for line in lines if (match := pattern.search(line))]
     return QueryPlan(lines, list(dict.fromkeys(scans)))
@@ -41,7 +39,7 @@ def explain_statement(sql: str) -> QueryPlan:
 def _explain_on_sqlite(sql: str) -> list[str]:
     count = sum(match[1] == "s" for match in _PLACEHOLDER.finditer(sql))
     with connection.cursor() as cursor:
-        # The plan does not look at values; a text without any was run without parameters.
+        # The plan does not depend on values; a text without placeholders was executed without parameters.
         cursor.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * count if _PLACEHOLDER.search(sql) else None)
         rows = cursor.fetchall()
     depths = {0: -1}
@@ -57,10 +55,10 @@ def _explain_on_postgresql(sql: str) -> list[str]:
     text = _PLACEHOLDER.sub(lambda match: f"${next(numbers)}" if match[1] == "s" else "%", sql)
     count = next(numbers) - 1
     values = f"({', '.join(['NULL'] * count)})" if count else ""
-    # In a savepoint, as a refusal would spoil the transaction around.
+    # In a savepoint, as an error would abort the surrounding transaction.
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-        # One that could be prepared but not explained outlives the savepoint.
+        # A statement that was prepared but could not be explained outlives its savepoint.
         cursor.execute("SELECT 1 FROM pg_prepared_statements WHERE name = %s", [_NAME])
         if cursor.fetchone():
             cursor.execute(f"DEALLOCATE {_NAME}")

@@ -1,4 +1,4 @@
-"""What was measured, for people and programs: routes over a window, beside the window before and that of last week."""
+"""Performance report: routes over a window, compared with the previous window and the same one last week."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ TOP = 10
 
 @dataclass(slots=True)
 class RouteTotals:
-    """All requests of one route and method. refused: answers 4xx; failed: answers 5xx."""
+    """All requests of one route and method. client_errors: 4xx responses; failed: 5xx responses."""
 
     total: RequestAggregate = field(default_factory=RequestAggregate)
-    refused: int = 0
+    client_errors: int = 0
     failed: int = 0
 
     def add(self, status_class: int, aggregate: RequestAggregate) -> None:
-        """Add the requests of a status class."""
+        """Add the requests of one status class."""
         self.total.add(aggregate)
-        self.refused += aggregate.count if status_class == 4 else 0
+        self.client_errors += aggregate.count if status_class == 4 else 0
         self.failed += aggregate.count if status_class == 5 else 0
 
     @property
     def error_rate(self) -> float:
-        """Return the share of answers 5xx."""
+        """Return the share of 5xx responses."""
         return self.failed / self.total.count if self.total.count else 0.0
 
     @property
     def client_error_rate(self) -> float:
-        """Return the share of answers 4xx."""
-        return self.refused / self.total.count if self.total.count else 0.0
+        """Return the share of 4xx responses."""
+        return self.client_errors / self.total.count if self.total.count else 0.0
 
     def percentiles_ms(self, *shares: float) -> list[float | None]:
-        """Return percentiles, never above the slowest request."""
-        found = quantiles(self.total.buckets, shares)
-        return [None if value is None else round(min(value, self.total.max_us) / 1000, 4) for value in found]
+        """Return percentiles (shares of 0 to 1, ascending), never above the slowest request."""
+        values_us = quantiles(self.total.buckets, shares)
+        return [None if value is None else round(min(value, self.total.max_us) / 1000, 4) for value in values_us]
 
 
 TotalsByRoute = dict[tuple[str, str], RouteTotals]
@@ -54,7 +54,7 @@ TotalsByRoute = dict[tuple[str, str], RouteTotals]
 
 @dataclass(frozen=True, slots=True)
 class RouteReport:
-    """Routes over a window, and what to compare them with."""
+    """Totals of routes over a window and the two windows to compare with."""
 
     window: Window
     previous_window: Window
@@ -65,25 +65,19 @@ class RouteReport:
 
 
 def build_report(*, window_s: int, now: datetime | None = None) -> RouteReport:
-    """Read the sums of the window that ends now, including what no process but this one has written yet."""
+    """Read the totals of the window that ends now, including those this process has not written yet."""
     now = now or timezone.now()
-    # Before the rows are read: what is written in between is then in memory too, and counted once.
+    # Before the rows are read: sums written in between are then in memory too, and counted once.
     memory = monitor.snapshot()
     window = window_before(now, window_s, now)
     before = window_before(window.start, window_s, now)
     last_week = week_before(window, now)
-    return RouteReport(
-        window,
-        before,
-        last_week,
-        route_totals_in(window, memory),
-        route_totals_in(before, memory),
-        route_totals_in(last_week, memory),
-    )
+    windows = (window, before, last_week)
+    return RouteReport(*windows, *(route_totals_in(each, memory) for each in windows))
 
 
 def route_totals_in(window: Window, memory: Snapshot) -> TotalsByRoute:
-    """Return the sums of every route in a window."""
+    """Return the totals of every (route, method) in a window."""
     totals: TotalsByRoute = {}
     for (_, route, method, status_class), aggregate in requests_in(window, memory):
         totals.setdefault((route, method), RouteTotals()).add(status_class, aggregate)
@@ -91,19 +85,19 @@ def route_totals_in(window: Window, memory: Snapshot) -> TotalsByRoute:
 
 
 def all_routes(report: RouteReport) -> list[dict[str, Any]]:
-    """Return every route, the busiest first."""
-    return _rows(report, report.totals, lambda found: found.total.count)
+    """Return all routes, busiest first."""
+    return _rows(report, report.totals, lambda totals: totals.total.count)
 
 
 def slow_routes(report: RouteReport) -> list[dict[str, Any]]:
-    """Return the routes whose 95th percentile is the highest."""
-    return _rows(report, report.totals, lambda found: found.percentiles_ms(0.95)[0] or 0.0)[:TOP]
+    """Return the TOP routes by 95th percentile."""
+    return _rows(report, report.totals, lambda totals: totals.percentiles_ms(0.95)[0] or 0.0)[:TOP]
 
 
 def error_routes(report: RouteReport) -> list[dict[str, Any]]:
-    """Return the routes that failed most often, then those that refused most often."""
-    faulty = {key: found for key, found in report.totals.items() if found.failed or found.refused}
-    return _rows(report, faulty, lambda found: (found.error_rate, found.client_error_rate))[:TOP]
+    """Return the TOP routes by the share of 5xx responses, then of 4xx responses."""
+    faulty = {key: totals for key, totals in report.totals.items() if totals.failed or totals.client_errors}
+    return _rows(report, faulty, lambda totals: (totals.error_rate, totals.client_error_rate))[:TOP]
 
 
 def _rows(report: RouteReport, totals: TotalsByRoute, rank: Callable[[RouteTotals], Any]) -> list[dict[str, Any]]:
@@ -112,16 +106,16 @@ def _rows(report: RouteReport, totals: TotalsByRoute, rank: Callable[[RouteTotal
 
 
 def _row(report: RouteReport, route: str, method: str) -> dict[str, Any]:
-    found = report.totals[route, method]
-    total = found.total
-    p50, p95, p99 = found.percentiles_ms(0.5, 0.95, 0.99)
+    totals = report.totals[route, method]
+    total = totals.total
+    p50, p95, p99 = totals.percentiles_ms(0.5, 0.95, 0.99)
     return {
         "route": route,
         "method": method,
         "count": total.count,
         "requests_per_minute": round(total.count / report.window.minutes, 3),
-        "error_rate": _share(found.failed, total.count),
-        "client_error_rate": _share(found.refused, total.count),
+        "error_rate": _share(totals.failed, total.count),
+        "client_error_rate": _share(totals.client_errors, total.count),
         "cache_hit_rate": _share(total.cache_hits, total.cache_lookups),
         "cache_lookups": total.cache_lookups,
         "mean_ms": round(total.total_us / total.count / 1000, 4),
@@ -140,14 +134,14 @@ def _row(report: RouteReport, route: str, method: str) -> dict[str, Any]:
     }
 
 
-def _comparison(found: RouteTotals | None, window: Window) -> dict[str, Any]:
-    if found is None:
+def _comparison(totals: RouteTotals | None, window: Window) -> dict[str, Any]:
+    if totals is None:
         return {"count": 0, "requests_per_minute": 0.0, "p95_ms": None, "error_rate": None}
     return {
-        "count": found.total.count,
-        "requests_per_minute": round(found.total.count / window.minutes, 3),
-        "p95_ms": found.percentiles_ms(0.95)[0],
-        "error_rate": _share(found.failed, found.total.count),
+        "count": totals.total.count,
+        "requests_per_minute": round(totals.total.count / window.minutes, 3),
+        "p95_ms": totals.percentiles_ms(0.95)[0],
+        "error_rate": _share(totals.failed, totals.total.count),
     }
 
 
@@ -156,5 +150,5 @@ def _share(part: int, whole: int) -> float:
 
 
 def error_bound() -> float:
-    """Return how far a percentile may be off, as a share of itself."""
+    """Return the maximum relative error of percentiles."""
     return ERROR_BOUND

@@ -1,4 +1,4 @@
-"""The name under which a request is counted: its URL pattern, never its path, so that clients cannot make up names."""
+"""Route names: requests are counted by URL pattern, not path, so that clients cannot create series."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.urls import Resolver404, resolve
 
 UNMATCHED = "(unmatched)"
 OTHER = "(other)"
-# Of the columns that hold a route.
+# The length of the columns that hold a route.
 MAX_LENGTH = 200
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _PART = re.compile(r"<(?:[^:<>]+:)?(\w+)>")
@@ -19,22 +19,22 @@ _GROUP = re.compile(r"\(\?P<(\w+)>[^()]*\)")
 
 
 def route_of(request: HttpRequest) -> str:
-    """Return the pattern that a served request matched, e.g. `/api/v2/renders/{id}`."""
+    """Return the URL pattern that a request matched, e.g. `/api/v2/renders/{id}`."""
     match = request.resolver_match
-    # Probes, static files and early refusals are answered before Django looks for a view.
+    # Probes, static files and early refusals are answered before Django resolves the URL.
     return name_of_pattern(match.route) if match is not None else name_of_path(request.path_info)
 
 
 @lru_cache(maxsize=1024)
 def name_of_pattern(pattern: str) -> str:
-    """Return a URL pattern of Django as people write it."""
+    """Return a Django URL pattern in the form `/path/{name}`."""
     name = "/" + _PART.sub(r"{\1}", _GROUP.sub(r"{\1}", pattern)).replace("^", "").replace("$", "")
     return name[:MAX_LENGTH]
 
 
 @lru_cache(maxsize=512)
 def name_of_path(path: str) -> str:
-    """Return the pattern that a path leads to."""
+    """Return the pattern that a path resolves to, or UNMATCHED."""
     if path.startswith(settings.STATIC_URL):
         return f"{settings.STATIC_URL}{{path}}"
     try:
@@ -44,6 +44,6 @@ def name_of_path(path: str) -> str:
 
 
 def method_of(request: HttpRequest) -> str:
-    """Return the method, one name for all that HTTP does not know."""
+    """Return the method, `OTHER` for unknown ones."""
     method = request.method or ""
     return method if method in METHODS else "OTHER"

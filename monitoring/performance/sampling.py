@@ -1,4 +1,4 @@
-"""Once a minute: how the queues and the response cache stand."""
+"""Samples of the queues and the response cache, stored every minute."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from jobs.selectors import QueueDepth, queue_depths
 from monitoring.models import CacheMetric, QueueMetric
 from monitoring.performance.monitor import monitor
 from monitoring.performance.report import route_totals_in
-from monitoring.performance.system import living_workers, oldest_s
+from monitoring.performance.system import live_workers, oldest_s
 from monitoring.performance.windows import MINUTE_S, Window, floor_to
 
 
 def sample_queues(*, now: datetime) -> int:
-    """Write a row for each queue; return how many. A minute that has its rows keeps them."""
+    """Store a row per queue; return how many. Existing rows of the same minute are kept."""
     at = floor_to(now, MINUTE_S)
     depths = {depth.queue: depth for depth in queue_depths()}
-    workers = living_workers(now)
+    workers = live_workers(now)
     rows = []
     for queue in sorted({*depths, *known_queues()}):
         depth = depths.get(queue, QueueDepth(queue, 0, 0, 0, 0, None))
@@ -43,20 +43,20 @@ def sample_queues(*, now: datetime) -> int:
 
 
 def sample_cache(*, now: datetime) -> None:
-    """Write the hits of the last minute that all processes have surely written."""
+    """Store the hits of the minute before last, which all processes have written by now."""
     at = floor_to(now, MINUTE_S) - timedelta(seconds=MINUTE_S)
-    sums = route_totals_in(Window(at - timedelta(seconds=MINUTE_S), at), monitor.snapshot())
+    totals = route_totals_in(Window(at - timedelta(seconds=MINUTE_S), at), monitor.snapshot())
     row = CacheMetric(
         at=at,
-        hits=sum(found.total.cache_hits for found in sums.values()),
-        lookups=sum(found.total.cache_lookups for found in sums.values()),
+        hits=sum(route.total.cache_hits for route in totals.values()),
+        lookups=sum(route.total.cache_lookups for route in totals.values()),
         size_bytes=_cache_bytes(),
     )
     CacheMetric.objects.bulk_create([row], ignore_conflicts=True)
 
 
 def _cache_bytes() -> int:
-    """Return the size of the cache's file; 0 where the cache is a server."""
+    """Return the size of the cache file; 0 if the cache is a server."""
     url: str = settings.RENDEROWL_CACHE_URL
     if not url.startswith("sqlite:///"):
         return 0

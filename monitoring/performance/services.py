@@ -1,4 +1,4 @@
-"""Write sums into their rows: one transaction, the same rows however often it is done."""
+"""Writes aggregates to the database, in one transaction that is safe to repeat."""
 
 from __future__ import annotations
 
@@ -13,14 +13,11 @@ from monitoring.performance.aggregator import Snapshot
 from monitoring.performance.failures import Failure
 from monitoring.performance.windows import MINUTE_S, moment_of
 
-_PROCESS_STATE = [
-    *("last_seen_at", "stopped_at", "requests", "lost"),
-    *("memory_bytes", "cpu_s", "cpu_ratio", "threads"),
-]
+_PROCESS_STATE = ["last_seen_at", "stopped_at", "requests", "lost", "memory_bytes", "cpu_s", "cpu_ratio", "threads"]
 
 
 def route_metric(key: SeriesKey, aggregate: RequestAggregate, *, process: str) -> RouteMetric:
-    """Return the row of a process's minute."""
+    """Return the row of one series of a process, unsaved."""
     return RouteMetric(
         started_at=key.started_at,
         resolution_s=MINUTE_S,
@@ -33,12 +30,12 @@ def route_metric(key: SeriesKey, aggregate: RequestAggregate, *, process: str) -
 
 
 def write_metrics(*, flushed: Snapshot, failures: Sequence[Failure], process: ServerProcess) -> None:
-    """Replace a process's sums, add its slow requests and failures, and say that it lives."""
-    # Made before the transaction: SQLite's takes the write lock at BEGIN, and requests wait for it.
-    routes = [route_metric(key, each, process=process.token) for key, each in flushed.series.items()]
+    """Replace a process's aggregates, add its slow requests and failures, and record its heartbeat."""
+    # Built before the transaction, which on SQLite holds the write lock from BEGIN on.
+    routes = [route_metric(key, aggregate, process=process.token) for key, aggregate in flushed.series.items()]
     statements = [
-        StatementMetric(started_at=key.started_at, process=process.token, digest=key.digest, **each.columns())
-        for key, each in flushed.statements.items()
+        StatementMetric(started_at=key.started_at, process=process.token, digest=key.digest, **runs.columns())
+        for key, runs in flushed.statements.items()
     ]
     with transaction.atomic():
         ServerProcess.objects.bulk_create(
@@ -56,14 +53,14 @@ def write_metrics(*, flushed: Snapshot, failures: Sequence[Failure], process: Se
             unique_fields=["process", "started_at", "digest"],
             update_fields=StatementAggregate.column_names(),
         )
-        # They keep their ids: after a write whose outcome is unknown, those that are there already stay.
+        # Their ids make a repeat after a write of unknown outcome ignore rows that exist.
         SlowRequest.objects.bulk_create(flushed.slow, ignore_conflicts=True)
         _add_failures(failures)
 
 
 def _add_failures(failures: Iterable[Failure]) -> None:
-    # One order for all processes, so that two never wait for each other.
-    for failure in sorted(failures, key=lambda each: each.fingerprint):
+    # In the same order in all processes, to avoid deadlocks.
+    for failure in sorted(failures, key=lambda failure: failure.fingerprint):
         if not _add_to_open(failure):
             _open_error(failure)
 
@@ -95,5 +92,4 @@ def _open_error(failure: Failure) -> None:
                 last_seen_at=moment_of(failure.last),
             )
     except IntegrityError:
-        # Another process was first.
-        _add_to_open(failure)
+        _add_to_open(failure)  # another process was first

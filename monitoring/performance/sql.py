@@ -1,6 +1,6 @@
-"""The time that requests spend in the database.
+"""Timing of SQL statements within requests.
 
-Counted are statements until their first row, and commits. Outside of requests nothing is: there `current` is empty.
+Measures statements until their first row, and commits. Outside requests `current` is empty and nothing is measured.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _now = time.perf_counter_ns
 
 
 def install() -> None:
-    """Time the statements of all connections, those that are open and those to come."""
+    """Time the statements of all open and future connections."""
     connection_created.connect(_on_connection, dispatch_uid="performance")
     for connection in connections.all(initialized_only=True):
         time_connection(connection)
@@ -31,12 +31,12 @@ def _on_connection(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
 
 
 def time_connection(connection: BaseDatabaseWrapper) -> None:
-    """Time the statements of one connection, once however often it reconnects."""
+    """Time the statements of one connection; safe to call again when it reconnects."""
     if _run_timed in connection.execute_wrappers:
         return
     connection.execute_wrappers.append(_run_timed)
-    # A commit is no statement to Django's wrappers, and where it waits for a disk it is the dearest part.
-    commit = connection._commit  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public place
+    # Django's wrappers do not see commits, which are the slowest part if they wait for a disk.
+    commit = connection._commit  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public hook
     connection._commit = partial(_commit_timed, commit)  # type: ignore[attr-defined]  # noqa: SLF001 - as above
 
 

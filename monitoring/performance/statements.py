@@ -1,4 +1,4 @@
-"""The normalized text of an SQL statement: its text without what differs from run to run."""
+"""Normalization of SQL statements: replaces literals, so that runs of the same statement group together."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NAME = re.compile(r"\"[^\"]*\"")
 
 @dataclass(frozen=True, slots=True)
 class NormalizedStatement:
-    """digest: names it; example: a text as it was run, empty where it is too long to be explained."""
+    """A normalized statement. digest: SHA-256 of it; example: the original text, empty if too long to explain."""
 
     text: str
     digest: str
@@ -27,8 +27,8 @@ class NormalizedStatement:
 
 
 def normalize_statement(sql: str) -> NormalizedStatement:
-    """Return a statement without its literals."""
-    # One too long to be explained is told apart by its beginning.
+    """Return a statement with its literals replaced."""
+    # A text too long to explain is identified by its beginning.
     return _normalize(sql[: MAX_EXAMPLE_LENGTH + 1])
 
 
@@ -45,7 +45,7 @@ def _normalize(sql: str) -> NormalizedStatement:
 
 
 def _without_numbers(text: str) -> list[str]:
-    """Return the text in pieces, numbers outside of quoted names replaced."""
+    """Return the text in pieces, with numbers outside quoted names replaced."""
     pieces: list[str] = []
     end = 0
     for match in _NAME.finditer(text):

@@ -1,4 +1,4 @@
-"""The state of the installation: processes, memory, CPU, database, queue, cache."""
+"""System report: processes, memory, CPU, database, queues, workers and cache."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ CACHE_WINDOW_S = 3600
 
 
 def describe_system() -> dict[str, Any]:
-    """Return the state of the installation as this process sees it now."""
+    """Return the system report as JSON members."""
     now = timezone.now()
     processes = _processes(now)
     return {
         "now": now,
-        "uptime_s": max((found["uptime_s"] for found in processes), default=0.0),
+        "uptime_s": max((process["uptime_s"] for process in processes), default=0.0),
         "processes": processes,
-        "memory": {"anonymous_bytes": sum(found["memory_bytes"] for found in processes), **machine_memory()},
+        "memory": {"anonymous_bytes": sum(process["memory_bytes"] for process in processes), **machine_memory()},
         "cpu": _cpu(processes),
         "database": describe_database(),
         "queue": _queues(now),
@@ -39,10 +39,10 @@ def describe_system() -> dict[str, Any]:
 
 
 def _processes(now: datetime) -> list[dict[str, Any]]:
-    heard_of_since = now - ServerProcess.heard_of_since()
-    rows = ServerProcess.objects.filter(last_seen_at__gt=heard_of_since, stopped_at__isnull=True)
+    alive_since = now - ServerProcess.heartbeat_timeout()
+    rows = ServerProcess.objects.filter(last_seen_at__gt=alive_since, stopped_at__isnull=True)
     others = [row for row in rows.order_by("-last_seen_at") if row.token != monitor.token]
-    # This process knows more of itself than its row.
+    # This process is described directly, as its row is older.
     return [_row(row, now) for row in (monitor.describe_process(now=now.timestamp()), *others)]
 
 
@@ -64,19 +64,18 @@ def _row(row: ServerProcess, now: datetime) -> dict[str, Any]:
 
 
 def machine_memory() -> dict[str, int | None]:
-    """Return what the machine has and what of it is available; None where the system does not tell."""
+    """Return total and available memory of the machine; None if the system does not report them."""
     names = {"MemTotal": "machine_bytes", "MemAvailable": "available_bytes"}
-    found: dict[str, int | None] = dict.fromkeys(names.values())
+    memory: dict[str, int | None] = dict.fromkeys(names.values())
     try:
         lines = _MEMINFO.read_text(encoding="ascii").splitlines()
     except OSError:
-        # Not Linux.
-        return found
+        return memory  # not Linux
     for line in lines:
         name, _, rest = line.partition(":")
         if name in names:
-            found[names[name]] = int(rest.split()[0]) * 1024
-    return found
+            memory[names[name]] = int(rest.split()[0]) * 1024
+    return memory
 
 
 def _cpu(processes: list[dict[str, Any]]) -> dict[str, Any]:
@@ -86,7 +85,7 @@ def _cpu(processes: list[dict[str, Any]]) -> dict[str, Any]:
         "load_1m": round(load[0], 2),
         "load_5m": round(load[1], 2),
         "load_15m": round(load[2], 2),
-        "processes_ratio": round(sum(found["cpu_ratio"] for found in processes), 4),
+        "processes_ratio": round(sum(process["cpu_ratio"] for process in processes), 4),
     }
 
 
@@ -105,18 +104,18 @@ def _queues(now: datetime) -> list[dict[str, Any]]:
 
 
 def oldest_s(since: datetime | None, now: datetime) -> float:
-    """Return for how long the longest-waiting ready job has waited."""
+    """Return the seconds since a time, 0.0 for None: the wait of the oldest ready job."""
     return max(0.0, round((now - since).total_seconds(), 3)) if since is not None else 0.0
 
 
-def living_workers(now: datetime) -> list[Worker]:
-    """Return the workers that were heard of lately."""
-    heard_of_since = now - timedelta(seconds=3 * Worker.HEARTBEAT_S)
-    return list(Worker.objects.filter(stopped_at__isnull=True, last_seen_at__gt=heard_of_since))
+def live_workers(now: datetime) -> list[Worker]:
+    """Return the workers with a recent heartbeat."""
+    alive_since = now - timedelta(seconds=3 * Worker.HEARTBEAT_S)
+    return list(Worker.objects.filter(stopped_at__isnull=True, last_seen_at__gt=alive_since))
 
 
 def _workers(now: datetime) -> dict[str, int]:
-    workers = living_workers(now)
+    workers = live_workers(now)
     return {
         "alive": len(workers),
         "slots": sum(worker.concurrency for worker in workers),
@@ -125,9 +124,9 @@ def _workers(now: datetime) -> dict[str, int]:
 
 
 def _cache(now: datetime) -> dict[str, Any]:
-    """Return how the response cache did in the last hour, by what its answers said."""
-    sums = route_totals_in(window_before(now, CACHE_WINDOW_S, now), monitor.snapshot())
-    hits = sum(found.total.cache_hits for found in sums.values())
-    lookups = sum(found.total.cache_lookups for found in sums.values())
+    """Return the hit rate of the response cache in the last hour, by the `X-Cache` of responses."""
+    totals = route_totals_in(window_before(now, CACHE_WINDOW_S, now), monitor.snapshot())
+    hits = sum(route.total.cache_hits for route in totals.values())
+    lookups = sum(route.total.cache_lookups for route in totals.values())
     rate = round(hits / lookups, 5) if lookups else 0.0
     return {"window_s": CACHE_WINDOW_S, "hits": hits, "lookups": lookups, "hit_rate": rate}

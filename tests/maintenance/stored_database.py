@@ -1,6 +1,6 @@
-"""Stored databases: what an installation of a release looks like, kept to test that later versions migrate it.
+"""Stored databases: one installation per release, to test that later versions can migrate it.
 
-`python -m tests.maintenance.stored_database` adds the one of the present version; it is done once, at its release.
+Run `python -m tests.maintenance.stored_database` once per release: it adds the database of the present version.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SEED = ("--renders", "12", "--jobs", "20", "--events", "40", "--days", "20", "--
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Return the environment of an installation in a folder."""
+    """Return the environment variables of an installation in a folder."""
     return {
         **{name: value for name, value in os.environ.items() if name not in {"STORAGE_URL", "PUBLIC_URL"}},
         "DATA_DIR": str(folder),
@@ -32,13 +32,13 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def rows(folder: Path) -> dict[str, int]:
-    """Return the number of rows of each table, by name."""
+    """Return the row count of each table, by name."""
     stats = json.loads(manage(environment(folder), "db_stats", "--json"))
     return {table["table"]: table["rows"] for table in stats["tables"]}
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Make an installation in a folder of a stored database."""
+    """Unpack a stored database into the folder of an installation."""
     (folder / "db.sqlite3").write_bytes(gzip.decompress(archive.read_bytes()))
 
 
@@ -62,5 +62,5 @@ if __name__ == "__main__":
 
     present = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     if (FOLDER / f"{present}.sqlite3.gz").exists():
-        sys.exit(f"{present} is stored already; a release is never stored again.")
+        sys.exit(f"{present} is already stored; a release is stored only once.")
     print(build(present))

@@ -1,4 +1,4 @@
-"""The ballast beside the database: laid where there is room, freed by `db_cleanup` where there is none."""
+"""The ballast file: created where there is room, deleted by `db_cleanup` on a full disk."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings) -> Path:
     return path
 
 
-def leave(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+def set_free_bytes(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
     monkeypatch.setattr(ballast, "free_bytes", lambda folder: free)
 
 
-def observed() -> float | str:
-    return next(seen.value for seen in DiskCheck().run() if seen.name == "ballast")
+def ballast_observation() -> float | str:
+    return next(observation.value for observation in DiskCheck().run() if observation.name == "ballast")
 
 
-def test_is_laid_once_and_takes_the_space_for_real(database: Path) -> None:
-    assert observed() == 0
+def test_is_created_once_and_allocates_its_blocks(database: Path) -> None:
+    assert ballast_observation() == 0
     assert ballast.create_ballast_file() == SIZE
-    laid = Path(f"{database}.ballast").stat()
-    assert laid.st_size == SIZE
-    assert laid.st_blocks * 512 >= SIZE
+    created = Path(f"{database}.ballast").stat()
+    assert created.st_size == SIZE
+    assert created.st_blocks * 512 >= SIZE
     assert ballast.create_ballast_file() == SIZE
-    assert Path(f"{database}.ballast").stat().st_ino == laid.st_ino
-    assert observed() == SIZE
+    assert Path(f"{database}.ballast").stat().st_ino == created.st_ino
+    assert ballast_observation() == SIZE
     assert sorted(path.name for path in database.parent.iterdir()) == ["owl.sqlite3", "owl.sqlite3.ballast"]
 
 
@@ -55,13 +55,13 @@ def test_follows_its_setting(database: Path, settings) -> None:
 
 
 def test_is_not_what_fills_the_disk(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    leave(monkeypatch, 3 * SIZE - 1)
+    set_free_bytes(monkeypatch, 3 * SIZE - 1)
     assert ballast.create_ballast_file() == 0
-    leave(monkeypatch, 3 * SIZE)
+    set_free_bytes(monkeypatch, 3 * SIZE)
     assert ballast.create_ballast_file() == SIZE
 
 
-def test_a_failure_leaves_nothing(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_leaves_no_file(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(number: int, start: int, length: int) -> None:
         raise OSError(28, "No space left on device")
 
@@ -71,7 +71,7 @@ def test_a_failure_leaves_nothing(database: Path, monkeypatch: pytest.MonkeyPatc
     assert [path.name for path in database.parent.iterdir()] == ["owl.sqlite3"]
 
 
-def test_without_a_file_of_a_database_there_is_none(monkeypatch: pytest.MonkeyPatch, settings) -> None:
+def test_no_ballast_without_a_database_file(monkeypatch: pytest.MonkeyPatch, settings) -> None:
     settings.RENDEROWL_DISK_BALLAST_BYTES = SIZE
     monkeypatch.setattr(ballast, "database_file", lambda: "")
     assert (ballast.create_ballast_file(), ballast.delete_ballast_file(), ballast.is_disk_full()) == (0, 0, False)
@@ -79,21 +79,21 @@ def test_without_a_file_of_a_database_there_is_none(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("free", "freed", "left"), [(ballast.FULL_BYTES - 1, SIZE, 0), (1 << 40, 0, SIZE)])
-def test_cleaning_up_frees_it_only_on_a_full_disk(free, freed, left, database, monkeypatch, settings, tmp_path) -> None:
+def test_cleanup_deletes_it_only_on_a_full_disk(free, freed, left, database, monkeypatch, settings, tmp_path) -> None:
     settings.STORAGES = {
         **settings.STORAGES,
         "default": {"BACKEND": "files.storage.local.LocalStorage", "OPTIONS": {"location": str(tmp_path / "media")}},
     }
     ballast.create_ballast_file()
-    leave(monkeypatch, free)
+    set_free_bytes(monkeypatch, free)
     out = StringIO()
     call_command("db_cleanup", "--json", "--dry-run", stdout=out)
     assert json.loads(out.getvalue())["ballast_bytes"] == SIZE
     out = StringIO()
     call_command("db_cleanup", "--json", stdout=out)
-    told = json.loads(out.getvalue())
-    assert (told["ballast_freed_bytes"], told["ballast_bytes"], ballast.ballast_bytes()) == (freed, left, left)
+    result = json.loads(out.getvalue())
+    assert (result["ballast_freed_bytes"], result["ballast_bytes"], ballast.ballast_bytes()) == (freed, left, left)
 
 
-def test_every_worker_looks_after_it() -> None:
+def test_workers_create_it_periodically() -> None:
     assert "ballast" in periodic_tasks

@@ -1,4 +1,4 @@
-"""`db_backup` copies one moment of a database in use and makes sure of it; the copy put in place is the database."""
+"""`db_backup` copies a consistent snapshot of a database in use and verifies the copy."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ only_sqlite = pytest.mark.skipif(connection.vendor != "sqlite", reason="a test o
 def ledger(tmp_path, monkeypatch) -> Path:
     """A database in WAL mode with two tables that each transaction writes to."""
     path = tmp_path / "owl.sqlite3"
-    with contextlib.closing(sqlite3.connect(path)) as made:
-        made.execute("PRAGMA journal_mode=WAL")
-        made.execute("CREATE TABLE debit (id INTEGER PRIMARY KEY, amount INTEGER, filler TEXT)")
-        made.execute("CREATE TABLE credit (id INTEGER PRIMARY KEY, amount INTEGER)")
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("CREATE TABLE debit (id INTEGER PRIMARY KEY, amount INTEGER, filler TEXT)")
+        database.execute("CREATE TABLE credit (id INTEGER PRIMARY KEY, amount INTEGER)")
         for number in range(1000):
-            enter(made, number)
-        made.commit()
+            enter(database, number)
+        database.commit()
     monkeypatch.setattr(backup, "database_path", lambda: path)
     return path
 
@@ -57,20 +57,20 @@ def back_up(target: Path, *arguments: str) -> dict:
 
 
 @only_sqlite
-def test_a_copy_equals_the_database_and_is_one_private_file(ledger, tmp_path) -> None:
+def test_a_backup_equals_the_database_and_is_a_single_private_file(ledger, tmp_path) -> None:
     (tmp_path / "backups").mkdir()
     target = tmp_path / "backups/owl.backup"
-    told = back_up(target)
+    result = back_up(target)
     assert contents(target) == contents(ledger)
-    assert told["tables"] == {"credit": 1000, "debit": 1000}
-    assert told["sha256"] == hashlib.sha256(target.read_bytes()).hexdigest()
-    assert told["size_bytes"] == target.stat().st_size
+    assert result["tables"] == {"credit": 1000, "debit": 1000}
+    assert result["sha256"] == hashlib.sha256(target.read_bytes()).hexdigest()
+    assert result["size_bytes"] == target.stat().st_size
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     assert [path.name for path in target.parent.iterdir()] == [target.name]
 
 
 @only_sqlite
-def test_a_copy_made_under_load_is_of_one_moment(ledger, tmp_path) -> None:
+def test_a_backup_under_load_is_a_consistent_snapshot(ledger, tmp_path) -> None:
     target = tmp_path / "owl.backup"
     stop, written = threading.Event(), threading.Event()
 
@@ -94,7 +94,7 @@ def test_a_copy_made_under_load_is_of_one_moment(ledger, tmp_path) -> None:
                 debits = copy.execute("SELECT count(*), sum(amount), max(amount) FROM debit").fetchone()
                 credited = copy.execute("SELECT count(*), sum(amount), max(amount) FROM credit").fetchone()
                 assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-            # Every transaction whole, and every one up to the last.
+            # Only whole transactions, and all of them up to the last.
             assert debits == credited
             assert debits == (rows["debit"], sum(range(rows["debit"])), rows["debit"] - 1)
     finally:
@@ -105,7 +105,7 @@ def test_a_copy_made_under_load_is_of_one_moment(ledger, tmp_path) -> None:
 
 
 @only_sqlite
-def test_nothing_is_replaced_unless_asked_for(ledger, tmp_path) -> None:
+def test_an_existing_file_is_replaced_only_with_force(ledger, tmp_path) -> None:
     target = tmp_path / "owl.backup"
     target.write_text("precious")
     with pytest.raises(CommandError, match="exists"):
@@ -115,16 +115,16 @@ def test_nothing_is_replaced_unless_asked_for(ledger, tmp_path) -> None:
     assert contents(target) == contents(ledger)
     with pytest.raises(CommandError, match="is the database itself"):
         back_up(ledger, "--force")
-    with pytest.raises(CommandError, match="is no directory"):
+    with pytest.raises(CommandError, match="is not a directory"):
         back_up(tmp_path / "nowhere/owl.backup")
     with pytest.raises(CommandError, match="is a directory"):
         back_up(tmp_path, "--force")
 
 
 @only_sqlite
-def test_a_damaged_database_makes_no_backup(ledger, tmp_path) -> None:
-    with contextlib.closing(sqlite3.connect(ledger)) as emptied:
-        emptied.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+def test_a_damaged_database_is_not_backed_up(ledger, tmp_path) -> None:
+    with contextlib.closing(sqlite3.connect(ledger)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with ledger.open("r+b") as file:
         file.seek(ledger.stat().st_size // 2)
         file.write(b"\xa5" * 4096 * 4)
@@ -137,15 +137,15 @@ def test_a_damaged_database_makes_no_backup(ledger, tmp_path) -> None:
 
 
 @only_sqlite
-def test_a_copy_with_other_rows_is_refused(ledger, tmp_path, monkeypatch) -> None:
+def test_a_copy_with_different_row_counts_is_refused(ledger, tmp_path, monkeypatch) -> None:
     counts = iter([{"debit": 7, "credit": 7}, {"debit": 7, "credit": 6}])
-    monkeypatch.setattr(backup, "_rows_of", lambda database: next(counts))
-    with pytest.raises(CommandError, match="other rows than the database: credit"):
+    monkeypatch.setattr(backup, "_count_rows", lambda database: next(counts))
+    with pytest.raises(CommandError, match="database differ: credit"):
         back_up(tmp_path / "owl.backup")
     assert not (tmp_path / "owl.backup").exists()
 
 
-def test_without_pg_dump_the_error_says_what_to_install(monkeypatch, tmp_path) -> None:
+def test_a_missing_pg_dump_is_named(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(backup.shutil, "which", lambda name: None)
     with pytest.raises(backup.BackupFailed, match="pg_dump is not installed"):
         backup._dump_postgresql(tmp_path / "x")

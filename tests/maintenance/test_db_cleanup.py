@@ -1,4 +1,4 @@
-"""`db_cleanup` deletes what is past its time and files without rows; its dry run counts the same and writes nothing."""
+"""`db_cleanup` deletes expired rows and orphan files; a dry run counts them and writes nothing."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def storage(tmp_path, settings) -> Path:
 def old_rows(storage) -> None:
     make_job(status="succeeded", finished_at=ago(400))
     make_job(status="succeeded", finished_at=ago(20))
-    # Past two retentions of one table: the first takes it.
+    # Matches two retentions of its table: the first deletes it.
     make_job(status="succeeded", queue="maintenance", finished_at=ago(400))
     make_job(status="succeeded", queue="maintenance", finished_at=ago(20))
     make_job(status="queued", scheduled_at=ago(900))
@@ -64,11 +64,11 @@ def old_rows(storage) -> None:
 EXPECTED = {"finished jobs": 2, "finished maintenance jobs": 1, "slow requests": 3, "ended sessions": 1}
 
 
-def test_the_dry_run_counts_what_is_then_deleted(old_rows, django_assert_num_queries) -> None:
+def test_the_dry_run_counts_what_a_cleanup_deletes(old_rows, django_assert_num_queries) -> None:
     before = Job.objects.count(), SlowRequest.objects.count(), Session.objects.count()
-    told = cleanup("--dry-run")
-    assert (told["dry_run"], rows_of(told), told["rows_total"]) == (True, EXPECTED, 7)
-    assert {row["name"] for row in told["rows"]} == set(retentions)
+    result = cleanup("--dry-run")
+    assert (result["dry_run"], rows_of(result), result["rows_total"]) == (True, EXPECTED, 7)
+    assert {row["name"] for row in result["rows"]} == set(retentions)
     assert (Job.objects.count(), SlowRequest.objects.count(), Session.objects.count()) == before
     done = cleanup()
     assert (done["dry_run"], rows_of(done)) == (False, EXPECTED)
@@ -77,7 +77,7 @@ def test_the_dry_run_counts_what_is_then_deleted(old_rows, django_assert_num_que
     assert cleanup()["rows_total"] == 0
 
 
-def test_other_times_spare_what_says_itself_when_it_ends(old_rows) -> None:
+def test_retention_days_do_not_apply_to_rows_with_their_own_expiry(old_rows) -> None:
     expected = EXPECTED | {"finished jobs": 4, "slow requests": 4}
     del expected["finished maintenance jobs"]
     assert rows_of(cleanup("--dry-run", "--retention-days", "10")) == expected
@@ -85,7 +85,7 @@ def test_other_times_spare_what_says_itself_when_it_ends(old_rows) -> None:
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "x", "1.5", "99999999"])
-def test_times_that_would_delete_all_or_mean_nothing_are_refused(days) -> None:
+def test_refuses_invalid_retention_days(days) -> None:
     with pytest.raises(CommandError, match="whole number of days"):
         cleanup("--retention-days", days)
 
@@ -99,7 +99,7 @@ def put(root: Path, key: str, *, days: float) -> str:
     return key
 
 
-def test_only_old_files_that_no_row_names_go(storage) -> None:
+def test_only_old_files_without_a_row_are_deleted(storage) -> None:
     alice = make_user("alice")
     kept = [
         put(storage, "assets/ast_other/1/shared", days=9),
@@ -113,23 +113,23 @@ def test_only_old_files_that_no_row_names_go(storage) -> None:
     done.save(update_fields=["output_key"])
     running = make_render(alice, status="rendering")
     kept.append(put(storage, f"renders/{running.public_id}/1/output.mp4", days=9))
-    emptied = make_render(alice, status="succeeded", output_deleted_at=ago(3))
+    expired = make_render(alice, status="succeeded", output_deleted_at=ago(3))
     orphans = [
         put(storage, f"renders/{done.public_id}/1/output.mp4", days=9),
-        put(storage, f"renders/{emptied.public_id}/1/output.mp4", days=9),
+        put(storage, f"renders/{expired.public_id}/1/output.mp4", days=9),
         put(storage, "renders/rnd_00000000000000000000000000/1/output.mp4", days=9),
         put(storage, "renders/junk/.0123.part", days=9),
         put(storage, "assets/ast_gone/1/file", days=9),
     ]
-    told = cleanup("--dry-run")
-    assert (told["orphan_files"], told["orphan_bytes"]) == (5, 25)
+    result = cleanup("--dry-run")
+    assert (result["orphan_files"], result["orphan_bytes"]) == (5, 25)
     assert all(default_storage.exists(key) for key in (*kept, *orphans))
     assert cleanup()["orphan_files"] == 5
     assert [key for key in kept if not default_storage.exists(key)] == []
     assert [key for key in orphans if default_storage.exists(key)] == []
 
 
-def test_lines_for_people(old_rows, capsys) -> None:
+def test_prints_a_line_per_retention(old_rows, capsys) -> None:
     call_command("db_cleanup", "--dry-run")
     lines = capsys.readouterr().out.splitlines()
     assert any(line.strip() == "3 slow requests (monitoring_slowrequest)" for line in lines)

@@ -1,4 +1,4 @@
-"""`db_integrity` finds damage of each kind, names it and exits with 1; `db_optimize` leaves everything as it was."""
+"""`db_integrity` lists each kind of damage and exits with 1; `db_optimize` changes no row."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def integrity(*arguments: str) -> tuple[int, dict]:
     out, code = StringIO(), 0
     try:
         call_command("db_integrity", "--json", *arguments, stdout=out)
-    except SystemExit as stopped:
-        code = int(stopped.code)
+    except SystemExit as error:
+        code = int(error.code)
     return code, json.loads(out.getvalue())
 
 
@@ -43,7 +43,7 @@ def working_render(**fields):
 
 
 @pytest.mark.django_db
-def test_a_sound_database() -> None:
+def test_an_intact_database_has_no_findings() -> None:
     render = working_render()
     make_hold(make_asset(content=b"bytes"), reference=render.reference)
     make_render(status="failed")
@@ -51,14 +51,14 @@ def test_a_sound_database() -> None:
 
 
 @pytest.mark.django_db
-def test_a_balance_that_is_not_the_sum_of_its_entries() -> None:
+def test_finds_a_balance_that_is_not_the_sum_of_its_entries() -> None:
     alice = make_user("alice")
     CreditAccount.objects.update_or_create(user=alice, defaults={"balance": 777})
     assert damaged() == {"ledger": [f"user {alice.pk}: the balance is 777, the entries sum to 1000"]}
 
 
 @pytest.mark.django_db
-def test_jobs_that_nobody_runs() -> None:
+def test_finds_running_jobs_without_a_lease() -> None:
     working_render()
     job = Job.objects.get()
     Job.objects.update(lease_expires_at=None)
@@ -67,31 +67,31 @@ def test_jobs_that_nobody_runs() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("job_status", ["", "dead", "gone"])
-def test_a_render_that_no_job_works_on(job_status) -> None:
+def test_finds_renders_without_an_active_job(job_status) -> None:
     job_id = {"": None, "gone": uuid7()}.get(job_status) if job_status != "dead" else make_job(status="dead").pk
     render = make_render(status="queued", job_id=job_id)
     assert damaged() == {"renders without a job": [f"render {render.pk} is queued, and no job works on it"]}
 
 
 @pytest.mark.django_db
-def test_what_an_ended_render_left_behind() -> None:
+def test_finds_holds_of_ended_renders() -> None:
     render = make_render(status="failed")
     make_hold(make_asset(content=b"bytes"), reference=render.reference)
-    assert damaged() == {"what ended renders left behind": [f"{render.reference} has ended and still holds assets"]}
+    assert damaged() == {"unreleased holds and reservations": [f"{render.reference} has ended and still holds assets"]}
 
 
 @pytest.mark.django_db
-def test_a_batch_that_counts_wrongly() -> None:
+def test_finds_wrong_batch_counts() -> None:
     batch = make_batch(total=2)
     batch.renders.update(job_id=make_job().pk)
     assert damaged() == {}
     batch.pending, batch.succeeded = 1, 1
     batch.save(update_fields=["pending", "succeeded"])
-    assert damaged() == {"counts of batches": [f"batch {batch.pk} counts other renders than it has"]}
+    assert damaged() == {"batch counts": [f"the counts of batch {batch.pk} differ from its renders"]}
 
 
 @pytest.mark.django_db
-def test_a_file_that_is_gone() -> None:
+def test_finds_missing_files() -> None:
     asset = make_asset()
     assert damaged() == {"missing files": [f"asset {asset.pk}: {asset.storage_key}"]}
     assert damaged("--no-files") == {}
@@ -100,7 +100,7 @@ def test_a_file_that_is_gone() -> None:
 
 
 @pytest.mark.django_db
-def test_lines_for_people(capsys) -> None:
+def test_prints_a_line_per_check(capsys) -> None:
     call_command("db_integrity")
     lines = capsys.readouterr().out.splitlines()
     assert "ledger: ok" in lines
@@ -109,16 +109,16 @@ def test_lines_for_people(capsys) -> None:
 
 @pytest.fixture
 def on_disk(tmp_path):
-    """A database of 4,000 rows in a file, half of them deleted again."""
+    """A database file with 4,000 rows, half of them deleted."""
     path = tmp_path / "owl.sqlite3"
-    with contextlib.closing(sqlite3.connect(path)) as made:
-        made.execute("PRAGMA journal_mode=WAL")
-        made.execute("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
-        made.execute("CREATE TABLE child (id INTEGER PRIMARY KEY, p REFERENCES parent (id), text TEXT)")
-        made.execute("CREATE INDEX child_text ON child (text)")
-        made.executemany("INSERT INTO child VALUES (?, NULL, ?)", [(n, f"{n:0200}") for n in range(4000)])
-        made.execute("DELETE FROM child WHERE id % 2")
-        made.commit()
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
+        database.execute("CREATE TABLE child (id INTEGER PRIMARY KEY, p REFERENCES parent (id), text TEXT)")
+        database.execute("CREATE INDEX child_text ON child (text)")
+        database.executemany("INSERT INTO child VALUES (?, NULL, ?)", [(n, f"{n:0200}") for n in range(4000)])
+        database.execute("DELETE FROM child WHERE id % 2")
+        database.commit()
     return path
 
 
@@ -130,7 +130,7 @@ def other(on_disk, db):
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="a test of SQLite's file")
-def test_optimising_gives_space_back_and_changes_no_row(on_disk, other) -> None:
+def test_optimizing_frees_space_and_changes_no_row(on_disk, other) -> None:
     before = on_disk.stat().st_size
     steps = {step.name: step for step in optimize_database(connection=other, vacuum=True)}
     assert list(steps) == ["vacuum", "analyze", "optimize", "truncate log"]
@@ -142,7 +142,7 @@ def test_optimising_gives_space_back_and_changes_no_row(on_disk, other) -> None:
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="a test of SQLite's file")
-def test_no_vacuum_without_room_for_it(on_disk, other, monkeypatch) -> None:
+def test_skips_vacuum_without_room_for_it(on_disk, other, monkeypatch) -> None:
     monkeypatch.setattr("maintenance.optimize._SPACE_FACTOR", 1e12)
     step = optimize_database(connection=other, vacuum=True)[0]
     assert (step.name, step.done) == ("vacuum", False)
@@ -150,7 +150,7 @@ def test_no_vacuum_without_room_for_it(on_disk, other, monkeypatch) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_command_optimises_whatever_database_there_is() -> None:
+def test_the_command_optimizes_either_database() -> None:
     out = StringIO()
     call_command("db_optimize", "--json", stdout=out)
     steps = json.loads(out.getvalue())["steps"]
@@ -160,16 +160,16 @@ def test_the_command_optimises_whatever_database_there_is() -> None:
 
 
 @pytest.mark.acceptance
-def test_a_damaged_file_is_found(tmp_path) -> None:
-    """Bytes in the middle of the file are overwritten, as by a failing disk."""
+def test_finds_a_damaged_file(tmp_path) -> None:
+    """Overwrites bytes in the middle of the file, as a failing disk would."""
     path = tmp_path / "db.sqlite3"
     env = {**os.environ, "DATA_DIR": str(tmp_path), "DATABASE_URL": f"sqlite:///{path}"}
 
     manage(env, "migrate", "--noinput")
-    sound = run_manage(env, "db_integrity", "--json")
-    assert (sound.returncode, json.loads(sound.stdout)["ok"]) == (0, True), sound.stdout + sound.stderr
-    with contextlib.closing(sqlite3.connect(path)) as emptied:
-        emptied.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    intact = run_manage(env, "db_integrity", "--json")
+    assert (intact.returncode, json.loads(intact.stdout)["ok"]) == (0, True), intact.stdout + intact.stderr
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with path.open("r+b") as file:
         file.seek(path.stat().st_size // 2)
         file.write(b"\xa5" * 4096 * 40)

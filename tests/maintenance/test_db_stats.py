@@ -1,4 +1,4 @@
-"""`db_stats` tells what is there: rows, indexes, sizes, the oldest row, what SQLite made of its settings."""
+"""`db_stats` prints rows, indexes, sizes, the oldest rows and the effective settings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def stats() -> dict:
     return json.loads(out.getvalue())
 
 
-def test_rows_indexes_and_the_oldest_row_of_a_table() -> None:
+def test_reports_rows_indexes_and_the_oldest_row_of_a_table() -> None:
     then = timezone.now() - timedelta(days=9)
     numbers = {"duration_ms": 1, "sql_ms": 1, "cache_ms": 1, "queries": 1, "status": 200}
     SlowRequest.objects.bulk_create(
@@ -49,7 +49,7 @@ def test_rows_indexes_and_the_oldest_row_of_a_table() -> None:
         assert found["database"]["free_bytes"] >= 0
 
 
-def test_the_page_for_people() -> None:
+def test_prints_tables_and_retention() -> None:
     make_user("alice")
     out = StringIO()
     call_command("db_stats", stdout=out)

@@ -1,4 +1,4 @@
-"""`load_test` and `load_test_health` against a small real server."""
+"""`load_test` and `load_test_health` against a small HTTP server."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from maintenance.loadtest.response_stats import GRADES, ResponseStats, rate
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-class Answers(BaseHTTPRequestHandler):
-    """Answers as the path says: /status/N, /slow, /redirect."""
+class Handler(BaseHTTPRequestHandler):
+    """Answers by path: /status/N, /slow, /redirect."""
 
     protocol_version = "HTTP/1.1"
 
@@ -49,7 +49,7 @@ class Answers(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def server():
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as served:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as served:
         served.seen = Counter()
         threading.Thread(target=served.serve_forever, daemon=True).start()
         yield served
@@ -64,15 +64,15 @@ def run(server, capsys):
         status = 0
         try:
             call_command(command, "--url", url, "--json", *arguments)
-        except SystemExit as leaving:
-            status = leaving.code
+        except SystemExit as error:
+            status = error.code
         return status, json.loads(capsys.readouterr().out)
 
     return call
 
 
 @pytest.mark.acceptance
-def test_counts_what_the_server_counted(run, server):
+def test_counts_the_requests_that_the_server_received(run, server):
     status, report = run("--endpoint", "/a?b=1", "--duration", "1", "--concurrency", "3", "--key", "k1")
     assert status == 0
     assert server.seen == {("GET", "/a?b=1", "k1", b""): report["requests"]}
@@ -85,9 +85,9 @@ def test_counts_what_the_server_counted(run, server):
 
 
 @pytest.mark.acceptance
-def test_keeps_to_the_rate_and_asks_all_probes_in_turn(run, server):
+def test_keeps_to_the_rate_and_requests_all_probes_in_turn(run, server):
     _, report = run("--duration", "1", "--rps", "30", "--concurrency", "3", command="load_test_health")
-    # Never more than the rate allows; a machine that stalls sends less.
+    # Never more than the rate; a stalled machine sends fewer.
     assert 15 <= report["requests"] <= 30
     assert server.seen == {("GET", row["endpoint"], None, b""): row["requests"] for row in report["endpoints"]}
     assert [row["endpoint"] for row in report["endpoints"]] == ["/live", "/ready", "/health"]
@@ -95,7 +95,7 @@ def test_keeps_to_the_rate_and_asks_all_probes_in_turn(run, server):
 
 
 @pytest.mark.acceptance
-def test_exits_with_1_where_too_much_failed_and_follows_no_redirect(run, server):
+def test_exits_with_1_above_max_errors_and_follows_no_redirect(run, server):
     status, report = run("--endpoint", "/redirect", "--duration", "0.3", "--rps", "20", "--key", "secret")
     assert status == 1
     assert report["error_share"] == 1.0
@@ -105,7 +105,7 @@ def test_exits_with_1_where_too_much_failed_and_follows_no_redirect(run, server)
 
 
 @pytest.mark.acceptance
-def test_sends_a_body_and_times_the_server(run, server, tmp_path):
+def test_sends_the_body_and_measures_response_times(run, server, tmp_path):
     body = tmp_path / "edit.json"
     body.write_bytes(b'{"a": "\xc3\xa9"}')
     arguments = ("--endpoint", "/slow", "--method", "POST", "--body", str(body), "--duration", "0.5", "--rps", "20")
@@ -117,7 +117,7 @@ def test_sends_a_body_and_times_the_server(run, server, tmp_path):
 
 
 @pytest.mark.acceptance
-def test_an_early_stop_reports_what_was_done(server):
+def test_an_interrupted_test_prints_its_report(server):
     command = [sys.executable, "manage.py", "load_test", "--url", f"http://127.0.0.1:{server.server_port}"]
     with subprocess.Popen(
         [*command, "--duration", "60", "--rps", "20"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -133,7 +133,7 @@ def test_an_early_stop_reports_what_was_done(server):
     assert "GET http://127.0.0.1" in out.decode()
 
 
-def test_errors_that_are_allowed_leave_the_exit_status_alone(monkeypatch, capsys):
+def test_allowed_errors_do_not_change_the_exit_status(monkeypatch, capsys):
     stats = ResponseStats()
     for status in (200, 404):
         stats.record_response(status=status, took_s=0.001, size=0)
@@ -146,18 +146,18 @@ def test_errors_that_are_allowed_leave_the_exit_status_alone(monkeypatch, capsys
         call_command("load_test", "--json", "--max-errors", "49")
 
 
-def test_nobody_listening_is_one_line_and_status_2():
+def test_an_unreachable_server_is_one_line_and_status_2():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-        with pytest.raises(CommandError, match="Nobody listens on") as refusal:
+        with pytest.raises(CommandError, match="Cannot connect to") as refusal:
             call_command("load_test", "--url", f"http://127.0.0.1:{port}")
     assert refusal.value.returncode == 2
     assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("command", ["load_test", "load_test_health"])
-def test_says_what_to_install(monkeypatch, command):
+def test_a_missing_locust_is_named(monkeypatch, command):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(CommandError, match="`make load-test` installs it") as refusal:
         call_command(command)
@@ -186,19 +186,19 @@ def test_says_what_to_install(monkeypatch, command):
         ("--body", "/etc/hostname"),
     ],
 )
-def test_refuses_misuse(arguments):
+def test_refuses_invalid_arguments(arguments):
     with pytest.raises(CommandError):
         call_command("load_test", *arguments)
 
 
-def test_asks_for_renders_only_with_a_key():
+def test_requests_renders_only_with_a_key():
     from maintenance.management.commands.load_test import Command
 
     assert Command().default_endpoints(has_key=True) == ("/api/v2/renders",)
     assert Command().default_endpoints(has_key=False) == ("/live",)
 
 
-def test_a_plan_reaches_the_child_as_it_is():
+def test_a_plan_survives_serialization():
     plan = LoadPlan("http://a", ("/a", "/b"), 1.5, 3, 2.5, "POST", "key", b"\xff\x00", "text/plain")
     assert LoadPlan.from_json(plan.to_json()) == plan
 
@@ -216,7 +216,7 @@ def test_percentiles_of_response_stats():
     assert summary["mean_ms"] == 500.5
 
 
-def test_reasons_are_bounded():
+def test_failure_reasons_are_bounded():
     stats = ResponseStats()
     for number in range(100):
         stats.record_failure(f"reason {number}")
@@ -241,9 +241,9 @@ def test_ratings(p95_ms, error_share, rating):
     assert rate(p95_ms=p95_ms, error_share=error_share, grades=GRADES) == rating
 
 
-def test_hints_say_when_results_are_misleading():
+def test_hints_name_misleading_results():
     report = {"statuses": {"429": 7}, "driver_cpu_share": 0.95, "late_share": 0.2, "interrupted": True}
     hints = " ".join(_hints(report))
-    for words in ("7 answers were 429", "tester used a whole core", "20.0%", "Stopped early"):
+    for words in ("7 responses were 429", "generator used a whole core", "20.0%", "Stopped early"):
         assert words in hints
     assert _hints({"statuses": {"200": 7}, "driver_cpu_share": 0.1, "late_share": 0, "interrupted": False}) == []

@@ -1,4 +1,4 @@
-"""Migrations are put on record as they are applied; one that is edited afterwards stops `migrate` and is named."""
+"""Applied migrations are recorded with a checksum; `migrate` refuses to run when one was edited afterwards."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ FIRST, SECOND = (f"{APP}.0001_spokes", f"{APP}.0002_rims")
 
 @pytest.fixture
 def shop(tmp_path, monkeypatch, settings, transactional_db):
-    """An app of ours with two migrations, which a test may rewrite."""
-    # Emptying the tables after a test loads its app once more.
+    """A first-party app with two migrations, which a test may edit."""
+    # Flushing the tables after a test imports its app again.
     for name in [name for name in sys.modules if name.partition(".")[0] == APP]:
         del sys.modules[name]
     folder = tmp_path / APP
@@ -47,7 +47,7 @@ def shop(tmp_path, monkeypatch, settings, transactional_db):
     config = AppConfig.create(APP)
     config.apps = apps
     config.import_models()
-    # Not through INSTALLED_APPS: a change of those has every app register its jobs again.
+    # Not through INSTALLED_APPS: changing it makes every app register its jobs again.
     monkeypatch.setitem(apps.app_configs, APP, config)
     yield folder / "migrations"
     recorder = MigrationRecorder(connection)
@@ -58,8 +58,8 @@ def status() -> tuple[int, dict, str]:
     out, err, code = io.StringIO(), io.StringIO(), 0
     try:
         call_command("migrate_status", "--json", stdout=out, stderr=err)
-    except SystemExit as stopped:
-        code = int(stopped.code)
+    except SystemExit as error:
+        code = int(error.code)
     return code, json.loads(out.getvalue()), err.getvalue()
 
 
@@ -71,7 +71,7 @@ def edit(path) -> None:
     path.write_text(path.read_text().replace('"SELECT 1", ', '"SELECT 2", '))
 
 
-def test_what_is_applied_is_on_record_with_version_and_duration(shop, settings) -> None:
+def test_applied_migrations_are_recorded_with_version_and_duration(shop, settings) -> None:
     code, before, _ = status()
     assert (code, before["pending"]) == (0, [FIRST, SECOND])
     settings.RENDEROWL_VERSION = "9.8.7"
@@ -84,18 +84,18 @@ def test_what_is_applied_is_on_record_with_version_and_duration(shop, settings) 
         ("0002_rims", "9.8.7", False),
     ]
     assert all(row.duration_ms > 0 for row in rows)
-    # All that was applied before records were kept is on record too, as it is now.
+    # Earlier migrations get a baseline record.
     earlier = MigrationChecksum.objects.exclude(app=APP)
     assert earlier.count() == after["applied"] - 2 > 20
     assert {(row.app, row.name): row.checksum for row in earlier}.items() <= checksums_on_disk().items()
 
 
-def test_an_edited_migration_is_named_and_stops_migrate(shop) -> None:
+def test_migrate_refuses_an_edited_migration_until_accepted(shop) -> None:
     migrate("0001")
     edit(shop / "0001_spokes.py")
-    code, found, said = status()
+    code, found, errors = status()
     assert (code, found["ok"], found["edited"], found["pending"]) == (1, False, [FIRST], [SECOND])
-    assert f"{FIRST}: edited" in said
+    assert f"{FIRST}: edited" in errors
     with pytest.raises(CommandError, match=f"Edited since they were applied: {FIRST}. "):
         migrate()
     assert status()[1]["pending"] == [SECOND]
@@ -105,23 +105,23 @@ def test_an_edited_migration_is_named_and_stops_migrate(shop) -> None:
     assert MigrationChecksum.objects.get(app=APP, name="0001_spokes").accepted_at is not None
 
 
-def test_a_change_that_nobody_sees_is_none(shop) -> None:
+def test_whitespace_changes_are_not_edits(shop) -> None:
     migrate()
     path = shop / "0001_spokes.py"
     path.write_bytes(path.read_bytes().replace(b"\n", b"   \r\n") + b"\n\n")
     assert status()[0] == 0
 
 
-def test_one_whose_file_is_gone_is_named(shop) -> None:
+def test_a_missing_file_is_a_fault(shop) -> None:
     migrate()
     (shop / "0001_spokes.py").unlink()
     sys.modules.pop(FIRST.replace(".", ".migrations."), None)
-    code, found, said = status()
+    code, found, errors = status()
     assert (code, found["missing"], found["edited"]) == (1, [FIRST], [])
-    assert f"{FIRST}: missing" in said
+    assert f"{FIRST}: missing" in errors
 
 
-def test_files_that_a_squashed_migration_replaces_are_not_missed(shop) -> None:
+def test_files_that_a_squashed_migration_replaces_are_not_missing(shop) -> None:
     migrate()
     for name in ("0001_spokes", "0002_rims"):
         (shop / f"{name}.py").unlink()
@@ -131,7 +131,7 @@ def test_files_that_a_squashed_migration_replaces_are_not_missed(shop) -> None:
     assert status()[0] == 0
 
 
-def test_what_is_taken_back_may_change_before_it_is_applied_again(shop) -> None:
+def test_a_reversed_migration_may_be_edited(shop) -> None:
     migrate()
     migrate("0001")
     assert [row.name for row in MigrationChecksum.objects.filter(app=APP)] == ["0001_spokes"]
@@ -140,7 +140,7 @@ def test_what_is_taken_back_may_change_before_it_is_applied_again(shop) -> None:
     assert status()[0] == 0
 
 
-def test_plans_write_nothing(shop) -> None:
+def test_plan_and_check_write_nothing(shop) -> None:
     out = io.StringIO()
     call_command("migrate", APP, "--plan", verbosity=0, stdout=out)
     with pytest.raises(SystemExit):
@@ -148,7 +148,7 @@ def test_plans_write_nothing(shop) -> None:
     assert not MigrationChecksum.objects.filter(app=APP).exists()
 
 
-def test_a_package_may_change_its_own(shop, settings) -> None:
+def test_third_party_packages_may_edit_their_migrations(shop, settings) -> None:
     migrate()
     settings.BASE_DIR = shop
     edit(shop / "0001_spokes.py")
@@ -158,7 +158,7 @@ def test_a_package_may_change_its_own(shop, settings) -> None:
     assert {row["state"] for row in status()[1]["migrations"]} == {"applied"}
 
 
-def test_a_failing_migration_leaves_those_before_it_on_record(shop) -> None:
+def test_migrations_before_a_failing_one_are_recorded(shop) -> None:
     path = shop / "0002_rims.py"
     path.write_text(path.read_text().replace("SELECT 1", "SELECT no_such_column"))
     with pytest.raises(Exception, match="no_such_column"):
@@ -167,7 +167,7 @@ def test_a_failing_migration_leaves_those_before_it_on_record(shop) -> None:
     assert status()[1]["pending"] == [SECOND]
 
 
-def test_the_list_for_people(shop, capsys) -> None:
+def test_prints_a_line_per_migration(shop, capsys) -> None:
     migrate("0001")
     call_command("migrate_status")
     lines = capsys.readouterr().out.splitlines()
@@ -176,13 +176,13 @@ def test_the_list_for_people(shop, capsys) -> None:
     assert lines[-1].endswith("1 pending")
 
 
-def test_checksums_differ_by_text_alone() -> None:
+def test_checksums_ignore_only_line_endings_and_trailing_whitespace() -> None:
     assert checksum_of("a = 1\n") == checksum_of("\ufeffa = 1  \r\n\n")
     assert len({checksum_of(text) for text in ("a = 1\n", "a = 2\n", " a = 1\n", "a = 1  # one\n")}) == 4
 
 
 @pytest.mark.parametrize("arguments", [(), ("--plan",), ("--check",), ("--accept-edited",), ("analytics", "zero")])
-def test_a_database_from_before_the_first_release_is_left_alone(tmp_path, monkeypatch, arguments) -> None:
+def test_refuses_a_database_from_before_the_first_release(tmp_path, monkeypatch, arguments) -> None:
     path = tmp_path / "old.sqlite3"
     with contextlib.closing(sqlite3.connect(path)) as old:
         old.executescript(

@@ -1,4 +1,4 @@
-"""`seed_demo` writes what could have happened: balanced, counted, and as much as was asked for."""
+"""`seed_demo` writes consistent demo data in the requested amounts."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def run(*arguments: str) -> dict:
     return json.loads(lines[0])
 
 
-def test_everything_fits_together(api) -> None:
-    told = run("--renders", "60", "--jobs", "90", "--events", "300")
+def test_ledger_statistics_and_jobs_are_consistent(api) -> None:
+    result = run("--renders", "60", "--jobs", "90", "--events", "300")
     assert list(check_ledger()) == []
     assert stats("hour") == recount("hour")
     assert stats("day") == recount("day")
-    assert told["renders"] == Render.objects.count() == 60 + 3
-    assert told["jobs"] == Job.objects.count() == 90 + 3
-    assert told["events"] == AnalyticsEvent.objects.count() == 300 + 3
+    assert result["renders"] == Render.objects.count() == 60 + 3
+    assert result["jobs"] == Job.objects.count() == 90 + 3
+    assert result["events"] == AnalyticsEvent.objects.count() == 300 + 3
     assert {"succeeded", "failed", "cancelled", "queued", "scheduled"} >= set(
         Render.objects.values_list("status", flat=True)
     )
@@ -47,7 +47,7 @@ def test_everything_fits_together(api) -> None:
         job = Job.objects.get(pk=render.job_id)
         assert job.reference == render.reference
         assert job.finished_at == render.finished_at
-    user = User.objects.get(username__startswith=told["users_prefix"], username__endswith="ana")
+    user = User.objects.get(username__startswith=result["users_prefix"], username__endswith="ana")
     headers = {"X-API-Key": make_api_key(user)}
     for name in ("render-list", "analytics-renders", "credit-balance", "notification-list"):
         assert api.get(api_path(name, 2), headers=headers).status_code == 200
@@ -63,7 +63,7 @@ def test_the_ledger_is_in_order_for_every_account() -> None:
             assert entry.balance_after == balance >= 0
 
 
-def test_running_it_again_adds_others() -> None:
+def test_running_it_again_adds_more_users() -> None:
     first, second = run("--renders", "5"), run("--renders", "5")
     assert first["users_prefix"] != second["users_prefix"]
     assert Render.objects.count() == 10
@@ -77,12 +77,12 @@ def test_refuses_a_service_with_real_accounts(settings) -> None:
 
 
 @pytest.mark.parametrize("number", ["-1", "many", "1000000000"])
-def test_refuses_what_is_no_number(number) -> None:
+def test_refuses_invalid_numbers(number) -> None:
     with pytest.raises(CommandError):
         run(f"--renders={number}")
 
 
-def test_plain_lines_off_a_terminal_and_a_bar_on_one(capsys) -> None:
+def test_prints_a_progress_bar_only_on_a_terminal(capsys) -> None:
     call_command("seed_demo", "--renders", "6", "--no-files")
     captured = capsys.readouterr()
     assert "6 renders" in captured.out
@@ -106,6 +106,6 @@ def test_outputs_can_be_downloaded(api) -> None:
     render = Render.objects.filter(status="succeeded").first()
     shown = api.get(f"/api/v2/renders/{render.public_id}", headers={"X-API-Key": make_api_key(render.owner)}).json()
     for url in (shown["output"]["url"], shown["poster_url"], shown["thumbnail_url"]):
-        answer = api.get(url)
-        assert answer.status_code == 200
-        assert len(b"".join(answer.streaming_content)) > 300
+        response = api.get(url)
+        assert response.status_code == 200
+        assert len(b"".join(response.streaming_content)) > 300

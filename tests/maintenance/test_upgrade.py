@@ -1,4 +1,4 @@
-"""A database of every release is migrated to the present version, loses nothing and goes on working."""
+"""The database of every release can be migrated to the present version without losing rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.commands import manage
 from tests.maintenance.stored_database import FOLDER, environment, rows, unpack
 
 ARCHIVES = sorted(FOLDER.glob("*.sqlite3.gz"))
-# What `migrate` itself may add rows to.
+# Tables to which `migrate` itself may add rows.
 GROWING = {"django_migrations", "django_content_type", "auth_permission", "maintenance_migrationchecksum"}
 
 
@@ -31,7 +31,7 @@ def test_a_stored_database_is_migrated_and_works(archive: Path, tmp_path: Path) 
     assert {name: after.get(name) for name in before.keys() - GROWING} == {
         name: count for name, count in before.items() if name not in GROWING
     }
-    # Exits with 1 where the ledger, the queue, the renders or the file are damaged.
+    # Exits with 1 if the ledger, the queue, the renders or the file are damaged.
     assert "ledger: ok" in manage(environment(tmp_path), "db_integrity")
     manage(environment(tmp_path), "create_api_key", "newcomer", "--scopes", "*", "--create-user", "--json")
     manage(environment(tmp_path), "seed_demo", "--renders", "3", "--no-files")

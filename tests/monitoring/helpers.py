@@ -1,4 +1,4 @@
-"""A monitor of a test's own, with a clock that the test moves."""
+"""Helpers: a separate monitor with a fake clock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from monitoring.performance.monitor import Monitor
 
 
 class Clock:
-    """Unix time that stands still until it is moved."""
+    """A fake clock: Unix time that only the test advances."""
 
     def __init__(self, now: float = 1_790_000_000.0) -> None:
         self.now = now
@@ -20,15 +20,15 @@ class Clock:
 
 
 def make_monitor(clock: Clock) -> Monitor:
-    """A monitor as another process has it: its own token, its own sums."""
-    made = Monitor()
-    made.aggregator = Aggregator(made.token, clock=clock)
-    made.clock = clock
-    return made
+    """Return a monitor like that of another process, with its own token and aggregates."""
+    monitor = Monitor()
+    monitor.aggregator = Aggregator(monitor.token, clock=clock)
+    monitor.clock = clock
+    return monitor
 
 
-def seen(took_us: int, **fields: Any) -> RequestObservation:
-    """One request."""
+def observation(took_us: int, **fields: Any) -> RequestObservation:
+    """Return one observed request."""
     timings = RequestTimings()
     for name in ("sql_ns", "cache_ns", "queries", "statements"):
         if name in fields:

@@ -1,4 +1,4 @@
-"""Staff's screens of alerts; and the indexes behind them."""
+"""Admin of alerting, and the indexes behind it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from monitoring.models import Alert, AlertMessage, AlertNotification, AlertRule,
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
-NAMES = ("alert", "alertrule", "silence", "alertmessage", "alertnotice", "evaluatorlease", "healthsample")
+NAMES = ("alert", "alertrule", "silence", "alertmessage", "alertnotification", "evaluatorlease", "healthsample")
 
 
 @pytest.fixture
@@ -48,18 +48,18 @@ def alert() -> Alert:
     )
     HealthSample.objects.create(check_name="database", level=0, at=now)
     EvaluatorLease.objects.create(name="alerts", holder="host:1", expires_at=now)
-    Silence.objects.create(labels={"queue": "x"}, reason="works", starts_at=now, ends_at=now + timedelta(hours=1))
+    Silence.objects.create(labels={"queue": "x"}, reason="maintenance", starts_at=now, ends_at=now + timedelta(hours=1))
     return alert
 
 
 def act(client: Client, model: str, action: str, row: Any) -> str:
     url = reverse(f"admin:monitoring_{model}_changelist")
-    answer = client.post(url, {"action": action, "_selected_action": [str(row.pk)]}, follow=True)
-    assert answer.status_code == 200
-    return answer.content.decode()
+    response = client.post(url, {"action": action, "_selected_action": [str(row.pk)]}, follow=True)
+    assert response.status_code == 200
+    return response.content.decode()
 
 
-def test_lists_searches_and_details(staff: Client, alert: Alert) -> None:
+def test_lists_search_and_detail_pages_load(staff: Client, alert: Alert) -> None:
     rows = (AlertMessage, AlertNotification, AlertRule, EvaluatorLease, HealthSample, Silence, Alert)
     for model in rows:
         name = model._meta.model_name
@@ -73,7 +73,7 @@ def test_lists_searches_and_details(staff: Client, alert: Alert) -> None:
     assert "QueueIsLate (queue=renders)" in page.content.decode()
 
 
-def test_acknowledging_and_silencing(staff: Client, alert: Alert, root: User) -> None:
+def test_staff_acknowledge_silence_and_end_a_silence(staff: Client, alert: Alert, root: User) -> None:
     assert "1 acknowledged." in act(staff, "alert", "acknowledge", alert)
     assert "0 acknowledged." in act(staff, "alert", "acknowledge", alert)
     alert.refresh_from_db()
@@ -90,7 +90,7 @@ def test_acknowledging_and_silencing(staff: Client, alert: Alert, root: User) ->
     assert list(actions) == [("alert.acknowledged", "root"), ("alert.silenced", "root"), ("silence.ended", "root")]
 
 
-def test_who_may_only_look_gets_no_actions(alert: Alert) -> None:
+def test_view_permission_alone_allows_no_actions(alert: Alert) -> None:
     clerk = make_user("clerk", is_staff=True)
     clerk.user_permissions.add(*Permission.objects.filter(codename__in=[f"view_{name}" for name in NAMES]))
     client = Client()
@@ -100,13 +100,13 @@ def test_who_may_only_look_gets_no_actions(alert: Alert) -> None:
     alert.refresh_from_db()
     assert (alert.acknowledged_at, Silence.objects.count()) == (None, 1)
     other = Client()
-    other.force_login(make_user("nobody", is_staff=True))
+    other.force_login(make_user("outsider", is_staff=True))
     assert other.get(reverse("admin:monitoring_alert_changelist")).status_code == 403
 
 
 def silence_form(**fields: Any) -> dict[str, Any]:
     now = timezone.now()
-    columns: dict[str, Any] = {"labels": '{"alertname": "JobsDied"}', "reason": "works", "hours": 1, **fields}
+    columns: dict[str, Any] = {"labels": '{"alertname": "JobsDied"}', "reason": "maintenance", "hours": 1, **fields}
     ends = now + timedelta(hours=columns.pop("hours"))
     for name, moment in (("starts_at", now), ("ends_at", ends)):
         columns |= {f"{name}_0": f"{moment:%Y-%m-%d}", f"{name}_1": f"{moment:%H:%M:%S}"}
@@ -126,13 +126,13 @@ def silence_form(**fields: Any) -> dict[str, Any]:
         ({"ends_at_0": ""}, False),
     ],
 )
-def test_a_silence_ends_within_a_week(staff: Client, fields: dict[str, Any], is_good: bool) -> None:
-    answer = staff.post(
+def test_a_silence_needs_labels_and_lasts_a_week_at_most(staff: Client, fields: dict[str, Any], is_good: bool) -> None:
+    response = staff.post(
         reverse("admin:monitoring_silence_add"),
         {**silence_form(), **silence_form(**fields)}
         | {name: value for name, value in fields.items() if name != "hours"},
     )
-    assert (answer.status_code == 302, Silence.objects.count()) == (is_good, int(is_good)), answer.content
+    assert (response.status_code == 302, Silence.objects.count()) == (is_good, int(is_good)), response.content
     if is_good:
         assert Silence.objects.get().created_by is not None
 
@@ -167,20 +167,20 @@ RULE = {
         ({"reminder_s": "0"}, False),
     ],
 )
-def test_a_rule_can_be_evaluated(staff: Client, fields: dict[str, str], is_good: bool) -> None:
-    answer = staff.post(reverse("admin:monitoring_alertrule_add"), {**RULE, **fields})
-    assert (answer.status_code == 302, AlertRule.objects.count()) == (is_good, int(is_good)), answer.content
+def test_rules_that_cannot_be_evaluated_are_refused(staff: Client, fields: dict[str, str], is_good: bool) -> None:
+    response = staff.post(reverse("admin:monitoring_alertrule_add"), {**RULE, **fields})
+    assert (response.status_code == 302, AlertRule.objects.count()) == (is_good, int(is_good)), response.content
     assert AuditEntry.objects.filter(action="alertrule.added").count() == int(is_good)
 
 
-def test_rules_of_the_program_are_switched_off_and_not_deleted(staff: Client, alert: Alert) -> None:
+def test_built_in_rules_cannot_be_deleted(staff: Client, alert: Alert) -> None:
     own = AlertRule.objects.create(name="Mine", summary="s", metric="always", fire_above=1, clear_below=1)
     assert staff.post(reverse("admin:monitoring_alertrule_delete", args=[alert.rule.pk])).status_code == 403
     assert staff.post(reverse("admin:monitoring_alertrule_delete", args=[own.pk]), {"post": "yes"}).status_code == 302
     assert not AlertRule.objects.filter(pk=own.pk).exists()
 
 
-def test_the_first_page_counts_what_fires(staff: Client, alert: Alert) -> None:
+def test_the_dashboard_counts_firing_alerts(staff: Client, alert: Alert) -> None:
     page = staff.get(reverse("admin:index")).content.decode()
     assert "Alerts firing" in page
 
@@ -202,17 +202,17 @@ def test_each_index_serves_its_query() -> None:
         for n in range(1500)
     ]
     Alert.objects.bulk_create(alerts)
-    notices = [
+    notifications = [
         AlertNotification(
             rule=rules[n % 40], closes_at=now - timedelta(minutes=n), created_at=now - timedelta(minutes=n)
         )
         for n in range(1500)
     ]
-    AlertNotification.objects.bulk_create(notices)
+    AlertNotification.objects.bulk_create(notifications)
     AlertMessage.objects.bulk_create(
         AlertMessage(
             alert=alerts[n % 1500],
-            notification=notices[n % 1500],
+            notification=notifications[n % 1500],
             number=n,
             kind="firing",
             severity="page",
@@ -236,7 +236,9 @@ def test_each_index_serves_its_query() -> None:
         "idx_alert_notifications_created": AlertNotification.objects.filter(
             created_at__lt=now - timedelta(minutes=1490)
         ).order_by("created_at"),
-        "idx_alert_messages_notification": AlertMessage.objects.filter(notification=notices[7]).order_by("at", "id"),
+        "idx_alert_messages_notification": AlertMessage.objects.filter(notification=notifications[7]).order_by(
+            "at", "id"
+        ),
         "idx_alert_messages_time": AlertMessage.objects.order_by("-at", "-id")[:50],
         "idx_silences_end": Silence.objects.filter(ends_at__gt=now - timedelta(days=2)),
     }

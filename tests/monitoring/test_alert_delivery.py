@@ -1,4 +1,4 @@
-"""What leaves: one signed message, under one id however often it is tried; notices to staff; a line for a chat."""
+"""Alert delivery: one signed webhook whose id survives retries, staff notifications and Slack messages."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ LONG_AGO = timezone.now() - timedelta(minutes=10)
 
 @pytest.fixture
 def receiver() -> Any:
-    made = Receiver()
-    yield made
-    made.close()
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
 
 
 @pytest.fixture
@@ -43,14 +43,14 @@ def secret(settings: Any, receiver: Receiver) -> str:
 
 @pytest.fixture
 def fire() -> Any:
-    """A function: alerts of these parts fire, ten minutes ago, so that what they say has left."""
-    wanted: list[str] = []
+    """Return a function that fires alerts for the given parts, ten minutes ago, so that their delivery is due."""
+    firing: list[str] = []
 
     def read(now: datetime, parameters: Any) -> list[LabeledSample]:
-        return [LabeledSample(MetricSample(1.0), {"part": part}) for part in wanted]
+        return [LabeledSample(MetricSample(1.0), {"part": part}) for part in firing]
 
     def act(*parts: str, **rule: Any) -> None:
-        wanted[:] = parts
+        firing[:] = parts
         columns = {"summary": "The dial is up", "metric": "dial", "fire_above": 0.5, "clear_below": 0.5}
         AlertRule.objects.create(**{"name": "Dial", "severity": "page", **columns, **rule})
         evaluate(now=LONG_AGO)
@@ -59,7 +59,7 @@ def fire() -> Any:
         yield act
 
 
-def test_a_signed_message_with_all_of_a_group(fire: Any, receiver: Receiver, secret: str) -> None:
+def test_the_webhook_is_signed_and_contains_the_whole_group(fire: Any, receiver: Receiver, secret: str) -> None:
     fire("a", "b")
     run_pending(queues=[QUEUE])
     (request,) = receiver.received
@@ -70,7 +70,7 @@ def test_a_signed_message_with_all_of_a_group(fire: Any, receiver: Receiver, sec
     body = request.json
     assert body["type"] == "alert.firing"
     assert body["data"]["rule"] == "Dial"
-    assert [(one["labels"]["part"], one["event"], one["severity"]) for one in body["data"]["alerts"]] == [
+    assert [(alert["labels"]["part"], alert["event"], alert["severity"]) for alert in body["data"]["alerts"]] == [
         ("a", "firing", "page"),
         ("b", "firing", "page"),
     ]
@@ -78,14 +78,14 @@ def test_a_signed_message_with_all_of_a_group(fire: Any, receiver: Receiver, sec
     assert AlertNotification.objects.get().closed_at is not None
 
 
-def test_what_fails_is_tried_again_under_its_id(fire: Any, receiver: Receiver, secret: str, settings: Any) -> None:
+def test_retries_send_the_same_id_and_body(fire: Any, receiver: Receiver, secret: str, settings: Any) -> None:
     fire("a")
     receiver.answer = (503, {}, b"")
     run_pending(queues=[QUEUE])
     job = Job.objects.get(type=SEND_JOB, payload__target="webhook")
     assert (job.status, job.failures, job.error["code"]) == ("scheduled", 1, "http_503")
     Job.objects.filter(pk=job.pk).update(scheduled_at=LONG_AGO)
-    # What comes in later must not change what has been sent under this id.
+    # A later message must not change what was sent under this id.
     alert = Alert.objects.get()
     alert.number += 1
     write_message(alert=alert, rule=alert.rule, kind=MessageKind.REMINDER, now=LONG_AGO)
@@ -97,14 +97,14 @@ def test_what_fails_is_tried_again_under_its_id(fire: Any, receiver: Receiver, s
     assert AlertNotification.objects.count() == 2
 
 
-def test_a_receiver_that_is_gone_is_not_asked_again(fire: Any, receiver: Receiver, secret: str) -> None:
+def test_a_410_response_ends_the_retries(fire: Any, receiver: Receiver, secret: str) -> None:
     fire("a")
     receiver.answer = (410, {}, b"")
     run_pending(queues=[QUEUE])
     assert Job.objects.get(type=SEND_JOB, payload__target="webhook").status == "dead"
 
 
-def test_only_staff_get_notifications(fire: Any) -> None:
+def test_only_active_staff_get_notifications(fire: Any) -> None:
     root = make_user("root", is_staff=True)
     make_user("gone", is_staff=True, is_active=False)
     make_user("alice")
@@ -115,7 +115,9 @@ def test_only_staff_get_notifications(fire: Any) -> None:
     assert notification.body == "[page] Dial (part=a) firing, value 1"
 
 
-def test_heartbeats_go_to_programs_only(fire: Any, receiver: Receiver, secret: str, settings: Any) -> None:
+def test_alerts_without_severity_go_to_the_webhook_only(
+    fire: Any, receiver: Receiver, secret: str, settings: Any
+) -> None:
     settings.RENDEROWL_ALERT_SLACK_URL = receiver.url("/chat")
     make_user("root", is_staff=True)
     fire("a", severity="none")
@@ -124,7 +126,7 @@ def test_heartbeats_go_to_programs_only(fire: Any, receiver: Receiver, secret: s
     assert not Notification.objects.exists()
 
 
-def test_a_chat_gets_a_text(fire: Any, receiver: Receiver, settings: Any) -> None:
+def test_slack_gets_plain_text(fire: Any, receiver: Receiver, settings: Any) -> None:
     settings.RENDEROWL_ALERT_SLACK_URL = receiver.url("/chat")
     fire("a")
     run_pending(queues=[QUEUE])
@@ -132,7 +134,7 @@ def test_a_chat_gets_a_text(fire: Any, receiver: Receiver, settings: Any) -> Non
     assert request.json == {"text": "Dial: The dial is up\n[page] Dial (part=a) firing, value 1"}
 
 
-def test_a_large_group_is_cut(fire: Any, receiver: Receiver, secret: str) -> None:
+def test_a_large_group_is_truncated(fire: Any, receiver: Receiver, secret: str) -> None:
     fire(*(f"{number:03d}" for number in range(50)))
     run_pending(queues=[QUEUE])
     (request,) = receiver.received
@@ -140,7 +142,9 @@ def test_a_large_group_is_cut(fire: Any, receiver: Receiver, secret: str) -> Non
     assert len(request.body) < 20_000
 
 
-def test_a_target_that_was_taken_away_ends_its_jobs(fire: Any, receiver: Receiver, secret: str, settings: Any) -> None:
+def test_jobs_of_a_removed_target_succeed_without_sending(
+    fire: Any, receiver: Receiver, secret: str, settings: Any
+) -> None:
     fire("a")
     settings.RENDEROWL_ALERT_WEBHOOK_URL = ""
     run_pending(queues=[QUEUE])
@@ -148,7 +152,7 @@ def test_a_target_that_was_taken_away_ends_its_jobs(fire: Any, receiver: Receive
     assert receiver.received == []
 
 
-def test_refuses_to_boot_where_nothing_could_be_signed(settings: Any) -> None:
+def test_startup_check_refuses_an_invalid_secret(settings: Any) -> None:
     assert check_alert_webhook(None) == []
     settings.RENDEROWL_ALERT_WEBHOOK_URL = "https://alerts.example.com"
     settings.RENDEROWL_ALERT_WEBHOOK_SECRET = "short"

@@ -1,4 +1,4 @@
-"""Rules, alerts and messages as rows: evaluated by any number of processes, at times that the test says."""
+"""Evaluation of rules into rows, by one or several processes, with a fake time."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def at(seconds: float) -> datetime:
 
 @pytest.fixture
 def dial() -> Any:
-    """A metric that says what the test sets: numbers by label, None for no data, an exception to raise."""
-    found = SimpleNamespace(values={})
+    """A metric with the values that the test sets: numbers by label, None for no data, or an exception to raise."""
+    state = SimpleNamespace(values={})
 
     def read(now: datetime, parameters: Any) -> list[LabeledSample]:
-        if isinstance(found.values, Exception):
-            raise found.values
+        if isinstance(state.values, Exception):
+            raise state.values
         return [
             LabeledSample(None if value is None else MetricSample(value), {"part": part} if part else {})
-            for part, value in found.values.items()
+            for part, value in state.values.items()
         ]
 
     with alert_metrics.override(AlertMetric("dial", "for tests", read, sample_when_gone=MetricSample(0.0))):
-        yield found
+        yield state
 
 
 def make_rule(**fields: Any) -> AlertRule:
@@ -52,14 +52,14 @@ def make_rule(**fields: Any) -> AlertRule:
 
 
 def run(first: float, last: float, every: float = 15) -> None:
-    """Evaluate from one second to another, both included."""
+    """Evaluate from the first to the last second, both included."""
     moment = first
     while moment <= last:
         evaluate(now=at(moment))
         moment += every
 
 
-def said() -> list[tuple[int, str, str]]:
+def messages() -> list[tuple[int, str, str]]:
     rows = AlertMessage.objects.order_by("at", "id").select_related("alert")
     return [(int((row.at - T0).total_seconds()), row.alert.labels.get("part", ""), row.kind) for row in rows]
 
@@ -68,11 +68,11 @@ def test_an_alert_from_pending_to_resolved(dial: Any) -> None:
     make_rule(for_s=60, keep_firing_for_s=30)
     dial.values = {"": 0}
     run(0, 30)
-    assert not Alert.objects.exists(), "nothing is written while nothing is wrong"
+    assert not Alert.objects.exists(), "no rows while the condition is false"
     dial.values = {"": 1}
     run(45, 90)
     alert = Alert.objects.get()
-    assert (alert.state, alert.pending_since, said()) == ("pending", at(45), [])
+    assert (alert.state, alert.pending_since, messages()) == ("pending", at(45), [])
     run(105, 105)
     alert.refresh_from_db()
     assert (alert.state, alert.firing_since, alert.value, alert.severity) == ("firing", at(105), 1, "ticket")
@@ -80,19 +80,19 @@ def test_an_alert_from_pending_to_resolved(dial: Any) -> None:
     run(120, 180)
     alert.refresh_from_db()
     assert alert.state == "inactive"
-    assert said() == [(105, "", "firing"), (150, "", "resolved")]
+    assert messages() == [(105, "", "firing"), (150, "", "resolved")]
     ids = [message.message_id for message in AlertMessage.objects.order_by("number")]
-    # Pending was its first change, firing the second, resolved the third.
+    # Pending was change 1, firing 2, resolved 3.
     assert ids == [f"{alert.fingerprint}-2", f"{alert.fingerprint}-3"]
 
 
-def test_two_evaluators_at_once_say_it_once(dial: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_evaluators_send_one_message(dial: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     make_rule()
     dial.values = {"": 1}
     real = evaluation.step
 
     def step_after_the_other(*args: Any, **fields: Any) -> Any:
-        # What this evaluator has read is old by the time it decides: another one has gone through all of it.
+        # Another evaluator finishes between this one's read and its decision.
         monkeypatch.setattr(evaluation, "step", real)
         evaluate(now=at(0))
         return real(*args, **fields)
@@ -104,11 +104,11 @@ def test_two_evaluators_at_once_say_it_once(dial: Any, monkeypatch: pytest.Monke
     alert = Alert.objects.get()
     assert [message.kind for message in AlertMessage.objects.order_by("number")] == ["firing", "resolved", "firing"]
     assert alert.number == 3
-    # A group of 30 s holds what both have said; each target is told of it once.
+    # The messages of both are grouped for 30 s, and each target has one job.
     assert Job.objects.filter(type=SEND_JOB).count() == AlertNotification.objects.count()
 
 
-def test_messages_of_a_rule_leave_together(dial: Any, settings: Any) -> None:
+def test_messages_of_a_rule_are_sent_together(dial: Any, settings: Any) -> None:
     settings.RENDEROWL_ALERT_WEBHOOK_URL = "https://alerts.example.com/hook"
     make_rule()
     make_rule(name="Other")
@@ -126,31 +126,31 @@ def test_messages_of_a_rule_leave_together(dial: Any, settings: Any) -> None:
     }
     dial.values = {"a": 0, "b": 1, "c": 1}
     run(45, 45)
-    assert AlertNotification.objects.filter(rule__name="Dial").count() == 2, "the first one has left"
+    assert AlertNotification.objects.filter(rule__name="Dial").count() == 2, "the first one is closed"
 
 
-def test_alerts_of_a_rule_are_told_apart_by_their_labels(dial: Any) -> None:
+def test_each_set_of_labels_is_an_alert_of_its_own(dial: Any) -> None:
     rule = make_rule(labels={"team": "video"})
     dial.values = {"a": 1, "b": 0}
     run(0, 0)
     alert = Alert.objects.get()
     assert alert.labels == {"alertname": "Dial", "team": "video", "part": "a"}
     assert str(alert) == "Dial (part=a, team=video)"
-    # What is not in the answer any more has ended, where the metric says so.
+    # Labels without a sample resolve, as the metric has sample_when_gone.
     dial.values = {"b": 0}
     run(15, 15)
-    assert said() == [(0, "a", "firing"), (15, "a", "resolved")]
+    assert messages() == [(0, "a", "firing"), (15, "a", "resolved")]
     rule.delete()
     assert not Alert.objects.exists()
 
 
-def test_no_data_keeps_an_alert_and_is_an_alert_of_its_own(dial: Any) -> None:
+def test_no_data_keeps_the_alert_and_fires_a_separate_one(dial: Any) -> None:
     make_rule(alerts_on_no_data=True)
     dial.values = {"": 1}
     run(0, 0)
     dial.values = {"": None}
     run(15, 300)
-    assert [kind for _, _, kind in said()] == ["firing"]
+    assert [kind for _, _, kind in messages()] == ["firing"]
     run(315, 600)
     gone = Alert.objects.get(labels__no_data="true")
     assert (gone.state, gone.pending_since, gone.firing_since) == ("firing", at(15), at(315))
@@ -159,7 +159,7 @@ def test_no_data_keeps_an_alert_and_is_an_alert_of_its_own(dial: Any) -> None:
     run(615, 630)
     gone.refresh_from_db()
     assert gone.state == "inactive"
-    assert [kind for _, _, kind in said()] == ["firing", "firing", "resolved"]
+    assert [kind for _, _, kind in messages()] == ["firing", "firing", "resolved"]
 
 
 def test_a_metric_that_fails_is_no_data(dial: Any) -> None:
@@ -168,35 +168,35 @@ def test_a_metric_that_fails_is_no_data(dial: Any) -> None:
     run(0, 0)
     dial.values = DatabaseError("busy")
     run(15, 600)
-    assert said() == [(0, "a", "firing")], "not resolved by what could not be asked"
+    assert messages() == [(0, "a", "firing")], "a failing metric does not resolve it"
     AlertRule.objects.update(metric="gone")
     run(615, 630)
     assert Alert.objects.get(labels__part="a").state == "firing"
 
 
-def test_a_rule_that_is_switched_off_calls_off_what_it_said(dial: Any) -> None:
+def test_disabling_a_rule_resolves_its_alerts(dial: Any) -> None:
     make_rule(keep_firing_for_s=3600)
     dial.values = {"": 1}
     run(0, 0)
     AlertRule.objects.update(is_enabled=False)
     run(15, 30)
-    assert [kind for _, _, kind in said()] == ["firing", "resolved"]
+    assert [kind for _, _, kind in messages()] == ["firing", "resolved"]
     assert Alert.objects.get().state == "inactive"
 
 
 def test_silence_and_acknowledgement(dial: Any) -> None:
     make_rule(reminder_s=60)
     alice = make_user("alice")
-    Silence.objects.create(labels={"part": "a"}, reason="works", starts_at=at(0), ends_at=at(90))
+    Silence.objects.create(labels={"part": "a"}, reason="maintenance", starts_at=at(0), ends_at=at(90))
     dial.values = {"a": 1, "b": 1}
     run(0, 0)
-    assert said() == [(0, "b", "firing")]
+    assert messages() == [(0, "b", "firing")]
     loud = Alert.objects.get(labels__part="b")
     assert services.acknowledge_alert(alert_id=loud.pk, user=alice)
     assert not services.acknowledge_alert(alert_id=loud.pk, user=alice)
     run(15, 90)
-    assert said()[1:] == [(90, "a", "firing")], (
-        "at the end of the silence; and no reminder of what somebody looks after"
+    assert messages()[1:] == [(90, "a", "firing")], (
+        "sent at the end of the silence; no reminder of the acknowledged alert"
     )
     loud.refresh_from_db()
     assert loud.acknowledged_by == alice
@@ -208,7 +208,7 @@ def test_silence_and_acknowledgement(dial: Any) -> None:
     assert (loud.state, loud.acknowledged_at, loud.acknowledged_by) == ("firing", None, None)
 
 
-def test_an_acknowledgement_between_read_and_write_stays(dial: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_acknowledgement_between_read_and_write_is_kept(dial: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     make_rule()
     dial.values = {"": 1}
     run(0, 0)
@@ -225,7 +225,7 @@ def test_an_acknowledgement_between_read_and_write_stays(dial: Any, monkeypatch:
     assert alert.acknowledged_at is not None
 
 
-def test_severity_rises(dial: Any) -> None:
+def test_a_raised_severity_sends_a_message(dial: Any) -> None:
     make_rule(page_above=10)
     dial.values = {"": 1}
     run(0, 15)
@@ -235,16 +235,13 @@ def test_severity_rises(dial: Any) -> None:
     assert list(rows) == [("firing", "ticket", 1.0), ("worse", "page", 11.0)]
 
 
-# --- Leadership -------------------------------------------------------------------------------------------------------
-
-
-def test_one_worker_evaluates() -> None:
-    looks = [(moment, worker) for moment in range(0, 61, 5) for worker in ("one", "two")]
-    turns = [look for look in looks if leadership.claim_evaluation(holder=look[1], now=at(look[0]))]
+def test_only_one_worker_evaluates() -> None:
+    attempts = [(moment, worker) for moment in range(0, 61, 5) for worker in ("one", "two")]
+    turns = [each for each in attempts if leadership.claim_evaluation(holder=each[1], now=at(each[0]))]
     assert turns == [(0, "one"), (15, "one"), (30, "one"), (45, "one"), (60, "one")]
 
 
-def test_a_leader_killed_during_pending_is_followed_in_time(dial: Any) -> None:
+def test_another_worker_takes_over_from_a_killed_leader(dial: Any) -> None:
     make_rule(for_s=60)
     dial.values = {"": 1}
     fired = None
@@ -253,23 +250,20 @@ def test_a_leader_killed_during_pending_is_followed_in_time(dial: Any) -> None:
         for worker in alive:
             if leadership.claim_evaluation(holder=worker, now=at(moment)):
                 evaluate(now=at(moment))
-        if fired is None and said():
+        if fired is None and messages():
             fired = moment
     assert EvaluatorLease.objects.get().holder == "two"
     assert Alert.objects.get().pending_since == at(0)
     assert fired is not None
     assert 60 <= fired <= 60 + 45
-    assert len(said()) == 1
+    assert len(messages()) == 1
 
 
-def test_leadership_lost_between_lease_and_turn_is_no_turn() -> None:
+def test_a_leader_that_lost_its_lease_does_not_evaluate() -> None:
     assert leadership.claim_evaluation(holder="one", now=at(0))
-    # Paused for longer than its lease: the other one has taken over, and it notices.
+    # The first worker was paused for longer than its lease.
     assert leadership.claim_evaluation(holder="two", now=at(31))
     assert not leadership.claim_evaluation(holder="one", now=at(46))
-
-
-# --- Measures and rules -----------------------------------------------------------------------------------------------
 
 
 def serve(moment: datetime, status_class: int, count: int, took_ms: int = 10) -> None:
@@ -289,34 +283,34 @@ def serve(moment: datetime, status_class: int, count: int, took_ms: int = 10) ->
     )
 
 
-def ask(name: str, now: datetime, **parameters: float) -> dict[str, tuple[float, int | None] | None]:
+def query(name: str, now: datetime, **parameters: float) -> dict[str, tuple[float, int | None] | None]:
     traffic._sums.clear()
     metric = alert_metrics.get(name)
     assert metric is not None
-    found = metric.query(now, parameters)
+    samples = metric.query(now, parameters)
     return {
-        ",".join(one.labels.values()): None if one.sample is None else (one.sample.value, one.sample.samples)
-        for one in found
+        ",".join(found.labels.values()): None if found.sample is None else (found.sample.value, found.sample.samples)
+        for found in samples
     }
 
 
-def test_measures_of_requests() -> None:
-    assert ask("error_ratio", T0) == {"": None}
-    assert ask("p95_ms", T0) == {"": None}
-    assert ask("burn_rate", T0) == {"": None}
+def test_request_metrics() -> None:
+    assert query("error_ratio", T0) == {"": None}
+    assert query("p95_ms", T0) == {"": None}
+    assert query("burn_rate", T0) == {"": None}
     serve(at(-120), 2, 90)
     serve(at(-60), 5, 10, took_ms=2000)
     serve(at(-1800), 2, 900)
     serve(at(-7200), 5, 500)
-    assert ask("error_ratio", T0) == {"": (0.1, 100)}
-    value, samples = ask("p95_ms", T0)[""] or (0, 0)
+    assert query("error_ratio", T0) == {"": (0.1, 100)}
+    value, samples = query("p95_ms", T0)[""] or (0, 0)
     assert (value, samples) == (pytest.approx(2000, rel=0.01), 100)
     # 10 of 1,000 over the hour, 10 of 100 over five minutes: ten times the budget of a thousandth.
-    assert ask("burn_rate", T0) == {"": (pytest.approx(10), 100)}
-    assert ask("burn_rate", at(600)) == {"": (0.0, 1000)}, "nothing is asked any more"
+    assert query("burn_rate", T0) == {"": (pytest.approx(10), 100)}
+    assert query("burn_rate", at(600)) == {"": (0.0, 1000)}, "no more requests"
 
 
-def test_measures_of_the_queue_and_the_machine() -> None:
+def test_queue_worker_and_disk_metrics() -> None:
     now = datetime.now(UTC)
     make_job(queue="slow", scheduled_at=now - timedelta(seconds=90))
     make_job(queue="later", status="scheduled", scheduled_at=now - timedelta(seconds=900))
@@ -327,17 +321,17 @@ def test_measures_of_the_queue_and_the_machine() -> None:
     Worker.objects.create(name="dead", last_seen_at=now - timedelta(seconds=60), **fields)
     Worker.objects.create(name="left", last_seen_at=now - timedelta(seconds=60), stopped_at=now, **fields)
     Worker.objects.create(name="long dead", last_seen_at=now - timedelta(days=1), **fields)
-    waits = ask("queue_oldest_s", now)
+    waits = query("queue_oldest_s", now)
     assert waits["slow"] == (pytest.approx(90), None)
     assert {waits["later"], waits["default"]} == {(0.0, None)}
-    assert ask("dead_letters", now) == {"": (1, None)}
-    assert ask("dead_workers", now) == {"": (1, None)}
-    (used,) = ask("disk_used_ratio", now).values()
+    assert query("dead_letters", now) == {"": (1, None)}
+    assert query("dead_workers", now) == {"": (1, None)}
+    (used,) = query("disk_used_ratio", now).values()
     assert used is not None
     assert 0 < used[0] < 1
 
 
-def test_health_is_sampled_and_grows_old() -> None:
+def test_health_samples_expire() -> None:
     class Broken(Check):
         name = "broken"
         critical = True
@@ -345,25 +339,25 @@ def test_health_is_sampled_and_grows_old() -> None:
         def run(self) -> Any:
             raise RuntimeError
 
-    class Unwell(Broken):
-        name = "unwell"
+    class Degraded(Broken):
+        name = "degraded"
         critical = False
 
-    class Well(Check):
-        name = "well"
+    class Healthy(Check):
+        name = "healthy"
 
         def run(self) -> Any:
             return []
 
-    assert health_sampling.sample_health(now=T0, chosen=[Broken(), Unwell(), Well()]) == 2
-    assert ask("health_level", at(60)) == {"broken": (2, None), "unwell": (1, None), "well": (0, None)}
-    assert health_sampling.sample_health(now=at(60), chosen=[Well()]) == 0
-    assert ask("health_level", at(200)) == {"broken": None, "unwell": None, "well": (0, None)}
+    assert health_sampling.sample_health(now=T0, chosen=[Broken(), Degraded(), Healthy()]) == 2
+    assert query("health_level", at(60)) == {"broken": (2, None), "degraded": (1, None), "healthy": (0, None)}
+    assert health_sampling.sample_health(now=at(60), chosen=[Healthy()]) == 0
+    assert query("health_level", at(200)) == {"broken": None, "degraded": None, "healthy": (0, None)}
 
 
-def test_long_windows_are_not_summed_every_time(django_assert_num_queries: Any) -> None:
+def test_sums_of_long_windows_are_cached(django_assert_num_queries: Any) -> None:
     day = 86400
-    ask("error_ratio", T0, window_s=day)
+    query("error_ratio", T0, window_s=day)
     metric = alert_metrics.get("error_ratio")
     assert metric is not None
     with django_assert_num_queries(0):
@@ -372,7 +366,7 @@ def test_long_windows_are_not_summed_every_time(django_assert_num_queries: Any) 
         metric.query(at(361), {"window_s": day})
 
 
-def test_rules_of_the_program_are_made_once_and_are_staffs() -> None:
+def test_built_in_rules_are_created_once_and_edits_are_kept() -> None:
     assert create_missing_rules() == len(DEFAULT_RULES)
     for rule in AlertRule.objects.all():
         metric = alert_metrics.get(rule.metric)
@@ -389,5 +383,5 @@ def test_on_a_quiet_installation_only_the_watchdog_fires(monkeypatch: pytest.Mon
     traffic._sums.clear()
     evaluation.evaluate_if_due("test")
     assert [str(alert) for alert in Alert.objects.filter(state="firing")] == ["Watchdog"]
-    assert evaluation.count_firing() == 0, "it is nobody's trouble"
-    assert not Job.objects.filter(type=SEND_JOB).exists(), "nor are people told of it"
+    assert evaluation.count_firing() == 0, "the watchdog has no severity"
+    assert not Job.objects.filter(type=SEND_JOB).exists(), "and sends nothing to staff"

@@ -1,4 +1,4 @@
-"""The first page of the admin tells what the database made of its settings."""
+"""The admin dashboard: database settings, and cards for failures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.factories import make_automation, make_delivery, make_endpoint, make_
 pytestmark = pytest.mark.django_db
 
 
-def test_effective_settings_of_sqlite_are_reported(client: Client) -> None:
+def test_shows_the_effective_settings_of_sqlite(client: Client) -> None:
     client.force_login(make_user(is_staff=True, is_superuser=True))
     page = client.get("/admin/").content.decode()
     values = effective_pragmas(connection)
@@ -29,13 +29,13 @@ def test_effective_settings_of_sqlite_are_reported(client: Client) -> None:
     assert "-65536" in page
 
 
-def paused() -> Automation:
-    made = make_automation()
-    Automation.objects.filter(pk=made.pk).update(paused_reason="5 failures")
-    return made
+def paused_automation() -> Automation:
+    automation = make_automation()
+    Automation.objects.filter(pk=automation.pk).update(paused_reason="5 failures")
+    return automation
 
 
-def test_what_failed_for_customers_is_counted(client: Client) -> None:
+def test_counts_failed_deliveries_and_automation_runs(client: Client) -> None:
     client.force_login(make_user(is_staff=True, is_superuser=True))
     now = timezone.now()
     before = now - timedelta(days=2)
@@ -44,7 +44,7 @@ def test_what_failed_for_customers_is_counted(client: Client) -> None:
     make_endpoint(disabled_at=now)
     make_endpoint(disabled_at=now, deleted_at=now)
     for status, created_at in (("failed", now), ("succeeded", now), ("failed", before)):
-        make_run(paused(), status=status, created_at=created_at, finished_at=now)
+        make_run(paused_automation(), status=status, created_at=created_at, finished_at=now)
     cards = {card["title"]: card for card in client.get("/admin/").context["cards"]}
     deliveries, runs = cards["Failed deliveries, last 24 h"], cards["Failed automation runs, last 24 h"]
     assert (deliveries["value"], deliveries["note"], deliveries["is_alarming"]) == (2, "1 endpoints disabled", True)
@@ -53,6 +53,6 @@ def test_what_failed_for_customers_is_counted(client: Client) -> None:
         assert client.get(card["link"]).status_code == 200
 
 
-def test_cards_are_for_those_who_may_see_the_rows(client: Client) -> None:
+def test_cards_require_permission_for_their_rows(client: Client) -> None:
     client.force_login(make_user(is_staff=True))
     assert client.get("/admin/").context["cards"] == []

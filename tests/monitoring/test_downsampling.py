@@ -1,4 +1,4 @@
-"""Old rows are merged without changing what any window answers, and deleted when their time is over."""
+"""Old rows are merged without changing any report, and deleted after their retention."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def make_row(
     minutes_ago: float, *, process: str = "p1", route: str = "/a", took_us: int = 1000, count: int = 1
 ) -> None:
     at = NOW - timedelta(minutes=minutes_ago)
-    cell = RequestAggregate(
+    aggregate = RequestAggregate(
         count=count,
         total_us=took_us * count,
         max_us=took_us,
         buckets={bucket_of(took_us): count},
         slowest=[(took_us, "r")],
     )
-    route_metric(SeriesKey(int(at.timestamp() // 60), route, "GET", 2), cell, process=process).save()
+    route_metric(SeriesKey(int(at.timestamp() // 60), route, "GET", 2), aggregate, process=process).save()
 
 
 def merge_all(now: Any = NOW) -> int:
@@ -51,12 +51,12 @@ def merge_all(now: Any = NOW) -> int:
 
 
 def sums(window_s: int) -> dict[Any, Any]:
-    found = report.build_report(window_s=window_s, now=NOW)
+    built = report.build_report(window_s=window_s, now=NOW)
     return {
         name: {
             key: (row.total.count, row.total.total_us, row.total.max_us, row.total.buckets) for key, row in part.items()
         }
-        for name, part in (("now", found.totals), ("previous", found.previous), ("last week", found.last_week))
+        for name, part in (("now", built.totals), ("previous", built.previous), ("last week", built.last_week))
     }
 
 
@@ -65,14 +65,14 @@ def _empty_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "monitor", Monitor())
 
 
-def test_no_window_answers_otherwise_after_a_merge() -> None:
-    dice = random.Random(11)
-    for age in [*(dice.uniform(0, 400) for _ in range(60)), *(dice.uniform(0, 20 * 1440) for _ in range(120))]:
+def test_merging_changes_no_report() -> None:
+    rng = random.Random(11)
+    for age in [*(rng.uniform(0, 400) for _ in range(60)), *(rng.uniform(0, 20 * 1440) for _ in range(120))]:
         make_row(
             age,
-            process=dice.choice(["p1", "p2"]) + str(age),
-            route=dice.choice(["/a", "/b"]),
-            took_us=dice.randint(1, 10**6),
+            process=rng.choice(["p1", "p2"]) + str(age),
+            route=rng.choice(["/a", "/b"]),
+            took_us=rng.randint(1, 10**6),
         )
     windows = [60, 3600, 3 * 3600, 5 * 3600, 86400, 2 * 86400, 4 * 86400, 10 * 86400]
     before = {window_s: sums(window_s) for window_s in windows}
@@ -87,7 +87,7 @@ def test_no_window_answers_otherwise_after_a_merge() -> None:
     assert set(old.values_list("resolution_s", "process")) == {(3600, "")}
 
 
-def test_a_late_row_joins_what_is_merged() -> None:
+def test_a_late_row_is_added_to_the_merged_row() -> None:
     make_row(500, count=2)
     merge_all()
     make_row(500, process="p2", count=3, took_us=5000)
@@ -97,7 +97,7 @@ def test_a_late_row_joins_what_is_merged() -> None:
     assert row.slowest == [[5000, "r"], [1000, "r"]]
 
 
-def test_two_merges_at_one_time_change_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_merges_conflict(monkeypatch: pytest.MonkeyPatch) -> None:
     make_row(500, count=2)
     real = downsampling._replace
 
@@ -111,7 +111,7 @@ def test_two_merges_at_one_time_change_it_once(monkeypatch: pytest.MonkeyPatch) 
     assert RouteMetric.objects.filter(route="/a").count() == 0
 
 
-def test_statements_of_processes_are_merged_by_the_hour() -> None:
+def test_statements_of_all_processes_are_merged_by_hour() -> None:
     at = floor_to(NOW - timedelta(hours=6), 3600)
     for process, took_us in (("p1", 1000), ("p2", 3000)):
         StatementMetric.objects.create(
@@ -161,7 +161,7 @@ def make_old_rows(days: int) -> None:
         (91, {"routes": 0, "queues": 0, "caches": 0, "errors": 1, "slow": 0}),
     ],
 )
-def test_measurements_are_kept_as_long_as_promised(days: int, left: dict[str, int]) -> None:
+def test_measurements_are_deleted_after_their_retention(days: int, left: dict[str, int]) -> None:
     make_old_rows(days)
     for retention in retentions.by_name():
         while retention.delete_batch(NOW):
@@ -176,7 +176,7 @@ def test_measurements_are_kept_as_long_as_promised(days: int, left: dict[str, in
     }
 
 
-def test_old_rows_go_in_batches() -> None:
+def test_old_rows_are_deleted_in_batches() -> None:
     for minute in range(7):
         make_row(40 * 1440 + minute)
     make_row(10)
@@ -187,7 +187,7 @@ def test_old_rows_go_in_batches() -> None:
     assert RouteMetric.objects.count() == 1
 
 
-def test_a_name_is_registered_once() -> None:
+def test_a_retention_name_is_registered_once() -> None:
     mine = Retention("test rows", lambda: timedelta(days=1), lambda moment: Job.objects.filter(created_at__lt=moment))
     with retentions.override():
         retentions.register(mine)
@@ -197,7 +197,7 @@ def test_a_name_is_registered_once() -> None:
     assert mine not in retentions.values()
 
 
-def test_queues_are_sampled_once_a_minute() -> None:
+def test_queues_are_sampled_once_per_minute() -> None:
     make_job(queue="renders", scheduled_at=NOW - timedelta(seconds=30))
     job_services.record_worker_started(name="w", hostname="h", pid=1, queues=["renders"], concurrency=3)
     for _ in range(2):
@@ -208,10 +208,10 @@ def test_queues_are_sampled_once_a_minute() -> None:
     assert QueueMetric.objects.filter(queue="default").count() == 1
 
 
-def test_the_cache_is_sampled_by_what_answers_said() -> None:
+def test_cache_samples_count_the_hits_of_responses() -> None:
     at = floor_to(NOW, 60) - timedelta(minutes=2)
-    cell = RequestAggregate(count=5, cache_hits=3, cache_lookups=4)
-    route_metric(SeriesKey(int(at.timestamp() // 60), "/a", "GET", 2), cell, process="p").save()
+    aggregate = RequestAggregate(count=5, cache_hits=3, cache_lookups=4)
+    route_metric(SeriesKey(int(at.timestamp() // 60), "/a", "GET", 2), aggregate, process="p").save()
     for _ in range(2):
         sample_cache(now=NOW)
     row = CacheMetric.objects.get()
@@ -219,7 +219,7 @@ def test_the_cache_is_sampled_by_what_answers_said() -> None:
 
 
 @pytest.mark.parametrize("type", ["monitoring.sample", "monitoring.merge", "core.delete_old_rows"])
-def test_the_jobs_run(type: str) -> None:
+def test_the_jobs_succeed(type: str) -> None:
     make_row(500)
     make_row(500, process="p2")
     make_row(40 * 1440)

@@ -1,4 +1,4 @@
-"""Unhandled failures: grouped, counted, opened again after they were resolved, and free of secrets."""
+"""The error log: failures are grouped, counted, reopened after resolution, and free of secrets."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ SECRET = "ro_live_AAAAAAAA_" + "B" * 38
 
 @pytest.fixture
 def monitor() -> Any:
-    made = Monitor()
-    logging.getLogger().addHandler(made.failures)
-    yield made
-    logging.getLogger().removeHandler(made.failures)
+    monitor = Monitor()
+    logging.getLogger().addHandler(monitor.failures)
+    yield monitor
+    logging.getLogger().removeHandler(monitor.failures)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def make_error(**fields: Any) -> ErrorLog:
     return ErrorLog.objects.create(**{**columns, "first_seen_at": moment, "last_seen_at": moment, **fields})
 
 
-def test_failures_of_one_kind_are_one_row(monitor: Monitor, broken_api: APIClient) -> None:
+def test_failures_of_one_type_and_place_share_a_row(monitor: Monitor, broken_api: APIClient) -> None:
     for _ in range(3):
         last = broken_api.get("/api/v2/meta")
         monitor.flush()
@@ -71,14 +71,14 @@ def test_a_failure_after_its_resolution_opens_a_new_row(monitor: Monitor, broken
     assert rows == [(1, root.pk), (1, None)]
 
 
-def test_what_clients_do_wrong_is_no_failure(monitor: Monitor, api: APIClient) -> None:
+def test_client_errors_are_not_failures(monitor: Monitor, api: APIClient) -> None:
     for path in ("/api/v2/nothing", "/api/v2/renders", "/admin/nothing/"):
         api.get(path)
     logging.getLogger("somewhere").error("without a traceback")
     assert monitor.failures.take() == []
 
 
-def test_failures_outside_of_requests_are_kept_too(monitor: Monitor) -> None:
+def test_failures_outside_requests_are_recorded(monitor: Monitor) -> None:
     try:
         raise KeyError("postgres://app:hush@db/x")
     except KeyError:
@@ -89,7 +89,7 @@ def test_failures_outside_of_requests_are_kept_too(monitor: Monitor) -> None:
     assert "hush" not in row.message + row.traceback
 
 
-def test_kinds_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_buffer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monitoring.performance.failures.MAX_KINDS", 5)
     buffer = FailureBuffer()
     for number in range(9):
@@ -115,7 +115,7 @@ def test_kinds_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         ("nothing secret: 12:30", "nothing secret: 12:30"),
     ],
 )
-def test_secrets_are_taken_out(text: str, clean: str) -> None:
+def test_secrets_are_redacted(text: str, clean: str) -> None:
     assert redact_secrets(text) == clean
 
 
@@ -128,9 +128,9 @@ def test_the_api_lists_shows_and_resolves(api: APIClient) -> None:
     assert [row["id"] for row in listed] == [new.public_id, old.public_id]
     assert "traceback" not in listed[0]
     assert api.get(f"/internal/errors/{old.public_id}").json()["traceback"] == "Traceback"
-    answer = api.post(f"/internal/errors/{old.public_id}/resolve")
-    assert (answer.status_code, answer.json()["resolved_by"]) == (200, "root")
-    assert api.post(f"/internal/errors/{old.public_id}/resolve").json()["resolved_at"] == answer.json()["resolved_at"]
+    response = api.post(f"/internal/errors/{old.public_id}/resolve")
+    assert (response.status_code, response.json()["resolved_by"]) == (200, "root")
+    assert api.post(f"/internal/errors/{old.public_id}/resolve").json()["resolved_at"] == response.json()["resolved_at"]
     for query, expected in (
         ("resolved=false", [new]),
         ("resolved=true", [old]),
@@ -143,7 +143,7 @@ def test_the_api_lists_shows_and_resolves(api: APIClient) -> None:
     assert api.get("/internal/errors?limit=1").json()["has_more"] is True
 
 
-def test_only_staff_may_look_and_resolve() -> None:
+def test_only_staff_may_view_and_resolve() -> None:
     root = make_user(is_staff=True)
     row = make_error()
     check_access(Access("internal-error-detail", {"GET": "admin:*"}, staff=True, sessions=True), owner=root, row=row)
@@ -166,7 +166,7 @@ def test_staff_resolve_in_the_admin(client: Any) -> None:
     assert "<b>bad</b>" not in detail
 
 
-def test_staff_without_the_permission_do_not_resolve(client: Any) -> None:
+def test_staff_without_the_permission_cannot_resolve(client: Any) -> None:
     from django.contrib.auth.models import Permission
 
     helper = make_user(is_staff=True)

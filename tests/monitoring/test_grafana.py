@@ -1,4 +1,4 @@
-"""The dashboards of `deploy/grafana`: queries parse and speak of metrics that exist, and Grafana finds all files."""
+"""The dashboards of `deploy/grafana`: queries parse and use existing metrics, and provisioning paths match."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ DEPLOY = Path(settings.BASE_DIR) / "deploy"
 FOLDER = DEPLOY / "grafana"
 BOARDS = sorted((FOLDER / "dashboards").glob("*.json"))
 BUILT_IN = {"up"}
-# PromQL's own words, which look like metrics.
+# Metric names in PromQL.
 METRIC = re.compile(r"\b(?:django_http|renderowl)[a-z0-9_:]+\b|\bup(?=\{)")
-# Grafana fills it in: four times the interval between scrapes.
+# Grafana replaces it with at least four scrape intervals.
 RATE = "$__rate_interval"
 
 
@@ -29,7 +29,7 @@ def boards() -> list[dict[str, Any]]:
 
 
 def targets() -> list[tuple[str, str, str]]:
-    """All queries: the panel, the expression, the legend."""
+    """Return (panel, expression, legend) of all queries."""
     return [
         (f"{board['uid']}, {panel['title']}", target["expr"], target["legendFormat"])
         for board in boards()
@@ -38,27 +38,25 @@ def targets() -> list[tuple[str, str, str]]:
     ]
 
 
-def test_there_are_the_three_boards() -> None:
+def test_the_three_dashboards_have_their_panels() -> None:
     found = {board["uid"]: {panel["title"] for panel in board["panels"]} for board in boards()}
     assert set(found) == {"renderowl-overview", "renderowl-machine", "renderowl-webhooks"}
     assert [path.stem for path in BOARDS] == sorted(found)
     wanted = {"Requests", "Latency", "Ready jobs by queue", "Age of the oldest ready job", "Busy slots", "Speed factor"}
-    assert wanted | {"Credits charged an hour", "Answers from the cache"} <= found["renderowl-overview"]
+    assert wanted | {"Credits charged per hour", "Response cache hit rate"} <= found["renderowl-overview"]
 
 
-def test_panels_have_ids_of_their_own_and_do_not_overlap() -> None:
+def test_panels_have_unique_ids_and_do_not_overlap() -> None:
     for board in boards():
         ids = [panel["id"] for panel in board["panels"]]
         assert len(set(ids)) == len(ids)
-        taken: set[tuple[int, int]] = set()
+        occupied: set[tuple[int, int]] = set()
         for panel in board["panels"]:
-            place = panel["gridPos"]
-            assert place["x"] + place["w"] <= 24
-            cells = {
-                (place["x"] + across, place["y"] + down) for across in range(place["w"]) for down in range(place["h"])
-            }
-            assert not cells & taken, (board["uid"], panel["title"])
-            taken |= cells
+            position = panel["gridPos"]
+            assert position["x"] + position["w"] <= 24
+            cells = {(position["x"] + x, position["y"] + y) for x in range(position["w"]) for y in range(position["h"])}
+            assert not cells & occupied, (board["uid"], panel["title"])
+            occupied |= cells
 
 
 def test_promtool_parses_every_query(tmp_path: Path) -> None:
@@ -74,14 +72,14 @@ def test_promtool_parses_every_query(tmp_path: Path) -> None:
 
 
 @pytest.mark.django_db
-def test_queries_speak_of_what_is_exported_or_recorded(api) -> None:
+def test_queries_use_exported_or_recorded_metrics(api) -> None:
     api.get("/api/v2/meta")
     make_job(status="dead")
     make_delivery()
     exported = set(re.findall(r"^# TYPE (\S+)", exposition(), re.MULTILINE)) | BUILT_IN
     exported |= {f"{name}_bucket" for name in exported}
     exported |= set(re.findall(r"record: (\S+)", (DEPLOY / "prometheus" / "rules.yml").read_text()))
-    # A test's database has no write-ahead log, and PostgreSQL none at all.
+    # Neither the in-memory test database nor PostgreSQL has this metric.
     exported.add("renderowl_database_wal_bytes")
     for panel, expression, _ in targets():
         used = set(METRIC.findall(expression))
@@ -92,11 +90,11 @@ def test_queries_speak_of_what_is_exported_or_recorded(api) -> None:
 def test_legends_name_labels_that_the_query_keeps() -> None:
     for panel, expression, legend in targets():
         for label in re.findall(r"\{\{(\w+)\}\}", legend):
-            kept = {name.strip() for names in re.findall(r"by \(([^)]*)\)", expression) for name in names.split(",")}
-            assert label in kept, panel
+            labels = {name.strip() for names in re.findall(r"by \(([^)]*)\)", expression) for name in names.split(",")}
+            assert label in labels, panel
 
 
-def test_grafana_finds_what_it_is_given() -> None:
+def test_provisioning_paths_and_data_source_match_compose() -> None:
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
     mounts = dict(volume.split(":")[:2] for volume in compose["services"]["grafana"]["volumes"])
     assert mounts["./grafana/provisioning"] == "/etc/grafana/provisioning"

@@ -1,4 +1,4 @@
-"""What each health check finds."""
+"""The observations of each health check."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from monitoring.health.shutdown import STOPPING_FILE_VARIABLE, ShutdownCheck
 from tests.factories import make_job
 
 
-def seen(observations: list[CheckObservation]) -> dict[str, tuple[Any, HealthStatus]]:
+def summarize(observations: list[CheckObservation]) -> dict[str, tuple[Any, HealthStatus]]:
     return {found.name: (found.value, found.status) for found in observations}
 
 
 @pytest.mark.django_db(transaction=True)
 class TestDatabase:
-    def test_writes_and_leaves_nothing(self) -> None:
+    def test_write_is_rolled_back(self) -> None:
         with connections["default"].cursor() as cursor:
             cursor.execute("SELECT id, app, name, applied FROM django_migrations ORDER BY id")
             before = cursor.fetchall()
@@ -39,7 +39,7 @@ class TestDatabase:
             cursor.execute("SELECT id, app, name, applied FROM django_migrations ORDER BY id")
             assert cursor.fetchall() == before
 
-    def test_a_lock_is_borne_for_ten_seconds(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_lock_is_tolerated_for_ten_seconds(self, monkeypatch: pytest.MonkeyPatch) -> None:
         clock = iter([1000.0, 1009.9, 1010.1])
         monkeypatch.setattr(database.time, "monotonic", lambda: next(clock))
         monkeypatch.setattr(database, "LOCK_TIMEOUT_S", 0.02)
@@ -58,16 +58,16 @@ class TestDatabase:
         assert check.run() == []
         assert check.locked_since is None
 
-    def test_a_missing_migration_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert seen(MigrationsCheck().run()) == {"missing": (0, HealthStatus.PASS)}
+    def test_a_missing_migration_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert summarize(MigrationsCheck().run()) == {"missing": (0, HealthStatus.PASS)}
         known = database.known_migrations() | {("renders", "0099_from_the_future")}
         monkeypatch.setattr(database, "known_migrations", lambda: known)
         found = MigrationsCheck().run()
-        assert seen(found) == {"missing": (1, HealthStatus.FAIL)}
+        assert summarize(found) == {"missing": (1, HealthStatus.FAIL)}
         assert found[0].detail == "renders.0099_from_the_future"
 
 
-def test_a_database_file_that_is_gone_is_not_made_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_database_file_is_not_recreated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = tmp_path / "db.sqlite3"
     monkeypatch.setattr(database, "database_file", lambda: str(path))
     for check in (DatabaseCheck(), MigrationsCheck()):
@@ -77,7 +77,7 @@ def test_a_database_file_that_is_gone_is_not_made_anew(monkeypatch: pytest.Monke
 
 
 @pytest.mark.django_db(transaction=True)
-def test_another_database_file_fails_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_replaced_database_file_fails_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = tmp_path / "db.sqlite3"
     path.touch()
     monkeypatch.setattr(database, "database_file", lambda: str(path))
@@ -92,8 +92,8 @@ def test_another_database_file_fails_once(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 @pytest.mark.django_db
 class TestQueue:
-    def test_nothing_to_do_is_well(self) -> None:
-        assert seen(QueueCheck().run()) == {
+    def test_empty_queues_pass(self) -> None:
+        assert summarize(QueueCheck().run()) == {
             "ready": (0, HealthStatus.PASS),
             "oldestReady": (0.0, HealthStatus.PASS),
             "workers": (0, HealthStatus.PASS),
@@ -103,21 +103,21 @@ class TestQueue:
     @pytest.mark.parametrize(
         ("minutes", "status"), [(1, HealthStatus.PASS), (6, HealthStatus.WARN), (61, HealthStatus.FAIL)]
     )
-    def test_the_oldest_ready_job_counts(self, minutes: int, status: HealthStatus) -> None:
+    def test_the_wait_of_the_oldest_ready_job_sets_the_status(self, minutes: int, status: HealthStatus) -> None:
         make_job(scheduled_at=timezone.now() - timedelta(minutes=minutes))
         make_job(scheduled_at=timezone.now() - timedelta(days=1), status="blocked")
         make_job(scheduled_at=timezone.now() + timedelta(days=1), status="scheduled")
-        found = seen(QueueCheck().run())
+        found = summarize(QueueCheck().run())
         assert found["ready"][0] == 1
         assert found["oldestReady"][1] is status
         assert found["workers"] == (0, HealthStatus.WARN)
 
-    def test_what_staff_paused_does_not_count(self) -> None:
-        make_job(queue="resting", scheduled_at=timezone.now() - timedelta(days=1))
-        QueueState.objects.create(name="resting", paused=True)
-        assert seen(QueueCheck().run())["oldestReady"] == (0.0, HealthStatus.PASS)
+    def test_paused_queues_do_not_count(self) -> None:
+        make_job(queue="paused", scheduled_at=timezone.now() - timedelta(days=1))
+        QueueState.objects.create(name="paused", paused=True)
+        assert summarize(QueueCheck().run())["oldestReady"] == (0.0, HealthStatus.PASS)
 
-    def test_a_worker_that_fell_silent_is_dead_for_an_hour(self) -> None:
+    def test_a_worker_without_heartbeats_counts_as_dead_for_an_hour(self) -> None:
         now = timezone.now()
         for name, silent_s, stopped in (
             ("alive", 1, None),
@@ -127,7 +127,7 @@ class TestQueue:
         ):
             last = now - timedelta(seconds=silent_s)
             Worker.objects.create(name=name, hostname="h", pid=1, concurrency=1, last_seen_at=last, stopped_at=stopped)
-        found = seen(QueueCheck().run())
+        found = summarize(QueueCheck().run())
         assert (found["workers"], found["deadWorkers"]) == ((1, HealthStatus.PASS), (1, HealthStatus.WARN))
 
 
@@ -137,7 +137,7 @@ class TestQueue:
 def test_disk(monkeypatch: pytest.MonkeyPatch, free: int, status: HealthStatus) -> None:
     usage = namedtuple("usage", "total used free")(10**12, 0, free)
     monkeypatch.setattr(machine.shutil, "disk_usage", lambda path: usage)
-    assert seen(DiskCheck().run())["free"] == (free, status)
+    assert summarize(DiskCheck().run())["free"] == (free, status)
 
 
 @pytest.mark.parametrize(
@@ -145,17 +145,17 @@ def test_disk(monkeypatch: pytest.MonkeyPatch, free: int, status: HealthStatus) 
 )
 def test_memory(monkeypatch: pytest.MonkeyPatch, available: int, status: HealthStatus) -> None:
     monkeypatch.setattr(machine, "machine_memory", lambda: {"machine_bytes": 1000, "available_bytes": available})
-    found = seen(MemoryCheck().run())
+    found = summarize(MemoryCheck().run())
     assert found["available"] == (available / 1000, status)
     assert found["anonymous"][0] > 10**6
 
 
-def test_memory_where_the_system_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_unknown_to_the_system_is_omitted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "machine_memory", lambda: {"machine_bytes": None, "available_bytes": None})
-    assert set(seen(MemoryCheck().run())) == {"anonymous"}
+    assert set(summarize(MemoryCheck().run())) == {"anonymous"}
 
 
-def test_storage_writes_and_leaves_nothing(tmp_path: Path) -> None:
+def test_storage_check_leaves_no_file(tmp_path: Path) -> None:
     StorageCheck().run()
     machine.write_and_remove(tmp_path / "media")
     assert list((tmp_path / "media").iterdir()) == []
@@ -194,8 +194,8 @@ def test_cache(rate_limits: Limiter, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_shutdown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(STOPPING_FILE_VARIABLE, raising=False)
-    assert seen(ShutdownCheck().run()) == {"begun": (0, HealthStatus.PASS)}
+    assert summarize(ShutdownCheck().run()) == {"begun": (0, HealthStatus.PASS)}
     monkeypatch.setenv(STOPPING_FILE_VARIABLE, str(tmp_path / "stopping"))
-    assert seen(ShutdownCheck().run()) == {"begun": (0, HealthStatus.PASS)}
+    assert summarize(ShutdownCheck().run()) == {"begun": (0, HealthStatus.PASS)}
     (tmp_path / "stopping").touch()
-    assert seen(ShutdownCheck().run()) == {"begun": (1, HealthStatus.FAIL)}
+    assert summarize(ShutdownCheck().run()) == {"begun": (1, HealthStatus.FAIL)}

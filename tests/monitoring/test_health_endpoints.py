@@ -1,4 +1,4 @@
-"""`/ready`, `/health` and `/health/<check>` on the wire."""
+"""Responses of `/ready`, `/health` and `/health/<check>`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Use = Callable[..., None]
 
 @pytest.fixture
 def use(monkeypatch: pytest.MonkeyPatch) -> Use:
-    """Replace the checks."""
+    """Return a function that replaces the checks."""
 
     def replace(*checks: Fake) -> None:
         monkeypatch.setattr(views, "runner", CheckRunner(checks))
@@ -35,7 +35,7 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Use:
 
 GOOD = Fake(lambda: [CheckObservation("depth", 3, "m")], name="good", critical=True)
 BAD = Fake(raising(ServiceUnavailable(SECRET)), name="bad", critical=True)
-TIRED = Fake(raising(ServiceWarning(SECRET)), name="tired", critical=True)
+DEGRADED = Fake(raising(ServiceWarning(SECRET)), name="degraded", critical=True)
 EXTRA = Fake(raising(ServiceUnavailable(SECRET)), name="extra")
 
 
@@ -44,11 +44,13 @@ EXTRA = Fake(raising(ServiceUnavailable(SECRET)), name="extra")
     [
         ([GOOD], 200, "pass"),
         ([GOOD, EXTRA], 200, "warn"),
-        ([GOOD, TIRED], 200, "warn"),
-        ([GOOD, TIRED, BAD], 503, "fail"),
+        ([GOOD, DEGRADED], 200, "warn"),
+        ([GOOD, DEGRADED, BAD], 503, "fail"),
     ],
 )
-def test_the_worst_decides(api: APIClient, use: Use, checks: list[Fake], code: int, status: str) -> None:
+def test_the_worst_check_decides_the_status(
+    api: APIClient, use: Use, checks: list[Fake], code: int, status: str
+) -> None:
     use(*checks)
     response = api.get("/health")
     assert (response.status_code, response.json()["status"]) == (code, status)
@@ -56,7 +58,7 @@ def test_the_worst_decides(api: APIClient, use: Use, checks: list[Fake], code: i
     assert response["Cache-Control"] == "no-store"
 
 
-def test_shape(api: APIClient, use: Use) -> None:
+def test_checks_have_the_members_of_the_format(api: APIClient, use: Use) -> None:
     use(GOOD, EXTRA)
     checks = api.get("/health").json()["checks"]
     assert set(checks) == {"good:responseTime", "good:depth", "extra:responseTime"}
@@ -67,7 +69,7 @@ def test_shape(api: APIClient, use: Use) -> None:
     assert (extra["status"], extra["critical"], extra["observedUnit"]) == ("fail", False, "ms")
 
 
-def test_ready_asks_only_what_is_critical(api: APIClient, use: Use) -> None:
+def test_ready_runs_only_critical_checks(api: APIClient, use: Use) -> None:
     use(GOOD, EXTRA)
     response = api.get("/ready")
     assert (response.status_code, response.json()["status"]) == (200, "pass")
@@ -76,13 +78,13 @@ def test_ready_asks_only_what_is_critical(api: APIClient, use: Use) -> None:
     assert api.get("/ready").status_code == 503
 
 
-def test_ready_is_answered_to_an_address_by_plain_http(api: APIClient, use: Use, settings: Any) -> None:
+def test_ready_accepts_any_host_and_plain_http(api: APIClient, use: Use, settings: Any) -> None:
     use(GOOD)
     settings.ALLOWED_HOSTS, settings.SECURE_SSL_REDIRECT = ["renderowl.example"], True
     assert api.get("/ready", HTTP_HOST="10.1.2.3:8000").status_code == 200
 
 
-def test_a_check_that_hangs_holds_no_answer(api: APIClient, use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_check_does_not_block_the_response(api: APIClient, use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "CHECK_TIMEOUT_S", 0.05)
     runs: list[int] = []
     go_on = threading.Event()
@@ -103,7 +105,7 @@ def test_a_check_that_hangs_holds_no_answer(api: APIClient, use: Use, monkeypatc
     go_on.set()
 
 
-def test_answers_in_one_form_whatever_is_accepted(api: APIClient, use: Use) -> None:
+def test_the_content_type_ignores_accept_and_format(api: APIClient, use: Use) -> None:
     use(GOOD)
     for query, accepted in (("?format=text", "*/*"), ("", "text/html"), ("", "application/openmetrics-text")):
         response = api.get(f"/health{query}", HTTP_ACCEPT=accepted)
@@ -112,7 +114,7 @@ def test_answers_in_one_form_whatever_is_accepted(api: APIClient, use: Use) -> N
         assert "Expires" not in response
 
 
-def test_one_check(api: APIClient, use: Use) -> None:
+def test_a_single_check_can_be_requested(api: APIClient, use: Use) -> None:
     use(GOOD, EXTRA)
     assert set(api.get("/health/good").json()["checks"]) == {"good:responseTime", "good:depth"}
     response = api.get("/health/extra/")
@@ -132,30 +134,30 @@ def test_other_methods_are_refused(api: APIClient, use: Use, path: str) -> None:
 @pytest.mark.django_db
 def test_details_are_for_staff(api: APIClient, use: Use) -> None:
     use(GOOD, BAD, EXTRA)
-    boss = make_user(is_staff=True)
+    staff = make_user(is_staff=True)
     strangers: list[dict[str, str]] = [{}, {"HTTP_X_API_KEY": make_api_key()}, {"HTTP_X_API_KEY": "ro_live_x"}]
     for headers in strangers:
         for path in ("/health", "/health/bad", "/ready"):
             assert b"hunter2" not in api.get(path, **headers).content
-    answer = api.get("/health", HTTP_X_API_KEY=make_api_key(boss, scopes=("admin:*",))).json()
-    assert answer["checks"]["bad:responseTime"][0]["output"] == SECRET
-    assert "output" not in answer["checks"]["good:depth"][0]
-    api.force_login(boss)
+    body = api.get("/health", HTTP_X_API_KEY=make_api_key(staff, scopes=("admin:*",))).json()
+    assert body["checks"]["bad:responseTime"][0]["output"] == SECRET
+    assert "output" not in body["checks"]["good:depth"][0]
+    api.force_login(staff)
     assert b"hunter2" in api.get("/health").content
     api.force_login(make_user())
     assert b"hunter2" not in api.get("/health").content
 
 
-def test_a_probe_with_a_key_is_answered_while_the_database_is_gone(api: APIClient, use: Use) -> None:
-    # No database in this test: every query fails.
+def test_a_probe_with_a_key_is_answered_without_a_database(api: APIClient, use: Use) -> None:
+    # Without the db mark every query fails.
     use(EXTRA)
     response = api.get("/health/extra", HTTP_X_API_KEY="junk")
     assert response.status_code == 200
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_real_checks_are_all_there(api: APIClient) -> None:
-    # Alone: on a database in memory, which knows no WAL, the other checks' reading may lock out its writing.
+def test_all_real_checks_run(api: APIClient) -> None:
+    # Alone, as an in-memory database has no WAL, and reads of other checks may block its write.
     alone = api.get("/health/database").json()["checks"]
     assert alone["database:responseTime"][0]["status"] == HealthStatus.PASS.label
     response = api.get("/health")
@@ -166,7 +168,7 @@ def test_the_real_checks_are_all_there(api: APIClient) -> None:
     assert response.status_code == 200
 
 
-def test_the_database_file_is_gone(api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_database_file_is_503(api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monitoring.middleware.is_gone", lambda path: True)
     response = api.get("/api/v2/meta")
     assert_problem(response, 503, "database_gone")

@@ -1,4 +1,4 @@
-"""Running health checks: in parallel, for a second at most, once for many probes."""
+"""The health check runner: parallel runs with a timeout, shared by concurrent probes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Action = Callable[[], list[CheckObservation]]
 
 
 class Fake(Check):
-    """A check that does what a test wants."""
+    """A check that runs the given action."""
 
     def __init__(self, action: Action, name: str = "fake", *, critical: bool = False) -> None:
         self.run = action
@@ -49,7 +49,7 @@ def only(results: list[CheckResult]) -> CheckResult:
     return results[0]
 
 
-def test_a_hundred_probes_at_once_are_one_run() -> None:
+def test_a_hundred_concurrent_probes_share_one_run() -> None:
     runs: list[int] = []
     go_on = threading.Event()
 
@@ -70,7 +70,7 @@ def test_a_hundred_probes_at_once_are_one_run() -> None:
     assert {result.observations[1].value for result in found} == {3}
 
 
-def test_is_remembered_for_a_second() -> None:
+def test_results_are_cached_for_a_second() -> None:
     runs: list[int] = []
     clock = Clock()
     subject = CheckRunner([Fake(lambda: runs.append(1) or [])], clock)
@@ -80,14 +80,14 @@ def test_is_remembered_for_a_second() -> None:
         assert len(runs) == expected, moment
 
 
-def test_checks_run_side_by_side() -> None:
-    meeting = threading.Barrier(3, timeout=5)
-    checks = [Fake(lambda: [CheckObservation("place", meeting.wait(), "")], name=f"fake{n}") for n in range(3)]
+def test_checks_run_in_parallel() -> None:
+    barrier = threading.Barrier(3, timeout=5)
+    checks = [Fake(lambda: [CheckObservation("place", barrier.wait(), "")], name=f"fake{n}") for n in range(3)]
     results = CheckRunner(checks).results([check.name for check in checks])
     assert [result.status for result in results] == [HealthStatus.PASS] * 3
 
 
-def test_one_that_hangs_fails_in_time_and_is_not_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_check_times_out_and_is_not_restarted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CHECK_TIMEOUT_S", 0.05)
     runs: list[int] = []
     go_on = threading.Event()
@@ -117,13 +117,13 @@ def test_one_that_hangs_fails_in_time_and_is_not_started_again(monkeypatch: pyte
         (KeyError("hunter2"), HealthStatus.FAIL, "the check itself failed; the log has the traceback"),
     ],
 )
-def test_what_a_check_raises_becomes_its_status(error: Exception, status: HealthStatus, detail: str) -> None:
+def test_exceptions_become_the_status(error: Exception, status: HealthStatus, detail: str) -> None:
     result = only(CheckRunner([Fake(raising(error))]).results(["fake"]))
     assert result.status is status
-    assert [(seen.name, seen.detail) for seen in result.observations] == [("responseTime", detail)]
+    assert [(found.name, found.detail) for found in result.observations] == [("responseTime", detail)]
 
 
-def test_a_change_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_status_changes_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="monitoring.health.runner")
     clock = Clock()
     state: dict[str, Any] = {"error": None}

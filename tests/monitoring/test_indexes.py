@@ -1,4 +1,4 @@
-"""Each index of the monitor serves the query that its comment names, on both databases."""
+"""Each index of monitoring serves the query in its comment, on both databases."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROWS = 1500
 
 
 @pytest.fixture
-def crowd() -> None:
+def many_rows() -> None:
     now = timezone.now()
     times = [now - timedelta(minutes=number) for number in range(ROWS)]
     RouteMetric.objects.bulk_create(
@@ -74,7 +74,7 @@ def crowd() -> None:
         cursor.execute("ANALYZE")
 
 
-def test_each_index_serves_its_query(crowd: None) -> None:
+def test_each_index_serves_its_query(many_rows: None) -> None:
     lately = timezone.now() - timedelta(minutes=20)
     window = {"started_at__gte": lately, "started_at__lt": timezone.now()}
     newest_errors = ErrorLog.objects.order_by("-last_seen_at", "-id")

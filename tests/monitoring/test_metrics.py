@@ -28,7 +28,7 @@ Samples = dict[tuple[str, tuple[str, ...]], float]
 
 
 def samples_of(text: str) -> Samples:
-    """Read an exposition with the parser of Prometheus' own library."""
+    """Parse an exposition with the Prometheus client library."""
     return {
         (sample.name, tuple(sample.labels.values())): sample.value
         for family in text_string_to_metric_families(text)
@@ -37,7 +37,7 @@ def samples_of(text: str) -> Samples:
 
 
 def scrape() -> Samples:
-    """What the database tells, read now."""
+    """Return the samples of a new collector, read now."""
     registry = CollectorRegistry()
     registry.register(RenderowlCollector())
     return samples_of(generate_latest(registry).decode())
@@ -47,12 +47,12 @@ def make_worker(name: str, *, busy: int, slots: int = 4, queues: tuple[str, ...]
     return Worker.objects.create(name=name, hostname="h", pid=1, concurrency=slots, busy=busy, queues=list(queues))
 
 
-class TestWhoMayScrape:
+class TestScrapePermission:
     @pytest.fixture(autouse=True)
     def _without_a_database(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(metrics_views, "_own", CollectorRegistry())
+        monkeypatch.setattr(metrics_views, "_installation", CollectorRegistry())
 
-    def test_this_machine_without_a_token(self, api: APIClient) -> None:
+    def test_loopback_needs_no_token_if_none_is_set(self, api: APIClient) -> None:
         response = api.get("/metrics", HTTP_HOST="10.1.2.3:8000")
         assert response.status_code == 200
         assert response["Content-Type"].startswith("text/plain; version=")
@@ -67,20 +67,20 @@ class TestWhoMayScrape:
             {"HTTP_FORWARDED": "for=203.0.113.9"},
         ],
     )
-    def test_nobody_else_without_a_token(self, api: APIClient, headers: dict[str, str]) -> None:
+    def test_other_addresses_need_a_token(self, api: APIClient, headers: dict[str, str]) -> None:
         assert_problem(api.get("/metrics", **headers), 401, "unauthenticated")
 
-    def test_only_the_token_where_there_is_one(self, api: APIClient, settings: Any) -> None:
+    def test_a_configured_token_is_required(self, api: APIClient, settings: Any) -> None:
         settings.RENDEROWL_METRICS_TOKEN = TOKEN
         assert api.get("/metrics", HTTP_AUTHORIZATION=f"Bearer {TOKEN}", REMOTE_ADDR="10.0.0.7").status_code == 200
-        for shown in ("", f"Bearer {TOKEN}x", "Bearer ", f"Basic {TOKEN}", "Bearer \xe9"):
-            assert_problem(api.get("/metrics", HTTP_AUTHORIZATION=shown), 401, "unauthenticated")
+        for header in ("", f"Bearer {TOKEN}x", "Bearer ", f"Basic {TOKEN}", "Bearer \xe9"):
+            assert_problem(api.get("/metrics", HTTP_AUTHORIZATION=header), 401, "unauthenticated")
 
     def test_other_methods_are_refused(self, api: APIClient) -> None:
         assert_problem(api.post("/metrics"), 405, "method_not_allowed")
 
 
-def test_clients_make_up_no_series(api: APIClient) -> None:
+def test_clients_cannot_create_series(api: APIClient) -> None:
     def series() -> set[tuple[str, tuple[str, ...]]]:
         found = samples_of(generate_latest(metrics_views.REGISTRY).decode())
         return {key for key in found if key[0].startswith("django_http") and not key[0].endswith("_created")}
@@ -114,17 +114,15 @@ class TestQueries:
         make_job(status="running")
         make_job(status="scheduled", scheduled_at=now + timedelta(hours=1))
         make_job(status="blocked", scheduled_at=now - timedelta(days=1))
-        make_job(queue="resting", scheduled_at=now - timedelta(days=1))
-        QueueState.objects.create(name="resting", paused=True)
+        make_job(queue="paused", scheduled_at=now - timedelta(days=1))
+        QueueState.objects.create(name="paused", paused=True)
         make_worker("one", busy=3)
         make_worker("two", busy=0)
         found = scrape()
         assert found["renderowl_queue_ready", ("default",)] == 2
         assert 90 <= found["renderowl_queue_oldest_seconds", ("default",)] < 95
-        assert (
-            found["renderowl_queue_ready", ("resting",)] == found["renderowl_queue_oldest_seconds", ("resting",)] == 0
-        )
-        assert found["renderowl_queue_held", ("resting",)] == 1
+        assert found["renderowl_queue_ready", ("paused",)] == found["renderowl_queue_oldest_seconds", ("paused",)] == 0
+        assert found["renderowl_queue_held", ("paused",)] == 1
         assert found["renderowl_queue_running", ("default",)] == 1
         assert found["renderowl_queue_scheduled", ("default",)] == found["renderowl_queue_blocked", ("default",)] == 1
         assert found["renderowl_workers_busy_ratio", ()] == 0.375
@@ -146,7 +144,7 @@ class TestQueries:
         assert found["renderowl_jobs_dead", ()] == 1
         assert found["renderowl_webhook_deliveries_1h", ("failed",)] == 1
 
-    def test_totals_add_stats_and_uncounted_events(self) -> None:
+    def test_totals_add_statistics_and_new_events(self) -> None:
         alice = make_user()
         numbers = {"duration_ms": 8000, "work_ms": 2000, "credits": 150}
         AnalyticsEvent.objects.create(user=alice, type="render.succeeded", **numbers)
@@ -159,21 +157,21 @@ class TestQueries:
         assert (found.output_s, found.work_s, found.waited_s, found.credits) == (88.0, 2.0, 0.5, 1.5)
         assert scrape()["renderowl_renders_total", ("succeeded",)] == 11
 
-    def test_read_once_in_five_seconds(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_database_is_read_once_in_five_seconds(self, monkeypatch: pytest.MonkeyPatch) -> None:
         moment = [100.0]
         subject = RenderowlCollector(lambda: moment[0])
         reads: list[int] = []
-        monkeypatch.setattr(collector, "_of_database", lambda: reads.append(1) or [])
+        monkeypatch.setattr(collector, "_database_metrics", lambda: reads.append(1) or [])
         for moment[0], expected in ((100.0, 1), (104.9, 1), (105.0, 2)):
             list(subject.collect())
             assert len(reads) == expected
 
 
-def test_says_so_when_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(now: object) -> None:
+def test_reports_an_unavailable_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(now: object) -> None:
         raise OperationalError
 
-    monkeypatch.setattr(collector, "read_queues", away)
+    monkeypatch.setattr(collector, "read_queues", fail)
     monkeypatch.setattr(collector.runner, "results", lambda names: [])
     found = scrape()
     assert found == {("renderowl_database_up", ()): 0}
@@ -187,7 +185,7 @@ class TestScaling:
             owner=make_user(is_staff=True),
         )
 
-    def test_a_scaler_shows_the_token(self, api: APIClient, settings: Any) -> None:
+    def test_a_scaler_authenticates_with_the_token(self, api: APIClient, settings: Any) -> None:
         settings.RENDEROWL_METRICS_TOKEN = TOKEN
         make_job(scheduled_at=timezone.now() - timedelta(seconds=30))
         make_worker("one", busy=1)
@@ -210,7 +208,7 @@ class TestScaling:
         assert api.get("/internal/jobs", HTTP_AUTHORIZATION=f"Bearer {TOKEN}").status_code == 401
 
     @pytest.mark.usefixtures("rate_limits")
-    def test_a_scaler_is_not_limited(self, api: APIClient, settings: Any) -> None:
+    def test_a_scaler_is_not_rate_limited(self, api: APIClient, settings: Any) -> None:
         settings.RENDEROWL_METRICS_TOKEN = TOKEN
         for _ in range(3):
             response = api.get("/internal/scaling/default", HTTP_AUTHORIZATION=f"Bearer {TOKEN}")

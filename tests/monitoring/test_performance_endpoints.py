@@ -1,4 +1,4 @@
-"""`/internal/performance`: percentiles over all processes against sorted values, windows, comparisons, access."""
+"""`/internal/performance`: exact percentiles over all processes, windows, comparisons and access."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from monitoring.performance import report, system
 from monitoring.performance.monitor import Monitor
 from monitoring.performance.windows import floor_to, week_before, window_before
 from tests.factories import make_api_key, make_job, make_user
-from tests.monitoring.helpers import Clock, make_monitor, seen
+from tests.monitoring.helpers import Clock, make_monitor, observation
 from tests.permission_matrix import Access, check_access
 
 pytestmark = pytest.mark.django_db
@@ -42,11 +42,11 @@ def clock() -> Clock:
 
 @pytest.fixture
 def mine(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Monitor]:
-    """The monitor of the process that answers."""
-    made = make_monitor(clock)
+    """The monitor of the process that handles the request."""
+    monitor = make_monitor(clock)
     for module in (report, system):
-        monkeypatch.setattr(module, "monitor", made)
-    return made
+        monkeypatch.setattr(module, "monitor", monitor)
+    return monitor
 
 
 def exact(values: list[int], share: float) -> float:
@@ -58,15 +58,15 @@ def row_of(response: Any, route: str = "/api/v2/renders") -> dict[str, Any]:
     return next(row for row in response.json()["routes"] if row["route"] == route)
 
 
-def test_percentiles_are_those_of_all_processes_and_the_unwritten_minute(staff, clock: Clock, mine: Monitor) -> None:
-    dice = random.Random(7)
+def test_percentiles_cover_all_processes_and_unwritten_requests(staff, clock: Clock, mine: Monitor) -> None:
+    rng = random.Random(7)
     values = []
-    # Three processes of different speeds: no average of their percentiles is near the truth.
+    # Three processes of different speeds: averaging their percentiles would be far off.
     for process, speed in ((make_monitor(clock), 6), (make_monitor(clock), 9), (mine, 12)):
-        took = [int(dice.lognormvariate(speed, 0.5)) + 1 for _ in range(300)]
-        values += took
-        for number, took_us in enumerate(took):
-            request = seen(took_us, request_id=f"{speed}-{number}", sql_ns=took_us * 250)
+        times_us = [int(rng.lognormvariate(speed, 0.5)) + 1 for _ in range(300)]
+        values += times_us
+        for number, took_us in enumerate(times_us):
+            request = observation(took_us, request_id=f"{speed}-{number}", sql_ns=took_us * 250)
             process.observe(request, is_slow=took_us > 10**6)
             if process is not mine and number % 100 == 0:
                 assert process.flush()
@@ -83,8 +83,8 @@ def test_percentiles_are_those_of_all_processes_and_the_unwritten_minute(staff, 
     assert len(row["slowest_request_ids"]) == 3
 
 
-def test_the_answer_has_the_promised_shape(staff, mine: Monitor) -> None:
-    mine.observe(seen(1000), is_slow=False)
+def test_the_response_has_the_documented_members(staff, mine: Monitor) -> None:
+    mine.observe(observation(1000), is_slow=False)
     body = staff.get(ROUTES, {"window_s": "7200"}).json()
     assert (body["window_s"], body["error_bound"]) == (7200, 0.01)
     assert body["from"].endswith("Z")
@@ -93,20 +93,20 @@ def test_the_answer_has_the_promised_shape(staff, mine: Monitor) -> None:
     assert set(body["routes"][0]["previous"]) >= {"count", "p95_ms", "error_rate"}
 
 
-def test_memory_and_rows_of_one_process_are_not_counted_twice(staff, mine: Monitor) -> None:
+def test_memory_and_rows_of_a_process_are_not_counted_twice(staff, mine: Monitor) -> None:
     for _ in range(3):
-        mine.observe(seen(1000), is_slow=False)
+        mine.observe(observation(1000), is_slow=False)
         mine.flush()
-        mine.observe(seen(3000), is_slow=False)
+        mine.observe(observation(3000), is_slow=False)
     assert row_of(staff.get(ROUTES))["count"] == 6
     assert RouteMetric.objects.get().count == 5
 
 
-def test_errors_and_refusals_are_told_apart(staff, mine: Monitor) -> None:
+def test_server_and_client_errors_are_counted_separately(staff, mine: Monitor) -> None:
     for status in (200, 200, 404, 500):
-        mine.observe(seen(1000, status=status), is_slow=False)
-    mine.observe(seen(900_000, route="/slow"), is_slow=False)
-    mine.observe(seen(1000, route="/refused", status=422), is_slow=False)
+        mine.observe(observation(1000, status=status), is_slow=False)
+    mine.observe(observation(900_000, route="/slow"), is_slow=False)
+    mine.observe(observation(1000, route="/refused", status=422), is_slow=False)
     row = row_of(staff.get(ROUTES))
     assert (row["error_rate"], row["client_error_rate"]) == (0.25, 0.25)
     faulty = [row["route"] for row in staff.get("/internal/performance/error-routes").json()["routes"]]
@@ -119,7 +119,7 @@ def test_errors_and_refusals_are_told_apart(staff, mine: Monitor) -> None:
 
 def test_slow_and_error_routes_are_the_worst_ten(staff, mine: Monitor) -> None:
     for number in range(15):
-        mine.observe(seen(1000 * (number + 1), route=f"/{number}", status=500), is_slow=False)
+        mine.observe(observation(1000 * (number + 1), route=f"/{number}", status=500), is_slow=False)
     for path in ("slow-routes", "error-routes"):
         rows = staff.get(f"/internal/performance/{path}").json()["routes"]
         assert len(rows) == 10
@@ -128,12 +128,12 @@ def test_slow_and_error_routes_are_the_worst_ten(staff, mine: Monitor) -> None:
     assert [row["route"] for row in rows] == [f"/{number}" for number in range(14, 4, -1)]
 
 
-def test_windows_before_and_a_week_before_are_compared(staff, clock: Clock, mine: Monitor) -> None:
+def test_compares_with_the_previous_window_and_last_week(staff, clock: Clock, mine: Monitor) -> None:
     now = clock.now
     for age_s, took_us, count in ((30, 1000, 2), (3600 + 1200, 5000, 3), (7 * 86400 + 600, 9000, 4), (3 * 3600, 1, 50)):
         clock.now = now - age_s
         for _ in range(count):
-            mine.observe(seen(took_us, status=500 if took_us == 5000 else 200), is_slow=False)
+            mine.observe(observation(took_us, status=500 if took_us == 5000 else 200), is_slow=False)
     row = row_of(staff.get(ROUTES, {"window_s": "3600"}))
     assert row["count"] == 2
     assert (row["previous"]["count"], row["previous"]["error_rate"]) == (3, 1.0)
@@ -142,8 +142,8 @@ def test_windows_before_and_a_week_before_are_compared(staff, clock: Clock, mine
     assert row["last_week"]["p95_ms"] == pytest.approx(9, rel=0.01)
 
 
-def test_without_anything_before_there_is_nothing_to_compare(staff, mine: Monitor) -> None:
-    mine.observe(seen(1000), is_slow=False)
+def test_without_earlier_requests_comparisons_are_empty(staff, mine: Monitor) -> None:
+    mine.observe(observation(1000), is_slow=False)
     previous = row_of(staff.get(ROUTES))["previous"]
     assert (previous["count"], previous["p95_ms"], previous["error_rate"]) == (0, None, None)
 
@@ -157,18 +157,18 @@ def test_refuses_windows_out_of_bounds(staff, path: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["60", "2592000"])
-def test_takes_the_shortest_and_the_longest_window(staff, mine: Monitor, value: str) -> None:
+def test_accepts_the_shortest_and_the_longest_window(staff, mine: Monitor, value: str) -> None:
     assert staff.get(ROUTES, {"window_s": value}).json()["window_s"] == int(value)
 
 
 @pytest.mark.parametrize("path", [ROUTES, "/internal/performance/system", "/internal/query-analysis"])
-def test_refuses_parameters_that_nobody_reads(staff, path: str) -> None:
+def test_refuses_unknown_parameters(staff, path: str) -> None:
     response = staff.get(path, {"windows": "60"})
     assert (response.status_code, response.json()["parameter"]) == (400, "windows")
 
 
 @pytest.mark.parametrize("window_s", [60, 3600, 4 * 3600, 86400, 4 * 86400, 30 * 86400])
-def test_windows_begin_where_rows_may_begin(window_s: int) -> None:
+def test_windows_start_where_rows_start(window_s: int) -> None:
     now = timezone.now()
     window = window_before(now, window_s, now)
     assert window.end - window.start >= timedelta(seconds=window_s)
@@ -182,12 +182,12 @@ def test_windows_begin_where_rows_may_begin(window_s: int) -> None:
     assert week.end == floor_to(week.end, 3600)
 
 
-def test_system_describes_processes_database_queue_and_cache(staff, clock: Clock, mine: Monitor) -> None:
+def test_system_reports_processes_database_queue_and_cache(staff, clock: Clock, mine: Monitor) -> None:
     make_job(queue="renders", scheduled_at=timezone.now() - timedelta(seconds=90))
     other = make_monitor(clock)
-    other.observe(seen(1000, cache="HIT"), is_slow=False)
+    other.observe(observation(1000, cache="HIT"), is_slow=False)
     other.flush()
-    mine.observe(seen(1000, cache="MISS"), is_slow=False)
+    mine.observe(observation(1000, cache="MISS"), is_slow=False)
     body = staff.get("/internal/performance/system").json()
     assert [process["is_this"] for process in body["processes"]] == [True, False]
     assert all(process["requests"] >= 1 for process in body["processes"])
@@ -205,12 +205,12 @@ def test_system_describes_processes_database_queue_and_cache(staff, clock: Clock
     assert (body["cache"]["hits"], body["cache"]["lookups"], body["cache"]["hit_rate"]) == (1, 2, 0.5)
 
 
-def test_a_process_that_ended_is_not_listed(staff, clock: Clock, mine: Monitor) -> None:
+def test_stopped_processes_are_not_listed(staff, clock: Clock, mine: Monitor) -> None:
     gone, silent = make_monitor(clock), make_monitor(clock)
-    gone.observe(seen(5), is_slow=False)
+    gone.observe(observation(5), is_slow=False)
     gone.stop()
     clock.now -= 600
-    silent.observe(seen(5), is_slow=False)
+    silent.observe(observation(5), is_slow=False)
     silent.flush()
     body = staff.get("/internal/performance/system").json()
     assert [process["is_this"] for process in body["processes"]][:1] == [True]
@@ -229,5 +229,5 @@ def test_a_process_that_ended_is_not_listed(staff, clock: Clock, mine: Monitor) 
     ],
     ids=lambda access: access.route,
 )
-def test_only_staff_may_look(access: Access) -> None:
+def test_only_staff_may_read(access: Access) -> None:
     check_access(access)

@@ -1,4 +1,4 @@
-"""Every answer says how long it took, and is counted under its pattern with the same number."""
+"""Every response has a `Server-Timing` header, and is counted by URL pattern with the same time."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ TIMING = re.compile(r"^app;dur=(\d+)\.(\d{3})$")
 @pytest.fixture
 def observed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[RequestObservation, bool]]:
     found: list[tuple[RequestObservation, bool]] = []
-    monkeypatch.setattr(monitor, "observe", lambda seen, *, is_slow: found.append((seen, is_slow)))
+    monkeypatch.setattr(monitor, "observe", lambda observation, *, is_slow: found.append((observation, is_slow)))
     return found
 
 
 @pytest.fixture
 def aggregates() -> Iterator[Any]:
-    # What tests before could not write waits beside what is recorded.
+    # Drops observations that earlier tests left unwritten.
     monitor._reset()
     yield lambda: {(p.route, p.method, p.status_class): c for p, c in monitor.snapshot().series.items()}
     monitor._reset()
@@ -60,21 +60,21 @@ def aggregates() -> Iterator[Any]:
         ("GET", "/problems/not-found", "/problems/{code}", 200),
     ],
 )
-def test_every_answer_has_its_time_and_its_pattern(
+def test_every_response_is_timed_and_counted_by_pattern(
     api: APIClient, observed: list[Any], method: str, path: str, route: str, status: int
 ) -> None:
     response = api.generic(method, path)
     assert response.status_code == status
     match = TIMING.match(response["Server-Timing"])
     assert match is not None
-    ((seen, _),) = observed
-    assert seen.took_us == int(match[1]) * 1000 + int(match[2])
-    assert (seen.route, seen.status) == (route, status)
-    assert seen.method == (method if method != "PURGE" else "OTHER")
-    assert seen.request_id == response["X-Request-Id"]
+    ((observation, _),) = observed
+    assert observation.took_us == int(match[1]) * 1000 + int(match[2])
+    assert (observation.route, observation.status) == (route, status)
+    assert observation.method == (method if method != "PURGE" else "OTHER")
+    assert observation.request_id == response["X-Request-Id"]
     response.close()
     if not response.streaming and "Content-Length" in response:
-        assert seen.size_bytes == len(response.content)
+        assert observation.size_bytes == len(response.content)
 
 
 def test_an_unhandled_failure_is_timed_and_counted(monkeypatch: pytest.MonkeyPatch, aggregates: Any) -> None:
@@ -86,7 +86,7 @@ def test_an_unhandled_failure_is_timed_and_counted(monkeypatch: pytest.MonkeyPat
     assert found.count == 1
 
 
-def test_time_in_the_database_is_told_apart(api: APIClient, observed: list[Any]) -> None:
+def test_database_time_is_measured(api: APIClient, observed: list[Any]) -> None:
     alice = make_user()
     make_render(alice)
     api.credentials(HTTP_X_API_KEY=make_api_key(alice))
@@ -98,7 +98,7 @@ def test_time_in_the_database_is_told_apart(api: APIClient, observed: list[Any])
     assert any("renders_render" in sql for sql, _ in timings.statements)
 
 
-def test_outside_of_requests_no_statement_is_kept() -> None:
+def test_statements_outside_requests_are_not_recorded() -> None:
     assert request_timings.current.get() is None
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
@@ -107,14 +107,14 @@ def test_outside_of_requests_no_statement_is_kept() -> None:
     assert request_timings.current.get() is None
 
 
-def test_waiting_that_the_client_asked_for_is_no_work(
+def test_a_wait_that_the_client_requested_is_not_counted(
     monkeypatch: pytest.MonkeyPatch, api, observed: list[Any]
 ) -> None:
     now = [0]
     monkeypatch.setattr(middleware, "_now", lambda: now[0])
     monkeypatch.setattr(request_timings.time, "perf_counter_ns", lambda: now[0])
 
-    served = MetaView.get
+    original = MetaView.get
 
     def wait_and_work(*args: Any, **kwargs: Any) -> Any:
         with request_timings.timed_client_wait():
@@ -122,16 +122,16 @@ def test_waiting_that_the_client_asked_for_is_no_work(
         with request_timings.timed_cache():
             now[0] += 2_000_000
         now[0] += 1_000_000
-        return served(*args, **kwargs)
+        return original(*args, **kwargs)
 
     monkeypatch.setattr(MetaView, "get", wait_and_work)
     response = api.get("/api/v2/meta")
     assert response["Server-Timing"] == "app;dur=3.000"
-    ((seen, is_slow),) = observed
-    assert (seen.took_us, seen.timings.cache_ns, is_slow) == (3000, 2_000_000, False)
+    ((observation, is_slow),) = observed
+    assert (observation.took_us, observation.timings.cache_ns, is_slow) == (3000, 2_000_000, False)
 
 
-def test_slow_requests_are_logged_without_what_may_be_secret(
+def test_slow_requests_are_logged_without_secrets(
     monkeypatch: pytest.MonkeyPatch, api: APIClient, caplog: pytest.LogCaptureFixture, aggregates: Any
 ) -> None:
     now = iter([0, 1_500_000_000])
@@ -146,21 +146,23 @@ def test_slow_requests_are_logged_without_what_may_be_secret(
     assert aggregates()["/problems/{code}", "GET", 2].slow_count == 1
 
 
-def test_patterns_read_as_people_write_them() -> None:
+def test_patterns_are_written_with_braces() -> None:
     assert name_of_pattern("api/v2/renders/<str:id>/log") == "/api/v2/renders/{id}/log"
     assert name_of_pattern("docs/migrate-v<int:version>") == "/docs/migrate-v{version}"
     assert name_of_pattern("admin/(?P<url>.*)$") == "/admin/{url}"
     assert name_of_pattern("^media/(?P<path>[^/]+)$") == "/media/{path}"
 
 
-def test_a_long_poll_is_no_slow_request(monkeypatch: pytest.MonkeyPatch, api: APIClient, observed: list[Any]) -> None:
+def test_a_long_poll_is_not_a_slow_request(
+    monkeypatch: pytest.MonkeyPatch, api: APIClient, observed: list[Any]
+) -> None:
     now = [0]
     monkeypatch.setattr(middleware, "_now", lambda: now[0])
     monkeypatch.setattr(request_timings.time, "perf_counter_ns", lambda: now[0])
     monkeypatch.setattr(polling, "time", SimpleNamespace(monotonic=lambda: now[0] / 1e9))
 
     class Sleeper:
-        """Whoever waits with it wakes 25 s later, to no news."""
+        """A watcher whose wait advances the clock by the whole timeout."""
 
         def wait(self, timeout_s: float) -> None:
             now[0] += int(timeout_s * 1_000_000_000)
@@ -174,23 +176,21 @@ def test_a_long_poll_is_no_slow_request(monkeypatch: pytest.MonkeyPatch, api: AP
     assert (response.status_code, now[0]) == (200, 25_000_000_000)
     response = api.post("/api/v2/renders", {"edit": make_edit()}, headers={"Prefer": "wait=20"})
     assert (response.status_code, now[0]) == (202, 45_000_000_000)
-    waited = [(seen.timings.waited_ns, seen.took_us, is_slow) for seen, is_slow in observed]
+    waited = [(each.timings.waited_ns, each.took_us, is_slow) for each, is_slow in observed]
     assert waited == [(25_000_000_000, 0, False), (20_000_000_000, 0, False)]
 
 
-def test_time_in_the_store_of_answers_is_told_apart(
-    api: APIClient, observed: list[Any], settings: Any, tmp_path: Any
-) -> None:
+def test_response_cache_time_is_measured(api: APIClient, observed: list[Any], settings: Any, tmp_path: Any) -> None:
     settings.RENDEROWL_RESPONSE_CACHE = True
     settings.RENDEROWL_CACHE_URL = f"sqlite:///{tmp_path}/cache.sqlite3"
     api.credentials(HTTP_X_API_KEY=make_api_key(make_user()))
     for outcome in ("MISS", "HIT"):
         assert api.get("/api/v2/renders")["X-Cache"] == outcome
-    for seen, _ in observed:
-        assert 0 < seen.timings.cache_ns // 1000 <= seen.took_us
+    for observation, _ in observed:
+        assert 0 < observation.timings.cache_ns // 1000 <= observation.took_us
 
 
-def test_what_waits_is_never_answered_from_the_store(api: APIClient, settings: Any, tmp_path: Any) -> None:
+def test_waiting_requests_bypass_the_response_cache(api: APIClient, settings: Any, tmp_path: Any) -> None:
     settings.RENDEROWL_RESPONSE_CACHE = True
     settings.RENDEROWL_CACHE_URL = f"sqlite:///{tmp_path}/cache.sqlite3"
     alice = make_user()
@@ -201,6 +201,6 @@ def test_what_waits_is_never_answered_from_the_store(api: APIClient, settings: A
             response = api.get(address)
             assert (response.status_code, response.get("X-Cache", "BYPASS")) == (200, "BYPASS"), address
             body = b"".join(response.streaming_content) if response.streaming else response.content
-            # Read to its end, the client has closed it: closing it again would close the test's own connection.
+            # Not closed: the test client closed it at its end, and a second close would close the test's connection.
             assert b"succeeded" in body
     assert "no-store" in response["Cache-Control"]

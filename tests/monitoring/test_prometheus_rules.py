@@ -1,4 +1,4 @@
-"""The rules of `deploy/prometheus`: promtool likes them, and they speak of metrics that exist."""
+"""The rules of `deploy/prometheus`: promtool accepts them, and they use existing metrics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.factories import make_delivery, make_job
 from tests.required_services import require
 
 FOLDER = Path(settings.BASE_DIR) / "deploy" / "prometheus"
-# Kept by Prometheus itself.
+# Metrics that Prometheus itself records.
 BUILT_IN = {"up"}
 
 
@@ -30,20 +30,20 @@ def promtool(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str
 
 
 def exposition() -> str:
-    """All that a server exports."""
+    """Return everything that a server exports."""
     registry = CollectorRegistry()
     registry.register(RenderowlCollector())
     return (generate_latest(views.REGISTRY) + generate_latest(registry)).decode()
 
 
 @pytest.mark.parametrize("arguments", [("check", "config", "prometheus.yml"), ("test", "rules", "tests/rules.yml")])
-def test_promtool_is_content(arguments: tuple[str, ...]) -> None:
+def test_promtool_accepts_the_configuration_and_rules(arguments: tuple[str, ...]) -> None:
     done = promtool(*arguments)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.django_db
-def test_promtool_likes_our_own_metrics(api) -> None:
+def test_promtool_accepts_the_metrics(api) -> None:
     api.get("/api/v2/meta")
     make_job(status="dead")
     make_delivery()
@@ -54,7 +54,7 @@ def test_promtool_likes_our_own_metrics(api) -> None:
 
 
 @pytest.mark.django_db
-def test_rules_speak_of_what_is_exported(api) -> None:
+def test_rules_use_exported_metrics(api) -> None:
     api.get("/api/v2/meta")
     make_job(status="dead")
     exported = set(re.findall(r"^# TYPE (\S+)", exposition(), re.MULTILINE))

@@ -1,4 +1,4 @@
-"""SQL shapes are told apart, added up and explained on the database at hand."""
+"""SQL statements are normalized, aggregated and explained, on both databases."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from monitoring.performance.query_plans import explain_statement
 from monitoring.performance.statements import MAX_EXAMPLE_LENGTH, normalize_statement
 from renders.models import Project
 from tests.factories import make_api_key, make_render, make_user
-from tests.monitoring.helpers import seen
+from tests.monitoring.helpers import observation
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "shape"),
+    ("one", "other", "normalized"),
     [
         ("SELECT a FROM b WHERE c = 1", "SELECT a FROM b  WHERE c = 22", "SELECT a FROM b WHERE c = ?"),
         ("SELECT 'it''s' FROM b", "SELECT 'x' FROM b", "SELECT ? FROM b"),
@@ -34,8 +34,8 @@ pytestmark = pytest.mark.django_db
         ("a > -1.5", "a > 2", "a > ?"),
     ],
 )
-def test_what_differs_from_run_to_run_is_no_part_of_the_shape(one: str, other: str, shape: str) -> None:
-    assert normalize_statement(one).text == normalize_statement(other).text == shape
+def test_literals_are_not_part_of_the_normalized_text(one: str, other: str, normalized: str) -> None:
+    assert normalize_statement(one).text == normalize_statement(other).text == normalized
     assert normalize_statement(one).digest == normalize_statement(other).digest
 
 
@@ -47,16 +47,16 @@ def test_what_differs_from_run_to_run_is_no_part_of_the_shape(one: str, other: s
         ("c IN (%s, %s)", "c IN (SELECT %s)"),
     ],
 )
-def test_what_is_different_stays_so(one: str, other: str) -> None:
+def test_different_statements_have_different_digests(one: str, other: str) -> None:
     assert normalize_statement(one).digest != normalize_statement(other).digest
 
 
-def test_a_text_too_long_to_explain_is_kept_without_an_example() -> None:
+def test_a_text_too_long_to_explain_has_no_example() -> None:
     assert normalize_statement("SELECT " + "a, " * MAX_EXAMPLE_LENGTH).example == ""
 
 
 def sql_of(rows: Any) -> str:
-    """The text as Django runs it, placeholders and all."""
+    """Return the SQL as Django executes it, with placeholders."""
     return rows.query.sql_with_params()[0]
 
 
@@ -70,19 +70,19 @@ def test_plans_name_indexes_and_full_scans() -> None:
 
 
 @pytest.mark.parametrize("sql", ["COMMIT", "PRAGMA foreign_keys", "", "DROP TABLE jobs_job"])
-def test_only_what_reads_or_writes_rows_is_explained(sql: str) -> None:
+def test_only_statements_on_rows_are_explained(sql: str) -> None:
     plan = explain_statement(sql)
     assert plan.lines == []
     assert plan.note
 
 
-def test_what_cannot_be_explained_says_so_and_spoils_nothing() -> None:
+def test_a_failed_explanation_has_a_note_and_keeps_the_transaction() -> None:
     for _ in range(2):
         assert explain_statement("SELECT %s FROM no_such_table").note
         assert explain_statement(sql_of(Job.objects.filter(pk="00000000-0000-0000-0000-000000000000"))).lines
 
 
-def test_explaining_runs_nothing() -> None:
+def test_explaining_executes_nothing() -> None:
     make_render()
     assert explain_statement("DELETE FROM jobs_job WHERE id = %s OR 1 = 1").lines
     assert explain_statement("DELETE FROM renders_render").lines
@@ -91,9 +91,9 @@ def test_explaining_runs_nothing() -> None:
 
 @pytest.fixture
 def mine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Monitor]:
-    made = Monitor()
-    monkeypatch.setattr(query_analysis, "monitor", made)
-    return made
+    monitor = Monitor()
+    monkeypatch.setattr(query_analysis, "monitor", monitor)
+    return monitor
 
 
 @pytest.fixture
@@ -103,14 +103,14 @@ def staff() -> APIClient:
     return client
 
 
-def test_shapes_of_all_processes_are_added_up(staff: APIClient, mine: Monitor) -> None:
+def test_statements_of_all_processes_are_aggregated(staff: APIClient, mine: Monitor) -> None:
     slow, quick = sql_of(Job.objects.filter(traceparent="x")), sql_of(Job.objects.filter(pk="0" * 32))
     other = Monitor()
-    for made, took_ns in ((other, 4_000_000), (mine, 8_000_000)):
+    for process, took_ns in ((other, 4_000_000), (mine, 8_000_000)):
         statements = [(slow, took_ns), *[(quick, 100_000)] * 5]
-        made.observe(seen(9000, route="/api/v2/x", statements=statements), is_slow=False)
-        made.flush(is_last=True)
-    mine.observe(seen(9000, route="/api/v2/y", statements=[(slow, 20_000_000)]), is_slow=False)
+        process.observe(observation(9000, route="/api/v2/x", statements=statements), is_slow=False)
+        process.flush(is_last=True)
+    mine.observe(observation(9000, route="/api/v2/y", statements=[(slow, 20_000_000)]), is_slow=False)
     assert StatementMetric.objects.count() == 4
     body = staff.get("/internal/query-analysis").json()
     first, second = body["statements"][:2]
@@ -126,7 +126,7 @@ def test_shapes_of_all_processes_are_added_up(staff: APIClient, mine: Monitor) -
     assert staff.get("/internal/query-analysis?limit=51").json()["parameter"] == "limit"
 
 
-def test_statements_of_real_requests_are_there(staff: APIClient) -> None:
+def test_statements_of_real_requests_are_listed(staff: APIClient) -> None:
     monitor._reset()
     alice = make_user()
     client = APIClient()

@@ -1,4 +1,4 @@
-"""The span of a request, and the trace that its caller has begun."""
+"""Spans of requests, and continuation of the caller's trace."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SAMPLED = f"00-{TRACE}-{CALLER}-01"
 
 
-def test_a_request_is_a_span_under_its_pattern(api: APIClient, traces: Any) -> None:
+def test_a_request_is_a_span_named_by_its_pattern(api: APIClient, traces: Any) -> None:
     alice = make_user()
     key = make_api_key(alice)
     api.credentials(HTTP_X_API_KEY=key)
@@ -39,14 +39,14 @@ def test_a_request_is_a_span_under_its_pattern(api: APIClient, traces: Any) -> N
 
 
 @pytest.mark.parametrize("header", ["", "junk", f"00-{'0' * 32}-{CALLER}-01"])
-def test_without_a_caller_in_a_trace_it_begins_one(api: APIClient, traces: Any, header: str) -> None:
+def test_starts_a_trace_without_a_valid_parent(api: APIClient, traces: Any, header: str) -> None:
     api.get("/api/v2/meta", headers={"traceparent": header} if header else {})
     (span,) = traces()
     assert span.parent is None
     assert f"{span.context.trace_id:032x}" != TRACE
 
 
-def test_what_has_no_pattern_gets_no_name_of_its_callers_making(api: APIClient, traces: Any) -> None:
+def test_clients_cannot_choose_the_names_of_spans(api: APIClient, traces: Any) -> None:
     assert api.get("/nothing/like/this").status_code == 404
     assert api.generic("PURGE", "/api/v2/nothing").status_code == 404
     assert [span.name for span in traces()] == ["GET", "OTHER"]
@@ -54,7 +54,9 @@ def test_what_has_no_pattern_gets_no_name_of_its_callers_making(api: APIClient, 
     assert all(span.status.is_unset for span in traces())
 
 
-def test_a_failure_of_ours_is_named_by_its_class(monkeypatch: pytest.MonkeyPatch, traces: Any, api: APIClient) -> None:
+def test_an_unhandled_failure_is_named_by_its_class(
+    monkeypatch: pytest.MonkeyPatch, traces: Any, api: APIClient
+) -> None:
     monkeypatch.setattr("api.meta.MetaView.get", lambda *args, **kwargs: 1 / 0)
     assert APIClient(raise_request_exception=False).get("/api/v2/meta").status_code == 500
     (span,) = traces()
@@ -62,7 +64,7 @@ def test_a_failure_of_ours_is_named_by_its_class(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("path", ["/live", "/static/api/icon.svg"])
-def test_probes_and_files_are_no_spans(api: APIClient, traces: Any, path: str) -> None:
+def test_probes_and_files_have_no_span(api: APIClient, traces: Any, path: str) -> None:
     response = api.get(path, headers={"traceparent": SAMPLED})
     assert response.status_code == 200
     response.close()
@@ -70,7 +72,7 @@ def test_probes_and_files_are_no_spans(api: APIClient, traces: Any, path: str) -
 
 
 @pytest.mark.parametrize(("header", "stored"), [(SAMPLED, SAMPLED), ("junk", ""), ("", "")])
-def test_where_traces_are_off_the_callers_place_is_stored_with_the_job(
+def test_without_tracing_the_callers_traceparent_is_stored_with_the_job(
     api: APIClient, header: str, stored: str
 ) -> None:
     api.credentials(HTTP_X_API_KEY=make_api_key(make_user()))
@@ -79,16 +81,16 @@ def test_where_traces_are_off_the_callers_place_is_stored_with_the_job(
     assert Job.objects.get(type="renders.render").traceparent == stored
 
 
-def test_a_delivery_is_a_client_span_that_its_receiver_is_told_of(traces: Any) -> None:
+def test_a_delivery_is_a_client_span_and_sends_its_traceparent(traces: Any) -> None:
     receiver = Receiver()
     receiver.answer = (503, {}, b"")
-    terms = {"message_id": "msg_1", "body": b"{}", "secrets": (b"hush" * 8,), "allow_hosts": (("127.0.0.1", None),)}
+    options = {"message_id": "msg_1", "body": b"{}", "secrets": (b"hush" * 8,), "allow_hosts": (("127.0.0.1", None),)}
     url = receiver.url("/hush?token=hush")
-    reply = send(WebhookMessage(url=url, ports=(receiver.port,), traceparent=SAMPLED, **terms))
+    reply = send(WebhookMessage(url=url, ports=(receiver.port,), traceparent=SAMPLED, **options))
     receiver.close()
-    refused = send(WebhookMessage(url="https://10.0.0.1/", traceparent=SAMPLED, **terms))
+    refused = send(WebhookMessage(url="https://10.0.0.1/", traceparent=SAMPLED, **options))
     assert (reply.status_code, refused.error) == (503, "address_refused")
-    answered, kept_back = traces()
+    answered, refused_span = traces()
     assert (answered.name, answered.kind.name) == ("POST", "CLIENT")
     assert dict(answered.attributes) == {
         "http.request.method": "POST",
@@ -99,8 +101,8 @@ def test_a_delivery_is_a_client_span_that_its_receiver_is_told_of(traces: Any) -
         "error.type": "503",
     }
     (request,) = receiver.received
-    found = answered.context
-    own = f"00-{found.trace_id:032x}-{found.span_id:016x}-{int(found.trace_flags):02x}"
+    context = answered.context
+    own = f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
     assert request.headers["traceparent"] == own
-    assert kept_back.status.status_code.name == "ERROR"
-    assert "http.response.status_code" not in kept_back.attributes
+    assert refused_span.status.status_code.name == "ERROR"
+    assert "http.response.status_code" not in refused_span.attributes

@@ -1,1 +1,1 @@
-"""One module a command."""
+"""Management commands of the maintenance app, one per module."""

@@ -1,4 +1,4 @@
-"""Back the database up while it is in use."""
+"""`manage.py db_backup`: back up the database while it is in use."""
 
 from __future__ import annotations
 
@@ -22,31 +22,35 @@ class Command(BaseCommand):
     """`db_backup PATH [--force | --keep N [--weeks N]] [--json]`."""
 
     help = (
-        "Copy the database to a file, as it is at one moment, while it is in use; make sure of the copy. "
-        "Stored files (STORAGE_URL) and SECRET_KEY are not part of it."
+        "Copy a consistent snapshot of the database to a file while it is in use, and verify the copy. "
+        "Stored files (STORAGE_URL) and SECRET_KEY are not included."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the arguments."""
-        parser.add_argument("path", metavar="PATH", type=Path, help="the file to make, in a directory that is there")
-        parser.add_argument("--force", action="store_true", help="replace a file that is there")
+        parser.add_argument("path", metavar="PATH", type=Path, help="the file to create, in an existing directory")
+        parser.add_argument("--force", action="store_true", help="replace an existing file")
         parser.add_argument(
             "--keep",
             type=_count,
             metavar="N",
-            help="PATH is a directory: make a file named for the time, and delete all such files but the newest N",
+            help="PATH is a directory: create a file named after the time, and keep only the newest N such files",
         )
         parser.add_argument(
-            "--weeks", type=_count, default=0, metavar="N", help="with --keep: also keep the newest of the last N weeks"
+            "--weeks",
+            type=_count,
+            default=0,
+            metavar="N",
+            help="with --keep: also keep the newest of each of the last N weeks",
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Back up, and say what is in the copy."""
+        """Back up, and print what the copy contains."""
         began = time.perf_counter()
         progress_bar = ProgressBar(sys.stderr, "pages")
         try:
-            backup, gone = self._back_up(progress_bar, **options)
+            backup, expired = self._back_up(progress_bar, **options)
         except BackupFailed as error:
             raise CommandError(str(error)) from error
         finally:
@@ -59,7 +63,7 @@ class Command(BaseCommand):
             "rows": sum(backup.rows.values()),
             "tables": backup.rows,
             "took_s": took_s,
-            "deleted": [file.name for file in gone],
+            "deleted": [file.name for file in expired],
         }
         if options["json"]:
             self.stdout.write(json.dumps(answer))
@@ -68,12 +72,12 @@ class Command(BaseCommand):
             f"{backup.path}: {backup.size_bytes:,} bytes, {answer['rows']:,} rows of {len(backup.rows)} tables, "
             f"the same as in the database, in {took_s} s."
         )
-        for file in gone:
+        for file in expired:
             self.stdout.write(f"Deleted: {file}")
         if settings.STORAGE_URL.startswith("file:"):
-            self.stdout.write(f"Not in it: the stored files in {settings.STORAGE_URL.removeprefix('file://')}.")
+            self.stdout.write(f"Not included: the stored files in {settings.STORAGE_URL.removeprefix('file://')}.")
         else:
-            self.stdout.write("Not in it: the stored files in the bucket.")
+            self.stdout.write("Not included: the stored files in the bucket.")
 
     @staticmethod
     def _back_up(
@@ -87,7 +91,6 @@ class Command(BaseCommand):
 
 
 def _count(text: str) -> int:
-    """Return a number above zero."""
     if not text.isascii() or not text.isdigit() or int(text) == 0:
-        raise ArgumentTypeError("a whole number above zero")
+        raise ArgumentTypeError("must be a whole number above zero")
     return int(text)

@@ -1,4 +1,4 @@
-"""Look for damage in the database and between it and the stored files."""
+"""`manage.py db_integrity`: check the database, and its rows against the stored files."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ class Command(BaseCommand):
 
     help = (
         "Check the database's file, its foreign keys, the ledger, jobs, renders, batches, migrations and stored files. "
-        "Exits with 1, naming what is wrong, where there is damage. Changes nothing."
+        "Lists damage and exits with 1 if there is any. Changes nothing."
     )
-    # They would read the database, and fail without naming what is damaged.
+    # System checks query the database, and would fail without saying what is damaged.
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the arguments."""
-        parser.add_argument("--no-files", action="store_true", help="do not look at stored files")
+        parser.add_argument("--no-files", action="store_true", help="do not check stored files")
         parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Check, tell, and leave with what it means."""
+        """Run the checks, print the findings, and exit with 1 if there is damage."""
         progress_bar = ProgressBar(sys.stderr, "checks")
         try:
             findings = list(check_integrity(files=not options["no_files"], progress=progress_bar.show))
@@ -52,4 +52,4 @@ class Command(BaseCommand):
         for fault in finding.faults:
             self.stdout.write(f"  {fault}")
         if len(finding.faults) == MAX_FAULTS:
-            self.stdout.write("  ... and perhaps more")
+            self.stdout.write("  ... and possibly more")

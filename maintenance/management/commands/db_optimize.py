@@ -1,4 +1,4 @@
-"""Keep the database quick."""
+"""`manage.py db_optimize`: vacuum, and refresh the planner's statistics."""
 
 from __future__ import annotations
 
@@ -17,19 +17,17 @@ class Command(BaseCommand):
     """`db_optimize [--no-vacuum] [--json]`."""
 
     help = (
-        "SQLite: VACUUM where the disk has room for it, ANALYZE, PRAGMA optimize, and the log emptied. "
+        "SQLite: VACUUM if the disk has room for it, ANALYZE, PRAGMA optimize, and truncation of the log. "
         "PostgreSQL: VACUUM (ANALYZE)."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the arguments."""
-        parser.add_argument(
-            "--no-vacuum", action="store_true", help="SQLite: leave out VACUUM, during which nobody can write"
-        )
+        parser.add_argument("--no-vacuum", action="store_true", help="SQLite: skip VACUUM, which blocks writers")
         parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Optimise, and say what was done."""
+        """Optimize, and print each step."""
         steps = optimize_database(connection=connection, vacuum=not options["no_vacuum"])
         if options["json"]:
             self.stdout.write(json.dumps({"steps": [asdict(step) for step in steps]}))

@@ -1,4 +1,4 @@
-"""Tell what the database holds."""
+"""`manage.py db_stats`: statistics of tables, indexes and files."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ class Command(BaseCommand):
             for index in table["indexes"]:
                 if index["uses"] is not None:
                     self.stdout.write(f"  {index['name']}: {_size(index['bytes'])}, used {index['uses']:,} times")
-        self.stdout.write("\nkept")
-        for kept in stats["retention"]:
-            self.stdout.write(f"  {kept['name']}: {kept['keep_days']:g} days")
+        self.stdout.write("\nretention")
+        for retention in stats["retention"]:
+            self.stdout.write(f"  {retention['name']}: {retention['keep_days']:g} days")
 
 
 def _size(size: int | None) -> str:
-    """Return a size for people; a dash where it is not known."""
+    """Format a size in MB or kB; "-" if it is unknown."""
     if size is None:
         return "-"
     return f"{size / 1024**2:,.1f} MB" if size >= 1024**2 else f"{size / 1024:,.1f} kB"

@@ -1,4 +1,4 @@
-"""`manage.py load_test_health`: send probes to a running server and say how they did."""
+"""`manage.py load_test_health`: send health probes to a running server and rate its responses."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ class Command(LoadTestCommand):
     """`load_test_health`, with the flags of `load_test`."""
 
     help = (
-        "Send probes to /live, /ready and /health of a running server, in turn, for a while; print what load_test "
-        "prints, with a stricter rating."
+        "Send requests to /live, /ready and /health of a running server, in turn, for a while; print the report of "
+        "load_test with a stricter rating."
     )
     grades = HEALTH_GRADES
 
     def default_endpoints(self, *, has_key: bool) -> tuple[str, ...]:
-        """Return the probes."""
+        """Return the paths of the health probes."""
         return ("/live", "/ready", "/health")

@@ -1,4 +1,4 @@
-"""Django's `migrate`, which also records what it applied."""
+"""`manage.py migrate`: Django's command, which also records what it applied."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from maintenance.migration_records import (
 
 
 class Command(DjangoCommand):
-    """`manage.py migrate`: records checksum, version and duration; refuses to go on over edited migrations."""
+    """Records checksum, version and duration of each migration; refuses to run if applied migrations were edited."""
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add to Django's arguments the way out of a refusal."""
+        """Add `--accept-edited` to Django's arguments."""
         super().add_arguments(parser)
         parser.add_argument(
             "--accept-edited",
             action="store_true",
-            help="Go on although migrations were edited after they were applied, and record them as they are now.",
+            help="Continue although applied migrations were edited, and record their present checksums.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Migrate, and record what was applied, also when a later migration fails.
+        """Migrate, and record what was applied, even if a later migration fails.
 
-        Raises CommandError, before anything is changed, if the database is older than 0.1.0 or a migration was edited.
+        Raises CommandError, before any change, if the database is older than 0.1.0 or a migration was edited.
         """
         connection = connections[options["database"]]
         if predates_first_release(connection):
@@ -46,9 +46,9 @@ class Command(DjangoCommand):
             return
         if not options["accept_edited"] and (edited := edited_migrations(connection)):
             raise CommandError(
-                f"Edited since they were applied: {', '.join(map(str, edited))}. This database ran an older text of "
-                "them. Bring the old files back and put the change into a new migration, or, if both texts make the "
-                "same tables, repeat with --accept-edited."
+                f"Edited since they were applied: {', '.join(map(str, edited))}. This database ran an older version of "
+                "them. Restore the old files and put the change into a new migration or, if both versions create the "
+                "same tables, run again with --accept-edited."
             )
         self._applied: list[AppliedMigration] = []
         self._unapplied: list[Key] = []
@@ -64,7 +64,7 @@ class Command(DjangoCommand):
             )
 
     def migration_progress_callback(self, action: str, migration: Any = None, fake: bool = False) -> None:
-        """Note when a migration begins and ends, and show it as Django does."""
+        """Time each migration and collect what was applied, then print progress as Django does."""
         if action == "apply_start":
             self._began = time.monotonic()
         elif action == "apply_success":

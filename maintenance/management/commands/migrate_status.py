@@ -1,4 +1,4 @@
-"""Tell which migrations are applied, and whether their files still are what was applied."""
+"""`manage.py migrate_status`: list migrations and detect edited ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
     """`migrate_status [--json]`."""
 
     help = (
-        "List applied and pending migrations. Exits with 1, naming them, when applied migrations were edited since or "
+        "List applied and pending migrations. Exits with 1, naming them, if applied migrations were edited or "
         "their files are missing. Changes nothing."
     )
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print the list, and leave with what it means."""
+        """Print the list; exit with 1 if a migration was edited or its file is missing."""
         statuses = migration_statuses(connection)
         faults = [status for status in statuses if status.state in FAULTS]
         if options["json"]:
@@ -41,9 +41,9 @@ class Command(BaseCommand):
 
     def _print(self, statuses: list[MigrationStatus]) -> None:
         for status in statuses:
-            when = f"{status.applied_at:%Y-%m-%d %H:%M}" if status.applied_at else ""
+            applied = f"{status.applied_at:%Y-%m-%d %H:%M}" if status.applied_at else ""
             took = f"{status.duration_ms:.0f} ms" if status.duration_ms is not None else ""
-            line = f"{status.state:<10} {status!s:<55} {when:<17} {status.app_version:<10} {took}"
+            line = f"{status.state:<10} {status!s:<55} {applied:<17} {status.app_version:<10} {took}"
             self.stdout.write(line.rstrip())
         counts = Counter(status.state for status in statuses)
         self.stdout.write(", ".join(f"{count} {state}" for state, count in sorted(counts.items())))

@@ -1,4 +1,4 @@
-"""The check of what the clock does for the database: when it last ran, and how it ended."""
+"""Health check of the nightly maintenance jobs."""
 
 from __future__ import annotations
 
@@ -19,24 +19,23 @@ LATE_S = 2 * 86400.0
 
 
 @dataclass
-class MaintenanceCheck(Check):
-    """How long ago each job of the night ended. One that failed, or has not run for two days, is a warning."""
+class NightlyJobsCheck(Check):
+    """Reports the age of each nightly job's last run. Warns if it failed or is older than two days."""
 
     name: ClassVar[str] = "maintenance"
 
     def run(self) -> list[CheckObservation]:
-        """Ask for the last run of each; a new installation has none, which says nothing."""
+        """Observe the last run of each job; jobs that have never run are left out."""
         jobs = {"optimized": OPTIMIZE_JOB, "checked": CHECK_JOB}
         if settings.RENDEROWL_BACKUP_DIR:
             jobs["backedUp"] = BACK_UP_JOB
         try:
-            return [seen for name, job_type in jobs.items() if (seen := _observe(name, job_type)) is not None]
+            return [last for name, job_type in jobs.items() if (last := _observe(name, job_type)) is not None]
         except DatabaseError as error:
             raise ServiceUnavailable(f"{type(error).__name__}: {error}") from error
 
 
 def _observe(name: str, job_type: str) -> CheckObservation | None:
-    # Of these there is one a day.
     last = Job.objects.filter(type=job_type, status__in=FINISHED).order_by("-finished_at").first()
     if last is None or last.finished_at is None:
         return None
