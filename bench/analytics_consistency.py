@@ -1,9 +1,9 @@
-"""Are the stats the events? Writers and counting processes at once, some of the latter killed; then a recount.
+"""Check that stats equal the events: writers and counting processes run at once, some of the latter are killed.
 
     python bench/analytics_consistency.py [--events 100000] [--kills 20] [--database sqlite|postgres|both]
 
 Writers commit events in random portions, some of them late: rows with earlier times and ids appear after later ones
-were counted. Counting processes are killed with SIGKILL at random moments and started anew. At the end every figure is
+were counted. Counting processes are killed with SIGKILL at random moments and restarted. At the end every figure is
 compared with a count of the events one by one, and with a rebuild. Prints a verdict for each database; the exit status
 is 1 unless all hold. PostgreSQL is the server that DATABASE_URL names, in a database of its own, dropped afterwards.
 """
@@ -31,7 +31,7 @@ POSTGRES = "postgres://postgres@127.0.0.1:5432/postgres"
 
 
 def main() -> int:
-    """Prove it on each database."""
+    """Run the check on each database."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--kills", type=int, default=20)
@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def run_on(name: str, events: int, kills: int) -> int:
-    """Prove it in a process and a database of its own."""
+    """Run the check in a process and a database of its own."""
     with tempfile.TemporaryDirectory(prefix="renderowl-truth-") as folder:
         url = f"sqlite:///{folder}/truth.sqlite3"
         database = f"truth_{uuid.uuid4().hex[:8]}"
@@ -69,7 +69,7 @@ def _on_server(server: str, statement: str) -> None:
 
 
 def prove(events: int, kills: int) -> int:
-    """Do it all in the configured database."""
+    """Run the check in the configured database."""
     _set_up()
     from django.core.management import call_command
     from django.db import connection, connections
@@ -83,13 +83,13 @@ def prove(events: int, kills: int) -> int:
     counters = [fork.Process(target=count_on) for _ in range(COUNTERS)]
     for process in (*writers, *counters):
         process.start()
-    dice = random.Random(1)
+    rng = random.Random(1)
     killed = 0
     while any(writer.is_alive() for writer in writers) or killed < kills:
-        # Soon enough that all kills fall into the writing.
-        time.sleep(dice.uniform(0.02, max(0.04, events / 100_000)))
+        # Short, so that all kills happen while events are written.
+        time.sleep(rng.uniform(0.02, max(0.04, events / 100_000)))
         if killed < kills:
-            victim = dice.randrange(COUNTERS)
+            victim = rng.randrange(COUNTERS)
             pid = counters[victim].pid
             assert pid is not None
             os.kill(pid, signal.SIGKILL)
@@ -107,23 +107,23 @@ def prove(events: int, kills: int) -> int:
 
 
 def write(number: int, events: int, users: list[Any], projects: list[Any]) -> None:
-    """Write events in portions, each in a transaction that may take its time."""
+    """Write events in portions, each in a transaction, some of which commit late."""
     from django.db import OperationalError
 
     from tests.analytics.helpers import random_event
 
-    dice = random.Random(number)
+    rng = random.Random(number)
     left = events
     while left > 0:
-        portion = [random_event(dice, users, projects) for _ in range(min(left, dice.choice([1, 1, 2, 5, 50])))]
-        is_late = dice.random() < 0.05
+        portion = [random_event(rng, users, projects) for _ in range(min(left, rng.choice([1, 1, 2, 5, 50])))]
+        is_late = rng.random() < 0.05
         while True:
             try:
                 _write_portion(portion, is_late)
                 break
             except OperationalError:
-                # SQLite was busy for longer than its patience, as under load it can be: nothing was written.
-                time.sleep(dice.uniform(0.01, 0.1))
+                # SQLite's busy timeout ran out, as it may under load: nothing was written.
+                time.sleep(rng.uniform(0.01, 0.1))
         left -= len(portion)
 
 
@@ -135,7 +135,7 @@ def _write_portion(portion: list[Any], is_late: bool) -> None:
     with transaction.atomic():
         AnalyticsEvent.objects.bulk_create(portion)
         if is_late and connection.vendor == "postgresql":
-            # Others commit meanwhile. SQLite would keep them waiting.
+            # Other transactions commit meanwhile; on SQLite they would wait.
             time.sleep(0.03)
 
 
@@ -150,7 +150,7 @@ def count_on() -> None:
             if not aggregate_events(limit=500):
                 time.sleep(0.01)
         except OperationalError:
-            # SQLite was busy for longer than its patience; a worker would run the job again.
+            # SQLite's busy timeout ran out; a worker would run the job again.
             time.sleep(0.01)
 
 
@@ -196,7 +196,7 @@ def _accounts() -> tuple[list[Any], list[Any]]:
 
 
 def _set_up() -> None:
-    # Not this script's own folder, where another script has the name of the app.
+    # Not this script's own folder, where `analytics` is another script and not the app.
     sys.path[0] = str(ROOT)
     from core.sqlite import install_newer_sqlite
 

@@ -36,7 +36,7 @@ def build(home: Path, events: int) -> None:
         _fill_log(cursor, users, events)
         print(f"{events:,} events in {time.perf_counter() - began:.0f} s", flush=True)
         began = time.perf_counter()
-        for statement in _figures():
+        for statement in _stat_statements():
             cursor.execute(statement)
         _fill_rollups(cursor)
         cursor.execute(_MONTHS)
@@ -52,7 +52,7 @@ def build(home: Path, events: int) -> None:
 
 
 def _drop_indexes(cursor: Any) -> list[str]:
-    """Drop the indexes of the app; return the statements that make them again. Rows without indexes are quick."""
+    """Drop the indexes of the app, as inserts are faster without; return the statements that restore them."""
     cursor.execute(
         "SELECT name, sql FROM sqlite_master WHERE tbl_name LIKE 'analytics_%%' AND type='index' AND sql<>''"
     )
@@ -75,7 +75,7 @@ def _show_sizes(cursor: Any, events: int) -> None:
 
 
 def _fill_log(cursor: Any, users: list[str], events: int) -> None:
-    """Write the events. A table of 10,000 lots gives each account its share."""
+    """Write the events. A table of 10,000 lots, drawn at random, gives each account its share."""
     weights = [1 / number**1.1 for number in range(1, USERS + 1)]
     lots: list[tuple[int, str, int]] = []
     seen = 0.0
@@ -88,7 +88,7 @@ def _fill_log(cursor: Any, users: list[str], events: int) -> None:
     cursor.execute(_EVENTS, {"events": events, "lots": len(lots), "first": today - DAYS * 86_400, "days": DAYS})
 
 
-# Stats that look random, from the number of the row: random() itself would differ each time that it is read.
+# Values that look random, computed from the row number: random() would differ each time that it is read.
 # Every account has its own number of projects, 1 to 10, and uses the first of them most.
 _EVENTS = """
 INSERT INTO analytics_analyticsevent (id, created_at, type, code, project_id, duration_ms, work_ms, waited_ms, credits,
@@ -124,19 +124,19 @@ _TABLES = {"hour": "analytics_hourlystat", "day": "analytics_dailystat"}
 _CUT = {"hour": "substr({}, 1, 13) || ':00:00'", "day": "substr({}, 1, 10) || ' 00:00:00'"}
 
 
-def _figures() -> Iterator[str]:
-    """Yield the statements that make the stats as the product does, by SQL alone."""
+def _stat_statements() -> Iterator[str]:
+    """Yield the SQL statements that compute the same stats as the product."""
     sums = "sum(duration_ms), sum(work_ms), sum(waited_ms), sum(credits), sum(size_bytes)"
     for interval, table in _TABLES.items():
         start = _CUT[interval].format("created_at")
-        span = f"created_at >= datetime('now', 'start of day', '-{HOURLY_DAYS} days')" if interval == "hour" else "1"
+        when = f"created_at >= datetime('now', 'start of day', '-{HOURLY_DAYS} days')" if interval == "hour" else "1"
         # Of two failures at one moment the greater id is the newer.
         newest = "max(CASE WHEN type LIKE '%%.failed' THEN created_at || resource_id END)"
         yield f"DROP TABLE IF EXISTS temp.s_{interval}"
         yield (
             f"CREATE TEMP TABLE s_{interval} AS SELECT {start} AS start, user_id, type, code, project_id,"
             f" count(*) AS n, {', '.join(f'sum({name}) AS {name}' for name in _NUMBERS)}, {newest} AS newest"
-            f" FROM analytics_analyticsevent WHERE {span} GROUP BY 1, 2, 3, 4, 5"
+            f" FROM analytics_analyticsevent WHERE {when} GROUP BY 1, 2, 3, 4, 5"
         )
         yield (
             f"INSERT INTO {table} {_COLUMNS} SELECT lower(hex(randomblob(16))), start, start, user_id, type,"
@@ -151,7 +151,7 @@ _NUMBERS = ("duration_ms", "work_ms", "waited_ms", "credits", "size_bytes")
 
 
 def _fill_rollups(cursor: Any) -> None:
-    """Make the rollups of the sums: of projects, of accounts, of all."""
+    """Make the rollups of the stats: of projects, of accounts, of all."""
     from django.db import connection
 
     from analytics.services.rollups import RollupKey, rollup_id
@@ -162,13 +162,13 @@ def _fill_rollups(cursor: Any) -> None:
 
     connection.connection.create_function("make_id", 4, make_id, deterministic=True)
     sums = ", ".join(f"sum({name}) AS {name}" for name in _NUMBERS)
-    places = (("user_id", "project_id"), ("user_id", f"'{'f' * 32}'"), ("NULL", f"'{'f' * 32}'"))
+    scopes = (("user_id", "project_id"), ("user_id", f"'{'f' * 32}'"), ("NULL", f"'{'f' * 32}'"))
     for interval in _TABLES:
-        for user, project in places:
-            cursor.execute(_DIGESTS.format(interval=interval, user=user, project=project, sums=sums))
+        for user, project in scopes:
+            cursor.execute(_ROLLUPS.format(interval=interval, user=user, project=project, sums=sums))
 
 
-_DIGESTS = """
+_ROLLUPS = """
 INSERT INTO analytics_statrollup (id, created_at, interval, start, user_id, project_id, stored_bytes, renders, work_ms,
                               credits, waits, aggregates)
 WITH c AS (SELECT start, {user} AS u, {project} AS p, type, code, sum(n) AS n, {sums}, max(newest) AS newest

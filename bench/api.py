@@ -4,11 +4,11 @@
 
 In this process, through the real WSGI handler with all middleware, on a SQLite file of its own with 1,000 renders. CPU
 time, not wall time: the machine may be busy with other things. Each round calls every kind ten times in a row, so that
-neighbours share the machine's mood and only the first call of ten pays for the processor's caches, which the kind
-before has filled with its own; figures are medians, ratios those of medians. DEBUG is off, rate limits are on.
+neighbours run under the same load and only the first call of ten pays for cold processor caches, which the kind
+before has filled; figures are medians, ratios those of medians. DEBUG is off, rate limits are on.
 
 `--race` reads a list over and over while another process writes, and fails if any answer is older than a write that
-was acknowledged before the read began. Rate limits are off there: both ask faster than any plan allows.
+was acknowledged before the read began. Rate limits are off there: both send requests faster than any plan allows.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class Caller:
 
 
 def kinds(call: Caller, world: dict[str, str]) -> dict[str, tuple[Callable[[], Any], int]]:
-    """Return what is measured: name -> call, and the status that it must have."""
+    """Return the measured requests: name -> call, and the expected status."""
     from django.conf import settings
 
     def uncached(query: str) -> Callable[[], Any]:
@@ -186,7 +186,7 @@ def measure(rounds: int, measured: dict[str, tuple[Callable[[], Any], int]]) -> 
 
 
 def report(medians: dict[str, float]) -> None:
-    """Print all figures, and which goals are reached."""
+    """Print all figures, and which goals are met."""
     uncached = medians["list of 100, uncached"]
     print(f"{'':26s} {'CPU p50':>9s}   times cheaper than a list of 100")
     for name, value in medians.items():
@@ -218,7 +218,7 @@ def write_forever(folder: str, key: str, project: str, acknowledged: Any, must_s
 
 
 def lift_limits() -> None:
-    """Let everything pass from now on."""
+    """Switch the rate limits off in this process."""
     from django.conf import settings
 
     settings.RENDEROWL_RATE_LIMITS = False
@@ -250,7 +250,7 @@ def race(folder: str, world: dict[str, str], reads: int) -> bool:
 
 
 def main() -> int:
-    """Measure; return 1 where an answer was stale. A goal of speed that is missed is said, not punished."""
+    """Measure; return 1 if an answer was stale. Missed speed goals are printed only."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--race", type=int, default=10_000, metavar="READS")

@@ -1,10 +1,10 @@
-"""Ask every panel of the dashboards of a real Prometheus that scrapes a real server at work.
+"""Send the query of every dashboard panel to a real Prometheus that scrapes a working server.
 
     python bench/dashboards.py [--seconds N]
 
 An installation of its own: server, worker, Prometheus with the rules of deploy/prometheus, renders, deliveries.
-Grafana is not needed: what it does with a panel is to ask Prometheus what is asked here. Exit status 1 where a query
-fails or gives no series.
+Grafana is not needed: it would send Prometheus the same queries. Exit status 1 where a query fails or gives no
+series.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ scrape_configs:
     static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
 """
 RENDER_EVERY_S = 20
-# Rows as they stand in the tables, made by the functions of the tests in a process of their own.
+# Rows that the panels need, made by the tests' factories in a process of its own.
 ROWS = """
 import django
 django.setup()
@@ -46,7 +46,7 @@ make_job(type="notifications.deliver", status="succeeded")
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -64,7 +64,7 @@ def panels() -> list[tuple[str, str]]:
 
 
 def ask(base: str, query: str) -> list[dict[str, Any]]:
-    """Return the series that a query gives now.
+    """Return the current series of a query.
 
     Raises HTTPError where Prometheus refuses it.
     """
@@ -75,13 +75,13 @@ def ask(base: str, query: str) -> list[dict[str, Any]]:
 
 
 def work(installation: Any, seconds: float) -> None:
-    """Have the server serve and the worker render for a while."""
+    """Send requests and submit renders for a while."""
     from tests.factories import make_edit
 
     until = time.monotonic() + seconds
     render_at = 0.0
     while time.monotonic() < until:
-        # Again and again: what was there at the first scrape is no increase.
+        # Repeatedly: rates need increases after the first scrape.
         if time.monotonic() >= render_at:
             installation.submit(make_edit())
             render_at = time.monotonic() + RENDER_EVERY_S
@@ -91,7 +91,7 @@ def work(installation: Any, seconds: float) -> None:
 
 
 def report(base: str) -> int:
-    """Print what each panel would show; return how many would show nothing."""
+    """Print what each panel would show; return how many would be empty."""
     empty = 0
     for name, query in panels():
         series = ask(base, query)
@@ -104,7 +104,7 @@ def report(base: str) -> int:
 def main() -> int:
     """Run; exit 1 where a panel stays empty."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    # The share of kept answers is sampled each minute, of the last minute that is surely whole.
+    # The cache's hit ratio is sampled each minute, for the last complete minute.
     parser.add_argument("--seconds", type=float, default=200, help="of work before the queries")
     options = parser.parse_args()
     program = shutil.which("prometheus")

@@ -1,9 +1,9 @@
-"""What indexes and sums are worth: the product's queries with and without them, at a million rows.
+"""The product's queries with and without their indexes and sums, at a million rows.
 
     python bench/indexes.py [--rows N]
 
-SQLite, in a database of its own. Each index is dropped in a transaction that is undone, so that both figures come from
-the same rows and statistics. Prints processor time and ratios, and exits with 1 where one is below its limit.
+SQLite, in a database of its own. Each index is dropped in a transaction that is rolled back, so that both figures come
+from the same rows and statistics. Prints processor time and ratios, and exits with 1 where one is below its limit.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Query = Callable[[], Any]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A query and the indexes that it is compared without; at_least: the ratio that is demanded."""
+    """A query and the indexes that are dropped for comparison; at_least: the required ratio."""
 
     name: str
     at_least: float
@@ -49,7 +49,7 @@ def execute(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
 
 
 def multiply(model: Any, rows: int, **columns: str) -> None:
-    """Make many rows of the one that the table holds. columns: SQL of what differs; `n` counts from 1."""
+    """Multiply the single row of a table. columns: SQL of the columns that differ; `n` counts from 1."""
     table = model._meta.db_table
     names = [field.column for field in model._meta.concrete_fields]
     indexes = execute(
@@ -64,7 +64,7 @@ def multiply(model: Any, rows: int, **columns: str) -> None:
     execute(
         f"WITH RECURSIVE seq(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM seq WHERE n < {rows}) "
         f"INSERT INTO {table} ({', '.join(names)}) SELECT {values} FROM seq, (SELECT * FROM {table} LIMIT 1) AS t",
-        # Parameters, so that doubled percent signs are read as one.
+        # With parameters, even none, doubled percent signs are read as one.
         [],
     )
     for _, sql in indexes:
@@ -78,7 +78,7 @@ def moments(rows: int) -> str:
 
 
 def fill(rows: int) -> Any:
-    """Return one of the users whose rows were made."""
+    """Make the rows; return one of their owners."""
     from accounts.models import User
     from analytics.models import AnalyticsEvent, HourlyStat
     from jobs.models import Job
@@ -90,7 +90,7 @@ def fill(rows: int) -> Any:
     execute("CREATE INDEX temp.owners_number ON owners (number)")
     owner = f"(SELECT id FROM owners WHERE number = n %% {USERS})"
     at = moments(rows)
-    # As many wait in other queues as in this one; nearly all are done.
+    # One in a hundred waits, one is dead, the others are done.
     status = "CASE WHEN n %% 100 = 0 THEN 'queued' WHEN n %% 100 = 1 THEN 'dead' ELSE 'succeeded' END"
     Job.objects.create(type="bench", user=user, queue="default")
     multiply(Job, rows, created_at=at, scheduled_at=at, finished_at=at, user_id=owner, status=status)
@@ -122,7 +122,7 @@ def fill(rows: int) -> Any:
 
 
 def cases(user: Any) -> list[Case]:
-    """Return the queries, as the product makes them. Which index would stand in for another goes with it."""
+    """Return the product's queries, each with its index and those that the planner would use instead."""
     from jobs import sql
     from jobs.models import Job
     from notifications.models import Notification
@@ -131,7 +131,7 @@ def cases(user: Any) -> list[Case]:
     newest = Job.objects.order_by("-created_at", "-pk")
     claim = "idx_jobs_queue_status_priority_scheduled"
     return [
-        # By a skip-scan the index of types would stand in: it is no faster than what waits is long.
+        # SQLite would skip-scan the index of types instead, in time proportional to the waiting jobs.
         Case(
             "queue: is anything ready",
             100,
@@ -161,7 +161,7 @@ def cases(user: Any) -> list[Case]:
 
 
 def seconds(query: Query) -> float:
-    """Return the processor time of a query, the least of several where it is quick."""
+    """Return the processor time of a query, the minimum of several runs if it is fast."""
     times = []
     for _ in range(REPEATS):
         began = time.process_time()

@@ -1,4 +1,4 @@
-"""Measure the queue: throughput, claim latency with many waiting, idle pickup.
+"""Measure the queue: throughput, claim latency with many waiting jobs, idle pickup.
 
     python bench/job_queue.py [--jobs N] [--rounds N] [--million]
     DATABASE_URL=postgres://... python bench/job_queue.py
@@ -28,7 +28,7 @@ PICKUPS = 120
 
 @contextmanager
 def own_database() -> Iterator[str]:
-    """Point DATABASE_URL at a new database for the time of the measurement; yield its kind."""
+    """Point DATABASE_URL at a temporary database; yield its kind."""
     url = os.environ.get("DATABASE_URL", "")
     with tempfile.TemporaryDirectory(prefix="renderowl-bench-") as folder:
         os.environ["DATA_DIR"] = folder
@@ -104,7 +104,7 @@ def measure_throughput(slots: int, count: int) -> tuple[float, float]:
 
 
 def measure_claims(waiting: int) -> float:
-    """Return the median milliseconds of a claim with so many jobs waiting."""
+    """Return the median milliseconds of a claim with `waiting` jobs queued."""
     from jobs import sql
     from jobs.models import Job
 

@@ -1,7 +1,7 @@
-"""What an account at its rate limit costs another: B's latency alone and beside A, in alternating blocks.
+"""Effect of an account at its rate limit on another: B's latency alone and beside A, in alternating blocks.
 
 A calls far over its plan and is refused; B stays within its own. Prints p50 and p95 of both cases and their ratios. The
-blocks alternate, so that whatever else the machine does falls on both alike.
+blocks alternate, so that other load on the machine affects both alike.
 
 Run: python bench/limits.py [--blocks N] [--calls N] [--rate N]
 """
@@ -79,7 +79,7 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def main() -> int:
-    """Measure in an installation of its own. Returns 0 if the ratio is as wanted."""
+    """Measure in an installation of its own. Returns 0 if the ratio is within its limit."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--blocks", type=int, default=12)
     parser.add_argument("--calls", type=int, default=60)
@@ -106,7 +106,7 @@ def main() -> int:
 
 
 def compare(base: str, keys: dict[str, str], options: argparse.Namespace) -> int:
-    """Alternate the blocks and print what they took."""
+    """Alternate the blocks and print their latencies."""
     session = requests.Session()
     session.trust_env = False
     session.headers["X-API-Key"] = keys["calm"]
@@ -132,7 +132,7 @@ def compare(base: str, keys: dict[str, str], options: argparse.Namespace) -> int
         print(f"B {name:7} {len(values)} calls: {figures}")
     ratio = percentile(beside, 0.95) / percentile(alone, 0.95)
     print(f"A: {flood.passed.value} passed and {flood.refused.value} refused at {options.rate:g} calls a second")
-    print(f"p95 beside / alone: {ratio:.2f} (wanted: at most {MAX_RATIO})")
+    print(f"p95 beside / alone: {ratio:.2f} (at most {MAX_RATIO})")
     return 0 if ratio <= MAX_RATIO else 1
 
 

@@ -1,10 +1,10 @@
-"""Measure what measuring costs: each request with and without the performance monitor, side by side.
+"""Measure the performance monitor's overhead: each request with and without it, side by side.
 
     python bench/monitor.py [--rounds N] [--requests N]
 
-Calls the WSGI application in this process, in a database of its own. Rounds with and without
-alternate, as the machine's speed drifts; figures are CPU time of the serving thread, and differences of neighbours. The
-background thread that writes the sums is measured on its own.
+Calls the WSGI application in this process, in a database of its own. Rounds with and without alternate, as the
+machine's speed drifts; figures are CPU time of the serving thread, and differences of adjacent rounds. The background
+thread that writes the aggregates is measured on its own.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 MAX_US = 25.0
 MAX_SHARE = 0.03
-# A page.
 ROWS = 25
 
 
@@ -58,7 +57,7 @@ def call(handler: Any, path: str, key: str) -> dict[str, str]:
 
 def timed(work: Callable[[], object], count: int) -> float:
     """Return the CPU microseconds of one run."""
-    # A collection costs milliseconds, and falls upon whoever comes.
+    # A garbage collection costs milliseconds, in whichever request it happens.
     gc.collect()
     gc.disable()
     began = time.thread_time()
@@ -84,13 +83,13 @@ def handlers() -> tuple[Any, Any]:
 def measure(name: str, path: str, key: str, rounds: int, requests: int, cache: str = "") -> tuple[float, float]:
     """Return the median overhead in microseconds and as a share of the request without the monitor.
 
-    cache: what `X-Cache` has to say, so that the figure is of the request that it is named after.
+    cache: the `X-Cache` that every answer must have.
     """
     from django.db import connections
 
     from monitoring.performance import sql
 
-    # The connection itself: what is deleted from the proxy of that name stays, and commits would be timed twice.
+    # The connection itself: attributes deleted from the proxy `connection` stay, and commits would be timed twice.
     connection = connections["default"]
     without, with_monitor = handlers()
     differences, plain = [], []
@@ -114,7 +113,7 @@ def measure(name: str, path: str, key: str, rounds: int, requests: int, cache: s
 
 
 def measure_writing() -> None:
-    """Print what the background thread pays for a busy minute."""
+    """Print the cost of one observation, and of writing a busy minute."""
     from core.request_timings import RequestTimings
     from monitoring.performance.aggregator import RequestObservation
     from monitoring.performance.monitor import Monitor
@@ -132,7 +131,7 @@ def measure_writing() -> None:
     print(f"{'one observation':28} {(time.thread_time() - began) / count * 1e6:8.2f} us")
     began = time.thread_time()
     assert mine.flush()
-    # Its own process and the empty table are new to it: the second time is what comes every few seconds.
+    # The first write also registers the process; the second one is typical.
     for each in seen[:5000]:
         mine.aggregator.observe(each, is_slow=False)
     began = time.thread_time()
@@ -141,7 +140,7 @@ def measure_writing() -> None:
 
 
 def measure_all(rounds: int, requests: int) -> bool:
-    """Measure; return whether all costs what was promised at most."""
+    """Measure; return whether the overhead is within its limits."""
     from django.conf import settings
 
     from tests.factories import make_api_key, make_render, make_user
@@ -155,15 +154,15 @@ def measure_all(rounds: int, requests: int) -> bool:
     found = [
         measure("/live", "/live", key, rounds, requests),
         measure("/api/v2/me", "/api/v2/me", key, rounds, requests, "BYPASS"),
-        measure(f"list of {ROWS}, kept", path, key, rounds, requests, "HIT"),
+        measure(f"list of {ROWS}, cached", path, key, rounds, requests, "HIT"),
     ]
     settings.RENDEROWL_RESPONSE_CACHE = False
-    found.append(measure(f"list of {ROWS}, made anew", path, key, rounds, requests, "BYPASS"))
+    found.append(measure(f"list of {ROWS}, uncached", path, key, rounds, requests, "BYPASS"))
     return max(more for more, _ in found) <= MAX_US and found[-1][1] <= MAX_SHARE
 
 
 def main() -> int:
-    """Measure; exit 1 where it costs more than promised."""
+    """Measure; exit 1 if the overhead is above its limits."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument(
@@ -176,12 +175,12 @@ def main() -> int:
             "DATABASE_URL": f"sqlite:///{folder}/bench.sqlite3",
             "DJANGO_SETTINGS_MODULE": "renderowl.settings",
             "RATE_LIMITS": "0",
-            # As in production: with DEBUG Django keeps a log of all statements.
+            # As in production: with DEBUG Django logs all statements in memory.
             "DEBUG": "0",
             "SECRET_KEY": secrets.token_urlsafe(64),
             "ALLOWED_HOSTS": "127.0.0.1",
             "SECURE_SSL_REDIRECT": "0",
-            # Writing is measured on its own.
+            # Writing is measured separately.
             "PERFORMANCE_FLUSH_S": "3600",
         }
         import django
@@ -193,11 +192,11 @@ def main() -> int:
 
         call_command("migrate", verbosity=0)
         measure_writing()
-        is_kept = measure_all(options.rounds, options.requests)
-        # While there is a database: what is left would be written as the process ends.
+        is_within = measure_all(options.rounds, options.requests)
+        # While the database exists: the rest would be written when the process ends.
         monitor.stop()
-    print(f"at most {MAX_US:.0f} us, and {MAX_SHARE:.0%} of a list made anew: {'kept' if is_kept else 'NOT KEPT'}")
-    return 0 if is_kept else 1
+    print(f"at most {MAX_US:.0f} us, and {MAX_SHARE:.0%} of an uncached list: {'yes' if is_within else 'NO'}")
+    return 0 if is_within else 1
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""What the engine costs on top of FFmpeg: the sample edit through the pipeline and by hand, turn by turn.
+"""The engine's overhead over plain FFmpeg: the sample edit through the pipeline and as a bare command, in turn.
 
 Usage: python bench/render.py [--rounds N] [--seconds S]
 
 The pipeline reads the edit, resolves it from probed media, draws, plans, compiles, runs, verifies and publishes
-video, poster and thumbnail. By hand is the very same FFmpeg command at the same priority, run without any of that.
+video, poster and thumbnail. The bare command is the same FFmpeg command at the same priority, without any of that.
 Exit status 1 if the median of the pipeline is above 1.25 times that of the command.
 """
 
@@ -83,7 +83,7 @@ def sample_edit(seconds: int) -> dict[str, Any]:
 
 
 def through_pipeline(edit: dict[str, Any], media: dict[str, MediaInfo], folder: Path) -> float:
-    """Render the edit from its JSON on and return the seconds it took."""
+    """Render the edit, from its JSON to the files, and return the seconds it took."""
     began = time.perf_counter()
     timeline = resolve(parse_edit(edit).edit, media).timeline
     render_timeline(
@@ -97,7 +97,7 @@ def through_pipeline(edit: dict[str, Any], media: dict[str, MediaInfo], folder: 
 
 
 def command_by_hand(edit: dict[str, Any], media: dict[str, MediaInfo], folder: Path) -> FFmpegCommand:
-    """Return the command of the same render, with all that it reads already written."""
+    """Return the command of the same render, with all its inputs written."""
     timeline = resolve(parse_edit(edit).edit, media).timeline
     scratch = folder / "hand"
     scratch.mkdir()
@@ -119,7 +119,7 @@ def by_hand(command: FFmpegCommand) -> float:
 
 
 def main() -> int:
-    """Measure, print, and say by the exit status whether the overhead is within its bound."""
+    """Measure, print, and return 1 if the overhead is above its limit."""
     parser = argparse.ArgumentParser(description="Compare the pipeline with the bare FFmpeg command.")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=10)

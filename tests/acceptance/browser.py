@@ -1,4 +1,4 @@
-"""A headless browser that notes every request, every error a page raises and whatever its policy forbids."""
+"""A headless browser that records every request, every error of a page and what its policy blocks."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ FLAGS = [
 
 @dataclass
 class Visit:
-    """A page, and what it did behind the scenes."""
+    """A page, with its requests and errors."""
 
     page: Page
     requests: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
     def note_failure(self, request: Request) -> None:
-        """Take back a request that the page's own policy forbade: it never left the browser."""
+        """Remove a request that the page's own policy blocked: it never left the browser."""
         if request.failure == "csp":
             self.requests.remove(request.url)
 
     def record_message(self, message: ConsoleMessage) -> None:
-        """Count what the page's policy forbade, save the one picture of somebody else's that Redoc's footer names."""
+        """Record what the page's policy blocked, except for the external logo in Redoc's footer."""
         if "Content Security Policy" in message.text and "https://cdn.redoc.ly/" not in message.text:
             self.errors.append(message.text)
 

@@ -27,7 +27,7 @@ ENDED = {"succeeded", "failed", "cancelled"}
 
 
 def key_command(user: str) -> tuple[str, ...]:
-    """Return what `manage.py` is to do for a new user with a key that may do everything; it prints JSON."""
+    """Return the `manage.py` arguments for a new user with a key of all scopes; the command prints JSON."""
     return ("create_api_key", user, "--scopes", "*", "--create-user", "--json")
 
 
@@ -45,9 +45,9 @@ class Installation:
             "DATA_DIR": str(folder),
             "DATABASE_URL": self.database_url,
             "DEBUG": "1",
-            # Tests look far more often than any plan allows.
+            # Tests send more requests than any plan allows.
             "RATE_LIMITS": "0",
-            # Installations of tests are many, and each would take its space of the disk.
+            # Each of the many installations would take its share of the disk.
             "DISK_BALLAST_BYTES": "0",
             "PYTHONWARNINGS": "default",
             **env,
@@ -73,7 +73,7 @@ class Installation:
         return process
 
     def start_server(self, *, threads: int = 8, processes: int = 1) -> None:
-        """Return when every process answers: the first alone would take all of the load."""
+        """Start the server; return when every process answers, as the first alone would take all of the load."""
         self.start(
             *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"),
             *("--port", str(self.port), "--workers", str(processes), "--blocking-threads", str(threads)),
@@ -85,7 +85,7 @@ class Installation:
             self.wait(lambda: self._serving_processes() == processes, seconds=60)
 
     def _serving_processes(self) -> int:
-        # Over a new connection each, which the kernel hands to any of them; the first request makes a process known.
+        # A new connection goes to any of the processes; the first request registers a process.
         requests.get(f"{self.base}/live", headers={"Connection": "close"}, timeout=10)
         ((count,),) = self.query("SELECT count(*) FROM monitoring_serverprocess WHERE stopped_at IS NULL")
         return int(count)
@@ -101,7 +101,7 @@ class Installation:
         return self.start(sys.executable, "manage.py", "run_worker", log="worker")
 
     def wait(self, condition: Callable[[], Any], *, seconds: float) -> Any:
-        """Return what `condition` gives once that is true."""
+        """Return the first true result of `condition`."""
         until = time.monotonic() + seconds
         while not (found := condition()):
             assert time.monotonic() < until, f"nothing after {seconds} s\n{self.logs()}"
@@ -132,7 +132,7 @@ class Installation:
         return self.wait(ended, seconds=seconds)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """Ask the database itself."""
+        """Query the database directly."""
         if self.database_url.startswith("sqlite"):
             with contextlib.closing(sqlite3.connect(self.database_url.removeprefix("sqlite:///"))) as connection:
                 return connection.execute(sql).fetchall()
@@ -140,7 +140,7 @@ class Installation:
             return connection.execute(sql).fetchall()
 
     def leftovers(self) -> list[str]:
-        """Return what nobody has a use for any more: work folders and half-written files."""
+        """Return left-over work folders and half-written files."""
         work = [str(path) for path in (self.folder / "work").glob("*")]
         partial = [str(path) for pattern in ("*.part", "*.partial") for path in self.folder.rglob(pattern)]
         return work + partial
@@ -169,7 +169,7 @@ class Installation:
 
 @contextlib.contextmanager
 def postgres_database() -> Iterator[str]:
-    """Give the URL of an empty database of its own; skip where there is no PostgreSQL."""
+    """Yield the URL of an empty database; skip where there is no PostgreSQL."""
     server = os.environ.get("TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres")
     try:
         psycopg.connect(server, connect_timeout=3).close()

@@ -1,4 +1,4 @@
-"""Staff's screens in a real browser: each opens, none raises an error, none asks the outside for anything."""
+"""Admin pages in a real browser: each opens without errors and without external requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture(autouse=True)
 def _allow_orm_beside_the_browser(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Playwright keeps an event loop in this thread; the ORM calls of these tests are not inside it.
+    # Playwright runs an event loop in this thread; the ORM calls of these tests are outside of it.
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 

@@ -1,8 +1,8 @@
-"""Servers whose database is locked by somebody else, or whose disk is full: refusals that say when to come back, and
-everything works again afterwards without a restart.
+"""Servers whose database is locked by another process, or whose disk is full, answer 503 with `Retry-After`; afterwards
+everything works again without a restart.
 
-`LOCK_S=10 pytest tests/acceptance/test_database_faults.py` holds the lock for as long, instead of until all have been
-answered.
+`LOCK_S=10 pytest tests/acceptance/test_database_faults.py` holds the lock for 10 s, instead of until all requests have
+been answered.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.factories import make_edit
 from tests.required_services import require
 
 LOCK_S = float(os.environ.get("LOCK_S", "0"))
-# A client has its answer within six seconds; what the machine of the tests is busy with besides is not counted.
+# A client gets its answer within six seconds.
 ANSWER_S = 6.0
 PROCESSES = 2
 BALLAST = 4 * 1024 * 1024
@@ -60,7 +60,7 @@ class Served(Installation):
         self.project = self.call("POST", "/api/v2/projects", 201, json={"name": "first"})["id"]
 
     def writes(self) -> dict[str, Call]:
-        """Return a request of each kind that writes; all differ from all before."""
+        """Return a new request of each kind that writes."""
         keyed = {"Idempotency-Key": f'"{uuid4().hex}"'}
         return {
             "project": ("POST", "/api/v2/projects", {"json": {"name": uuid4().hex}}),
@@ -71,13 +71,13 @@ class Served(Installation):
         }
 
     def send(self, call: Call) -> tuple[requests.Response, float]:
-        """Return the answer and how long it took."""
+        """Return the answer and its time in seconds."""
         began = time.monotonic()
-        method, path, terms = call
+        method, path, options = call
         with requests.Session() as session:
             session.trust_env = False
             session.headers["X-API-Key"] = self.key
-            return session.request(method, f"{self.base}{path}", timeout=30, **terms), time.monotonic() - began
+            return session.request(method, f"{self.base}{path}", timeout=30, **options), time.monotonic() - began
 
     def send_all(self, calls: dict[str, Call]) -> dict[str, tuple[requests.Response, float]]:
         with ThreadPoolExecutor(len(calls)) as pool:
@@ -88,7 +88,7 @@ class Served(Installation):
         return self.query("SELECT " + ", ".join(f"(SELECT count(*) FROM {table})" for table in tables))
 
     def works(self) -> None:
-        """Assert that everything is possible."""
+        """Assert that every kind of write succeeds."""
         answers = self.send_all(self.writes())
         assert {name: found.status_code for name, (found, _) in answers.items()} == {
             "project": 201,
@@ -122,8 +122,8 @@ def served(tmp_path: Path) -> Iterator[Served]:
         found.stop()
 
 
-def test_a_lock_of_another_process_refuses_writes_in_time_and_no_reads(served: Served) -> None:
-    # Code is loaded by first requests, in each process.
+def test_a_lock_of_another_process_refuses_writes_within_the_limit_and_no_reads(served: Served) -> None:
+    # The first requests of each process load code.
     for _ in range(PROCESSES):
         served.works()
     before = served.counts()
@@ -159,7 +159,7 @@ class OnSmallDisk(Served):
         return "\n".join(path.read_text()[-3000:] for path in self.folder.parent.glob("*.log"))
 
     def fill(self) -> Path:
-        """Write until there is no room for anything."""
+        """Write until the disk is full."""
         filler = self.folder / "filler"
         with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
             while True:
@@ -172,7 +172,7 @@ class OnSmallDisk(Served):
 
 @contextlib.contextmanager
 def small_disk(path: Path, size: str) -> Iterator[Path]:
-    """Mount a disk in memory; skip where this user may not."""
+    """Mount a disk in memory; skip where this user lacks the right."""
     path.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)]
     mounted = shutil.which("mount") is not None and subprocess.run(command, capture_output=True, check=False)
@@ -200,7 +200,7 @@ def test_a_full_disk_refuses_writes_and_harms_nothing(tmp_path: Path) -> None:
             assert [checks[f"disk:{name}"][0]["observedValue"] for name in ("free", "ballast")] == [0, BALLAST]
             assert (served.counts(), served.stored()) == (before, files)
             assert served.query("PRAGMA integrity_check") == [("ok",)]
-            # Whoever has nothing else to delete has the ballast.
+            # With nothing else to delete, the ballast makes room.
             cleaned = json.loads(served.manage("db_cleanup", "--json"))
             assert (cleaned["ballast_freed_bytes"], cleaned["ballast_bytes"]) == (BALLAST, 0)
             served.works()
@@ -213,7 +213,7 @@ def test_a_full_disk_refuses_writes_and_harms_nothing(tmp_path: Path) -> None:
 
 
 def test_a_render_outlasts_a_full_disk(tmp_path: Path) -> None:
-    """The database is on another disk here: with its own full, jobs wait where they are."""
+    """The database is on another disk here: with a full disk of its own, jobs stay as they are."""
     with small_disk(tmp_path / "disk", "20m") as folder:
         database_url = f"sqlite:///{tmp_path}/db.sqlite3"
         served = OnSmallDisk(folder, database_url=database_url, STORAGE_URL=f"file://{folder}/media")

@@ -1,4 +1,4 @@
-"""`make demo`: a video that a person can watch, checked from outside."""
+"""`make demo`: the resulting video, probed with another decoder."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.Completed
 
 
 def pictures(path: Path, *times: float) -> Iterator[np.ndarray]:
-    """Yield the pictures at some times, in order, as (height, width, 3) uint8 RGB."""
+    """Yield the frames at some times, in ascending order, as (height, width, 3) uint8 RGB."""
     wanted = list(times)
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
@@ -44,7 +44,7 @@ def pictures(path: Path, *times: float) -> Iterator[np.ndarray]:
     assert not wanted
 
 
-def test_ends_well_and_says_what_it_made(demo) -> None:
+def test_succeeds_and_prints_what_it_made(demo) -> None:
     done, folder = demo
     assert done.returncode == 0, done.stderr
     for word in (str(folder / "demo.mp4"), "size", "duration  10.00 s", "took"):

@@ -1,4 +1,4 @@
-"""What the environment marks shows on the wire, and counts of deprecated calls survive the server's end."""
+"""Deprecations from the environment appear in headers; counts of deprecated calls survive the server's stop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CALLS = 200
 
 @pytest.mark.acceptance
 def test_the_environment_ends_a_version_and_a_stopping_server_writes_its_counts(tmp_path: Path) -> None:
-    # Left alone, the server would write its counts in an hour.
+    # Without a stop the server would write its counts in an hour.
     installation = Installation(
         tmp_path, API_DEPRECATIONS="v1=2026-01-01/2090-12-31", DEPRECATED_CALLS_FLUSH_S="3600", LOG_LEVEL="WARNING"
     )

@@ -1,4 +1,4 @@
-"""The API reference works in a real browser, on a machine without a way out."""
+"""The API reference works in a real browser without external requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture(autouse=True)
 def _allow_orm_beside_the_browser(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Playwright keeps an event loop in this thread; the ORM calls of these tests are not inside it.
+    # Playwright runs an event loop in this thread; the ORM calls of these tests are outside of it.
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 

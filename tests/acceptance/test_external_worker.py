@@ -27,12 +27,12 @@ SECRET = new_secret()
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """A server, and a worker at home that does everything but render."""
+    """A server, and a local worker that runs all jobs except renders."""
     folder = tmp_path_factory.mktemp("worker_client")
     site = Installation(folder, RENDER_WEBHOOK_SECRETS=f"gpu={SECRET}", JOBS_LEASE_S="2", SIGNUP_PLAN="creator")
     try:
         site.start_server()
-        site.start(sys.executable, "manage.py", "run_worker", "--queues", "default,maintenance", log="home")
+        site.start(sys.executable, "manage.py", "run_worker", "--queues", "default,maintenance", log="local")
         yield site
     finally:
         site.stop()
@@ -59,7 +59,7 @@ def worker_key(site):
 
 @pytest.fixture
 def start_farm(site, worker_key, tmp_path):
-    """Start a worker that knows nothing but address, key and secret."""
+    """Start a worker that has only the server's address, a key and a secret."""
     started = []
 
     def start(name="gpu-1"):
@@ -94,7 +94,7 @@ def long_edit():
     return edit
 
 
-def test_a_render_goes_out_and_comes_back(site, start_farm):
+def test_an_external_worker_renders_and_uploads(site, start_farm):
     buffer = io.BytesIO()
     Image.new("RGB", (320, 180), (255, 0, 0)).save(buffer, "png")
     asset = site.call("POST", "/api/v2/assets", 201, files={"file": ("red.png", buffer.getvalue())})
@@ -134,11 +134,11 @@ def test_a_killed_worker_is_replaced_and_a_cancel_reaches_the_next(site, start_f
     job_id = site.query("SELECT job_id FROM renders_externallease WHERE attempt = 2")[0][0]
     outcomes = site.query(f"SELECT outcome FROM jobs_jobattempt WHERE job_id = '{job_id}' ORDER BY number")
     assert [outcome for (outcome,) in outcomes] == ["lost", "cancelled"]
-    # It is free for the next one at once.
+    # The worker is free for the next render at once.
     quick = site.submit(make_edit())
     assert site.finished(quick["id"])["status"] == "succeeded"
 
 
-def test_a_worker_with_a_wrong_key_leaves_with_a_word(site):
+def test_a_worker_with_a_wrong_key_exits_with_the_reason(site):
     with pytest.raises(CommandError, match="401 unauthenticated"):
         call_command("run_external_worker", url=site.base, key="ro_wrk_x", secret=SECRET, once=True)

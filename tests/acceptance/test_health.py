@@ -1,4 +1,4 @@
-"""A real server loses its database and gets it back, is locked out for a while, and is told to stop."""
+"""A real server loses its database and gets it back, meets a lock, and is stopped."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Served(Installation):
         return time.monotonic() - began
 
     def lose_and_get_back(self, lose: Callable[[], object], get_back: Callable[[], object]) -> None:
-        """Assert what a probe and a client see. lose, get_back: functions without arguments."""
+        """Assert the answers to probes and clients before, between and after `lose` and `get_back`."""
         assert self.ready().json()["status"] == "pass"
         self.call("GET", "/api/v2/me", 200)
         lose()
@@ -57,7 +57,7 @@ class Served(Installation):
         self.call("GET", "/api/v2/me", 200)
 
     def stop_gently(self, server: subprocess.Popen[bytes]) -> None:
-        """Assert that the server says so at once, serves on, and ends well."""
+        """Assert that the server is unready at once, still serves, and exits with 0."""
         server.send_signal(signal.SIGTERM)
         server.send_signal(signal.SIGTERM)
         began = time.monotonic()

@@ -1,7 +1,7 @@
 """Servers killed between request and answer: with its key, a repeated POST never makes a second render or debit.
 
-Each kill meets several requests in flight. `KILLS=100 pytest tests/acceptance/test_killed_server.py` kills as many
-servers on each database, instead of a few. Nothing that was acknowledged is lost, the file is whole, the ledger sums.
+Several requests are in flight at each kill. `KILLS=100 pytest tests/acceptance/test_killed_server.py` kills 100 servers
+on each database, instead of a few. No acknowledged request is lost, the database is intact, the ledger adds up.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ IN_FLIGHT = 4
 LOCK_S = 1
 LIMIT_S = 60
 
-# Long enough for its check, which comes between the claim of the key and the work, to be met by many kills.
+# Its check comes between the claim of the key and the work, and is long enough for many kills to happen in it.
 EDIT = make_edit()
 CLIP = EDIT["timeline"]["tracks"][0]["clips"][0]
 EDIT["timeline"]["tracks"][0]["clips"] = [{**CLIP, "start": start} for start in range(50)]
@@ -46,7 +46,7 @@ pytestmark = [
 
 
 class Victim:
-    """A server on a port of its own, warmed up, that dies at a word with all its processes."""
+    """A server on a port of its own, warmed up, that `kill` ends with all its processes."""
 
     def __init__(self, installation: Installation, key: str) -> None:
         self.base = f"http://127.0.0.1:{free_port()}"
@@ -68,7 +68,7 @@ class Victim:
         self.session.headers["X-API-Key"] = installation.key
         self.session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=IN_FLIGHT))
         installation.wait(self.serves, seconds=LIMIT_S)
-        # The first requests load code; somebody else's, so that they do not count.
+        # The first requests load code; another user sends them, so that they do not count.
         self.usual_s = min(self.submit(uuid4().hex, api_key=key).elapsed.total_seconds() for _ in range(3))
 
     def serves(self) -> bool:
@@ -81,7 +81,7 @@ class Victim:
         return self.session.post(f"{self.base}/api/v2/renders", json={"edit": EDIT}, headers=headers, timeout=LIMIT_S)
 
     def kill_during(self, keys: list[str], after: float) -> dict[str, requests.Response]:
-        """Submit under all keys at once, and kill the server in the middle; return the answers that came first."""
+        """Submit under all keys at once, and kill the server meanwhile; return the answers that arrived before."""
 
         def send(key: str) -> tuple[str, requests.Response] | None:
             with contextlib.suppress(requests.RequestException):
@@ -97,7 +97,7 @@ class Victim:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        # The worker processes end a moment after their group was told to.
+        # The worker processes end a moment after their group was killed.
         until = time.monotonic() + 10
         with contextlib.suppress(ProcessLookupError):
             while time.monotonic() < until:
@@ -105,7 +105,7 @@ class Victim:
 
 
 def kill_in_turn(installation: Installation, count: int, chance: random.Random, warm_up_key: str) -> Counter[str]:
-    """Kill servers one after the other; repeat on the next what the last left open. Returns what had become of them."""
+    """Kill servers one after the other; repeat the open requests on the next. Returns the counts of their states."""
     found: Counter[str] = Counter()
     victim = Victim(installation, warm_up_key)
     try:
@@ -123,18 +123,18 @@ def kill_in_turn(installation: Installation, count: int, chance: random.Random, 
 
 
 def states_of(installation: Installation, keys: list[str]) -> dict[str, str]:
-    """Return what the dead server left of each key."""
+    """Return the state of each key after the kill."""
     names = ", ".join(f"'{key}'" for key in keys)
     rows = installation.query(f"SELECT key, state FROM api_idempotencykey WHERE key IN ({names})")
     return {**dict.fromkeys(keys, "not begun"), **dict(rows)}
 
 
 def settle(victim: Victim, key: str, state: str, answer: requests.Response | None) -> None:
-    """Repeat a request until it is accepted: done anew, or replayed where it had been done."""
+    """Repeat a request until it is accepted: carried out, or replayed where it was completed before."""
     until = time.monotonic() + 10 * LOCK_S
     while (again := victim.submit(key)).status_code == 409:
         assert (state, again.json()["code"]) == ("in_progress", "idempotency_in_progress")
-        assert time.monotonic() < until, "the lock does not pass"
+        assert time.monotonic() < until, "the lock does not expire"
         threading.Event().wait(0.05)
     assert again.status_code == 202, again.text
     assert ("Idempotent-Replayed" in again.headers) == (state == "completed")
@@ -165,7 +165,7 @@ def test_each_request_counts_once_however_often_the_server_dies(installation) ->
         found = sum((lane.result() for lane in lanes), Counter())
     print(f"seed {seed}: {dict(found)}")
     assert found.total() == requests_sent
-    # A kill that hits nobody proves nothing.
+    # Kills that interrupt no request prove nothing.
     assert found["in_progress"] + found["completed"] > 0, found
     of_alice = "JOIN accounts_user u ON u.id = {} WHERE u.username = 'alice'"
     renders, jobs, debits, keys = (

@@ -24,7 +24,7 @@ STOP_LIMIT_S = 40
 
 
 class Run:
-    """A running installation and what it has printed."""
+    """A running installation and its output."""
 
     def __init__(self, data_dir: Path) -> None:
         self.port = free_port()
@@ -43,14 +43,14 @@ class Run:
                 [sys.executable, "-m", "renderowl.local.run"], cwd=ROOT, env=env, stdout=file, stderr=file
             )
 
-    def said(self) -> str:
+    def output(self) -> str:
         return self.out.read_text()
 
     def wait_until_serving(self) -> None:
         until = time.monotonic() + 60
-        while "Renderowl serves on" not in self.said():
-            assert self.process.poll() is None, self.said()
-            assert time.monotonic() < until, self.said()
+        while "Renderowl serves on" not in self.output():
+            assert self.process.poll() is None, self.output()
+            assert time.monotonic() < until, self.output()
             time.sleep(0.05)
 
     def descendants(self) -> list[int]:
@@ -87,52 +87,52 @@ def is_gone(pid: int) -> bool:
 @pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT], [signal.SIGINT, signal.SIGTERM]])
 def test_serves_and_stops_cleanly(run: Run, signals: list[signal.Signals]) -> None:
     run.wait_until_serving()
-    said = run.said()
-    key = re.search(r"ro_live_\w+", said)
+    output = run.output()
+    key = re.search(r"ro_live_\w+", output)
     assert key is not None
     base = f"http://127.0.0.1:{run.port}"
     assert requests.get(f"{base}/live", timeout=5).json() == {"status": "pass"}
     assert requests.get(f"{base}/api/v2/me", headers={"X-API-Key": key[0]}, timeout=5).status_code == 200
     assert requests.get(f"{base}/admin/login/", timeout=10).status_code == 200
-    family = run.descendants()
-    assert len(family) >= 2
+    processes = run.descendants()
+    assert len(processes) >= 2
     for number in signals:
         run.process.send_signal(number)
         time.sleep(0.1)
     assert run.process.wait(STOP_LIMIT_S) == 0
-    assert [pid for pid in family if not is_gone(pid)] == []
+    assert [pid for pid in processes if not is_gone(pid)] == []
 
 
 def test_prints_credentials_on_the_first_run_only(tmp_path: Path) -> None:
-    first = said_by_a_run(tmp_path)
+    first = output_of_a_run(tmp_path)
     assert "password" in first
     assert "ro_live_" in first
-    second = said_by_a_run(tmp_path)
+    second = output_of_a_run(tmp_path)
     assert "password" not in second
     assert "ro_live_" not in second
 
 
-def said_by_a_run(folder: Path) -> str:
-    """Start in a folder, wait, stop; return what was printed. An empty folder has its database made."""
+def output_of_a_run(folder: Path) -> str:
+    """Start in a folder, wait, stop; return the output. In an empty folder this makes the database."""
     run = Run(folder)
     try:
         run.wait_until_serving()
     finally:
         run.process.terminate()
         assert run.process.wait(STOP_LIMIT_S) == 0
-    said = run.said()
+    output = run.output()
     run.out.unlink()
-    return said
+    return output
 
 
 def test_killed_launcher_leaves_no_process(run: Run) -> None:
     run.wait_until_serving()
-    family = run.descendants()
+    processes = run.descendants()
     run.process.kill()
     run.process.wait(5)
     until = time.monotonic() + STOP_LIMIT_S
-    while not all(is_gone(pid) for pid in family):
-        assert time.monotonic() < until, [pid for pid in family if not is_gone(pid)]
+    while not all(is_gone(pid) for pid in processes):
+        assert time.monotonic() < until, [pid for pid in processes if not is_gone(pid)]
         time.sleep(0.1)
 
 

@@ -1,4 +1,4 @@
-"""Content policies, judged by a browser: pages work under them, and what they forbid does not happen."""
+"""Content security policies in a browser: pages work under them, and what they forbid is blocked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PLAYS = "video => video.play().then(() => video.readyState >= 2 && video.videoWi
 
 @pytest.fixture(autouse=True)
 def _allow_orm_beside_the_browser(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Playwright keeps an event loop in this thread; the ORM calls of these tests are not inside it.
+    # Playwright runs an event loop in this thread; the ORM calls of these tests are outside of it.
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 
@@ -52,7 +52,7 @@ def test_videos_play_in_the_admin_and_by_their_link(live_server, video: bytes) -
     assert visit.errors == []
 
 
-def test_the_reference_pages_ask_for_nothing_forbidden(live_server) -> None:
+def test_the_reference_pages_load_nothing_forbidden(live_server) -> None:
     with browser_page() as visit:
         for path, shown in (("/api/docs/", ".opblock"), ("/api/redoc/", "h1"), ("/problems/not-found", "h1")):
             visit.page.goto(live_server.url + path)
@@ -61,8 +61,8 @@ def test_the_reference_pages_ask_for_nothing_forbidden(live_server) -> None:
     assert visit.errors == []
 
 
-def test_a_script_written_into_a_page_does_not_run(live_server) -> None:
-    """The last line of defence, should text ever reach a page of the admin unescaped."""
+def test_an_inline_script_does_not_run(live_server) -> None:
+    """The last line of defence, should unescaped text reach a page of the admin."""
     make_user("root", is_staff=True, is_superuser=True)
     with browser_page() as visit:
         log_in(visit, live_server.url)

@@ -1,4 +1,4 @@
-"""The suite runs on SQLite; where a PostgreSQL answers, what rests on the database's own ways runs there too."""
+"""The suite runs on SQLite; tests of database-specific behaviour also run on PostgreSQL where it is reachable."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FILES = [
 
 
 def answers() -> bool:
-    """Return whether a PostgreSQL lets us in."""
+    """Return whether a PostgreSQL accepts our login."""
     try:
         psycopg.connect(URL, connect_timeout=3).close()
     except psycopg.OperationalError:

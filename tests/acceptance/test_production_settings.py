@@ -1,4 +1,4 @@
-"""The settings that docs/operations.md gives for production, taken by the letter: they boot, and pass every check."""
+"""The production settings of docs/operations.md, used literally, boot and pass every check."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.commands import ROOT, run_manage
 from tests.required_services import require
 
 pytestmark = pytest.mark.acceptance
-# The paths of the example belong to the machine that it is written for.
+# The example's paths do not exist on this machine.
 MOVED = ("SECRET_KEY_FILE", "DATA_DIR", "STORAGE_URL", "DATABASE_URL")
 
 
@@ -26,7 +26,7 @@ def documented() -> dict[str, str]:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """The documented lines, on folders of this test, and nothing else that the suite has set."""
+    """The documented lines, with folders of this test, without the suite's own settings."""
     named = set(re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     kept = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in named}
     (tmp_path / "key").write_text(secrets.token_urlsafe(64))
@@ -53,7 +53,7 @@ def test_the_documented_settings_pass_the_deployment_check(environment: dict[str
     assert "no issues (0 silenced)" in done.stdout
 
 
-def test_they_serve_a_request_by_tls_and_lead_plain_http_there(environment: dict[str, str]) -> None:
+def test_they_serve_a_request_by_tls_and_redirect_plain_http_to_it(environment: dict[str, str]) -> None:
     script = (
         "from django.test import Client; c = Client(headers={'host': 'render.example.com'})\n"
         "plain = c.get('/api/v2/meta'); print(plain.status_code, plain['Location'])\n"
@@ -96,7 +96,7 @@ def test_limits_hold_on_a_laptop_that_sets_nothing(environment: dict[str, str], 
         "from django.test import Client; from accounts.services import create_api_key, create_user\n"
         "minted = create_api_key(user=create_user(username='zoe'), scopes=['*'])\n"
         "c = Client(headers={'host': 'localhost', 'X-API-Key': minted.plaintext})\n"
-        # More than the bucket's 30, as it fills again meanwhile: a second gives two.
+        # More than the burst of 30, as two units a second are refilled meanwhile.
         "print(settings.DEBUG, 429 in [c.get('/api/v2/me').status_code for _ in range(60)])\n"
     )
     assert run_manage(plain, "migrate", "--noinput").returncode == 0

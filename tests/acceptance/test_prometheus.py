@@ -79,7 +79,7 @@ def test_is_scraped_and_alerts(watched: Watched) -> None:
     installation = watched.installation
     assert requests.get(f"{installation.base}/metrics", timeout=10).status_code == 401
     watched.until("up", 1)
-    # Whichever process answers, all of them are counted.
+    # Requests count whichever process answers.
     for _ in range(20):
         requests.get(f"{installation.base}/api/v2/meta", timeout=5)
     watched.until('sum(django_http_responses_total_by_status_view_method_total{view="v2:meta",status="200"})', 20)

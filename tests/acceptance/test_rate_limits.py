@@ -1,4 +1,4 @@
-"""Limits over two server processes: one count, one refusal, and nobody else is held up."""
+"""Rate limits over two server processes: one shared count, one refusal, and other accounts are not slowed."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def left(response: requests.Response, policy: str) -> int:
 
 
 def serving_processes(site: Installation) -> int:
-    """How many server processes have the store open."""
+    """Return how many server processes have the store open."""
     found = set()
     for link in Path("/proc").glob("[0-9]*/fd/*"):
         try:
@@ -67,18 +67,18 @@ def test_one_request_too_many_over_two_processes_is_one_refusal(site: Installati
     statuses = Counter(answer.status_code for answer in answers)
     assert set(statuses) <= {200, 429}
     assert serving_processes(site) == 2
-    # What came back meanwhile, at 100 a minute, is not refused either.
+    # Units refilled meanwhile, at 100 a minute, are not refused either.
     regained = int(elapsed_s * 100 / 60) + 1
     assert 1 - regained <= statuses[429] <= 2
     while (refused := call(site, key)).status_code != 429:
         assert time.monotonic() - began < 30
     wait_s = int(refused.headers["Retry-After"])
-    time.sleep(wait_s)  # the promise itself
+    time.sleep(wait_s)  # Retry-After is what is tested
     assert call(site, key).status_code == 200
 
 
-def test_an_exact_count_where_nothing_comes_back(site: Installation) -> None:
-    """Renders come back one in two minutes: 31 attempts over both processes, one refusal."""
+def test_the_count_is_exact_where_nothing_is_refilled(site: Installation) -> None:
+    """Renders are refilled one in two minutes: 31 attempts over both processes, one refusal."""
     key = make_key(site, "dora")
     headers = {"X-API-Key": key, "Connection": "close"}
 
@@ -96,7 +96,7 @@ def test_an_exact_count_where_nothing_comes_back(site: Installation) -> None:
     assert statuses == {422: 30, 429: 1}
 
 
-def test_an_account_at_its_limit_slows_nobody(site: Installation) -> None:
+def test_an_account_at_its_limit_does_not_slow_others(site: Installation) -> None:
     busy, calm = make_key(site, "busy"), make_key(site, "calm", "--staff")
 
     def latencies(count: int) -> list[float]:
@@ -116,5 +116,5 @@ def test_an_account_at_its_limit_slows_nobody(site: Installation) -> None:
         refused = Counter(flood.result())
     idle = latencies(40)
     assert refused[429] > 40
-    # One more client on two cores is felt by everybody; a queue behind the limiter would be ten times more.
+    # One more client on two cores slows all others a little; a queue behind the limiter would be ten times slower.
     assert among[20] < 5 * idle[20] + 0.01

@@ -45,14 +45,14 @@ def is_close(pixel: tuple[int, ...], color: tuple[int, ...]) -> bool:
 
 @pytest.fixture(scope="module")
 def media(tmp_path_factory) -> Path:
-    """A folder with red.mp4 (2 s, sound), blue.png and files that mean harm."""
+    """A folder with red.mp4 (2 s, sound), blue.png and hostile files."""
     folder = tmp_path_factory.mktemp("media")
     tone = ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:duration=2"]
     red = ["-f", "lavfi", "-i", "color=red:s=320x180:r=25:d=2"]
     run_ffmpeg(*red, *tone, "-shortest", "-pix_fmt", "yuv420p", folder / "red.mp4")
     Image.new("RGB", (320, 180), BLUE).save(folder / "blue.png")
     (folder / "list.mp4").write_text("#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n")
-    (folder / "text.mp4").write_text("not a film")
+    (folder / "text.mp4").write_text("not a video")
     (folder / "empty.mp4").write_bytes(b"")
     (folder / "cut.mp4").write_bytes((folder / "red.mp4").read_bytes()[:2000])
     header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
@@ -63,7 +63,7 @@ def media(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def web(media):
-    """The address of a server that gives the media."""
+    """The address of a server with the media."""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *args):
@@ -80,7 +80,7 @@ def web(media):
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def site(request, tmp_path_factory, web):
-    """An installation that serves and works."""
+    """An installation with server and worker."""
     with contextlib.ExitStack() as stack:
         url = stack.enter_context(postgres_database()) if request.param == "postgres" else ""
         allowed = web.removeprefix("http://")
@@ -125,7 +125,7 @@ def test_renders_uploads_and_urls(site, media, web):
     with av.open(io.BytesIO(answer.content)) as container:
         assert [stream.codec_context.name for stream in container.streams] == ["h264", "aac"]
     assert (output["duration_s"], output["fps"], output["width"]) == (3.0, 25.0, 320)
-    # 3 s of 320x180 at 25 frames a second is 0.0012 credits: the least there is.
+    # 3 s of 320x180 at 25 frames a second are 0.0012 credits, rounded up to the minimum.
     assert render["credits"] == {"reserved": "0.01", "charged": "0.01"}
     for name in ("poster_url", "thumbnail_url"):
         picture = Image.open(io.BytesIO(requests.get(render[name], timeout=30).content))
@@ -136,7 +136,6 @@ def test_renders_uploads_and_urls(site, media, web):
 
 
 def test_a_client_that_prefers_to_wait_gets_the_finished_render(site):
-    """One request from edit to file."""
     answer = site.session.post(
         f"{site.base}/api/v2/renders", json={"edit": make_edit(length=0.5)}, headers={"Prefer": "wait=30"}, timeout=60
     )
@@ -145,12 +144,12 @@ def test_a_client_that_prefers_to_wait_gets_the_finished_render(site):
     assert (render["status"], render["progress"]["percent"]) == ("succeeded", 100)
     assert answer.headers["Location"].endswith(render["id"])
     assert frames_of(requests.get(render["output"]["url"], timeout=30).content)
-    # The time of waiting is none of the server's.
+    # The waiting time does not count as the server's.
     took_ms = float(answer.headers["Server-Timing"].removeprefix("app;dur="))
     assert took_ms < answer.elapsed.total_seconds() * 1000
 
 
-def test_charges_the_true_length_of_what_could_not_be_known(site, media, web):
+def test_charges_the_true_length_of_a_clip_of_unknown_length(site, media, web):
     # 2 s of 1080p at 30 frames a second are 1/30 of a credit. Ten seconds were assumed.
     edit = clip_edit(
         {"asset": {"type": "video", "src": f"{web}/red.mp4"}, "start": 0, "length": "auto"},
@@ -264,14 +263,14 @@ def children_of(pid: int) -> list[int]:
 
 
 def is_rendering(site, render_id, *, since):
-    """Return the attempt that renders, if it is a later one than `since`."""
+    """Return the rendering attempt's number if it is greater than `since`."""
     found = site.render(render_id)
     attempt = found["progress"]["attempt"]
     return attempt if found["status"] == "rendering" and attempt > since else None
 
 
 def test_survives_kills(site):
-    """Kill the worker with -9 in mid-render, four times in each render: now a slot, now the supervisor."""
+    """SIGKILL the worker during each render, four times: three times its slots, once the supervisor."""
     worker = site.processes[-1]
     renders = 5 if site.database_url.startswith("sqlite") else 2
     kills = 0

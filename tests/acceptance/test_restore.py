@@ -1,4 +1,4 @@
-"""A backup put back as docs/operations.md says is the installation that it was taken of."""
+"""A backup that is restored as docs/operations.md says equals the installation that was backed up."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def test_an_installation_is_restored_as_documented(kind, tmp_path) -> None:
         old, new = ({**os.environ, "DATA_DIR": str(tmp_path), "DATABASE_URL": url} for url in urls)
         manage(old, "migrate", "--noinput")
         manage(old, "create_api_key", "alice", "--scopes", "*", "--create-user", "--json")
-        told = json.loads(manage(old, "db_backup", str(target), "--json"))
-        assert told["tables"]["accounts_apikey"] == told["tables"]["accounts_user"] == 1
+        report = json.loads(manage(old, "db_backup", str(target), "--json"))
+        assert report["tables"]["accounts_apikey"] == report["tables"]["accounts_user"] == 1
         if kind == "sqlite":
             (tmp_path / "new.sqlite3").write_bytes(target.read_bytes())
             assert contents(tmp_path / "new.sqlite3") == contents(tmp_path / "old.sqlite3")
@@ -37,7 +37,7 @@ def test_an_installation_is_restored_as_documented(kind, tmp_path) -> None:
             command = ["pg_restore", "--no-owner", "--exit-on-error", "--dbname", urls[1]]
             subprocess.run([*command, str(target)], check=True, timeout=120)
             with psycopg.connect(urls[1]) as restored:
-                for table, rows in told["tables"].items():
+                for table, rows in report["tables"].items():
                     assert restored.execute(f'SELECT count(*) FROM "{table}"').fetchone() == (rows,), table
         assert json.loads(manage(new, "migrate_status", "--json"))["pending"] == []
         assert json.loads(manage(new, "db_integrity", "--json"))["ok"] is True

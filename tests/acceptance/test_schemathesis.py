@@ -1,7 +1,7 @@
-"""Requests of all shapes against every operation of both documents: no failure of ours, nothing undocumented.
+"""Generated requests against every operation of both documents: no server error, no undocumented answer.
 
-Half of the requests fit the document, half do not. Each is undone after it was answered. `FUZZ_CASES=10000` makes more,
-`FUZZ_SEED=...` repeats a run: the seed is printed, and part of every complaint.
+Half of the requests fit the document, half do not. Each is rolled back after its answer. `FUZZ_CASES=10000` sends more,
+`FUZZ_SEED=...` repeats a run: the seed is printed, and part of every failure message.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tests.openapi.documents import current_document
 from tests.sample_rows import collection_of, make_rows
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db, pytest.mark.timeout(900)]
-# The second database is asked what only it can say: whether it takes what the first one takes.
+# On PostgreSQL fewer cases do: there the question is only whether it accepts what SQLite accepts.
 CASES = int(os.environ.get("FUZZ_CASES") or (2200 if connection.vendor == "sqlite" else 700))
 SEED = int(os.environ.get("FUZZ_SEED") or secrets.randbits(32))
 PROBLEM = Draft202012Validator(PROBLEM_COMPONENT)
@@ -40,7 +40,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 @dataclass
 class Findings:
-    """What was wrong, each kind once, and how much was asked."""
+    """The faults, each kind once, and the counts of answers by status."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     complaints: dict[str, str] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class Findings:
 
 @pytest.fixture
 def storage(tmp_path: Path, settings: Any) -> None:
-    """Files of this test's own."""
+    """A storage of this test's own."""
     settings.DATA_DIR = tmp_path
     settings.STORAGES = {
         **settings.STORAGES,
@@ -65,7 +65,7 @@ def storage(tmp_path: Path, settings: Any) -> None:
 
 
 def prepare(case: Case) -> requests.PreparedRequest | None:
-    """The request as it goes over the wire; None for what no client can send."""
+    """Return the request as it would be sent; None for one that no client can send."""
     arguments = case.as_transport_kwargs(base_url="http://testserver")
     arguments.pop("timeout", None)
     arguments = {
@@ -139,14 +139,14 @@ def fuzz(
         number += 1
         row = rows.get(collection_of(operation.path))
         if row is not None and number % 4 and isinstance(case.path_parameters, dict) and "id" in case.path_parameters:
-            # Ids out of the air are all missing; most requests shall get further.
+            # Generated ids are all missing; most requests should get further.
             case.path_parameters["id"] = row.public_id
         if isinstance(case.query, dict) and "wait" in case.query:
             case.query["wait"] = 0 if mode is GenerationMode.POSITIVE else "soon"
         request = prepare(case)
         if request is None:
             return
-        # Not a block of `atomic`: what insists on being outermost may be so within a test.
+        # Not `atomic`: code that demands an outermost transaction would fail inside of it.
         before = transaction.savepoint()
         response = send(request, keys[number % len(keys)])
         if getattr(response, "streaming", False):
@@ -157,7 +157,7 @@ def fuzz(
     try:
         ask()
     except Unsatisfiable:
-        # An operation without anything to vary has no request that does not fit it.
+        # An operation without parameters has no request that does not fit it.
         assert mode is GenerationMode.NEGATIVE
 
 

@@ -1,4 +1,4 @@
-"""Second factors, clicked through as staff do: set up by QR code, log in by code, by recovery code, turn off."""
+"""Second factors in a browser: set up by QR code, log in by code, turn off by recovery code."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture(autouse=True)
 def _allow_orm_beside_the_browser(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Playwright keeps an event loop in this thread; the ORM calls of these tests are not inside it.
+    # Playwright runs an event loop in this thread; the ORM calls of these tests are outside of it.
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 
 def look(visit: Visit, name: str) -> None:
-    """Keep a picture where somebody asked for them."""
+    """Save a screenshot if SCREENSHOTS names a folder."""
     if folder := os.environ.get("SCREENSHOTS"):
         visit.page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
 
@@ -36,7 +36,7 @@ def give_code(visit: Visit, code: str, button: str) -> None:
     visit.page.get_by_role("button", name=button).click()
 
 
-def test_a_member_of_staff_sets_it_up_uses_it_and_gives_it_up(live_server) -> None:
+def test_a_member_of_staff_sets_it_up_uses_it_and_turns_it_off(live_server) -> None:
     make_user("root", is_staff=True, is_superuser=True)
     base = live_server.url
     with browser_page() as visit:
@@ -67,7 +67,7 @@ def test_a_member_of_staff_sets_it_up_uses_it_and_gives_it_up(live_server) -> No
         give_code(visit, "000000", "Log in")
         assert "not right" in page.inner_text("body")
         look(visit, "code-refused")
-        # The step after the one that is spent: a good code, for a clock that is a little ahead.
+        # The current code is used up; that of the next step is accepted for clocks that are a little ahead.
         give_code(visit, totp.code_at(factor_secret, int(time.time()) // 30 + 1), "Log in")
         page.wait_for_url(f"{base}/admin/")
 

@@ -1,4 +1,4 @@
-"""One trace from the POST to the webhook, as a receiver of OTLP sees it; and logs that name it."""
+"""One trace from the POST to the webhook, as an OTLP receiver sees it; and logs that name it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def receiver():
 
 @pytest.fixture
 def site(tmp_path):
-    """The address of a server that gives a picture."""
+    """The address of a server with a picture."""
     Image.new("RGB", (64, 36), (0, 0, 255)).save(tmp_path / "blue.png")
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -54,7 +54,7 @@ def site(tmp_path):
 
 
 def path_of(span: Seen, spans: list[Seen]) -> list[str]:
-    """Return the names from the span that the caller's trace was joined with to this one."""
+    """Return the names of the spans from the first below the caller's down to this one."""
     above = {one.span_id: one for one in spans}
     names = []
     while span.parent_id != CALLER:
@@ -129,14 +129,14 @@ def test_one_trace_from_the_post_to_the_delivery(tmp_path, collector, receiver, 
     assert attempt.began <= ffmpeg.began <= ffmpeg.ended <= attempt.ended
     assert by_name["POST"].attributes["http.response.status_code"] == 204
 
-    # The receiver can go on with the trace: it is told of the very span of the request that it got.
+    # The receiver can continue the trace: the header names the span of the request that it got.
     (delivery,) = receiver.received
     assert delivery.headers["traceparent"] == f"00-{TRACE_ID}-{by_name['POST'].span_id}-01"
     assert TRACE_ID not in delivery.body.decode()
     stored = dict(installation.query("SELECT type, traceparent FROM jobs_job WHERE traceparent <> ''"))
     assert stored["renders.render"] == f"00-{TRACE_ID}-{by_name['send renders'].span_id}-01"
 
-    # What must stay a secret, in no span.
+    # No span contains a secret.
     assert collector.headers[0]["authorization"] == "Bearer for-the-collector"
     exported = b"".join(collector.bodies)
     for hidden in (b"hush", installation.key.encode(), b"whsec_", b"for-the-collector", b"owl\x00"):

@@ -20,13 +20,13 @@ from tests.acceptance.installation import Installation, postgres_database
 from tests.factories import make_edit
 
 pytestmark = [pytest.mark.acceptance]
-# What has nothing to do with the database is tested on the one that starts sooner.
+# Behaviour independent of the database is tested on the one that starts faster.
 ONCE = pytest.mark.parametrize("installation", ["sqlite"], indirect=True)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def installation(request, tmp_path_factory):
-    """A server with ten threads, of which six may wait, three of one account; nobody renders."""
+    """A server with ten threads, of which six may wait, three of one account; no worker runs."""
     env = {"WEB_THREADS": "10", "EVENTS_HEARTBEAT_S": "1"}
     folder = tmp_path_factory.mktemp("waiting")
 
@@ -46,7 +46,7 @@ def installation(request, tmp_path_factory):
 
 
 def change(installation, render_id, **columns):
-    """Write columns of a render's row as another process would."""
+    """Update columns of a render's row as another process would."""
     pk = decode_id("rnd", render_id)
     names = ", ".join(f"{name} = {{mark}}" for name in columns)
     text = f"UPDATE renders_render SET {names} WHERE id = {{mark}}"
@@ -93,7 +93,7 @@ class Stream:
 
 
 def listen(installation, render_id, **arguments):
-    """Return a stream, once the places of earlier tests are free: the server notices when it next writes to them."""
+    """Return a stream, once the slots of earlier tests are free: the server notices at its next write to them."""
 
     def opened():
         stream = Stream(installation, render_id, **arguments)
@@ -110,7 +110,7 @@ def test_a_long_poll_answers_when_the_status_changes(installation):
     path = f"{installation.base}/api/v2/renders/{render_id}?wait=15"
     with ThreadPoolExecutor() as pool:
         waiting = [pool.submit(installation.session.get, path, timeout=30) for _ in range(2)]
-        time.sleep(0.7)  # the progress below is to meet them waiting
+        time.sleep(0.7)  # until both requests wait
         change(installation, render_id, progress_at="2026-01-01 00:00:00+00:00")
         with pytest.raises(TimeoutError):
             waiting[0].result(timeout=0.7)
@@ -121,44 +121,44 @@ def test_a_long_poll_answers_when_the_status_changes(installation):
     assert {answer.json()["status"] for answer in answers} == {"fetching"}
 
 
-def test_a_stream_tells_what_happens_and_is_resumed_without_gap_or_repetition(installation):
+def test_a_stream_sends_changes_and_is_resumed_without_gap_or_repetition(installation):
     render_id = installation.submit(make_edit())["id"]
     first = listen(installation, render_id)
     assert first.response.status == 200
     assert first.response.headers["Content-Type"].startswith("text/event-stream")
     assert first.response.headers["Cache-Control"] == "no-store"
     assert first.block() == ["retry: 2000"]
-    told = [first.event()]
-    assert told[0][1:] == ("status", {"render": render_id, "status": "queued", "attempt": 0})
+    events = [first.event()]
+    assert events[0][1:] == ("status", {"render": render_id, "status": "queued", "attempt": 0})
     change(installation, render_id, status="fetching", attempt=1)
-    told.append(first.event())
+    events.append(first.event())
     for percent, frame in ((10.0, 1), (40.0, 4)):
         change(installation, render_id, status="rendering", percent=percent, frame=frame)
-        while told[-1][2].get("percent") != percent:
-            told.append(first.event())
+        while events[-1][2].get("percent") != percent:
+            events.append(first.event())
     first.close()
     change(installation, render_id, percent=90.0, frame=9)
     change(installation, render_id, status="saving")
     ended = {"status": "succeeded", "percent": 100.0, "finished_at": "2026-01-01 00:00:00+00:00", "credits_charged": 1}
     change(installation, render_id, **ended, output_format="mp4", output_duration_s=1.0, output_size_bytes=9)
-    again = listen(installation, render_id, last=told[-1][0])
+    again = listen(installation, render_id, last=events[-1][0])
     while event := again.event():
-        told.append(event)
+        events.append(event)
     again.close()
-    assert [data.get("percent", data.get("status")) for _, _, data in told] == [
+    assert [data.get("percent", data.get("status")) for _, _, data in events] == [
         *("queued", "fetching", "rendering", 10.0, 40.0, "saving", "succeeded")
     ]
-    ids = [number for number, _, _ in told]
+    ids = [number for number, _, _ in events]
     assert ids == sorted(set(ids))
-    assert told[-1][2]["credits"] == {"reserved": "0.01", "charged": "0.01"}
-    assert told[-1][2]["output"]["size_bytes"] == 9
+    assert events[-1][2]["credits"] == {"reserved": "0.01", "charged": "0.01"}
+    assert events[-1][2]["output"]["size_bytes"] == 9
     over = listen(installation, render_id, last=ids[-1])
     assert (over.response.status, over.response.read()) == (204, b"")
     over.close()
 
 
 @ONCE
-def test_places_are_bounded_and_given_back(installation):
+def test_slots_are_bounded_and_released(installation):
     render_id = installation.submit(make_edit())["id"]
     streams = [listen(installation, render_id) for _ in range(3)]
     assert [stream.response.status for stream in streams] == [200] * 3
@@ -166,7 +166,7 @@ def test_places_are_bounded_and_given_back(installation):
     assert (refused.response.status, refused.response.headers["Retry-After"]) == (429, "5")
     assert json.loads(refused.response.read())["policy"] == "streams"
     refused.close()
-    # A long-poll without a place answers at once.
+    # A long-poll without a slot answers at once.
     began = time.monotonic()
     installation.call("GET", f"/api/v2/renders/{render_id}?wait=10", 200)
     assert time.monotonic() - began < 3
@@ -174,9 +174,9 @@ def test_places_are_bounded_and_given_back(installation):
     other = installation.session.post(
         f"{installation.base}/api/v2/renders", json={"edit": make_edit()}, headers={"X-API-Key": bob}
     ).json()["id"]
-    his = Stream(installation, other, key=bob)
-    assert his.response.status == 200
-    for stream in [*streams, his]:
+    bobs = Stream(installation, other, key=bob)
+    assert bobs.response.status == 200
+    for stream in [*streams, bobs]:
         stream.close()
 
     listen(installation, render_id).close()
@@ -185,9 +185,9 @@ def test_places_are_bounded_and_given_back(installation):
 
 
 @ONCE
-def test_a_revoked_key_hears_no_more(installation):
+def test_a_revoked_key_ends_the_stream(installation):
     render_id = installation.submit(make_edit())["id"]
-    minted = installation.call("POST", "/api/v2/keys", 201, json={"name": "ears", "scopes": ["renders:read"]})
+    minted = installation.call("POST", "/api/v2/keys", 201, json={"name": "listener", "scopes": ["renders:read"]})
     stream = listen(installation, render_id, key=minted["key"])
     assert stream.block() == ["retry: 2000"]
     assert stream.event()[1] == "status"
@@ -200,7 +200,7 @@ def test_a_revoked_key_hears_no_more(installation):
 
 
 @ONCE
-def test_stopping_waits_for_nobody(installation):
+def test_stopping_does_not_wait_for_clients(installation):
     render_id = installation.submit(make_edit())["id"]
     stream = listen(installation, render_id)
     answers = []
@@ -208,7 +208,7 @@ def test_stopping_waits_for_nobody(installation):
     poll = threading.Thread(target=lambda: answers.append(installation.session.get(path, timeout=40)))
     poll.start()
     assert stream.event()[1] == "status"
-    time.sleep(0.5)  # the poll is to be at it
+    time.sleep(0.5)  # until the poll waits
     server = installation.processes[-1]
     began = time.monotonic()
     server.send_signal(signal.SIGTERM)
