@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                     "max_running",
                     models.PositiveIntegerField(
                         blank=True,
-                        help_text="How many jobs of the queue may run at a time, over all workers.",
+                        help_text="Maximum number of running jobs of the queue, over all workers.",
                         null=True,
                     ),
                 ),

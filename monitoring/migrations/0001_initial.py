@@ -68,8 +68,11 @@ class Migration(migrations.Migration):
                 ("metric", models.CharField(max_length=60)),
                 ("parameters", models.JSONField(blank=True, default=dict)),
                 ("fire_above", models.FloatField()),
-                ("clear_below", models.FloatField(help_text="At most as high as the threshold that fires.")),
-                ("page_above", models.FloatField(blank=True, help_text="Above this its alerts are pages.", null=True)),
+                ("clear_below", models.FloatField(help_text="At most fire_above.")),
+                (
+                    "page_above",
+                    models.FloatField(blank=True, help_text="Above this value the severity is page.", null=True),
+                ),
                 ("for_s", models.PositiveIntegerField(default=0, verbose_name="seconds before it fires")),
                 (
                     "keep_firing_for_s",
@@ -91,7 +94,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "alerts_on_no_data",
-                    models.BooleanField(default=False, help_text="Alert also when nothing is measured for 5 minutes."),
+                    models.BooleanField(default=False, help_text="Also alert after 5 minutes without data."),
                 ),
                 ("is_enabled", models.BooleanField(default=True)),
             ],
