@@ -219,7 +219,7 @@ else:
     _database["CONN_HEALTH_CHECKS"] = True
 if test_name := env.str("TEST_DATABASE_NAME", default=""):
     _database["TEST"] = {"NAME": test_name}
-# Of the ballast file beside an SQLite database; see monitoring/maintenance/ballast.py.
+# Of the ballast file beside an SQLite database; see maintenance/ballast.py.
 RENDEROWL_DISK_BALLAST_BYTES = not_negative_int("DISK_BALLAST_BYTES", 0 if TESTING else 64 * 1024 * 1024)
 RENDEROWL_BACKUP_DIR = env.str("BACKUP_DIR", default="")
 RENDEROWL_BACKUP_KEEP = positive_int("BACKUP_KEEP", 7)

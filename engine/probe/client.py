@@ -88,7 +88,7 @@ class _ProbeProcess:
             if process.stdin is not None:
                 process.stdin.write(request.encode())
             answer = self._answer(process, time.monotonic() + timeout_s)
-        except (BrokenPipeError, TimeoutError, EOFError) as error:
+        except (BrokenPipeError, TimeoutError, EOFError, ValueError) as error:
             status = self._stop()
             if isinstance(error, TimeoutError) or status in (-signal.SIGALRM, -signal.SIGXCPU):
                 detail = f"The file could not be examined within {timeout_s} s."
@@ -113,14 +113,14 @@ class _ProbeProcess:
             )
             try:
                 self._answer(self._process, time.monotonic() + START_TIMEOUT_S)
-            except (TimeoutError, EOFError) as error:
+            except (TimeoutError, EOFError, ValueError) as error:
                 status = self._stop()
                 raise EngineError(f"The probe process does not start (status {status}).") from error
         return self._process
 
     @staticmethod
     def _answer(process: subprocess.Popen[bytes], deadline: float) -> dict[str, Any]:
-        """Return the next line of the process as JSON. Raises TimeoutError or EOFError without one."""
+        """Return the next line, a JSON object. Raises TimeoutError, EOFError or ValueError without one."""
         if process.stdout is None:
             raise EOFError
         received = bytearray()
@@ -133,7 +133,10 @@ class _ProbeProcess:
             if not chunk:
                 raise EOFError
             received += chunk
-        return dict(json.loads(received))
+        answer = json.loads(received)
+        if not isinstance(answer, dict):
+            raise ValueError("the probe process sent an invalid answer")  # noqa: TRY004 - as for invalid JSON
+        return answer
 
     def _stop(self) -> int | None:
         """End the process and its group, and return its exit status."""

@@ -153,15 +153,19 @@ def shared_pool() -> RasterPool:
 
 
 def _exchange(child: subprocess.Popen[bytes], request: bytes, deadline: float) -> dict[str, Any]:
-    """Send one request and return its answer. Raises OSError if the process dies, TimeoutError if it is late."""
+    """Send one request and return its answer.
+
+    Raises OSError if the process dies, TimeoutError if it is late, ValueError if the answer is no JSON object.
+    """
     if child.stdin is None or child.stdout is None:
         raise OSError("the drawing process has no pipes")
     child.stdin.write(request)
     child.stdin.flush()
     received = b""
+    poller = select.poll()
+    poller.register(child.stdout, select.POLLIN)
     while not received.endswith(b"\n"):
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([child.stdout], [], [], left)[0]:
+        if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
             raise TimeoutError
         part = os.read(child.stdout.fileno(), _ANSWER_BYTES)
         if not part:
@@ -169,7 +173,7 @@ def _exchange(child: subprocess.Popen[bytes], request: bytes, deadline: float) -
         received += part
     answer = json.loads(received)
     if not isinstance(answer, dict):
-        raise TypeError("the drawing process sent an invalid answer")
+        raise ValueError("the drawing process sent an invalid answer")  # noqa: TRY004 - as for invalid JSON
     return answer
 
 

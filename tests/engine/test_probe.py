@@ -294,6 +294,8 @@ def fake_worker(folder: Path, monkeypatch, action: str) -> None:
         ("time.sleep(60)", "probe_timeout"),
         ("signal.raise_signal(signal.SIGXCPU)", "probe_timeout"),
         ("sys.exit(0)", "probe_crashed"),
+        ("print('Segmentation', flush=True)", "probe_crashed"),
+        ("print('[1, 2]', flush=True)", "probe_crashed"),
     ],
 )
 def test_survives_a_decoder_that_crashes_or_hangs(tmp_path, make_image, monkeypatch, action, reason):

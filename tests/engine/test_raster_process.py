@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -283,3 +285,26 @@ def test_a_full_disk_is_not_the_clips_fault(tmp_path: Path, pool: RasterPool) ->
     with pytest.raises(DrawingFailed, match=r"^/clip: ") as caught:
         pool.draw([(job("<p>fine</p>"), tmp_path / "nowhere/x.png", "/clip")])
     assert caught.value.retryable is False
+
+
+@pytest.mark.parametrize("answer", ["[1, 2]", "no JSON"])
+def test_replaces_a_process_whose_answer_is_invalid(tmp_path: Path, pool: RasterPool, monkeypatch, answer) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.raster.pool._BOOT", f"input(); print({answer!r}, flush=True); input()")
+        with pytest.raises(DrawingFailed, match="crashed the drawing process"):
+            pool.draw([(job("<p>fine</p>"), tmp_path / "one.png", "/clip")])
+    pool.draw([(job("<p>fine</p>"), tmp_path / "two.png", "/clip")])
+    assert visible_box(load(tmp_path / "two.png"))
+
+
+def test_draws_in_a_process_with_thousands_of_open_files(tmp_path: Path, pool: RasterPool) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 1300:
+        pytest.skip("the machine allows fewer than 1,300 open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1300), hard))
+    with contextlib.ExitStack() as opened:
+        opened.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        for _ in range(1100):
+            opened.enter_context(Path(os.devnull).open())
+        pool.draw([(job("<p>fine</p>"), tmp_path / "one.png", "")])
+    assert visible_box(load(tmp_path / "one.png"))
