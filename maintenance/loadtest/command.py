@@ -43,9 +43,7 @@ class LoadTestCommand(BaseCommand):
         parser.add_argument("--key", default="", metavar="K", help="API key")
         parser.add_argument("--method", choices=METHODS, default="GET", help="default GET")
         parser.add_argument("--body", type=Path, metavar="FILE", help="body of every request")
-        parser.add_argument(
-            "--content-type", default="application/json", help="type of the body (default: %(default)s)"
-        )
+        parser.add_argument("--content-type", default="application/json", help="body type (default: %(default)s)")
         parser.add_argument(
             "--max-errors", type=_percent, default=1.0, metavar="PERCENT", help="exit with 1 above this (default 1)"
         )

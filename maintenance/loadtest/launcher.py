@@ -32,9 +32,7 @@ def check_listening(url: str) -> None:
         with socket.create_connection((parts.hostname or "", port), timeout=CONNECT_TIMEOUT_S):
             return
     except OSError as error:
-        raise LoadTestFailed(
-            f"Cannot connect to {url} ({error.strerror or error}); set the server with --url."
-        ) from None
+        raise LoadTestFailed(f"Cannot connect to {url} ({error.strerror or error}); use another --url.") from None
 
 
 def check_locust() -> None:

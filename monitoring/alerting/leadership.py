@@ -39,8 +39,6 @@ def claim_evaluation(*, holder: str, now: datetime) -> bool:
     if not mine.update(holder=holder, expires_at=now + LEASE_INTERVALS * interval()):
         return False
     # Attempts jitter: accept one that is early by half the time between attempts, rather than wait for the next.
-    due_before = now - interval() * (1 - 0.5 / CHECKS_PER_INTERVAL)
-    due_leases = EvaluatorLease.objects.filter(
-        Q(evaluated_at__isnull=True) | Q(evaluated_at__lte=due_before), name=NAME
-    )
-    return due_leases.filter(holder=holder).update(evaluated_at=now) == 1
+    due_at = now - interval() * (1 - 0.5 / CHECKS_PER_INTERVAL)
+    due = EvaluatorLease.objects.filter(Q(evaluated_at__isnull=True) | Q(evaluated_at__lte=due_at), name=NAME)
+    return due.filter(holder=holder).update(evaluated_at=now) == 1

@@ -55,8 +55,6 @@ def _wait_status(oldest: float) -> HealthStatus:
 
 def count_dead_workers(now: datetime) -> int:
     """Return how many workers stopped sending heartbeats within the last hour without a shutdown."""
-    silent_before = now - timedelta(seconds=3 * Worker.HEARTBEAT_S)
+    cutoff = now - timedelta(seconds=3 * Worker.HEARTBEAT_S)
     since = now - timedelta(seconds=DEAD_FOR_S)
-    return Worker.objects.filter(
-        stopped_at__isnull=True, last_seen_at__lte=silent_before, last_seen_at__gt=since
-    ).count()
+    return Worker.objects.filter(stopped_at__isnull=True, last_seen_at__lte=cutoff, last_seen_at__gt=since).count()

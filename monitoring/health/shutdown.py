@@ -28,7 +28,5 @@ class ShutdownCheck(Check):
 
     def run(self) -> list[CheckObservation]:
         """Look for the parent's file."""
-        stopping = is_stopping()
-        return [
-            CheckObservation("begun", int(stopping), "boolean", HealthStatus.FAIL if stopping else HealthStatus.PASS)
-        ]
+        begun = is_stopping()
+        return [CheckObservation("begun", int(begun), "boolean", HealthStatus.FAIL if begun else HealthStatus.PASS)]

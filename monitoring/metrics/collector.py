@@ -57,9 +57,8 @@ def _database_metrics() -> list[Metric]:
 
 
 def _health_metrics(results: Sequence[CheckResult]) -> Iterator[Metric]:
-    states = GaugeMetricFamily(
-        "renderowl_health_status", "Status of a health check: 0 pass, 1 warn, 2 fail.", labels=["check"]
-    )
+    text = "Status of a health check: 0 pass, 1 warn, 2 fail."
+    states = GaugeMetricFamily("renderowl_health_status", text, labels=["check"])
     names = {"disk:free": "renderowl_disk_free_bytes", "disk:total": "renderowl_disk_total_bytes"}
     for result in results:
         states.add_metric([result.check.name], int(result.status))
@@ -88,24 +87,20 @@ def _queue_metrics() -> Iterator[Metric]:
         yield family
     yield GaugeMetricFamily("renderowl_workers_alive", "Workers with a recent heartbeat.", value=workload.workers)
     yield GaugeMetricFamily("renderowl_workers_slots", "Jobs that all workers can run at a time.", value=workload.slots)
-    yield GaugeMetricFamily(
-        "renderowl_workers_busy_ratio", "Share of the slots that are busy.", value=workload.busy_ratio
-    )
+    yield GaugeMetricFamily("renderowl_workers_busy_ratio", "Share of busy slots.", value=workload.busy_ratio)
     dead = count_dead_workers(timezone.now())
     yield GaugeMetricFamily("renderowl_workers_dead", "Workers lost within the last hour.", value=dead)
 
 
 def _work_metrics() -> Iterator[Metric]:
-    ended = GaugeMetricFamily(
-        "renderowl_jobs_ended_5m", "Jobs that ended within the last 5 minutes.", labels=["type", "outcome"]
-    )
+    text = "Jobs that ended within the last 5 minutes."
+    ended = GaugeMetricFamily("renderowl_jobs_ended_5m", text, labels=["type", "outcome"])
     for (kind, outcome), count in sorted(queries.jobs_ended().items()):
         ended.add_metric([kind, outcome], count)
     yield ended
     yield GaugeMetricFamily("renderowl_jobs_dead", "Dead letters in the database.", value=queries.dead_letters())
-    deliveries = GaugeMetricFamily(
-        "renderowl_webhook_deliveries_1h", "Webhook deliveries created within the last hour.", labels=["status"]
-    )
+    text = "Webhook deliveries created within the last hour."
+    deliveries = GaugeMetricFamily("renderowl_webhook_deliveries_1h", text, labels=["status"])
     for status, count in sorted(queries.deliveries().items()):
         deliveries.add_metric([status], count)
     yield deliveries
@@ -131,9 +126,7 @@ def _installation_metrics() -> Iterator[Metric]:
         text = "Size of SQLite's write-ahead log."
         yield GaugeMetricFamily("renderowl_database_wal_bytes", text, value=database["wal_bytes"])
     servers = queries.servers()
-    yield GaugeMetricFamily(
-        "renderowl_server_processes", "Server processes with a recent heartbeat.", value=servers.count
-    )
+    yield GaugeMetricFamily("renderowl_server_processes", "Running server processes.", value=servers.count)
     text = "Anonymous memory of the server processes."
     yield GaugeMetricFamily("renderowl_server_memory_bytes", text, value=servers.memory_bytes)
     text = "Requests that could not be recorded."

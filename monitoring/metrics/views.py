@@ -40,10 +40,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         response["Allow"] = ", ".join(sorted(METHODS))
         return response
     if not may_scrape(request):
-        return problem_response(
-            "unauthenticated",
-            "Send METRICS_TOKEN as a bearer token; without one configured, only this machine may read metrics.",
-        )
+        return problem_response("unauthenticated", "Metrics need METRICS_TOKEN or, if it is not set, a local request.")
     body = generate_latest(_process_registry()) + generate_latest(_installation)
     return HttpResponse(body, content_type=CONTENT_TYPE_LATEST)
 

@@ -79,7 +79,7 @@ class Monitor:
         for _ in range(FINAL_ATTEMPTS):
             if self.flush(is_last=True):
                 return
-        logger.error("performance data lost at exit", extra={"requests": self.aggregator.requests})
+        logger.error("metrics lost at exit", extra={"requests": self.aggregator.requests})
 
     def flush(self, *, is_last: bool = False) -> bool:
         """Write changed aggregates; return False if that failed, which keeps them for the next call."""
@@ -96,9 +96,7 @@ class Monitor:
             try:
                 write_metrics(flushed=flushed, failures=failures, process=process)
             except DatabaseDriverError as error:
-                logger.warning(
-                    "performance data not written yet: %s", str(error).splitlines()[0] if str(error) else error
-                )
+                logger.warning("metrics not written yet: %s", str(error).splitlines()[0] if str(error) else error)
                 self.aggregator.restore(flushed)
                 self.failures.put(failures)
                 return False
@@ -139,7 +137,7 @@ class Monitor:
                 self.flush()
             except Exception:
                 # Keep the thread alive: it is the only writer of this process.
-                logger.exception("writing performance data failed")
+                logger.exception("writing metrics failed")
             connections.close_all()
 
     def snapshot(self) -> Snapshot:

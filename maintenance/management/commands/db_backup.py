@@ -37,11 +37,7 @@ class Command(BaseCommand):
             help="PATH is a directory: create a file named after the time, and keep only the newest N such files",
         )
         parser.add_argument(
-            "--weeks",
-            type=_count,
-            default=0,
-            metavar="N",
-            help="with --keep: also keep the newest of each of the last N weeks",
+            "--weeks", type=_count, default=0, metavar="N", help="with --keep: also keep one a week for N weeks"
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
 

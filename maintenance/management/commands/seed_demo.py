@@ -28,15 +28,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the arguments."""
         parser.add_argument("--renders", type=_number, default=1000, metavar="N", help="renders (default 1000)")
-        parser.add_argument(
-            "--jobs", type=_number, default=0, metavar="N", help="jobs in total, including one per render"
-        )
+        parser.add_argument("--jobs", type=_number, default=0, metavar="N", help="jobs, including 1 per render")
         parser.add_argument("--events", type=_number, default=0, metavar="N", help="events, including 3 per render")
         parser.add_argument("--days", type=_number, default=60, metavar="N", help="days of history (default 60)")
         parser.add_argument("--seed", type=int, metavar="N", help="seed of the random data")
-        parser.add_argument(
-            "--no-files", action="store_true", help="store no sample video; outputs are marked as deleted"
-        )
+        parser.add_argument("--no-files", action="store_true", help="store no sample video; mark outputs as deleted")
         parser.add_argument("--force", action="store_true", help="run even if DEBUG is off")
         parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
 
