@@ -9,11 +9,11 @@ from jobs.context import JobContext
 from jobs.registry import handler
 
 QUEUE = "maintenance"
-COUNT_JOB = "analytics.count"
+AGGREGATE_JOB = "analytics.aggregate"
 
 
 # Reads add uncounted events themselves: the schedule bounds their cost and does not affect their results.
-@handler(COUNT_JOB, queue=QUEUE, max_attempts=1, timeout_s=600, cron="*/5 * * * *", schedule="analytics-count")
+@handler(AGGREGATE_JOB, queue=QUEUE, max_attempts=1, timeout_s=600, cron="*/5 * * * *", schedule="analytics-aggregate")
 def count(context: JobContext) -> dict[str, Any]:
     """Add all uncounted events to the stats, in batches."""
     counted = 0

@@ -39,8 +39,8 @@ from core.exceptions import DomainError, PreconditionFailed
 from core.models import VersionedModel
 from core.row_versions import claim_version, lock_if_unchanged, refresh_version
 
-SAFE = frozenset({"GET", "HEAD"})
-GUARDED = frozenset({"PUT", "PATCH", "DELETE"})
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+WRITE_METHODS = frozenset({"PUT", "PATCH", "DELETE"})
 
 
 class NotModified(Exception):
@@ -86,15 +86,15 @@ class ConditionalView(APIView):
         """
         method = self.request.method or ""
         endpoint = endpoint_of(self, method)
-        is_read = method in SAFE and endpoint is not None and endpoint.row_etag
+        is_read = method in SAFE_METHODS and endpoint is not None and endpoint.row_etag
         if_match = self.request.headers.get("If-Match")
         if not isinstance(row, VersionedModel):
             self._check_untagged(method, if_match)
             return
-        if not (is_read or method in GUARDED):
+        if not (is_read or method in WRITE_METHODS):
             return
         if_none_match = self.request.headers.get("If-None-Match")
-        if if_match is None and self.requires_if_match and method in GUARDED:
+        if if_match is None and self.requires_if_match and method in WRITE_METHODS:
             raise PreconditionRequired
         if not is_read and if_match is None and if_none_match is None:
             return
@@ -107,7 +107,7 @@ class ConditionalView(APIView):
 
     def _check_untagged(self, method: str, if_match: str | None) -> None:
         """Evaluate If-Match for a row without tags: only `*` matches."""
-        if method in GUARDED and if_match is not None:
+        if method in WRITE_METHODS and if_match is not None:
             if if_match.strip() != "*":
                 raise PreconditionFailed
             self._is_guarded = True
@@ -155,7 +155,7 @@ class ConditionalView(APIView):
         if self._changed is not None and request.method == "PATCH" and response.status_code == status.HTTP_200_OK:
             # Not for PUT: an ETag would say that the body was stored unchanged (RFC 9110, 9.3.4).
             response["ETag"] = str(self.entity_tag(self._changed))
-        if request.method in GUARDED and "If-Match" in request.headers and response.status_code < 300:
+        if request.method in WRITE_METHODS and "If-Match" in request.headers and response.status_code < 300:
             self._require_guard()
         return response
 

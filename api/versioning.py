@@ -37,8 +37,8 @@ class UnsupportedVersion(DomainError):
     code = "unsupported_version"
 
 
-NEGOTIATED = ("API-Version", "Accept")
-CREDENTIALS = ("Authorization", "X-API-Key")
+VERSION_HEADERS = ("API-Version", "Accept")
+CREDENTIAL_HEADERS = ("Authorization", "X-API-Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +73,10 @@ def choose_version(request: HttpRequest) -> ChosenVersion:
         raise VersionConflict
     if not requested:
         number = _pinned_version(request) or settings.RENDEROWL_DEFAULT_API_VERSION
-        return ChosenVersion(number, varies_on=NEGOTIATED + CREDENTIALS, in_path=False)
+        return ChosenVersion(number, varies_on=VERSION_HEADERS + CREDENTIAL_HEADERS, in_path=False)
     sources = {source for source, _ in requested}
     by_header = bool(sources & {"header", "accept"})
-    return ChosenVersion(requested[0][1], varies_on=NEGOTIATED if by_header else (), in_path="path" in sources)
+    return ChosenVersion(requested[0][1], varies_on=VERSION_HEADERS if by_header else (), in_path="path" in sources)
 
 
 def _parameter(request: HttpRequest) -> str | None:

@@ -57,7 +57,9 @@ class AssetViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, ApiViewS
         """Upload a file (201, ready) or import one from a URL (202, pending)."""
         if (request.content_type or "").startswith("multipart/"):
             answer = self.respond_with(self._created)
-            services.create_from_upload(user=request.user, conclude=answer, **self.validated(AssetUploadSerializer))
+            services.create_from_upload(
+                user=request.user, before_commit=answer, **self.validated(AssetUploadSerializer)
+            )
             return answer.response
         wanted = services.AssetImport(**self.validated(AssetImportSerializer))
         return self.once(lambda: self._created(services.create_from_url(user=request.user, request=wanted)))

@@ -54,15 +54,15 @@ def run_automation(context: JobContext) -> None:
     automation, owner = run.automation, run.automation.owner
     if not automation.is_active or not owner.is_active or owner.is_suspended:
         error = {"code": "paused", "message": "The automation or its owner's account was paused."}
-        services.skip_run(run=run, error=error, conclude=context.complete)
+        services.skip_run(run=run, error=error, before_commit=context.complete)
         return
     try:
         action = prepare_action(automation, run.input)
         if automation.action_type == ActionType.RENDER:
             _await_render_rate(run, owner)
-        services.complete_run(run=run, action=action, conclude=context.complete)
+        services.complete_run(run=run, action=action, before_commit=context.complete)
     except DomainError as refusal:
-        services.fail_run(run=run, error=error_details(refusal), conclude=context.complete)
+        services.fail_run(run=run, error=error_details(refusal), before_commit=context.complete)
 
 
 def _find_run(payload: dict[str, Any]) -> AutomationRun | None:
@@ -111,7 +111,7 @@ def report_started(context: JobContext, started: int) -> dict[str, Any]:
 # An I/O job, so that it need not wait for a slot that is busy with a render.
 io_handler(
     job_types.SCHEDULE_JOB,
-    IoSteps(load=start_scheduled_runs, perform=int, settle=report_started),
+    IoSteps(load=start_scheduled_runs, perform=int, record=report_started),
     queue=job_types.SCHEDULE_QUEUE,
     max_attempts=1,
     timeout_s=60,

@@ -68,7 +68,7 @@ class AutomationViewSet(ListModelMixin, RetrieveModelMixin, IdempotentMixin, Api
         body = _members(self.validated(AutomationCreateSerializer))
         assert isinstance(request.user, User)
         answer = self.respond_with(self._created)
-        services.create_automation(owner=request.user, author_scopes=self._scopes(), conclude=answer, **body)
+        services.create_automation(owner=request.user, author_scopes=self._scopes(), before_commit=answer, **body)
         return answer.response
 
     def _created(self, row: Automation) -> Response:

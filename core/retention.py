@@ -46,12 +46,12 @@ class Retention:
         """Return how many rows are past their retention. keep: overrides the configured one."""
         return self.older_than(self._moment(now, keep)).count()
 
-    def delete_batch(self, now: datetime, *, keep: timedelta | None = None, most: int | None = None) -> int:
+    def delete_batch(self, now: datetime, *, keep: timedelta | None = None, limit: int | None = None) -> int:
         """Delete a batch of rows past their retention; return how many, 0 when none are left."""
         moment = self._moment(now, keep)
         old = self.older_than(moment)
         # Read before the transaction, which takes SQLite's write lock at BEGIN.
-        batch = list(old.values_list("pk", flat=True)[: most or self.batch_size])
+        batch = list(old.values_list("pk", flat=True)[: limit or self.batch_size])
         if not batch:
             return 0
         with transaction.atomic():

@@ -24,16 +24,16 @@ class IoSteps:
 
     load: reads the input; an exception ends the attempt, as in any handler.
     perform: does the slow part with the result of `load`, within the job's `timeout_s`; must not touch the database.
-    settle: writes the result, quickly, as every other job of the process waits for it.
+    record: writes the result, quickly, as every other job of the process waits for it.
     """
 
     load: Callable[[JobContext], Any]
     perform: Callable[[Any], Any]
-    settle: Callable[[JobContext, Any], dict[str, Any] | None]
+    record: Callable[[JobContext, Any], dict[str, Any] | None]
 
     def run(self, context: JobContext) -> dict[str, Any] | None:
         """Run the three steps in sequence in the calling thread."""
-        return self.settle(context, self.perform(self.load(context)))
+        return self.record(context, self.perform(self.load(context)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ def cancel_delivery(job: JobSnapshot) -> None:
 DELIVERY_STEPS = IoSteps(
     load=attempts.prepare_attempt,
     perform=lambda attempt: (attempt, perform_delivery(attempt)),
-    settle=record_delivery,
+    record=record_delivery,
 )
 io_handler(
     job_types.DELIVER_JOB,

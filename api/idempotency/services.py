@@ -133,7 +133,7 @@ def _stored_response(row: IdempotencyKey, use: KeyedRequest) -> StoredResponse:
     return StoredResponse(row.status_code, bytes(row.body), row.headers, row.is_reference)
 
 
-def complete_key(*, claim: IdempotencyClaim, answer: StoredResponse) -> None:
+def complete_key(*, claim: IdempotencyClaim, response: StoredResponse) -> None:
     """Store the response in the open transaction, which must be the one that does the work.
 
     Raises IdempotencyInProgress if another request has taken the key over, so that the transaction rolls back.
@@ -145,10 +145,10 @@ def complete_key(*, claim: IdempotencyClaim, answer: StoredResponse) -> None:
         state=IdempotencyState.COMPLETED,
         completed_at=now,
         expires_at=now + _retention(),
-        status_code=answer.status,
-        headers=dict(answer.headers),
-        body=answer.body,
-        is_reference=answer.is_reference,
+        status_code=response.status,
+        headers=dict(response.headers),
+        body=response.body,
+        is_reference=response.is_reference,
     )
     if not done:
         raise IdempotencyInProgress

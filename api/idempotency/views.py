@@ -69,7 +69,7 @@ class IdempotentMixin(ApiView):
             response.accepted_renderer = self.request.accepted_renderer
             response.accepted_media_type = self.request.accepted_media_type or ""
             response.renderer_context = self.get_renderer_context()  # type: ignore[attr-defined]
-            complete_key(claim=self._claim, answer=_stored(response.render()))
+            complete_key(claim=self._claim, response=_stored(response.render()))
         return response
 
     def _refuse(self, refusal: DomainError) -> Response:

@@ -24,7 +24,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.http import http_date
 
 from api.authentication import authenticate
-from api.conditional import SAFE
+from api.conditional import SAFE_METHODS
 from api.endpoints import endpoint_of
 from api.etags import EntityTag, matches_weakly, read_tags, tag_of_bytes
 from api.negotiation import negotiate
@@ -61,7 +61,7 @@ class ResponseCacheMiddleware:
 
     def _cached(self, request: ApiRequest) -> HttpResponse | None:
         """Return the cached response or a 304, None if the view has to run."""
-        if request.method not in SAFE or not request.path_info.startswith("/api/"):
+        if request.method not in SAFE_METHODS or not request.path_info.startswith("/api/"):
             return None
         try:
             match = resolve(request.path_info)
@@ -110,7 +110,7 @@ def _look_up(request: ApiRequest, callback: Any) -> tuple[CacheLookup, dict[str,
 
 
 def _add_headers(request: HttpRequest, response: HttpResponseBase, callback: Any, lookup: CacheLookup | None) -> None:
-    is_safe, is_good = request.method in SAFE, response.status_code in {200, 304}
+    is_safe, is_good = request.method in SAFE_METHODS, response.status_code in {200, 304}
     is_public = not callback.cls.permission_classes
     if is_safe and is_good:
         if lookup is not None:
@@ -130,7 +130,11 @@ _BODY_HEADERS = ("Content-Type", "Content-Length", "Content-Encoding", "Content-
 
 def validate(request: HttpRequest, response: HttpResponseBase) -> None:
     """Add an ETag of the content if the view set none, and answer 304 if the client's copy is current."""
-    if request.method not in SAFE or response.status_code not in {200, 304} or not isinstance(response, HttpResponse):
+    if (
+        request.method not in SAFE_METHODS
+        or response.status_code not in {200, 304}
+        or not isinstance(response, HttpResponse)
+    ):
         return
     response["Date"] = http_date()
     if response.status_code != 200:

@@ -34,7 +34,7 @@ from jobs.services import enqueue
 from outbound.exceptions import FetchRefused
 from outbound.targets import check_url
 
-Conclude = Callable[[Asset], None]
+BeforeCommit = Callable[[Asset], None]
 UPDATABLE_FIELDS = frozenset({"name", "project_id"})
 
 
@@ -53,11 +53,11 @@ def create_from_upload(
     file: UploadedFile[Any],
     name: str = "",
     project_id: UUID | None = None,
-    conclude: Conclude = lambda _: None,
+    before_commit: BeforeCommit = lambda _: None,
 ) -> Asset:
     """Store an uploaded file and return its asset, ready.
 
-    name: by default that of the uploaded file. conclude: called with the new row in its transaction; an exception
+    name: by default that of the uploaded file. before_commit: called with the new row in its transaction; an exception
     rolls everything back.
     Raises UploadTooLarge, Unprocessable for a project of another user, and FileRefused for unsupported content.
     """
@@ -76,22 +76,22 @@ def create_from_upload(
             status=AssetStatus.READY,
             **staged.columns,
         )
-        return _save_ready(asset, staged, conclude)
+        return _save_ready(asset, staged, before_commit)
 
 
-def _save_ready(asset: Asset, staged: StagedFile, conclude: Conclude) -> Asset:
-    if _save_sharing(asset, conclude):
+def _save_ready(asset: Asset, staged: StagedFile, before_commit: BeforeCommit) -> Asset:
+    if _save_sharing(asset, before_commit):
         return asset
     keys = store_file(staged, asset.pk)
     try:
-        _insert(asset, keys, conclude)
+        _insert(asset, keys, before_commit)
     except BaseException:
         delete_stored(keys)
         raise
     return asset
 
 
-def _save_sharing(asset: Asset, conclude: Conclude = lambda _: None) -> bool:
+def _save_sharing(asset: Asset, before_commit: BeforeCommit = lambda _: None) -> bool:
     """Insert the row with the file of a duplicate, if there is one; return whether it was inserted.
 
     The duplicate stays locked until the row is inserted, so `remove_unused_files` sees the new row.
@@ -101,11 +101,11 @@ def _save_sharing(asset: Asset, conclude: Conclude = lambda _: None) -> bool:
         duplicate = duplicates.order_by("pk").first()
         if duplicate is None:
             return False
-        _insert(asset, StorageKeys(duplicate.storage_key, duplicate.poster_key), conclude)
+        _insert(asset, StorageKeys(duplicate.storage_key, duplicate.poster_key), before_commit)
         return True
 
 
-def _insert(asset: Asset, keys: StorageKeys, conclude: Conclude) -> None:
+def _insert(asset: Asset, keys: StorageKeys, before_commit: BeforeCommit) -> None:
     asset.storage_key, asset.poster_key = keys.file, keys.poster
     with transaction.atomic():
         asset.save(force_insert=True)
@@ -118,7 +118,7 @@ def _insert(asset: Asset, keys: StorageKeys, conclude: Conclude) -> None:
                 size_bytes=asset.size_bytes or 0,
             )
         )
-        conclude(asset)
+        before_commit(asset)
 
 
 def create_from_url(*, user: Any, request: AssetImport) -> Asset:

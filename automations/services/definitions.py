@@ -49,10 +49,10 @@ def create_automation(
     name: str,
     trigger: Mapping[str, Any],
     action: Mapping[str, Any],
-    conclude: Callable[[Automation], None] = lambda _: None,
+    before_commit: Callable[[Automation], None] = lambda _: None,
     **fields: Any,
 ) -> Automation:
-    """Create an automation from a validated trigger and action. conclude: called with the row in the transaction.
+    """Create an automation from a validated trigger and action. before_commit: called with the row in the transaction.
 
     Raises TooManyAutomations, and ActionRefused for a template or project that is not the owner's.
     """
@@ -69,7 +69,7 @@ def create_automation(
         if Automation.objects.for_owner(owner).count() >= limit:
             raise TooManyAutomations(limit)
         automation.save(force_insert=True)
-        conclude(automation)
+        before_commit(automation)
     return automation
 
 

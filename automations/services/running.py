@@ -17,11 +17,11 @@ from automations.services.definitions import pause_automation
 from core.notifications import notify
 from renders.services.submit import accept_render
 
-Conclude = Callable[[], None]
+BeforeCommit = Callable[[], None]
 
 
-def complete_run(*, run: AutomationRun, action: PreparedAction, conclude: Conclude = lambda: None) -> bool:
-    """Run the prepared action; return whether this call did it. conclude: called in the transaction.
+def complete_run(*, run: AutomationRun, action: PreparedAction, before_commit: BeforeCommit = lambda: None) -> bool:
+    """Run the prepared action; return whether this call did it. before_commit: called in the transaction.
 
     Raises the errors of submitting a render, which roll everything back.
     """
@@ -30,7 +30,7 @@ def complete_run(*, run: AutomationRun, action: PreparedAction, conclude: Conclu
         now = timezone.now()
         queued = AutomationRun.objects.filter(pk=run.pk, status=AutomationRunStatus.QUEUED)
         if not queued.update(status=AutomationRunStatus.SUCCEEDED, request=action.request, finished_at=now):
-            conclude()
+            before_commit()
             return False
         if action.prepared is None:
             notify(
@@ -45,27 +45,27 @@ def complete_run(*, run: AutomationRun, action: PreparedAction, conclude: Conclu
             render = accept_render(owner=automation.owner, prepared=action.prepared)
             # Success or failure is counted when the render ends.
             AutomationRun.objects.filter(pk=run.pk).update(render=render)
-        conclude()
+        before_commit()
     return True
 
 
-def fail_run(*, run: AutomationRun, error: Mapping[str, Any], conclude: Conclude = lambda: None) -> bool:
+def fail_run(*, run: AutomationRun, error: Mapping[str, Any], before_commit: BeforeCommit = lambda: None) -> bool:
     """Fail a run and notify its owner; return whether this call did it."""
     with transaction.atomic():
         queued = AutomationRun.objects.filter(pk=run.pk, status=AutomationRunStatus.QUEUED)
         changed = queued.update(status=AutomationRunStatus.FAILED, error=dict(error), finished_at=timezone.now()) == 1
         if changed:
             record_failure(automation_id=run.automation_id, message=str(error["message"]))
-        conclude()
+        before_commit()
     return changed
 
 
-def skip_run(*, run: AutomationRun, error: Mapping[str, Any], conclude: Conclude = lambda: None) -> bool:
+def skip_run(*, run: AutomationRun, error: Mapping[str, Any], before_commit: BeforeCommit = lambda: None) -> bool:
     """Skip a run, which does not count as a failure; return whether this call did it."""
     with transaction.atomic():
         queued = AutomationRun.objects.filter(pk=run.pk, status=AutomationRunStatus.QUEUED)
         changed = queued.update(status=AutomationRunStatus.SKIPPED, error=dict(error), finished_at=timezone.now()) == 1
-        conclude()
+        before_commit()
     return changed
 
 

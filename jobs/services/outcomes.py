@@ -116,23 +116,23 @@ def fail_timed_out(*, slot: str) -> int:
     """Fail the timed-out attempts of a killed slot, and release its other jobs uncounted; return how many failed."""
     failed: list[JobSnapshot] = []
 
-    def settle(held: sql.HeldJob) -> None:
+    def record(held: sql.HeldJob) -> None:
         if held.elapsed_s >= held.job.timeout_s:
             fail_attempt(job=held.job, error=TIMED_OUT, outcome=AttemptOutcome.TIMEOUT)
             failed.append(held.job)
         else:
             release_job(job=held.job)
 
-    _end_each(slot, settle)
+    _end_each(slot, record)
     return len(failed)
 
 
-def _end_each(slot: str, settle: Callable[[sql.HeldJob], object]) -> int:
-    """Apply `settle` to each job of a slot; return how many. Skip jobs that another worker has taken over."""
+def _end_each(slot: str, record: Callable[[sql.HeldJob], object]) -> int:
+    """Apply `record` to each job of a slot; return how many. Skip jobs that another worker has taken over."""
     settled = 0
     for held in sql.list_held(slot):
         try:
-            settle(held)
+            record(held)
         except LeaseLost:
             logger.info("job of a dead slot was already recovered by another worker", extra=_fields(held.job))
         else:

@@ -70,9 +70,9 @@ class InFlightJob:
     overdue_at: float
     span: Span
 
-    def settle(self, context: JobContext) -> dict[str, Any] | None:
+    def record(self, context: JobContext) -> dict[str, Any] | None:
         """Write the result of `perform`, or raise its exception."""
-        return self.steps.settle(context, self.future.result())
+        return self.steps.record(context, self.future.result())
 
 
 class IoSlot:
@@ -167,7 +167,7 @@ class IoSlot:
                 return settled
             in_flight = self._in_flight.pop(future)
             try:
-                run_job(in_flight.context, in_flight.settle, span=in_flight.span)
+                run_job(in_flight.context, in_flight.record, span=in_flight.span)
             finally:
                 self._heartbeat.forget(in_flight.context)
                 in_flight.pool.release_thread()

@@ -174,13 +174,13 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
-def _bounded(text: str, least: float, most: float) -> float:
+def _bounded(text: str, minimum: float, maximum: float) -> float:
     try:
         number = float(text)
     except ValueError:
         raise ArgumentTypeError(f"{text} is not a number") from None
-    if not least <= number <= most:
-        raise ArgumentTypeError(f"must be a number from {least:g} to {most:g}")
+    if not minimum <= number <= maximum:
+        raise ArgumentTypeError(f"must be a number from {minimum:g} to {maximum:g}")
     return number
 
 

@@ -35,7 +35,7 @@ NAMES = ("ana", "bo", "chen", "dee", "eli", "fay", "gus", "hana", "ivo", "jo", "
 _BATCH = 500
 _RENDERS_PER_USER = 500
 _MAX_USERS = 200
-_OTHER_JOBS = ("assets.remove_files", "jobs.purge_finished", "core.forget_keys", "analytics.count")
+_OTHER_JOBS = ("assets.remove_files", "jobs.purge_finished", "core.forget_keys", "analytics.aggregate")
 _MAX_WAITING = 12
 Progress = Callable[[int, int], None]
 

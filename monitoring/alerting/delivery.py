@@ -94,7 +94,7 @@ def perform(payload: AlertPayload | None) -> tuple[AlertPayload | None, Delivery
     return payload, send(payload.message) if payload is not None and payload.message is not None else None
 
 
-def settle(context: JobContext, outcome: tuple[AlertPayload | None, DeliveryResult | None]) -> None:
+def record(context: JobContext, outcome: tuple[AlertPayload | None, DeliveryResult | None]) -> None:
     """Complete the job or schedule its retry. Raises LeaseLost if another attempt owns the job by now."""
     payload, result = outcome
     with transaction.atomic():
@@ -109,7 +109,7 @@ def settle(context: JobContext, outcome: tuple[AlertPayload | None, DeliveryResu
             context.mark_failed(error_code=result.error)
 
 
-DELIVERY_STEPS = IoSteps(load=load, perform=perform, settle=settle)
+DELIVERY_STEPS = IoSteps(load=load, perform=perform, record=record)
 
 
 def render_webhook_body(notification: AlertNotification, alerts: Sequence[AlertMessage]) -> bytes:

@@ -49,7 +49,7 @@ DEFAULT_RULES: tuple[dict[str, Any], ...] = (
         "minimum_samples": MIN_REQUESTS,
     },
     {
-        "name": "AnswersAreSlow",
+        "name": "ResponsesAreSlow",
         "summary": "More than 5 % of requests take longer than a second",
         "metric": "p95_ms",
         "parameters": {"window_s": 5 * MINUTE_S},

@@ -46,11 +46,11 @@ def create_template(
     merge: Mapping[str, Any] | None = None,
     description: str = "",
     project_id: UUID | None = None,
-    conclude: Callable[[Template], None] = lambda _: None,
+    before_commit: Callable[[Template], None] = lambda _: None,
 ) -> Template:
     """Create a template with version 1.
 
-    merge: defaults of the placeholders. conclude: called with the new row in the transaction.
+    merge: defaults of the placeholders. before_commit: called with the new row in the transaction.
     Raises EditRefused if no merge values make the edit valid, or the project does not exist.
     """
     _check_project(owner, project_id)
@@ -65,7 +65,7 @@ def create_template(
             merge_defaults=dict(merge or {}),
         )
         _add_version(template)
-        conclude(template)
+        before_commit(template)
     return template
 
 

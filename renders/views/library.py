@@ -122,7 +122,7 @@ class TemplateViewSet(ListModelMixin, RetrieveModelMixin, SubmittingViewSet):
         body = self.validated(TemplateWriteSerializer)
         body["project_id"] = body.pop("project")
         answer = self.respond_with(self._created)
-        create_template(owner=request.user, conclude=answer, **body)
+        create_template(owner=request.user, before_commit=answer, **body)
         return answer.response
 
     def _created(self, template: Template) -> Response:

@@ -142,14 +142,14 @@ def test_retention_deletes_hours_but_keeps_days(user_ids, settings) -> None:
     before = stats("day")
     settings.RENDEROWL_ANALYTICS_HOURLY_DAYS = (timezone.now() - NOON).days + 1
     deleted = 0
-    while batch := retentions["analytics hours"].delete_batch(timezone.now(), most=50):
+    while batch := retentions["analytics hours"].delete_batch(timezone.now(), limit=50):
         deleted += batch
     assert deleted > 50
     cutoff = RetentionWatermark.objects.get(name="hourly").complete_since
     assert cutoff.hour == 0
     assert not HourlyStat.objects.filter(start__lt=cutoff).exists()
     assert HourlyStat.objects.exists()
-    while retentions["analytics hourly rollups"].delete_batch(timezone.now(), most=50):
+    while retentions["analytics hourly rollups"].delete_batch(timezone.now(), limit=50):
         pass
     hours = StatRollup.objects.filter(interval="hour")
     assert not hours.filter(start__lt=cutoff).exists()
@@ -166,7 +166,7 @@ def test_retention_deletes_only_counted_events(user_ids, settings) -> None:
     count_all()
     days = stats("day")
     due = old_events.count(timezone.now())
-    assert old_events.delete_batch(timezone.now(), most=100) == 100
+    assert old_events.delete_batch(timezone.now(), limit=100) == 100
     assert old_events.count(timezone.now()) == due - 100
     while old_events.delete_batch(timezone.now()):
         pass

@@ -50,7 +50,7 @@ def claimed(use: KeyedRequest) -> IdempotencyClaim:
 def completed(use: KeyedRequest) -> IdempotencyClaim:
     claim = claimed(use)
     with transaction.atomic():
-        complete_key(claim=claim, answer=ANSWER)
+        complete_key(claim=claim, response=ANSWER)
     return claim
 
 
@@ -117,11 +117,11 @@ def test_a_late_owner_rolls_back(use) -> None:
     heir = claimed(use)
     with pytest.raises(IdempotencyInProgress), transaction.atomic():
         make_project(user)
-        complete_key(claim=late, answer=StoredResponse(201, b"late"))
+        complete_key(claim=late, response=StoredResponse(201, b"late"))
     assert not Project.objects.exists()
     release_key(claim=late)
     with transaction.atomic():
-        complete_key(claim=heir, answer=ANSWER)
+        complete_key(claim=heir, response=ANSWER)
     assert claim_key(use=use) == ANSWER
     release_key(claim=heir)
     assert claim_key(use=use) == ANSWER
@@ -170,7 +170,7 @@ def test_an_expired_key_can_be_claimed_again(use) -> None:
 def test_completes_only_in_a_transaction(use, transactional_db) -> None:
     claim = claimed(use)
     with pytest.raises(RuntimeError):
-        complete_key(claim=claim, answer=ANSWER)
+        complete_key(claim=claim, response=ANSWER)
 
 
 def test_claims_only_outside_of_a_transaction(use, transactional_db) -> None:
@@ -184,8 +184,8 @@ def test_the_cleanup_deletes_expired_keys_in_batches(use) -> None:
     lapse(expires_at=True)
     completed(use)
     claimed(other(use, key="new"))
-    assert retentions["idempotency keys"].delete_batch(timezone.now(), most=3) == 3
-    assert retentions["idempotency keys"].delete_batch(timezone.now(), most=3) == 2
+    assert retentions["idempotency keys"].delete_batch(timezone.now(), limit=3) == 3
+    assert retentions["idempotency keys"].delete_batch(timezone.now(), limit=3) == 2
     assert retentions["idempotency keys"].delete_batch(timezone.now()) == 0
     assert sorted(IdempotencyKey.objects.values_list("key", flat=True)) == ["k", "new"]
 

@@ -46,7 +46,7 @@ def io_job():
     """Register an I/O handler for one test."""
 
     def add(name="test.io", queue="io", **steps):
-        parts = {"load": lambda context: context.job.payload, "perform": lambda work: work, "settle": lambda *_: None}
+        parts = {"load": lambda context: context.job.payload, "perform": lambda work: work, "record": lambda *_: None}
         io_handler(name, IoSteps(**{**parts, **steps}), queue=queue, more_queues=(f"{queue}-slow",))
 
     with handlers.override():
@@ -83,23 +83,23 @@ def test_the_steps_run_in_order_inline(io_job):
     io_job(
         load=lambda context: seen.append("load") or context.job.payload["n"],
         perform=lambda number: seen.append("perform") or number + 1,
-        settle=lambda context, number: seen.append("settle") or {"n": number},
+        record=lambda context, number: seen.append("record") or {"n": number},
     )
     row = services.enqueue(type="test.io", payload={"n": 1})
     assert run_pending() == 1
     row.refresh_from_db()
-    assert (row.queue, row.status, row.result, seen) == ("io", "succeeded", {"n": 2}, ["load", "perform", "settle"])
+    assert (row.queue, row.status, row.result, seen) == ("io", "succeeded", {"n": 2}, ["load", "perform", "record"])
 
 
 @pytest.mark.django_db
 def test_a_failure_can_commit_with_the_handlers_writes(io_job):
-    def settle(context, work):
+    def record(context, work):
         with transaction.atomic():
             error = JobError("no_answer", "The server did not answer.")
             assert services.fail_attempt(job=context.job, error=error, delay_s=3600) == "scheduled"
             context.mark_failed()
 
-    io_job(settle=settle)
+    io_job(record=record)
     row = services.enqueue(type="test.io")
     before = row.scheduled_at
     assert run_pending() == 1

@@ -139,7 +139,7 @@ def test_retention_deletes_in_batches():
     for _ in range(5):
         make_job(status="succeeded", finished_at=old)
     finished = retentions["finished jobs"]
-    counts = [finished.delete_batch(timezone.now(), keep=timedelta(days=7), most=2) for _ in range(4)]
+    counts = [finished.delete_batch(timezone.now(), keep=timedelta(days=7), limit=2) for _ in range(4)]
     assert counts == [2, 2, 1, 0]
 
 

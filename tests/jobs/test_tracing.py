@@ -130,7 +130,7 @@ def test_all_steps_of_an_io_job_run_in_its_span(traces) -> None:
     def step(*args):
         traceparents.append(tracing.current_traceparent())
 
-    steps = IoSteps(load=step, perform=step, settle=step)
+    steps = IoSteps(load=step, perform=step, record=step)
     with handlers.override():
         io_handler("test.io", steps, queue="test-io")
         services.enqueue(type="test.io")

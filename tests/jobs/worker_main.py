@@ -93,7 +93,7 @@ def main():
 
     for run in (effect, patient, stuck, crash_once):
         handler(f"test.{run.__name__}", cron="0 0 1 1 *" if run is effect else "", schedule="test.yearly")(run)
-    steps = IoSteps(load=load_payload, perform=pause, settle=settle_effect)
+    steps = IoSteps(load=load_payload, perform=pause, record=settle_effect)
     io_handler("test.io", steps, queue="io", more_queues=("io-slow",))
     command, *rest = sys.argv[1:]
     if command == "enqueue":

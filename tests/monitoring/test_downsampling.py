@@ -182,7 +182,7 @@ def test_old_rows_are_deleted_in_batches() -> None:
     make_row(10)
     routes = next(retention for retention in retentions.by_name() if retention.name == "route metrics")
     assert (routes.table, routes.count(NOW)) == ("monitoring_routemetric", 7)
-    assert [routes.delete_batch(NOW, most=3) for _ in range(4)] == [3, 3, 1, 0]
+    assert [routes.delete_batch(NOW, limit=3) for _ in range(4)] == [3, 3, 1, 0]
     assert routes.count(NOW, keep=timedelta(minutes=1)) == 1
     assert RouteMetric.objects.count() == 1
 

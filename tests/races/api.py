@@ -70,7 +70,7 @@ def take_over_one_key() -> dict[str, Any]:
             return "replayed"
         with transaction.atomic():
             make_project(user)
-            complete_key(claim=claim, answer=StoredResponse(201, b"{}"))
+            complete_key(claim=claim, response=StoredResponse(201, b"{}"))
         return "created"
 
     outcomes = Counter(at_once(work))
