@@ -1,7 +1,7 @@
 """A sample row of every collection of the API, for tests of all operations.
 
-The row of `/renders/{id}` comes from `make_render` of tests/factories.py. `ROWS` has the exceptions, `PARAMETERS` the values
-of other path parameters. `make_rows` reports what is missing.
+The row of `/renders/{id}` comes from `make_render` of tests/factories.py. `ROWS` has the exceptions, and
+`PARAMETERS` the values of other path parameters. `make_rows` reports what is missing.
 """
 
 from __future__ import annotations
