@@ -17,7 +17,7 @@ def make_keys_up_to_the_limit() -> dict[str, Any]:
     user = make_user(plan="starter")
 
     def work(index: int) -> str:
-        services.create_api_key(user=user, scopes=["renders:read"], maker_scopes=user.scopes)
+        services.create_api_key(user=user, scopes=["renders:read"], caller_scopes=user.scopes)
         return "made"
 
     return {"outcomes": dict(Counter(at_once(work))), "keys": ApiKey.objects.filter(user=user).count()}
