@@ -8,7 +8,9 @@ from collections import defaultdict
 
 from tests.architecture.source import ROOT, product_files
 
-PROSE = [*ROOT.glob("*/**/*.py"), *ROOT.glob("docs/**/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+PACKAGES = [path.parent for path in ROOT.glob("*/__init__.py")] + [ROOT / "bench"]
+PROSE = [path for package in PACKAGES for path in package.rglob("*.py")]
+PROSE += [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 # Vague words used in place of a client, a caller, a worker or a user.
 VAGUE = re.compile(r"\b(no|some)body\b|\bwho[e]ver\b|\bane[w]\b", re.IGNORECASE)
 MAX_VAGUE_LINES = 20
