@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from engine.probe.sniff import FileType
 MAX_PIXELS = 100_000_000
 MAX_SIDE = 32_000
 _PILLOW_FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP", "image/gif": "GIF"}
+# What Pillow's decoders raise for damaged files; `Image.open` itself catches these, seeking and loading do not.
+_PILLOW_ERRORS = (SyntaxError, ValueError, IndexError, KeyError, TypeError, struct.error)
 
 Image.MAX_IMAGE_PIXELS = None  # checked here, to refuse with a reason instead of a warning
 
@@ -53,7 +56,7 @@ def read_header(path: Path, file_type: FileType, *, decode: bool) -> ImageHeader
             if decode:
                 image.load()
             return ImageHeader(width, height, frames, _is_transparent(image, decoded=decode))
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, EOFError, *_PILLOW_ERRORS) as error:
         reason = "truncated" if "truncated" in str(error).lower() else "damaged"
         raise MediaUnreadable(reason, f"The image is {reason} and cannot be decoded.") from error
 

@@ -121,6 +121,8 @@ def _scan(container: av.container.InputContainer, size_bytes: int) -> ContainerS
     audio = TrackScan(container.streams.audio[0]) if container.streams.audio else None
     declared = container.duration / av.time_base if container.duration and container.duration > 0 else None
     tracks = [track for track in (video, audio) if track is not None]
+    if any(track.stream.codec_context is None for track in tracks):
+        raise MediaUnreadable("damaged", "The file has a stream whose codec is unknown.")
     scan = ContainerScan(video, audio, size_bytes <= WHOLE_READ_BYTES or declared is None, declared, tracks)
     if not tracks:
         raise MediaUnreadable("no_streams", "The file has neither video nor audio.")
@@ -140,7 +142,10 @@ def _read(container: av.container.InputContainer, scan: ContainerScan, *, decode
     for count, packet in enumerate(_packets(container, [track.stream for track in scan.tracks])):
         if count > MAX_PACKETS:
             raise MediaUnreadable("bad_timing", "The file has too many frames.")
-        track = by_index[packet.stream_index]
+        track = by_index.get(packet.stream_index)
+        if track is None:
+            # A damaged file can show another stream in the middle.
+            continue
         track.add_packet(packet)
         if decode:
             track.decode(packet)
