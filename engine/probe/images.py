@@ -74,7 +74,8 @@ def _is_transparent(image: Image.Image, *, decoded: bool) -> bool:
 
 def first_frame(path: Path, demuxer: str) -> av.VideoFrame:
     """Decode the first frame with FFmpeg. Raises MediaUnreadable (`damaged`)."""
-    with av.open(str(path), format=demuxer, options={"protocol_whitelist": "file"}) as container:
+    options = {"protocol_whitelist": "file"}
+    with av.open(str(path), format=demuxer, options=options, metadata_errors="replace") as container:
         for frame in container.decode(video=0):
             return frame
     raise MediaUnreadable("damaged", "The image cannot be decoded.")

@@ -106,7 +106,7 @@ def probe_streams(path: Path, file_type: FileType) -> StreamInfo:
     Raises MediaUnreadable (`no_streams`, `damaged`, `truncated`, `bad_timing`, `too_many_pixels`).
     """
     options = {"protocol_whitelist": "file"}
-    with av.open(str(path), format=file_type.demuxer, options=options) as container:
+    with av.open(str(path), format=file_type.demuxer, options=options, metadata_errors="replace") as container:
         scan = _scan(container, path.stat().st_size)
         _check_ends(scan, file_type)
         if scan.video is None:

@@ -105,3 +105,16 @@ def test_refuses_sound_without_packets_and_pictures_that_are_too_large(tmp_path,
         reasons.append(caught.value.reason)
     assert reasons[1] == "too_many_pixels"
     assert reasons[0] in {"no_streams", "damaged", "truncated", "empty_file"}
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mp3"])
+def test_describes_a_file_whose_tags_are_not_utf_8(tmp_path, make_video, make_tone, suffix) -> None:
+    path, title = tmp_path / f"tagged{suffix}", ("-metadata", "title=Cafe-au-lait")
+    if suffix == ".mp3":
+        make_tone(path, 0.6, extra=(*title, "-id3v2_version", "4"))
+    else:
+        make_video(path, 0.6, (64, 36), audio=440, extra=title)
+    content = path.read_bytes()
+    assert content.count(b"Cafe-au-lait") == 1
+    path.write_bytes(content.replace(b"Cafe-au-lait", "Café-au-lait".encode("latin-1")))
+    assert probe(path)["duration_s"] == pytest.approx(0.6, abs=0.1)
