@@ -29,6 +29,7 @@ check: lint types ## Format, lint, types, import contracts, migrations, deployme
 	@DEBUG=0 SECRET_KEY=$$($(BIN)/python -c "import secrets; print(secrets.token_urlsafe(64))") \
 		ALLOWED_HOSTS=renderowl.example $(BIN)/python manage.py check --deploy --fail-level WARNING
 	@$(BIN)/pytest --cov --cov-report=term
+	@$(BIN)/python -m tests.branch_coverage
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
