@@ -157,6 +157,8 @@ class Transform(EditModel):
 class Clip(EditModel):
     """An asset with its time, position and appearance."""
 
+    id: Any = None
+    """The client's own name of the clip; nothing reads it."""
     asset: Asset
     start: Annotated[float | str, ClipTimeField(("auto",))]
     """Seconds; `auto` follows the previous clip of the track; `alias://NAME` starts with that clip."""

@@ -9,7 +9,7 @@ from pydantic import Field
 from engine.language.animation import AnimatedVolume
 from engine.language.clip import Clip
 from engine.language.edit_model import EditModel
-from engine.language.fields import Boolean, ColorField, EnumField, Name, NumberField, Seconds, StringField, Url
+from engine.language.fields import Boolean, ColorField, EnumField, NumberField, Seconds, StringField, Url
 from engine.language.media_assets import Fade
 from engine.language.presets import ASPECT_RATIOS, MAX_HEIGHT, MAX_WIDTH, MIN_SIDE, RESOLUTIONS
 
@@ -114,7 +114,8 @@ class Output(EditModel):
 class MergeField(EditModel):
     """A placeholder `{{ find }}` and its replacement, a value of any type."""
 
-    find: Name
+    find: Annotated[str, StringField(max_characters=500, names_placeholder=True)]
+    """The name, with or without its braces."""
     replace: Any = None
 
 

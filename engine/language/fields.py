@@ -159,9 +159,10 @@ class FontWeightField:
 
 @dataclass(frozen=True)
 class StringField:
-    """A string; numbers and booleans are converted."""
+    """A string; numbers and booleans are converted. names_placeholder: a placeholder in it is no mistake."""
 
     max_characters: int = 100_000
+    names_placeholder: bool = False
 
     def read(self, value: Any) -> str:
         """Return the value as text."""
@@ -177,7 +178,7 @@ class StringField:
         """Warn about values that are not text, and about placeholders left in it."""
         if not isinstance(raw, str):
             return ("coerced", f"The value {quoted(raw)} was converted to text.")
-        if found := PLACEHOLDER.search(raw):
+        if not self.names_placeholder and (found := PLACEHOLDER.search(raw)):
             return ("unfilled_placeholder", f"The merge field {found[1]} has no value and is left as written.")
         return None
 

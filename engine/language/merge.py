@@ -15,10 +15,14 @@ from engine.language.limits import MAX_CHARACTERS, JsonPath, json_size
 
 @dataclass(frozen=True, slots=True)
 class MergedEdit:
-    """An edit with its placeholders filled. filled: the paths of the values that held one."""
+    """An edit with its placeholders filled. filled: the paths of the values that held one.
+
+    nested: path of a text into which a value brought another placeholder -> the names of both merge fields.
+    """
 
     data: dict[str, Any]
     filled: frozenset[JsonPath]
+    nested: Mapping[JsonPath, tuple[str, str]]
 
 
 def fill_placeholders(edit: Mapping[str, Any], values: Mapping[str, Any] | None = None) -> MergedEdit:
@@ -30,10 +34,10 @@ def fill_placeholders(edit: Mapping[str, Any], values: Mapping[str, Any] | None 
     """
     known = {**_own_values(edit.get("merge")), **{_name(name): value for name, value in (values or {}).items()}}
     if not known:
-        return MergedEdit(dict(edit), frozenset())
+        return MergedEdit(dict(edit), frozenset(), {})
     filler = _PlaceholderFiller(known)
     data = {key: value if key == "merge" else filler.fill(value, (key,)) for key, value in edit.items()}
-    return MergedEdit(data, frozenset(filler.filled))
+    return MergedEdit(data, frozenset(filler.filled), filler.nested)
 
 
 @dataclass(slots=True)
@@ -42,6 +46,7 @@ class _PlaceholderFiller:
 
     values: Mapping[str, Any]
     filled: set[JsonPath] = field(default_factory=set)
+    nested: dict[JsonPath, tuple[str, str]] = field(default_factory=dict)
     budget: int = MAX_CHARACTERS
 
     def fill(self, value: Any, path: JsonPath) -> Any:
@@ -59,16 +64,17 @@ class _PlaceholderFiller:
         whole = PLACEHOLDER.fullmatch(text.strip())
         if whole is not None and whole[1] in self.values:
             self.filled.add(path)
-            return self._spend_all(self.values[whole[1]])
+            return self._insert(whole[1], self.values[whole[1]], path)
         if any(found[1] in self.values for found in PLACEHOLDER.finditer(text)):
             self.filled.add(path)
         pieces: list[str] = []
         position = 0
         for found in PLACEHOLDER.finditer(text):
             pieces.append(text[position : found.start()])
-            pieces.append(_as_text(self.values[found[1]]) if found[1] in self.values else found[0])
+            known = found[1] in self.values
+            piece = _as_text(self.values[found[1]]) if known else found[0]
+            pieces.append(self._insert(found[1], piece, path) if known else self._spend(piece))
             position = found.end()
-            self._spend(pieces[-1])
         self._spend(text[position:])
         return "".join((*pieces, text[position:]))
 
@@ -80,12 +86,14 @@ class _PlaceholderFiller:
             raise EditInvalid([Issue("/merge", "too_large", detail)])
         return value
 
-    def _spend_all(self, value: Any) -> Any:
-        """Subtract a value and its contents from the budget."""
+    def _insert(self, name: str, value: Any, path: JsonPath) -> Any:
+        """Subtract a merge field's value and its contents from the budget, and note the placeholders in it."""
         self._spend(value)
         if isinstance(value, dict | list | tuple):
-            for item in value.values() if isinstance(value, dict) else value:
-                self._spend_all(item)
+            for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+                self._insert(name, item, (*path, key))
+        elif isinstance(value, str) and (inner := PLACEHOLDER.search(value)):
+            self.nested.setdefault(path, (name, inner[1]))
         return value
 
 

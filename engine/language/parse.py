@@ -15,7 +15,7 @@ from engine.language.checks import edit_errors, edit_warnings
 from engine.language.edit import Edit
 from engine.language.ignored_fields import field_warnings
 from engine.language.limits import check_json
-from engine.language.merge import fill_placeholders
+from engine.language.merge import MergedEdit, fill_placeholders
 from engine.language.presets import MAX_CLIPS
 
 MAX_ERRORS = 50
@@ -32,6 +32,8 @@ _OWN_CODES = frozenset(
         "unsupported_asset",
     }
 )
+# What a placeholder left in a value is reported as, by the type of its field.
+_PLACEHOLDER_CODES = ("unfilled_placeholder", "unknown_value", "invalid_type", "invalid_url", "invalid_value")
 _RANGE_ERRORS = ("greater_than", "less_than", "too_long", "too_short", "string_too_long")
 
 
@@ -53,10 +55,11 @@ def parse_edit(data: object, *, merge: Mapping[str, Any] | None = None, strict: 
     data: decoded JSON. merge: values for placeholders, which override the edit's own.
     strict: refuse an edit with warnings.
     Raises EditInvalid with up to 50 issues: `missing`, `invalid_type`, `invalid_value`, `out_of_range`,
-    `invalid_url`, `unsupported_asset`, `unfilled_placeholder`, `unknown_alias`, `too_large`, `too_deep`.
+    `invalid_url`, `unsupported_asset`, `unfilled_placeholder`, `nested_placeholder`, `unknown_alias`, `too_large`,
+    `too_deep`.
     Warnings have the codes `unknown_field`, `ignored_field`, `unknown_value`, `coerced`, `out_of_range`,
-    `unfilled_placeholder`, `duplicate_alias`, `html_resource_blocked`, `script_ignored`, `motion_ignored`,
-    `more_warnings`.
+    `unfilled_placeholder`, `nested_placeholder`, `duplicate_alias`, `html_resource_blocked`, `script_ignored`,
+    `motion_ignored`, `more_warnings`.
     """
     if not isinstance(data, dict):
         raise EditInvalid([Issue("", "invalid_type", "The edit must be a JSON object.")])
@@ -68,10 +71,11 @@ def parse_edit(data: object, *, merge: Mapping[str, Any] | None = None, strict: 
     try:
         edit = Edit.model_validate(merged.data)
     except ValidationError as error:
-        raise _refusal(_issues(error)) from None
+        raise _refusal(_explained(_issues(error), merged)) from None
     if errors := list(edit_errors(edit)):
         raise _refusal(errors)
-    warnings = _bounded([*field_warnings(edit, merged.data, merged.filled), *edit_warnings(edit)])
+    changed = _explained(field_warnings(edit, merged.data, merged.filled), merged)
+    warnings = _bounded([*changed, *edit_warnings(edit)])
     if strict and warnings:
         raise _refusal(warnings)
     return ParsedEdit(edit, warnings, merged.data)
@@ -122,6 +126,19 @@ def _issue(error: ErrorDetails) -> Issue:
     else:
         code = "invalid_value"
     return Issue(pointer(*path), code, detail.replace("Input should", "This should"))
+
+
+def _explained(issues: Iterable[Issue], merged: MergedEdit) -> list[Issue]:
+    """Return the issues; one that a placeholder within a merge value causes says so."""
+    nested = {pointer(*path): names for path, names in merged.nested.items()}
+    explained = []
+    for issue in issues:
+        if issue.pointer in nested and issue.code in _PLACEHOLDER_CODES:
+            outer, inner = nested[issue.pointer]
+            detail = f"The value of the merge field {outer} holds the merge field {inner}; values are not expanded."
+            issue = Issue(issue.pointer, "nested_placeholder", detail)
+        explained.append(issue)
+    return explained
 
 
 def _refusal(issues: Sequence[Issue]) -> EditInvalid:

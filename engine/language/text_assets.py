@@ -198,14 +198,15 @@ class TextAsset(EditModel):
 
 
 class RichTextFont(EditModel):
-    """The font of a rich text."""
+    """The font of a rich text; that of rich captions differs in its defaults."""
 
     SYNONYMS: ClassVar[dict[str, str]] = {"fontFamily": "family", "name": "family", "fontSize": "size"}
 
     family: Name = "Open Sans"
     size: FontSize = 24.0
     weight: FontWeight = 400
-    color: Rgb = "#ffffff"
+    style: Annotated[str, EnumField("normal", "italic")] = "normal"
+    color: Rgb = "#000000"
     opacity: Fraction01 = 1.0
     background: MaybeRgb = None
     stroke: Annotated[Stroke | None, BeforeValidator(_nothing)] = None
@@ -323,12 +324,19 @@ class CaptionAnimation(EditModel):
     direction: Annotated[str, EnumField("left", "right", "up", "down")] = "up"
 
 
+class RichCaptionFont(RichTextFont):
+    """The font of rich captions."""
+
+    family: Name = "Roboto"
+    color: Rgb = "#ffffff"
+
+
 class RichCaptionAsset(RichTextBase):
     """Subtitles in the style of rich text."""
 
     type: Literal["rich-caption"]
     src: Url
-    font: RichTextFont = RichTextFont(family="Roboto")
+    font: RichCaptionFont = RichCaptionFont()
     active: ActiveWord | None = None
     animation: CaptionAnimation | None = None
     trim: Seconds = 0.0

@@ -66,7 +66,7 @@ def rich_block(asset: RichTextBase, font: RichTextFont, resolver: FontResolver) 
     effects = stroke or shadow or gradient
     size = font.size if "size" in font.model_fields_set or style.size is None else style.size
     return TextBlock(
-        font=resolver.font(font.family, font.weight, "/asset/font/family"),
+        font=resolver.font(font.family, font.weight, "/asset/font/family", style=font.style),
         size=size,
         color=css_color(font.color, 1.0 if effects else font.opacity),
         fill_opacity=font.opacity if effects else 1.0,

@@ -67,10 +67,16 @@ class FontResolver:
             rule = f'@font-face{{font-family:"{choice.family}";src:url("font:{name}");{weight}{slant}}}'
             self._faces[f"{choice.family} {name}"] = rule
 
-    def font(self, family: str, weight: int | None, where: str) -> str:
-        """Return CSS declarations of family, weight and slant. weight: the text's own; a weight in the name wins."""
+    def font(self, family: str, weight: int | None, where: str, *, style: str = "normal") -> str:
+        """Return CSS declarations of family, weight and slant.
+
+        weight, style (`normal` or `italic`): the text's own; a weight or an italic in the name wins.
+        """
         choice = self.choose(family, where)
-        slant = "font-style:italic;" if choice.italic else ""
+        slant = ""
+        if choice.italic or style == "italic":
+            choice, slant = self._registry.slanted(choice), "font-style:italic;"
+            self.use(choice)
         return f'font-family:"{choice.family}";font-weight:{choice.weight or weight or 400};{slant}'
 
 

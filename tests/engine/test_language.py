@@ -208,6 +208,8 @@ def test_warns_about_changed_values_and_ignored_keys(path, value, code):
         (f"{C}.position", "top-right"),
         (f"{C}.transition.in", "CarouselLeftSlow"),
         (f"{C}.alias", "intro"),
+        (f"{C}.id", "f47ac10b-58cc-4372-a567-0e02b2c3d479"),
+        (f"{C}.id", 7),
         (f"{C}.opacity", None),
         ("output.resolution", 1080),
         ("output.resolution", "4K"),
@@ -219,7 +221,7 @@ def test_warns_about_changed_values_and_ignored_keys(path, value, code):
     ],
 )
 def test_accepts_common_spellings_without_a_warning(path, value):
-    assert parse_edit(changed(path, value)).warnings == ()
+    assert parse_edit(changed(path, value), strict=True).warnings == ()
 
 
 def test_unknown_effects_filters_and_positions_fall_back_to_defaults():

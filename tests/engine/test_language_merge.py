@@ -113,3 +113,49 @@ def test_refuses_deep_nesting_inside_values():
     data = edit_of(title(note="{{A}}"), merge=[{"find": "A", "replace": value}])
     ((_, code),) = refused(data)
     assert code == "too_deep"
+
+
+@pytest.mark.parametrize("find", ["F", "{{F}}", "{{ F }}", " {{ F}} "])
+def test_find_may_have_its_braces_even_under_strict(find):
+    data = edit_of(title(asset={"type": "title", "text": "Hi {{ F }}"}), merge=[{"find": find, "replace": "Ana"}])
+    result = parse_edit(data, strict=True)
+    assert result.warnings == ()
+    assert result.edit.timeline.tracks[0].clips[0].asset.text == "Hi Ana"
+
+
+NESTED = [{"find": "A", "replace": "{{ B }}"}, {"find": "B", "replace": "b"}]
+
+
+@pytest.mark.parametrize("text", ["{{ A }}", "Hi {{A}}", "{{B}} {{A}}"])
+def test_tells_a_placeholder_within_a_value_from_one_without_a_value(text):
+    (warning,) = parse_edit(edit_of(title(asset={"type": "title", "text": text}), merge=NESTED)).warnings
+    assert (warning.pointer, warning.code) == (f"{CLIP}/asset/text", "nested_placeholder")
+    assert "merge field A holds the merge field B" in warning.detail
+
+
+@pytest.mark.parametrize(
+    ("fields", "place", "codes"),
+    [
+        ({"asset": {"type": "image", "src": "{{A}}"}}, "/asset/src", "nested_placeholder"),
+        ({"asset": {"type": "image", "src": "https://e.com/{{A}}.png"}}, "/asset/src", "nested_placeholder"),
+        ({"start": "{{A}}"}, "/start", "nested_placeholder"),
+        ({"scale": "{{A}}"}, "/scale", "nested_placeholder"),
+        ({"scale": "{{C}}"}, "/scale", "unfilled_placeholder"),
+    ],
+)
+def test_refuses_a_nested_value_where_text_is_not_wanted_as_what_it_is(fields, place, codes):
+    assert refused(edit_of(title(**fields), merge=NESTED)) == [(CLIP + place, codes)]
+
+
+def test_tells_a_nested_value_in_words_colours_and_inserted_objects():
+    value = {"type": "title", "text": "x", "color": "{{B}}", "style": "{{B}}"}
+    fields = [{"find": "A", "replace": value}, *NESTED[1:]]
+    result = parse_edit(edit_of(title(asset="{{A}}"), merge=fields))
+    places = [f"{CLIP}/asset/color", f"{CLIP}/asset/style"]
+    assert sorted(warned(result)) == [(place, "nested_placeholder") for place in places]
+
+
+def test_does_not_call_other_faults_of_a_text_with_a_nested_value_nested():
+    asset = {"type": "html", "html": "{{A}}<img src='https://e.com/a.png'>"}
+    codes = [code for _, code in warned(parse_edit(edit_of(title(asset=asset), merge=NESTED)))]
+    assert codes == ["nested_placeholder", "html_resource_blocked"]

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from fontTools.ttLib import TTFont, TTLibError
 
+from engine.raster.fonts.bundled import font_directories
+
 _FAMILY, _FULL, _POSTSCRIPT, _TYPOGRAPHIC_FAMILY = 1, 4, 6, 16
 _BOLD_FLAG, _ITALIC_FLAG = 1 << 5, 1
 
@@ -36,6 +38,16 @@ def read_font(path: Path) -> FontFile | None:
             return _describe(path, TTFont(file, lazy=True, fontNumber=0))
     except (TTLibError, OSError, KeyError, ValueError, AssertionError, AttributeError, IndexError):
         return None
+
+
+@lru_cache(maxsize=64)
+def upright_files(family: str) -> tuple[tuple[str, FontFile], ...]:
+    """Return the files of a bundled family, by their names in `font:` URLs; none if it has an italic face."""
+    paths = [path for folder in font_directories() for path in sorted(folder.rglob("*.ttf"))]
+    fonts = [font for font in map(read_font, paths) if font is not None and family in font.families]
+    if any(font.italic for font in fonts):
+        return ()
+    return tuple((f"b-{font.path.stem.encode().hex()}", font) for font in fonts)
 
 
 def _describe(path: Path, font: TTFont) -> FontFile:

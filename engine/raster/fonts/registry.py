@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from engine.media import MediaInfo
 from engine.raster.fonts.bundled import DEFAULT_FAMILY, EQUIVALENTS, FAMILIES, SUBSTITUTES
-from engine.raster.fonts.files import FontFile, read_font
+from engine.raster.fonts.files import FontFile, read_font, upright_files
 from engine.raster.fonts.names import SplitName, name_key, split_name
 
 _BUNDLED = {name_key(family): family for family in FAMILIES}
@@ -58,6 +58,14 @@ class FontRegistry:
         if key not in self._choices:
             self._choices[key] = self._find(wanted, key)
         return self._choices[key]
+
+    def slanted(self, choice: FontChoice) -> FontChoice:
+        """Return the choice to draw in italics: that of a bundled family without an italic face names its files.
+
+        The HTML engine slants only upright faces that it is given as files.
+        """
+        files = () if choice.files else upright_files(choice.family)
+        return replace(choice, family=f"slanted {choice.family}", files=files) if files else choice
 
     def _find(self, wanted: str, key: str) -> FontChoice:
         """Look a name up among the edit's fonts, then the bundled ones, then the substitutes."""
