@@ -41,7 +41,9 @@ class FilenameField(serializers.CharField):
 class AssetUploadSerializer(StrictSerializer):
     """Multipart body of `POST /assets`, with a file."""
 
-    file = serializers.FileField(help_text="mp4 mov webm mkv gif png jpg webp mp3 wav m4a aac ogg flac ttf otf srt vtt")
+    file = serializers.FileField(
+        help_text="mp4 mov webm mkv gif png jpg webp mp3 wav m4a aac ogg flac ttf otf srt vtt ssa ass ttml dfxp"
+    )
     name = FilenameField(required=False)
     project = PublicIdField("prj", required=False, source="project_id")
 

@@ -1,4 +1,4 @@
-"""Issues: errors and warnings about an edit, each with a JSON Pointer to its place."""
+"""Issues: errors, warnings and notes about an edit, each with a JSON Pointer to its place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """An error or a warning: `pointer` is a JSON Pointer (RFC 6901) into the edit, `code` is stable snake_case."""
+    """An error, a warning or a note.
+
+    pointer: JSON Pointer (RFC 6901) into the edit. code: stable, snake_case.
+    """
 
     pointer: str
     code: str

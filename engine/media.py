@@ -30,6 +30,7 @@ class MediaInfo:
         stream counts, and must then be decoded with libvpx (`video_decoder`).
     rotation: degrees clockwise by which FFmpeg rotates the stored frame; width and height are after it.
     pixel_aspect: width of a pixel over its height; 1.0 for all but old television footage.
+    guessed_encoding: of subtitles that do not say their encoding; None where it is certain.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class MediaInfo:
     rotation: int = 0
     video_decoder: str | None = None
     pixel_aspect: float = 1.0
+    guessed_encoding: str | None = None
 
     @property
     def has_video(self) -> bool:

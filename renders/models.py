@@ -193,7 +193,7 @@ class Render(VersionedModel):
     edit, merge: as the client sent them; the edit of a template is copied, so that later versions do not affect it.
     attempt: the number of the job's attempt, which fences off a worker that was presumed dead.
     credits_reserved, credits_charged: hundredths; credits_topped_up is the part of the reservation that was added when
-        the worker had probed sources of unknown length. error, warnings: as the API shows them.
+        the worker had probed sources of unknown length. error, warnings, notes: as the API shows them.
     """
 
     ID_PREFIX = "rnd"
@@ -248,6 +248,7 @@ class Render(VersionedModel):
     credits_charged = models.PositiveBigIntegerField(null=True, blank=True)
     error = models.JSONField(null=True, blank=True)
     warnings = models.JSONField(default=list, blank=True)
+    notes = models.JSONField(default=list, blank=True)
     timings = models.JSONField(default=dict, blank=True)
     log = models.TextField(blank=True)
 
@@ -257,8 +258,7 @@ class Render(VersionedModel):
     finished_at = models.DateTimeField(null=True, blank=True)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
 
-    # Not a column: set by the view that shows a single render.
-    queue_position: int | None = None
+    queue_position: int | None = None  # not a column: set by the view that shows a single render
 
     objects = RenderQuerySet.as_manager()
 

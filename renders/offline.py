@@ -24,13 +24,17 @@ _SUFFIX_ALIASES = {"jpeg": "jpg"}
 
 @dataclass(frozen=True, slots=True)
 class OfflineRender:
-    """The result of an offline render. width, height: None for audio. warnings: their pointers are into the edit."""
+    """The result of an offline render. width, height: None for audio.
+
+    The pointers of warnings and notes are into the edit.
+    """
 
     output: Path
     duration_s: float
     width: int | None
     height: int | None
     warnings: tuple[Issue, ...]
+    notes: tuple[Issue, ...]
 
 
 def render_offline(
@@ -63,7 +67,7 @@ def render_offline(
         out.unlink()
         raise EditInvalid(result.warnings)
     found = tuple(dict.fromkeys([*warnings, *result.warnings]))
-    return OfflineRender(out, result.duration_s, result.width, result.height, found)
+    return OfflineRender(out, result.duration_s, result.width, result.height, found, resolved.notes)
 
 
 def _refuse_other_suffix(output_format: str, out: Path) -> None:

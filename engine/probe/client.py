@@ -18,7 +18,7 @@ import engine
 from engine.errors import EngineError, MediaUnreadable
 from engine.media import MediaInfo, MediaKind
 from engine.probe.sniff import sniff
-from engine.raster.subtitles import read_cues
+from engine.subtitles import read_subtitles
 
 TIMEOUT_S = 10
 START_TIMEOUT_S = 30
@@ -59,10 +59,17 @@ def _probe(worker: _ProbeProcess, path: Path, timeout_s: int) -> MediaInfo:
     size = path.stat().st_size
     if file_type.kind is MediaKind.SUBTITLE:
         try:
-            duration = max(cue.end_s for cue in read_cues(path))
+            subtitles = read_subtitles(path)
         except ValueError as error:
             raise MediaUnreadable("damaged", f"The subtitles cannot be used: {error}.") from error
-        return MediaInfo(path, MediaKind.SUBTITLE, file_type.content_type, size, duration_s=duration)
+        return MediaInfo(
+            path,
+            MediaKind.SUBTITLE,
+            file_type.content_type,
+            size,
+            duration_s=max(cue.end_s for cue in subtitles.cues),
+            guessed_encoding=subtitles.guessed_encoding,
+        )
     info = worker.ask(path, timeout_s)
     known = {name: value for name, value in info.items() if name in _FIELDS and name != "kind"}
     return MediaInfo(path=path, size_bytes=size, kind=MediaKind(info["kind"]), **known)

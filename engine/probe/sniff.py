@@ -6,7 +6,6 @@ the demuxer of a known one is fixed from here on.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,13 +13,11 @@ import puremagic
 
 from engine.errors import MediaUnreadable
 from engine.media import MediaKind
+from engine.subtitles import subtitle_format
 
 HEAD_BYTES = 65_536
 _QUICKTIME_ATOMS = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 _STILL_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
-_TIMING_LINE = re.compile(
-    r"^\s*(?:\d{1,3}:)?\d{1,2}:\d{1,2}[.,]\d{1,3}\s*-->\s*(?:\d{1,3}:)?\d{1,2}:\d{1,2}[.,]\d{1,3}"
-)
 
 
 class FileType(NamedTuple):
@@ -50,8 +47,6 @@ _OGG = FileType(MediaKind.AUDIO, "audio/ogg", "ogg")
 _FLAC = FileType(MediaKind.AUDIO, "audio/flac", "flac")
 _TTF = FileType(MediaKind.FONT, "font/ttf", "")
 _OTF = FileType(MediaKind.FONT, "font/otf", "")
-_SRT = FileType(MediaKind.SUBTITLE, "application/x-subrip", "")
-_VTT = FileType(MediaKind.SUBTITLE, "text/vtt", "")
 
 _SIGNATURES: tuple[tuple[bytes, FileType], ...] = (
     (b"\x89PNG\r\n\x1a\n", _PNG),
@@ -120,18 +115,9 @@ def _by_frame_header(head: bytes) -> FileType | None:
 
 
 def _by_text(head: bytes) -> FileType | None:
-    """Return the type of subtitles: WebVTT by its first line, SRT by a number and a timing line at the top."""
-    if b"\x00" in head:
-        return None
-    text = head.decode("utf-8-sig", errors="replace")
-    if re.match(r"WEBVTT(?:[ \t\r\n]|$)", text):
-        return _VTT
-    lines = [line.strip() for line in text.splitlines()[:20] if line.strip()]
-    if lines and _TIMING_LINE.match(lines[0]):
-        return _SRT
-    if len(lines) > 1 and lines[0].isdecimal() and _TIMING_LINE.match(lines[1]):
-        return _SRT
-    return None
+    """Return the type of subtitles."""
+    found = subtitle_format(head)
+    return FileType(MediaKind.SUBTITLE, found.value, "") if found is not None else None
 
 
 def _describe(head: bytes) -> str:

@@ -11,10 +11,10 @@ from engine.language.text_assets import ActiveWord, CaptionAsset, CaptionMargin,
 from engine.raster.drawing import Canvas, Drawing, canvas_of, sequence
 from engine.raster.errors import DrawingFailed
 from engine.raster.job import RasterLayer, StrokeSpec
-from engine.raster.subtitles import Cue, TimedWord, read_cues
 from engine.raster.text import box_of, rich_block
 from engine.raster.text_block import TextBlock, TextBox, block_layers
 from engine.raster.text_css import FontResolver, css_color, escape_text, hex_color
+from engine.subtitles import Cue, TimedWord, read_subtitles
 from engine.timeline.model import TimedClip, Timeline
 
 MAX_CUES = 20_000
@@ -111,7 +111,7 @@ def _cues_of(clip: TimedClip) -> tuple[Cue, ...]:
     if clip.media is None:
         raise DrawingFailed("the captions have no subtitle file")
     try:
-        cues = read_cues(clip.media.path)
+        cues = read_subtitles(clip.media.path).cues
     except (OSError, ValueError) as error:
         detail = f"the subtitle file cannot be used: {error}"
         raise DrawingFailed(detail) from error

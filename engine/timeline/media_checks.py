@@ -16,7 +16,7 @@ _REQUIRED = {
     SourceKind.IMAGE: "an image",
     SourceKind.AUDIO: "audio",
     SourceKind.LUMA: "an image or a video",
-    SourceKind.CAPTION: "SRT or WebVTT subtitles",
+    SourceKind.CAPTION: "a subtitle file (SRT, WebVTT, SSA, ASS or TTML)",
     SourceKind.SOUNDTRACK: "audio",
     SourceKind.FONT: "a TrueType or OpenType font",
 }

@@ -14,6 +14,7 @@ from engine.language.media_assets import LumaAsset
 from engine.media import MediaInfo
 from engine.timeline.clips import ClipResolver, make_sound
 from engine.timeline.media_checks import media_mismatches
+from engine.timeline.media_notes import media_notes
 from engine.timeline.model import Soundtrack, TimedClip, Timeline
 from engine.timeline.output import make_output, output_fps
 from engine.timeline.schedule import ClipSlot, exact, make_schedule, to_frame
@@ -23,10 +24,14 @@ MAX_ERRORS = 50
 
 @dataclass(frozen=True, slots=True)
 class ResolvedEdit:
-    """A timeline ready to plan, and warnings about what will differ from the edit."""
+    """A timeline ready to plan.
+
+    warnings: what will differ from the edit. notes: what was done to show a source as the edit describes it.
+    """
 
     timeline: Timeline
     warnings: tuple[Issue, ...]
+    notes: tuple[Issue, ...] = ()
 
 
 def resolve(edit: Edit, media: Mapping[str, MediaInfo]) -> ResolvedEdit:
@@ -60,7 +65,7 @@ def resolve(edit: Edit, media: Mapping[str, MediaInfo]) -> ResolvedEdit:
     )
     if output.format == "mp3" and not has_sound(timeline):
         raise EditInvalid([Issue("/output/format", "no_sound", "An mp3 needs audio, but the edit has none.")])
-    return ResolvedEdit(timeline, tuple(dict.fromkeys(warnings)))
+    return ResolvedEdit(timeline, tuple(dict.fromkeys(warnings)), tuple(media_notes(edit, media)))
 
 
 def has_sound(timeline: Timeline) -> bool:

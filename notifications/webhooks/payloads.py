@@ -26,7 +26,7 @@ from renders.states import RenderStatus
 MAX_PAYLOAD_BYTES = 20_000
 # Dropped in this order from a body that is too large; receivers can read them from the API.
 DROPPABLE_MEMBERS = ("warnings", "metadata", "probe", "error")
-_EXCLUDED_RENDER_MEMBERS = ("progress", "links", "warnings")
+_EXCLUDED_RENDER_MEMBERS = ("progress", "links", "warnings", "notes")
 
 
 def build_body(*, type: str, timestamp: datetime, data: Mapping[str, Any], sequence: int) -> str:  # noqa: A002

@@ -43,7 +43,7 @@ def video_player(url: str, *, poster: str, content_type: str) -> str:
 
 
 def issue_list(items: list[dict[str, str]]) -> str:
-    """Return warnings as an HTML list. items: pointer, code and detail."""
+    """Return warnings or notes as an HTML list. items: pointer, code and detail."""
     if not items:
         return "—"
     rows = format_html_join(

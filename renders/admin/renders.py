@@ -71,6 +71,7 @@ class RenderAdmin(ReadOnlyAdmin):
                     "shown_poster",
                     "shown_error",
                     "shown_warnings",
+                    "shown_notes",
                 )
             },
         ),
@@ -184,6 +185,11 @@ class RenderAdmin(ReadOnlyAdmin):
     def shown_warnings(self, render: Render) -> str:
         """Return the warnings about the edit."""
         return issue_list(render.warnings)
+
+    @admin.display(description="notes")
+    def shown_notes(self, render: Render) -> str:
+        """Return what was done to show the sources as the edit describes them."""
+        return issue_list(render.notes)
 
     @admin.display(description="edit")
     def shown_edit(self, render: Render) -> str:

@@ -29,6 +29,7 @@ from renders.execution.failures import add_issues, as_queue_failure, describe, i
 from renders.execution.fetching import LibraryFetch
 from renders.execution.folders import work_folder
 from renders.models import Render
+from renders.requests import issue_as_json
 from renders.selectors import OUTPUT_TYPES
 from renders.services.attempts import (
     RenderProgress,
@@ -121,8 +122,10 @@ class Attempt:
             total_frames=resolved.timeline.output.frames,
             cost=cost_of_timeline(resolved.timeline),
             warnings=add_issues(self.render.warnings, findings),
+            notes=[issue_as_json(note) for note in resolved.notes],
         ):
             self._raise_lost()
+        self.log += [f"note {note['pointer']}: {note['detail']} ({note['code']})" for note in self.render.notes]
         self.step = RenderStatus.RENDERING
 
     def _render(self, timeline: Timeline, folder: Path) -> RenderResult:
@@ -170,7 +173,8 @@ class Attempt:
             ):
                 self._raise_lost()
         self._is_recorded = True
-        self._log_event("render_succeeded", took_s=self.timings["render"])
+        codes = sorted({note["code"] for note in self.render.notes})
+        self._log_event("render_succeeded", took_s=self.timings["render"], notes=codes)
         discard_files(render_id=self.render.pk)
 
     def _publish(self, timeline: Timeline, result: RenderResult) -> RenderedFiles:
@@ -244,7 +248,7 @@ class Attempt:
             record_error(render=self.render, error=error, log=log)
         raise as_queue_failure(error) from failure
 
-    def _log_event(self, action: str, **fields: str | float) -> None:
+    def _log_event(self, action: str, **fields: str | float | list[str]) -> None:
         known = {"action": action, "render_id": self.render.public_id, "attempt": self.render.attempt}
         logger.info(action.replace("_", " "), extra={**known, **fields})
 

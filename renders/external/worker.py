@@ -86,6 +86,8 @@ class ExternalWorker:
         resolved = resolve(parsed.edit, media)
         timeline = resolved.timeline
         _refuse_if_strict(resolved.warnings, strict=strict)
+        for note in resolved.notes:
+            logger.info("note %s: %s (%s)", note.pointer, note.detail, note.code)
         result = render_timeline(
             timeline,
             out=folder / f"output.{timeline.output.format}",

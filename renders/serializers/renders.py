@@ -21,7 +21,7 @@ from renders.states import RenderStatus
 
 
 class IssueSerializer(serializers.Serializer[Any]):
-    """An error or warning. pointer: JSON Pointer to the place in the request body."""
+    """An error, warning or note. pointer: JSON Pointer to the place in the request body."""
 
     pointer = serializers.CharField()
     code = serializers.CharField()
@@ -133,6 +133,7 @@ class RenderSerializer(ResourceSerializer):
     credits = serializers.SerializerMethodField()
     error = serializers.SerializerMethodField()
     warnings = IssueSerializer(many=True)
+    notes = IssueSerializer(many=True)
     metadata = MetadataField()
     retry_of = PublicIdField("rnd", source="retry_of_id", allow_null=True)
     batch = PublicIdField("bat", source="batch_id", allow_null=True)

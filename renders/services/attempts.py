@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -81,7 +82,14 @@ def promote_due() -> int:
     return promoted
 
 
-def begin_rendering(*, render: Render, total_frames: int, cost: int, warnings: list[dict[str, str]]) -> bool:
+def begin_rendering(
+    *,
+    render: Render,
+    total_frames: int,
+    cost: int,
+    warnings: list[dict[str, str]],
+    notes: Sequence[dict[str, str]] = (),
+) -> bool:
     """Move an attempt on to rendering; reserve the difference if the output is longer than estimated.
 
     Returns whether the attempt still has the render.
@@ -96,6 +104,7 @@ def begin_rendering(*, render: Render, total_frames: int, cost: int, warnings: l
             attempt=render.attempt,
             total_frames=total_frames,
             warnings=warnings,
+            notes=list(notes),
             credits_reserved=render.credits_reserved + more,
             credits_topped_up=render.credits_topped_up + more,
             progress_at=timezone.now(),
@@ -106,6 +115,7 @@ def begin_rendering(*, render: Render, total_frames: int, cost: int, warnings: l
     if moved:
         render.total_frames = total_frames
         render.warnings = warnings
+        render.notes = list(notes)
         render.credits_reserved += more
         render.credits_topped_up += more
     return moved

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.raster import DrawingFailed
-from engine.raster.subtitles import parse_cues, read_cues
+from engine.subtitles import parse_cues, read_subtitles
 from tests.engine.raster_helpers import colors, draw, load, subtitle_media, visible_box
 
 SRT = """1
@@ -85,7 +85,7 @@ def test_byte_order_mark_and_bad_bytes_are_tolerated(tmp_path: Path) -> None:
     path = tmp_path / "a.srt"
     path.write_bytes(b"\xef\xbb\xbf1\r\n00:00:00,000 --> 00:00:01,000\r\ncaf\xe9\r\n")
 
-    assert read_cues(path)[0].text == "caf\ufffd"
+    assert read_subtitles(path).cues[0].text == "caf\ufffd"
 
 
 def test_cues_are_shown_at_their_frames_and_fill_the_clip(tmp_path: Path) -> None:

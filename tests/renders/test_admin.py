@@ -66,14 +66,18 @@ def test_search_finds(staff, alice, by):
     assert page.count('role="progressbar"') == 1
 
 
-def test_detail_shows_a_player_and_the_warnings(staff, alice):
+def test_detail_shows_a_player_the_warnings_and_the_notes(staff, alice):
     warning = {"pointer": "/edit/x", "code": "unknown_field", "detail": "<b>bold</b>"}
-    render = make_render(alice, status="succeeded", warnings=[warning], log="said <this>", timings={"fetch": 0.5})
+    note = {"pointer": "/edit/y", "code": "encoding_guessed", "detail": "<i>slanted</i>"}
+    render = make_render(
+        alice, status="succeeded", warnings=[warning], notes=[note], log="said <this>", timings={"fetch": 0.5}
+    )
     render.job_id = render.pk
     render.save(update_fields=["job_id"])
     page = staff.get(reverse("admin:renders_render_change", args=[render.pk])).content.decode()
     assert "<video" in page
     assert "&lt;b&gt;bold&lt;/b&gt;" in page
+    assert "&lt;i&gt;slanted&lt;/i&gt;" in page
     assert "said &lt;this&gt;" in page
     assert "&quot;timeline&quot;" in page
     assert reverse("admin:jobs_job_change", args=[render.pk]) in page

@@ -25,6 +25,7 @@ MEMBERS = {
     "credits",
     "error",
     "warnings",
+    "notes",
     "metadata",
     "retry_of",
     "batch",

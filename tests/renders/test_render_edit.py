@@ -24,10 +24,11 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory):
-    """The URL of a server with blue.png and words.png, which is not an image."""
+    """The URL of a server with blue.png, words.png, which is not an image, and cafe.srt in Windows-1252."""
     folder = tmp_path_factory.mktemp("web")
     Image.new("RGB", (64, 36), (0, 0, 255)).save(folder / "blue.png")
     (folder / "words.png").write_text("no picture")
+    (folder / "cafe.srt").write_bytes("1\n00:00:00,000 --> 00:00:01,000\nCafé déjà vu\n".encode("cp1252"))
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *args):
@@ -97,9 +98,9 @@ def test_renders_without_a_database(run, web, tmp_path):
     status, stdout, _ = run(image_edit(f"{web}/blue.png"), "--json", out=out)
     assert status == 0
     answer = json.loads(stdout)
-    assert set(answer) == {"output", "duration_s", "width", "height", "warnings", "took_s"}
+    assert set(answer) == {"output", "duration_s", "width", "height", "warnings", "notes", "took_s"}
     assert (answer["output"], answer["duration_s"], answer["width"], answer["height"]) == (str(out), 1.0, 64, 36)
-    assert answer["warnings"] == []
+    assert (answer["warnings"], answer["notes"]) == ([], [])
     with av.open(str(out)) as container:
         frames = [frame.to_image() for frame in container.decode(video=0)]
     assert len(frames) == 10
@@ -156,6 +157,19 @@ def test_refuses_plain_http_to_hosts_that_are_not_listed(run, web, settings):
     settings.RENDEROWL_FETCH_ALLOW_HOSTS = []
     status, stdout, _ = run(image_edit(f"{web}/blue.png"), "--json")
     assert (status, json.loads(stdout)["errors"][0]["code"]) == (1, "url_scheme")
+
+
+def test_notes_are_told_and_not_refused_by_strict(run, web):
+    edit = make_edit()
+    clip = {"asset": {"type": "caption", "src": f"{web}/cafe.srt"}, "start": 0, "length": 1}
+    edit["timeline"]["tracks"] = [{"clips": [clip, {**clip, "start": 1}]}]
+    status, stdout, stderr = run(edit, "--json", "--strict")
+    answer = json.loads(stdout)
+    assert (status, answer["warnings"]) == (0, [])
+    (note,) = answer["notes"]
+    assert (note["pointer"], note["code"]) == ("/timeline/tracks/0/clips/0/asset/src", "encoding_guessed")
+    assert "Windows-1252" in note["detail"]
+    assert f"note {note['pointer']}: {note['detail']}" in stderr
 
 
 def test_strict_refuses_warnings(run):

@@ -23,7 +23,7 @@ from renders.requests import RenderRequest
 from renders.services.cancel import cancel_render
 from renders.services.storage import discard_files
 from renders.services.submit import submit_render
-from tests.factories import make_edit, make_render
+from tests.factories import make_asset, make_edit, make_render
 from tests.jobs.inline import run_pending
 
 pytestmark = [pytest.mark.django_db, pytest.mark.acceptance]
@@ -188,6 +188,23 @@ def test_strict_refuses_warnings_that_only_the_worker_finds(alice, flaky):
     strict = run(submit(alice, edit, strict=True))
     assert (strict.status, strict.error["code"]) == ("failed", "edit_invalid")
     assert strict.error["pointer"] == "/edit/timeline/tracks/0/clips/0/length"
+
+
+def test_notes_are_recorded_and_not_refused_by_strict(alice, client):
+    srt = "1\n00:00:00,000 --> 00:00:01,000\nCafé déjà vu\n".encode("cp1252")
+    asset = make_asset(
+        alice, content=srt, kind="subtitle", content_type="application/x-subrip", probe={"duration_s": 1.0}
+    )
+    edit = make_edit()
+    clip = {"asset": {"type": "caption", "src": f"asset:{asset.public_id}"}, "start": 0, "length": 1}
+    edit["timeline"]["tracks"] = [{"clips": [clip]}]
+    render = run(submit(alice, edit, strict=True))
+    assert (render.status, render.error, render.warnings) == ("succeeded", None, [])
+    (note,) = render.notes
+    assert (note["pointer"], note["code"]) == ("/edit/timeline/tracks/0/clips/0/asset/src", "encoding_guessed")
+    assert f"note {note['pointer']}: {note['detail']} (encoding_guessed)" in render.log
+    for version in (1, 2):
+        assert client.get(f"/api/v{version}/renders/{render.public_id}").json()["notes"] == [note]
 
 
 def test_a_render_cancelled_before_its_claim_is_not_started(alice):

@@ -92,16 +92,19 @@ class Command(BaseCommand):
             progress_bar.close()
             signal.signal(signal.SIGTERM, handler)
         warnings = [_as_json(issue) for issue in render.warnings]
+        notes = [_as_json(issue) for issue in render.notes]
         outcome = {
             "output": str(render.output),
             "duration_s": render.duration_s,
             "width": render.width,
             "height": render.height,
             "warnings": warnings,
+            "notes": notes,
             "took_s": elapsed_since(started_at),
         }
-        for warning in warnings:
-            self.stderr.write(f"warning {warning['pointer']}: {warning['detail']}")
+        for kind, issues in (("warning", warnings), ("note", notes)):
+            for issue in issues:
+                self.stderr.write(f"{kind} {issue['pointer']}: {issue['detail']}")
         size = f"{render.width}x{render.height}, " if render.width else ""
         text = f"{render.output}: {size}{render.duration_s:.2f} s, took {outcome['took_s']:.2f} s"
         self.stdout.write(json.dumps(outcome) if options["json"] else text)
